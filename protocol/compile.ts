@@ -1,0 +1,309 @@
+// Compiles a message table into a decoder and an encoder, per version and direction, on first use.
+// The source is made of our own tables only (names are checked), never of anything that came over a socket.
+// `npm run codec -- fetch 12` prints it.
+
+import { KafkaError } from './errors.ts'
+import { includes, type Decoded, type Encoded, type Field, type Message, type Shape } from './schema.ts'
+import type { Reader, Writer } from './wire.ts'
+
+type Decoder = (reader: Reader) => unknown
+type Encoder = (writer: Writer, message: unknown) => void
+
+interface Codec {
+  decode?: Decoder
+  encode?: Encoder
+}
+
+const codecs = new WeakMap<Message<any>, Codec[]>()
+
+/** @throws {KafkaError} INVALID_REQUEST when the bytes are not such a message; byte fields are borrowed */
+export function decode<M extends Message<any>>(message: M, version: number, reader: Reader): Decoded<M> {
+  const codec = codecOf(message, version)
+  codec.decode ??= compileDecoder(message, version)
+  return codec.decode(reader) as Decoded<M>
+}
+
+export function encode<M extends Message<any>>(message: M, version: number, writer: Writer, value: Encoded<M>): void {
+  const codec = codecOf(message, version)
+  codec.encode ??= compileEncoder(message, version)
+  codec.encode(writer, value)
+}
+
+function codecOf(message: Message<any>, version: number): Codec {
+  const byVersion = codecs.get(message)
+  const codec = byVersion?.[version]
+  if (codec !== undefined) return codec
+  if (!includes(message.versions, version)) {
+    const { from, to } = message.versions
+    throw new KafkaError('UNSUPPORTED_VERSION', `${message.name} version ${version}, ${from} to ${to} are known`)
+  }
+  const created: Codec = {}
+  if (byVersion === undefined) codecs.set(message, Object.assign([], { [version]: created }))
+  else byVersion[version] = created
+  return created
+}
+
+/** JavaScript source of the decoder: the body of a function of `r`, a `Reader`. */
+export function decoderSource(message: Message<any>, version: number): string {
+  const source = new DecoderSource(version, includes(message.flexible, version))
+  const value = source.struct(message.fields)
+  return [...source.lines, `return ${value}`].join('\n')
+}
+
+/** JavaScript source of the encoder: the body of a function of `w`, a `Writer`, and `m`, the message. */
+export function encoderSource(message: Message<any>, version: number): string {
+  const source = new EncoderSource(version, includes(message.flexible, version))
+  source.struct(message.fields, 'm')
+  return source.lines.join('\n')
+}
+
+function compileDecoder(message: Message<any>, version: number): Decoder {
+  const name = `decode${message.name}V${version}`
+  const source = `return function ${name}(r) {\n${decoderSource(message, version)}\n}`
+  return new Function('EMPTY', source)(EMPTY) as Decoder
+}
+
+function compileEncoder(message: Message<any>, version: number): Encoder {
+  const name = `encode${message.name}V${version}`
+  const source = `return function ${name}(w, m) {\n${encoderSource(message, version)}\n}`
+  return new Function('EMPTY', source)(EMPTY) as Encoder
+}
+
+const EMPTY = Buffer.alloc(0)
+
+const SCALAR_BYTES = {
+  bool: 1,
+  int8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  float64: 8,
+  uuid: 16,
+} as const
+
+/** What both directions know: one version of one message, and the lines written so far. */
+class Source {
+  readonly lines: string[] = []
+  protected readonly version: number
+  protected readonly flexible: boolean
+  #locals = 0
+
+  constructor(version: number, flexible: boolean) {
+    this.version = version
+    this.flexible = flexible
+  }
+
+  protected local(prefix: string): string {
+    return `${prefix}${this.#locals++}`
+  }
+
+  protected carries(field: Field<any, any, boolean>): boolean {
+    return includes(field.options.versions, this.version)
+  }
+
+  protected isTagged(field: Field<any, any, boolean>): boolean {
+    return includes(field.options.tagged, this.version)
+  }
+
+  protected isNullable(field: Field<any, any, boolean>): boolean {
+    return includes(field.options.nullable, this.version)
+  }
+
+  /** The smallest encoding, in bytes: what bounds an array's count. */
+  protected bytesMin(field: Field<any, any, boolean>): number {
+    const { type } = field
+    if (type.kind === 'string') return this.flexible ? 1 : 2
+    if (type.kind === 'bytes' || type.kind === 'array') return this.flexible ? 1 : 4
+    if (type.kind !== 'struct') return SCALAR_BYTES[type.kind]
+    if (this.isNullable(field)) return 1
+    const inline = Object.values(type.fields).filter((each) => this.carries(each) && !this.isTagged(each))
+    return inline.reduce((sum, each) => sum + this.bytesMin(each), this.flexible ? 1 : 0)
+  }
+}
+
+class DecoderSource extends Source {
+  /** Writes the lines that read a struct; @returns an object literal of what they read. */
+  struct(fields: Shape): string {
+    const members: string[] = []
+    const tagged: [tag: number, local: string, field: Field<any, any, boolean>][] = []
+    for (const [name, field] of Object.entries(fields)) {
+      checkName(name)
+      if (!this.carries(field)) {
+        members.push(`${name}: ${defaultLiteral(field)}`)
+        continue
+      }
+      const local = this.local('f')
+      members.push(`${name}: ${local}`)
+      if (this.isTagged(field)) {
+        this.lines.push(`let ${local} = ${defaultLiteral(field)}`)
+        tagged.push([field.options.tag!, local, field])
+      } else {
+        const value = this.value(field)
+        this.lines.push(`const ${local} = ${value}`)
+      }
+    }
+    if (this.flexible) this.tags(tagged)
+    return `{ ${members.join(', ')} }`
+  }
+
+  private tags(tagged: [tag: number, local: string, field: Field<any, any, boolean>][]): void {
+    if (tagged.length === 0) {
+      this.lines.push('r.skipTags()')
+      return
+    }
+    this.lines.push('for (let left = r.uvarint(); left > 0; left--) {')
+    this.lines.push('const tag = r.uvarint(), size = r.uvarint(), start = r.take(size)')
+    for (const [tag, local, field] of tagged) {
+      this.lines.push(`if (tag === ${tag}) {`, 'r.position = start')
+      const value = this.value(field)
+      this.lines.push(`${local} = ${value}`, '}')
+    }
+    this.lines.push('r.position = start + size', '}')
+  }
+
+  private value(field: Field<any, any, boolean>): string {
+    const { type } = field
+    const nullable = this.isNullable(field)
+    switch (type.kind) {
+      case 'string':
+        return `r.${this.methodName('string', nullable)}()`
+      case 'bytes':
+        return `r.${this.methodName(nullable || this.flexible ? 'bytes' : 'bytesField', nullable)}()`
+      case 'array':
+        return this.array(type.element, nullable)
+      case 'struct':
+        return nullable ? this.nullableStruct(type.fields) : this.struct(type.fields)
+      default:
+        return `r.${type.kind}()`
+    }
+  }
+
+  private array(element: Field<any, any, boolean>, nullable: boolean): string {
+    const count = this.local('n')
+    const list = this.local('a')
+    const elementBytesMin = Math.max(1, this.bytesMin(element))
+    this.lines.push(`const ${count} = r.${this.methodName('count', nullable)}(${elementBytesMin})`)
+    this.lines.push(nullable ? `const ${list} = ${count} < 0 ? null : []` : `const ${list} = []`)
+    this.lines.push(`for (let i = 0; i < ${count}; i++) {`)
+    const value = this.value(element)
+    this.lines.push(`${list}.push(${value})`, '}')
+    return list
+  }
+
+  private nullableStruct(fields: Shape): string {
+    const local = this.local('s')
+    this.lines.push(`let ${local} = null`, 'if (r.int8() >= 0) {')
+    const value = this.struct(fields)
+    this.lines.push(`${local} = ${value}`, '}')
+    return local
+  }
+
+  /** string -> compactNullableString and so on: the method of `Reader`. */
+  private methodName(kind: string, nullable: boolean): string {
+    const words = [this.flexible ? 'compact' : '', nullable ? 'nullable' : '', kind].filter(Boolean)
+    return words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('')
+  }
+}
+
+class EncoderSource extends Source {
+  struct(fields: Shape, value: string): void {
+    const tagged: [field: Field<any, any, boolean>, local: string][] = []
+    for (const [name, field] of Object.entries(fields)) {
+      checkName(name)
+      if (!this.carries(field)) continue
+      const local = this.local('f')
+      this.lines.push(`let ${local} = ${value}.${name}`)
+      if (this.isTagged(field)) {
+        tagged.push([field, local])
+        continue
+      }
+      if (field.options.optional) {
+        this.lines.push(`if (${local} === undefined) ${local} = ${defaultLiteral(field)}`)
+      }
+      this.value(field, local)
+    }
+    if (this.flexible) this.tags(tagged)
+  }
+
+  private tags(tagged: [field: Field<any, any, boolean>, local: string][]): void {
+    if (tagged.length === 0) {
+      this.lines.push('w.uvarint(0)')
+      return
+    }
+    const present = tagged.map(([field, local]) => `(${differsFromDefault(field, local)})`)
+    this.lines.push(`w.uvarint(${present.map((each) => `${each} + 0`).join(' + ')})`)
+    const ascending = tagged.toSorted(([a], [b]) => a.options.tag! - b.options.tag!)
+    for (const [field, local] of ascending) {
+      this.lines.push(`if (${differsFromDefault(field, local)}) w.tagged(${field.options.tag}, (w) => {`)
+      this.value(field, local)
+      this.lines.push('})')
+    }
+  }
+
+  private value(field: Field<any, any, boolean>, value: string): void {
+    const { type } = field
+    switch (type.kind) {
+      case 'string':
+      case 'bytes':
+        this.lines.push(`w.${this.methodName(type.kind)}(${value})`)
+        return
+      case 'array':
+        this.array(type.element, value, this.isNullable(field))
+        return
+      case 'struct':
+        if (this.isNullable(field)) this.nullableStruct(type.fields, value)
+        else this.struct(type.fields, value)
+        return
+      default:
+        this.lines.push(`w.${type.kind}(${value})`)
+    }
+  }
+
+  private array(element: Field<any, any, boolean>, list: string, nullable: boolean): void {
+    const count = this.methodName('count')
+    if (nullable) this.lines.push(`if (${list} === null) w.${count}(-1)`, 'else {')
+    else this.lines.push('{')
+    const index = this.local('i')
+    const local = this.local('e')
+    this.lines.push(`w.${count}(${list}.length)`)
+    this.lines.push(`for (let ${index} = 0; ${index} < ${list}.length; ${index}++) {`)
+    this.lines.push(`const ${local} = ${list}[${index}]`)
+    this.value(element, local)
+    this.lines.push('}', '}')
+  }
+
+  private nullableStruct(fields: Shape, value: string): void {
+    this.lines.push(`if (${value} === null) w.int8(-1)`, 'else {', 'w.int8(1)')
+    this.struct(fields, value)
+    this.lines.push('}')
+  }
+
+  private methodName(kind: string): string {
+    return this.flexible ? `compact${kind[0]!.toUpperCase()}${kind.slice(1)}` : kind
+  }
+}
+
+function checkName(name: string): void {
+  if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new TypeError(`field name "${name}"`)
+}
+
+function defaultLiteral(field: Field<any, any, boolean>): string {
+  const { type, options } = field
+  if (type.kind === 'struct' && options.default === undefined) {
+    const members = Object.entries(type.fields).map(([name, each]) => `${name}: ${defaultLiteral(each)}`)
+    return `{ ${members.join(', ')} }`
+  }
+  if (type.kind === 'bytes' && options.default !== null) return 'EMPTY'
+  return JSON.stringify(options.default)
+}
+
+/** A condition in JavaScript: is the tagged field worth sending. A struct is whenever it is given. */
+function differsFromDefault(field: Field<any, any, boolean>, local: string): string {
+  const given = `${local} !== undefined && ${local} !== null`
+  const { type, options } = field
+  if (type.kind === 'struct' || options.default === null) return given
+  if (type.kind === 'array' || type.kind === 'bytes') return `${given} && ${local}.length > 0`
+  return `${given} && ${local} !== ${JSON.stringify(options.default)}`
+}

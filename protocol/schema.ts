@@ -1,0 +1,187 @@
+// The vocabulary of the protocol tables: one declarative table per API, all versions, types inferred.
+// Pure data; compile.ts turns a table into code. Tables live in api/NN_name.ts. How to write one: docs/hacking.md
+
+import { UUID_ZERO, type Uuid } from './ids.ts'
+
+/** Inclusive range of API versions. */
+export interface VersionRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** '3-13', '5+', '-12' (up to 12), '4', or 'none' (an empty range). */
+export type VersionText = string
+
+const NEVER: VersionRange = { from: Infinity, to: -Infinity }
+const ALWAYS: VersionRange = { from: 0, to: Infinity }
+
+export function versionRange(text: VersionText): VersionRange {
+  if (text === 'none') return NEVER
+  const match = /^(\d*)(?:(\+)|(-)(\d+))?$/.exec(text)
+  if (match === null || text === '') throw new TypeError(`version range "${text}"`)
+  const from = Number(match[1])
+  if (match[2] !== undefined) return { from, to: Infinity }
+  return { from, to: match[3] === undefined ? from : Number(match[4]) }
+}
+
+export function includes(range: VersionRange, version: number): boolean {
+  return version >= range.from && version <= range.to
+}
+
+/** Kinds whose encoding is a single call of a `Reader` or `Writer` method. */
+export type ScalarKind =
+  'bool' | 'int8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'float64' | 'uuid' | 'string' | 'bytes'
+
+export type FieldType =
+  | { readonly kind: ScalarKind }
+  | { readonly kind: 'array'; readonly element: Field<any, any, boolean> }
+  | { readonly kind: 'struct'; readonly fields: Shape }
+
+export type Shape = { readonly [name: string]: Field<any, any, boolean> }
+
+interface FieldOptions {
+  readonly versions: VersionRange
+  readonly nullable: VersionRange
+  readonly tag: number | undefined
+  readonly tagged: VersionRange
+  readonly default: unknown
+  readonly optional: boolean
+}
+
+/**
+ * One field of a table.
+ *
+ * `Decoded` is what a reader gets: every field is there in every version, at its default where the version lacks it.
+ * `Encoded` is what a writer gives: a field with an explicit `default` (or a tag) may be left out.
+ */
+export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false> {
+  declare readonly decoded: Decoded
+  declare readonly encoded: Encoded
+  declare readonly optional: Optional
+  readonly type: FieldType
+  readonly options: FieldOptions
+
+  constructor(type: FieldType, options: FieldOptions) {
+    this.type = type
+    this.options = options
+  }
+
+  /** The versions that carry the field; elsewhere it reads as its default and is not written. */
+  in(versions: VersionText): Field<Decoded, Encoded, Optional> {
+    return this.#with({ versions: versionRange(versions) })
+  }
+
+  /** In these versions (all, unless told) the value may be null. */
+  orNull(versions: VersionText = '0+'): Field<Decoded | null, Encoded | null, Optional> {
+    return this.#with({ nullable: versionRange(versions) }) as Field<Decoded | null, Encoded | null, Optional>
+  }
+
+  default(value: NoInfer<Decoded>): Field<Decoded, Encoded, true> {
+    return this.#with({ default: value, optional: true }) as unknown as Field<Decoded, Encoded, true>
+  }
+
+  /** A tagged field of these versions, left out when it has its default (a struct: when it is not given). */
+  tag(tag: number, versions: VersionText = '0+'): Field<Decoded, Encoded, true> {
+    const range = versionRange(versions)
+    const options = { tag, versions: range, tagged: range, optional: true }
+    return this.#with(options) as unknown as Field<Decoded, Encoded, true>
+  }
+
+  #with(options: Partial<FieldOptions>): Field<Decoded, Encoded, Optional> {
+    return new Field(this.type, { ...this.options, ...options })
+  }
+}
+
+function field<T>(kind: ScalarKind, zero: T): Field<T> {
+  return new Field<T>({ kind }, optionsWith(zero))
+}
+
+function optionsWith(zero: unknown): FieldOptions {
+  return { versions: ALWAYS, nullable: NEVER, tag: undefined, tagged: NEVER, default: zero, optional: false }
+}
+
+export const bool = field('bool', false)
+export const int8 = field('int8', 0)
+export const int16 = field('int16', 0)
+export const uint16 = field('uint16', 0)
+export const int32 = field('int32', 0)
+export const uint32 = field('uint32', 0)
+export const int64 = field('int64', 0)
+export const float64 = field('float64', 0)
+export const uuid = field<Uuid>('uuid', UUID_ZERO)
+export const string = field('string', '')
+/** Decoded as a view into the frame: borrowed. */
+export const bytes = field<Uint8Array>('bytes', new Uint8Array(0))
+/** Record batches, opaque here; see batch/. Decoded as a view into the frame: borrowed. */
+export const records = bytes
+
+type DecodedShape<S extends Shape> = { readonly [K in keyof S]: S[K]['decoded'] }
+type Required<S extends Shape> = { [K in keyof S]: S[K]['optional'] extends true ? never : K }[keyof S]
+type EncodedShape<S extends Shape> = { readonly [K in Required<S>]: S[K]['encoded'] } & {
+  readonly [K in Exclude<keyof S, Required<S>>]?: S[K]['encoded'] | undefined
+}
+
+export function struct<S extends Shape>(fields: S): Field<DecodedShape<S>, EncodedShape<S>> {
+  return new Field({ kind: 'struct', fields }, optionsWith(undefined))
+}
+
+export function array<S extends Shape>(
+  element: S,
+): Field<readonly DecodedShape<S>[], readonly EncodedShape<S>[]>
+export function array<D, E>(element: Field<D, E>): Field<readonly D[], readonly E[]>
+export function array(element: Shape | Field<unknown>): Field<any> {
+  const elementField = element instanceof Field ? element : struct(element)
+  return new Field({ kind: 'array', element: elementField }, optionsWith([]))
+}
+
+/** One message, request or response, as the compiler takes it. */
+export interface Message<S extends Shape> {
+  readonly name: string
+  readonly fields: S
+  readonly versions: VersionRange
+  readonly flexible: VersionRange
+}
+
+export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
+  readonly key: number
+  readonly name: string
+  /** Versions that these tables can encode and decode. */
+  readonly versions: VersionRange
+  /** Versions that ApiVersions reports: Produce says 0 and refuses 0 to 2 (kafka clients need it so). */
+  readonly advertised: VersionRange
+  readonly request: Message<Req>
+  readonly response: Message<Res>
+}
+
+export function api<Req extends Shape, Res extends Shape>(table: {
+  readonly key: number
+  readonly name: string
+  readonly versions: VersionText
+  readonly advertised?: VersionText
+  readonly flexible: VersionText
+  readonly request: Req
+  readonly response: Res
+}): Api<Req, Res> {
+  const versions = versionRange(table.versions)
+  const shared = { versions, flexible: versionRange(table.flexible) }
+  return {
+    key: table.key,
+    name: table.name,
+    versions,
+    advertised: versionRange(table.advertised ?? table.versions),
+    request: { name: `${table.name}Request`, fields: table.request, ...shared },
+    response: { name: `${table.name}Response`, fields: table.response, ...shared },
+  }
+}
+
+export type Decoded<M extends Message<any>> = M extends Message<infer S> ? DecodedShape<S> : never
+export type Encoded<M extends Message<any>> = M extends Message<infer S> ? EncodedShape<S> : never
+
+/** A request as the broker reads it. */
+export type RequestOf<A extends Api<any, any>> = Decoded<A['request']>
+/** A response as the client reads it. */
+export type ResponseOf<A extends Api<any, any>> = Decoded<A['response']>
+/** A request as the client writes it. */
+export type RequestInput<A extends Api<any, any>> = Encoded<A['request']>
+/** A response as the broker writes it. */
+export type ResponseInput<A extends Api<any, any>> = Encoded<A['response']>

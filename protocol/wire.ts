@@ -1,0 +1,349 @@
+// Reader and Writer: Kafka's primitive types to and from bytes. Any thread; one frame each, never shared.
+// Every read is bounded by the frame; every array count by what the rest of the frame can hold.
+// Source: Kafka's protocol guide, "Protocol primitive types". Big-endian throughout.
+
+import { KafkaError } from './errors.ts'
+import type { Uuid } from './ids.ts'
+
+/** Array elements one frame may declare in all: what keeps a hostile frame from becoming gigabytes of objects. */
+export const FRAME_ELEMENTS_MAX = 2_000_000
+
+/** Records of at least this many bytes are referenced by an encoded frame, smaller ones copied into it. */
+const REFERENCE_BYTES_MIN = 4096
+
+const TWO_32 = 0x1_0000_0000
+
+function malformed(what: string): KafkaError {
+  return new KafkaError('INVALID_REQUEST', `malformed frame: ${what}`)
+}
+
+export class Reader {
+  /** Borrowed: byte fields are views into it. */
+  readonly bytes: Buffer
+  position: number
+  readonly #view: DataView
+  #elementsLeft = FRAME_ELEMENTS_MAX
+
+  constructor(bytes: Uint8Array, position = 0) {
+    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.position = position
+  }
+
+  get remaining(): number {
+    return this.bytes.length - this.position
+  }
+
+  /** Moves past `size` bytes and returns where they began. */
+  take(size: number): number {
+    const start = this.position
+    if (size < 0 || size > this.bytes.length - start) {
+      throw malformed(`${size} bytes wanted at ${start}, ${this.bytes.length - start} are left`)
+    }
+    this.position = start + size
+    return start
+  }
+
+  bool(): boolean {
+    return this.#view.getInt8(this.take(1)) !== 0
+  }
+
+  int8(): number {
+    return this.#view.getInt8(this.take(1))
+  }
+
+  int16(): number {
+    return this.#view.getInt16(this.take(2))
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.take(2))
+  }
+
+  int32(): number {
+    return this.#view.getInt32(this.take(4))
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.take(4))
+  }
+
+  /** Exact up to 2^53; beyond, the nearest double (offsets are checked where they are used). */
+  int64(): number {
+    const at = this.take(8)
+    return this.#view.getInt32(at) * TWO_32 + this.#view.getUint32(at + 4)
+  }
+
+  float64(): number {
+    return this.#view.getFloat64(this.take(8))
+  }
+
+  uuid(): Uuid {
+    const at = this.take(16)
+    return this.bytes.toString('base64url', at, at + 16)
+  }
+
+  uvarint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#view.getUint8(this.take(1))
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) {
+        if (value >= TWO_32) throw malformed('a varint of more than 32 bits')
+        return value
+      }
+    }
+    throw malformed('a varint of more than 5 bytes')
+  }
+
+  nullableString(): string | null {
+    return this.#string(this.int16())
+  }
+
+  string(): string {
+    return this.nullableString() ?? absent('string')
+  }
+
+  compactNullableString(): string | null {
+    return this.#string(this.uvarint() - 1)
+  }
+
+  compactString(): string {
+    return this.compactNullableString() ?? absent('string')
+  }
+
+  nullableBytes(): Buffer | null {
+    return this.#slice(this.int32())
+  }
+
+  bytesField(): Buffer {
+    return this.nullableBytes() ?? absent('bytes')
+  }
+
+  compactNullableBytes(): Buffer | null {
+    return this.#slice(this.uvarint() - 1)
+  }
+
+  compactBytes(): Buffer {
+    return this.compactNullableBytes() ?? absent('bytes')
+  }
+
+  /** @param elementBytesMin size of the smallest element, which bounds the count; @returns -1 for null */
+  nullableCount(elementBytesMin: number): number {
+    return this.#count(this.int32(), elementBytesMin)
+  }
+
+  count(elementBytesMin: number): number {
+    const count = this.nullableCount(elementBytesMin)
+    return count < 0 ? absent('array') : count
+  }
+
+  compactNullableCount(elementBytesMin: number): number {
+    return this.#count(this.uvarint() - 1, elementBytesMin)
+  }
+
+  compactCount(elementBytesMin: number): number {
+    const count = this.compactNullableCount(elementBytesMin)
+    return count < 0 ? absent('array') : count
+  }
+
+  /** Skips a tagged-field section without keeping anything. */
+  skipTags(): void {
+    for (let left = this.uvarint(); left > 0; left--) {
+      this.uvarint()
+      this.take(this.uvarint())
+    }
+  }
+
+  #string(length: number): string | null {
+    if (length === -1) return null
+    const at = this.take(length)
+    return this.bytes.toString('utf8', at, at + length)
+  }
+
+  #slice(length: number): Buffer | null {
+    if (length === -1) return null
+    const at = this.take(length)
+    return this.bytes.subarray(at, at + length)
+  }
+
+  #count(count: number, elementBytesMin: number): number {
+    if (count === -1) return -1
+    if (count < 0 || count * elementBytesMin > this.remaining) {
+      throw malformed(`an array of ${count} elements at ${this.position}, ${this.remaining} bytes are left`)
+    }
+    this.#elementsLeft -= count
+    if (this.#elementsLeft < 0) throw malformed(`more than ${FRAME_ELEMENTS_MAX} array elements`)
+    return count
+  }
+}
+
+function absent(what: string): never {
+  throw malformed(`null where a ${what} is required`)
+}
+
+export class Writer {
+  #bytes: Buffer
+  #view: DataView
+  #position = 0
+  /** Where the part not yet handed to `#chunks` begins. */
+  #chunkStart = 0
+  #chunks: Uint8Array[] = []
+  #chunkBytes = 0
+
+  constructor(bytesExpected = 256) {
+    this.#bytes = Buffer.allocUnsafe(bytesExpected)
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length)
+  }
+
+  /** Bytes written so far, referenced records included. */
+  get size(): number {
+    return this.#chunkBytes + this.#position - this.#chunkStart
+  }
+
+  bool(value: boolean): void {
+    this.#view.setInt8(this.#claim(1), value ? 1 : 0)
+  }
+
+  int8(value: number): void {
+    this.#view.setInt8(this.#claim(1), value)
+  }
+
+  int16(value: number): void {
+    this.#view.setInt16(this.#claim(2), value)
+  }
+
+  uint16(value: number): void {
+    this.#view.setUint16(this.#claim(2), value)
+  }
+
+  int32(value: number): void {
+    this.#view.setInt32(this.#claim(4), value)
+  }
+
+  uint32(value: number): void {
+    this.#view.setUint32(this.#claim(4), value)
+  }
+
+  int64(value: number): void {
+    const at = this.#claim(8)
+    const high = Math.floor(value / TWO_32)
+    this.#view.setInt32(at, high)
+    this.#view.setUint32(at + 4, value - high * TWO_32)
+  }
+
+  float64(value: number): void {
+    this.#view.setFloat64(this.#claim(8), value)
+  }
+
+  uuid(value: Uuid): void {
+    const at = this.#claim(16)
+    if (this.#bytes.write(value, at, 16, 'base64url') !== 16) throw malformed(`uuid "${value}"`)
+  }
+
+  uvarint(value: number): void {
+    let rest = value
+    while (rest >= 0x80) {
+      this.int8((rest & 0x7f) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    this.int8(rest)
+  }
+
+  string(value: string | null): void {
+    if (value === null) return this.int16(-1)
+    const length = Buffer.byteLength(value)
+    if (length > 0x7fff) throw malformed(`a string of ${length} bytes`)
+    this.int16(length)
+    this.#bytes.write(value, this.#claim(length), 'utf8')
+  }
+
+  compactString(value: string | null): void {
+    if (value === null) return this.uvarint(0)
+    const length = Buffer.byteLength(value)
+    this.uvarint(length + 1)
+    this.#bytes.write(value, this.#claim(length), 'utf8')
+  }
+
+  /** Copies `value`, or from 4 KiB on keeps a reference until the frame has been sent. */
+  bytes(value: Uint8Array | null): void {
+    if (value === null) return this.int32(-1)
+    this.int32(value.length)
+    this.#append(value)
+  }
+
+  compactBytes(value: Uint8Array | null): void {
+    if (value === null) return this.uvarint(0)
+    this.uvarint(value.length + 1)
+    this.#append(value)
+  }
+
+  /** @param count -1 for null */
+  count(count: number): void {
+    this.int32(count)
+  }
+
+  compactCount(count: number): void {
+    this.uvarint(count + 1)
+  }
+
+  /** A tagged field: `write` fills the value, whose size goes before it. */
+  tagged(tag: number, write: (value: Writer) => void): void {
+    const value = new Writer(64)
+    write(value)
+    this.uvarint(tag)
+    this.uvarint(value.size)
+    for (const chunk of value.chunks()) this.#append(chunk)
+  }
+
+  /** Everything written, in order, copied and referenced parts as they lie. The writer is spent. */
+  chunks(): Uint8Array[] {
+    this.#closeChunk()
+    return this.#chunks
+  }
+
+  /** The same with the int32 frame size, reserved by a leading `int32(0)`, filled in. */
+  frame(): Uint8Array[] {
+    const size = this.size
+    const chunks = this.chunks()
+    const first = chunks[0] as Buffer
+    first.writeInt32BE(size - 4, 0)
+    return chunks
+  }
+
+  #append(value: Uint8Array): void {
+    if (value.length < REFERENCE_BYTES_MIN) {
+      this.#bytes.set(value, this.#claim(value.length))
+      return
+    }
+    this.#closeChunk()
+    this.#chunks.push(value)
+    this.#chunkBytes += value.length
+  }
+
+  #closeChunk(): void {
+    if (this.#position === this.#chunkStart) return
+    this.#chunks.push(this.#bytes.subarray(this.#chunkStart, this.#position))
+    this.#chunkBytes += this.#position - this.#chunkStart
+    this.#chunkStart = this.#position
+  }
+
+  #claim(size: number): number {
+    const at = this.#position
+    if (at + size > this.#bytes.length) return this.#grow(size)
+    this.#position = at + size
+    return at
+  }
+
+  /** Only the open chunk moves: closed ones keep the buffer they lie in. */
+  #grow(size: number): number {
+    const open = this.#bytes.subarray(this.#chunkStart, this.#position)
+    const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, open.length + size))
+    grown.set(open)
+    this.#bytes = grown
+    this.#view = new DataView(grown.buffer, grown.byteOffset, grown.length)
+    this.#chunkStart = 0
+    this.#position = open.length + size
+    return open.length
+  }
+}

@@ -1,0 +1,141 @@
+// Store: the handle the broker holds. Owns the data directory, the writer, the tables and every open log.
+// Network thread. Disk format: docs/formats/. What an acknowledgement means: docs/architecture.md
+
+import type { ErrorName } from '../protocol/errors.ts'
+import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
+
+export interface Topic {
+  readonly name: string
+  /** Random, new after delete and recreate. */
+  readonly id: Uuid
+  readonly partitionCount: number
+  /** Overrides only, as text, by Kafka's property names. */
+  readonly config: Readonly<Record<string, string>>
+  readonly isInternal: boolean
+}
+
+/** One partition's log, as the network thread sees it: watermarks, and reads without a thread hop. */
+export interface Log {
+  readonly topic: Topic
+  readonly partition: number
+  readonly leaderEpoch: LeaderEpoch
+  readonly logStartOffset: Offset
+  /** Offset of the next record, durable or not. */
+  readonly logEndOffset: Offset
+  /** Offset after the last record that consumers may see. */
+  readonly highWatermark: Offset
+  /** With no open transaction: the high watermark. */
+  readonly lastStableOffset: Offset
+  readonly sizeBytes: number
+  readonly segmentCount: number
+
+  /** Bytes from the batch that holds `offset` to the visible end; cheap, may be an upper bound. */
+  bytesAvailable(offset: Offset): number
+
+  /**
+   * Whole batches from the one that holds `offset`, up to the high watermark.
+   *
+   * @param bytesMax stop before the batch that would exceed it
+   * @param atLeastOne give the first batch even when it alone exceeds `bytesMax` (KIP-74)
+   * @returns empty at the end; a promise when the disk must be asked (cold data)
+   * @throws {KafkaError} OFFSET_OUT_OF_RANGE; CORRUPT_MESSAGE in a quarantined range; KAFKA_STORAGE_ERROR
+   */
+  read(offset: Offset, bytesMax: number, atLeastOne: boolean): ReadResult | Promise<ReadResult>
+
+  /** First record with timestamp >= `timestamp` (ms), also inside a compressed batch; undefined when none. */
+  offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined>
+
+  /** First record that has the largest timestamp of the log; undefined when the log is empty. */
+  offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
+
+  /** The largest known epoch <= `epoch` and the offset at which it ended; undefined when `epoch` is unknown or newer. */
+  endOffsetOfEpoch(epoch: number): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
+}
+
+export interface OffsetAndTimestamp {
+  readonly offset: Offset
+  readonly timestamp: number
+}
+
+export interface ReadResult {
+  /** Whole record batches as they lie on disk, in a pooled buffer: valid until `release`. */
+  readonly bytes: Uint8Array
+  /** Call once, when the bytes have been written to the socket. */
+  release(): void
+}
+
+export interface AppendOutcome {
+  /** Absent: appended, and as durable as the topic's flush policy says (acks=1: written). */
+  readonly error?: ErrorName
+  readonly message?: string
+  /** -1 with an error. */
+  readonly baseOffset: number
+  /** ms since the epoch with LogAppendTime, else -1. */
+  readonly logAppendTimeMs: number
+}
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitionCount: number
+  readonly config?: Readonly<Record<string, string>>
+}
+
+export interface Topics {
+  get(name: string): Topic | undefined
+  getById(id: Uuid): Topic | undefined
+  /** In order of name. */
+  list(): Iterable<Topic>
+  /** Durable and open for appends when it resolves. @throws {KafkaError} TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
+  create(spec: TopicSpec): Promise<Topic>
+  /** The name is free when it resolves. @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION */
+  delete(name: string): Promise<void>
+  /** @param partitionCount the new total */
+  addPartitions(name: string, partitionCount: number): Promise<Topic>
+  /** Replaces the overrides. @throws {KafkaError} INVALID_CONFIG */
+  configure(name: string, config: Readonly<Record<string, string>>): Promise<Topic>
+}
+
+/** What a writer turn did, for metrics and for waking waiting fetches. */
+export interface Turn {
+  readonly logs: readonly Log[]
+  readonly batchCount: number
+  readonly batchBytes: number
+  readonly writeSeconds: number
+  readonly syncSeconds: number
+}
+
+export interface Store extends AsyncDisposable {
+  readonly clusterId: Uuid
+  readonly nodeId: number
+  readonly dataDir: string
+  readonly topics: Topics
+  /** Seconds that recovery took at start, and whether the last stop was clean. */
+  readonly recovery: { readonly seconds: number; readonly cleanStart: boolean; readonly corruptBatchCount: number }
+
+  log(topic: string, partition: number): Log | undefined
+
+  /**
+   * Append one record batch (checked by the caller: one v2 batch, sizes consistent; the writer checks the CRC).
+   * Never refuses for want of room: look at `isCongested` before reading more from a socket.
+   *
+   * @param batch borrowed: copied before this returns
+   * @param acks -1 resolve when durable; 1 or 0 when written
+   */
+  append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome>
+
+  /** The writer's inbox is full: pause sockets until `onDrain`. */
+  readonly isCongested: boolean
+  readonly inboxBytesUsed: number
+  onDrain(callback: () => void): void
+  /** At most one listener: the broker's purgatory and metrics. */
+  onTurn(callback: (turn: Turn) => void): void
+  /** The disk failed an fsync or the writer died: nothing more is acknowledged; the process must exit. */
+  onFatal(callback: (error: Error) => void): void
+
+  /** DeleteRecords. @returns the new log start offset. @throws {KafkaError} OFFSET_OUT_OF_RANGE */
+  deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset>
+
+  /** A producer id that was never given out, over all starts. */
+  nextProducerId(): Promise<number>
+  diskFreeBytes(): Promise<number>
+}

@@ -1,0 +1,108 @@
+// What the network thread asks of the writer and what it hears back, as plain data that can cross a thread.
+// One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0001-one-hop-out-one-back.md
+
+import type { ErrorName } from '../../protocol/errors.ts'
+
+/** Small dense number that stands for an open partition log in commands, results and watermarks. */
+export type Slot = number
+
+/** The part of a topic's configuration that the writer acts on. Bytes, ms. */
+export interface LogConfig {
+  readonly segmentBytesMax: number
+  readonly segmentMs: number
+  readonly indexIntervalBytes: number
+  readonly indexBytesMax: number
+  /** 'fsync': durable before acknowledged. 'os': no sync, the high watermark is the written end. */
+  readonly flushPolicy: 'fsync' | 'os'
+  readonly timestampType: 'CreateTime' | 'LogAppendTime'
+}
+
+export type Command =
+  /** Recover (or create, when `create`) these partition logs; the answer is an `Opened` for each. */
+  | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
+  /** Append one record batch (the common case; the batch travels beside the command, not in it). */
+  | { readonly kind: 'append'; readonly id: number; readonly slot: Slot; readonly batch: Uint8Array }
+  /** DeleteRecords: the log now starts at `logStartOffset`. */
+  | { readonly kind: 'trim'; readonly id: number; readonly slot: Slot; readonly logStartOffset: number }
+  | { readonly kind: 'configure'; readonly id: number; readonly slot: Slot; readonly config: LogConfig }
+  /** Close these logs, rename their directories to `*.deleted`, then delete them. */
+  | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
+  /** Sync everything, write the recovery checkpoint and, when `clean`, the clean-shutdown mark; close all files. */
+  | { readonly kind: 'close'; readonly id: number; readonly clean: boolean }
+
+export interface OpenLog {
+  readonly slot: Slot
+  /** Directory below the data directory: `<topic>-<partition>`. */
+  readonly directory: string
+  readonly config: LogConfig
+  readonly create: boolean
+}
+
+/** Where the log of a slot stands after a turn. Offsets of *next* records; bytes in the active segment. */
+export interface LogState {
+  readonly slot: Slot
+  readonly logStartOffset: number
+  /** Written, perhaps not yet durable. */
+  readonly logEndOffset: number
+  /** Durable (or written, with `flushPolicy` 'os'): what consumers may see. */
+  readonly highWatermark: number
+  /** Bytes of the active segment below `highWatermark`. */
+  readonly activeBytesVisible: number
+}
+
+export interface SegmentInfo {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  /** Largest record timestamp, -1 when it holds none. */
+  readonly maxTimestamp: number
+}
+
+export interface EpochStart {
+  readonly epoch: number
+  readonly startOffset: number
+}
+
+/** A range that cannot be read: rot that was found at start. Offsets, end exclusive. */
+export interface Quarantined {
+  readonly startOffset: number
+  readonly endOffset: number
+}
+
+export interface Opened extends LogState {
+  /** Ascending; the last one is active. */
+  readonly segments: readonly SegmentInfo[]
+  /** Ascending; the last one is the epoch that this start writes. */
+  readonly epochs: readonly EpochStart[]
+  readonly quarantined: readonly Quarantined[]
+  /** Bytes cut from a torn tail. */
+  readonly truncatedBytes: number
+}
+
+/** The outcome of one command. A refusal is data; `error` absent means done (and durable, for an append). */
+export interface Outcome {
+  readonly id: number
+  readonly error?: ErrorName
+  readonly message?: string
+  /** Append: offset of the batch's first record, and the append time in ms with LogAppendTime, else -1. */
+  readonly baseOffset?: number
+  readonly logAppendTimeMs?: number
+  /** Append: where the batch's first byte lies: base offset of its segment, byte position in it. */
+  readonly segmentBaseOffset?: number
+  readonly position?: number
+  readonly opened?: readonly Opened[]
+}
+
+export interface TurnResult {
+  readonly outcomes: readonly Outcome[]
+  /** Every log that the turn changed. */
+  readonly states: readonly LogState[]
+  /** Segments that came into being, after the ones known before. */
+  readonly rolled: readonly { readonly slot: Slot; readonly segment: SegmentInfo }[]
+  /** Segments deleted by a trim. */
+  readonly dropped: readonly { readonly slot: Slot; readonly baseOffset: number }[]
+  /** For metrics: batches and bytes appended, seconds in write and in sync calls. */
+  readonly batchCount: number
+  readonly batchBytes: number
+  readonly writeSeconds: number
+  readonly syncSeconds: number
+}
