@@ -1,0 +1,142 @@
+// Fs: the only door to the disk in storage/. Any thread. The other implementation is testing/faulty-fs.ts.
+// Failures are Node's errors, told apart by `code` (ENOENT, EEXIST, ENOSPC, EIO, ...).
+
+import * as nodeFs from 'node:fs'
+
+/**
+ * 'read' and 'write' (which reads too) want an existing file; 'create' wants none; 'replace' empties or creates.
+ */
+export type OpenMode = 'read' | 'write' | 'create' | 'replace'
+
+export interface FileStat {
+  readonly sizeBytes: number
+  readonly modifiedMs: number
+  readonly isDirectory: boolean
+}
+
+export interface DirectoryEntry {
+  readonly name: string
+  readonly isDirectory: boolean
+}
+
+/** Blocking, except where a promise is returned: the writer blocks by design, the network thread reads what is cached. */
+export interface Fs {
+  /** @returns a file descriptor, the caller's to close */
+  open(path: string, mode: OpenMode): number
+  close(fd: number): void
+
+  /** Fills `into` from `position` (bytes) on. @returns bytes read, fewer than asked only at the end of the file */
+  read(fd: number, into: Uint8Array, position: number): number
+  /** The same for cold data, without stalling the thread. @param into borrowed until the promise settles */
+  readAsync(fd: number, into: Uint8Array, position: number): Promise<number>
+
+  /** @returns bytes written, perhaps fewer than given: go on from there to hear why */
+  write(fd: number, bytes: Uint8Array, position: number): number
+  /** One system call for many pieces. @returns bytes written in all, perhaps fewer than given */
+  writev(fd: number, pieces: readonly Uint8Array[], position: number): number
+
+  /** Everything written to the file survives a power cut (fdatasync). After a failure nothing is known: never retry. */
+  sync(fd: number): void
+  /** Every create, rename and delete in the directory survives a power cut. */
+  syncDirectory(path: string): void
+
+  truncate(fd: number, sizeBytes: number): void
+  sizeBytes(fd: number): number
+  /** undefined when there is no such path. */
+  stat(path: string): FileStat | undefined
+
+  /** In no particular order. */
+  readDirectory(path: string): DirectoryEntry[]
+  /** With its parents; no failure when it exists. */
+  makeDirectory(path: string): void
+  /** Replaces a file at `to`. */
+  rename(from: string, to: string): void
+  removeFile(path: string): void
+  /** With everything in it; no failure when there is none. */
+  removeDirectory(path: string): void
+
+  /** Bytes that an unprivileged process may still write where `path` lies. */
+  freeBytes(path: string): Promise<number>
+}
+
+const flagsByMode = { read: 'r', write: 'r+', create: 'wx+', replace: 'w+' } as const
+
+/** The `code` of a failure of an `Fs`; undefined for anything else that was thrown. */
+export function errnoCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
+}
+
+export const realFs: Fs = {
+  open: (path, mode) => nodeFs.openSync(path, flagsByMode[mode]),
+  close: (fd) => nodeFs.closeSync(fd),
+
+  read(fd, into, position) {
+    let filled = 0
+    while (filled < into.length) {
+      const count = nodeFs.readSync(fd, into, filled, into.length - filled, position + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  },
+
+  readAsync(fd, into, position) {
+    return new Promise((resolve, reject) => {
+      const readFrom = (filled: number) => {
+        nodeFs.read(fd, into, filled, into.length - filled, position + filled, (error, count) => {
+          if (error) reject(error)
+          else if (count === 0 || filled + count === into.length) resolve(filled + count)
+          else readFrom(filled + count)
+        })
+      }
+      readFrom(0)
+    })
+  },
+
+  write: (fd, bytes, position) => nodeFs.writeSync(fd, bytes, 0, bytes.length, position),
+  writev: (fd, pieces, position) => nodeFs.writevSync(fd, pieces, position),
+  sync: (fd) => nodeFs.fdatasyncSync(fd),
+
+  syncDirectory(path) {
+    if (process.platform === 'win32') return // a directory cannot be opened there; NTFS journals its entries
+    const fd = nodeFs.openSync(path, 'r')
+    try {
+      nodeFs.fsyncSync(fd)
+    } finally {
+      nodeFs.closeSync(fd)
+    }
+  },
+
+  truncate: (fd, sizeBytes) => nodeFs.ftruncateSync(fd, sizeBytes),
+  sizeBytes: (fd) => nodeFs.fstatSync(fd).size,
+
+  stat(path) {
+    const found = nodeFs.statSync(path, { throwIfNoEntry: false })
+    if (!found) return undefined
+    return {
+      sizeBytes: found.size,
+      modifiedMs: found.mtimeMs,
+      isDirectory: found.isDirectory(),
+    }
+  },
+
+  readDirectory: (path) =>
+    nodeFs
+      .readdirSync(path, { withFileTypes: true })
+      .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() })),
+
+  makeDirectory: (path) => void nodeFs.mkdirSync(path, { recursive: true }),
+  rename: (from, to) => nodeFs.renameSync(from, to),
+  removeFile: (path) => nodeFs.unlinkSync(path),
+  removeDirectory: (path) => nodeFs.rmSync(path, { recursive: true, force: true }),
+
+  freeBytes: (path) =>
+    new Promise((resolve, reject) => {
+      nodeFs.statfs(path, (error, found) => {
+        if (error) reject(error)
+        else resolve(found.bavail * found.bsize)
+      })
+    }),
+}

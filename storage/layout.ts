@@ -1,0 +1,58 @@
+// Names of files and directories below the data directory. Any thread. What is in them: docs/formats/
+
+/**
+ * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex    as Apache Kafka names them
+ * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
+ * DATA/recovery-checkpoint, meta.json, lock                                ours
+ */
+
+const SEGMENT_SUFFIXES = ['.log', '.index', '.timeindex'] as const
+export type SegmentSuffix = (typeof SEGMENT_SUFFIXES)[number]
+
+/** Files and directories on their way out: whatever bears it is deleted at the next start. */
+export const DELETED_SUFFIX = '.deleted'
+/** A file that is still being written, to be renamed when whole. */
+export const UNFINISHED_SUFFIX = '.tmp'
+
+export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint'
+export const RECOVERY_CHECKPOINT_FILE = 'recovery-checkpoint'
+export const META_FILE = 'meta.json'
+export const LOCK_FILE = 'lock'
+
+/** Longest name of a file or directory, in bytes, on the file systems that we know. */
+const NAME_BYTES_MAX = 255
+
+/** '<topic>-<partition>': below the data directory. */
+export function partitionDirectory(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
+
+/** @returns undefined when `directory` does not name a partition */
+export function parsePartitionDirectory(
+  directory: string,
+): { readonly topic: string; readonly partition: number } | undefined {
+  const match = /^([a-zA-Z0-9._-]{1,249})-(0|[1-9]\d{0,8})$/.exec(directory)
+  if (!match) return undefined
+  return { topic: match[1] ?? '', partition: Number(match[2]) }
+}
+
+/** Where a partition's directory goes before it is deleted. @param serial tells apart topics that came and went */
+export function deletedDirectory(directory: string, serial: number): string {
+  const suffix = `.${serial}${DELETED_SUFFIX}`
+  return directory.slice(0, NAME_BYTES_MAX - suffix.length) + suffix
+}
+
+/** The 20 digits that start the name of every file of a segment. */
+export function segmentFile(baseOffset: number, suffix: SegmentSuffix): string {
+  return String(baseOffset).padStart(20, '0') + suffix
+}
+
+/** @returns undefined when `name` is not a file of a segment */
+export function parseSegmentFile(
+  name: string,
+): { readonly baseOffset: number; readonly suffix: SegmentSuffix } | undefined {
+  const baseOffset = Number(name.slice(0, 20))
+  const suffix = SEGMENT_SUFFIXES.find((known) => known === name.slice(20))
+  if (!suffix || !/^\d{20}/.test(name) || !Number.isSafeInteger(baseOffset)) return undefined
+  return { baseOffset, suffix }
+}
