@@ -27,6 +27,8 @@ export type Command =
   | { readonly kind: 'configure'; readonly id: number; readonly slot: Slot; readonly config: LogConfig }
   /** Close these logs, rename their directories to `*.deleted`, then delete them. */
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
+  /** Rename these directories, which no slot stands for (left by a crash), to `*.deleted`, then delete them; missing ones are fine. */
+  | { readonly kind: 'discard'; readonly id: number; readonly directories: readonly string[] }
   /** Sync everything, write the recovery checkpoint and, when `clean`, the clean-shutdown mark; close all files. */
   | { readonly kind: 'close'; readonly id: number; readonly clean: boolean }
 
@@ -62,10 +64,14 @@ export interface EpochStart {
   readonly startOffset: number
 }
 
-/** A range that cannot be read: rot that was found at start. Offsets, end exclusive. */
+/** A range within one segment that cannot be read: rot that was found at start. Ends are exclusive. */
 export interface Quarantined {
   readonly startOffset: number
   readonly endOffset: number
+  /** Where its bytes lie: base offset of the segment, byte positions in its file. */
+  readonly segmentBaseOffset: number
+  readonly startPosition: number
+  readonly endPosition: number
 }
 
 export interface Opened extends LogState {
@@ -96,8 +102,12 @@ export interface TurnResult {
   readonly outcomes: readonly Outcome[]
   /** Every log that the turn changed. */
   readonly states: readonly LogState[]
-  /** Segments that came into being, after the ones known before. */
-  readonly rolled: readonly { readonly slot: Slot; readonly segment: SegmentInfo }[]
+  /** Rolls in their order: the segment that was closed, with its final size, and the base offset of the new active one. */
+  readonly rolled: readonly {
+    readonly slot: Slot
+    readonly closed: SegmentInfo
+    readonly activeBaseOffset: number
+  }[]
   /** Segments deleted by a trim. */
   readonly dropped: readonly { readonly slot: Slot; readonly baseOffset: number }[]
   /** For metrics: batches and bytes appended, seconds in write and in sync calls. */
@@ -105,4 +115,6 @@ export interface TurnResult {
   readonly batchBytes: number
   readonly writeSeconds: number
   readonly syncSeconds: number
+  /** A sync failed: this turn's appends are refused, nothing is acknowledged ever after, the process must end. Says why. */
+  readonly fatal?: string
 }
