@@ -3,6 +3,20 @@
 
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
+import type { Clock } from './clock.ts'
+
+export interface StoreOptions {
+  readonly dataDir: string
+  /** 'thread': a worker of its own. 'inline': on the caller's thread, one writer turn per loop turn (tests, simulation). */
+  readonly writer: 'thread' | 'inline'
+  readonly clock?: Clock
+  /** Broker-wide defaults of topic configs, as text by topic property name; see `topicDefaults` in config.ts. */
+  readonly topicDefaults?: Readonly<Record<string, string>>
+  /** `isCongested` when more bytes than this wait for the writer. */
+  readonly inboxBytesMax?: number
+  /** Segment files kept open for reading, in all logs together. */
+  readonly openFilesMax?: number
+}
 
 export interface Topic {
   readonly name: string
