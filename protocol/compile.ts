@@ -107,6 +107,12 @@ class Source {
     return includes(field.options.tagged, this.version)
   }
 
+  /** string -> compactNullableString and so on: the method of `Reader` and `Writer`. */
+  protected methodName(kind: string, nullable: boolean): string {
+    const words = [this.flexible ? 'compact' : '', nullable ? 'nullable' : '', kind].filter(Boolean)
+    return words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('')
+  }
+
   protected isNullable(field: Field<any, any, boolean>): boolean {
     return includes(field.options.nullable, this.version)
   }
@@ -170,7 +176,7 @@ class DecoderSource extends Source {
       case 'string':
         return `r.${this.methodName('string', nullable)}()`
       case 'bytes':
-        return `r.${this.methodName(nullable || this.flexible ? 'bytes' : 'bytesField', nullable)}()`
+        return `r.${this.methodName('bytes', nullable)}()`
       case 'array':
         return this.array(type.element, nullable)
       case 'struct':
@@ -198,12 +204,6 @@ class DecoderSource extends Source {
     const value = this.struct(fields)
     this.lines.push(`${local} = ${value}`, '}')
     return local
-  }
-
-  /** string -> compactNullableString and so on: the method of `Reader`. */
-  private methodName(kind: string, nullable: boolean): string {
-    const words = [this.flexible ? 'compact' : '', nullable ? 'nullable' : '', kind].filter(Boolean)
-    return words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('')
   }
 }
 
@@ -247,7 +247,7 @@ class EncoderSource extends Source {
     switch (type.kind) {
       case 'string':
       case 'bytes':
-        this.lines.push(`w.${this.methodName(type.kind)}(${value})`)
+        this.lines.push(`w.${this.methodName(type.kind, this.isNullable(field))}(${value})`)
         return
       case 'array':
         this.array(type.element, value, this.isNullable(field))
@@ -262,7 +262,7 @@ class EncoderSource extends Source {
   }
 
   private array(element: Field<any, any, boolean>, list: string, nullable: boolean): void {
-    const count = this.methodName('count')
+    const count = this.methodName('count', false)
     if (nullable) this.lines.push(`if (${list} === null) w.${count}(-1)`, 'else {')
     else this.lines.push('{')
     const index = this.local('i')
@@ -278,10 +278,6 @@ class EncoderSource extends Source {
     this.lines.push(`if (${value} === null) w.int8(-1)`, 'else {', 'w.int8(1)')
     this.struct(fields, value)
     this.lines.push('}')
-  }
-
-  private methodName(kind: string): string {
-    return this.flexible ? `compact${kind[0]!.toUpperCase()}${kind.slice(1)}` : kind
   }
 }
 

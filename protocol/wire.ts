@@ -19,26 +19,26 @@ function malformed(what: string): KafkaError {
 
 export class Reader {
   /** Borrowed: byte fields are views into it. */
-  readonly bytes: Buffer
+  readonly buffer: Buffer
   position: number
   readonly #view: DataView
   #elementsLeft = FRAME_ELEMENTS_MAX
 
   constructor(bytes: Uint8Array, position = 0) {
-    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.position = position
   }
 
   get remaining(): number {
-    return this.bytes.length - this.position
+    return this.buffer.length - this.position
   }
 
   /** Moves past `size` bytes and returns where they began. */
   take(size: number): number {
     const start = this.position
-    if (size < 0 || size > this.bytes.length - start) {
-      throw malformed(`${size} bytes wanted at ${start}, ${this.bytes.length - start} are left`)
+    if (size < 0 || size > this.buffer.length - start) {
+      throw malformed(`${size} bytes wanted at ${start}, ${this.buffer.length - start} are left`)
     }
     this.position = start + size
     return start
@@ -80,7 +80,7 @@ export class Reader {
 
   uuid(): Uuid {
     const at = this.take(16)
-    return this.bytes.toString('base64url', at, at + 16)
+    return this.buffer.toString('base64url', at, at + 16)
   }
 
   uvarint(): number {
@@ -116,7 +116,7 @@ export class Reader {
     return this.#slice(this.int32())
   }
 
-  bytesField(): Buffer {
+  bytes(): Buffer {
     return this.nullableBytes() ?? absent('bytes')
   }
 
@@ -158,13 +158,13 @@ export class Reader {
   #string(length: number): string | null {
     if (length === -1) return null
     const at = this.take(length)
-    return this.bytes.toString('utf8', at, at + length)
+    return this.buffer.toString('utf8', at, at + length)
   }
 
   #slice(length: number): Buffer | null {
     if (length === -1) return null
     const at = this.take(length)
-    return this.bytes.subarray(at, at + length)
+    return this.buffer.subarray(at, at + length)
   }
 
   #count(count: number, elementBytesMin: number): number {
@@ -202,27 +202,33 @@ export class Writer {
   }
 
   bool(value: boolean): void {
-    this.#view.setInt8(this.#claim(1), value ? 1 : 0)
+    const at = this.#claim(1)
+    this.#view.setInt8(at, value ? 1 : 0)
   }
 
   int8(value: number): void {
-    this.#view.setInt8(this.#claim(1), value)
+    const at = this.#claim(1)
+    this.#view.setInt8(at, value)
   }
 
   int16(value: number): void {
-    this.#view.setInt16(this.#claim(2), value)
+    const at = this.#claim(2)
+    this.#view.setInt16(at, value)
   }
 
   uint16(value: number): void {
-    this.#view.setUint16(this.#claim(2), value)
+    const at = this.#claim(2)
+    this.#view.setUint16(at, value)
   }
 
   int32(value: number): void {
-    this.#view.setInt32(this.#claim(4), value)
+    const at = this.#claim(4)
+    this.#view.setInt32(at, value)
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#claim(4), value)
+    const at = this.#claim(4)
+    this.#view.setUint32(at, value)
   }
 
   int64(value: number): void {
@@ -233,7 +239,8 @@ export class Writer {
   }
 
   float64(value: number): void {
-    this.#view.setFloat64(this.#claim(8), value)
+    const at = this.#claim(8)
+    this.#view.setFloat64(at, value)
   }
 
   uuid(value: Uuid): void {
@@ -250,32 +257,48 @@ export class Writer {
     this.int8(rest)
   }
 
-  string(value: string | null): void {
-    if (value === null) return this.int16(-1)
+  string(value: string): void {
     const length = Buffer.byteLength(value)
     if (length > 0x7fff) throw malformed(`a string of ${length} bytes`)
     this.int16(length)
-    this.#bytes.write(value, this.#claim(length), 'utf8')
+    this.#utf8(value, length)
   }
 
-  compactString(value: string | null): void {
-    if (value === null) return this.uvarint(0)
+  nullableString(value: string | null): void {
+    if (value === null) this.int16(-1)
+    else this.string(value)
+  }
+
+  compactString(value: string): void {
     const length = Buffer.byteLength(value)
     this.uvarint(length + 1)
-    this.#bytes.write(value, this.#claim(length), 'utf8')
+    this.#utf8(value, length)
+  }
+
+  compactNullableString(value: string | null): void {
+    if (value === null) this.uvarint(0)
+    else this.compactString(value)
   }
 
   /** Copies `value`, or from 4 KiB on keeps a reference until the frame has been sent. */
-  bytes(value: Uint8Array | null): void {
-    if (value === null) return this.int32(-1)
+  bytes(value: Uint8Array): void {
     this.int32(value.length)
     this.#append(value)
   }
 
-  compactBytes(value: Uint8Array | null): void {
-    if (value === null) return this.uvarint(0)
+  nullableBytes(value: Uint8Array | null): void {
+    if (value === null) this.int32(-1)
+    else this.bytes(value)
+  }
+
+  compactBytes(value: Uint8Array): void {
     this.uvarint(value.length + 1)
     this.#append(value)
+  }
+
+  compactNullableBytes(value: Uint8Array | null): void {
+    if (value === null) this.uvarint(0)
+    else this.compactBytes(value)
   }
 
   /** @param count -1 for null */
@@ -311,9 +334,15 @@ export class Writer {
     return chunks
   }
 
+  #utf8(value: string, length: number): void {
+    const at = this.#claim(length)
+    this.#bytes.write(value, at, length, 'utf8')
+  }
+
   #append(value: Uint8Array): void {
     if (value.length < REFERENCE_BYTES_MIN) {
-      this.#bytes.set(value, this.#claim(value.length))
+      const at = this.#claim(value.length)
+      this.#bytes.set(value, at)
       return
     }
     this.#closeChunk()
@@ -328,6 +357,7 @@ export class Writer {
     this.#chunkStart = this.#position
   }
 
+  /** Makes room and moves past it: before `#bytes` or `#view` is looked at, since it may replace both. */
   #claim(size: number): number {
     const at = this.#position
     if (at + size > this.#bytes.length) return this.#grow(size)

@@ -1,0 +1,180 @@
+// Frames and headers, by hand: int32 size, header, message. Any thread; one FrameCutter per connection.
+// Format: docs/formats/frames.md
+
+import { encode } from './compile.ts'
+import { KafkaError } from './errors.ts'
+import { includes, type Api, type RequestInput, type ResponseInput } from './schema.ts'
+import { Writer, type Reader } from './wire.ts'
+
+const API_VERSIONS_KEY = 18
+const SIZE_BYTES = 4
+
+/** The first assembly buffer of a connection: more only for one that has sent a larger frame before. */
+const ASSEMBLY_BYTES_MIN = 64 * 1024
+
+/** The part of a request header that every version shares. */
+export interface RequestHeader {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly correlationId: number
+  readonly clientId: string | null
+}
+
+/** Reads what is safe to read before the version is known to be ours; `skipHeaderTags` reads the rest. */
+export function readRequestHeader(reader: Reader): RequestHeader {
+  return {
+    apiKey: reader.int16(),
+    apiVersion: reader.int16(),
+    correlationId: reader.int32(),
+    clientId: reader.nullableString(),
+  }
+}
+
+/** The tagged fields that end a request header of a flexible version. */
+export function skipHeaderTags(reader: Reader, api: Api, version: number): void {
+  if (includes(api.request.flexible, version)) reader.skipTags()
+}
+
+/** @returns the correlation id */
+export function readResponseHeader(reader: Reader, api: Api, version: number): number {
+  const correlationId = reader.int32()
+  if (responseHeaderHasTags(api, version)) reader.skipTags()
+  return correlationId
+}
+
+/** @returns the frame in chunks, its size first; records of 4 KiB and more are borrowed until it has been sent */
+export function encodeRequestFrame<A extends Api<any, any>>(
+  api: A,
+  version: number,
+  correlationId: number,
+  clientId: string | null,
+  request: RequestInput<A>,
+): Uint8Array[] {
+  const writer = new Writer()
+  writer.int32(0)
+  writer.int16(api.key)
+  writer.int16(version)
+  writer.int32(correlationId)
+  writer.nullableString(clientId)
+  if (includes(api.request.flexible, version)) writer.uvarint(0)
+  encode(api.request, version, writer, request)
+  return writer.frame()
+}
+
+/** @returns the frame in chunks, its size first; records of 4 KiB and more are borrowed until it has been sent */
+export function encodeResponseFrame<A extends Api<any, any>>(
+  api: A,
+  version: number,
+  correlationId: number,
+  response: ResponseInput<A>,
+): Uint8Array[] {
+  const writer = new Writer()
+  writer.int32(0)
+  writer.int32(correlationId)
+  if (responseHeaderHasTags(api, version)) writer.uvarint(0)
+  encode(api.response, version, writer, response)
+  return writer.frame()
+}
+
+/** Not in ApiVersions: its reader cannot know yet which versions the broker speaks. */
+function responseHeaderHasTags(api: Api, version: number): boolean {
+  return api.key !== API_VERSIONS_KEY && includes(api.response.flexible, version)
+}
+
+/** Cuts frames out of the chunks of one connection. After an error it is of no use: close the connection. */
+export class FrameCutter {
+  readonly #frameBytesMax: number
+  /** The size prefix, as far as it has arrived, of a frame whose prefix spans chunks. */
+  readonly #prefix = Buffer.alloc(SIZE_BYTES)
+  #prefixBytes = 0
+  /** The frame under assembly, as far as it has arrived; undefined between frames. */
+  #assembly: Buffer | undefined
+  #assembledBytes = 0
+  #frameBytes = 0
+  /** The largest frame that has arrived whole: what the connection is trusted to send again. */
+  #frameBytesSeen = ASSEMBLY_BYTES_MIN
+
+  constructor(frameBytesMax: number) {
+    this.#frameBytesMax = frameBytesMax
+  }
+
+  /**
+   * @param chunk borrowed
+   * @param onFrame called for each frame that is complete, its size prefix cut off. A frame that lies in `chunk` is
+   *   a view into it, borrowed as long as `chunk` is; one that spans chunks is given
+   * @throws {KafkaError} INVALID_REQUEST for a frame of negative size or more than `frameBytesMax`
+   */
+  push(chunk: Uint8Array, onFrame: (frame: Buffer) => void): void {
+    const bytes = asBuffer(chunk)
+    let at = 0
+    while (at < bytes.length) {
+      if (this.#assembly !== undefined) {
+        at = this.#assemble(bytes, at, onFrame)
+        continue
+      }
+      const start = this.#readSize(bytes, at)
+      if (start === undefined) return
+      at = start + this.#frameBytes
+      if (at <= bytes.length) onFrame(bytes.subarray(start, at))
+      else {
+        this.#assembly = Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, this.#frameBytesSeen))
+        this.#assembledBytes = 0
+        at = start
+        if (at === bytes.length) return
+      }
+    }
+  }
+
+  /** @returns where the frame begins, undefined when its size has not wholly arrived */
+  #readSize(bytes: Buffer, at: number): number | undefined {
+    if (this.#prefixBytes === 0 && at + SIZE_BYTES <= bytes.length) {
+      this.#frameBytes = this.#checked(bytes.readInt32BE(at))
+      return at + SIZE_BYTES
+    }
+    const copied = bytes.copy(this.#prefix, this.#prefixBytes, at)
+    this.#prefixBytes += copied
+    if (this.#prefixBytes < SIZE_BYTES) return undefined
+    this.#prefixBytes = 0
+    this.#frameBytes = this.#checked(this.#prefix.readInt32BE())
+    return at + copied
+  }
+
+  #checked(frameBytes: number): number {
+    if (frameBytes >= 0 && frameBytes <= this.#frameBytesMax) return frameBytes
+    const hint = SPOKEN_BY_OTHERS.get(frameBytes >>> 16)
+    const limit = `0 to ${this.#frameBytesMax} are allowed`
+    throw new KafkaError('INVALID_REQUEST', `a frame of ${frameBytes} bytes${hint ?? ''}, ${limit}`)
+  }
+
+  /** Copies what `bytes` has of the frame; memory grows with what has arrived, never with what was declared. */
+  #assemble(bytes: Buffer, at: number, onFrame: (frame: Buffer) => void): number {
+    const end = Math.min(bytes.length, at + this.#frameBytes - this.#assembledBytes)
+    const arrived = this.#assembledBytes + end - at
+    let assembly = this.#assembly!
+    if (arrived > assembly.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, Math.max(2 * assembly.length, arrived)))
+      assembly.copy(grown, 0, 0, this.#assembledBytes)
+      assembly = grown
+    }
+    bytes.copy(assembly, this.#assembledBytes, at, end)
+    this.#assembledBytes = arrived
+    if (arrived < this.#frameBytes) this.#assembly = assembly
+    else {
+      this.#assembly = undefined
+      this.#frameBytesSeen = Math.max(this.#frameBytesSeen, arrived)
+      onFrame(assembly)
+    }
+    return end
+  }
+}
+
+/** First two bytes of what other protocols send, for a message that helps. */
+const SPOKEN_BY_OTHERS = new Map([
+  [0x1603, ' (this looks like TLS, on a port that does not speak it)'],
+  [0x4745, ' (this looks like HTTP)'],
+  [0x504f, ' (this looks like HTTP)'],
+])
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
