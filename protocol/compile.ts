@@ -3,7 +3,14 @@
 // `npm run codec -- fetch 12` prints it.
 
 import { KafkaError } from './errors.ts'
-import { includes, type Decoded, type Encoded, type Field, type Message, type Shape } from './schema.ts'
+import {
+  includes,
+  type Decoded,
+  type Encoded,
+  type Field,
+  type Message,
+  type Shape,
+} from './schema.ts'
 import type { Reader, Writer } from './wire.ts'
 
 type Decoder = (reader: Reader) => unknown
@@ -17,13 +24,22 @@ interface Codec {
 const codecs = new WeakMap<Message<any>, Codec[]>()
 
 /** @throws {KafkaError} INVALID_REQUEST when the bytes are not such a message; byte fields are borrowed */
-export function decode<M extends Message<any>>(message: M, version: number, reader: Reader): Decoded<M> {
+export function decode<M extends Message<any>>(
+  message: M,
+  version: number,
+  reader: Reader,
+): Decoded<M> {
   const codec = codecOf(message, version)
   codec.decode ??= compileDecoder(message, version)
   return codec.decode(reader) as Decoded<M>
 }
 
-export function encode<M extends Message<any>>(message: M, version: number, writer: Writer, value: Encoded<M>): void {
+export function encode<M extends Message<any>>(
+  message: M,
+  version: number,
+  writer: Writer,
+  value: Encoded<M>,
+): void {
   const codec = codecOf(message, version)
   codec.encode ??= compileEncoder(message, version)
   codec.encode(writer, value)
@@ -35,7 +51,10 @@ function codecOf(message: Message<any>, version: number): Codec {
   if (codec !== undefined) return codec
   if (!includes(message.versions, version)) {
     const { from, to } = message.versions
-    throw new KafkaError('UNSUPPORTED_VERSION', `${message.name} version ${version}, ${from} to ${to} are known`)
+    throw new KafkaError(
+      'UNSUPPORTED_VERSION',
+      `${message.name} version ${version}, ${from} to ${to} are known`,
+    )
   }
   const created: Codec = {}
   if (byVersion === undefined) codecs.set(message, Object.assign([], { [version]: created }))
@@ -110,7 +129,9 @@ class Source {
   /** string -> compactNullableString and so on: the method of `Reader` and `Writer`. */
   protected methodName(kind: string, nullable: boolean): string {
     const words = [this.flexible ? 'compact' : '', nullable ? 'nullable' : '', kind].filter(Boolean)
-    return words.map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('')
+    return words
+      .map((word, i) => (i === 0 ? word : word[0]!.toUpperCase() + word.slice(1)))
+      .join('')
   }
 
   protected isNullable(field: Field<any, any, boolean>): boolean {
@@ -124,7 +145,9 @@ class Source {
     if (type.kind === 'bytes' || type.kind === 'array') return this.flexible ? 1 : 4
     if (type.kind !== 'struct') return SCALAR_BYTES[type.kind]
     if (this.isNullable(field)) return 1
-    const inline = Object.values(type.fields).filter((each) => this.carries(each) && !this.isTagged(each))
+    const inline = Object.values(type.fields).filter(
+      (each) => this.carries(each) && !this.isTagged(each),
+    )
     return inline.reduce((sum, each) => sum + this.bytesMin(each), this.flexible ? 1 : 0)
   }
 }
@@ -236,7 +259,9 @@ class EncoderSource extends Source {
     this.lines.push(`w.uvarint(${present.map((each) => `${each} + 0`).join(' + ')})`)
     const ascending = tagged.toSorted(([a], [b]) => a.options.tag! - b.options.tag!)
     for (const [field, local] of ascending) {
-      this.lines.push(`if (${differsFromDefault(field, local)}) w.tagged(${field.options.tag}, (w) => {`)
+      this.lines.push(
+        `if (${differsFromDefault(field, local)}) w.tagged(${field.options.tag}, (w) => {`,
+      )
       this.value(field, local)
       this.lines.push('})')
     }
@@ -288,7 +313,9 @@ function checkName(name: string): void {
 function defaultLiteral(field: Field<any, any, boolean>): string {
   const { type, options } = field
   if (type.kind === 'struct' && options.default === undefined) {
-    const members = Object.entries(type.fields).map(([name, each]) => `${name}: ${defaultLiteral(each)}`)
+    const members = Object.entries(type.fields).map(
+      ([name, each]) => `${name}: ${defaultLiteral(each)}`,
+    )
     return `{ ${members.join(', ')} }`
   }
   if (type.kind === 'bytes' && options.default !== null) return 'EMPTY'

@@ -14,7 +14,11 @@ export const errors = {
   BROKER_NOT_AVAILABLE: [8, false, 'the broker is not available'],
   REPLICA_NOT_AVAILABLE: [9, true, 'the replica is not available'],
   MESSAGE_TOO_LARGE: [10, false, 'the batch is larger than max.message.bytes'],
-  OFFSET_METADATA_TOO_LARGE: [12, false, 'commit metadata is longer than offset.metadata.max.bytes'],
+  OFFSET_METADATA_TOO_LARGE: [
+    12,
+    false,
+    'commit metadata is longer than offset.metadata.max.bytes',
+  ],
   NETWORK_EXCEPTION: [13, true, 'the connection was lost before the answer came'],
   COORDINATOR_LOAD_IN_PROGRESS: [14, true, 'the coordinator is starting'],
   COORDINATOR_NOT_AVAILABLE: [15, true, 'the coordinator is stopping'],
@@ -40,7 +44,11 @@ export const errors = {
   UNSUPPORTED_VERSION: [35, false, 'the version of the request is not supported'],
   TOPIC_ALREADY_EXISTS: [36, false, 'a topic of this name exists'],
   INVALID_PARTITIONS: [37, false, 'the number of partitions is not allowed'],
-  INVALID_REPLICATION_FACTOR: [38, false, 'the replication factor is larger than the number of brokers'],
+  INVALID_REPLICATION_FACTOR: [
+    38,
+    false,
+    'the replication factor is larger than the number of brokers',
+  ],
   INVALID_REPLICA_ASSIGNMENT: [39, false, 'the replica assignment is not allowed'],
   INVALID_CONFIG: [40, false, 'a configuration value is not allowed'],
   NOT_CONTROLLER: [41, true, 'this broker is not the controller'],
@@ -51,7 +59,11 @@ export const errors = {
   DUPLICATE_SEQUENCE_NUMBER: [46, false, 'the batch was already written'],
   INVALID_PRODUCER_EPOCH: [47, false, 'the producer was fenced by a newer one'],
   INVALID_TXN_STATE: [48, false, 'not allowed in this state of the transaction'],
-  INVALID_PRODUCER_ID_MAPPING: [49, false, 'the producer id does not belong to the transactional id'],
+  INVALID_PRODUCER_ID_MAPPING: [
+    49,
+    false,
+    'the producer id does not belong to the transactional id',
+  ],
   INVALID_TRANSACTION_TIMEOUT: [50, false, 'the transaction timeout is out of the allowed range'],
   CONCURRENT_TRANSACTIONS: [51, true, 'the previous transaction is still being finished'],
   TRANSACTION_COORDINATOR_FENCED: [52, false, 'the coordinator was replaced'],
@@ -70,9 +82,13 @@ export const errors = {
   INVALID_FETCH_SESSION_EPOCH: [71, true, 'the epoch of the fetch session is wrong'],
   LISTENER_NOT_FOUND: [72, true, 'no matching listener'],
   TOPIC_DELETION_DISABLED: [73, false, 'delete.topic.enable is false'],
-  FENCED_LEADER_EPOCH: [74, true, 'the leader epoch is older than the broker\'s'],
-  UNKNOWN_LEADER_EPOCH: [75, true, 'the leader epoch is newer than the broker\'s'],
-  UNSUPPORTED_COMPRESSION_TYPE: [76, false, 'the codec is not allowed in this version of the request'],
+  FENCED_LEADER_EPOCH: [74, true, "the leader epoch is older than the broker's"],
+  UNKNOWN_LEADER_EPOCH: [75, true, "the leader epoch is newer than the broker's"],
+  UNSUPPORTED_COMPRESSION_TYPE: [
+    76,
+    false,
+    'the codec is not allowed in this version of the request',
+  ],
   STALE_BROKER_EPOCH: [77, false, 'the broker epoch changed'],
   OFFSET_NOT_AVAILABLE: [78, true, 'the high watermark is catching up'],
   MEMBER_ID_REQUIRED: [79, false, 'join again with the member id that was given'],
@@ -142,7 +158,11 @@ export class KafkaError extends Error {
   /** The client object that threw it is of no further use: close it. */
   readonly fatal: boolean
 
-  constructor(code: ErrorName, message: string, options: { cause?: unknown; fatal?: boolean } = {}) {
+  constructor(
+    code: ErrorName,
+    message: string,
+    options: { cause?: unknown; fatal?: boolean } = {},
+  ) {
     super(`${code}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.apiCode = errors[code][0]

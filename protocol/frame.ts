@@ -152,7 +152,9 @@ export class FrameCutter {
     const arrived = this.#assembledBytes + end - at
     let assembly = this.#assembly!
     if (arrived > assembly.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, Math.max(2 * assembly.length, arrived)))
+      const grown = Buffer.allocUnsafeSlow(
+        Math.min(this.#frameBytes, Math.max(2 * assembly.length, arrived)),
+      )
       assembly.copy(grown, 0, 0, this.#assembledBytes)
       assembly = grown
     }
@@ -176,5 +178,7 @@ const SPOKEN_BY_OTHERS = new Map([
 ])
 
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

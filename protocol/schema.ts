@@ -30,7 +30,17 @@ export function includes(range: VersionRange, version: number): boolean {
 
 /** Kinds whose encoding is a single call of a `Reader` or `Writer` method. */
 export type ScalarKind =
-  'bool' | 'int8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'float64' | 'uuid' | 'string' | 'bytes'
+  | 'bool'
+  | 'int8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'float64'
+  | 'uuid'
+  | 'string'
+  | 'bytes'
 
 export type FieldType =
   | { readonly kind: ScalarKind }
@@ -73,11 +83,15 @@ export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false>
 
   /** In these versions (all, unless told) the value may be null. */
   orNull(versions: VersionText = '0+'): Field<Decoded | null, Encoded | null, Optional> {
-    return this.#with({ nullable: versionRange(versions) }) as Field<Decoded | null, Encoded | null, Optional>
+    return this.#with({ nullable: versionRange(versions) })
   }
 
   default(value: NoInfer<Decoded>): Field<Decoded, Encoded, true> {
-    return this.#with({ default: value, optional: true }) as unknown as Field<Decoded, Encoded, true>
+    return this.#with({ default: value, optional: true }) as unknown as Field<
+      Decoded,
+      Encoded,
+      true
+    >
   }
 
   /** A tagged field of these versions, left out when it has its default (a struct: when it is not given). */
@@ -97,7 +111,14 @@ function field<T>(kind: ScalarKind, zero: T): Field<T> {
 }
 
 function optionsWith(zero: unknown): FieldOptions {
-  return { versions: ALWAYS, nullable: NEVER, tag: undefined, tagged: NEVER, default: zero, optional: false }
+  return {
+    versions: ALWAYS,
+    nullable: NEVER,
+    tag: undefined,
+    tagged: NEVER,
+    default: zero,
+    optional: false,
+  }
 }
 
 export const bool = field('bool', false)
@@ -116,7 +137,9 @@ export const bytes = field<Uint8Array>('bytes', new Uint8Array(0))
 export const records = bytes
 
 type DecodedShape<S extends Shape> = { readonly [K in keyof S]: S[K]['decoded'] }
-type Required<S extends Shape> = { [K in keyof S]: S[K]['optional'] extends true ? never : K }[keyof S]
+type Required<S extends Shape> = {
+  [K in keyof S]: S[K]['optional'] extends true ? never : K
+}[keyof S]
 type EncodedShape<S extends Shape> = { readonly [K in Required<S>]: S[K]['encoded'] } & {
   readonly [K in Exclude<keyof S, Required<S>>]?: S[K]['encoded'] | undefined
 }

@@ -25,7 +25,9 @@ export class Reader {
   #elementsLeft = FRAME_ELEMENTS_MAX
 
   constructor(bytes: Uint8Array, position = 0) {
-    this.buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.position = position
   }
@@ -170,7 +172,9 @@ export class Reader {
   #count(count: number, elementBytesMin: number): number {
     if (count === -1) return -1
     if (count < 0 || count * elementBytesMin > this.remaining) {
-      throw malformed(`an array of ${count} elements at ${this.position}, ${this.remaining} bytes are left`)
+      throw malformed(
+        `an array of ${count} elements at ${this.position}, ${this.remaining} bytes are left`,
+      )
     }
     this.#elementsLeft -= count
     if (this.#elementsLeft < 0) throw malformed(`more than ${FRAME_ELEMENTS_MAX} array elements`)

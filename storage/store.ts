@@ -63,7 +63,9 @@ export interface Log {
   offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
 
   /** The largest known epoch <= `epoch` and the offset at which it ended; undefined when `epoch` is unknown or newer. */
-  endOffsetOfEpoch(epoch: number): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
+  endOffsetOfEpoch(
+    epoch: number,
+  ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
 }
 
 export interface OffsetAndTimestamp {
@@ -124,7 +126,11 @@ export interface Store extends AsyncDisposable {
   readonly dataDir: string
   readonly topics: Topics
   /** Seconds that recovery took at start, and whether the last stop was clean. */
-  readonly recovery: { readonly seconds: number; readonly cleanStart: boolean; readonly corruptBatchCount: number }
+  readonly recovery: {
+    readonly seconds: number
+    readonly cleanStart: boolean
+    readonly corruptBatchCount: number
+  }
 
   log(topic: string, partition: number): Log | undefined
 

@@ -2,7 +2,19 @@
 // v12 implicit transactions (KIP-890); v13 topic ids.
 
 import { UUID_ZERO } from '../ids.ts'
-import { api, array, int16, int32, int64, records, string, struct, uuid, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  int16,
+  int32,
+  int64,
+  records,
+  string,
+  struct,
+  uuid,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const produce = api({
   key: 0,
@@ -30,13 +42,23 @@ export const produce = api({
         baseOffset: int64,
         logAppendTimeMs: int64.default(-1),
         logStartOffset: int64.in('5+').default(-1),
-        recordErrors: array({ batchIndex: int32, message: string.orNull().default(null) }).in('8+').default([]),
+        recordErrors: array({ batchIndex: int32, message: string.orNull().default(null) })
+          .in('8+')
+          .default([]),
         errorMessage: string.orNull().in('8+').default(null),
-        currentLeader: struct({ leaderId: int32.default(-1), leaderEpoch: int32.default(-1) }).tag(0, '10+'),
+        currentLeader: struct({ leaderId: int32.default(-1), leaderEpoch: int32.default(-1) }).tag(
+          0,
+          '10+',
+        ),
       }),
     }),
     throttleTimeMs: int32.default(0),
-    nodeEndpoints: array({ nodeId: int32, host: string, port: int32, rack: string.orNull().default(null) }).tag(0, '10+'),
+    nodeEndpoints: array({
+      nodeId: int32,
+      host: string,
+      port: int32,
+      rack: string.orNull().default(null),
+    }).tag(0, '10+'),
   },
 })
 export type ProduceRequest = RequestOf<typeof produce>

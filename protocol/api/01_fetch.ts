@@ -3,7 +3,20 @@
 // v16 node endpoints (KIP-951); v17 directory id (KIP-853).
 
 import { UUID_ZERO } from '../ids.ts'
-import { api, array, int16, int32, int64, int8, records, string, struct, uuid, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  int16,
+  int32,
+  int64,
+  int8,
+  records,
+  string,
+  struct,
+  uuid,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const fetch = api({
   key: 1,
@@ -13,7 +26,10 @@ export const fetch = api({
   request: {
     clusterId: string.orNull().tag(0, '12+').default(null),
     replicaId: int32.in('-14').default(-1),
-    replicaState: struct({ replicaId: int32.default(-1), replicaEpoch: int64.default(-1) }).tag(1, '15+'),
+    replicaState: struct({ replicaId: int32.default(-1), replicaEpoch: int64.default(-1) }).tag(
+      1,
+      '15+',
+    ),
     maxWaitMs: int32,
     minBytes: int32,
     maxBytes: int32.default(0x7fffffff),
@@ -37,7 +53,9 @@ export const fetch = api({
       topic: string.in('-12').default(''),
       topicId: uuid.in('13+').default(UUID_ZERO),
       partitions: array(int32),
-    }).in('7+').default([]),
+    })
+      .in('7+')
+      .default([]),
     rackId: string.in('11+').default(''),
   },
   response: {
@@ -53,15 +71,29 @@ export const fetch = api({
         highWatermark: int64,
         lastStableOffset: int64.default(-1),
         logStartOffset: int64.in('5+').default(-1),
-        divergingEpoch: struct({ epoch: int32.default(-1), endOffset: int64.default(-1) }).tag(0, '12+'),
-        currentLeader: struct({ leaderId: int32.default(-1), leaderEpoch: int32.default(-1) }).tag(1, '12+'),
-        snapshotId: struct({ endOffset: int64.default(-1), epoch: int32.default(-1) }).tag(2, '12+'),
+        divergingEpoch: struct({ epoch: int32.default(-1), endOffset: int64.default(-1) }).tag(
+          0,
+          '12+',
+        ),
+        currentLeader: struct({ leaderId: int32.default(-1), leaderEpoch: int32.default(-1) }).tag(
+          1,
+          '12+',
+        ),
+        snapshotId: struct({ endOffset: int64.default(-1), epoch: int32.default(-1) }).tag(
+          2,
+          '12+',
+        ),
         abortedTransactions: array({ producerId: int64, firstOffset: int64 }).orNull(), // null: read uncommitted
         preferredReadReplica: int32.in('11+').default(-1),
         records: records.orNull(),
       }),
     }),
-    nodeEndpoints: array({ nodeId: int32, host: string, port: int32, rack: string.orNull().default(null) }).tag(0, '16+'),
+    nodeEndpoints: array({
+      nodeId: int32,
+      host: string,
+      port: int32,
+      rack: string.orNull().default(null),
+    }).tag(0, '16+'),
   },
 })
 export type FetchRequest = RequestOf<typeof fetch>

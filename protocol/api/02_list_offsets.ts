@@ -1,7 +1,17 @@
 // ListOffsets: v2 isolation level; v4 leader epoch fencing (KIP-320); v6 flexible; v7 timestamp -3, the largest one
 // (KIP-734); v8 -4 earliest local (KIP-405); v9 -5 latest tiered (KIP-1005); v10 timeoutMs (KIP-1075).
 
-import { api, array, int16, int32, int64, int8, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  int16,
+  int32,
+  int64,
+  int8,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const listOffsets = api({
   key: 2,

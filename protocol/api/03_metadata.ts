@@ -3,7 +3,17 @@
 // v10 topic ids in answers; v11 no cluster operations (KIP-700); v12 topic ids in questions; v13 errorCode (KIP-1102).
 
 import { UUID_ZERO } from '../ids.ts'
-import { api, array, bool, int16, int32, string, uuid, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  string,
+  uuid,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 /** What authorized operations read as when nobody asked for them. */
 const NOT_ASKED_FOR = -0x8000_0000
@@ -24,7 +34,12 @@ export const metadata = api({
   },
   response: {
     throttleTimeMs: int32.in('3+').default(0),
-    brokers: array({ nodeId: int32, host: string, port: int32, rack: string.orNull().in('1+').default(null) }),
+    brokers: array({
+      nodeId: int32,
+      host: string,
+      port: int32,
+      rack: string.orNull().in('1+').default(null),
+    }),
     clusterId: string.orNull().in('2+').default(null),
     controllerId: int32.in('1+').default(-1),
     topics: array({

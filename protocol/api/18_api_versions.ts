@@ -1,7 +1,17 @@
 // ApiVersions: v1 throttle time; v3 flexible, client software (KIP-511), features (KIP-584); v4 a feature's minimum
 // may be 0. The response header has no tagged fields in any version. A version that the broker lacks is answered with v0.
 
-import { api, array, bool, int16, int32, int64, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  int64,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const apiVersions = api({
   key: 18,
@@ -18,7 +28,10 @@ export const apiVersions = api({
     throttleTimeMs: int32.in('1+').default(0),
     supportedFeatures: array({ name: string, minVersion: int16, maxVersion: int16 }).tag(0, '3+'),
     finalizedFeaturesEpoch: int64.tag(1, '3+').default(-1),
-    finalizedFeatures: array({ name: string, maxVersionLevel: int16, minVersionLevel: int16 }).tag(2, '3+'),
+    finalizedFeatures: array({ name: string, maxVersionLevel: int16, minVersionLevel: int16 }).tag(
+      2,
+      '3+',
+    ),
     zkMigrationReady: bool.tag(3, '3+'),
   },
 })

@@ -2,7 +2,18 @@
 // v6 may answer THROTTLING_QUOTA_EXCEEDED (KIP-599); v7 topic id.
 
 import { UUID_ZERO } from '../ids.ts'
-import { api, array, bool, int16, int32, int8, string, uuid, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  string,
+  uuid,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const createTopics = api({
   key: 19,
@@ -36,7 +47,10 @@ export const createTopics = api({
         readOnly: bool,
         configSource: int8.default(-1),
         isSensitive: bool,
-      }).orNull().in('5+').default([]),
+      })
+        .orNull()
+        .in('5+')
+        .default([]),
     }),
   },
 })

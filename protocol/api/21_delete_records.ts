@@ -1,6 +1,15 @@
 // DeleteRecords: v1 as v0; v2 flexible.
 
-import { api, array, int16, int32, int64, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  int16,
+  int32,
+  int64,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const deleteRecords = api({
   key: 21,

@@ -1,6 +1,16 @@
 // DescribeConfigs: v1 source and synonyms (KIP-226); v3 type and documentation (KIP-569); v4 flexible.
 
-import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const describeConfigs = api({
   key: 32,

@@ -1,6 +1,15 @@
 // CreatePartitions: v1 as v0; v2 flexible; v3 may answer THROTTLING_QUOTA_EXCEEDED (KIP-599).
 
-import { api, array, bool, int16, int32, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const createPartitions = api({
   key: 37,
@@ -11,7 +20,9 @@ export const createPartitions = api({
     topics: array({
       name: string,
       count: int32, // the new total
-      assignments: array({ brokerIds: array(int32) }).orNull().default(null),
+      assignments: array({ brokerIds: array(int32) })
+        .orNull()
+        .default(null),
     }),
     timeoutMs: int32,
     validateOnly: bool.default(false),

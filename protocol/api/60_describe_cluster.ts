@@ -1,6 +1,16 @@
 // DescribeCluster: flexible from v0; v1 endpoint type (KIP-919); v2 fenced brokers (KIP-1073).
 
-import { api, array, bool, int16, int32, int8, string, type RequestOf, type ResponseInput } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  int16,
+  int32,
+  int8,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const describeCluster = api({
   key: 60,

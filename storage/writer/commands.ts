@@ -21,10 +21,25 @@ export type Command =
   /** Recover (or create, when `create`) these partition logs; the answer is an `Opened` for each. */
   | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
   /** Append one record batch (the common case; the batch travels beside the command, not in it). */
-  | { readonly kind: 'append'; readonly id: number; readonly slot: Slot; readonly batch: Uint8Array }
+  | {
+      readonly kind: 'append'
+      readonly id: number
+      readonly slot: Slot
+      readonly batch: Uint8Array
+    }
   /** DeleteRecords: the log now starts at `logStartOffset`. */
-  | { readonly kind: 'trim'; readonly id: number; readonly slot: Slot; readonly logStartOffset: number }
-  | { readonly kind: 'configure'; readonly id: number; readonly slot: Slot; readonly config: LogConfig }
+  | {
+      readonly kind: 'trim'
+      readonly id: number
+      readonly slot: Slot
+      readonly logStartOffset: number
+    }
+  | {
+      readonly kind: 'configure'
+      readonly id: number
+      readonly slot: Slot
+      readonly config: LogConfig
+    }
   /** Close these logs, rename their directories to `*.deleted`, then delete them. */
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
   /** Rename these directories, which no slot stands for (left by a crash), to `*.deleted`, then delete them; missing ones are fine. */
