@@ -1,0 +1,27 @@
+// Clock: the client's only door to time and chance. A test or a simulator passes its own. Any thread.
+
+export interface Timer {
+  /** Idempotent. */
+  cancel(): void
+}
+
+export interface Clock {
+  /** Wall time in ms since the epoch: for timestamps in records, never for deadlines. */
+  now(): number
+  /** Monotonic time in ms, fractional: for deadlines and durations. */
+  monotonic(): number
+  /** Calls back once after `delayMs`. Keeps the process alive: something waits for it. */
+  after(delayMs: number, callback: () => void): Timer
+  /** From 0 up to 1: for jitter and for the choice of a partition. */
+  random(): number
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delayMs, callback) {
+    const timeout = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(timeout) }
+  },
+  random: () => Math.random(),
+}

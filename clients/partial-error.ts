@@ -1,0 +1,19 @@
+// PartialError: a call about several items of which some failed. Any thread.
+
+import { KafkaError } from '../protocol/errors.ts'
+
+/**
+ * Some items of a call failed, others may have succeeded.
+ *
+ * Its `code` is that of the first failure; `results` has every item's outcome, in the order in which they were given.
+ */
+export class PartialError<Result> extends KafkaError {
+  readonly results: readonly (Result | KafkaError)[]
+
+  constructor(results: readonly (Result | KafkaError)[]) {
+    const failures = results.filter((result) => result instanceof KafkaError)
+    const first = failures[0]!
+    super(first.code, `${failures.length} of ${results.length} failed; the first: ${first.message}`, { cause: first })
+    this.results = results
+  }
+}

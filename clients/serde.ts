@@ -1,0 +1,108 @@
+// Serdes: how the key or the value of a record becomes bytes and comes back. Pure.
+
+import { Packr } from 'msgpackr'
+
+/**
+ * Turns values into bytes and back. Any object with these two methods is one.
+ *
+ * `Input` differs from `Output` only where a schema transforms what it reads.
+ */
+export interface Serde<Output, Input = Output> {
+  serialize(value: Input): Uint8Array | null
+  /** @param bytes a view into the fetched frame: copy what outlives the record */
+  deserialize(bytes: Buffer): Output
+  /** Is a null field (no key; a tombstone) a value of this serde? See `orNull`. */
+  readonly nullable?: boolean
+}
+
+/** A validator by the Standard Schema specification, version 1 (Zod, Valibot, ArkType, TypeBox and others). */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
+  }
+}
+
+type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] }
+
+interface SchemaIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/** Bytes as they are. What is read is a view into the fetched frame: copy what outlives the record. */
+export const bytes: Serde<Buffer, Uint8Array> = {
+  serialize: (value) => value,
+  deserialize: (stored) => stored,
+}
+
+/** UTF-8 text. */
+export const string: Serde<string> = {
+  serialize: (value) => Buffer.from(value),
+  deserialize: (stored) => stored.toString('utf8'),
+}
+
+/** JSON text. With a schema, values are validated when written and when read; without one, `T` is a promise of yours. */
+export function json<T>(): Serde<T>
+export function json<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
+export function json(schema?: StandardSchema): Serde<unknown> {
+  return validated(schema, {
+    serialize: (value) => Buffer.from(jsonText(value)),
+    deserialize: (stored) => JSON.parse(stored.toString('utf8')),
+  })
+}
+
+const packr = new Packr({ useRecords: false })
+
+/** MessagePack, by msgpackr without its record extension, so that any other reader understands it. */
+export function msgpack<T>(): Serde<T>
+export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
+export function msgpack(schema?: StandardSchema): Serde<unknown> {
+  return validated(schema, {
+    serialize: (value) => packr.pack(value),
+    deserialize: (stored) => packr.unpack(stored),
+  })
+}
+
+/** The same serde for a field that may be absent: null is a record without a key, or a tombstone. */
+export function orNull<Output, Input>(serde: Serde<Output, Input>): Serde<Output | null, Input | null> {
+  return {
+    serialize: (value) => (value === null ? null : serde.serialize(value)),
+    deserialize: (stored) => serde.deserialize(stored),
+    nullable: true,
+  }
+}
+
+function jsonText(value: unknown): string {
+  const text = JSON.stringify(value)
+  if (text === undefined) throw new TypeError(`${typeof value} has no JSON form`)
+  return text
+}
+
+function validated(schema: StandardSchema | undefined, serde: Serde<unknown>): Serde<unknown> {
+  if (schema === undefined) return serde
+  return {
+    serialize(value) {
+      validate(schema, value)
+      return serde.serialize(value)
+    },
+    deserialize: (stored) => validate(schema, serde.deserialize(stored)),
+  }
+}
+
+/** @returns what the schema makes of `value`; what is stored is the value before that, since reading validates again */
+function validate(schema: StandardSchema, value: unknown): unknown {
+  const result = schema['~standard'].validate(value)
+  if (result instanceof Promise) throw new TypeError('an asynchronous schema cannot validate records')
+  if (result.issues === undefined) return result.value
+  throw new TypeError(result.issues.map(issueText).join('; '))
+}
+
+function issueText({ message, path = [] }: SchemaIssue): string {
+  const names = path.map((step) => String(typeof step === 'object' ? step.key : step))
+  return names.length === 0 ? message : `${names.join('.')}: ${message}`
+}

@@ -1,0 +1,104 @@
+// Typed topics, and the records that go into them and come out. Types and values only; no I/O.
+
+import { json, type Serde, type StandardSchema } from './serde.ts'
+
+/** A topic with its serdes: declared once, used by producers, consumers and the admin alike. */
+export interface Topic<Name extends string = string, K = any, V = any, KeyInput = K, ValueInput = V> {
+  readonly name: Name
+  readonly key: Serde<K, KeyInput>
+  readonly value: Serde<V, ValueInput>
+}
+
+/** A typed topic, or the name of one whose keys and values are bytes or null. */
+export type TopicLike = string | Topic
+
+/** What a field of `topic()` may be: a serde, or a Standard Schema for JSON. */
+type SerdeLike = Serde<any, any> | StandardSchema<any, any>
+
+type OutputOf<S> = S extends Serde<infer Output, any> ? Output : S extends StandardSchema<any, infer Output> ? Output : Raw
+type InputOf<S> = S extends Serde<any, infer Input> ? Input : S extends StandardSchema<infer Input, any> ? Input : RawInput
+
+/** A key or value of a topic without serdes: what is read is bytes, what is written may be text. */
+type Raw = Buffer | null
+type RawInput = Uint8Array | string | null
+
+const raw: Serde<Raw, RawInput> = {
+  serialize: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
+  deserialize: (stored) => stored,
+  nullable: true,
+}
+
+/**
+ * Declares a typed topic.
+ *
+ * @param serdes a key or value without one is `Buffer | null`
+ */
+export function topic<
+  const Name extends string,
+  Key extends SerdeLike | undefined = undefined,
+  Value extends SerdeLike | undefined = undefined,
+>(
+  name: Name,
+  serdes: { readonly key?: Key; readonly value?: Value } = {},
+): Topic<Name, OutputOf<Key>, OutputOf<Value>, InputOf<Key>, InputOf<Value>> {
+  return { name, key: serdeOf(serdes.key), value: serdeOf(serdes.value) }
+}
+
+function serdeOf(like: SerdeLike | undefined): Serde<any, any> {
+  if (like === undefined) return raw
+  return '~standard' in like ? json(like) : like
+}
+
+export function topicOf(like: TopicLike): Topic {
+  return typeof like === 'string' ? topic(like) : like
+}
+
+/** Name and value in order, duplicates kept. */
+export type Headers = readonly (readonly [name: string, value: Buffer | null])[]
+
+/** An object, or entries where order or duplicates matter. Text becomes UTF-8. */
+export type HeadersInput =
+  | Readonly<Record<string, string | Uint8Array | null>>
+  | readonly (readonly [name: string, value: string | Uint8Array | null])[]
+
+/** A record to be sent to topic `T`. Key and value may be left out where the serde takes null. */
+export type ProducerRecord<T extends TopicLike = string> = RecordField<'key', KeyInputOf<T>> &
+  RecordField<'value', ValueInputOf<T>> & {
+    readonly headers?: HeadersInput | undefined
+    /** ms since the epoch; default now. */
+    readonly timestamp?: number | undefined
+    /** Default: the partitioner's choice. */
+    readonly partition?: number | undefined
+  }
+
+type RecordField<Name extends string, T> = null extends T
+  ? { readonly [K in Name]?: T | undefined }
+  : { readonly [K in Name]: T }
+
+type KeyInputOf<T> = T extends Topic<string, any, any, infer Input, any> ? Input : RawInput
+type ValueInputOf<T> = T extends Topic<string, any, any, any, infer Input> ? Input : RawInput
+
+/** A record as it was read. */
+export interface ConsumerRecord<Name extends string = string, K = Raw, V = Raw> {
+  readonly topic: Name
+  readonly partition: number
+  readonly offset: number
+  /** ms since the epoch: of the producer, or of the append where the topic says so. -1: none. */
+  readonly timestamp: number
+  readonly key: K
+  readonly value: V
+  readonly headers: Headers
+}
+
+/** The record type of a topic; of several, a union discriminated on `topic`. */
+export type RecordOf<T extends TopicLike> =
+  T extends Topic<infer Name, infer K, infer V, any, any>
+    ? ConsumerRecord<Name, K, V>
+    : T extends string
+      ? ConsumerRecord<T>
+      : never
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
