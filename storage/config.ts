@@ -1,0 +1,375 @@
+// Topic configuration: one table that yields types, validation, DescribeConfigs and docs/reference/configs.md.
+// Any thread. Names, types and defaults are Apache Kafka's; `flush.policy` is our own.
+
+import { KafkaError } from '../protocol/errors.ts'
+import { nearestName } from './nearest-name.ts'
+import type { LogConfig } from './writer/commands.ts'
+
+/** Kafka's names for the types of configuration values. */
+export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list'
+
+export interface ConfigSpec<Value = unknown> {
+  readonly type: ConfigType
+  readonly default: string
+  /** What is allowed, for messages and the reference page: '>= 0', 'one of a, b'. */
+  readonly allowed: string
+  /** The broker property that sets the default of every topic; undefined when there is none. */
+  readonly brokerName: string | undefined
+  readonly documentation: string
+  /** Accepted, kept and shown, but nothing in the broker acts on it. */
+  readonly inert: boolean
+  /** @returns undefined when the text is not allowed */
+  parse(text: string): Value | undefined
+}
+
+const LONG_MAX = 2n ** 63n - 1n
+const INT_MAX = 2n ** 31n - 1n
+
+/** The parts of a row that are not about its type. */
+interface Prose {
+  readonly broker?: string
+  readonly says: string
+  readonly inert?: true
+}
+
+function row<Value>(
+  type: ConfigType,
+  fallback: string,
+  allowed: string,
+  prose: Prose,
+  parse: (text: string) => Value | undefined,
+): ConfigSpec<Value> {
+  return {
+    type,
+    default: fallback,
+    allowed,
+    brokerName: prose.broker,
+    documentation: prose.says,
+    inert: prose.inert ?? false,
+    parse,
+  }
+}
+
+/** A value above 2^53 is rounded: such values mean "never" or "no limit". */
+function whole(
+  type: 'int' | 'long',
+  fallback: number | bigint,
+  min: number,
+  prose: Prose,
+): ConfigSpec<number> {
+  const max = type === 'int' ? INT_MAX : LONG_MAX
+  return row(type, String(fallback), `${min} to ${max}`, prose, (text) => {
+    if (!/^[+-]?\d{1,19}$/.test(text.trim())) return undefined
+    const value = BigInt(text.trim().replace('+', ''))
+    return value >= BigInt(min) && value <= max ? Number(value) : undefined
+  })
+}
+
+function fraction(fallback: number, prose: Prose): ConfigSpec<number> {
+  return row('double', String(fallback), '0 to 1', prose, (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    return value >= 0 && value <= 1 ? value : undefined
+  })
+}
+
+function flag(fallback: boolean, prose: Prose): ConfigSpec<boolean> {
+  return row('boolean', String(fallback), 'true or false', prose, (text) => {
+    const word = text.trim().toLowerCase()
+    return word === 'true' ? true : word === 'false' ? false : undefined
+  })
+}
+
+function oneOf<const Word extends string>(
+  words: readonly Word[],
+  fallback: NoInfer<Word>,
+  prose: Prose,
+): ConfigSpec<Word> {
+  return row('string', fallback, `one of ${words.join(', ')}`, prose, (text) =>
+    words.find((word) => word === text.trim()),
+  )
+}
+
+/** Comma-separated, at least one, each once. */
+function someOf<const Word extends string>(
+  words: readonly Word[],
+  fallback: NoInfer<Word>,
+  prose: Prose,
+): ConfigSpec<readonly Word[]> {
+  return row('list', fallback, `one or more of ${words.join(', ')}`, prose, (text) => {
+    const given = text.split(',').map((item) => words.find((word) => word === item.trim()))
+    const known = given.filter((word) => word !== undefined)
+    return known.length === given.length && new Set(known).size === known.length ? known : undefined
+  })
+}
+
+function anyList(prose: Prose): ConfigSpec<readonly string[]> {
+  return row('list', '', 'comma-separated', prose, (text) =>
+    text.trim() === '' ? [] : text.split(',').map((item) => item.trim()),
+  )
+}
+
+/** Every topic configuration, in order of name. */
+export const topicConfigs = {
+  'cleanup.policy': someOf(['delete', 'compact'], 'delete', {
+    broker: 'log.cleanup.policy',
+    says: 'What happens to old records: delete whole segments by age or size, or keep only the latest record of each key.',
+  }),
+  'compression.gzip.level': whole('int', -1, -1, {
+    broker: 'compression.gzip.level',
+    says: 'Level for gzip when the broker itself compresses. Batches are stored as the producer compressed them.',
+    inert: true,
+  }),
+  'compression.lz4.level': whole('int', 9, 1, {
+    broker: 'compression.lz4.level',
+    says: 'Level for lz4 when the broker itself compresses. Batches are stored as the producer compressed them.',
+    inert: true,
+  }),
+  'compression.type': oneOf(
+    ['producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'],
+    'producer',
+    {
+      broker: 'compression.type',
+      says: 'The codec of stored batches. Only `producer`, which keeps what the producer sent, has an effect: nothing is recompressed.',
+      inert: true,
+    },
+  ),
+  'compression.zstd.level': whole('int', 3, -131072, {
+    broker: 'compression.zstd.level',
+    says: 'Level for zstd when the broker itself compresses. Batches are stored as the producer compressed them.',
+    inert: true,
+  }),
+  'delete.retention.ms': whole('long', 86_400_000, 0, {
+    broker: 'log.cleaner.delete.retention.ms',
+    says: 'How long a compacted topic keeps the tombstone of a deleted key, so that readers can see it.',
+    inert: true,
+  }),
+  'file.delete.delay.ms': whole('long', 60_000, 0, {
+    broker: 'log.segment.delete.delay.ms',
+    says: 'Wait between giving up a segment and deleting its files. Here files go at once; open readers keep theirs.',
+    inert: true,
+  }),
+  'flush.messages': whole('long', LONG_MAX, 1, {
+    broker: 'log.flush.interval.messages',
+    says: 'Records between forced syncs. Superseded by `flush.policy`.',
+    inert: true,
+  }),
+  'flush.ms': whole('long', LONG_MAX, 0, {
+    broker: 'log.flush.interval.ms',
+    says: 'Time between forced syncs. Superseded by `flush.policy`.',
+    inert: true,
+  }),
+  'flush.policy': oneOf(['fsync', 'os'], 'fsync', {
+    broker: 'flush.policy',
+    says: 'When a produced batch is acknowledged: `fsync` once it is on the disk, `os` once the operating system has it (a power cut may lose it).',
+  }),
+  'follower.replication.throttled.replicas': anyList({
+    says: 'Replicas whose replication is throttled. There is one node, hence no replication.',
+    inert: true,
+  }),
+  'index.interval.bytes': whole('int', 4096, 0, {
+    broker: 'log.index.interval.bytes',
+    says: 'Log bytes between two entries of the offset index.',
+  }),
+  'leader.replication.throttled.replicas': anyList({
+    says: 'Replicas whose replication is throttled. There is one node, hence no replication.',
+    inert: true,
+  }),
+  'local.retention.bytes': whole('long', -2, -2, {
+    broker: 'log.local.retention.bytes',
+    says: 'Bytes kept locally with tiered storage, which there is none of.',
+    inert: true,
+  }),
+  'local.retention.ms': whole('long', -2, -2, {
+    broker: 'log.local.retention.ms',
+    says: 'Time kept locally with tiered storage, which there is none of.',
+    inert: true,
+  }),
+  'max.compaction.lag.ms': whole('long', LONG_MAX, 1, {
+    broker: 'log.cleaner.max.compaction.lag.ms',
+    says: 'The longest that a record of a compacted topic may wait for compaction.',
+    inert: true,
+  }),
+  'max.message.bytes': whole('int', 1_048_588, 0, {
+    broker: 'message.max.bytes',
+    says: 'The largest record batch that is accepted, in bytes as it was sent (after compression).',
+  }),
+  'message.timestamp.after.max.ms': whole('long', 3_600_000, 0, {
+    broker: 'log.message.timestamp.after.max.ms',
+    says: 'How far in the future a record timestamp may lie with CreateTime.',
+  }),
+  'message.timestamp.before.max.ms': whole('long', LONG_MAX, 0, {
+    broker: 'log.message.timestamp.before.max.ms',
+    says: 'How far in the past a record timestamp may lie with CreateTime.',
+  }),
+  'message.timestamp.type': oneOf(['CreateTime', 'LogAppendTime'], 'CreateTime', {
+    broker: 'log.message.timestamp.type',
+    says: 'Whether records keep the timestamp of their producer or get the time of the append.',
+  }),
+  'min.cleanable.dirty.ratio': fraction(0.5, {
+    broker: 'log.cleaner.min.cleanable.ratio',
+    says: 'The share of a compacted log that must be uncompacted before it is compacted again.',
+    inert: true,
+  }),
+  'min.compaction.lag.ms': whole('long', 0, 0, {
+    broker: 'log.cleaner.min.compaction.lag.ms',
+    says: 'How long a record of a compacted topic stays untouched at least.',
+    inert: true,
+  }),
+  'min.insync.replicas': whole('int', 1, 1, {
+    broker: 'min.insync.replicas',
+    says: 'Replicas that must have a batch before acks=all is answered. There is one node: more than 1 refuses such batches.',
+  }),
+  preallocate: flag(false, {
+    broker: 'log.preallocate',
+    says: 'Whether files are allocated in full when a segment is created.',
+    inert: true,
+  }),
+  'remote.log.copy.disable': flag(false, {
+    says: 'Stops copying to tiered storage, which there is none of.',
+    inert: true,
+  }),
+  'remote.log.delete.on.disable': flag(false, {
+    says: 'Deletes what lies in tiered storage, which there is none of.',
+    inert: true,
+  }),
+  'remote.storage.enable': flag(false, {
+    says: 'Tiered storage, which there is none of.',
+    inert: true,
+  }),
+  'retention.bytes': whole('long', -1, -1, {
+    broker: 'log.retention.bytes',
+    says: 'Bytes of a partition above which its oldest segments are deleted; -1 for no limit.',
+    inert: true,
+  }),
+  'retention.ms': whole('long', 604_800_000, -1, {
+    broker: 'log.retention.ms',
+    says: 'Age after which segments are deleted; -1 for never.',
+    inert: true,
+  }),
+  'segment.bytes': whole('int', 1_073_741_824, 14, {
+    broker: 'log.segment.bytes',
+    says: 'Size at which a segment is closed and the next one begun. Kafka 4 wants at least 1 MiB; smaller ones are handy in tests.',
+  }),
+  'segment.index.bytes': whole('int', 10_485_760, 4, {
+    broker: 'log.index.size.max.bytes',
+    says: 'Size of an index at which its segment is closed.',
+  }),
+  'segment.jitter.ms': whole('long', 0, 0, {
+    broker: 'log.roll.jitter.ms',
+    says: 'The most that is taken off `segment.ms` at random, so that segments do not all close at once.',
+    inert: true,
+  }),
+  'segment.ms': whole('long', 604_800_000, 1, {
+    broker: 'log.roll.ms',
+    says: 'Age at which a segment is closed even when it is not full.',
+  }),
+  'unclean.leader.election.enable': flag(false, {
+    broker: 'unclean.leader.election.enable',
+    says: 'Whether a replica that lags may lead. There is one node, hence no election.',
+    inert: true,
+  }),
+} as const satisfies Record<string, ConfigSpec>
+
+export type TopicConfigName = keyof typeof topicConfigs
+
+/** Every topic configuration, parsed. Bytes, ms. */
+export type TopicConfig = {
+  readonly [Name in TopicConfigName]: (typeof topicConfigs)[Name] extends ConfigSpec<infer Value>
+    ? Value
+    : never
+}
+
+export const topicConfigNames = Object.keys(topicConfigs) as TopicConfigName[]
+
+function isTopicConfigName(name: string): name is TopicConfigName {
+  return Object.hasOwn(topicConfigs, name)
+}
+
+/**
+ * Every configuration of a topic: its own overrides, else the broker's defaults, else Kafka's.
+ *
+ * @param overrides text by topic property name
+ * @throws {KafkaError} INVALID_CONFIG, naming the property and what is allowed
+ */
+export function parseTopicConfig(
+  overrides: Readonly<Record<string, string>>,
+  defaults: Readonly<Record<string, string>> = {},
+): TopicConfig {
+  for (const name of Object.keys(overrides)) {
+    if (!isTopicConfigName(name)) throw unknownConfig(name)
+  }
+  const parsed: Record<string, unknown> = {}
+  for (const name of topicConfigNames) {
+    const spec: ConfigSpec = topicConfigs[name]
+    const text = overrides[name] ?? defaults[name] ?? spec.default
+    const value = spec.parse(text)
+    if (value === undefined) {
+      throw new KafkaError('INVALID_CONFIG', `${name}=${text}: want ${spec.allowed} (${spec.type})`)
+    }
+    parsed[name] = value
+  }
+  return parsed as TopicConfig
+}
+
+function unknownConfig(name: string): KafkaError {
+  const nearest = nearestName(name, topicConfigNames)
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+  return new KafkaError('INVALID_CONFIG', `unknown topic configuration ${name.slice(0, 256)}${hint}`)
+}
+
+/** Kafka's broker properties in larger units; the one in ms wins. */
+const coarserNames = [
+  ['log.retention.minutes', 'retention.ms', 60_000],
+  ['log.retention.hours', 'retention.ms', 3_600_000],
+  ['log.roll.hours', 'segment.ms', 3_600_000],
+  ['log.roll.jitter.hours', 'segment.jitter.ms', 3_600_000],
+] as const
+
+/** Broker properties that set topic defaults, in order of preference for the same default, and in which unit. */
+export const topicDefaultNames: readonly (readonly [
+  brokerName: string,
+  topicName: TopicConfigName,
+  unitMs: number,
+])[] = [
+  ...topicConfigNames.flatMap((name) => {
+    const { brokerName } = topicConfigs[name] as ConfigSpec
+    return brokerName === undefined ? [] : [[brokerName, name, 1] as const]
+  }),
+  ...coarserNames,
+]
+
+/**
+ * The defaults of all topics that broker properties (`log.retention.hours`, `message.max.bytes`, ...) ask for.
+ *
+ * @param properties others than those of `topicDefaultNames` are passed over
+ * @returns text by topic property name, checked
+ * @throws {KafkaError} INVALID_CONFIG, naming the broker property
+ */
+export function topicDefaults(
+  properties: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const defaults: Record<string, string> = {}
+  for (const [brokerName, name, unitMs] of topicDefaultNames) {
+    const text = properties[brokerName]
+    if (text === undefined || defaults[name] !== undefined) continue
+    const inUnit = unitMs === 1 || Number(text) < 0 ? text : String(Number(text) * unitMs)
+    const spec: ConfigSpec = topicConfigs[name]
+    if (spec.parse(inUnit) === undefined) {
+      throw new KafkaError('INVALID_CONFIG', `${brokerName}=${text}: want ${spec.allowed} (${spec.type})`)
+    }
+    defaults[name] = inUnit
+  }
+  return defaults
+}
+
+/** The part that the writer acts on. */
+export function logConfig(config: TopicConfig): LogConfig {
+  return {
+    segmentBytesMax: config['segment.bytes'],
+    segmentMs: config['segment.ms'],
+    indexIntervalBytes: config['index.interval.bytes'],
+    indexBytesMax: config['segment.index.bytes'],
+    flushPolicy: config['flush.policy'],
+    timestampType: config['message.timestamp.type'],
+  }
+}
