@@ -1,0 +1,244 @@
+// Record batches and the records inside them, read lazily: a view costs some arithmetic, and bytes are looked at
+// only when asked for. Any thread; everything is borrowed. Format: docs/formats/record-batch.md
+
+import { decompress } from '../compression/index.ts'
+import { KafkaError } from '../errors.ts'
+import { BATCH_OVERHEAD_BYTES, batchSizeBytes, readBatchHeader, type BatchHeader } from './header.ts'
+
+/** The value is null, or bytes; a name may occur more than once. */
+export type Header = [name: string, value: Buffer | null]
+
+/** The smallest record: its length, attributes, two deltas, two null lengths, no headers. */
+const RECORD_BYTES_MIN = 7
+
+/**
+ * The batches that lie one after the other in `bytes`, up to the first that is not all there (a fetch may cut one).
+ *
+ * @throws {KafkaError} as `readBatchHeader`
+ */
+export function* batchesOf(bytes: Uint8Array): Generator<{ readonly at: number; readonly header: BatchHeader }> {
+  for (let at = 0; ; ) {
+    const sizeBytes = batchSizeBytes(bytes, at)
+    if (sizeBytes === undefined || sizeBytes > bytes.length - at) return
+    const header = readBatchHeader(bytes, at)
+    yield { at, header }
+    at += header.sizeBytes
+  }
+}
+
+/**
+ * The records of the batch at `at`, in order; can be iterated more than once. The CRC is the caller's to check.
+ *
+ * @param bytes borrowed by every view, unless the batch is compressed
+ * @throws {KafkaError} CORRUPT_MESSAGE, at once or while iterating; MESSAGE_TOO_LARGE past `decompressedBytesMax`
+ */
+export function recordsOf(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+  options: { readonly decompressedBytesMax: number },
+): Iterable<RecordView> {
+  const start = at + BATCH_OVERHEAD_BYTES
+  const end = at + header.sizeBytes
+  if (end > bytes.length) throw corrupt(`it ends at ${end} of ${bytes.length} bytes`)
+  const whole = asBuffer(bytes)
+  if (header.codec === 'none') return new Records(whole, start, end, header)
+  const section = decompress(header.codec, whole.subarray(start, end), options.decompressedBytesMax)
+  return new Records(asBuffer(section), 0, section.length, header)
+}
+
+/** One record. `key`, `value` and `headers` are made anew at each access. */
+export class RecordView {
+  readonly offset: number
+  /** ms since the epoch. */
+  readonly timestamp: number
+  private readonly bytes: Buffer
+  private readonly keyAt: number
+  /** -1 null, like the value's. */
+  private readonly keyBytes: number
+  private readonly valueAt: number
+  private readonly valueBytes: number
+  private readonly headersAt: number
+
+  constructor(
+    offset: number,
+    timestamp: number,
+    bytes: Buffer,
+    keyAt: number,
+    keyBytes: number,
+    valueAt: number,
+    valueBytes: number,
+    headersAt: number,
+  ) {
+    this.offset = offset
+    this.timestamp = timestamp
+    this.bytes = bytes
+    this.keyAt = keyAt
+    this.keyBytes = keyBytes
+    this.valueAt = valueAt
+    this.valueBytes = valueBytes
+    this.headersAt = headersAt
+  }
+
+  get key(): Buffer | null {
+    return this.keyBytes < 0 ? null : this.bytes.subarray(this.keyAt, this.keyAt + this.keyBytes)
+  }
+
+  /** null is a tombstone, empty bytes are not. */
+  get value(): Buffer | null {
+    return this.valueBytes < 0 ? null : this.bytes.subarray(this.valueAt, this.valueAt + this.valueBytes)
+  }
+
+  get headers(): Header[] {
+    const headers: Header[] = []
+    const reader = new RecordReader(this.bytes, this.headersAt, this.bytes.length)
+    for (let left = reader.varint(); left > 0; left--) {
+      const nameBytes = reader.varint()
+      const nameAt = reader.take(nameBytes)
+      const valueBytes = reader.varint()
+      const valueAt = reader.take(Math.max(0, valueBytes))
+      const name = this.bytes.toString('utf8', nameAt, nameAt + nameBytes)
+      headers.push([name, valueBytes < 0 ? null : this.bytes.subarray(valueAt, valueAt + valueBytes)])
+    }
+    return headers
+  }
+}
+
+class Records implements Iterable<RecordView> {
+  readonly #bytes: Buffer
+  readonly #start: number
+  readonly #end: number
+  readonly #header: BatchHeader
+
+  constructor(bytes: Buffer, start: number, end: number, header: BatchHeader) {
+    const { recordCount } = header
+    if (recordCount < 0 || recordCount * RECORD_BYTES_MIN > end - start) {
+      throw corrupt(`${recordCount} records in ${end - start} bytes`)
+    }
+    this.#bytes = bytes
+    this.#start = start
+    this.#end = end
+    this.#header = header
+  }
+
+  [Symbol.iterator](): Iterator<RecordView> {
+    const { recordCount } = this.#header
+    const reader = new RecordReader(this.#bytes, this.#start, this.#end)
+    let index = 0
+    let offsetDelta = -1
+    return {
+      next: () => {
+        if (index === recordCount) {
+          if (reader.position !== this.#end) throw corrupt(`${this.#end - reader.position} bytes after the last record`)
+          return { done: true, value: undefined }
+        }
+        const record = reader.record(this.#header)
+        const delta = record.offset - this.#header.baseOffset
+        if (delta <= offsetDelta || delta > this.#header.lastOffsetDelta) {
+          throw corrupt(`offset ${record.offset} in record ${index}`)
+        }
+        offsetDelta = delta
+        index++
+        return { done: false, value: record }
+      },
+    }
+  }
+}
+
+/** Reads forward from `position` to at most `end`. A byte past the end never counts as one. */
+class RecordReader {
+  position: number
+  readonly #bytes: Buffer
+  readonly #end: number
+
+  constructor(bytes: Buffer, position: number, end: number) {
+    this.#bytes = bytes
+    this.position = position
+    this.#end = end
+  }
+
+  record(header: BatchHeader): RecordView {
+    const length = this.varint()
+    const end = this.position + length
+    this.take(1) // attributes, unused
+    const timestampDelta = this.varlong()
+    const offsetDelta = this.varint()
+    const keyBytes = this.varint()
+    const keyAt = this.take(keyBytes === -1 ? 0 : keyBytes)
+    const valueBytes = this.varint()
+    const valueAt = this.take(valueBytes === -1 ? 0 : valueBytes)
+    const headersAt = this.position
+    this.skipHeaders()
+    if (this.position !== end) throw corrupt(`a record of ${length} bytes that ends at ${this.position}, not ${end}`)
+    const timestamp =
+      header.timestampType === 'LogAppendTime' ? header.maxTimestamp : header.baseTimestamp + timestampDelta
+    return new RecordView(
+      header.baseOffset + offsetDelta,
+      timestamp,
+      this.#bytes,
+      keyAt,
+      keyBytes,
+      valueAt,
+      valueBytes,
+      headersAt,
+    )
+  }
+
+  skipHeaders(): void {
+    const count = this.varint()
+    if (count < 0) throw corrupt(`${count} headers`)
+    for (let left = count; left > 0; left--) {
+      this.take(this.varint())
+      const valueBytes = this.varint()
+      if (valueBytes !== -1) this.take(valueBytes)
+    }
+  }
+
+  /** Moves past `size` bytes and returns where they began. */
+  take(size: number): number {
+    const start = this.position
+    if (size < 0 || size > this.#end - start) throw corrupt(`${size} bytes at ${start}, which end at ${this.#end}`)
+    this.position = start + size
+    return start
+  }
+
+  /** An int32, zig-zag. */
+  varint(): number {
+    const byte = this.#bytes[this.position]!
+    if (byte < 0x80 && this.position < this.#end) {
+      this.position++
+      return (byte >>> 1) ^ -(byte & 1)
+    }
+    const value = this.varlong()
+    if (value !== (value | 0)) throw corrupt(`${value} where an int32 should be`)
+    return value
+  }
+
+  /** An int64, zig-zag; exact up to 2^53. */
+  varlong(): number {
+    let low = 0 // 28 bits
+    let middle = 0 // 28 bits
+    let high = 0 // 8 bits
+    for (let i = 0; i < 10; i++) {
+      const byte = this.#bytes[this.take(1)]!
+      const bits = byte & 0x7f
+      if (i < 4) low |= bits << (7 * i)
+      else if (i < 8) middle |= bits << (7 * (i - 4))
+      else high |= bits << (7 * (i - 8))
+      if (byte < 0x80) {
+        if (high > 0xff) break
+        const half = (low >>> 1) + middle * 2 ** 27 + high * 2 ** 55
+        return low & 1 ? -half - 1 : half
+      }
+    }
+    throw corrupt('a varint of more than 64 bits')
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function corrupt(what: string): KafkaError {
+  return new KafkaError('CORRUPT_MESSAGE', `record batch: ${what}`)
+}

@@ -1,0 +1,121 @@
+// lz4: standard frames of independent blocks. Any thread.
+// The library has no limit on what comes out, so frames are walked first: cheaply by block, and by sequence
+// only when the blocks might, but need not, exceed the limit.
+// Source: LZ4 Frame Format 1.6.4, LZ4 Block Format.
+
+import { createRequire } from 'node:module'
+import { corrupt, tooLarge, type Compressor } from './bounds.ts'
+
+const require = createRequire(import.meta.url)
+let library: typeof import('lz4-napi') | undefined
+
+const FRAME_MAGIC = 0x184d2204
+/** Block size codes 4 to 7 in a frame's descriptor. */
+const BLOCK_BYTES_MAX = [64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024]
+const UNCOMPRESSED_BIT = 0x8000_0000
+/** A length byte stands for at most 255 bytes. */
+const EXPANSION_MAX = 255
+
+interface Frame {
+  readonly start: number
+  readonly end: number
+  readonly blocks: readonly Block[]
+}
+
+interface Block {
+  readonly start: number
+  readonly end: number
+  /** The most that may come out. */
+  readonly outputBytesMax: number
+  readonly isCompressed: boolean
+}
+
+export const lz4: Compressor = {
+  compress: (bytes) => load().compressFrameSync(asBuffer(bytes)),
+
+  decompress(bytes, bytesMax) {
+    const frames = framesOf(bytes)
+    const blocks = frames.flatMap((frame) => frame.blocks)
+    const boundBytes = blocks.reduce((sum, block) => sum + block.outputBytesMax, 0)
+    if (boundBytes > bytesMax) {
+      const sizeBytes = blocks.reduce((sum, block) => sum + outputBytes(bytes, block), 0)
+      if (sizeBytes > bytesMax) throw tooLarge(sizeBytes, bytesMax)
+    }
+    const parts = frames.map(({ start, end }) => load().decompressFrameSync(asBuffer(bytes.subarray(start, end))))
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  },
+}
+
+function load(): typeof import('lz4-napi') {
+  return (library ??= require('lz4-napi') as typeof import('lz4-napi'))
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function framesOf(bytes: Uint8Array): Frame[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const frames: Frame[] = []
+  let at = 0
+  do {
+    const frame = frameAt(view, at)
+    frames.push(frame)
+    at = frame.end
+  } while (at < bytes.length)
+  return frames
+}
+
+/** Reads past the end throw a RangeError, which the caller reports as damage. */
+function frameAt(view: DataView, start: number): Frame {
+  if (view.getUint32(start, true) !== FRAME_MAGIC) throw corrupt(`lz4: no frame at ${start}`)
+  const flags = view.getUint8(start + 4)
+  const blockBytesMax = BLOCK_BYTES_MAX[((view.getUint8(start + 5) >> 4) & 7) - 4]
+  if (blockBytesMax === undefined) throw corrupt('lz4: an unknown block size')
+  const contentSizeBytes = flags & 0x08 ? 8 : 0
+  const dictionaryIdBytes = flags & 0x01 ? 4 : 0
+  const blockChecksumBytes = flags & 0x10 ? 4 : 0
+  const contentChecksumBytes = flags & 0x04 ? 4 : 0
+  const blocks: Block[] = []
+  let at = start + 7 + contentSizeBytes + dictionaryIdBytes
+  for (;;) {
+    const word = view.getUint32(at, true)
+    at += 4
+    if (word === 0) break
+    const isCompressed = word < UNCOMPRESSED_BIT
+    const sizeBytes = isCompressed ? word : word - UNCOMPRESSED_BIT
+    const outputBytesMax = isCompressed ? Math.min(blockBytesMax, sizeBytes * EXPANSION_MAX) : sizeBytes
+    blocks.push({ start: at, end: at + sizeBytes, outputBytesMax, isCompressed })
+    at += sizeBytes + blockChecksumBytes
+  }
+  const end = at + contentChecksumBytes
+  if (end > view.byteLength) throw corrupt(`lz4: a frame that ends at ${end} of ${view.byteLength} bytes`)
+  return { start, end, blocks }
+}
+
+/** What a block decompresses to, in bytes: the sum of its literal runs and matches. */
+function outputBytes(bytes: Uint8Array, block: Block): number {
+  if (!block.isCompressed) return block.outputBytesMax
+  const { end } = block
+  let at = block.start
+  let sizeBytes = 0
+  while (at < end) {
+    const token = bytes[at++]!
+    let literalBytes = token >> 4
+    if (literalBytes === 15) {
+      let more = 255
+      while (more === 255 && at < end) literalBytes += more = bytes[at++]!
+    }
+    sizeBytes += literalBytes
+    at += literalBytes
+    if (at >= end) break // the last sequence has no match
+    at += 2
+    let matchBytes = (token & 15) + 4
+    if (matchBytes === 19) {
+      let more = 255
+      while (more === 255 && at < end) matchBytes += more = bytes[at++]!
+    }
+    sizeBytes += matchBytes
+  }
+  return sizeBytes
+}
