@@ -1,0 +1,307 @@
+// Connection: one client's socket. Cuts frames, starts requests in order, writes answers in order, and bounds what it
+// holds of either. Owns its socket. Network thread. Limits: docs/architecture.md, "Overload"
+
+import type { Socket } from 'node:net'
+import { FrameCutter } from '../../protocol/frame.ts'
+import type { Clock } from '../../storage/clock.ts'
+import type { Logger } from '../log.ts'
+import type { Dispatch, Exchange } from './dispatch.ts'
+import type { Peer } from './handler.ts'
+import type { Pressure } from './pressure.ts'
+
+/** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
+const SLICE_BYTES = 256 * 1024
+/** What a small waiting frame costs beside its bytes. */
+const FRAME_OVERHEAD_BYTES = 256
+
+export interface ConnectionLimits {
+  readonly frameBytesMax: number
+  /** Requests that run or wait; above it the socket is not read. */
+  readonly heldBytesMax: number
+  /** Answers that are ready but not yet taken by the client; above it no further request starts. */
+  readonly unsentBytesMax: number
+  readonly frameTimeoutMs: number
+  readonly writeTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+interface ConnectionDeps {
+  readonly dispatch: Dispatch
+  readonly pressure: Pressure
+  readonly limits: ConnectionLimits
+  readonly clock: Clock
+  readonly log: Logger
+  readonly onBytes: (received: number, sent: number) => void
+  readonly onClosed: (connection: Connection) => void
+}
+
+/** A part of an answer on its way to the socket; `sent` belongs to the last part. */
+interface Part {
+  readonly bytes: Uint8Array
+  readonly sent: (() => void)[] | undefined
+}
+
+export class Connection {
+  readonly peer: Peer
+  readonly #deps: ConnectionDeps
+  readonly #socket: Socket
+  readonly #cutter: FrameCutter
+  readonly #gone = new AbortController()
+
+  /** Frames that arrived while the connection was not allowed to start them, oldest first; copied. */
+  #waiting: Buffer[] = []
+  #waitingBytes = 0
+  /** Requests not yet answered, and answers not yet handed on, in order of arrival. */
+  #exchanges: Exchange[] = []
+  #runningCount = 0
+  #runningBytes = 0
+  #isExclusiveRunning = false
+
+  #outgoing: Part[] = []
+  #unsentBytes = 0
+  #isWriting = false
+
+  #isSettling = false
+  #isPaused = false
+  /** The client sent its end, or the broker is stopping: nothing more is read. */
+  #isEnding = false
+  #isClosed = false
+  /** What `pressure` was told. */
+  #heldBytes = 0
+
+  /** Monotonic ms. */
+  #activeAt: number
+  #frameStartedAt: number
+  #writeProgressAt = 0
+
+  constructor(socket: Socket, deps: ConnectionDeps) {
+    this.#socket = socket
+    this.#deps = deps
+    this.#cutter = new FrameCutter(deps.limits.frameBytesMax)
+    this.#activeAt = this.#frameStartedAt = deps.clock.monotonic()
+    this.peer = {
+      localHost: plainAddress(socket.localAddress ?? ''),
+      localPort: socket.localPort ?? 0,
+      remoteAddress: plainAddress(socket.remoteAddress ?? ''),
+      gone: this.#gone.signal,
+    }
+    socket.on('end', () => this.end())
+    socket.on('error', (error) => this.close(error.message))
+    socket.on('close', () => this.close())
+  }
+
+  /** Bytes from the socket. @param chunk borrowed */
+  receive(chunk: Buffer): void {
+    if (this.#isEnding) return
+    this.#deps.onBytes(chunk.length, 0)
+    const now = this.#deps.clock.monotonic()
+    this.#activeAt = now
+    if (this.#cutter.heldBytes === 0) this.#frameStartedAt = now
+    try {
+      this.#cutter.push(chunk, this.#onFrame)
+    } catch (error) {
+      this.close((error as Error).message)
+      return
+    }
+    this.#account()
+    this.#throttle()
+  }
+
+  readonly #onFrame = (frame: Buffer): void => {
+    if (this.#isClosed) return
+    this.#frameStartedAt = this.#activeAt
+    if (this.#waiting.length === 0 && this.#mayStart(frame)) {
+      this.#start(frame)
+      return
+    }
+    this.#waiting.push(Buffer.from(frame))
+    this.#waitingBytes += frame.length + FRAME_OVERHEAD_BYTES
+  }
+
+  #mayStart(frame: Buffer): boolean {
+    if (this.#unsentBytes > this.#deps.limits.unsentBytesMax) return false
+    if (this.#runningCount === 0) return true
+    return !this.#isExclusiveRunning && this.#deps.dispatch.overlaps(frame)
+  }
+
+  #start(frame: Buffer): void {
+    const exchange: Exchange = { frameBytes: frame.length, answer: undefined, sent: undefined }
+    this.#exchanges.push(exchange)
+    this.#runningCount++
+    this.#runningBytes += frame.length
+    this.#isExclusiveRunning = !this.#deps.dispatch.overlaps(frame)
+    this.#deps.dispatch.start(frame, exchange, this.peer, (failure) => {
+      this.#runningCount--
+      this.#runningBytes -= frame.length
+      if (this.#isClosed) {
+        sentAll(exchange.sent)
+      } else if (failure !== undefined) {
+        sentAll(exchange.sent)
+        this.close(failure.message)
+      } else {
+        for (const part of exchange.answer!) this.#unsentBytes += part.length
+        this.#settleSoon()
+      }
+    })
+  }
+
+  /** Everything that a finished request allows happens once per turn, so that answers leave together. */
+  #settleSoon(): void {
+    if (this.#isSettling) return
+    this.#isSettling = true
+    process.nextTick(this.#settle)
+  }
+
+  readonly #settle = (): void => {
+    this.#isSettling = false
+    if (this.#isClosed) return
+    this.#startWaiting()
+    this.#collectAnswers()
+    this.#write()
+    this.#account()
+    this.#throttle()
+    if (this.#isEnding) this.#closeWhenQuiet()
+  }
+
+  #startWaiting(): void {
+    let started = 0
+    for (const frame of this.#waiting) {
+      if (this.#isClosed || !this.#mayStart(frame)) break
+      started++
+      this.#waitingBytes -= frame.length + FRAME_OVERHEAD_BYTES
+      this.#start(frame)
+    }
+    if (started > 0) this.#waiting.splice(0, started)
+  }
+
+  /** Moves the answers that are next in order to the outgoing parts. */
+  #collectAnswers(): void {
+    let answered = 0
+    for (const { answer, sent } of this.#exchanges) {
+      if (answer === undefined) break
+      answered++
+      const last = answer.length - 1
+      if (last < 0) sentAll(sent)
+      for (let i = 0; i <= last; i++) this.#outgoing.push({ bytes: answer[i]!, sent: i === last ? sent : undefined })
+    }
+    if (answered > 0) this.#exchanges.splice(0, answered)
+  }
+
+  /** Hands the next slice to the socket; the one after it goes when the kernel has taken this one. */
+  #write(): void {
+    if (this.#isWriting || this.#outgoing.length === 0) return
+    const parts = this.#takeSlice()
+    let byteCount = 0
+    this.#socket.cork()
+    for (const { bytes } of parts) {
+      byteCount += bytes.length
+      if (bytes !== parts.at(-1)!.bytes) this.#socket.write(bytes)
+    }
+    this.#isWriting = true
+    this.#writeProgressAt = this.#deps.clock.monotonic()
+    this.#socket.write(parts.at(-1)!.bytes, () => {
+      this.#isWriting = false
+      this.#unsentBytes -= byteCount
+      for (const { sent } of parts) sentAll(sent)
+      this.#deps.onBytes(0, byteCount)
+      if (!this.#isClosed) this.#settle()
+    })
+    this.#socket.uncork()
+  }
+
+  #takeSlice(): Part[] {
+    let byteCount = 0
+    let count = 0
+    while (count < this.#outgoing.length && byteCount < SLICE_BYTES) {
+      const { bytes, sent } = this.#outgoing[count]!
+      const room = SLICE_BYTES - byteCount
+      if (bytes.length > room) {
+        const rest = { bytes: bytes.subarray(room), sent }
+        this.#outgoing.splice(count, 1, { bytes: bytes.subarray(0, room), sent: undefined }, rest)
+      }
+      byteCount += this.#outgoing[count]!.bytes.length
+      count++
+    }
+    return this.#outgoing.splice(0, count)
+  }
+
+  #account(): void {
+    const heldBytes = this.#isClosed ? 0 : this.#cutter.heldBytes + this.#waitingBytes + this.#runningBytes
+    const change = heldBytes - this.#heldBytes
+    if (change === 0) return
+    this.#heldBytes = heldBytes
+    this.#deps.pressure.hold(change)
+  }
+
+  /** Reads on, or stops reading, as the limits say. */
+  #throttle(): void {
+    if (this.#isClosed) return
+    const { pressure, limits } = this.#deps
+    const isOverLimit = this.#waitingBytes + this.#runningBytes > limits.heldBytesMax
+    const isHigh = pressure.isHigh
+    if (isHigh) pressure.park(this)
+    const mustPause = isOverLimit || isHigh || this.#isEnding
+    if (mustPause === this.#isPaused) return
+    this.#isPaused = mustPause
+    if (mustPause) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** The pressure is gone. */
+  resume(): void {
+    this.#throttle()
+  }
+
+  /** Reads nothing more, answers what has arrived, then closes. Waiting fetches answer at once. */
+  end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#gone.abort()
+    this.#settleSoon()
+  }
+
+  #closeWhenQuiet(): void {
+    if (this.#exchanges.length > 0 || this.#waiting.length > 0 || this.#outgoing.length > 0 || this.#isWriting) return
+    this.close()
+  }
+
+  /** @param reason for the log; none when the client simply left. Idempotent */
+  close(reason?: string): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#isEnding = true
+    if (reason !== undefined) this.#deps.log.warn({ remote: this.peer.remoteAddress, reason }, 'connection closed')
+    this.#gone.abort()
+    for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined)) sentAll(sent)
+    for (const { sent } of this.#outgoing) sentAll(sent)
+    this.#exchanges = []
+    this.#waiting = []
+    this.#outgoing = []
+    this.#account()
+    this.#deps.pressure.forget(this)
+    if (this.#isWriting) this.#socket.destroy()
+    else this.#socket.destroySoon()
+    this.#deps.onClosed(this)
+  }
+
+  /** Closes what hangs; called about once a second. @param now monotonic ms */
+  sweep(now: number): void {
+    const { limits } = this.#deps
+    if (this.#cutter.heldBytes > 0 && now - this.#frameStartedAt > limits.frameTimeoutMs) {
+      this.close(`no complete frame within ${limits.frameTimeoutMs} ms`)
+    } else if (this.#isWriting && now - this.#writeProgressAt > limits.writeTimeoutMs) {
+      this.close(`the client has read nothing for ${limits.writeTimeoutMs} ms`)
+    } else if (this.#exchanges.length === 0 && now - this.#activeAt > limits.idleTimeoutMs) {
+      this.close()
+    }
+  }
+}
+
+function sentAll(callbacks: readonly (() => void)[] | undefined): void {
+  if (callbacks !== undefined) for (const callback of callbacks) callback()
+}
+
+/** ::ffff:127.0.0.1 -> 127.0.0.1 */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}

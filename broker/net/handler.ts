@@ -1,0 +1,50 @@
+// What the network layer and the API handlers know of each other. Types, and the one way to hang up. Network thread.
+
+import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
+
+/** The other end of a connection, as handlers see it. */
+export interface Peer {
+  /** The address and port that the client dialled. */
+  readonly localHost: string
+  readonly localPort: number
+  readonly remoteAddress: string
+  /** Aborted when the client hangs up or the broker stops: a waiting request answers at once with what it has. */
+  readonly gone: AbortSignal
+}
+
+export interface RequestContext {
+  readonly version: number
+  readonly clientId: string | null
+  readonly peer: Peer
+  /** Calls back once when the last byte of the answer was written, or will never be. */
+  whenSent(callback: () => void): void
+}
+
+/** One API key: `broker/api/NN_name.ts` exports a function that makes one of its dependencies. */
+export interface Handler<A extends Api<any, any> = any> {
+  readonly api: A
+  /**
+   * Requests of this API start while earlier ones of the same kind still run on their connection. What must happen in
+   * order, happens before the first `await`. Others wait until the connection is quiet, as in Apache Kafka.
+   */
+  readonly overlaps?: boolean
+  /**
+   * @param request borrowed: byte fields are valid until the first `await`
+   * @returns undefined when the client expects no answer
+   * @throws {KafkaError} the whole request is refused with that code
+   * @throws {Disconnect} the connection is closed
+   */
+  handle(
+    request: RequestOf<A>,
+    context: RequestContext,
+  ): ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>
+  /** The answer that says `errorCode` to everything that was asked. */
+  refuse(request: RequestOf<A>, errorCode: number, context: RequestContext): ResponseInput<A> | undefined
+  /** The answer, in version 0, to a version that this broker does not know. Without it the connection is closed. */
+  refuseVersion?(): ResponseInput<A>
+}
+
+/** Thrown when the only answer is to close the connection; the message goes to the log. */
+export class Disconnect extends Error {
+  override readonly name = 'Disconnect'
+}

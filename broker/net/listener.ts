@@ -1,0 +1,166 @@
+// Listener: the addresses that the broker listens on, and every open connection. Network thread.
+// One port for all addresses; port 0 finds one that is free on all of them.
+
+import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import type { Clock, Timer } from '../../storage/clock.ts'
+import type { Logger } from '../log.ts'
+import { Connection, type ConnectionLimits } from './connection.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Pressure } from './pressure.ts'
+
+const SWEEP_MS = 1000
+/** A port that is free on one address is rarely taken on the other. */
+const FREE_PORT_TRIES_MAX = 20
+
+interface ListenerDeps {
+  readonly dispatch: Dispatch
+  readonly pressure: Pressure
+  readonly limits: ConnectionLimits
+  readonly connectionsMax: number
+  readonly connectionsPerAddressMax: number
+  readonly onBytes: (received: number, sent: number) => void
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class Listener {
+  readonly #deps: ListenerDeps
+  readonly #servers: Server[] = []
+  readonly #connections = new Set<Connection>()
+  readonly #countByAddress = new Map<string, number>()
+  #sweepTimer: Timer | undefined
+  #isClosing = false
+  #whenQuiet: (() => void) | undefined
+
+  private constructor(deps: ListenerDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * @param hosts addresses to bind; ::1 is left out where there is no IPv6
+   * @param port 0 for one that is free on all hosts
+   */
+  static async open(hosts: readonly string[], port: number, deps: ListenerDeps): Promise<Listener> {
+    const listener = new Listener(deps)
+    for (let tries = 1; ; tries++) {
+      try {
+        await listener.#bindAll(hosts, port)
+        return listener
+      } catch (error) {
+        await listener.#unbind()
+        const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+        if (port !== 0 || !isTaken || tries === FREE_PORT_TRIES_MAX) throw error
+      }
+    }
+  }
+
+  get port(): number {
+    return this.addresses[0]!.port
+  }
+
+  get addresses(): readonly AddressInfo[] {
+    return this.#servers.map((server) => server.address() as AddressInfo)
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  async #bindAll(hosts: readonly string[], port: number): Promise<void> {
+    let chosen = port
+    for (const host of hosts) {
+      const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true })
+      server.on('connection', (socket) => this.#accept(socket))
+      try {
+        await bind(server, host, chosen)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        const isNoIpv6 = isIP(host) === 6 && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')
+        if (isNoIpv6 && this.#servers.length > 0) continue
+        throw error
+      }
+      server.on('error', (error) => this.#deps.log.error({ err: error }, 'a connection could not be accepted'))
+      this.#servers.push(server)
+      chosen = (server.address() as AddressInfo).port
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const address = socket.remoteAddress ?? ''
+    const count = this.#countByAddress.get(address) ?? 0
+    const { connectionsMax, connectionsPerAddressMax, log } = this.#deps
+    if (this.#isClosing || this.#connections.size >= connectionsMax || count >= connectionsPerAddressMax) {
+      log.warn({ remote: address, connections: this.#connections.size, ofAddress: count }, 'connection refused')
+      socket.destroy()
+      return
+    }
+    this.#countByAddress.set(address, count + 1)
+    const onClosed = (connection: Connection) => this.#closed(connection, address)
+    const connection = new Connection(socket, { ...this.#deps, onClosed })
+    this.#connections.add(connection)
+    socket.on('data', (chunk: Buffer) => connection.receive(chunk))
+    this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
+  }
+
+  #closed(connection: Connection, address: string): void {
+    this.#connections.delete(connection)
+    const count = this.#countByAddress.get(address)! - 1
+    if (count === 0) this.#countByAddress.delete(address)
+    else this.#countByAddress.set(address, count)
+    if (this.#connections.size === 0) this.#whenQuiet?.()
+  }
+
+  #sweep(): void {
+    const now = this.#deps.clock.monotonic()
+    for (const connection of this.#connections) connection.sweep(now)
+    const isNeeded = this.#connections.size > 0
+    this.#sweepTimer = isNeeded ? this.#deps.clock.after(SWEEP_MS, () => this.#sweep()) : undefined
+  }
+
+  /**
+   * Accepts and reads nothing more, answers what has arrived, closes every connection.
+   *
+   * @param graceMs connections that still have answers to send after it are cut off
+   */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true
+    const unbound = this.#unbind()
+    for (const connection of this.#connections) connection.end()
+    if (this.#connections.size > 0) await this.#quiet(graceMs)
+    for (const connection of this.#connections) connection.close('the broker is stopping')
+    this.#sweepTimer?.cancel()
+    await unbound
+    await setImmediate()
+  }
+
+  #quiet(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#deps.clock.after(graceMs, resolve)
+      this.#whenQuiet = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+
+  async #unbind(): Promise<void> {
+    const servers = this.#servers.splice(0)
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, ipv6Only: isIP(host) === 6 }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** 127.0.0.0/8, ::1 and localhost. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
