@@ -98,6 +98,11 @@ export class FrameCutter {
     this.#frameBytesMax = frameBytesMax
   }
 
+  /** Memory that an incomplete frame takes; 0 between frames. */
+  get heldBytes(): number {
+    return (this.#assembly?.length ?? 0) + this.#prefixBytes
+  }
+
   /**
    * @param chunk borrowed
    * @param onFrame called for each frame that is complete, its size prefix cut off. A frame that lies in `chunk` is
