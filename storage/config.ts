@@ -26,13 +26,13 @@ const LONG_MAX = 2n ** 63n - 1n
 const INT_MAX = 2n ** 31n - 1n
 
 /** The parts of a row that are not about its type. */
-interface Prose {
+export interface Prose {
   readonly broker?: string
   readonly says: string
   readonly inert?: true
 }
 
-function row<Value>(
+export function row<Value>(
   type: ConfigType,
   fallback: string,
   allowed: string,
@@ -51,13 +51,13 @@ function row<Value>(
 }
 
 /** A value above 2^53 is rounded: such values mean "never" or "no limit". */
-function whole(
+export function whole(
   type: 'int' | 'long',
   fallback: number | bigint,
   min: number,
   prose: Prose,
+  max = type === 'int' ? INT_MAX : LONG_MAX,
 ): ConfigSpec<number> {
-  const max = type === 'int' ? INT_MAX : LONG_MAX
   return row(type, String(fallback), `${min} to ${max}`, prose, (text) => {
     if (!/^[+-]?\d{1,19}$/.test(text.trim())) return undefined
     const value = BigInt(text.trim().replace('+', ''))
@@ -72,14 +72,14 @@ function fraction(fallback: number, prose: Prose): ConfigSpec<number> {
   })
 }
 
-function flag(fallback: boolean, prose: Prose): ConfigSpec<boolean> {
+export function flag(fallback: boolean, prose: Prose): ConfigSpec<boolean> {
   return row('boolean', String(fallback), 'true or false', prose, (text) => {
     const word = text.trim().toLowerCase()
     return word === 'true' ? true : word === 'false' ? false : undefined
   })
 }
 
-function oneOf<const Word extends string>(
+export function oneOf<const Word extends string>(
   words: readonly Word[],
   fallback: NoInfer<Word>,
   prose: Prose,
