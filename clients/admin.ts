@@ -66,13 +66,24 @@ export interface ConfigEntry {
 }
 
 export type ConfigSource =
-  'unknown' | 'topic' | 'dynamicBroker' | 'dynamicDefaultBroker' | 'staticBroker' | 'default' | 'other'
+  | 'unknown'
+  | 'topic'
+  | 'dynamicBroker'
+  | 'dynamicDefaultBroker'
+  | 'staticBroker'
+  | 'default'
+  | 'other'
 
 export interface ClusterDescription {
   readonly clusterId: string | null
   /** Node id. */
   readonly controller: number
-  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number; readonly rack: string | null }[]
+  readonly brokers: readonly {
+    readonly id: number
+    readonly host: string
+    readonly port: number
+    readonly rack: string | null
+  }[]
 }
 
 /** @throws {PartialError} from calls about several items, with each one's outcome */
@@ -95,7 +106,10 @@ export class Admin {
     throw new Error('not built yet')
   }
 
-  async describeTopics(topics: readonly TopicLike[], options: CallOptions = {}): Promise<TopicDescription[]> {
+  async describeTopics(
+    topics: readonly TopicLike[],
+    options: CallOptions = {},
+  ): Promise<TopicDescription[]> {
     void [topics, options]
     throw new Error('not built yet')
   }
@@ -115,7 +129,11 @@ export class Admin {
    * @returns the new start of each log
    */
   async deleteRecords(
-    before: readonly { readonly topic: TopicLike; readonly partition: number; readonly offset: number }[],
+    before: readonly {
+      readonly topic: TopicLike
+      readonly partition: number
+      readonly offset: number
+    }[],
     options: CallOptions = {},
   ): Promise<PartitionOffset[]> {
     void [before, options]
@@ -132,7 +150,10 @@ export class Admin {
     throw new Error('not built yet')
   }
 
-  async describeConfigs(resources: readonly ConfigResource[], options: CallOptions = {}): Promise<ConfigDescription[]> {
+  async describeConfigs(
+    resources: readonly ConfigResource[],
+    options: CallOptions = {},
+  ): Promise<ConfigDescription[]> {
     void [resources, options]
     throw new Error('not built yet')
   }

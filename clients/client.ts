@@ -21,7 +21,9 @@ export interface ClientOptions {
   /** How long a client that has not reached any broker yet tries before its calls fail. Default 3 s. */
   readonly bootstrapTimeoutMs?: number | undefined
   /** Pause before a retry: doubles from `backoffMs` (100) to `backoffMaxMs` (1000), with jitter. */
-  readonly retry?: { readonly backoffMs?: number | undefined; readonly backoffMaxMs?: number | undefined } | undefined
+  readonly retry?:
+    | { readonly backoffMs?: number | undefined; readonly backoffMaxMs?: number | undefined }
+    | undefined
   /** Metadata older than this is asked for again, which finds new partitions. Default 5 min. */
   readonly metadataAgeMaxMs?: number | undefined
   /** Hears what the client does on its own: reconnects, resets. A pino or console fits. Default: nobody. */
@@ -47,7 +49,9 @@ export class Client implements AsyncDisposable {
   }
 
   /** A plain reader of whole partitions; it commits nothing. */
-  consumer<const T extends readonly TopicLike[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>> {
+  consumer<const T extends readonly TopicLike[]>(
+    options: ConsumerOptions<T>,
+  ): Consumer<RecordOf<T[number]>> {
     return new Consumer(options)
   }
 

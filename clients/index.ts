@@ -4,7 +4,14 @@ export * from './admin.ts'
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions, type Logger } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
-export { Consumer, type BatchOptions, type ConsumerBatch, type ConsumerOptions, type StartAt, type StopAt } from './consumer.ts'
+export {
+  Consumer,
+  type BatchOptions,
+  type ConsumerBatch,
+  type ConsumerOptions,
+  type StartAt,
+  type StopAt,
+} from './consumer.ts'
 export { PartialError } from './partial-error.ts'
 export { Producer, type Partitioner, type ProducerOptions, type RecordAck } from './producer.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'

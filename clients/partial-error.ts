@@ -13,7 +13,11 @@ export class PartialError<Result> extends KafkaError {
   constructor(results: readonly (Result | KafkaError)[]) {
     const failures = results.filter((result) => result instanceof KafkaError)
     const first = failures[0]!
-    super(first.code, `${failures.length} of ${results.length} failed; the first: ${first.message}`, { cause: first })
+    super(
+      first.code,
+      `${failures.length} of ${results.length} failed; the first: ${first.message}`,
+      { cause: first },
+    )
     this.results = results
   }
 }

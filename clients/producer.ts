@@ -56,9 +56,21 @@ export class Producer implements AsyncDisposable {
    * @returns the place of each, once it is acknowledged
    * @throws {KafkaError} for one record; {PartialError} with each record's outcome for several
    */
-  send<T extends TopicLike>(topic: T, record: ProducerRecord<T>, options?: CallOptions): Promise<RecordAck>
-  send<T extends TopicLike>(topic: T, records: readonly ProducerRecord<T>[], options?: CallOptions): Promise<RecordAck[]>
-  async send(topic: TopicLike, records: unknown, options: CallOptions = {}): Promise<RecordAck | RecordAck[]> {
+  send<T extends TopicLike>(
+    topic: T,
+    record: ProducerRecord<T>,
+    options?: CallOptions,
+  ): Promise<RecordAck>
+  send<T extends TopicLike>(
+    topic: T,
+    records: readonly ProducerRecord<T>[],
+    options?: CallOptions,
+  ): Promise<RecordAck[]>
+  async send(
+    topic: TopicLike,
+    records: unknown,
+    options: CallOptions = {},
+  ): Promise<RecordAck | RecordAck[]> {
     void [topic, records, options]
     throw new Error('not built yet')
   }

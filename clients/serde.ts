@@ -69,7 +69,9 @@ export function msgpack(schema?: StandardSchema): Serde<unknown> {
 }
 
 /** The same serde for a field that may be absent: null is a record without a key, or a tombstone. */
-export function orNull<Output, Input>(serde: Serde<Output, Input>): Serde<Output | null, Input | null> {
+export function orNull<Output, Input>(
+  serde: Serde<Output, Input>,
+): Serde<Output | null, Input | null> {
   return {
     serialize: (value) => (value === null ? null : serde.serialize(value)),
     deserialize: (stored) => serde.deserialize(stored),
@@ -97,7 +99,8 @@ function validated(schema: StandardSchema | undefined, serde: Serde<unknown>): S
 /** @returns what the schema makes of `value`; what is stored is the value before that, since reading validates again */
 function validate(schema: StandardSchema, value: unknown): unknown {
   const result = schema['~standard'].validate(value)
-  if (result instanceof Promise) throw new TypeError('an asynchronous schema cannot validate records')
+  if (result instanceof Promise)
+    throw new TypeError('an asynchronous schema cannot validate records')
   if (result.issues === undefined) return result.value
   throw new TypeError(result.issues.map(issueText).join('; '))
 }

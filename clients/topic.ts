@@ -3,7 +3,13 @@
 import { json, type Serde, type StandardSchema } from './serde.ts'
 
 /** A topic with its serdes: declared once, used by producers, consumers and the admin alike. */
-export interface Topic<Name extends string = string, K = any, V = any, KeyInput = K, ValueInput = V> {
+export interface Topic<
+  Name extends string = string,
+  K = any,
+  V = any,
+  KeyInput = K,
+  ValueInput = V,
+> {
   readonly name: Name
   readonly key: Serde<K, KeyInput>
   readonly value: Serde<V, ValueInput>
@@ -15,8 +21,18 @@ export type TopicLike = string | Topic
 /** What a field of `topic()` may be: a serde, or a Standard Schema for JSON. */
 type SerdeLike = Serde<any, any> | StandardSchema<any, any>
 
-type OutputOf<S> = S extends Serde<infer Output, any> ? Output : S extends StandardSchema<any, infer Output> ? Output : Raw
-type InputOf<S> = S extends Serde<any, infer Input> ? Input : S extends StandardSchema<infer Input, any> ? Input : RawInput
+type OutputOf<S> =
+  S extends Serde<infer Output, any>
+    ? Output
+    : S extends StandardSchema<any, infer Output>
+      ? Output
+      : Raw
+type InputOf<S> =
+  S extends Serde<any, infer Input>
+    ? Input
+    : S extends StandardSchema<infer Input, any>
+      ? Input
+      : RawInput
 
 /** A key or value of a topic without serdes: what is read is bytes, what is written may be text. */
 type Raw = Buffer | null

@@ -314,7 +314,10 @@ export function parseTopicConfig(
 function unknownConfig(name: string): KafkaError {
   const nearest = nearestName(name, topicConfigNames)
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-  return new KafkaError('INVALID_CONFIG', `unknown topic configuration ${name.slice(0, 256)}${hint}`)
+  return new KafkaError(
+    'INVALID_CONFIG',
+    `unknown topic configuration ${name.slice(0, 256)}${hint}`,
+  )
 }
 
 /** Kafka's broker properties in larger units; the one in ms wins. */
@@ -355,7 +358,10 @@ export function topicDefaults(
     const inUnit = unitMs === 1 || Number(text) < 0 ? text : String(Number(text) * unitMs)
     const spec: ConfigSpec = topicConfigs[name]
     if (spec.parse(inUnit) === undefined) {
-      throw new KafkaError('INVALID_CONFIG', `${brokerName}=${text}: want ${spec.allowed} (${spec.type})`)
+      throw new KafkaError(
+        'INVALID_CONFIG',
+        `${brokerName}=${text}: want ${spec.allowed} (${spec.type})`,
+      )
     }
     defaults[name] = inUnit
   }

@@ -1,0 +1,38 @@
+// What the linter cannot say of a source file. Lengths, names and left-over notes are rules in .oxlintrc.json.
+
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { root, sources } from './sources.ts'
+
+t.test('every file opens with what it owns', async (t) => {
+  const headless = sources().filter(({ text }) => !/^(#!.*\n)?\/\/ \w/.test(text))
+  t.strictSame(
+    headless.map(({ path }) => path),
+    [],
+  )
+})
+
+t.test('no test is skipped, alone or still to be written', async (t) => {
+  const pattern = new RegExp(String.raw`\b(t|tap)\.(skip|todo|only)\b|\b(skip|todo): *(true|['"])`)
+  const tests = sources().filter(({ path }) => /\.(test|interop)\.ts$/.test(path))
+  t.strictSame(
+    tests.filter(({ text }) => pattern.test(text)).map(({ path }) => path),
+    [],
+  )
+})
+
+t.test('the lock file names no registry and every platform', async (t) => {
+  const text = readFileSync(new URL('package-lock.json', root), 'utf8')
+  t.notMatch(text, /"resolved": *"https?:/)
+  const { packages } = JSON.parse(text) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  const wanted = Object.values(packages).flatMap((each) =>
+    Object.keys(each.optionalDependencies ?? {}),
+  )
+  const locked = new Set(Object.keys(packages).map((path) => path.replace(/^.*node_modules\//, '')))
+  t.strictSame(
+    wanted.filter((name) => !locked.has(name)),
+    [],
+  )
+})
