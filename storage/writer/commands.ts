@@ -18,7 +18,7 @@ export interface LogConfig {
 }
 
 export type Command =
-  /** Recover (or create, when `create`) these partition logs; the answer is an `Opened` for each. */
+  /** Recover or create these partition logs; the answer is an `Opened` for each, durable. */
   | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
   /** Append one record batch (the common case; the batch travels beside the command, not in it). */
   | {
@@ -27,7 +27,7 @@ export type Command =
       readonly slot: Slot
       readonly batch: Uint8Array
     }
-  /** DeleteRecords: the log now starts at `logStartOffset`. */
+  /** DeleteRecords: the log now starts at `logStartOffset` (no change when it starts later already). */
   | {
       readonly kind: 'trim'
       readonly id: number
@@ -47,11 +47,26 @@ export type Command =
   /** Sync everything, write the recovery checkpoint and, when `clean`, the clean-shutdown mark; close all files. */
   | { readonly kind: 'close'; readonly id: number; readonly clean: boolean }
 
+/** Append one record batch: the common case. */
+export interface Append {
+  readonly kind: 'append'
+  readonly id: number
+  readonly slot: Slot
+  /** Given: the writer patches offset, epoch and append time in place. */
+  readonly batch: Uint8Array
+  /** acks -1: answer when the batch is as durable as the flush policy says. Else when it is written. */
+  readonly durable: boolean
+}
+
 export interface OpenLog {
   readonly slot: Slot
   /** Directory below the data directory: `<topic>-<partition>`. */
   readonly directory: string
   readonly config: LogConfig
+  /**
+   * A new, empty log; what an earlier log of that name left is moved out of the way and deleted. When false, the log is
+   * recovered; it may be missing (then it is made) unless the recovery checkpoint says that it held records.
+   */
   readonly create: boolean
 }
 
@@ -97,6 +112,8 @@ export interface Opened extends LogState {
   readonly quarantined: readonly Quarantined[]
   /** Bytes cut from a torn tail. */
   readonly truncatedBytes: number
+  /** The log was closed in order or is new: nothing but names and sizes was looked at, and the leader epoch is as before. */
+  readonly cleanStart: boolean
 }
 
 /** The outcome of one command. A refusal is data; `error` absent means done (and durable, for an append). */
@@ -113,6 +130,10 @@ export interface Outcome {
   readonly opened?: readonly Opened[]
 }
 
+/**
+ * What the writer did since the last one. When a turn holds batches that need not be durable, they are answered early, in a
+ * result of their own; a batch is never answered twice.
+ */
 export interface TurnResult {
   readonly outcomes: readonly Outcome[]
   /** Every log that the turn changed. */
