@@ -1,6 +1,6 @@
 // The process log: JSON lines by pino, on stderr. Any string that came from a client goes through `printable`.
 
-import { destination, pino, type DestinationStream, type Logger } from 'pino'
+import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from 'pino'
 
 export type { Logger }
 
@@ -11,7 +11,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
 /** @param stream stderr unless given */
 export function createLog(level: LogLevel, stream?: DestinationStream): Logger {
-  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime }
   return pino(options, stream ?? destination({ fd: 2, sync: true }))
 }
 

@@ -36,12 +36,19 @@ export const zstd: Compressor = {
 }
 
 /** For the test that runs both libraries. */
-export function decompressWith(library: ZstdLibrary, bytes: Uint8Array, bytesMax: number): Uint8Array {
+export function decompressWith(
+  library: ZstdLibrary,
+  bytes: Uint8Array,
+  bytesMax: number,
+): Uint8Array {
   const parts: Uint8Array[] = []
   let bytesLeft = bytesMax
   for (const { start, end, outputBytesMax } of framesOf(bytes)) {
     const part = library.decompress(bytes.subarray(start, end), Math.min(outputBytesMax, bytesLeft))
-    if (part === undefined) throw outputBytesMax > bytesLeft ? tooLarge(undefined, bytesMax) : corrupt('zstd: too much output')
+    if (part === undefined)
+      throw outputBytesMax > bytesLeft
+        ? tooLarge(undefined, bytesMax)
+        : corrupt('zstd: too much output')
     bytesLeft -= part.length
     parts.push(part)
   }
@@ -54,9 +61,9 @@ function load(): ZstdLibrary {
 
 /** What node:zlib has since 22.15, and the types of Node 20 lack. */
 interface ZlibZstd {
-  zstdCompressSync?(bytes: Uint8Array): Buffer
-  zstdDecompressSync(bytes: Uint8Array, options: object): Buffer
-  constants: { ZSTD_d_windowLogMax: number }
+  readonly zstdCompressSync?: (bytes: Uint8Array) => Buffer
+  readonly zstdDecompressSync: (bytes: Uint8Array, options: object) => Buffer
+  readonly constants: { readonly ZSTD_d_windowLogMax: number }
 }
 
 /** @returns undefined where zlib has no zstd */
@@ -109,7 +116,8 @@ export function wasmZstd(): ZstdLibrary {
   const entry = require.resolve('@bokuweb/zstd-wasm')
   const path = (name: string) => `${entry.slice(0, -'index.node.js'.length)}${name}`
   const { Module: wasm } = require(path('module.js')) as { Module: ZstdModule }
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyGlobal }).WebAssembly
+  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyGlobal })
+    .WebAssembly
   wasm.instantiateWasm = (imports, receive) => {
     const instance = new Instance(new Module(readFileSync(path('zstd.wasm'))), imports)
     receive(instance)
@@ -118,7 +126,11 @@ export function wasmZstd(): ZstdLibrary {
   wasm.init()
 
   /** @returns what `call` put into `toSize` bytes of the module's memory, or its error as a negative number */
-  function withMemory(from: Uint8Array, toSize: number, call: (to: number, from: number) => number): Uint8Array | number {
+  function withMemory(
+    from: Uint8Array,
+    toSize: number,
+    call: (to: number, from: number) => number,
+  ): Uint8Array | number {
     const fromPointer = wasm._malloc(Math.max(1, from.length))
     const toPointer = wasm._malloc(Math.max(1, toSize))
     try {
@@ -136,12 +148,16 @@ export function wasmZstd(): ZstdLibrary {
   return {
     compress(bytes) {
       const sizeMax = wasm._ZSTD_compressBound(bytes.length)
-      const result = withMemory(bytes, sizeMax, (to, from) => wasm._ZSTD_compress(to, sizeMax, from, bytes.length, LEVEL))
+      const result = withMemory(bytes, sizeMax, (to, from) =>
+        wasm._ZSTD_compress(to, sizeMax, from, bytes.length, LEVEL),
+      )
       if (typeof result === 'number') throw new Error(`zstd: error ${result}`)
       return result
     },
     decompress(bytes, bytesMax) {
-      const result = withMemory(bytes, bytesMax, (to, from) => wasm._ZSTD_decompress(to, bytesMax, from, bytes.length))
+      const result = withMemory(bytes, bytesMax, (to, from) =>
+        wasm._ZSTD_decompress(to, bytesMax, from, bytes.length),
+      )
       if (typeof result !== 'number') return result
       if (result === ERROR_OUTPUT_TOO_SMALL) return undefined
       throw new Error(`zstd: error ${result}`)
@@ -183,7 +199,8 @@ function frameAt(view: DataView, start: number): Frame {
     isLast = (header & 1) === 1
     const kind = (header >> 1) & 3
     const sizeBytes = header >> 3
-    if (kind === 3 || sizeBytes > BLOCK_BYTES_MAX) throw corrupt(`zstd: block of kind ${kind}, ${sizeBytes} bytes`)
+    if (kind === 3 || sizeBytes > BLOCK_BYTES_MAX)
+      throw corrupt(`zstd: block of kind ${kind}, ${sizeBytes} bytes`)
     blocksBytesMax += kind === COMPRESSED ? BLOCK_BYTES_MAX : sizeBytes
     at += 3 + (kind === RUN ? 1 : sizeBytes)
   }
