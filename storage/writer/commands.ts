@@ -20,13 +20,7 @@ export interface LogConfig {
 export type Command =
   /** Recover or create these partition logs; the answer is an `Opened` for each, durable. */
   | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
-  /** Append one record batch (the common case; the batch travels beside the command, not in it). */
-  | {
-      readonly kind: 'append'
-      readonly id: number
-      readonly slot: Slot
-      readonly batch: Uint8Array
-    }
+  | Append
   /** DeleteRecords: the log now starts at `logStartOffset` (no change when it starts later already). */
   | {
       readonly kind: 'trim'
@@ -98,7 +92,7 @@ export interface EpochStart {
 export interface Quarantined {
   readonly startOffset: number
   readonly endOffset: number
-  /** Where its bytes lie: base offset of the segment, byte positions in its file. */
+  /** Where its bytes lie: base offset of the segment, byte positions in its file; an empty range when they are gone. */
   readonly segmentBaseOffset: number
   readonly startPosition: number
   readonly endPosition: number
