@@ -21,8 +21,10 @@ export interface NewRecord {
   /** Copied, like everything else. */
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
-  readonly headers?: Iterable<readonly [name: string, value: Uint8Array | null]>
+  readonly headers?: Headers
 }
+
+type Headers = readonly (readonly [name: string, value: Uint8Array | null])[]
 
 export interface FinishOptions {
   readonly codec?: Codec
@@ -36,7 +38,7 @@ export interface FinishOptions {
 const BYTES_EXPECTED = 1024
 /** Up to here a loop beats the call that copies. */
 const LOOP_BYTES_MAX = 24
-const NO_HEADERS: NonNullable<NewRecord['headers']> = []
+const VARINT_BYTES_MAX = 5
 
 export class BatchBuilder {
   #bytes: Buffer
@@ -59,47 +61,29 @@ export class BatchBuilder {
   }
 
   append(record: NewRecord): void {
-    const { timestamp, key, value, headers = NO_HEADERS } = record
-    if (this.#recordCount === 0) {
-      this.#baseTimestamp = timestamp
-      this.#maxTimestamp = timestamp
-    } else if (timestamp > this.#maxTimestamp) {
-      this.#maxTimestamp = timestamp
-    }
+    const { timestamp, key, value, headers } = record
+    const index = this.#recordCount
+    if (index === 0) this.#baseTimestamp = timestamp
+    if (index === 0 || timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     const timestampDelta = timestamp - this.#baseTimestamp
-    let headerCount = 0
-    let headersBytes = 0
-    if (headers !== NO_HEADERS) {
-      for (const [name, headerValue] of headers) {
-        const nameBytes = Buffer.byteLength(name)
-        headersBytes += varintBytes(nameBytes) + nameBytes + fieldBytes(headerValue)
-        headerCount++
-      }
-    }
     const length =
-      1 +
+      1 + // attributes
       varlongBytes(timestampDelta) +
-      varintBytes(this.#recordCount) +
+      varintBytes(index) +
       fieldBytes(key) +
       fieldBytes(value) +
-      varintBytes(headerCount) +
-      headersBytes
-    this.#reserve(varintBytes(length) + length)
-    this.#varint(length)
-    this.#bytes[this.#position++] = 0 // attributes, unused
-    this.#varlong(timestampDelta)
-    this.#varint(this.#recordCount)
-    this.#field(key)
-    this.#field(value)
-    this.#varint(headerCount)
-    if (headerCount > 0) {
-      for (const [name, headerValue] of headers) {
-        this.#varint(Buffer.byteLength(name))
-        this.#position += this.#bytes.write(name, this.#position, 'utf8')
-        this.#field(headerValue)
-      }
-    }
-    this.#recordCount++
+      (headers === undefined ? 1 : headersBytes(headers))
+    const bytes = this.#reserve(VARINT_BYTES_MAX + length)
+    let at = putVarint(bytes, this.#position, length)
+    bytes[at++] = 0 // attributes, unused
+    at = putVarlong(bytes, at, timestampDelta)
+    at = putVarint(bytes, at, index)
+    at = putField(bytes, at, key)
+    at = putField(bytes, at, value)
+    if (headers === undefined) bytes[at++] = 0
+    else at = putHeaders(bytes, at, headers)
+    this.#position = at
+    this.#recordCount = index + 1
   }
 
   /**
@@ -135,57 +119,60 @@ export class BatchBuilder {
     return bytes
   }
 
-  #reserve(size: number): void {
-    if (this.#position + size <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#position + size))
-    grown.set(this.#bytes.subarray(0, this.#position))
-    this.#bytes = grown
-  }
-
-  #field(value: Uint8Array | null): void {
-    if (value === null) {
-      this.#bytes[this.#position++] = 1 // -1
-      return
+  #reserve(size: number): Buffer {
+    if (this.#position + size > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, this.#position + size))
+      grown.set(this.#bytes.subarray(0, this.#position))
+      this.#bytes = grown
     }
-    const { length } = value
-    this.#varint(length)
-    const bytes = this.#bytes
-    const at = this.#position
-    if (length > LOOP_BYTES_MAX) bytes.set(value, at)
-    else for (let i = 0; i < length; i++) bytes[at + i] = value[i]!
-    this.#position = at + length
+    return this.#bytes
   }
+}
 
-  /** @param value an int32 */
-  #varint(value: number): void {
-    const bytes = this.#bytes
-    let at = this.#position
-    let zigzag = (value << 1) ^ (value >> 31)
-    while (zigzag & ~0x7f) {
-      bytes[at++] = zigzag | 0x80
-      zigzag >>>= 7
-    }
-    bytes[at++] = zigzag
-    this.#position = at
-  }
+// Each `put` returns the position after what it wrote; each `...Bytes` says how much that would be.
 
-  /** @param value a safe integer */
-  #varlong(value: number): void {
-    if (value === (value | 0)) return this.#varint(value)
-    const isNegative = value < 0
-    const half = isNegative ? -value - 1 : value
-    this.#bytes[this.#position++] = ((half % 64) << 1) | (isNegative ? 1 : 0) | 0x80
-    let rest = Math.floor(half / 64)
-    while (rest >= 0x80) {
-      this.#bytes[this.#position++] = (rest % 128) | 0x80
-      rest = Math.floor(rest / 128)
-    }
-    this.#bytes[this.#position++] = rest
+function putHeaders(bytes: Buffer, start: number, headers: Headers): number {
+  let at = putVarint(bytes, start, headers.length)
+  for (const [name, value] of headers) {
+    at = putVarint(bytes, at, Buffer.byteLength(name))
+    at += bytes.write(name, at, 'utf8')
+    at = putField(bytes, at, value)
   }
+  return at
+}
+
+function headersBytes(headers: Headers): number {
+  let size = varintBytes(headers.length)
+  for (const [name, value] of headers) {
+    const nameBytes = Buffer.byteLength(name)
+    size += varintBytes(nameBytes) + nameBytes + fieldBytes(value)
+  }
+  return size
+}
+
+function putField(bytes: Buffer, start: number, value: Uint8Array | null): number {
+  if (value === null) return putVarint(bytes, start, -1)
+  const { length } = value
+  const at = putVarint(bytes, start, length)
+  if (length > LOOP_BYTES_MAX) bytes.set(value, at)
+  else for (let i = 0; i < length; i++) bytes[at + i] = value[i]!
+  return at + length
 }
 
 function fieldBytes(value: Uint8Array | null): number {
   return value === null ? 1 : varintBytes(value.length) + value.length
+}
+
+/** @param value an int32 */
+function putVarint(bytes: Buffer, start: number, value: number): number {
+  let at = start
+  let zigzag = (value << 1) ^ (value >> 31)
+  while (zigzag & ~0x7f) {
+    bytes[at++] = zigzag | 0x80
+    zigzag >>>= 7
+  }
+  bytes[at++] = zigzag
+  return at
 }
 
 /** @param value an int32 */
@@ -194,7 +181,22 @@ function varintBytes(value: number): number {
   if (zigzag < 0x80) return 1
   if (zigzag < 0x4000) return 2
   if (zigzag < 0x20_0000) return 3
-  return zigzag < 0x1000_0000 ? 4 : 5
+  return zigzag < 0x1000_0000 ? 4 : VARINT_BYTES_MAX
+}
+
+/** @param value a safe integer */
+function putVarlong(bytes: Buffer, start: number, value: number): number {
+  if (value === (value | 0)) return putVarint(bytes, start, value)
+  const half = value < 0 ? -value - 1 : value // zig-zag without its lowest bit
+  let at = start
+  bytes[at++] = ((half % 64) << 1) | (value < 0 ? 1 : 0) | 0x80
+  let rest = Math.floor(half / 64)
+  while (rest >= 0x80) {
+    bytes[at++] = (rest % 128) | 0x80
+    rest = Math.floor(rest / 128)
+  }
+  bytes[at++] = rest
+  return at
 }
 
 /** @param value a safe integer */
