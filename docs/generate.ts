@@ -1,0 +1,130 @@
+// Writes docs/reference/ from the tables in the sources, so that the pages cannot say anything else.
+// `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { apis } from '../protocol/apis.ts'
+import { errors } from '../protocol/errors.ts'
+import type { VersionRange } from '../protocol/schema.ts'
+import { topicConfigs, type ConfigSpec } from '../storage/config.ts'
+import { root } from './sources.ts'
+
+const reference = new URL('docs/reference/', root)
+
+const pages: Record<string, () => string> = {
+  'apis.md': apisPage,
+  'configs.md': configsPage,
+  'errors.md': errorsPage,
+}
+
+function apisPage(): string {
+  const rows = apis.map((api) => [
+    `${api.key}`,
+    api.name,
+    versionsText(api.advertised),
+    versionsText(api.versions),
+    api.request.flexible.from > api.versions.to ? 'none' : `${api.request.flexible.from} and up`,
+  ])
+  return page(
+    'APIs',
+    'What ApiVersions advertises, and which of these versions are encoded and decoded. What is left out of them: [not-implemented.md](../not-implemented.md).',
+    table(['key', 'API', 'advertised', 'versions', 'flexible'], rows),
+  )
+}
+
+function configsPage(): string {
+  return page(
+    'Configuration',
+    'Property names are Apache Kafka\'s. A topic property is set per topic; the broker property beside it sets the default of every topic. "No effect" properties are accepted, kept and shown, but nothing acts on them.',
+    '## Topics',
+    table(
+      ['property', 'type', 'default', 'allowed', 'broker property', 'what it does'],
+      configRows(topicConfigs, ({ brokerName }) => (brokerName ? code(brokerName) : '')),
+    ),
+  )
+}
+
+function configRows(
+  specs: Record<string, ConfigSpec>,
+  more: (spec: ConfigSpec) => string,
+): string[][] {
+  return Object.entries(specs).map(([name, spec]) => [
+    code(name),
+    spec.type,
+    spec.default === '' ? '' : code(spec.default),
+    spec.allowed,
+    more(spec),
+    spec.inert ? `No effect. ${spec.documentation}` : spec.documentation,
+  ])
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(errors).map(([name, [wireCode, retriable, meaning]]) => [
+    `${wireCode}`,
+    code(name),
+    retriable ? 'yes' : 'no',
+    meaning,
+  ])
+  return page(
+    'Errors',
+    'What a client hears in place of an answer, as `KafkaError.code` and, on the wire, as a number. Retriable: the same request may succeed later, and a client tries it again by itself.',
+    table(['code', 'name', 'retriable', 'meaning'], rows),
+  )
+}
+
+function page(title: string, ...parts: string[]): string {
+  const origin = '<!-- Written by `npm run docs` from the tables in the sources: change those. -->'
+  return [origin, `# ${title}`, ...parts].join('\n\n') + '\n'
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function code(text: string): string {
+  return `\`${text}\``
+}
+
+function versionsText({ from, to }: VersionRange): string {
+  return from === to ? `${from}` : `${from}-${to}`
+}
+
+function check(): void {
+  for (const [name, render] of Object.entries(pages)) {
+    const url = new URL(name, reference)
+    const difference = firstDifference(read(url), render())
+    if (difference === undefined) continue
+    console.error(`docs/reference/${name} is not what the tables say; run: npm run docs`)
+    console.error(difference)
+    process.exitCode = 1
+  }
+}
+
+function read(url: URL): string {
+  try {
+    return readFileSync(url, 'utf8').replaceAll('\r\n', '\n')
+  } catch {
+    return ''
+  }
+}
+
+function firstDifference(written: string, wanted: string): string | undefined {
+  if (written === wanted) return undefined
+  const [writtenLines, wantedLines] = [written.split('\n'), wanted.split('\n')]
+  const at = wantedLines.findIndex((line, i) => line !== writtenLines[i])
+  const line = at < 0 ? wantedLines.length : at
+  return [`line ${line + 1}`, `- ${writtenLines[line] ?? ''}`, `+ ${wantedLines[line] ?? ''}`].join(
+    '\n',
+  )
+}
+
+function write(): void {
+  mkdirSync(reference, { recursive: true })
+  for (const [name, render] of Object.entries(pages)) {
+    writeFileSync(new URL(name, reference), render())
+  }
+}
+
+if (process.argv.includes('--check')) check()
+else write()
