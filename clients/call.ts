@@ -1,4 +1,7 @@
-// What every call of the client takes: a signal and a timeout. Pure types here.
+// Call: one call of the client's API under way, with the moment at which it must be over. Any thread.
+
+import { KafkaError } from '../protocol/errors.ts'
+import type { Clock } from './clock.ts'
 
 /** Every call takes these. */
 export interface CallOptions {
@@ -6,4 +9,66 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** Gives the call up with REQUEST_TIMED_OUT. Default: `ClientOptions.timeoutMs`. */
   readonly timeoutMs?: number | undefined
+}
+
+export class Call {
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number
+  readonly #clock: Clock
+  readonly #deadline: number
+
+  constructor(clock: Clock, options: CallOptions, timeoutMsDefault: number) {
+    this.signal = options.signal
+    this.timeoutMs = options.timeoutMs ?? timeoutMsDefault
+    this.#clock = clock
+    this.#deadline = clock.monotonic() + this.timeoutMs
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.#deadline - this.#clock.monotonic())
+  }
+
+  get isOver(): boolean {
+    return this.signal?.aborted === true || this.remainingMs === 0
+  }
+
+  /** Waits for `promise` as long as the call lasts. What is abandoned goes on unheard. */
+  wait<T>(promise: Promise<T>, cause?: unknown): Promise<T> {
+    this.signal?.throwIfAborted()
+    if (this.timeoutMs === Infinity && this.signal === undefined) return promise
+    return new Promise<T>((resolve, reject) => {
+      const timer = Number.isFinite(this.timeoutMs)
+        ? this.#clock.after(this.remainingMs, () => settle(reject, this.timedOut(cause)))
+        : undefined
+      const onAbort = (): void => settle(reject, this.signal!.reason)
+      const settle = <V>(how: (value: V) => void, value: V): void => {
+        timer?.cancel()
+        this.signal?.removeEventListener('abort', onAbort)
+        how(value)
+      }
+      this.signal?.addEventListener('abort', onAbort)
+      promise.then(
+        (value) => settle(resolve, value),
+        (error: unknown) => settle(reject, error),
+      )
+    })
+  }
+
+  /** @param cause what is being waited out: the cause of the timeout, should it come to that */
+  async sleep(delayMs: number, cause?: unknown): Promise<void> {
+    let timer: { cancel(): void } | undefined
+    const slept = new Promise<void>((resolve) => {
+      timer = this.#clock.after(delayMs, resolve)
+    })
+    try {
+      await this.wait(slept, cause)
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  timedOut(cause?: unknown): KafkaError {
+    const last = cause instanceof Error ? `, last: ${cause.message}` : ''
+    return new KafkaError('REQUEST_TIMED_OUT', `gave up after ${this.timeoutMs} ms${last}`, { cause })
+  }
 }

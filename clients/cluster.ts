@@ -1,0 +1,266 @@
+// Cluster: which brokers there are, who leads which partition, and the sockets to them.
+// Shared by all producers, consumers and admins of one client. Nothing here runs by itself: metadata ages until used.
+
+import { metadata } from '../protocol/api/03_metadata.ts'
+import { errorName, KafkaError } from '../protocol/errors.ts'
+import type { Uuid } from '../protocol/ids.ts'
+import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
+import { backoffMs, type BackoffOptions } from './backoff.ts'
+import { Call, type CallOptions } from './call.ts'
+import type { Logger } from './client.ts'
+import type { Clock } from './clock.ts'
+import { addressText, type Address } from './net/address.ts'
+import type { Connection, ConnectionOptions } from './net/connection.ts'
+import { ConnectionPool } from './net/pool.ts'
+
+export interface ClusterOptions extends ConnectionOptions {
+  readonly bootstrap: readonly Address[]
+  readonly timeoutMs: number
+  readonly bootstrapTimeoutMs: number
+  readonly retry: BackoffOptions
+  readonly metadataAgeMaxMs: number
+  readonly logger: Logger | undefined
+}
+
+export interface BrokerNode extends Address {
+  readonly id: number
+  readonly rack: string | null
+}
+
+export interface TopicMetadata {
+  readonly name: string
+  /** `UUID_ZERO` from brokers before Kafka 2.8. */
+  readonly id: Uuid
+  readonly isInternal: boolean
+  /** By partition number. */
+  readonly partitions: readonly PartitionMetadata[]
+  /** Monotonic ms. */
+  readonly askedAt: number
+}
+
+export interface PartitionMetadata {
+  readonly partition: number
+  /** Node id, -1: none now. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly inSyncReplicas: readonly number[]
+}
+
+/** The answer to one question about topics. */
+export interface ClusterView {
+  readonly clusterId: string | null
+  readonly controller: number
+  readonly brokers: readonly BrokerNode[]
+  readonly topics: readonly (TopicMetadata | KafkaError)[]
+}
+
+/** Whom a request is for: a node id, the controller, or whoever is at hand. */
+export type Target = number | 'controller' | 'any'
+
+/** The lane of short requests; producers and consumers have lanes of their own. */
+const CONTROL_LANE = 'control'
+
+export class Cluster {
+  readonly options: ClusterOptions
+  readonly clock: Clock
+  readonly #pool: ConnectionPool
+  readonly #topics = new Map<string, TopicMetadata>()
+  #brokers = new Map<number, BrokerNode>()
+  #controller = -1
+  /** Some broker was reached once: from then on the addresses are right, and patience is due. */
+  #isReached = false
+  #refreshing: Promise<void> = Promise.resolve()
+  #nextRefresh: Promise<void> | undefined
+  readonly #namesWanted = new Map<string, { create: boolean }>()
+  #laneCount = 0
+
+  constructor(options: ClusterOptions) {
+    this.options = options
+    this.clock = options.clock
+    this.#pool = new ConnectionPool(options)
+  }
+
+  close(): void {
+    this.#pool.close()
+  }
+
+  call(options: CallOptions): Call {
+    return new Call(this.clock, options, this.options.timeoutMs)
+  }
+
+  /** A row of sockets of one's own. */
+  newLane(kind: string): string {
+    return `${kind}-${++this.#laneCount}`
+  }
+
+  closeLane(lane: string): void {
+    this.#pool.closeLane(lane)
+  }
+
+  /** What was last heard of a topic; undefined when it does not exist. */
+  topic(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name)
+  }
+
+  isStale(topic: TopicMetadata): boolean {
+    return this.clock.monotonic() - topic.askedAt > this.options.metadataAgeMaxMs
+  }
+
+  /**
+   * Asks about a topic; questions that meet while one is under way become one request.
+   *
+   * @param create ask the broker to create it when it does not exist
+   * @throws {KafkaError} when nobody could be asked; that a topic does not exist shows in `topic()`
+   */
+  refresh(name: string, create = false): Promise<void> {
+    const wanted = this.#namesWanted.get(name)
+    if (wanted === undefined) this.#namesWanted.set(name, { create })
+    else wanted.create ||= create
+    this.#nextRefresh ??= this.#refreshing.then(() => {
+      this.#nextRefresh = undefined
+      const run = this.#refreshWanted()
+      this.#refreshing = run.catch(() => {}) // its callers hear of it
+      return run
+    })
+    return this.#nextRefresh
+  }
+
+  /** @param names null: all topics; @returns them in that order */
+  async describe(names: readonly string[] | null, call: Call, create = false): Promise<ClusterView> {
+    const topics = names?.map((name) => ({ name })) ?? null
+    const response = await this.ask(metadata, { topics, allowAutoTopicCreation: create }, 'any', call)
+    if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Metadata')
+    return this.#learn(response)
+  }
+
+  /** Sends one short request. @throws {KafkaError} as the socket fails; see `retrying` */
+  async ask<A extends Api<any, any>>(
+    api: A,
+    request: RequestInput<A>,
+    target: Target,
+    call: Call,
+  ): Promise<ResponseOf<A>> {
+    const connection = await this.connection(target, CONTROL_LANE, call)
+    return await call.wait(connection.request(api, connection.version(api), request))
+  }
+
+  /** Tries again, with growing pauses, what fails with a retriable error, until the call is over. */
+  async retrying<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!(error instanceof KafkaError) || !error.retriable || call.isOver) throw error
+        this.options.logger?.debug({ error }, 'trying again')
+        await call.sleep(this.backoffMs(failures), error)
+      }
+    }
+  }
+
+  backoffMs(failures: number): number {
+    return backoffMs(failures, this.options.retry, this.clock)
+  }
+
+  /** @throws {KafkaError} BROKER_NOT_AVAILABLE when no broker was ever reached, else what befell the socket */
+  async connection(target: Target, lane: string, call: Call): Promise<Connection> {
+    if (target === 'any') return await this.#anyConnection(lane, call)
+    const id = target === 'controller' ? await this.#controllerId(call) : target
+    const broker = this.#brokers.get(id)
+    if (broker === undefined) throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
+    return await call.wait(this.#pool.get(broker, lane))
+  }
+
+  async #controllerId(call: Call): Promise<number> {
+    if (!this.#brokers.has(this.#controller)) await this.describe([], call)
+    if (this.#brokers.has(this.#controller)) return this.#controller
+    throw new KafkaError('NOT_CONTROLLER', 'the cluster has no controller now')
+  }
+
+  /** Forgets who the controller is: it said that it is not. */
+  forgetController(): void {
+    this.#controller = -1
+  }
+
+  async #anyConnection(lane: string, call: Call): Promise<Connection> {
+    const startedAt = this.clock.monotonic()
+    for (let failures = 1; ; failures++) {
+      const open = this.#pool.anyOpen(lane)
+      if (open !== undefined) return open
+      const reasons: KafkaError[] = []
+      for (const address of this.#candidates()) {
+        try {
+          const connection = await call.wait(this.#pool.get(address, lane))
+          this.#isReached = true
+          return connection
+        } catch (error) {
+          if (!(error instanceof KafkaError) || call.isOver) throw error
+          reasons.push(error)
+        }
+      }
+      const patience = this.clock.monotonic() - startedAt < this.options.bootstrapTimeoutMs
+      if (!this.#isReached && !patience) throw unreachable(reasons)
+      this.options.logger?.warn({ reasons: reasons.map((each) => each.message) }, 'no broker can be reached')
+      await call.sleep(this.backoffMs(failures), unreachable(reasons))
+    }
+  }
+
+  /** Brokers as the cluster names them, in any order, then the addresses that were given. */
+  #candidates(): Address[] {
+    const known = [...this.#brokers.values()]
+      .map((broker) => ({ broker, place: this.clock.random() }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ broker }): Address => broker)
+    const texts = new Set(known.map(addressText))
+    return [...known, ...this.options.bootstrap.filter((address) => !texts.has(addressText(address)))]
+  }
+
+  async #refreshWanted(): Promise<void> {
+    const wanted = [...this.#namesWanted]
+    this.#namesWanted.clear()
+    const call = this.call({})
+    for (const create of [false, true]) {
+      const names = wanted.filter(([, each]) => each.create === create).map(([name]) => name)
+      if (names.length > 0) await this.describe(names, call, create)
+    }
+  }
+
+  #learn(response: ResponseOf<typeof metadata>): ClusterView {
+    const brokers = response.brokers.map(({ nodeId, host, port, rack }) => ({ id: nodeId, host, port, rack }))
+    this.#brokers = new Map(brokers.map((broker) => [broker.id, broker]))
+    this.#controller = response.controllerId
+    const askedAt = this.clock.monotonic()
+    const topics = response.topics.map((topic) => this.#learnTopic(topic, askedAt))
+    return { clusterId: response.clusterId, controller: response.controllerId, brokers, topics }
+  }
+
+  #learnTopic(answer: TopicAnswer, askedAt: number): TopicMetadata | KafkaError {
+    const name = answer.name ?? ''
+    const error = errorName(answer.errorCode)
+    if (error !== undefined) {
+      this.#topics.delete(name)
+      return new KafkaError(error, `topic ${name}`)
+    }
+    const partitions: PartitionMetadata[] = []
+    for (const each of answer.partitions) {
+      partitions[each.partitionIndex] = {
+        partition: each.partitionIndex,
+        leader: each.leaderId,
+        leaderEpoch: each.leaderEpoch,
+        replicas: each.replicaNodes,
+        inSyncReplicas: each.isrNodes,
+      }
+    }
+    const topic = { name, id: answer.topicId, isInternal: answer.isInternal, partitions, askedAt }
+    this.#topics.set(name, topic)
+    return topic
+  }
+}
+
+type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
+
+/** @param reasons one per address that was tried */
+function unreachable(reasons: readonly KafkaError[]): KafkaError {
+  const texts = reasons.map((reason) => reason.message.replace(/^[A-Z_]+: /, ''))
+  return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, { cause: reasons[0] })
+}

@@ -1,0 +1,221 @@
+// Connection: one socket to one broker. Requests go out at once, answers come back in the same order.
+// What both sides speak is settled by ApiVersions before the first request.
+
+import { connect, type Socket } from 'node:net'
+import { apiVersions } from '../../protocol/api/18_api_versions.ts'
+import { decode } from '../../protocol/compile.ts'
+import { errors, KafkaError } from '../../protocol/errors.ts'
+import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../../protocol/frame.ts'
+import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
+import { Reader } from '../../protocol/wire.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { addressText, explain, type Address } from './address.ts'
+
+/** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
+const RESPONSE_BYTES_MAX = 512 * 1024 * 1024
+
+export interface ConnectionOptions {
+  readonly clientId: string
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly clock: Clock
+}
+
+/** A request that waits for its answer. */
+interface Waiting {
+  readonly api: Api
+  readonly version: number
+  readonly correlationId: number
+  readonly timer: Timer
+  resolve(response: unknown): void
+  reject(error: KafkaError): void
+}
+
+export class Connection {
+  readonly address: Address
+  /** Called once, when the socket is gone. */
+  onClose: (() => void) | undefined
+  readonly #options: ConnectionOptions
+  readonly #socket: Socket
+  readonly #cutter = new FrameCutter(RESPONSE_BYTES_MAX)
+  readonly #waiting: Waiting[] = []
+  #versions = new Map<number, { readonly min: number; readonly max: number }>()
+  #correlationId = 0
+  #closedBy: KafkaError | undefined
+
+  private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
+    this.address = address
+    this.#socket = socket
+    this.#options = options
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('error', (error) => this.#fail(explain(address, error)))
+    socket.on('close', () => this.#fail(explain(address, undefined)))
+    socket.unref()
+  }
+
+  /** @throws {KafkaError} NETWORK_EXCEPTION that says what was dialled, why it failed and what to try */
+  static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
+    const socket = await dial(address, options)
+    const connection = new Connection(address, socket, options)
+    try {
+      await connection.#negotiate()
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    return connection
+  }
+
+  get isOpen(): boolean {
+    return this.#closedBy === undefined
+  }
+
+  /** Requests that wait for their answers. */
+  get pendingCount(): number {
+    return this.#waiting.length
+  }
+
+  /**
+   * The newest version of an API that both sides speak.
+   *
+   * @param max stay at or below it
+   * @throws {KafkaError} UNSUPPORTED_VERSION
+   */
+  version(api: Api, max = Infinity): number {
+    const theirs = this.#versions.get(api.key)
+    const version = Math.min(theirs?.max ?? -1, api.versions.to, max)
+    if (theirs !== undefined && version >= Math.max(theirs.min, api.versions.from)) return version
+    const offer = theirs === undefined ? 'does not offer it' : `offers ${theirs.min} to ${theirs.max}`
+    const ours = `${api.versions.from} to ${Math.min(api.versions.to, max)}`
+    throw new KafkaError('UNSUPPORTED_VERSION', `${api.name}: ${addressText(this.address)} ${offer}, needed is ${ours}`)
+  }
+
+  /** @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: it may have been carried out all the same */
+  request<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<ResponseOf<A>> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
+    return new Promise((resolve, reject) => {
+      const correlationId = this.#write(api, version, request)
+      if (this.#waiting.length === 0) this.#socket.ref()
+      const timer = this.#options.clock.after(this.#options.requestTimeoutMs, () => this.#timeOut(api))
+      this.#waiting.push({ api, version, correlationId, timer, resolve: resolve as (response: unknown) => void, reject })
+    })
+  }
+
+  /** Sends a request that has no answer. @returns when the kernel has it */
+  send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
+    return new Promise((resolve, reject) => {
+      this.#write(api, version, request, () => (this.#closedBy === undefined ? resolve() : reject(this.#closedBy)))
+    })
+  }
+
+  /** Fails what waits. Idempotent. */
+  close(): void {
+    this.#fail(new KafkaError('NETWORK_EXCEPTION', `the connection to ${addressText(this.address)} was closed`))
+  }
+
+  async #negotiate(): Promise<void> {
+    let offer = await this.#askVersions(apiVersions.versions.to)
+    if (offer.errorCode === errors.UNSUPPORTED_VERSION[0]) {
+      const max = offer.apiKeys.find((each) => each.apiKey === apiVersions.key)?.maxVersion ?? 0
+      offer = await this.#askVersions(Math.min(max, apiVersions.versions.to))
+    }
+    if (offer.errorCode !== 0) {
+      throw new KafkaError('UNSUPPORTED_VERSION', `${addressText(this.address)} refused ApiVersions with ${offer.errorCode}`)
+    }
+    this.#versions = new Map(
+      offer.apiKeys.map((each) => [each.apiKey, { min: each.minVersion, max: each.maxVersion }]),
+    )
+  }
+
+  #askVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
+    return this.request(apiVersions, version, { clientSoftwareName: 'millrace', clientSoftwareVersion: SOFTWARE_VERSION })
+  }
+
+  #write<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>, onWritten?: () => void): number {
+    const correlationId = this.#correlationId
+    this.#correlationId = (correlationId + 1) & 0x7fffffff
+    const chunks = encodeRequestFrame(api, version, correlationId, this.#options.clientId, request)
+    const last = chunks.length - 1
+    if (last > 0) this.#socket.cork()
+    for (let i = 0; i < last; i++) this.#socket.write(chunks[i]!)
+    this.#socket.write(chunks[last]!, onWritten)
+    if (last > 0) this.#socket.uncork()
+    return correlationId
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#cutter.push(chunk, (frame) => this.#answer(frame))
+    } catch (error) {
+      this.#fail(explain(this.address, error))
+    }
+  }
+
+  /** The frame is ours for good: its memory is either assembled for it or a chunk that nobody reuses. */
+  #answer(frame: Buffer): void {
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined) throw new KafkaError('INVALID_REQUEST', 'an answer to nothing')
+    waiting.timer.cancel()
+    if (this.#waiting.length === 0) this.#socket.unref()
+    try {
+      waiting.resolve(readAnswer(waiting, new Reader(frame)))
+    } catch (error) {
+      waiting.reject(explain(this.address, error))
+      throw error
+    }
+  }
+
+  /** Answers come in order: when one is missing, none after it can come either. */
+  #timeOut(api: Api): void {
+    const { requestTimeoutMs } = this.#options
+    const what = `${addressText(this.address)} did not answer ${api.name} within ${requestTimeoutMs} ms`
+    this.#fail(new KafkaError('REQUEST_TIMED_OUT', what))
+  }
+
+  #fail(error: KafkaError): void {
+    if (this.#closedBy !== undefined) return
+    this.#closedBy = error
+    this.#socket.destroy()
+    for (const waiting of this.#waiting.splice(0)) {
+      waiting.timer.cancel()
+      waiting.reject(error)
+    }
+    this.onClose?.()
+  }
+}
+
+const SOFTWARE_VERSION = '0.1.0'
+
+function readAnswer({ api, version, correlationId }: Waiting, reader: Reader): unknown {
+  const answered = readResponseHeader(reader, api, version)
+  if (answered !== correlationId) {
+    throw new KafkaError('INVALID_REQUEST', `an answer to request ${answered} where ${correlationId} was due`)
+  }
+  if (api.key === apiVersions.key && isVersionRefusal(reader)) return decode(api.response, 0, reader)
+  return decode(api.response, version, reader)
+}
+
+/** A broker that lacks the version of an ApiVersions request answers with version 0. */
+function isVersionRefusal(reader: Reader): boolean {
+  return reader.buffer.readInt16BE(reader.position) === errors.UNSUPPORTED_VERSION[0]
+}
+
+function dial(address: Address, { clock, connectTimeoutMs }: ConnectionOptions): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address.host, port: address.port })
+    const fail = (error: Error): void => {
+      timer.cancel()
+      socket.destroy()
+      reject(explain(address, error))
+    }
+    const timer = clock.after(connectTimeoutMs, () => fail(new Error(`no answer within ${connectTimeoutMs} ms`)))
+    socket.once('error', fail)
+    socket.once('connect', () => {
+      timer.cancel()
+      socket.off('error', fail)
+      resolve(socket)
+    })
+  })
+}
