@@ -1,7 +1,19 @@
 // Admin: topics, offsets, configs and the cluster, one request each.
 
-import type { CallOptions } from './call.ts'
-import type { TopicLike, TopicPartition } from './topic.ts'
+import { createTopics } from '../protocol/api/19_create_topics.ts'
+import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
+import { deleteRecords } from '../protocol/api/21_delete_records.ts'
+import { describeConfigs } from '../protocol/api/32_describe_configs.ts'
+import { createPartitions } from '../protocol/api/37_create_partitions.ts'
+import { errorName, KafkaError } from '../protocol/errors.ts'
+import { UUID_ZERO } from '../protocol/ids.ts'
+import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
+import type { Call, CallOptions } from './call.ts'
+import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
+import { askLeaders, byTopic, type Outcome } from './leaders.ts'
+import { askOffsets, EARLIEST, LATEST, MAX_TIMESTAMP, type PartitionOffset } from './offsets.ts'
+import { PartialError } from './partial-error.ts'
+import { partitionText, topicOf, type TopicLike, type TopicPartition } from './topic.ts'
 
 export interface NewTopic {
   readonly topic: TopicLike
@@ -41,12 +53,8 @@ export interface PartitionDescription {
 /** `earliest`, `latest`, the record with the largest timestamp, or the first record at or after a time. */
 export type OffsetAt = 'earliest' | 'latest' | 'maxTimestamp' | Date
 
-export interface PartitionOffset extends TopicPartition {
-  /** -1: there is no such record. */
-  readonly offset: number
-  /** Of that record, ms; -1 for `earliest` and `latest`. */
-  readonly timestamp: number
-  readonly leaderEpoch: number
+export interface LogStart extends TopicPartition {
+  readonly logStartOffset: number
 }
 
 export type ConfigResource = { readonly topic: TopicLike } | { readonly broker: number }
@@ -65,67 +73,120 @@ export interface ConfigEntry {
   readonly isSensitive: boolean
 }
 
-export type ConfigSource =
-  | 'unknown'
-  | 'topic'
-  | 'dynamicBroker'
-  | 'dynamicDefaultBroker'
-  | 'staticBroker'
-  | 'default'
-  | 'other'
+/** Where a value was set, by Kafka's numbers. */
+const configSources = [
+  'unknown',
+  'topic',
+  'dynamicBroker',
+  'dynamicDefaultBroker',
+  'staticBroker',
+  'default',
+] as const
+export type ConfigSource = (typeof configSources)[number]
 
 export interface ClusterDescription {
   readonly clusterId: string | null
   /** Node id. */
   readonly controller: number
-  readonly brokers: readonly {
-    readonly id: number
-    readonly host: string
-    readonly port: number
-    readonly rack: string | null
-  }[]
+  readonly brokers: readonly BrokerNode[]
 }
 
-/** @throws {PartialError} from calls about several items, with each one's outcome */
+/** Kafka's numbers of what a config belongs to. */
+const RESOURCE_TOPIC = 2
+const RESOURCE_BROKER = 4
+
+/** Calls about several items throw a `PartialError` when some fail; what succeeded is then done. */
 export class Admin {
+  readonly #cluster: Cluster
+
+  /** @internal */
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  /** @param options.validateOnly check everything, create nothing */
   async createTopics(
     topics: readonly (NewTopic | TopicLike)[],
     options: CallOptions & { readonly validateOnly?: boolean | undefined } = {},
   ): Promise<CreatedTopic[]> {
-    void [topics, options]
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    const wanted = topics.map(newTopicOf)
+    const request = {
+      topics: wanted.map(topicRequest),
+      timeoutMs: brokerTimeoutMs(call),
+      validateOnly: options.validateOnly ?? false,
+    }
+    return await this.#controllerItems(call, createTopics, request, ({ topics: created }) => {
+      const byName = new Map(created.map((each) => [each.name, each]))
+      return wanted.map(({ topic }) => {
+        const { name } = topicOf(topic)
+        const each = byName.get(name)
+        const refusal = refusalOf(name, each)
+        return (
+          refusal ?? { topic: name, id: idOf(each!.topicId), partitionCount: each!.numPartitions }
+        )
+      })
+    })
   }
 
   async deleteTopics(topics: readonly TopicLike[], options: CallOptions = {}): Promise<void> {
-    void [topics, options]
+    const call = this.#cluster.call(options)
+    const names = topics.map((topic) => topicOf(topic).name)
+    const request = {
+      topics: names.map((name) => ({ name })),
+      topicNames: names,
+      timeoutMs: brokerTimeoutMs(call),
+    }
+    await this.#controllerItems(call, deleteTopics, request, ({ responses }) => {
+      const byName = new Map(responses.map((each) => [each.name, each]))
+      return names.map((name) => refusalOf(name, byName.get(name)))
+    })
   }
 
-  /** Every topic of the cluster, by name. */
+  /** Every topic of the cluster, by name; internal ones too. */
   async listTopics(options: CallOptions = {}): Promise<TopicDescription[]> {
-    void options
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    const view = await this.#cluster.retrying(call, () => this.#cluster.describe(null, call))
+    const topics = view.topics.flatMap((topic) =>
+      topic instanceof KafkaError ? [] : [descriptionOf(topic)],
+    )
+    return topics.sort((a, b) => (a.topic < b.topic ? -1 : 1))
   }
 
   async describeTopics(
     topics: readonly TopicLike[],
     options: CallOptions = {},
   ): Promise<TopicDescription[]> {
-    void [topics, options]
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    const names = topics.map((topic) => topicOf(topic).name)
+    const view = await this.#cluster.retrying(call, () => this.#cluster.describe(names, call))
+    return wholeOrPartial(
+      view.topics.map((topic) => (topic instanceof KafkaError ? topic : descriptionOf(topic))),
+    )
   }
 
-  /** @param counts the new total of each topic */
+  /** @param totals how many partitions each topic is to have in all */
   async createPartitions(
-    counts: readonly { readonly topic: TopicLike; readonly count: number }[],
+    totals: readonly { readonly topic: TopicLike; readonly count: number }[],
     options: CallOptions & { readonly validateOnly?: boolean | undefined } = {},
   ): Promise<void> {
-    void [counts, options]
+    const call = this.#cluster.call(options)
+    const topics = totals.map(({ topic, count }) => ({ name: topicOf(topic).name, count }))
+    const request = {
+      topics,
+      timeoutMs: brokerTimeoutMs(call),
+      validateOnly: options.validateOnly ?? false,
+    }
+    await this.#controllerItems(call, createPartitions, request, ({ results }) => {
+      const byName = new Map(results.map((each) => [each.name, each]))
+      return topics.map(({ name }) => refusalOf(name, byName.get(name)))
+    })
   }
 
   /**
-   * Drops every record before `offset`.
+   * Drops every record before an offset.
    *
-   * @param before -1: everything there is
+   * @param before -1 as offset: everything there is
    * @returns the new start of each log
    */
   async deleteRecords(
@@ -135,9 +196,34 @@ export class Admin {
       readonly offset: number
     }[],
     options: CallOptions = {},
-  ): Promise<PartitionOffset[]> {
-    void [before, options]
-    throw new Error('not built yet')
+  ): Promise<LogStart[]> {
+    const call = this.#cluster.call(options)
+    const wanted = before.map(({ topic, partition, offset }) => ({
+      topic: topicOf(topic).name,
+      partition,
+      offset,
+    }))
+    const timeoutMs = brokerTimeoutMs(call)
+    const results = await askLeaders(this.#cluster, wanted, call, async (leader, group) => {
+      const topics = byTopic(group, ({ partition, offset }) => ({
+        partitionIndex: partition,
+        offset,
+      }))
+      const answer = await this.#cluster.ask(deleteRecords, { topics, timeoutMs }, leader, call)
+      return answer.topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, lowWatermark, errorCode }): Outcome<LogStart> => {
+          const where = { topic: name, partition: partitionIndex }
+          return [
+            where,
+            refusalOf(partitionText(where), { errorCode }) ?? {
+              ...where,
+              logStartOffset: lowWatermark,
+            },
+          ]
+        }),
+      )
+    })
+    return wholeOrPartial(results)
   }
 
   /** @param of topics (all their partitions) or single partitions */
@@ -146,20 +232,148 @@ export class Admin {
     at: OffsetAt,
     options: CallOptions = {},
   ): Promise<PartitionOffset[]> {
-    void [of, at, options]
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    const partitions = await this.#partitionsOf(of, call)
+    const timestamp = timestampOf(at)
+    const questions = partitions.map((each) => ({ ...each, timestamp }))
+    return wholeOrPartial(await askOffsets(this.#cluster, questions, call))
   }
 
   async describeConfigs(
     resources: readonly ConfigResource[],
     options: CallOptions = {},
   ): Promise<ConfigDescription[]> {
-    void [resources, options]
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    return await Promise.all(resources.map((resource) => this.#describeConfig(resource, call)))
   }
 
   async cluster(options: CallOptions = {}): Promise<ClusterDescription> {
-    void options
-    throw new Error('not built yet')
+    const call = this.#cluster.call(options)
+    const { clusterId, controller, brokers } = await this.#cluster.retrying(call, () =>
+      this.#cluster.describe([], call),
+    )
+    return { clusterId, controller, brokers }
+  }
+
+  /** A broker's configs are asked of itself. */
+  async #describeConfig(resource: ConfigResource, call: Call): Promise<ConfigDescription> {
+    const isBroker = 'broker' in resource
+    const resourceName = isBroker ? String(resource.broker) : topicOf(resource.topic).name
+    const request = {
+      resources: [{ resourceType: isBroker ? RESOURCE_BROKER : RESOURCE_TOPIC, resourceName }],
+    }
+    return await this.#cluster.retrying(call, async () => {
+      if (isBroker) await this.#cluster.describe([], call)
+      const answer = await this.#cluster.ask(
+        describeConfigs,
+        request,
+        isBroker ? resource.broker : 'any',
+        call,
+      )
+      const result = answer.results[0]
+      const refusal = refusalOf(resourceName, result)
+      if (refusal !== undefined) throw refusal
+      return { resource, entries: result!.configs.map(configEntryOf) }
+    })
+  }
+
+  /** One request to the controller, again when it has moved. */
+  async #controllerItems<A extends Api<any, any>, R>(
+    call: Call,
+    api: A,
+    request: RequestInput<A>,
+    resultsOf: (response: ResponseOf<A>) => (R | KafkaError)[],
+  ): Promise<R[]> {
+    const results = await this.#cluster.retrying(call, async () => {
+      const outcomes = resultsOf(await this.#cluster.ask(api, request, 'controller', call))
+      const moved = outcomes.find(
+        (each) => each instanceof KafkaError && each.code === 'NOT_CONTROLLER',
+      )
+      if (moved === undefined) return outcomes
+      this.#cluster.forgetController()
+      throw moved
+    })
+    return wholeOrPartial(results)
+  }
+
+  async #partitionsOf(
+    of: readonly (TopicLike | TopicPartition)[],
+    call: Call,
+  ): Promise<TopicPartition[]> {
+    const partitions: TopicPartition[] = []
+    for (const each of of) {
+      if (typeof each === 'object' && 'partition' in each) partitions.push(each)
+      else {
+        const [description] = await this.describeTopics([each], {
+          signal: call.signal,
+          timeoutMs: call.remainingMs,
+        })
+        const { topic } = description!
+        partitions.push(...description!.partitions.map(({ partition }) => ({ topic, partition })))
+      }
+    }
+    return partitions
+  }
+}
+
+/** The broker is given as long as the call has: it answers, rather than we give up. */
+function brokerTimeoutMs(call: Call): number {
+  return Math.min(Math.ceil(call.remainingMs), 0x7fffffff)
+}
+
+function newTopicOf(given: NewTopic | TopicLike): NewTopic {
+  return typeof given === 'object' && 'topic' in given ? given : { topic: given }
+}
+
+function topicRequest({ topic, partitions = -1, replicationFactor = -1, config = {} }: NewTopic) {
+  const configs = Object.entries(config).map(([name, value]) => ({ name, value: String(value) }))
+  return { name: topicOf(topic).name, numPartitions: partitions, replicationFactor, configs }
+}
+
+/** @param answer undefined: the broker did not answer for this item */
+function refusalOf(
+  item: string,
+  answer: { readonly errorCode: number; readonly errorMessage?: string | null } | undefined,
+): KafkaError | undefined {
+  if (answer === undefined)
+    return new KafkaError('UNKNOWN_SERVER_ERROR', `${item}: the broker did not answer for it`)
+  const name = errorName(answer.errorCode)
+  if (name === undefined) return undefined
+  return new KafkaError(name, answer.errorMessage ? `${item}: ${answer.errorMessage}` : item)
+}
+
+/** @throws {PartialError} when any result is an error */
+function wholeOrPartial<R>(results: readonly (R | KafkaError)[]): R[] {
+  if (results.some((each) => each instanceof KafkaError)) throw new PartialError(results)
+  return results as R[]
+}
+
+function descriptionOf({ name, id, isInternal, partitions }: TopicMetadata): TopicDescription {
+  return { topic: name, id: idOf(id), isInternal, partitions }
+}
+
+function idOf(id: string): string | undefined {
+  return id === UUID_ZERO ? undefined : id
+}
+
+function timestampOf(at: OffsetAt): number {
+  if (at instanceof Date) return at.getTime()
+  return { earliest: EARLIEST, latest: LATEST, maxTimestamp: MAX_TIMESTAMP }[at]
+}
+
+function configEntryOf(entry: {
+  readonly name: string
+  readonly value: string | null
+  readonly readOnly: boolean
+  readonly configSource: number
+  readonly isSensitive: boolean
+}): ConfigEntry {
+  const { name, value, readOnly, configSource, isSensitive } = entry
+  return {
+    name,
+    value,
+    source: configSources[configSource] ?? 'unknown',
+    isReadOnly: readOnly,
+    isSensitive,
   }
 }

@@ -69,6 +69,8 @@ export class Call {
 
   timedOut(cause?: unknown): KafkaError {
     const last = cause instanceof Error ? `, last: ${cause.message}` : ''
-    return new KafkaError('REQUEST_TIMED_OUT', `gave up after ${this.timeoutMs} ms${last}`, { cause })
+    return new KafkaError('REQUEST_TIMED_OUT', `gave up after ${this.timeoutMs} ms${last}`, {
+      cause,
+    })
   }
 }

@@ -2,8 +2,11 @@
 
 import { Admin } from './admin.ts'
 import type { CallOptions } from './call.ts'
-import type { Clock } from './clock.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { Cluster } from './cluster.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
+import type { Logger } from './logger.ts'
+import { parseAddresses } from './net/address.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
 import type { RecordOf, TopicLike } from './topic.ts'
 
@@ -26,44 +29,73 @@ export interface ClientOptions {
     | undefined
   /** Metadata older than this is asked for again, which finds new partitions. Default 5 min. */
   readonly metadataAgeMaxMs?: number | undefined
-  /** Hears what the client does on its own: reconnects, resets. A pino or console fits. Default: nobody. */
+  /** Hears what the client does on its own: reconnects, resets. Default: nobody. */
   readonly logger?: Logger | undefined
   /** For tests and simulators. */
   readonly clock?: Clock | undefined
 }
 
-export interface Logger {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
-
 /** Connects on first use. `close` or `await using` closes its producers and consumers, then its sockets. */
 export class Client implements AsyncDisposable {
+  readonly #cluster: Cluster
+  /** Open producers and consumers: closed before the sockets. */
+  readonly #users = new Set<{ close(options?: CallOptions): Promise<void> }>()
+
+  /** @throws {TypeError} for an address that is none */
   constructor(options: ClientOptions) {
-    void options
+    this.#cluster = new Cluster({
+      bootstrap: parseAddresses(options.brokers),
+      clientId: options.clientId ?? 'millrace',
+      connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+      requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+      timeoutMs: options.timeoutMs ?? 30_000,
+      bootstrapTimeoutMs: options.bootstrapTimeoutMs ?? 3_000,
+      retry: {
+        backoffMs: options.retry?.backoffMs ?? 100,
+        backoffMaxMs: options.retry?.backoffMaxMs ?? 1_000,
+      },
+      metadataAgeMaxMs: options.metadataAgeMaxMs ?? 300_000,
+      logger: options.logger,
+      clock: options.clock ?? systemClock,
+    })
   }
 
+  /** @throws {TypeError} for options that contradict each other */
   producer(options: ProducerOptions = {}): Producer {
-    return new Producer(options)
+    return this.#using(
+      new Producer(this.#cluster, options, (producer) => this.#users.delete(producer)),
+    )
   }
 
   /** A plain reader of whole partitions; it commits nothing. */
   consumer<const T extends readonly TopicLike[]>(
     options: ConsumerOptions<T>,
   ): Consumer<RecordOf<T[number]>> {
-    return new Consumer(options)
+    return this.#using(
+      new Consumer<RecordOf<T[number]>>(this.#cluster, options, (consumer) =>
+        this.#users.delete(consumer),
+      ),
+    )
   }
 
   admin(): Admin {
-    return new Admin()
+    return new Admin(this.#cluster)
   }
 
+  /** Producers flush what they have. Idempotent. */
   async close(options: CallOptions = {}): Promise<void> {
-    void options
+    const closings = [...this.#users].map((user) => user.close(options))
+    const results = await Promise.allSettled(closings)
+    this.#cluster.close()
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #using<User extends { close(options?: CallOptions): Promise<void> }>(user: User): User {
+    this.#users.add(user)
+    return user
   }
 }

@@ -7,7 +7,7 @@ import type { Uuid } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
 import { backoffMs, type BackoffOptions } from './backoff.ts'
 import { Call, type CallOptions } from './call.ts'
-import type { Logger } from './client.ts'
+import type { Logger } from './logger.ts'
 import type { Clock } from './clock.ts'
 import { addressText, type Address } from './net/address.ts'
 import type { Connection, ConnectionOptions } from './net/connection.ts'
@@ -60,6 +60,9 @@ export type Target = number | 'controller' | 'any'
 
 /** The lane of short requests; producers and consumers have lanes of their own. */
 const CONTROL_LANE = 'control'
+
+/** How long a topic that a broker does not know may still be on its way to it. */
+const MISSING_TOPIC_PATIENCE_MS = 1_000
 
 export class Cluster {
   readonly options: ClusterOptions
@@ -127,11 +130,24 @@ export class Cluster {
   }
 
   /** @param names null: all topics; @returns them in that order */
-  async describe(names: readonly string[] | null, call: Call, create = false): Promise<ClusterView> {
+  async describe(
+    names: readonly string[] | null,
+    call: Call,
+    create = false,
+  ): Promise<ClusterView> {
     const topics = names?.map((name) => ({ name })) ?? null
-    const response = await this.ask(metadata, { topics, allowAutoTopicCreation: create }, 'any', call)
+    const response = await this.ask(
+      metadata,
+      { topics, allowAutoTopicCreation: create },
+      'any',
+      call,
+    )
     if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Metadata')
-    return this.#learn(response)
+    const view = this.#learn(response)
+    if (names === null) return view
+    const byName = new Map(response.topics.map(({ name }, index) => [name, view.topics[index]!]))
+    const missing = (name: string) => new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`)
+    return { ...view, topics: names.map((name) => byName.get(name) ?? missing(name)) }
   }
 
   /** Sends one short request. @throws {KafkaError} as the socket fails; see `retrying` */
@@ -145,13 +161,19 @@ export class Cluster {
     return await call.wait(connection.request(api, connection.version(api), request))
   }
 
-  /** Tries again, with growing pauses, what fails with a retriable error, until the call is over. */
+  /**
+   * Tries again, with growing pauses, what fails with a retriable error, until the call is over.
+   * A topic that does not exist may just have been created: that is believed after a second.
+   */
   async retrying<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
+    const startedAt = this.clock.monotonic()
     for (let failures = 1; ; failures++) {
       try {
         return await attempt()
       } catch (error) {
         if (!(error instanceof KafkaError) || !error.retriable || call.isOver) throw error
+        const isMissing = error.code === 'UNKNOWN_TOPIC_OR_PARTITION'
+        if (isMissing && this.clock.monotonic() - startedAt > MISSING_TOPIC_PATIENCE_MS) throw error
         this.options.logger?.debug({ error }, 'trying again')
         await call.sleep(this.backoffMs(failures), error)
       }
@@ -167,7 +189,8 @@ export class Cluster {
     if (target === 'any') return await this.#anyConnection(lane, call)
     const id = target === 'controller' ? await this.#controllerId(call) : target
     const broker = this.#brokers.get(id)
-    if (broker === undefined) throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
+    if (broker === undefined)
+      throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
     return await call.wait(this.#pool.get(broker, lane))
   }
 
@@ -200,7 +223,10 @@ export class Cluster {
       }
       const patience = this.clock.monotonic() - startedAt < this.options.bootstrapTimeoutMs
       if (!this.#isReached && !patience) throw unreachable(reasons)
-      this.options.logger?.warn({ reasons: reasons.map((each) => each.message) }, 'no broker can be reached')
+      this.options.logger?.warn(
+        { reasons: reasons.map((each) => each.message) },
+        'no broker can be reached',
+      )
       await call.sleep(this.backoffMs(failures), unreachable(reasons))
     }
   }
@@ -212,7 +238,10 @@ export class Cluster {
       .sort((a, b) => a.place - b.place)
       .map(({ broker }): Address => broker)
     const texts = new Set(known.map(addressText))
-    return [...known, ...this.options.bootstrap.filter((address) => !texts.has(addressText(address)))]
+    return [
+      ...known,
+      ...this.options.bootstrap.filter((address) => !texts.has(addressText(address))),
+    ]
   }
 
   async #refreshWanted(): Promise<void> {
@@ -226,7 +255,12 @@ export class Cluster {
   }
 
   #learn(response: ResponseOf<typeof metadata>): ClusterView {
-    const brokers = response.brokers.map(({ nodeId, host, port, rack }) => ({ id: nodeId, host, port, rack }))
+    const brokers = response.brokers.map(({ nodeId, host, port, rack }) => ({
+      id: nodeId,
+      host,
+      port,
+      rack,
+    }))
     this.#brokers = new Map(brokers.map((broker) => [broker.id, broker]))
     this.#controller = response.controllerId
     const askedAt = this.clock.monotonic()
@@ -262,5 +296,7 @@ type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
 /** @param reasons one per address that was tried */
 function unreachable(reasons: readonly KafkaError[]): KafkaError {
   const texts = reasons.map((reason) => reason.message.replace(/^[A-Z_]+: /, ''))
-  return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, { cause: reasons[0] })
+  return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, {
+    cause: reasons[0],
+  })
 }

@@ -1,6 +1,7 @@
 // Consumer: reads whole partitions in order, without a group. Fetches ahead; never waits on user code.
 
 import type { CallOptions } from './call.ts'
+import type { Cluster } from './cluster.ts'
 import type { ConsumerRecord, TopicLike, TopicPartition } from './topic.ts'
 
 /** An offset, a time (first record at or after it), or an end of the log. Negative: so many before the end. */
@@ -51,8 +52,8 @@ export interface ConsumerBatch<R> {
 export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecord>
   implements AsyncIterable<R>, AsyncDisposable
 {
-  constructor(options: ConsumerOptions) {
-    void options
+  constructor(cluster: Cluster, options: ConsumerOptions, onClose: (self: Consumer<R>) => void) {
+    void [cluster, options, onClose]
   }
 
   /** @throws {KafkaError} from `next()`; iterating again tries again */

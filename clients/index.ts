@@ -1,8 +1,21 @@
 // The client's public API: the package export `millrace`.
 
-export * from './admin.ts'
+export {
+  Admin,
+  type ClusterDescription,
+  type ConfigDescription,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigSource,
+  type CreatedTopic,
+  type LogStart,
+  type NewTopic,
+  type OffsetAt,
+  type PartitionDescription,
+  type TopicDescription,
+} from './admin.ts'
 export type { CallOptions } from './call.ts'
-export { Client, type ClientOptions, type Logger } from './client.ts'
+export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
 export {
   Consumer,
@@ -12,6 +25,8 @@ export {
   type StartAt,
   type StopAt,
 } from './consumer.ts'
+export type { Logger } from './logger.ts'
+export type { PartitionOffset } from './offsets.ts'
 export { PartialError } from './partial-error.ts'
 export { Producer, type Partitioner, type ProducerOptions, type RecordAck } from './producer.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'

@@ -1,8 +1,9 @@
 // Producer: records in, batches out, one acknowledgement per record.
 
 import type { Writable } from 'node:stream'
-type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+import type { Codec } from '../protocol/compression/index.ts'
 import type { CallOptions } from './call.ts'
+import type { Cluster } from './cluster.ts'
 import type { ProducerRecord, TopicLike } from './topic.ts'
 
 export interface ProducerOptions {
@@ -44,8 +45,8 @@ export interface RecordAck {
 }
 
 export class Producer implements AsyncDisposable {
-  constructor(options: ProducerOptions) {
-    void options
+  constructor(cluster: Cluster, options: ProducerOptions, onClose: (self: Producer) => void) {
+    void [cluster, options, onClose]
   }
 
   /**

@@ -118,3 +118,8 @@ export interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }
+
+/** As messages name a partition, and as maps key it. */
+export function partitionText({ topic, partition }: TopicPartition): string {
+  return `${topic}[${partition}]`
+}

@@ -12,7 +12,10 @@ const PORT_DEFAULT = 9092
 /** @param text `host`, `host:port`, `[v6]:port`; lists are joined by commas; @throws {TypeError} */
 export function parseAddresses(text: string | readonly string[]): Address[] {
   const parts = (typeof text === 'string' ? [text] : text).flatMap((each) => each.split(','))
-  const addresses = parts.map((part) => part.trim()).filter(Boolean).map(parseAddress)
+  const addresses = parts
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .map(parseAddress)
   if (addresses.length === 0) throw new TypeError('brokers: at least one host:port is needed')
   return addresses
 }
@@ -20,7 +23,8 @@ export function parseAddresses(text: string | readonly string[]): Address[] {
 function parseAddress(text: string): Address {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text)
   const port = match?.[3] === undefined ? PORT_DEFAULT : Number(match[3])
-  if (match === null || port === 0 || port > 65_535) throw new TypeError(`brokers: "${text}" is not host:port`)
+  if (match === null || port === 0 || port > 65_535)
+    throw new TypeError(`brokers: "${text}" is not host:port`)
   return { host: (match[1] ?? match[2])!, port }
 }
 
@@ -43,10 +47,14 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** @param error undefined: the other side closed the socket */
 export function explain(address: Address, error: unknown): KafkaError {
   const where = addressText(address)
-  if (error === undefined) return new KafkaError('NETWORK_EXCEPTION', `${where} ${ADVICE['ECONNRESET']}`)
+  if (error === undefined)
+    return new KafkaError('NETWORK_EXCEPTION', `${where} ${ADVICE['ECONNRESET']}`)
   const code = systemCode(error)
   const advice = code === undefined ? undefined : ADVICE[code]
-  const what = advice === undefined ? `${where}: ${error instanceof Error ? error.message : String(error)}` : `${where} ${advice} (${code})`
+  const what =
+    advice === undefined
+      ? `${where}: ${error instanceof Error ? error.message : String(error)}`
+      : `${where} ${advice} (${code})`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 

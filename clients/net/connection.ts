@@ -86,19 +86,36 @@ export class Connection {
     const theirs = this.#versions.get(api.key)
     const version = Math.min(theirs?.max ?? -1, api.versions.to, max)
     if (theirs !== undefined && version >= Math.max(theirs.min, api.versions.from)) return version
-    const offer = theirs === undefined ? 'does not offer it' : `offers ${theirs.min} to ${theirs.max}`
+    const offer =
+      theirs === undefined ? 'does not offer it' : `offers ${theirs.min} to ${theirs.max}`
     const ours = `${api.versions.from} to ${Math.min(api.versions.to, max)}`
-    throw new KafkaError('UNSUPPORTED_VERSION', `${api.name}: ${addressText(this.address)} ${offer}, needed is ${ours}`)
+    throw new KafkaError(
+      'UNSUPPORTED_VERSION',
+      `${api.name}: ${addressText(this.address)} ${offer}, needed is ${ours}`,
+    )
   }
 
   /** @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: it may have been carried out all the same */
-  request<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<ResponseOf<A>> {
+  request<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    request: RequestInput<A>,
+  ): Promise<ResponseOf<A>> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, request)
       if (this.#waiting.length === 0) this.#socket.ref()
-      const timer = this.#options.clock.after(this.#options.requestTimeoutMs, () => this.#timeOut(api))
-      this.#waiting.push({ api, version, correlationId, timer, resolve: resolve as (response: unknown) => void, reject })
+      const timer = this.#options.clock.after(this.#options.requestTimeoutMs, () =>
+        this.#timeOut(api),
+      )
+      this.#waiting.push({
+        api,
+        version,
+        correlationId,
+        timer,
+        resolve: resolve as (response: unknown) => void,
+        reject,
+      })
     })
   }
 
@@ -106,13 +123,20 @@ export class Connection {
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
-      this.#write(api, version, request, () => (this.#closedBy === undefined ? resolve() : reject(this.#closedBy)))
+      this.#write(api, version, request, () =>
+        this.#closedBy === undefined ? resolve() : reject(this.#closedBy),
+      )
     })
   }
 
   /** Fails what waits. Idempotent. */
   close(): void {
-    this.#fail(new KafkaError('NETWORK_EXCEPTION', `the connection to ${addressText(this.address)} was closed`))
+    this.#fail(
+      new KafkaError(
+        'NETWORK_EXCEPTION',
+        `the connection to ${addressText(this.address)} was closed`,
+      ),
+    )
   }
 
   async #negotiate(): Promise<void> {
@@ -122,7 +146,10 @@ export class Connection {
       offer = await this.#askVersions(Math.min(max, apiVersions.versions.to))
     }
     if (offer.errorCode !== 0) {
-      throw new KafkaError('UNSUPPORTED_VERSION', `${addressText(this.address)} refused ApiVersions with ${offer.errorCode}`)
+      throw new KafkaError(
+        'UNSUPPORTED_VERSION',
+        `${addressText(this.address)} refused ApiVersions with ${offer.errorCode}`,
+      )
     }
     this.#versions = new Map(
       offer.apiKeys.map((each) => [each.apiKey, { min: each.minVersion, max: each.maxVersion }]),
@@ -130,10 +157,18 @@ export class Connection {
   }
 
   #askVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
-    return this.request(apiVersions, version, { clientSoftwareName: 'millrace', clientSoftwareVersion: SOFTWARE_VERSION })
+    return this.request(apiVersions, version, {
+      clientSoftwareName: 'millrace',
+      clientSoftwareVersion: SOFTWARE_VERSION,
+    })
   }
 
-  #write<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>, onWritten?: () => void): number {
+  #write<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    request: RequestInput<A>,
+    onWritten?: () => void,
+  ): number {
     const correlationId = this.#correlationId
     this.#correlationId = (correlationId + 1) & 0x7fffffff
     const chunks = encodeRequestFrame(api, version, correlationId, this.#options.clientId, request)
@@ -191,9 +226,13 @@ const SOFTWARE_VERSION = '0.1.0'
 function readAnswer({ api, version, correlationId }: Waiting, reader: Reader): unknown {
   const answered = readResponseHeader(reader, api, version)
   if (answered !== correlationId) {
-    throw new KafkaError('INVALID_REQUEST', `an answer to request ${answered} where ${correlationId} was due`)
+    throw new KafkaError(
+      'INVALID_REQUEST',
+      `an answer to request ${answered} where ${correlationId} was due`,
+    )
   }
-  if (api.key === apiVersions.key && isVersionRefusal(reader)) return decode(api.response, 0, reader)
+  if (api.key === apiVersions.key && isVersionRefusal(reader))
+    return decode(api.response, 0, reader)
   return decode(api.response, version, reader)
 }
 
@@ -210,7 +249,9 @@ function dial(address: Address, { clock, connectTimeoutMs }: ConnectionOptions):
       socket.destroy()
       reject(explain(address, error))
     }
-    const timer = clock.after(connectTimeoutMs, () => fail(new Error(`no answer within ${connectTimeoutMs} ms`)))
+    const timer = clock.after(connectTimeoutMs, () =>
+      fail(new Error(`no answer within ${connectTimeoutMs} ms`)),
+    )
     socket.once('error', fail)
     socket.once('connect', () => {
       timer.cancel()
