@@ -286,9 +286,8 @@ export class Admin {
   ): Promise<R[]> {
     const results = await this.#cluster.retrying(call, async () => {
       const outcomes = resultsOf(await this.#cluster.ask(api, request, 'controller', call))
-      const moved = outcomes.find(
-        (each) => each instanceof KafkaError && each.code === 'NOT_CONTROLLER',
-      )
+      const refusals = outcomes.filter((each) => each instanceof KafkaError)
+      const moved = refusals.find((each) => each.code === 'NOT_CONTROLLER')
       if (moved === undefined) return outcomes
       this.#cluster.forgetController()
       throw moved

@@ -52,9 +52,7 @@ export function explain(address: Address, error: unknown): KafkaError {
   const code = systemCode(error)
   const advice = code === undefined ? undefined : ADVICE[code]
   const what =
-    advice === undefined
-      ? `${where}: ${error instanceof Error ? error.message : String(error)}`
-      : `${where} ${advice} (${code})`
+    advice === undefined ? `${where}: ${(error as Error).message}` : `${where} ${advice} (${code})`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 

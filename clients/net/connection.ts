@@ -113,7 +113,7 @@ export class Connection {
         version,
         correlationId,
         timer,
-        resolve: resolve as (response: unknown) => void,
+        resolve,
         reject,
       })
     })

@@ -43,7 +43,7 @@ export class ConnectionPool {
   }
 
   close(): void {
-    for (const lane of [...this.#lanes.keys()]) this.closeLane(lane)
+    for (const lane of this.#lanes.keys()) this.closeLane(lane)
   }
 
   async #connect(address: Address, lane: string, forget: () => void): Promise<Connection> {
