@@ -1,0 +1,60 @@
+// Exit codes, and which of them an error means. Main thread. Table for users: docs/guide/cli.md
+
+import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
+
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  notAuthorised: 4,
+  unreachable: 5,
+  partial: 6,
+  interrupted: 130,
+} as const
+
+export type Exit = keyof typeof exitCodes
+
+/** An error that was written for the person at the keyboard: its message is printed as it stands. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly exit: Exit
+
+  constructor(exit: Exit, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.exit = exit
+  }
+}
+
+const exitByCode: Partial<Record<ErrorName, Exit>> = {
+  UNKNOWN_TOPIC_OR_PARTITION: 'notFound',
+  UNKNOWN_TOPIC_ID: 'notFound',
+  RESOURCE_NOT_FOUND: 'notFound',
+  GROUP_ID_NOT_FOUND: 'notFound',
+  TOPIC_AUTHORIZATION_FAILED: 'notAuthorised',
+  GROUP_AUTHORIZATION_FAILED: 'notAuthorised',
+  CLUSTER_AUTHORIZATION_FAILED: 'notAuthorised',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'notAuthorised',
+  SASL_AUTHENTICATION_FAILED: 'notAuthorised',
+  BROKER_NOT_AVAILABLE: 'unreachable',
+  NETWORK_EXCEPTION: 'unreachable',
+  REQUEST_TIMED_OUT: 'unreachable',
+}
+
+/** How the process ends on this error. */
+export function exitOf(error: unknown): Exit {
+  if (error instanceof CliError) return error.exit
+  if (error instanceof KafkaError) return exitByCode[error.code] ?? 'failed'
+  return 'failed'
+}
+
+/** One line for stderr; with `verbose` the stack and its causes follow. */
+export function explain(error: unknown, verbose: boolean): string {
+  if (!(error instanceof Error)) return String(error)
+  return verbose ? `${error.message}\n${stackOf(error)}` : error.message
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : ''
+  return (error.stack ?? error.message) + cause
+}

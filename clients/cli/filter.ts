@@ -1,0 +1,99 @@
+// Filter: which records `tail` prints: --key, --grep and --filter, all of which must hold. Pure.
+// --filter is CEL (Common Expression Language), which has no loops over the world and no way out of it.
+
+import { isUtf8 } from 'node:buffer'
+import type { Environment as CelEnvironment } from '@marcbachmann/cel-js'
+import { CliError } from './exit.ts'
+import type { RawRecord } from './record-json.ts'
+
+export interface FilterOptions {
+  readonly key?: string | undefined
+  readonly grep?: string | undefined
+  readonly filter?: string | undefined
+}
+
+export type Predicate = (record: RawRecord) => boolean
+
+const PATTERN_CHARACTERS_MAX = 1024
+
+/**
+ * @param decode a value as --filter sees it
+ * @param onFilterError hears of a record that the expression cannot be applied to; it does not pass
+ * @throws {CliError} usage
+ */
+export async function compileFilter(
+  options: FilterOptions,
+  decode: (value: Buffer) => unknown,
+  onFilterError: (message: string) => void,
+): Promise<Predicate> {
+  const predicates: Predicate[] = []
+  if (options.key !== undefined) {
+    const wanted = Buffer.from(options.key)
+    predicates.push(({ key }) => key !== null && wanted.equals(key))
+  }
+  if (options.grep !== undefined) {
+    const pattern = compilePattern(options.grep)
+    predicates.push(({ value }) => value !== null && pattern.test(value.toString()))
+  }
+  if (options.filter !== undefined) predicates.push(await compileCel(options.filter, decode, onFilterError))
+  return (record) => predicates.every((holds) => holds(record))
+}
+
+/** The user's own pattern on the user's own machine: a plain RegExp, only its length is limited. */
+function compilePattern(source: string): RegExp {
+  if (source.length > PATTERN_CHARACTERS_MAX) {
+    throw new CliError('usage', `--grep pattern is longer than ${PATTERN_CHARACTERS_MAX} characters`)
+  }
+  try {
+    return new RegExp(source)
+  } catch (error) {
+    throw new CliError('usage', `--grep: ${(error as Error).message}`)
+  }
+}
+
+async function compileCel(
+  source: string,
+  decode: (value: Buffer) => unknown,
+  onError: (message: string) => void,
+): Promise<Predicate> {
+  const { Environment } = await import('@marcbachmann/cel-js')
+  const environment: CelEnvironment = new Environment()
+    .registerVariable('topic', 'string')
+    .registerVariable('partition', 'int')
+    .registerVariable('offset', 'int')
+    .registerVariable('timestamp', 'int')
+    .registerVariable('key', 'dyn')
+    .registerVariable('value', 'dyn')
+    .registerVariable('headers', 'map')
+  const checked = environment.check(source)
+  if (!checked.valid) throw new CliError('usage', `--filter: ${checked.error?.message ?? 'not an expression'}`)
+  const evaluate = environment.parse(source)
+  return (record) => {
+    try {
+      return evaluate(variablesOf(record, decode)) === true
+    } catch (error) {
+      onError(firstLine((error as Error).message))
+      return false
+    }
+  }
+}
+
+function variablesOf(record: RawRecord, decode: (value: Buffer) => unknown): Record<string, unknown> {
+  return {
+    topic: record.topic,
+    partition: BigInt(record.partition),
+    offset: BigInt(record.offset),
+    timestamp: BigInt(record.timestamp),
+    key: record.key && textOf(record.key),
+    value: record.value && decode(record.value),
+    headers: Object.fromEntries(record.headers.map(([name, value]) => [name, value && textOf(value)])),
+  }
+}
+
+function textOf(bytes: Buffer): string | Buffer {
+  return isUtf8(bytes) ? bytes.toString() : bytes
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!
+}

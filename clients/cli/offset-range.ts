@@ -1,0 +1,109 @@
+// OffsetRange: what `tail -o` and `topic trim --to` understand. Pure. For users: docs/guide/cli.md, "Where to start"
+
+import { CliError } from './exit.ts'
+
+/** A place in a partition, not yet looked up. */
+export type Point =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'afterStart'; readonly count: number }
+  | { readonly kind: 'beforeEnd'; readonly count: number }
+  /** ms since the epoch: the first record that is as young. */
+  | { readonly kind: 'time'; readonly timestamp: number }
+
+export interface OffsetRange {
+  readonly from: Point
+  /** Exclusive; absent: never ends. */
+  readonly until?: Point
+}
+
+/** A partition's ends, as they were when the command started. */
+export interface Bounds {
+  readonly start: number
+  readonly end: number
+}
+
+const TIME = String.raw`\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)?)?|-\d+(?:ms|[smhd])|\d{13}|\d{10}`
+const POINT = String.raw`start|end|@?(?:${TIME})|[-+]?\d+`
+const RANGE = new RegExp(`^(${POINT})?(?:(:)(${POINT})?)?$`)
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+const EXPECTED = "expected end, start, -10, +5, 42, 42:99, :end, @-1h, @2026-01-31T10:00Z or @T1:T2"
+
+/**
+ * Parse `FROM`, `FROM:UNTIL`, `:UNTIL` or `FROM:`; a bare number is an offset, `@` makes it a time.
+ *
+ * @param now ms since the epoch, for times such as `@-1h`
+ * @throws {CliError} usage
+ */
+export function parseRange(text: string, now: number): OffsetRange {
+  const match = text === '' || text === ':' || text === '@' ? null : RANGE.exec(text)
+  if (match === null) throw new CliError('usage', `offset range '${text}': ${EXPECTED}`)
+  const [, from, colon, until] = match
+  const timed = from?.startsWith('@') ?? false
+  return {
+    from: from === undefined ? { kind: 'start' } : point(from, now, false),
+    ...(colon !== undefined && until !== undefined && { until: point(until, now, timed) }),
+  }
+}
+
+/** Parse a single place. @throws {CliError} usage */
+export function parsePoint(text: string, now: number): Point {
+  const { from, until } = parseRange(text, now)
+  if (until !== undefined || text.startsWith(':')) throw new CliError('usage', `'${text}' is a range, wanted one place`)
+  return from
+}
+
+/** @param timed the other end of the range was a time, so digits are one too, also without `@` */
+function point(text: string, now: number, timed: boolean): Point {
+  if (text === 'start' || text === 'end') return { kind: text }
+  if (text.startsWith('@')) return { kind: 'time', timestamp: parseTime(text.slice(1), now) }
+  if (timed || /[a-zT]|\d-/.test(text)) return { kind: 'time', timestamp: parseTime(text, now) }
+  const count = Math.abs(Number(text))
+  if (!Number.isSafeInteger(count)) throw new CliError('usage', `offset ${text} is too large`)
+  if (text.startsWith('-')) return { kind: 'beforeEnd', count }
+  if (text.startsWith('+')) return { kind: 'afterStart', count }
+  return { kind: 'offset', offset: count }
+}
+
+function parseTime(text: string, now: number): number {
+  const relative = /^-(\d+)(ms|[smhd])$/.exec(text)
+  if (relative !== null) return now - Number(relative[1]) * UNIT_MS[relative[2] as keyof typeof UNIT_MS]
+  if (/^\d{13}$/.test(text)) return Number(text)
+  if (/^\d{10}$/.test(text)) return Number(text) * 1_000
+  const withZone = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) || !text.includes('T') ? text : `${text}Z`
+  const timestamp = text.includes('-') ? Date.parse(withZone) : NaN
+  if (Number.isNaN(timestamp)) throw new CliError('usage', `time '${text}': ${EXPECTED}`)
+  return timestamp
+}
+
+/**
+ * The offset a point means in one partition, within its bounds.
+ *
+ * @param offsetForTime first offset with a timestamp as young; undefined when all are older
+ */
+export async function resolvePoint(
+  point: Point,
+  bounds: Bounds,
+  offsetForTime: (timestamp: number) => Promise<number | undefined>,
+): Promise<number> {
+  return Math.min(Math.max(await offsetOf(), bounds.start), bounds.end)
+
+  async function offsetOf(): Promise<number> {
+    switch (point.kind) {
+      case 'start':
+        return bounds.start
+      case 'end':
+        return bounds.end
+      case 'offset':
+        return point.offset
+      case 'afterStart':
+        return bounds.start + point.count
+      case 'beforeEnd':
+        return bounds.end - point.count
+      case 'time':
+        return (await offsetForTime(point.timestamp)) ?? bounds.end
+    }
+  }
+}

@@ -1,0 +1,138 @@
+// Print: everything the CLI writes. Data on stdout, everything else on stderr; colour only where it is wanted.
+// Main thread. A reader that goes away (`| head -1`) ends the process with status 0, without a word.
+
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { exitCodes } from './exit.ts'
+
+const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
+export type Style = keyof typeof styles
+
+/** Colours `text`, or leaves it alone. */
+export type Paint = (style: Style, text: string) => string
+
+const plain: Paint = (_style, text) => text
+const ansi: Paint = (style, text) => (text === '' ? '' : `\u001b[${styles[style]}m${text}\u001b[0m`)
+
+/** NO_COLOR and FORCE_COLOR (https://no-color.org) decide, else whether the stream is a terminal. */
+export function paintFor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Paint {
+  const { NO_COLOR, FORCE_COLOR } = env
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return plain
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR === '0' ? plain : ansi
+  return stream.isTTY === true ? ansi : plain
+}
+
+const STDOUT = 1
+const CHUNK_BYTES = 64 * 1024
+const READER_CHECK_MS = 250
+
+/** Standard output: gathers small writes, and waits while the reader is slow. */
+export class Stdout {
+  #chunks: Buffer[] = []
+  #bytesGathered = 0
+
+  constructor() {
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+      throw error
+    })
+  }
+
+  /** @param bytes given. @returns when there is room for more */
+  async write(bytes: Buffer | string): Promise<void> {
+    const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+    this.#chunks.push(chunk)
+    this.#bytesGathered += chunk.length
+    if (this.#bytesGathered >= CHUNK_BYTES) await this.flush()
+  }
+
+  line(text: string): Promise<void> {
+    return this.write(`${text}\n`)
+  }
+
+  /** @returns when what was written has left the process */
+  flush(): Promise<void> {
+    if (this.#bytesGathered === 0) return Promise.resolve()
+    const gathered = Buffer.concat(this.#chunks, this.#bytesGathered)
+    this.#chunks = []
+    this.#bytesGathered = 0
+    return new Promise((resolve) => {
+      process.stdout.write(gathered, () => resolve())
+    })
+  }
+}
+
+/**
+ * Notice that nobody reads the pipe on stdout any more, also while there is nothing to write.
+ * Works on Linux, where opening a pipe without a reader fails; elsewhere the next write tells.
+ */
+export function endWithReader(): void {
+  if (process.platform !== 'linux' || !fstatSync(STDOUT).isFIFO()) return
+  setInterval(() => {
+    try {
+      closeSync(openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENXIO') process.exit(exitCodes.ok)
+    }
+  }, READER_CHECK_MS).unref()
+}
+
+/** Messages for the person: stderr, unless `-q`. */
+export class Notes {
+  readonly paint = paintFor(process.stderr)
+  readonly #quiet: boolean
+  readonly #verbose: boolean
+
+  constructor(options: { readonly quiet?: boolean; readonly verbose?: boolean }) {
+    this.#quiet = options.quiet ?? false
+    this.#verbose = options.verbose ?? false
+    process.stderr.on('error', () => {}) // nobody reads the messages: that is no reason to stop
+  }
+
+  say(text: string): void {
+    if (!this.#quiet) process.stderr.write(`${text}\n`)
+  }
+
+  detail(text: string): void {
+    if (this.#verbose) process.stderr.write(`${this.paint('dim', text)}\n`)
+  }
+
+  warn(text: string): void {
+    process.stderr.write(`${this.paint('yellow', 'warning:')} ${text}\n`)
+  }
+
+  error(text: string): void {
+    process.stderr.write(`${this.paint('red', 'millrace:')} ${text}\n`)
+  }
+}
+
+/** Columns aligned for people: text to the left, numbers to the right. */
+export function table(headings: readonly string[], rows: readonly (readonly (string | number)[])[], paint: Paint): string {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)))
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...cells.map((row) => row[i]!.length)))
+  const align = (text: string, i: number): string =>
+    typeof rows[0]?.[i] === 'number' ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
+  const line = (row: readonly string[]): string => row.map(align).join('  ').trimEnd()
+  return [paint('dim', line(headings)), ...cells.map(line)].map((text) => `${text}\n`).join('')
+}
+
+/** 1234567 -> '1,234,567'. */
+export function count(n: number): string {
+  return n.toLocaleString('en-US')
+}
+
+/** 1536 -> '1.5 KiB'. */
+export function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let unit = 0
+  while (bytes >= 1024 && unit < units.length - 1) {
+    bytes /= 1024
+    unit++
+  }
+  return `${unit === 0 ? bytes : bytes.toFixed(1)} ${units[unit]}`
+}
+
+/** Text that cannot move the cursor, change the colour or ring the bell. */
+export function harmless(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
