@@ -1,6 +1,7 @@
 // Exit codes, and which of them an error means. Main thread. Table for users: docs/guide/cli.md
 
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
+import { PartialError } from '../partial-error.ts'
 
 export const exitCodes = {
   ok: 0,
@@ -44,6 +45,7 @@ const exitByCode: Partial<Record<ErrorName, Exit>> = {
 /** How the process ends on this error. */
 export function exitOf(error: unknown): Exit {
   if (error instanceof CliError) return error.exit
+  if (error instanceof PartialError && error.results.some((result) => !(result instanceof KafkaError))) return 'partial'
   if (error instanceof KafkaError) return exitByCode[error.code] ?? 'failed'
   return 'failed'
 }
@@ -51,6 +53,7 @@ export function exitOf(error: unknown): Exit {
 /** One line for stderr; with `verbose` the stack and its causes follow. */
 export function explain(error: unknown, verbose: boolean): string {
   if (!(error instanceof Error)) return String(error)
+  if (error instanceof PartialError && error.results.length === 1) return explain(error.cause, verbose)
   return verbose ? `${error.message}\n${stackOf(error)}` : error.message
 }
 

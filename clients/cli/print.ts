@@ -2,6 +2,7 @@
 // Main thread. A reader that goes away (`| head -1`) ends the process with status 0, without a word.
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
 
 const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
@@ -25,17 +26,19 @@ const STDOUT = 1
 const CHUNK_BYTES = 64 * 1024
 const READER_CHECK_MS = 250
 
+/** A reader that goes away is no error: of stdout it ends the process, of stderr it changes nothing. */
+export function endQuietlyOnBrokenPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+    throw error
+  })
+  process.stderr.on('error', () => {})
+}
+
 /** Standard output: gathers small writes, and waits while the reader is slow. */
 export class Stdout {
   #chunks: Buffer[] = []
   #bytesGathered = 0
-
-  constructor() {
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(exitCodes.ok)
-      throw error
-    })
-  }
 
   /** @param bytes given. @returns when there is room for more */
   async write(bytes: Buffer | string): Promise<void> {
@@ -62,18 +65,20 @@ export class Stdout {
 }
 
 /**
- * Notice that nobody reads the pipe on stdout any more, also while there is nothing to write.
+ * Notices that nobody reads the pipe on stdout any more, also while there is nothing to write.
  * Works on Linux, where opening a pipe without a reader fails; elsewhere the next write tells.
  */
-export function endWithReader(): void {
+export function endWithReader(clock: Clock): void {
   if (process.platform !== 'linux' || !fstatSync(STDOUT).isFIFO()) return
-  setInterval(() => {
+  const check = (): void => {
     try {
       closeSync(openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENXIO') process.exit(exitCodes.ok)
     }
-  }, READER_CHECK_MS).unref()
+    clock.after(READER_CHECK_MS, check)
+  }
+  check()
 }
 
 /** Messages for the person: stderr, unless `-q`. */
@@ -85,11 +90,20 @@ export class Notes {
   constructor(options: { readonly quiet?: boolean; readonly verbose?: boolean }) {
     this.#quiet = options.quiet ?? false
     this.#verbose = options.verbose ?? false
-    process.stderr.on('error', () => {}) // nobody reads the messages: that is no reason to stop
+  }
+
+  /** Lines can be redrawn, and a person watches. */
+  get isTerminal(): boolean {
+    return process.stderr.isTTY === true
   }
 
   say(text: string): void {
     if (!this.#quiet) process.stderr.write(`${text}\n`)
+  }
+
+  /** Replaces the current line of a terminal. */
+  redraw(text: string): void {
+    if (!this.#quiet && this.isTerminal) process.stderr.write(`\r\u001b[K${text}`)
   }
 
   detail(text: string): void {

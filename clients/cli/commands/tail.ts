@@ -1,0 +1,203 @@
+// tail: records to stdout, and follow. For users: docs/guide/cli.md, "Tailing"
+
+import { Option, type Command } from 'commander'
+import { systemClock } from '../../clock.ts'
+import type { TopicPartition } from '../../topic.ts'
+import { compileFilter, type Predicate } from '../filter.ts'
+import { commonOptions, examples, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
+import { parseRange, resolvePoint, type OffsetRange, type Point } from '../offset-range.ts'
+import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
+import { endWithReader, type Notes } from '../print.ts'
+import { printerFor, type Printer } from '../printers.ts'
+import type { ValueCodec } from '../record-json.ts'
+import { codecFor, guess, serdeNames, type SerdeName } from '../serdes.ts'
+import { openSession, type Session } from '../session.ts'
+
+export function define(command: Command): void {
+  commonOptions(command)
+    .argument('<topic...>')
+    .option('-o, --offset <range>', 'where to begin, and to end: see below', 'end')
+    .option('-n, --count <records>', 'stop after so many', wholeNumber(1))
+    .option('-e, --exit', 'stop at the end, as it is now')
+    .option('-p, --partition <list>', '0 or 0,2 or 0-3', partitionList)
+    .option('--key <key>', 'only records with this key')
+    .option('--grep <regex>', 'only records whose value matches')
+    .option('--filter <expr>', "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'")
+    .addOption(outputShape('-f, --format <text>', '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added'))
+    .addOption(outputShape('--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'))
+    .addOption(outputShape('--raw', "the values' bytes and nothing else"))
+    .addOption(outputShape('--length-prefixed', 'each value after its length (4 bytes, big endian)'))
+    .addOption(new Option('--serde <name>', 'what values are').choices(serdeNames))
+    .addHelpText('after', `\nRanges:\n${ranges}`)
+    .addHelpText(
+      'after',
+      examples(
+        'millrace tail orders                     follow, from now on',
+        'millrace tail orders -o start -e         all there is',
+        "millrace tail orders -o @-1h --filter 'value.cents > 100'",
+        "millrace tail orders -o -10 -f '%d %k %v\\n'",
+        'millrace tail orders -o start | head -1',
+      ),
+    )
+    .action(tail)
+}
+
+const shapes = ['format', 'json', 'raw', 'lengthPrefixed']
+
+/** A flag that says how records are printed; there can be one of them. */
+function outputShape(flags: string, text: string): Option {
+  const option = new Option(flags, text)
+  return option.conflicts(shapes.filter((name) => name !== option.attributeName()))
+}
+
+const ranges = `  end, start        the end (default), the beginning
+  42, -10, +5       an offset; so many before the end, or after the beginning, of each partition
+  @-1h, @2026-01-31T10:00, @1769853600
+                    the first record from that time on (UTC; also ms since the epoch)
+  FROM:UNTIL, :UNTIL, FROM:
+                    two of these; UNTIL is not printed any more; :end is start:end
+`
+
+interface Options extends CommonOptions {
+  readonly offset: string
+  readonly count?: number
+  readonly exit?: boolean
+  readonly partition?: readonly number[]
+  readonly key?: string
+  readonly grep?: string
+  readonly filter?: string
+  readonly format?: string
+  readonly json?: boolean
+  readonly raw?: boolean
+  readonly lengthPrefixed?: boolean
+  readonly serde?: SerdeName
+}
+
+/** What is read of one partition. */
+interface Span extends TopicPartition {
+  readonly from: number
+  /** Exclusive; absent: for ever. */
+  readonly until?: number
+}
+
+async function tail(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<Options>()
+  const range = parseRange(options.offset, systemClock.now())
+  await using session = await openSession(options)
+  const codec = options.serde && tolerant(await codecFor(options.serde), once(session.notes, 'shown as text'))
+  const decode = codec === undefined ? guess : (value: Buffer) => codec.decode(value)
+  const passes = await compileFilter(options, decode, once(session.notes, 'left out, --filter fails'))
+  const printer = printerFor({
+    ...options,
+    codec,
+    forTerminal: process.stdout.isTTY === true,
+    width: process.stdout.columns ?? 80,
+    paint: session.paint,
+    showTopic: names.length > 1,
+  })
+  endWithReader(systemClock)
+  const spans = await spansOf(session, [...new Set(names)], range, options)
+  session.notes.say(announcement(spans))
+  await print(session, spans, options, passes, printer)
+}
+
+/** Warns of the first record only. */
+function once(notes: Notes, consequence: string): (reason: string) => void {
+  let isSaid = false
+  return (reason) => {
+    if (!isSaid) notes.warn(`a record is ${consequence}: ${reason} (said once)`)
+    isSaid = true
+  }
+}
+
+/** @returns the codec, which shows what it cannot decode as text */
+function tolerant(codec: ValueCodec, onFailure: (reason: string) => void): ValueCodec {
+  return {
+    encode: (value) => codec.encode(value),
+    decode(bytes) {
+      try {
+        return codec.decode(bytes)
+      } catch (error) {
+        onFailure((error as Error).message)
+        return bytes.toString()
+      }
+    },
+  }
+}
+
+async function spansOf(
+  { client }: Session,
+  names: readonly string[],
+  range: OffsetRange,
+  options: Options,
+): Promise<Span[]> {
+  const admin = client.admin()
+  const topics = await describe(admin, names)
+  const bounds = await boundsOf(admin, names)
+  const partitions = topics.flatMap((topic) =>
+    choosePartitions(topic, options.partition).map((partition) => ({ topic: topic.topic, partition })),
+  )
+  return Promise.all(
+    partitions.map(async ({ topic, partition }) => {
+      const ends = bounds.get(topic)![partition]!
+      const resolve = (point: Point): Promise<number> =>
+        resolvePoint(point, ends, (timestamp) => offsetForTime(admin, topic, partition, timestamp))
+      const from = await resolve(range.from)
+      const until = await untilOf(range.until, options.exit === true, resolve)
+      return { topic, partition, from, ...(until !== undefined && { until: Math.max(from, until) }) }
+    }),
+  )
+}
+
+/** Without --exit an offset that is still to come is waited for. */
+async function untilOf(
+  until: Point | undefined,
+  exitAtEnd: boolean,
+  resolve: (point: Point) => Promise<number>,
+): Promise<number | undefined> {
+  if (until?.kind === 'offset' && !exitAtEnd) return until.offset
+  if (until !== undefined) return resolve(until)
+  return exitAtEnd ? resolve({ kind: 'end' }) : undefined
+}
+
+const SPANS_TOLD_MAX = 12
+
+/** `orders: 0 from 42, 1 from 17 to 20`, a line for each topic. */
+function announcement(spans: readonly Span[]): string {
+  const names = [...new Set(spans.map(({ topic }) => topic))]
+  return names.map((name) => `${name}: ${places(spans.filter(({ topic }) => topic === name))}`).join('\n')
+}
+
+function places(spans: readonly Span[]): string {
+  const told = spans.slice(0, SPANS_TOLD_MAX).map(({ partition, from, until }) => {
+    return `${partition} from ${from}${until === undefined ? '' : ` to ${until}`}`
+  })
+  const untold = spans.length - told.length
+  return `partition ${told.join(', ')}${untold === 0 ? '' : ` and ${untold} more`}`
+}
+
+async function print(
+  { client, stdout, signal }: Session,
+  spans: readonly Span[],
+  { partition, count }: Options,
+  passes: Predicate,
+  printer: Printer,
+): Promise<void> {
+  const spanOf = new Map(spans.map((span) => [`${span.topic}-${span.partition}`, span]))
+  await using consumer = client.consumer({
+    topics: [...new Set(spans.map(({ topic }) => topic))],
+    partitions: partition,
+    from: (of) => spanOf.get(`${of.topic}-${of.partition}`)!.from,
+    until: spans.every(({ until }) => until !== undefined) ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until! : undefined,
+    signal,
+  })
+  let printed = 0
+  for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {
+    for (const record of records) {
+      if (!passes(record)) continue
+      await stdout.write(printer(record))
+      if (++printed === count) return
+    }
+    await stdout.flush()
+  }
+}

@@ -1,0 +1,194 @@
+// topic ls|info|create|rm|trim. For users: docs/guide/cli.md, "Topics"
+
+import type { Command } from 'commander'
+import type { Admin, TopicDescription } from '../../admin.ts'
+import { systemClock } from '../../clock.ts'
+import { commonOptions, examples, pairs, partitionList, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
+import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
+import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
+import { confirmed } from '../confirm.ts'
+import { table, type Paint } from '../print.ts'
+import { openSession, type Session } from '../session.ts'
+
+export function define(topic: Command): void {
+  const verb = (name: string, summary: string): Command =>
+    commonOptions(topic.command(name)).description(summary).option('--json', 'one JSON object per line')
+
+  verb('ls', 'list topics')
+    .option('-a, --all', 'internal topics too')
+    .action(listTopics)
+  verb('info', 'show partitions, offsets and configuration')
+    .argument('<topic...>')
+    .action(showTopics)
+  verb('create', 'create topics')
+    .argument('<topic...>')
+    .option('-p, --partitions <count>', "default: the broker's num.partitions", wholeNumber(1))
+    .option('-r, --replicas <count>', 'on a cluster; millrace has one', wholeNumber(1))
+    .option('-c, --config <name=value>', 'a topic configuration; may be repeated', pairs)
+    .option('--if-not-exists', 'an existing topic is no error')
+    .option('--dry-run', 'check, create nothing')
+    .addHelpText(
+      'after',
+      examples('millrace topic create orders -p 3 -c retention.ms=86400000', 'millrace topic create totals -c cleanup.policy=compact'),
+    )
+    .action(createTopics)
+  verb('rm', 'delete topics and all their records')
+    .argument('<topic...>')
+    .option('--dry-run', 'tell what would be deleted')
+    .option('-y, --yes', 'do not ask')
+    .action(removeTopics)
+  verb('trim', 'delete the records before a place')
+    .argument('<topic>')
+    .requiredOption('--to <place>', 'end, -10, +5, 42, @-1h or @2026-01-31: the first record that stays')
+    .option('-p, --partition <list>', 'only these partitions', partitionList)
+    .option('--dry-run', 'tell what would be deleted')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples('millrace topic trim logs --to @-7d', 'millrace topic trim logs --to end --yes'))
+    .action(trimTopic)
+}
+
+interface TopicOptions extends CommonOptions {
+  readonly json?: boolean
+}
+
+interface Destructive extends TopicOptions {
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+}
+
+async function listTopics(_: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<TopicOptions & { all?: boolean }>()
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const topics = (await admin.listTopics()).filter(({ isInternal }) => options.all === true || !isInternal)
+  const bounds = await boundsOf(
+    admin,
+    topics.map(({ topic }) => topic),
+  )
+  const rows = topics.map(({ topic, partitions }) => ({
+    topic,
+    partitions: partitions.length,
+    records: recordCount(bounds.get(topic)!),
+  }))
+  if (rows.length === 0) session.notes.say('no topics; create one with: millrace topic create NAME')
+  else await session.stdout.write(rowsAs(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint))
+}
+
+async function showTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<TopicOptions>()
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const topics = await describe(admin, names)
+  const bounds = await boundsOf(admin, names)
+  const configs = await admin.describeConfigs(names.map((topic) => ({ topic })))
+  for (const [i, topic] of topics.entries()) {
+    const entries = configs[i]!.entries.filter(({ source }) => source === 'topic')
+    const config = Object.fromEntries(entries.map(({ name, value }) => [name, value]))
+    await showTopic(session, options, topic, bounds.get(topic.topic)!, config)
+  }
+}
+
+async function showTopic(
+  { stdout, paint }: Session,
+  options: TopicOptions,
+  { topic, id, partitions }: TopicDescription,
+  bounds: readonly Bounds[],
+  config: Record<string, string | null>,
+): Promise<void> {
+  const shown = partitions.map(({ partition, leader, leaderEpoch }, i) => ({
+    partition,
+    start: bounds[i]!.start,
+    end: bounds[i]!.end,
+    records: bounds[i]!.end - bounds[i]!.start,
+    leader,
+    leaderEpoch,
+  }))
+  if (options.json === true) return stdout.line(JSON.stringify({ topic, id, config, partitions: shown }))
+  await stdout.line(`${paint('bold', topic)}  ${paint('dim', id ?? '')}`)
+  for (const [name, value] of Object.entries(config)) await stdout.line(`${name}=${value ?? '(secret)'}`)
+  const headings = ['PARTITION', 'START', 'END', 'RECORDS', 'LEADER', 'EPOCH']
+  await stdout.write(table(headings, shown.map((row) => Object.values(row)), paint))
+}
+
+interface CreateOptions extends TopicOptions {
+  readonly partitions?: number
+  readonly replicas?: number
+  readonly config?: readonly Pair[]
+  readonly ifNotExists?: boolean
+  readonly dryRun?: boolean
+}
+
+async function createTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<CreateOptions>()
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const wanted = options.ifNotExists === true ? await missingOf(admin, names) : names
+  if (wanted.length < names.length) session.notes.say(`${names.length - wanted.length} of ${names.length} exist already`)
+  if (wanted.length === 0) return
+  const created = await admin.createTopics(
+    wanted.map((topic) => ({
+      topic,
+      partitions: options.partitions,
+      replicationFactor: options.replicas,
+      config: Object.fromEntries(options.config ?? []),
+    })),
+    { validateOnly: options.dryRun },
+  )
+  const verb = options.dryRun === true ? 'would create' : 'created'
+  for (const { topic, partitionCount } of created) {
+    if (options.json === true) await session.stdout.line(JSON.stringify({ topic, partitions: partitionCount }))
+    else await session.stdout.line(`${verb} ${topic} with ${partitionCount} partition${partitionCount === 1 ? '' : 's'}`)
+  }
+}
+
+async function missingOf(admin: Admin, names: readonly string[]): Promise<string[]> {
+  const existing = new Set((await admin.listTopics()).map(({ topic }) => topic))
+  return names.filter((name) => !existing.has(name))
+}
+
+async function removeTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<Destructive>()
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  await describe(admin, names) // so that a topic that does not exist is told before anybody is asked
+  const bounds = await boundsOf(admin, names)
+  const rows = names.map((topic) => ({ topic, records: recordCount(bounds.get(topic)!) }))
+  await session.stdout.write(rowsAs(options, ['DELETES', 'RECORDS'], rows, session.paint))
+  if (!(await confirmed(session, options, `Delete ${names.join(', ')}?`))) return
+  await admin.deleteTopics(names)
+}
+
+async function trimTopic(name: string, _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<Destructive & { to: string; partition?: readonly number[] }>()
+  const to = parsePoint(options.to, systemClock.now())
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const [description] = await describe(admin, [name])
+  const partitions = choosePartitions(description!, options.partition)
+  const bounds = (await boundsOf(admin, [name])).get(name)!
+  const trims = await Promise.all(
+    partitions.map(async (partition) => {
+      const { start } = bounds[partition]!
+      const newStart = await resolvePoint(to, bounds[partition]!, (timestamp) =>
+        offsetForTime(admin, name, partition, timestamp),
+      )
+      return { partition, start, newStart, deletes: newStart - start }
+    }),
+  )
+  await session.stdout.write(rowsAs(options, ['PARTITION', 'START', 'NEW START', 'DELETES'], trims, session.paint))
+  if (!(await confirmed(session, options, `Delete the records before those offsets of ${name}?`))) return
+  const needed = trims.filter(({ deletes }) => deletes > 0)
+  await admin.deleteRecords(needed.map(({ partition, newStart }) => ({ topic: name, partition, offset: newStart })))
+}
+
+type Row = Readonly<Record<string, string | number>>
+
+/** NDJSON with --json, else a table of the same fields. */
+function rowsAs(options: TopicOptions, headings: readonly string[], rows: readonly Row[], paint: Paint): string {
+  if (options.json === true) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  return table(
+    headings,
+    rows.map((row) => Object.values(row)),
+    paint,
+  )
+}

@@ -1,0 +1,89 @@
+// Delivery: hands records to the producer with a bounded number of bytes under way, and remembers what became of them.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { PartialError } from '../partial-error.ts'
+import type { Producer } from '../producer.ts'
+import type { ProducerRecord } from '../topic.ts'
+import { CliError, explain } from './exit.ts'
+import { count } from './print.ts'
+import type { Progress } from './progress.ts'
+
+/** Beyond this many bytes that are not acknowledged yet, `send` waits. */
+const BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024
+
+export class Delivery {
+  #ackedCount = 0
+  #failedCount = 0
+  #failure: unknown
+  #bytesInFlight = 0
+  readonly #inFlight = new Set<Promise<void>>()
+  readonly #producer: Producer
+  readonly #topic: string
+  readonly progress: Progress
+
+  constructor(producer: Producer, topic: string, progress: Progress) {
+    this.#producer = producer
+    this.#topic = topic
+    this.progress = progress
+  }
+
+  /**
+   * @returns when there is room for more
+   * @throws the first failure so far, so that the caller stops reading
+   */
+  async send(records: readonly ProducerRecord[]): Promise<void> {
+    if (records.length === 0) return
+    const bytes = records.reduce((sum, record) => sum + bytesOf(record), 0)
+    this.#bytesInFlight += bytes
+    const delivered: Promise<void> = this.#deliver(records, bytes).finally(() => {
+      this.#bytesInFlight -= bytes
+      this.#inFlight.delete(delivered)
+    })
+    this.#inFlight.add(delivered)
+    while (this.#bytesInFlight > BYTES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight)
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  async #deliver(records: readonly ProducerRecord[], bytes: number): Promise<void> {
+    try {
+      await this.#producer.send(this.#topic, records)
+      this.#ackedCount += records.length
+      this.progress.add(records.length, bytes)
+    } catch (error) {
+      const failedCount = failuresIn(error, records.length)
+      this.#failedCount += failedCount
+      this.#ackedCount += records.length - failedCount
+      this.progress.add(records.length - failedCount, bytes)
+      this.fail(error instanceof PartialError ? error.cause : error)
+    }
+  }
+
+  /** Keeps the first one. */
+  fail(error: unknown): void {
+    this.#failure ??= error
+  }
+
+  /** @returns when every record has been acknowledged or has failed */
+  async finish(): Promise<void> {
+    await Promise.all(this.#inFlight)
+    this.progress.stop()
+  }
+
+  /** @throws {CliError} partial, when some records were acknowledged; else the failure itself */
+  throwFailure(): void {
+    if (this.#failure === undefined) return
+    if (this.#ackedCount === 0) throw this.#failure
+    const failed = this.#failedCount === 0 ? '' : `, ${count(this.#failedCount)} were refused`
+    const message = `${count(this.#ackedCount)} records were acknowledged${failed}; stopped at: ${explain(this.#failure, false)}`
+    throw new CliError('partial', message, { cause: this.#failure })
+  }
+}
+
+function bytesOf({ key, value }: ProducerRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0)
+}
+
+function failuresIn(error: unknown, recordCount: number): number {
+  if (!(error instanceof PartialError)) return recordCount
+  return error.results.filter((result) => result instanceof KafkaError).length
+}

@@ -1,0 +1,55 @@
+// Flags: what several verbs have in common on the command line. Pure.
+
+import { InvalidArgumentError, type Command } from 'commander'
+
+/** The flags that every verb takes. */
+export interface CommonOptions {
+  readonly brokers?: string
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
+export const DEFAULT_BROKERS = '127.0.0.1:9092'
+
+/** Adds the flags that every verb takes. */
+export function commonOptions(command: Command): Command {
+  return command
+    .option('-b, --brokers <list>', `host:port,... (MILLRACE_BROKERS; default ${DEFAULT_BROKERS})`)
+    .option('-q, --quiet', 'no messages on stderr but errors and warnings')
+    .option('-v, --verbose', 'tell more on stderr; errors with their stack')
+}
+
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`
+}
+
+/** A flag that is a whole number. */
+export function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) {
+      throw new InvalidArgumentError(`Expected a whole number of at least ${min}.`)
+    }
+    return value
+  }
+}
+
+/** A flag that names partitions: `0`, `0,2`, `0-3`, given once or several times. */
+export function partitionList(text: string, previous: readonly number[] = []): readonly number[] {
+  const numbers = text.split(',').flatMap((part) => {
+    const [, first, last] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part) ?? []
+    if (first === undefined) throw new InvalidArgumentError('Expected partitions such as 0 or 0,2 or 0-3.')
+    const from = Number(first)
+    return Array.from({ length: Number(last ?? first) - from + 1 }, (_, i) => from + i)
+  })
+  return [...previous, ...numbers]
+}
+
+/** A flag `name=value`, given once or several times. */
+export function pairs(text: string, previous: readonly Pair[] = []): readonly Pair[] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('Expected name=value.')
+  return [...previous, [text.slice(0, at), text.slice(at + 1)]]
+}
+
+export type Pair = readonly [name: string, value: string]

@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+// millrace: the command line. Knows the verbs, loads the one that is asked for, and ends with its exit code.
+// For users: docs/guide/cli.md
+
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { exitCodes, exitOf, explain } from './exit.ts'
+import { commonOptions, examples, type CommonOptions } from './flags.ts'
+import { endQuietlyOnBrokenPipe, Notes } from './print.ts'
+
+/** A verb's module adds its flags and its action to the command. */
+interface Verb {
+  readonly summary: string
+  readonly alias?: string
+  load(): Promise<{ define(command: Command): void }>
+}
+
+const verbs: Record<string, Verb> = {
+  tail: { summary: 'print records, and follow', alias: 'consume', load: () => import('./commands/tail.ts') },
+  produce: { summary: 'send lines, files or JSON as records', load: () => import('./commands/produce.ts') },
+  topic: { summary: 'list, show, create, delete and trim topics', load: () => import('./commands/topic.ts') },
+  config: { summary: 'show the configuration of topics and the broker', load: () => import('./commands/config.ts') },
+}
+
+let isVerbose = false
+
+const program = commonOptions(new Command('millrace'))
+  .description('A Kafka-compatible log for Node.js.')
+  .version(version(), '--version', 'print the version')
+  .enablePositionalOptions()
+  .exitOverride()
+  .configureOutput({ outputError: (text) => new Notes({}).error(text.replace(/^error: /, '').trimEnd()) })
+  .hook('preSubcommand', async (_program, command) => {
+    const { define } = await verbs[command.name()]!.load()
+    define(command)
+  })
+  .hook('preAction', (_program, command) => {
+    isVerbose = command.optsWithGlobals<CommonOptions>().verbose ?? false
+  })
+  .addHelpText(
+    'after',
+    examples(
+      'millrace                            a broker on 127.0.0.1:9092, data in ./data',
+      'ls | millrace produce files         every line becomes a record',
+      'millrace tail files -o start -e     print them all',
+      'millrace tail --help                more, for each verb',
+    ),
+  )
+
+for (const [name, { summary, alias }] of Object.entries(verbs)) {
+  const command = program.command(name).description(summary)
+  if (alias !== undefined) command.alias(alias)
+}
+
+endQuietlyOnBrokenPipe()
+await run(process.argv.slice(2))
+
+async function run(args: readonly string[]): Promise<never> {
+  try {
+    await program.parseAsync(withDefaultVerb(args), { from: 'user' })
+  } catch (error) {
+    process.exitCode = report(error)
+  }
+  process.exit()
+}
+
+/** Flags alone belong to `start`, unless they ask for help or the version. */
+function withDefaultVerb(args: readonly string[]): readonly string[] {
+  const namesVerb = args.some((arg) => !arg.startsWith('-') && (arg in verbs || arg === 'consume' || arg === 'help'))
+  const asksAboutProgram = args.some((arg) => ['-h', '--help', '--version'].includes(arg))
+  const first = args[0]
+  const isUnknownVerb = first !== undefined && !first.startsWith('-')
+  return namesVerb || asksAboutProgram || isUnknownVerb ? args : ['start', ...args]
+}
+
+/** Tells what went wrong on stderr. @returns the exit code */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // it has spoken
+  new Notes({}).error(explain(error, isVerbose))
+  return exitCodes[exitOf(error)]
+}
+
+function version(): string {
+  const manifest = new URL('../../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+}

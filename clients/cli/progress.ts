@@ -1,0 +1,60 @@
+// Progress: how far a long command is. A line that redraws itself on a terminal, else a line every 10 s. stderr.
+
+import type { Clock, Timer } from '../clock.ts'
+import { count, size, type Notes } from './print.ts'
+
+const REDRAW_MS = 100
+const LINE_MS = 10_000
+const BAR_CELLS = 24
+
+export class Progress {
+  #records = 0
+  #bytes = 0
+  #timer: Timer | undefined
+  readonly #startedAt: number
+  readonly #notes: Notes
+  readonly #clock: Clock
+  /** Of the whole input, when it is known. */
+  readonly #bytesTotal: number | undefined
+
+  constructor(notes: Notes, clock: Clock, bytesTotal?: number) {
+    this.#notes = notes
+    this.#clock = clock
+    this.#bytesTotal = bytesTotal
+    this.#startedAt = clock.monotonic()
+    this.#schedule()
+  }
+
+  add(records: number, bytes: number): void {
+    this.#records += records
+    this.#bytes += bytes
+  }
+
+  /** Clears the line. */
+  stop(): void {
+    this.#timer?.cancel()
+    this.#notes.redraw('')
+  }
+
+  /** `1,000 records, 1.2 MiB, 0.8 s, 1,250/s`. */
+  toString(): string {
+    const seconds = (this.#clock.monotonic() - this.#startedAt) / 1_000
+    const rate = count(Math.round(this.#records / Math.max(seconds, 0.001)))
+    return `${count(this.#records)} records, ${size(this.#bytes)}, ${seconds.toFixed(1)} s, ${rate}/s`
+  }
+
+  #schedule(): void {
+    this.#timer = this.#clock.after(this.#notes.isTerminal ? REDRAW_MS : LINE_MS, () => {
+      if (this.#notes.isTerminal) this.#notes.redraw(`${this.#bar()}${this}`)
+      else this.#notes.say(String(this))
+      this.#schedule()
+    })
+  }
+
+  #bar(): string {
+    if (this.#bytesTotal === undefined) return ''
+    const share = Math.min(this.#bytes / Math.max(this.#bytesTotal, 1), 1)
+    const filled = Math.round(share * BAR_CELLS)
+    return `${'█'.repeat(filled)}${'░'.repeat(BAR_CELLS - filled)} ${Math.floor(share * 100)}%  `
+  }
+}
