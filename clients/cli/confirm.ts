@@ -13,13 +13,18 @@ export interface ConfirmOptions {
  * @returns whether to go on; false after --dry-run or a no
  * @throws {CliError} usage, when there is nobody to ask and no --yes
  */
-export async function confirmed(session: Session, options: ConfirmOptions, question: string): Promise<boolean> {
+export async function confirmed(
+  session: Session,
+  options: ConfirmOptions,
+  question: string,
+): Promise<boolean> {
   if (options.dryRun === true) {
     session.notes.say('dry run: nothing was changed')
     return false
   }
   if (options.yes === true) return true
-  if (!process.stdin.isTTY) throw new CliError('usage', 'this destroys records: say --yes (stdin is not a terminal)')
+  if (!process.stdin.isTTY)
+    throw new CliError('usage', 'this destroys records: say --yes (stdin is not a terminal)')
   await session.stdout.flush()
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   const answer = await terminal.question(`${question} [y/N] `, { signal: session.signal })

@@ -14,7 +14,7 @@ const BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024
 export class Delivery {
   #ackedCount = 0
   #failedCount = 0
-  #failure: unknown
+  #failure: Error | undefined
   #bytesInFlight = 0
   readonly #inFlight = new Set<Promise<void>>()
   readonly #producer: Producer
@@ -54,12 +54,12 @@ export class Delivery {
       this.#failedCount += failedCount
       this.#ackedCount += records.length - failedCount
       this.progress.add(records.length - failedCount, bytes)
-      this.fail(error instanceof PartialError ? error.cause : error)
+      this.fail(firstFailure(error))
     }
   }
 
   /** Keeps the first one. */
-  fail(error: unknown): void {
+  fail(error: Error): void {
     this.#failure ??= error
   }
 
@@ -86,4 +86,8 @@ function bytesOf({ key, value }: ProducerRecord): number {
 function failuresIn(error: unknown, recordCount: number): number {
   if (!(error instanceof PartialError)) return recordCount
   return error.results.filter((result) => result instanceof KafkaError).length
+}
+
+function firstFailure(error: unknown): Error {
+  return (error instanceof PartialError ? error.cause : error) as Error
 }

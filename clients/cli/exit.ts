@@ -45,7 +45,11 @@ const exitByCode: Partial<Record<ErrorName, Exit>> = {
 /** How the process ends on this error. */
 export function exitOf(error: unknown): Exit {
   if (error instanceof CliError) return error.exit
-  if (error instanceof PartialError && error.results.some((result) => !(result instanceof KafkaError))) return 'partial'
+  if (
+    error instanceof PartialError &&
+    error.results.some((result) => !(result instanceof KafkaError))
+  )
+    return 'partial'
   if (error instanceof KafkaError) return exitByCode[error.code] ?? 'failed'
   return 'failed'
 }
@@ -53,7 +57,8 @@ export function exitOf(error: unknown): Exit {
 /** One line for stderr; with `verbose` the stack and its causes follow. */
 export function explain(error: unknown, verbose: boolean): string {
   if (!(error instanceof Error)) return String(error)
-  if (error instanceof PartialError && error.results.length === 1) return explain(error.cause, verbose)
+  if (error instanceof PartialError && error.results.length === 1)
+    return explain(error.cause, verbose)
   return verbose ? `${error.message}\n${stackOf(error)}` : error.message
 }
 

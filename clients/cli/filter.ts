@@ -35,14 +35,18 @@ export async function compileFilter(
     const pattern = compilePattern(options.grep)
     predicates.push(({ value }) => value !== null && pattern.test(value.toString()))
   }
-  if (options.filter !== undefined) predicates.push(await compileCel(options.filter, decode, onFilterError))
+  if (options.filter !== undefined)
+    predicates.push(await compileCel(options.filter, decode, onFilterError))
   return (record) => predicates.every((holds) => holds(record))
 }
 
 /** The user's own pattern on the user's own machine: a plain RegExp, only its length is limited. */
 function compilePattern(source: string): RegExp {
   if (source.length > PATTERN_CHARACTERS_MAX) {
-    throw new CliError('usage', `--grep pattern is longer than ${PATTERN_CHARACTERS_MAX} characters`)
+    throw new CliError(
+      'usage',
+      `--grep pattern is longer than ${PATTERN_CHARACTERS_MAX} characters`,
+    )
   }
   try {
     return new RegExp(source)
@@ -66,7 +70,8 @@ async function compileCel(
     .registerVariable('value', 'dyn')
     .registerVariable('headers', 'map')
   const checked = environment.check(source)
-  if (!checked.valid) throw new CliError('usage', `--filter: ${checked.error?.message ?? 'not an expression'}`)
+  if (!checked.valid)
+    throw new CliError('usage', `--filter: ${checked.error?.message ?? 'not an expression'}`)
   const evaluate = environment.parse(source)
   return (record) => {
     try {
@@ -78,7 +83,10 @@ async function compileCel(
   }
 }
 
-function variablesOf(record: RawRecord, decode: (value: Buffer) => unknown): Record<string, unknown> {
+function variablesOf(
+  record: RawRecord,
+  decode: (value: Buffer) => unknown,
+): Record<string, unknown> {
   return {
     topic: record.topic,
     partition: BigInt(record.partition),
@@ -86,7 +94,9 @@ function variablesOf(record: RawRecord, decode: (value: Buffer) => unknown): Rec
     timestamp: BigInt(record.timestamp),
     key: record.key && textOf(record.key),
     value: record.value && decode(record.value),
-    headers: Object.fromEntries(record.headers.map(([name, value]) => [name, value && textOf(value)])),
+    headers: Object.fromEntries(
+      record.headers.map(([name, value]) => [name, value && textOf(value)]),
+    ),
   }
 }
 

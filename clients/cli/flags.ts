@@ -1,6 +1,6 @@
 // Flags: what several verbs have in common on the command line. Pure.
 
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 
 /** The flags that every verb takes. */
 export interface CommonOptions {
@@ -13,10 +13,17 @@ export const DEFAULT_BROKERS = '127.0.0.1:9092'
 
 /** Adds the flags that every verb takes. */
 export function commonOptions(command: Command): Command {
+  const common = (flags: string, text: string): Option =>
+    new Option(flags, text).helpGroup('Everywhere:')
   return command
-    .option('-b, --brokers <list>', `host:port,... (MILLRACE_BROKERS; default ${DEFAULT_BROKERS})`)
-    .option('-q, --quiet', 'no messages on stderr but errors and warnings')
-    .option('-v, --verbose', 'tell more on stderr; errors with their stack')
+    .addOption(
+      common(
+        '-b, --brokers <list>',
+        `host:port,... (MILLRACE_BROKERS; default ${DEFAULT_BROKERS})`,
+      ),
+    )
+    .addOption(common('-q, --quiet', 'no messages on stderr but errors and warnings'))
+    .addOption(common('-v, --verbose', 'tell more on stderr; errors with their stack'))
 }
 
 export function examples(...lines: readonly string[]): string {
@@ -38,7 +45,8 @@ export function wholeNumber(min: number): (text: string) => number {
 export function partitionList(text: string, previous: readonly number[] = []): readonly number[] {
   const numbers = text.split(',').flatMap((part) => {
     const [, first, last] = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part) ?? []
-    if (first === undefined) throw new InvalidArgumentError('Expected partitions such as 0 or 0,2 or 0-3.')
+    if (first === undefined)
+      throw new InvalidArgumentError('Expected partitions such as 0 or 0,2 or 0-3.')
     const from = Number(first)
     return Array.from({ length: Number(last ?? first) - from + 1 }, (_, i) => from + i)
   })

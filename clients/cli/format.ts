@@ -19,7 +19,8 @@ const fields: Record<string, Piece> = {
   S: (record) => `${record.value?.length ?? -1}`,
   T: (record) => `${record.timestamp}`,
   d: (record) => new Date(record.timestamp).toISOString(),
-  h: (record) => record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(','),
+  h: (record) =>
+    record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(','),
   n: () => '\n',
   '%': () => '%',
 }
@@ -37,7 +38,10 @@ export function compileFormat(format: string): Format {
     const piece = fields[letter]
     if (piece === undefined) {
       const known = Object.keys(fields).map((name) => `%${name}`)
-      throw new CliError('usage', `format has '${text}', which is none of ${known.join(' ')} %d{...}`)
+      throw new CliError(
+        'usage',
+        `format has '${text}', which is none of ${known.join(' ')} %d{...}`,
+      )
     }
     return piece
   })

@@ -47,7 +47,11 @@ export async function* lengthPrefixed(input: AsyncIterable<Buffer>): Values {
     pending.keep(rest.subarray(at))
     if (values.length > 0) yield values
   }
-  if (pending.bytes > 0) throw new CliError('failed', `the input ends inside a value: ${wanted - pending.bytes} bytes are missing`)
+  if (pending.bytes > 0)
+    throw new CliError(
+      'failed',
+      `the input ends inside a value: ${wanted - pending.bytes} bytes are missing`,
+    )
 }
 
 function lengthAt(bytes: Buffer, at: number): number {
@@ -95,5 +99,8 @@ class Pending {
 }
 
 function tooLong(bytes: number): CliError {
-  return new CliError('failed', `a value of ${bytes} bytes or more: at most ${VALUE_BYTES_MAX} are read; is it binary (--raw)?`)
+  return new CliError(
+    'failed',
+    `a value of ${bytes} bytes or more: at most ${VALUE_BYTES_MAX} are read; is it binary (--raw)?`,
+  )
 }

@@ -16,10 +16,23 @@ interface Verb {
 }
 
 const verbs: Record<string, Verb> = {
-  tail: { summary: 'print records, and follow', alias: 'consume', load: () => import('./commands/tail.ts') },
-  produce: { summary: 'send lines, files or JSON as records', load: () => import('./commands/produce.ts') },
-  topic: { summary: 'list, show, create, delete and trim topics', load: () => import('./commands/topic.ts') },
-  config: { summary: 'show the configuration of topics and the broker', load: () => import('./commands/config.ts') },
+  tail: {
+    summary: 'print records, and follow',
+    alias: 'consume',
+    load: () => import('./commands/tail.ts'),
+  },
+  produce: {
+    summary: 'send lines, files or JSON as records',
+    load: () => import('./commands/produce.ts'),
+  },
+  topic: {
+    summary: 'list, show, create, delete and trim topics',
+    load: () => import('./commands/topic.ts'),
+  },
+  config: {
+    summary: 'show the configuration of topics and the broker',
+    load: () => import('./commands/config.ts'),
+  },
 }
 
 let isVerbose = false
@@ -28,11 +41,22 @@ const program = commonOptions(new Command('millrace'))
   .description('A Kafka-compatible log for Node.js.')
   .version(version(), '--version', 'print the version')
   .enablePositionalOptions()
+  .helpCommand(false)
   .exitOverride()
-  .configureOutput({ outputError: (text) => new Notes({}).error(text.replace(/^error: /, '').trimEnd()) })
+  .configureOutput({
+    outputError: (text) =>
+      new Notes({}).error(
+        text
+          .replace(/^error: /, '')
+          .trim()
+          .replace('\n', ' '),
+      ),
+  })
   .hook('preSubcommand', async (_program, command) => {
-    const { define } = await verbs[command.name()]!.load()
-    define(command)
+    const verb = await verbs[command.name()]!.load()
+    verb.define(command)
+    for (const leaf of command.commands.length === 0 ? [command] : command.commands)
+      commonOptions(leaf)
   })
   .hook('preAction', (_program, command) => {
     isVerbose = command.optsWithGlobals<CommonOptions>().verbose ?? false
@@ -57,18 +81,19 @@ await run(process.argv.slice(2))
 
 async function run(args: readonly string[]): Promise<never> {
   try {
-    await program.parseAsync(withDefaultVerb(args), { from: 'user' })
+    await program.parseAsync(normalise(args), { from: 'user' })
   } catch (error) {
     process.exitCode = report(error)
   }
   process.exit()
 }
 
-/** Flags alone belong to `start`, unless they ask for help or the version. */
-function withDefaultVerb(args: readonly string[]): readonly string[] {
-  const namesVerb = args.some((arg) => !arg.startsWith('-') && (arg in verbs || arg === 'consume' || arg === 'help'))
+/** `help VERB` is `VERB --help`; flags alone belong to `start`, unless they ask for help or the version. */
+function normalise(args: readonly string[]): readonly string[] {
+  const [first, ...others] = args
+  if (first === 'help') return [...others, '--help']
+  const namesVerb = args.some((arg) => arg in verbs || arg === 'consume')
   const asksAboutProgram = args.some((arg) => ['-h', '--help', '--version'].includes(arg))
-  const first = args[0]
   const isUnknownVerb = first !== undefined && !first.startsWith('-')
   return namesVerb || asksAboutProgram || isUnknownVerb ? args : ['start', ...args]
 }

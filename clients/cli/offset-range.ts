@@ -29,7 +29,7 @@ const POINT = String.raw`start|end|@?(?:${TIME})|[-+]?\d+`
 const RANGE = new RegExp(`^(${POINT})?(?:(:)(${POINT})?)?$`)
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-const EXPECTED = "expected end, start, -10, +5, 42, 42:99, :end, @-1h, @2026-01-31T10:00Z or @T1:T2"
+const EXPECTED = 'expected end, start, -10, +5, 42, 42:99, :end, @-1h, @2026-01-31T10:00Z or @T1:T2'
 
 /**
  * Parse `FROM`, `FROM:UNTIL`, `:UNTIL` or `FROM:`; a bare number is an offset, `@` makes it a time.
@@ -51,7 +51,8 @@ export function parseRange(text: string, now: number): OffsetRange {
 /** Parse a single place. @throws {CliError} usage */
 export function parsePoint(text: string, now: number): Point {
   const { from, until } = parseRange(text, now)
-  if (until !== undefined || text.startsWith(':')) throw new CliError('usage', `'${text}' is a range, wanted one place`)
+  if (until !== undefined || text.startsWith(':'))
+    throw new CliError('usage', `'${text}' is a range, wanted one place`)
   return from
 }
 
@@ -69,7 +70,8 @@ function point(text: string, now: number, timed: boolean): Point {
 
 function parseTime(text: string, now: number): number {
   const relative = /^-(\d+)(ms|[smhd])$/.exec(text)
-  if (relative !== null) return now - Number(relative[1]) * UNIT_MS[relative[2] as keyof typeof UNIT_MS]
+  if (relative !== null)
+    return now - Number(relative[1]) * UNIT_MS[relative[2] as keyof typeof UNIT_MS]
   if (/^\d{13}$/.test(text)) return Number(text)
   if (/^\d{10}$/.test(text)) return Number(text) * 1_000
   const withZone = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) || !text.includes('T') ? text : `${text}Z`

@@ -7,14 +7,23 @@ import { CliError } from './exit.ts'
 import type { Bounds } from './offset-range.ts'
 
 /** @throws {CliError} notFound, naming the first topic that does not exist */
-export async function describe(admin: Admin, names: readonly string[]): Promise<TopicDescription[]> {
+export async function describe(
+  admin: Admin,
+  names: readonly string[],
+): Promise<TopicDescription[]> {
   try {
     return await admin.describeTopics(names)
   } catch (error) {
     if (!(error instanceof PartialError)) throw error
-    const missing = error.results.findIndex((result) => result instanceof KafkaError && result.code === 'UNKNOWN_TOPIC_OR_PARTITION')
+    const missing = error.results.findIndex(
+      (result) => result instanceof KafkaError && result.code === 'UNKNOWN_TOPIC_OR_PARTITION',
+    )
     if (missing === -1) throw error
-    throw new CliError('notFound', `no topic '${names[missing]}'; millrace topic ls lists those that exist`, { cause: error })
+    throw new CliError(
+      'notFound',
+      `no topic '${names[missing]}'; millrace topic ls lists those that exist`,
+      { cause: error },
+    )
   }
 }
 
@@ -23,9 +32,15 @@ export type BoundsByTopic = ReadonlyMap<string, readonly Bounds[]>
 
 export async function boundsOf(admin: Admin, topics: readonly string[]): Promise<BoundsByTopic> {
   if (topics.length === 0) return new Map()
-  const [starts, ends] = await Promise.all([admin.listOffsets(topics, 'earliest'), admin.listOffsets(topics, 'latest')])
-  const bounds = new Map<string, { start: number; end: number }[]>(topics.map((topic) => [topic, []]))
-  for (const { topic, partition, offset } of starts) bounds.get(topic)![partition] = { start: offset, end: offset }
+  const [starts, ends] = await Promise.all([
+    admin.listOffsets(topics, 'earliest'),
+    admin.listOffsets(topics, 'latest'),
+  ])
+  const bounds = new Map<string, { start: number; end: number }[]>(
+    topics.map((topic) => [topic, []]),
+  )
+  for (const { topic, partition, offset } of starts)
+    bounds.get(topic)![partition] = { start: offset, end: offset }
   for (const { topic, partition, offset } of ends) bounds.get(topic)![partition]!.end = offset
   return bounds
 }
@@ -47,9 +62,16 @@ export async function offsetForTime(
 }
 
 /** @throws {CliError} notFound, for a partition that the topic does not have */
-export function choosePartitions({ topic, partitions }: TopicDescription, wanted?: readonly number[]): number[] {
+export function choosePartitions(
+  { topic, partitions }: TopicDescription,
+  wanted?: readonly number[],
+): number[] {
   const all = partitions.map(({ partition }) => partition)
   const missing = wanted?.find((partition) => !all.includes(partition))
-  if (missing !== undefined) throw new CliError('notFound', `${topic} has no partition ${missing}, only 0 to ${all.length - 1}`)
+  if (missing !== undefined)
+    throw new CliError(
+      'notFound',
+      `${topic} has no partition ${missing}, only 0 to ${all.length - 1}`,
+    )
   return wanted === undefined ? all : [...new Set(wanted)]
 }

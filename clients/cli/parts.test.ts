@@ -60,11 +60,25 @@ t.test('an offset range is read as kcat and rpk users write it', async (t) => {
     '@2026-01-31T10:00:@2026-01-31T11:00Z': { from: time(NOW), until: time(NOW + 3_600_000) },
     '@1769853600:1769857200': { from: time(1_769_853_600_000), until: time(1_769_857_200_000) },
   }
-  for (const [text, range] of Object.entries(expected)) t.strictSame(parseRange(text, NOW), range, text)
+  for (const [text, range] of Object.entries(expected))
+    t.strictSame(parseRange(text, NOW), range, text)
 })
 
 t.test('what is no offset range is refused with what is one', async (t) => {
-  for (const text of ['', ':', '@', 'begin', '1:2:3', '--5', '@yesterday', '@-1w', '1.5', '@2026-13-45', '@-1h:42', '99999999999999999999']) {
+  for (const text of [
+    '',
+    ':',
+    '@',
+    'begin',
+    '1:2:3',
+    '--5',
+    '@yesterday',
+    '@-1w',
+    '1.5',
+    '@2026-13-45',
+    '@-1h:42',
+    '99999999999999999999',
+  ]) {
     t.throws(() => parseRange(text, NOW), usage, text)
   }
   t.throws(() => parsePoint('1:2', NOW), usage)
@@ -73,7 +87,8 @@ t.test('what is no offset range is refused with what is one', async (t) => {
 
 t.test('a place is looked up inside the bounds of a partition', async (t) => {
   const bounds = { start: 100, end: 200 }
-  const at = (text: string) => resolvePoint(parsePoint(text, NOW), bounds, async (ms) => (ms < NOW ? 150 : undefined))
+  const at = (text: string) =>
+    resolvePoint(parsePoint(text, NOW), bounds, async (ms) => (ms < NOW ? 150 : undefined))
   t.equal(await at('start'), 100)
   t.equal(await at('end'), 200)
   t.equal(await at('120'), 120)
@@ -86,7 +101,8 @@ t.test('a place is looked up inside the bounds of a partition', async (t) => {
 })
 
 t.test('a format names fields as kcat does, and adds nothing', async (t) => {
-  const show = (format: string, fields?: Partial<RawRecord>) => compileFormat(format)(record(fields)).toString()
+  const show = (format: string, fields?: Partial<RawRecord>) =>
+    compileFormat(format)(record(fields)).toString()
   t.equal(show('%t/%p@%o %k=%v %S %K'), 'orders/2@42 ann={"cents":250} 13 3')
   t.equal(show('%s\\t%T%n'), `{"cents":250}\t${NOW + 7}\n`)
   t.equal(show('%h'), 'source=web,source=')
@@ -95,7 +111,11 @@ t.test('a format names fields as kcat does, and adds nothing', async (t) => {
   t.equal(show('100%% \\\\ \\x'), '100% \\ \\x')
   t.equal(show('[%k][%v] %S %K', { key: null, value: null }), '[][] -1 -1')
   const bytes = Buffer.from([0, 255, 10])
-  t.strictSame(compileFormat('%v')(record({ value: bytes })), bytes, 'binary values stay what they are')
+  t.strictSame(
+    compileFormat('%v')(record({ value: bytes })),
+    bytes,
+    'binary values stay what they are',
+  )
   t.throws(() => compileFormat('%y'), /'%y'.*%t %p %o/)
   t.throws(() => compileFormat('50%'), usage)
   t.equal(unescape('\\t:\\\\'), '\t:\\')
@@ -118,8 +138,17 @@ t.test('NDJSON carries every record there and back', async (t) => {
     t.strictSame(recordFromJson(line), { key, value, headers, timestamp }, line)
   }
   t.same(JSON.parse(recordToJson(record({ value: binary }))), {
-    ...{ topic: 'orders', partition: 2, offset: 42, timestamp: NOW + 7, key: 'ann', value: '/wCA' },
-    ...{ headers: [['source', 'web'], ['source', null]], encoding: { value: 'base64' } },
+    topic: 'orders',
+    partition: 2,
+    offset: 42,
+    timestamp: NOW + 7,
+    key: 'ann',
+    value: '/wCA',
+    headers: [
+      ['source', 'web'],
+      ['source', null],
+    ],
+    encoding: { value: 'base64' },
   })
 })
 
@@ -130,8 +159,15 @@ t.test('NDJSON with a serde shows values as they are meant', async (t) => {
   t.same(JSON.parse(line).value, { cents: 250, tags: ['a'] })
   t.strictSame(recordFromJson(line, msgpack).value, packed.value)
   t.same(JSON.parse(recordToJson(record(), await codecFor('json'))).value, { cents: 250 })
-  t.strictSame(recordFromJson('{"value":{"cents":1}}').value, Buffer.from('{"cents":1}'), 'an object is sent as JSON')
-  t.strictSame(recordFromJson('{"value":"AAE="}', await codecFor('bytes')).value, Buffer.from([0, 1]))
+  t.strictSame(
+    recordFromJson('{"value":{"cents":1}}').value,
+    Buffer.from('{"cents":1}'),
+    'an object is sent as JSON',
+  )
+  t.strictSame(
+    recordFromJson('{"value":"AAE="}', await codecFor('bytes')).value,
+    Buffer.from([0, 1]),
+  )
 })
 
 t.test('a line that is no record says what is wrong with it', async (t) => {
@@ -142,7 +178,8 @@ t.test('a line that is no record says what is wrong with it', async (t) => {
     '{"headers":{"a":"b"}}': /headers/,
     '{"value":1,"encoding":{"value":"base64"}}': /value is not a base64 string/,
   }
-  for (const [line, message] of Object.entries(wrong)) t.throws(() => recordFromJson(line), { message }, line)
+  for (const [line, message] of Object.entries(wrong))
+    t.throws(() => recordFromJson(line), { message }, line)
 })
 
 t.test('filters hold together: key, grep and a CEL expression', async (t) => {
@@ -157,7 +194,11 @@ t.test('filters hold together: key, grep and a CEL expression', async (t) => {
   t.notOk(await passes({ grep: 'euros' }))
   t.notOk(await passes({ grep: '.*' }, { value: null }), 'a tombstone has nothing to match')
   t.ok(await passes({ filter: 'value.cents > 100 && key == "ann" && headers.source == null' }))
-  t.ok(await passes({ filter: 'topic == "orders" && partition == 2 && offset >= 42 && timestamp > 0' }))
+  t.ok(
+    await passes({
+      filter: 'topic == "orders" && partition == 2 && offset >= 42 && timestamp > 0',
+    }),
+  )
   t.ok(await passes({ filter: 'value == null' }, { value: null }))
   t.ok(await passes({ filter: 'value.startsWith("plain")' }, { value: Buffer.from('plain text') }))
   t.notOk(await passes({ key: 'ann', grep: 'cents', filter: 'value.cents > 1000' }))
@@ -171,7 +212,11 @@ t.test('filters hold together: key, grep and a CEL expression', async (t) => {
 })
 
 /** What the cutter makes of `input`, whatever the chunks are. */
-async function cut(cutter: (input: AsyncIterable<Buffer>) => Values, input: Buffer, chunkBytes: number): Promise<Buffer[]> {
+async function cut(
+  cutter: (input: AsyncIterable<Buffer>) => Values,
+  input: Buffer,
+  chunkBytes: number,
+): Promise<Buffer[]> {
   async function* chunks(): AsyncIterable<Buffer> {
     for (let at = 0; at < input.length; at += chunkBytes) yield input.subarray(at, at + chunkBytes)
   }
@@ -183,36 +228,69 @@ async function cut(cutter: (input: AsyncIterable<Buffer>) => Values, input: Buff
 t.test('input is cut into the same values at every chunk size', async (t) => {
   const text = Buffer.from('one\n\ntwo\r\nünï\nlast')
   const texts = ['one', '', 'two\r', 'ünï', 'last']
-  const prefixed = Buffer.concat(texts.flatMap((value) => [Buffer.from([0, 0, 0, Buffer.byteLength(value)]), Buffer.from(value)]))
+  const prefixed = Buffer.concat(
+    texts.flatMap((value) => [
+      Buffer.from([0, 0, 0, Buffer.byteLength(value)]),
+      Buffer.from(value),
+    ]),
+  )
   for (let chunkBytes = 1; chunkBytes <= prefixed.length; chunkBytes++) {
-    t.same((await cut(lines, text, chunkBytes)).map(String), texts, `lines, chunks of ${chunkBytes}`)
-    t.same((await cut(lengthPrefixed, prefixed, chunkBytes)).map(String), texts, `prefixed, chunks of ${chunkBytes}`)
+    t.same(
+      (await cut(lines, text, chunkBytes)).map(String),
+      texts,
+      `lines, chunks of ${chunkBytes}`,
+    )
+    t.same(
+      (await cut(lengthPrefixed, prefixed, chunkBytes)).map(String),
+      texts,
+      `prefixed, chunks of ${chunkBytes}`,
+    )
     const parts = await cut((input) => pieces(input, 7), text, chunkBytes)
-    t.same(parts.map(({ length }) => length), [7, 7, text.length - 14])
+    t.same(
+      parts.map(({ length }) => length),
+      [7, 7, text.length - 14],
+    )
     t.ok(Buffer.concat(parts).equals(text))
   }
-  t.same((await cut(lines, Buffer.from('a\n'), 10)).map(String), ['a'], 'a last newline begins no value')
+  t.same(
+    (await cut(lines, Buffer.from('a\n'), 10)).map(String),
+    ['a'],
+    'a last newline begins no value',
+  )
   t.same(await cut(lines, Buffer.alloc(0), 10), [])
-  await t.rejects(cut(lengthPrefixed, prefixed.subarray(0, -1), 5), { message: /ends inside a value: 1 bytes/ })
+  await t.rejects(cut(lengthPrefixed, prefixed.subarray(0, -1), 5), {
+    message: /ends inside a value: 1 bytes/,
+  })
   await t.rejects(cut(lengthPrefixed, Buffer.from([255, 0, 0, 0]), 5), { message: /--raw/ })
 })
 
 t.test('records are printed for a person, a pipe or a program', async (t) => {
   const show = (options: Partial<PrinterOptions>, fields?: Partial<RawRecord>) =>
-    printerFor({ forTerminal: false, width: 80, paint: plain, showTopic: false, ...options })(record(fields)).toString()
+    printerFor({ forTerminal: false, width: 80, paint: plain, showTopic: false, ...options })(
+      record(fields),
+    ).toString()
   t.equal(show({}), '{"cents":250}\n', 'a pipe gets the value and a newline')
   t.equal(show({}, { value: null }), '\n')
   t.equal(show({ raw: true }), '{"cents":250}')
   t.equal(show({ lengthPrefixed: true }, { value: Buffer.from('ab') }), '\0\0\0\x02ab')
   t.equal(show({ format: '%k' }), 'ann')
   t.equal(JSON.parse(show({ json: true })).offset, 42)
-  t.equal(show({ codec: await codecFor('json') }, { value: Buffer.from('{ "a" : 1 }') }), '{"a":1}\n')
+  t.equal(
+    show({ codec: await codecFor('json') }, { value: Buffer.from('{ "a" : 1 }') }),
+    '{"a":1}\n',
+  )
   const head = '2:42  10:00:00.007  ann'
   const forTerminal = true
   t.equal(show({ forTerminal }), `${head}  source=web  source=  {"cents":250}\n`)
   t.match(show({ forTerminal, width: 20 }, { headers: [] }), `${head}  {\n  "cents": 250\n}\n`)
-  t.equal(show({ forTerminal, showTopic: true }, { headers: [], value: null }), `orders ${head}  (tombstone)\n`)
-  t.equal(show({ forTerminal }, { headers: [], value: Buffer.from('\u001b[2Jboo\u0007') }), `${head}  \\x1b[2Jboo\\x07\n`)
+  t.equal(
+    show({ forTerminal, showTopic: true }, { headers: [], value: null }),
+    `orders ${head}  (tombstone)\n`,
+  )
+  t.equal(
+    show({ forTerminal }, { headers: [], value: Buffer.from('\u001b[2Jboo\u0007') }),
+    `${head}  \\x1b[2Jboo\\x07\n`,
+  )
   t.match(show({ forTerminal }, { headers: [], value: Buffer.alloc(99, 255) }), '0xffff')
   const aligned = printerFor({ forTerminal, width: 80, paint: plain, showTopic: false })
   aligned(record({ offset: 1000, key: Buffer.from('longer key') }))
@@ -220,7 +298,8 @@ t.test('records are printed for a person, a pipe or a program', async (t) => {
 })
 
 t.test('colour is for terminals, unless the environment says otherwise', async (t) => {
-  const isPainted = (isTTY: boolean, env: NodeJS.ProcessEnv) => paintFor({ isTTY }, env)('red', 'x') !== 'x'
+  const isPainted = (isTTY: boolean, env: NodeJS.ProcessEnv) =>
+    paintFor({ isTTY }, env)('red', 'x') !== 'x'
   t.equal(isPainted(true, {}), true)
   t.equal(isPainted(false, {}), false)
   t.equal(isPainted(true, { NO_COLOR: '1' }), false)
@@ -229,13 +308,28 @@ t.test('colour is for terminals, unless the environment says otherwise', async (
   t.equal(isPainted(true, { FORCE_COLOR: '0' }), false)
   t.equal(isPainted(true, { FORCE_COLOR: '1', NO_COLOR: '1' }), false)
   t.match(
-    printerFor({ forTerminal: true, width: 80, paint: paintFor({ isTTY: true }, {}), showTopic: false })(record()).toString(),
+    printerFor({
+      forTerminal: true,
+      width: 80,
+      paint: paintFor({ isTTY: true }, {}),
+      showTopic: false,
+    })(record()).toString(),
     '\u001b[34m"cents"\u001b[0m:\u001b[33m250\u001b[0m',
   )
 })
 
 t.test('tables align text to the left and numbers to the right', async (t) => {
-  t.equal(table(['TOPIC', 'RECORDS'], [['a', 1], ['longer', 1_234_567]], plain), 'TOPIC     RECORDS\na               1\nlonger  1,234,567\n')
+  t.equal(
+    table(
+      ['TOPIC', 'RECORDS'],
+      [
+        ['a', 1],
+        ['longer', 1_234_567],
+      ],
+      plain,
+    ),
+    'TOPIC     RECORDS\na               1\nlonger  1,234,567\n',
+  )
   t.equal(size(512), '512 B')
   t.equal(size(1536), '1.5 KiB')
   t.equal(size(3 * 1024 ** 4 * 1024), '3072.0 TiB')
@@ -253,7 +347,11 @@ t.test('an error decides the exit code', async (t) => {
   t.equal(exitOf(new TypeError('x')), 'failed')
   t.equal(exitOf(new PartialError([unknown, unknown])), 'notFound', 'all failed')
   t.equal(exitOf(new PartialError([unknown, {}])), 'partial')
-  t.equal(explain(new PartialError([unknown]), false), unknown.message, 'a single failure is told as itself')
+  t.equal(
+    explain(new PartialError([unknown]), false),
+    unknown.message,
+    'a single failure is told as itself',
+  )
   const caused = new Error('outer', { cause: new Error('inner') })
   t.equal(explain(caused, false), 'outer')
   t.match(explain(caused, true), /outer\n[^]*caused by Error: inner/)

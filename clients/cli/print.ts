@@ -5,7 +5,16 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
 
-const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, blue: 34, magenta: 35, cyan: 36 } as const
+const styles = {
+  bold: 1,
+  dim: 2,
+  red: 31,
+  green: 32,
+  yellow: 33,
+  blue: 34,
+  magenta: 35,
+  cyan: 36,
+} as const
 export type Style = keyof typeof styles
 
 /** Colours `text`, or leaves it alone. */
@@ -15,7 +24,10 @@ const plain: Paint = (_style, text) => text
 const ansi: Paint = (style, text) => (text === '' ? '' : `\u001b[${styles[style]}m${text}\u001b[0m`)
 
 /** NO_COLOR and FORCE_COLOR (https://no-color.org) decide, else whether the stream is a terminal. */
-export function paintFor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Paint {
+export function paintFor(
+  stream: { readonly isTTY?: boolean },
+  env: NodeJS.ProcessEnv = process.env,
+): Paint {
   const { NO_COLOR, FORCE_COLOR } = env
   if (NO_COLOR !== undefined && NO_COLOR !== '') return plain
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR === '0' ? plain : ansi
@@ -120,9 +132,17 @@ export class Notes {
 }
 
 /** Columns aligned for people: text to the left, numbers to the right. */
-export function table(headings: readonly string[], rows: readonly (readonly (string | number)[])[], paint: Paint): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)))
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...cells.map((row) => row[i]!.length)))
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+  paint: Paint,
+): string {
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)),
+  )
+  const widths = headings.map((heading, i) =>
+    Math.max(heading.length, ...cells.map((row) => row[i]!.length)),
+  )
   const align = (text: string, i: number): string =>
     typeof rows[0]?.[i] === 'number' ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
   const line = (row: readonly string[]): string => row.map(align).join('  ').trimEnd()
@@ -147,6 +167,8 @@ export function size(bytes: number): string {
 
 /** Text that cannot move the cursor, change the colour or ring the bell. */
 export function harmless(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return text.replace(
+    /[^\P{Cc}\t\n]/gu,
+    (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }

@@ -33,7 +33,8 @@ export function printerFor(options: PrinterOptions): Printer {
   if (options.raw === true) return ({ value }) => value ?? ''
   if (options.lengthPrefixed === true) return ({ value }) => withLength(value ?? Buffer.alloc(0))
   if (options.forTerminal) return terminalPrinter(options)
-  if (codec === undefined) return ({ value }) => (value === null ? '\n' : Buffer.concat([value, NEWLINE]))
+  if (codec === undefined)
+    return ({ value }) => (value === null ? '\n' : Buffer.concat([value, NEWLINE]))
   return ({ value }) => `${value === null ? '' : plainText(codec.decode(value))}\n`
 }
 
@@ -53,23 +54,34 @@ function plainText(value: unknown): string {
 
 /** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow with what they have held. */
 function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Printer {
-  const widths = [0, 0]
+  const widths: [number, number] = [0, 0]
   const column = (i: 0 | 1, text: string): string => {
-    widths[i] = Math.max(widths[i]!, text.length)
-    return text.padEnd(widths[i]!)
+    widths[i] = Math.max(widths[i], text.length)
+    return text.padEnd(widths[i])
   }
   return (record) => {
     const place = `${showTopic ? `${record.topic} ` : ''}${record.partition}:${record.offset}`
     const time = new Date(record.timestamp).toISOString().slice(11, 23)
     const key = record.key === null ? '' : harmless(textOrHex(record.key)).replaceAll('\n', '\\n')
-    const head = [paint('dim', column(0, place)), paint('dim', time), paint('cyan', column(1, key))].join('  ')
-    const room = width - widths[0]! - widths[1]! - time.length - 6
-    const headers = record.headers.map(([name, value]) => paint('magenta', harmless(`${name}=${value ?? ''}`)))
+    const head = [
+      paint('dim', column(0, place)),
+      paint('dim', time),
+      paint('cyan', column(1, key)),
+    ].join('  ')
+    const room = width - widths[0] - widths[1] - time.length - 6
+    const headers = record.headers.map(([name, value]) =>
+      paint('magenta', harmless(`${name}=${value === null ? '' : textOrHex(value)}`)),
+    )
     return `${[head, ...headers, showValue(record.value, codec, room, paint)].join('  ')}\n`
   }
 }
 
-function showValue(value: Buffer | null, codec: ValueCodec | undefined, room: number, paint: Paint): string {
+function showValue(
+  value: Buffer | null,
+  codec: ValueCodec | undefined,
+  room: number,
+  paint: Paint,
+): string {
   if (value === null) return paint('dim', '(tombstone)')
   const shown = codec === undefined ? guess(value) : codec.decode(value)
   if (Buffer.isBuffer(shown)) return paint('dim', textOrHex(shown))
@@ -86,7 +98,8 @@ function textOrHex(bytes: Buffer): string {
   return `0x${bytes.toString('hex', 0, HEX_BYTES_MAX)}${more}`
 }
 
-const JSON_TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+const JSON_TOKEN =
+  /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 function colourJson(text: string, paint: Paint): string {
   return text.replace(JSON_TOKEN, (token, quoted?: string, colon?: string) => {

@@ -37,7 +37,7 @@ export class Progress {
   }
 
   /** `1,000 records, 1.2 MiB, 0.8 s, 1,250/s`. */
-  toString(): string {
+  summary(): string {
     const seconds = (this.#clock.monotonic() - this.#startedAt) / 1_000
     const rate = count(Math.round(this.#records / Math.max(seconds, 0.001)))
     return `${count(this.#records)} records, ${size(this.#bytes)}, ${seconds.toFixed(1)} s, ${rate}/s`
@@ -45,8 +45,8 @@ export class Progress {
 
   #schedule(): void {
     this.#timer = this.#clock.after(this.#notes.isTerminal ? REDRAW_MS : LINE_MS, () => {
-      if (this.#notes.isTerminal) this.#notes.redraw(`${this.#bar()}${this}`)
-      else this.#notes.say(String(this))
+      if (this.#notes.isTerminal) this.#notes.redraw(`${this.#bar()}${this.summary()}`)
+      else this.#notes.say(this.summary())
       this.#schedule()
     })
   }

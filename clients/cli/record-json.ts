@@ -44,9 +44,14 @@ export function recordToJson(record: RawRecord, codec?: ValueCodec): string {
     return bytes && bytes.toString(encoding[field] ?? 'utf8')
   }
   const key = text('key', record.key)
-  const value = codec !== undefined && record.value !== null ? codec.decode(record.value) : text('value', record.value)
+  const value =
+    codec !== undefined && record.value !== null
+      ? codec.decode(record.value)
+      : text('value', record.value)
   const headers = record.headers.map(([name, bytes]) =>
-    bytes === null || isUtf8(bytes) ? [name, bytes && bytes.toString()] : [name, bytes.toString('base64'), 'base64'],
+    bytes === null || isUtf8(bytes)
+      ? [name, bytes && bytes.toString()]
+      : [name, bytes.toString('base64'), 'base64'],
   )
   const isEncoded = encoding.key !== undefined || encoding.value !== undefined
   return JSON.stringify({
@@ -70,14 +75,18 @@ export function recordToJson(record: RawRecord, codec?: ValueCodec): string {
 export function recordFromJson(line: string, codec?: ValueCodec): NewRecord {
   const fields = parseObject(line)
   const { timestamp } = fields
-  if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) throw malformed('timestamp is not a whole number')
+  if (timestamp !== undefined && !Number.isSafeInteger(timestamp))
+    throw malformed('timestamp is not a whole number')
   const encoding = fields['encoding'] ?? {}
   if (typeof encoding !== 'object') throw malformed('encoding is not an object')
   const { key: keyEncoding, value: valueEncoding } = encoding as Record<string, unknown>
   const value = fields['value'] ?? null
   return {
     key: toBytes('key', fields['key'] ?? null, keyEncoding),
-    value: value !== null && codec !== undefined ? codec.encode(value) : toBytes('value', value, valueEncoding),
+    value:
+      value !== null && codec !== undefined
+        ? codec.encode(value)
+        : toBytes('value', value, valueEncoding),
     headers: headersFrom(fields['headers'] ?? []),
     ...(timestamp !== undefined && { timestamp: timestamp as number }),
   }
@@ -90,21 +99,25 @@ function parseObject(line: string): Record<string, unknown> {
   } catch (error) {
     throw malformed((error as Error).message)
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw malformed('not an object')
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw malformed('not an object')
   return parsed as Record<string, unknown>
 }
 
 function toBytes(name: string, value: unknown, encoding: unknown): Buffer | null {
   if (value === null) return null
-  if (encoding === undefined) return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
-  if (encoding !== 'base64' || typeof value !== 'string') throw malformed(`${name} is not a base64 string`)
+  if (encoding === undefined)
+    return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+  if (encoding !== 'base64' || typeof value !== 'string')
+    throw malformed(`${name} is not a base64 string`)
   return Buffer.from(value, 'base64')
 }
 
 function headersFrom(headers: unknown): NewRecord['headers'] {
   if (!Array.isArray(headers)) throw malformed('headers is not an array of [name, value]')
   return headers.map((header: unknown) => {
-    if (!Array.isArray(header) || typeof header[0] !== 'string') throw malformed('headers is not an array of [name, value]')
+    if (!Array.isArray(header) || typeof header[0] !== 'string')
+      throw malformed('headers is not an array of [name, value]')
     return [header[0], toBytes('header', header[1] ?? null, header[2])]
   })
 }

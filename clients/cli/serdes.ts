@@ -27,7 +27,10 @@ export async function codecFor(name: SerdeName): Promise<ValueCodec> {
   if (name === 'bytes') return base64
   const { msgpack } = await import('../serde.ts')
   const serde = msgpack<unknown>()
-  return { decode: (bytes) => serde.deserialize(bytes), encode: (value) => Buffer.from(serde.serialize(value)!) }
+  return {
+    decode: (bytes) => serde.deserialize(bytes),
+    encode: (value) => Buffer.from(serde.serialize(value)!),
+  }
 }
 
 /** Without --serde: JSON when it is JSON, else text, else the bytes. */

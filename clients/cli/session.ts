@@ -21,7 +21,8 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const { Client } = await import('../client.ts')
   const notes = new Notes(options)
   const stdout = new Stdout()
-  const detail = (fields: object, message: string): void => notes.detail(`${message} ${JSON.stringify(fields)}`)
+  const detail = (fields: object, message: string): void =>
+    notes.detail(`${message} ${JSON.stringify(fields)}`)
   const client = new Client({
     brokers: brokersOf(options),
     clientId: 'millrace-cli',

@@ -8,7 +8,7 @@ import { systemClock } from '../../clock.ts'
 import type { ProducerRecord } from '../../topic.ts'
 import { Delivery } from '../delivery.ts'
 import { CliError } from '../exit.ts'
-import { commonOptions, examples, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
+import { examples, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
 import { unescape } from '../format.ts'
 import { lengthPrefixed, lines, pieces, type Values } from '../input.ts'
 import { Pace } from '../pace.ts'
@@ -24,24 +24,43 @@ const shapes = ['json', 'raw', 'lengthPrefixed', 'keyDelim']
 const RAW_VALUE_BYTES = 512 * 1024
 
 export function define(command: Command): void {
-  commonOptions(command)
+  command
     .argument('<topic>')
     .argument('[file]', 'default: standard input')
     .option('-k, --key <key>', 'the key of every record')
-    .addOption(new Option('--key-delim <text>', 'a line is KEY, this text, VALUE; \\t is a tab').conflicts('key'))
+    .addOption(
+      new Option('--key-delim <text>', 'a line is KEY, this text, VALUE; \\t is a tab').conflicts(
+        'key',
+      ),
+    )
     .option('-H, --header <name=value>', 'a header of every record; may be repeated', pairs)
     .option('-p, --partition <number>', 'default: chosen by the key', wholeNumber(0))
     .option('-Z, --tombstone', 'an empty value becomes a tombstone (null)')
-    .addOption(new Option('--json', 'the input is NDJSON as tail --json prints it').conflicts([...shapes, 'tombstone']))
     .addOption(
-      new Option('--raw', `the input is bytes: one record, or several of ${RAW_VALUE_BYTES / 1024} KiB in one partition`).conflicts(shapes),
+      new Option('--json', 'the input is NDJSON as tail --json prints it').conflicts([
+        ...shapes,
+        'tombstone',
+      ]),
     )
     .addOption(
-      new Option('--length-prefixed', 'the input is values, each after its length (4 bytes, big endian)').conflicts(shapes),
+      new Option(
+        '--raw',
+        `the input is bytes: one record, or several of ${RAW_VALUE_BYTES / 1024} KiB in one partition`,
+      ).conflicts(shapes),
     )
-    .addOption(new Option('--serde <name>', 'with --json: how the value becomes bytes').choices(serdeNames))
+    .addOption(
+      new Option(
+        '--length-prefixed',
+        'the input is values, each after its length (4 bytes, big endian)',
+      ).conflicts(shapes),
+    )
+    .addOption(
+      new Option('--serde <name>', 'with --json: how the value becomes bytes').choices(serdeNames),
+    )
     .addOption(new Option('-z, --compression <codec>', 'compress batches').choices(codecs))
-    .addOption(new Option('--acks <acks>', 'what to wait for').choices(['all', '1', '0']).default('all'))
+    .addOption(
+      new Option('--acks <acks>', 'what to wait for').choices(['all', '1', '0']).default('all'),
+    )
     .option('--rate <count>', 'records per second, at most', wholeNumber(1))
     .addHelpText(
       'after',
@@ -71,7 +90,12 @@ interface Options extends CommonOptions {
   readonly rate?: number
 }
 
-async function produce(topic: string, file: string | undefined, _: unknown, command: Command): Promise<void> {
+async function produce(
+  topic: string,
+  file: string | undefined,
+  _: unknown,
+  command: Command,
+): Promise<void> {
   const options = command.optsWithGlobals<Options>()
   const { input, bytesTotal } = openInput(file)
   const codec = options.serde && (await codecFor(options.serde))
@@ -80,16 +104,22 @@ async function produce(topic: string, file: string | undefined, _: unknown, comm
     acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
     compression: options.compression,
   })
-  if (file === undefined && process.stdin.isTTY) session.notes.say('every line becomes a record; Ctrl-D ends')
+  if (file === undefined && process.stdin.isTTY)
+    session.notes.say('every line becomes a record; Ctrl-D ends')
   session.signal.addEventListener('abort', () => input.destroy())
-  const delivery = new Delivery(producer, topic, new Progress(session.notes, systemClock, bytesTotal))
+  const delivery = new Delivery(
+    producer,
+    topic,
+    new Progress(session.notes, systemClock, bytesTotal),
+  )
   try {
-    for await (const records of recordsFrom(input, options, codec, session.signal)) await delivery.send(records)
+    for await (const records of recordsFrom(input, options, codec, session.signal))
+      await delivery.send(records)
   } catch (error) {
-    if (!session.signal.aborted) delivery.fail(error)
+    if (!session.signal.aborted) delivery.fail(error as Error)
   }
   await delivery.finish()
-  session.notes.say(`${topic}: ${delivery.progress}`)
+  session.notes.say(`${topic}: ${delivery.progress.summary()}`)
   delivery.throwFailure()
 }
 
@@ -125,7 +155,9 @@ async function* recordsFrom(
         records.push(recordOf(value, options, codec))
       } catch (error) {
         yield records
-        throw new CliError('failed', `line ${valuesRead}: ${(error as Error).message}`, { cause: error })
+        throw new CliError('failed', `line ${valuesRead}: ${(error as Error).message}`, {
+          cause: error,
+        })
       }
     }
     yield records
@@ -138,8 +170,13 @@ function valuesFrom(input: AsyncIterable<Buffer>, options: Options): Values {
 }
 
 function recordOf(value: Buffer, options: Options, codec: ValueCodec | undefined): ProducerRecord {
-  const record: NewRecord = options.json === true ? recordFromJson(value.toString(), codec) : keyAndValue(value, options)
-  const { key, header = [], partition = options.raw === true && key === undefined ? 0 : undefined } = options
+  const record: NewRecord =
+    options.json === true ? recordFromJson(value.toString(), codec) : keyAndValue(value, options)
+  const {
+    key,
+    header = [],
+    partition = options.raw === true && key === undefined ? 0 : undefined,
+  } = options
   return {
     ...record,
     ...(key !== undefined && { key: Buffer.from(key) }),

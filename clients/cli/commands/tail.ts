@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import type { TopicPartition } from '../../topic.ts'
 import { compileFilter, type Predicate } from '../filter.ts'
-import { commonOptions, examples, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
+import { examples, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
 import { parseRange, resolvePoint, type OffsetRange, type Point } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
 import { endWithReader, type Notes } from '../print.ts'
@@ -14,7 +14,7 @@ import { codecFor, guess, serdeNames, type SerdeName } from '../serdes.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(command: Command): void {
-  commonOptions(command)
+  command
     .argument('<topic...>')
     .option('-o, --offset <range>', 'where to begin, and to end: see below', 'end')
     .option('-n, --count <records>', 'stop after so many', wholeNumber(1))
@@ -22,11 +22,23 @@ export function define(command: Command): void {
     .option('-p, --partition <list>', '0 or 0,2 or 0-3', partitionList)
     .option('--key <key>', 'only records with this key')
     .option('--grep <regex>', 'only records whose value matches')
-    .option('--filter <expr>', "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'")
-    .addOption(outputShape('-f, --format <text>', '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added'))
-    .addOption(outputShape('--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'))
+    .option(
+      '--filter <expr>',
+      "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'",
+    )
+    .addOption(
+      outputShape(
+        '-f, --format <text>',
+        '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added',
+      ),
+    )
+    .addOption(
+      outputShape('--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'),
+    )
     .addOption(outputShape('--raw', "the values' bytes and nothing else"))
-    .addOption(outputShape('--length-prefixed', 'each value after its length (4 bytes, big endian)'))
+    .addOption(
+      outputShape('--length-prefixed', 'each value after its length (4 bytes, big endian)'),
+    )
     .addOption(new Option('--serde <name>', 'what values are').choices(serdeNames))
     .addHelpText('after', `\nRanges:\n${ranges}`)
     .addHelpText(
@@ -84,9 +96,14 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
   const options = command.optsWithGlobals<Options>()
   const range = parseRange(options.offset, systemClock.now())
   await using session = await openSession(options)
-  const codec = options.serde && tolerant(await codecFor(options.serde), once(session.notes, 'shown as text'))
+  const codec =
+    options.serde && tolerant(await codecFor(options.serde), once(session.notes, 'shown as text'))
   const decode = codec === undefined ? guess : (value: Buffer) => codec.decode(value)
-  const passes = await compileFilter(options, decode, once(session.notes, 'left out, --filter fails'))
+  const passes = await compileFilter(
+    options,
+    decode,
+    once(session.notes, 'left out, --filter fails'),
+  )
   const printer = printerFor({
     ...options,
     codec,
@@ -135,7 +152,10 @@ async function spansOf(
   const topics = await describe(admin, names)
   const bounds = await boundsOf(admin, names)
   const partitions = topics.flatMap((topic) =>
-    choosePartitions(topic, options.partition).map((partition) => ({ topic: topic.topic, partition })),
+    choosePartitions(topic, options.partition).map((partition) => ({
+      topic: topic.topic,
+      partition,
+    })),
   )
   return Promise.all(
     partitions.map(async ({ topic, partition }) => {
@@ -144,7 +164,12 @@ async function spansOf(
         resolvePoint(point, ends, (timestamp) => offsetForTime(admin, topic, partition, timestamp))
       const from = await resolve(range.from)
       const until = await untilOf(range.until, options.exit === true, resolve)
-      return { topic, partition, from, ...(until !== undefined && { until: Math.max(from, until) }) }
+      return {
+        topic,
+        partition,
+        from,
+        ...(until !== undefined && { until: Math.max(from, until) }),
+      }
     }),
   )
 }
@@ -165,7 +190,9 @@ const SPANS_TOLD_MAX = 12
 /** `orders: 0 from 42, 1 from 17 to 20`, a line for each topic. */
 function announcement(spans: readonly Span[]): string {
   const names = [...new Set(spans.map(({ topic }) => topic))]
-  return names.map((name) => `${name}: ${places(spans.filter(({ topic }) => topic === name))}`).join('\n')
+  return names
+    .map((name) => `${name}: ${places(spans.filter(({ topic }) => topic === name))}`)
+    .join('\n')
 }
 
 function places(spans: readonly Span[]): string {
@@ -188,7 +215,9 @@ async function print(
     topics: [...new Set(spans.map(({ topic }) => topic))],
     partitions: partition,
     from: (of) => spanOf.get(`${of.topic}-${of.partition}`)!.from,
-    until: spans.every(({ until }) => until !== undefined) ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until! : undefined,
+    until: spans.every(({ until }) => until !== undefined)
+      ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until!
+      : undefined,
     signal,
   })
   let printed = 0

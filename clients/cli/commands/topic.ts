@@ -3,7 +3,14 @@
 import type { Command } from 'commander'
 import type { Admin, TopicDescription } from '../../admin.ts'
 import { systemClock } from '../../clock.ts'
-import { commonOptions, examples, pairs, partitionList, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
+import {
+  examples,
+  pairs,
+  partitionList,
+  wholeNumber,
+  type CommonOptions,
+  type Pair,
+} from '../flags.ts'
 import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
 import { confirmed } from '../confirm.ts'
@@ -12,11 +19,9 @@ import { openSession, type Session } from '../session.ts'
 
 export function define(topic: Command): void {
   const verb = (name: string, summary: string): Command =>
-    commonOptions(topic.command(name)).description(summary).option('--json', 'one JSON object per line')
+    topic.command(name).description(summary).option('--json', 'one JSON object per line')
 
-  verb('ls', 'list topics')
-    .option('-a, --all', 'internal topics too')
-    .action(listTopics)
+  verb('ls', 'list topics').option('-a, --all', 'internal topics too').action(listTopics)
   verb('info', 'show partitions, offsets and configuration')
     .argument('<topic...>')
     .action(showTopics)
@@ -29,7 +34,10 @@ export function define(topic: Command): void {
     .option('--dry-run', 'check, create nothing')
     .addHelpText(
       'after',
-      examples('millrace topic create orders -p 3 -c retention.ms=86400000', 'millrace topic create totals -c cleanup.policy=compact'),
+      examples(
+        'millrace topic create orders -p 3 -c retention.ms=86400000',
+        'millrace topic create totals -c cleanup.policy=compact',
+      ),
     )
     .action(createTopics)
   verb('rm', 'delete topics and all their records')
@@ -39,11 +47,17 @@ export function define(topic: Command): void {
     .action(removeTopics)
   verb('trim', 'delete the records before a place')
     .argument('<topic>')
-    .requiredOption('--to <place>', 'end, -10, +5, 42, @-1h or @2026-01-31: the first record that stays')
+    .requiredOption(
+      '--to <place>',
+      'end, -10, +5, 42, @-1h or @2026-01-31: the first record that stays',
+    )
     .option('-p, --partition <list>', 'only these partitions', partitionList)
     .option('--dry-run', 'tell what would be deleted')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', examples('millrace topic trim logs --to @-7d', 'millrace topic trim logs --to end --yes'))
+    .addHelpText(
+      'after',
+      examples('millrace topic trim logs --to @-7d', 'millrace topic trim logs --to end --yes'),
+    )
     .action(trimTopic)
 }
 
@@ -60,7 +74,9 @@ async function listTopics(_: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<TopicOptions & { all?: boolean }>()
   await using session = await openSession(options)
   const admin = session.client.admin()
-  const topics = (await admin.listTopics()).filter(({ isInternal }) => options.all === true || !isInternal)
+  const topics = (await admin.listTopics()).filter(
+    ({ isInternal }) => options.all === true || !isInternal,
+  )
   const bounds = await boundsOf(
     admin,
     topics.map(({ topic }) => topic),
@@ -71,7 +87,10 @@ async function listTopics(_: unknown, command: Command): Promise<void> {
     records: recordCount(bounds.get(topic)!),
   }))
   if (rows.length === 0) session.notes.say('no topics; create one with: millrace topic create NAME')
-  else await session.stdout.write(rowsAs(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint))
+  else
+    await session.stdout.write(
+      rowsAs(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint),
+    )
 }
 
 async function showTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -103,11 +122,19 @@ async function showTopic(
     leader,
     leaderEpoch,
   }))
-  if (options.json === true) return stdout.line(JSON.stringify({ topic, id, config, partitions: shown }))
+  if (options.json === true)
+    return stdout.line(JSON.stringify({ topic, id, config, partitions: shown }))
   await stdout.line(`${paint('bold', topic)}  ${paint('dim', id ?? '')}`)
-  for (const [name, value] of Object.entries(config)) await stdout.line(`${name}=${value ?? '(secret)'}`)
+  for (const [name, value] of Object.entries(config))
+    await stdout.line(`${name}=${value ?? '(secret)'}`)
   const headings = ['PARTITION', 'START', 'END', 'RECORDS', 'LEADER', 'EPOCH']
-  await stdout.write(table(headings, shown.map((row) => Object.values(row)), paint))
+  await stdout.write(
+    table(
+      headings,
+      shown.map((row) => Object.values(row)),
+      paint,
+    ),
+  )
 }
 
 interface CreateOptions extends TopicOptions {
@@ -123,7 +150,8 @@ async function createTopics(names: readonly string[], _: unknown, command: Comma
   await using session = await openSession(options)
   const admin = session.client.admin()
   const wanted = options.ifNotExists === true ? await missingOf(admin, names) : names
-  if (wanted.length < names.length) session.notes.say(`${names.length - wanted.length} of ${names.length} exist already`)
+  if (wanted.length < names.length)
+    session.notes.say(`${names.length - wanted.length} of ${names.length} exist already`)
   if (wanted.length === 0) return
   const created = await admin.createTopics(
     wanted.map((topic) => ({
@@ -136,8 +164,12 @@ async function createTopics(names: readonly string[], _: unknown, command: Comma
   )
   const verb = options.dryRun === true ? 'would create' : 'created'
   for (const { topic, partitionCount } of created) {
-    if (options.json === true) await session.stdout.line(JSON.stringify({ topic, partitions: partitionCount }))
-    else await session.stdout.line(`${verb} ${topic} with ${partitionCount} partition${partitionCount === 1 ? '' : 's'}`)
+    if (options.json === true)
+      await session.stdout.line(JSON.stringify({ topic, partitions: partitionCount }))
+    else
+      await session.stdout.line(
+        `${verb} ${topic} with ${partitionCount} partition${partitionCount === 1 ? '' : 's'}`,
+      )
   }
 }
 
@@ -159,7 +191,9 @@ async function removeTopics(names: readonly string[], _: unknown, command: Comma
 }
 
 async function trimTopic(name: string, _: unknown, command: Command): Promise<void> {
-  const options = command.optsWithGlobals<Destructive & { to: string; partition?: readonly number[] }>()
+  const options = command.optsWithGlobals<
+    Destructive & { to: string; partition?: readonly number[] }
+  >()
   const to = parsePoint(options.to, systemClock.now())
   await using session = await openSession(options)
   const admin = session.client.admin()
@@ -175,16 +209,26 @@ async function trimTopic(name: string, _: unknown, command: Command): Promise<vo
       return { partition, start, newStart, deletes: newStart - start }
     }),
   )
-  await session.stdout.write(rowsAs(options, ['PARTITION', 'START', 'NEW START', 'DELETES'], trims, session.paint))
-  if (!(await confirmed(session, options, `Delete the records before those offsets of ${name}?`))) return
+  await session.stdout.write(
+    rowsAs(options, ['PARTITION', 'START', 'NEW START', 'DELETES'], trims, session.paint),
+  )
+  if (!(await confirmed(session, options, `Delete the records before those offsets of ${name}?`)))
+    return
   const needed = trims.filter(({ deletes }) => deletes > 0)
-  await admin.deleteRecords(needed.map(({ partition, newStart }) => ({ topic: name, partition, offset: newStart })))
+  await admin.deleteRecords(
+    needed.map(({ partition, newStart }) => ({ topic: name, partition, offset: newStart })),
+  )
 }
 
 type Row = Readonly<Record<string, string | number>>
 
 /** NDJSON with --json, else a table of the same fields. */
-function rowsAs(options: TopicOptions, headings: readonly string[], rows: readonly Row[], paint: Paint): string {
+function rowsAs(
+  options: TopicOptions,
+  headings: readonly string[],
+  rows: readonly Row[],
+  paint: Paint,
+): string {
   if (options.json === true) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
   return table(
     headings,
