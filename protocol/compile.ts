@@ -5,6 +5,7 @@
 import { KafkaError } from './errors.ts'
 import {
   includes,
+  NEVER,
   type Decoded,
   type Encoded,
   type Field,
@@ -85,7 +86,10 @@ function compileDecoder(message: Message<any>, version: number): Decoder {
 function compileEncoder(message: Message<any>, version: number): Encoder {
   const name = `encode${message.name}V${version}`
   const source = `return function ${name}(w, m) {\n${encoderSource(message, version)}\n}`
-  return new Function('EMPTY', source)(EMPTY) as Encoder
+  const refuseNull = (field: string): never => {
+    throw new KafkaError('UNSUPPORTED_VERSION', `${message.name} version ${version} has no null ${field}`)
+  }
+  return new Function('EMPTY', 'refuseNull', source)(EMPTY, refuseNull) as Encoder
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -187,9 +191,9 @@ class DecoderSource extends Source {
     for (const [tag, local, field] of tagged) {
       this.lines.push(`if (tag === ${tag}) {`, 'r.position = start')
       const value = this.value(field)
-      this.lines.push(`${local} = ${value}`, '}')
+      this.lines.push(`${local} = ${value}`, 'r.endTag(start + size)', '}')
     }
-    this.lines.push('r.position = start + size', '}')
+    this.lines.push('}')
   }
 
   private value(field: Field<any, any, boolean>): string {
@@ -244,6 +248,9 @@ class EncoderSource extends Source {
       }
       if (field.options.optional) {
         this.lines.push(`if (${local} === undefined) ${local} = ${defaultLiteral(field)}`)
+      }
+      if (field.options.nullable !== NEVER && !this.isNullable(field)) {
+        this.lines.push(`if (${local} === null) refuseNull('${name}')`)
       }
       this.value(field, local)
     }
@@ -324,9 +331,10 @@ function defaultLiteral(field: Field<any, any, boolean>): string {
 
 /** A condition in JavaScript: is the tagged field worth sending. A struct is whenever it is given. */
 function differsFromDefault(field: Field<any, any, boolean>, local: string): string {
-  const given = `${local} !== undefined && ${local} !== null`
+  const given = `${local} !== undefined`
   const { type, options } = field
-  if (type.kind === 'struct' || options.default === null) return given
+  if (options.default === null) return `${given} && ${local} !== null`
+  if (type.kind === 'struct') return given
   if (type.kind === 'array' || type.kind === 'bytes') return `${given} && ${local}.length > 0`
   return `${given} && ${local} !== ${JSON.stringify(options.default)}`
 }

@@ -12,7 +12,7 @@ export interface VersionRange {
 /** '3-13', '5+', '-12' (up to 12), '4', or 'none' (an empty range). */
 export type VersionText = string
 
-const NEVER: VersionRange = { from: Infinity, to: -Infinity }
+export const NEVER: VersionRange = { from: Infinity, to: -Infinity }
 const ALWAYS: VersionRange = { from: 0, to: Infinity }
 
 export function versionRange(text: VersionText): VersionRange {

@@ -11,6 +11,11 @@ export const FRAME_ELEMENTS_MAX = 2_000_000
 /** Records of at least this many bytes are referenced by an encoded frame, smaller ones copied into it. */
 const REFERENCE_BYTES_MIN = 4096
 
+/** Classic strings end there for want of bits, compact ones by Kafka's rule. */
+const STRING_BYTES_MAX = 0x7fff
+
+const UUID_CHARS = 22
+
 const TWO_32 = 0x1_0000_0000
 
 function malformed(what: string): KafkaError {
@@ -86,8 +91,13 @@ export class Reader {
   }
 
   uvarint(): number {
-    let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
+    const first = this.#view.getUint8(this.take(1))
+    return first < 0x80 ? first : this.#longUvarint(first & 0x7f)
+  }
+
+  #longUvarint(first: number): number {
+    let value = first
+    for (let shift = 7; shift < 35; shift += 7) {
       const byte = this.#view.getUint8(this.take(1))
       value += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) {
@@ -103,7 +113,7 @@ export class Reader {
   }
 
   string(): string {
-    return this.nullableString() ?? absent('string')
+    return this.nullableString() ?? absent('a string')
   }
 
   compactNullableString(): string | null {
@@ -111,7 +121,7 @@ export class Reader {
   }
 
   compactString(): string {
-    return this.compactNullableString() ?? absent('string')
+    return this.compactNullableString() ?? absent('a string')
   }
 
   nullableBytes(): Buffer | null {
@@ -119,7 +129,7 @@ export class Reader {
   }
 
   bytes(): Buffer {
-    return this.nullableBytes() ?? absent('bytes')
+    return this.nullableBytes() ?? absent('a byte string')
   }
 
   compactNullableBytes(): Buffer | null {
@@ -127,7 +137,7 @@ export class Reader {
   }
 
   compactBytes(): Buffer {
-    return this.compactNullableBytes() ?? absent('bytes')
+    return this.compactNullableBytes() ?? absent('a byte string')
   }
 
   /** @param elementBytesMin size of the smallest element, which bounds the count; @returns -1 for null */
@@ -137,7 +147,7 @@ export class Reader {
 
   count(elementBytesMin: number): number {
     const count = this.nullableCount(elementBytesMin)
-    return count < 0 ? absent('array') : count
+    return count < 0 ? absent('an array') : count
   }
 
   compactNullableCount(elementBytesMin: number): number {
@@ -146,7 +156,7 @@ export class Reader {
 
   compactCount(elementBytesMin: number): number {
     const count = this.compactNullableCount(elementBytesMin)
-    return count < 0 ? absent('array') : count
+    return count < 0 ? absent('an array') : count
   }
 
   /** Skips a tagged-field section without keeping anything. */
@@ -157,8 +167,14 @@ export class Reader {
     }
   }
 
+  /** The end of a tagged field: its value must have been exactly as long as was declared. */
+  endTag(end: number): void {
+    if (this.position !== end) throw malformed(`a tagged field ends at ${this.position} and not at ${end}`)
+  }
+
   #string(length: number): string | null {
     if (length === -1) return null
+    if (length > STRING_BYTES_MAX) throw malformed(`a string of ${length} bytes`)
     const at = this.take(length)
     return this.buffer.toString('utf8', at, at + length)
   }
@@ -183,7 +199,11 @@ export class Reader {
 }
 
 function absent(what: string): never {
-  throw malformed(`null where a ${what} is required`)
+  throw malformed(`null where ${what} is required`)
+}
+
+function outOfRange(type: string, value: number): KafkaError {
+  return new KafkaError('INVALID_REQUEST', `${value} is not an ${type}`)
 }
 
 export class Writer {
@@ -211,33 +231,40 @@ export class Writer {
   }
 
   int8(value: number): void {
+    if ((value << 24 >> 24) !== value) throw outOfRange('int8', value)
     const at = this.#claim(1)
     this.#view.setInt8(at, value)
   }
 
   int16(value: number): void {
+    if ((value << 16 >> 16) !== value) throw outOfRange('int16', value)
     const at = this.#claim(2)
     this.#view.setInt16(at, value)
   }
 
   uint16(value: number): void {
+    if ((value & 0xffff) !== value) throw outOfRange('uint16', value)
     const at = this.#claim(2)
     this.#view.setUint16(at, value)
   }
 
   int32(value: number): void {
+    if ((value | 0) !== value) throw outOfRange('int32', value)
     const at = this.#claim(4)
     this.#view.setInt32(at, value)
   }
 
   uint32(value: number): void {
+    if ((value >>> 0) !== value) throw outOfRange('uint32', value)
     const at = this.#claim(4)
     this.#view.setUint32(at, value)
   }
 
+  /** 2^63, as which the largest int64 is read, is written as that again. */
   int64(value: number): void {
-    const at = this.#claim(8)
     const high = Math.floor(value / TWO_32)
+    if ((high | 0) !== high) return this.#int64Max(value)
+    const at = this.#claim(8)
     this.#view.setInt32(at, high)
     this.#view.setUint32(at + 4, value - high * TWO_32)
   }
@@ -249,21 +276,21 @@ export class Writer {
 
   uuid(value: Uuid): void {
     const at = this.#claim(16)
-    if (this.#bytes.write(value, at, 16, 'base64url') !== 16) throw malformed(`uuid "${value}"`)
+    const written = value.length === UUID_CHARS ? this.#bytes.write(value, at, 16, 'base64url') : 0
+    if (written !== 16) throw malformed(`uuid "${value}"`)
   }
 
   uvarint(value: number): void {
     let rest = value
     while (rest >= 0x80) {
-      this.int8((rest & 0x7f) | 0x80)
+      this.#uint8((rest & 0x7f) | 0x80)
       rest = Math.floor(rest / 0x80)
     }
-    this.int8(rest)
+    this.#uint8(rest)
   }
 
   string(value: string): void {
     const length = Buffer.byteLength(value)
-    if (length > 0x7fff) throw malformed(`a string of ${length} bytes`)
     this.int16(length)
     this.#utf8(value, length)
   }
@@ -338,7 +365,19 @@ export class Writer {
     return chunks
   }
 
+  #uint8(value: number): void {
+    const at = this.#claim(1)
+    this.#view.setUint8(at, value)
+  }
+
+  #int64Max(value: number): void {
+    if (value !== TWO_32 * 0x8000_0000) throw outOfRange('int64', value)
+    this.int32(0x7fff_ffff)
+    this.uint32(0xffff_ffff)
+  }
+
   #utf8(value: string, length: number): void {
+    if (length > STRING_BYTES_MAX) throw malformed(`a string of ${length} bytes`)
     const at = this.#claim(length)
     this.#bytes.write(value, at, length, 'utf8')
   }

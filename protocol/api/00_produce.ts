@@ -23,7 +23,7 @@ export const produce = api({
   advertised: '0-13', // with a minimum above 0, librdkafka silently stops compressing; 0 to 2 are refused
   flexible: '9+',
   request: {
-    transactionalId: string.orNull(),
+    transactionalId: string.orNull().default(null),
     acks: int16, // 0 none, 1 leader, -1 all
     timeoutMs: int32,
     topics: array({
