@@ -52,7 +52,11 @@ const fetchRequest = {
   topics: [
     {
       topic: 'orders',
-      partitions: partitions((partition) => ({ partition, fetchOffset: 123_456_789, partitionMaxBytes: 1 << 20 })),
+      partitions: partitions((partition) => ({
+        partition,
+        fetchOffset: 123_456_789,
+        partitionMaxBytes: 1 << 20,
+      })),
     },
   ],
 }
@@ -75,7 +79,9 @@ const fetchResponse = {
 const produceRequest = {
   acks: -1,
   timeoutMs: 30_000,
-  topics: [{ name: 'orders', partitions: partitions((index) => ({ index, records: Buffer.alloc(100) })) }],
+  topics: [
+    { name: 'orders', partitions: partitions((index) => ({ index, records: Buffer.alloc(100) })) },
+  ],
 }
 const metadataResponse = {
   brokers: [{ nodeId: 1, host: 'localhost', port: 9092 }],

@@ -87,7 +87,10 @@ function compileEncoder(message: Message<any>, version: number): Encoder {
   const name = `encode${message.name}V${version}`
   const source = `return function ${name}(w, m) {\n${encoderSource(message, version)}\n}`
   const refuseNull = (field: string): never => {
-    throw new KafkaError('UNSUPPORTED_VERSION', `${message.name} version ${version} has no null ${field}`)
+    throw new KafkaError(
+      'UNSUPPORTED_VERSION',
+      `${message.name} version ${version} has no null ${field}`,
+    )
   }
   return new Function('EMPTY', 'refuseNull', source)(EMPTY, refuseNull) as Encoder
 }

@@ -169,7 +169,8 @@ export class Reader {
 
   /** The end of a tagged field: its value must have been exactly as long as was declared. */
   endTag(end: number): void {
-    if (this.position !== end) throw malformed(`a tagged field ends at ${this.position} and not at ${end}`)
+    if (this.position !== end)
+      throw malformed(`a tagged field ends at ${this.position} and not at ${end}`)
   }
 
   #string(length: number): string | null {
@@ -231,13 +232,13 @@ export class Writer {
   }
 
   int8(value: number): void {
-    if ((value << 24 >> 24) !== value) throw outOfRange('int8', value)
+    if ((value << 24) >> 24 !== value) throw outOfRange('int8', value)
     const at = this.#claim(1)
     this.#view.setInt8(at, value)
   }
 
   int16(value: number): void {
-    if ((value << 16 >> 16) !== value) throw outOfRange('int16', value)
+    if ((value << 16) >> 16 !== value) throw outOfRange('int16', value)
     const at = this.#claim(2)
     this.#view.setInt16(at, value)
   }
@@ -255,7 +256,7 @@ export class Writer {
   }
 
   uint32(value: number): void {
-    if ((value >>> 0) !== value) throw outOfRange('uint32', value)
+    if (value >>> 0 !== value) throw outOfRange('uint32', value)
     const at = this.#claim(4)
     this.#view.setUint32(at, value)
   }
