@@ -1,0 +1,300 @@
+// PartitionLog: one partition's log from the writing side. Gathers the batches of a turn, gives them their offsets, rolls
+// segments, and knows what is durable. Offsets are dense: the next batch starts where the last one ended.
+// Writer thread. See docs/formats/segments.md
+
+import { join } from 'node:path'
+import {
+  crcMatches,
+  lastOffsetDeltaOf,
+  maxTimestampOf,
+  stampBatch,
+  stampLogAppendTime,
+} from '../../protocol/batch/header.ts'
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { Clock } from '../clock.ts'
+import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
+import type { Fs } from '../fs.ts'
+import { segmentFile } from '../layout.ts'
+import { type BatchFacts, Segment } from '../segment/segment.ts'
+import type {
+  Append,
+  EpochStart,
+  LogConfig,
+  LogState,
+  Outcome,
+  Quarantined,
+  SegmentInfo,
+  Slot,
+} from './commands.ts'
+import type { TurnReport } from './turn-report.ts'
+
+export interface PartitionLogDeps {
+  readonly fs: Fs
+  readonly clock: Clock
+  /** Of the partition. */
+  readonly path: string
+}
+
+/** What is on disk when a log is opened. */
+export interface LogStart {
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+  /** Ascending, without the active one. */
+  readonly sealed: readonly SegmentInfo[]
+  readonly active: Segment
+  readonly epochs: readonly EpochStart[]
+  readonly quarantined: readonly Quarantined[]
+}
+
+/** An append that has its place, and is not yet written. */
+interface Staged extends BatchFacts {
+  readonly append: Append
+  readonly baseOffset: number
+  readonly position: number
+  readonly logAppendTimeMs: number
+}
+
+export class PartitionLog {
+  readonly slot: Slot
+  readonly directory: string
+  config: LogConfig
+  readonly #deps: PartitionLogDeps
+  #sealed: SegmentInfo[]
+  #active: Segment
+  #epochs: EpochStart[]
+  #quarantined: Quarantined[]
+  #logStartOffset: number
+  /** Offset of the next record: after the staged ones, after the written ones, after the durable ones. */
+  #nextOffset: number
+  #writtenOffset: number
+  #durableOffset: number
+  #durableBytes: number
+  #staged: Staged[] = []
+  #stagedBytes = 0
+  #lastAppendTimeMs: number
+
+  constructor(
+    deps: PartitionLogDeps,
+    slot: Slot,
+    directory: string,
+    config: LogConfig,
+    start: LogStart,
+  ) {
+    this.#deps = deps
+    this.slot = slot
+    this.directory = directory
+    this.config = config
+    this.#sealed = [...start.sealed]
+    this.#active = start.active
+    this.#epochs = [...start.epochs]
+    this.#quarantined = [...start.quarantined]
+    this.#logStartOffset = start.logStartOffset
+    this.#nextOffset = start.logEndOffset
+    this.#writtenOffset = start.logEndOffset
+    this.#durableOffset = start.logEndOffset
+    this.#durableBytes = start.active.sizeBytes
+    this.#lastAppendTimeMs = Math.max(...this.segments.map((segment) => segment.maxTimestamp))
+  }
+
+  get segments(): SegmentInfo[] {
+    return [...this.#sealed, this.#active.info]
+  }
+
+  get epochs(): readonly EpochStart[] {
+    return this.#epochs
+  }
+
+  get quarantined(): readonly Quarantined[] {
+    return this.#quarantined
+  }
+
+  get logStartOffset(): number {
+    return this.#logStartOffset
+  }
+
+  get leaderEpoch(): number {
+    return this.#epochs.at(-1)!.epoch
+  }
+
+  get state(): LogState {
+    const isSynced = this.config.flushPolicy === 'fsync'
+    return {
+      slot: this.slot,
+      logStartOffset: this.#logStartOffset,
+      logEndOffset: this.#writtenOffset,
+      highWatermark: isSynced ? this.#durableOffset : this.#writtenOffset,
+      activeBytesVisible: isSynced ? this.#durableBytes : this.#active.sizeBytes,
+    }
+  }
+
+  /** Up to where everything is durable, for the recovery checkpoint. */
+  get durable(): { readonly offset: number; readonly segmentBaseOffset: number; readonly position: number } {
+    return {
+      offset: this.#durableOffset,
+      segmentBaseOffset: this.#active.baseOffset,
+      position: this.#durableBytes,
+    }
+  }
+
+  /** Does the flush policy want a sync before the turn ends? */
+  get isSyncDue(): boolean {
+    return this.config.flushPolicy === 'fsync' && this.#active.isDirty
+  }
+
+  /** Gives the batch its place after all that came before; `flush` writes it. A refusal goes to the report at once. */
+  stage(append: Append, report: TurnReport): void {
+    const { batch } = append
+    const refusal = this.#refusalOf(batch)
+    if (refusal) {
+      report.refuse(append.id, ...refusal)
+      return
+    }
+    const logAppendTimeMs = this.#stampAppendTime(batch)
+    const baseOffset = this.#nextOffset
+    const facts = {
+      lastOffset: baseOffset + lastOffsetDeltaOf(batch),
+      sizeBytes: batch.length,
+      maxTimestamp: maxTimestampOf(batch),
+    }
+    if (!this.#makeRoomFor(facts, append, report)) return
+    // A failed write of what was staged before moves the place of this one.
+    if (this.#nextOffset !== baseOffset) return this.stage(append, report)
+    stampBatch(batch, 0, baseOffset, this.leaderEpoch)
+    const position = this.#active.sizeBytes + this.#stagedBytes
+    this.#staged.push({ ...facts, append, baseOffset, position, logAppendTimeMs })
+    this.#stagedBytes += batch.length
+    this.#nextOffset = facts.lastOffset + 1
+  }
+
+  #refusalOf(batch: Uint8Array): [ErrorName, string] | undefined {
+    const at = `${this.directory} at ${this.#nextOffset}`
+    if (batch.length > this.config.segmentBytesMax) {
+      return [
+        'RECORD_LIST_TOO_LARGE',
+        `${at}: ${batch.length} bytes are more than segment.bytes, ${this.config.segmentBytesMax}`,
+      ]
+    }
+    if (!crcMatches(batch, 0, batch.length)) {
+      return ['CORRUPT_MESSAGE', `${at}: the CRC of the batch does not match its bytes`]
+    }
+    if (lastOffsetDeltaOf(batch) < 0) {
+      return ['CORRUPT_MESSAGE', `${at}: the batch ends before it begins`]
+    }
+    return undefined
+  }
+
+  #stampAppendTime(batch: Uint8Array): number {
+    if (this.config.timestampType !== 'LogAppendTime') return -1
+    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, this.#deps.clock.now())
+    stampLogAppendTime(batch, 0, batch.length, this.#lastAppendTimeMs)
+    return this.#lastAppendTimeMs
+  }
+
+  /** @returns false when the append was refused */
+  #makeRoomFor(facts: BatchFacts, append: Append, report: TurnReport): boolean {
+    const mustRoll = () =>
+      this.#active.mustRoll(
+        facts,
+        { batches: this.#staged, sizeBytes: this.#stagedBytes },
+        this.config,
+        this.#deps.clock.now(),
+      )
+    if (!mustRoll()) return true
+    this.flush(report)
+    if (!mustRoll()) return true
+    try {
+      this.#roll(report)
+      return true
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      report.refuse(append.id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+      return false
+    }
+  }
+
+  /** Seals the active segment and begins one at the end offset. Nothing is staged. */
+  #roll(report: TurnReport): void {
+    const { fs, clock, path } = this.#deps
+    report.timeSync(() => this.#active.seal())
+    const closed = this.#active.info
+    const next = orDiskFailure(path, () => this.#createSegment(fs, clock.now()))
+    syncOrDie(path, () => fs.syncDirectory(path))
+    this.#active.release()
+    this.#sealed.push(closed)
+    this.#active = next
+    this.#durableOffset = this.#nextOffset
+    this.#durableBytes = 0
+    report.changed.add(this)
+    report.rolled.push({ slot: this.slot, closed, activeBaseOffset: next.baseOffset })
+  }
+
+  #createSegment(fs: Fs, nowMs: number): Segment {
+    try {
+      return Segment.create(fs, this.#deps.path, nowMs, this.#nextOffset)
+    } catch (error) {
+      for (const suffix of ['.log', '.index', '.timeindex'] as const) {
+        const half = join(this.#deps.path, segmentFile(this.#nextOffset, suffix))
+        if (fs.stat(half)) fs.removeFile(half)
+      }
+      throw error
+    }
+  }
+
+  /** Writes what is staged, with one system call; all of it, or none and every append of it is refused. */
+  flush(report: TurnReport): void {
+    if (this.#staged.length === 0) return
+    const staged = this.#staged
+    const bytes = this.#stagedBytes
+    this.#staged = []
+    this.#stagedBytes = 0
+    try {
+      const pieces = staged.map(({ append }) => append.batch)
+      report.timeWrite(() => this.#active.write(pieces, bytes))
+    } catch (error) {
+      this.#nextOffset = this.#writtenOffset
+      if (!isRefusal(error)) throw error
+      for (const { append } of staged) {
+        report.refuse(append.id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+      }
+      return
+    }
+    for (const each of staged) this.#noteWritten(each, report)
+    this.#writtenOffset = this.#nextOffset
+    this.#active.saveIndexesIfDue()
+    report.changed.add(this)
+    report.batchCount += staged.length
+    report.batchBytes += bytes
+  }
+
+  #noteWritten(each: Staged, report: TurnReport): void {
+    this.#active.note(each, each.position, this.config.indexIntervalBytes)
+    const outcome: Outcome = {
+      id: each.append.id,
+      baseOffset: each.baseOffset,
+      logAppendTimeMs: each.logAppendTimeMs,
+      segmentBaseOffset: this.#active.baseOffset,
+      position: each.position,
+    }
+    report.appended(outcome, each.append.durable)
+  }
+
+  /** Makes everything written durable. @throws {DiskFailure} */
+  sync(): void {
+    this.#active.sync()
+    this.#durableOffset = this.#writtenOffset
+    this.#durableBytes = this.#active.sizeBytes
+  }
+
+  /** Everything durable, files closed. */
+  close(): void {
+    this.sync()
+    this.#active.seal()
+    this.#active.release()
+  }
+
+  /** Gives up the file descriptor until the next write. */
+  rest(): void {
+    this.#active.sync()
+    this.#active.release()
+  }
+}

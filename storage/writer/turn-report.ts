@@ -1,0 +1,97 @@
+// TurnReport: what a turn of the writer has to say, gathered while it runs. Writer thread.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { Clock } from '../clock.ts'
+import type { Outcome, TurnResult } from './commands.ts'
+import type { PartitionLog } from './partition-log.ts'
+
+export class TurnReport {
+  /** Logs that appends were staged in. */
+  readonly touched = new Set<PartitionLog>()
+  /** Logs whose state is other than before. */
+  readonly changed = new Set<PartitionLog>()
+  rolled: TurnResult['rolled'][number][] = []
+  dropped: TurnResult['dropped'][number][] = []
+  batchCount = 0
+  batchBytes = 0
+  #outcomes: Outcome[] = []
+  /** Appends that are written, and answered once they are durable. */
+  #written: Outcome[] = []
+  #writeMs = 0
+  #syncMs = 0
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  done(outcome: Outcome): void {
+    this.#outcomes.push(outcome)
+  }
+
+  refuse(id: number, error: ErrorName, message: string): void {
+    this.#outcomes.push({ id, error, message, baseOffset: -1, logAppendTimeMs: -1 })
+  }
+
+  /** @param durable answer only when a sync has gone well */
+  appended(outcome: Outcome, durable: boolean): void {
+    if (durable) this.#written.push(outcome)
+    else this.#outcomes.push(outcome)
+  }
+
+  /** Every append so far is as durable as it must be. */
+  commit(): void {
+    for (const outcome of this.#written) this.#outcomes.push(outcome)
+    this.#written = []
+  }
+
+  /** Is there an append that can be answered now, while others wait for the disk? */
+  get hasOutcomes(): boolean {
+    return this.#outcomes.length > 0
+  }
+
+  timeWrite(write: () => void): void {
+    const startMs = this.#clock.monotonic()
+    write()
+    this.#writeMs += this.#clock.monotonic() - startMs
+  }
+
+  timeSync(sync: () => void): void {
+    const startMs = this.#clock.monotonic()
+    sync()
+    this.#syncMs += this.#clock.monotonic() - startMs
+  }
+
+  /** What there is to say by now; it is not said again. */
+  take(): TurnResult {
+    const result: TurnResult = {
+      outcomes: this.#outcomes,
+      states: Array.from(this.changed, (log) => log.state),
+      rolled: this.rolled,
+      dropped: this.dropped,
+      batchCount: this.batchCount,
+      batchBytes: this.batchBytes,
+      writeSeconds: this.#writeMs / 1000,
+      syncSeconds: this.#syncMs / 1000,
+    }
+    this.#outcomes = []
+    this.rolled = []
+    this.dropped = []
+    this.batchCount = 0
+    this.batchBytes = 0
+    this.#writeMs = 0
+    this.#syncMs = 0
+    return result
+  }
+
+  /** Forgets what was done, but not yet said: a disk that failed makes all of it doubtful. */
+  takeFatal(reason: string, unanswered: Iterable<number>): TurnResult {
+    this.#outcomes = []
+    this.#written = []
+    this.changed.clear()
+    this.rolled = []
+    this.dropped = []
+    for (const id of unanswered) this.refuse(id, 'KAFKA_STORAGE_ERROR', reason)
+    return { ...this.take(), fatal: reason }
+  }
+}
