@@ -182,7 +182,8 @@ export class Connection {
       answered++
       const last = answer.length - 1
       if (last < 0) sentAll(sent)
-      for (let i = 0; i <= last; i++) this.#outgoing.push({ bytes: answer[i]!, sent: i === last ? sent : undefined })
+      for (let i = 0; i <= last; i++)
+        this.#outgoing.push({ bytes: answer[i]!, sent: i === last ? sent : undefined })
     }
     if (answered > 0) this.#exchanges.splice(0, answered)
   }
@@ -226,7 +227,9 @@ export class Connection {
   }
 
   #account(): void {
-    const heldBytes = this.#isClosed ? 0 : this.#cutter.heldBytes + this.#waitingBytes + this.#runningBytes
+    const heldBytes = this.#isClosed
+      ? 0
+      : this.#cutter.heldBytes + this.#waitingBytes + this.#runningBytes
     const change = heldBytes - this.#heldBytes
     if (change === 0) return
     this.#heldBytes = heldBytes
@@ -261,7 +264,13 @@ export class Connection {
   }
 
   #closeWhenQuiet(): void {
-    if (this.#exchanges.length > 0 || this.#waiting.length > 0 || this.#outgoing.length > 0 || this.#isWriting) return
+    if (
+      this.#exchanges.length > 0 ||
+      this.#waiting.length > 0 ||
+      this.#outgoing.length > 0 ||
+      this.#isWriting
+    )
+      return
     this.close()
   }
 
@@ -270,9 +279,11 @@ export class Connection {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#isEnding = true
-    if (reason !== undefined) this.#deps.log.warn({ remote: this.peer.remoteAddress, reason }, 'connection closed')
+    if (reason !== undefined)
+      this.#deps.log.warn({ remote: this.peer.remoteAddress, reason }, 'connection closed')
     this.#gone.abort()
-    for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined)) sentAll(sent)
+    for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined))
+      sentAll(sent)
     for (const { sent } of this.#outgoing) sentAll(sent)
     this.#exchanges = []
     this.#waiting = []

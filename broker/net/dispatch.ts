@@ -89,7 +89,9 @@ export class Dispatch {
       const response = handler.refuseVersion?.()
       if (response === undefined) {
         const { from, to } = api.versions
-        throw new Disconnect(`${api.name} version ${header.apiVersion}, ${from} to ${to} are served`)
+        throw new Disconnect(
+          `${api.name} version ${header.apiVersion}, ${from} to ${to} are served`,
+        )
       }
       return { api, version: 0, handler: undefined, header, request: response, context, startedAt }
     }
@@ -98,7 +100,12 @@ export class Dispatch {
     return { api, version: header.apiVersion, handler, header, request, context, startedAt }
   }
 
-  #finish(run: Run, exchange: Exchange, response: unknown, onDone: (failure?: Error) => void): void {
+  #finish(
+    run: Run,
+    exchange: Exchange,
+    response: unknown,
+    onDone: (failure?: Error) => void,
+  ): void {
     const { api, version, header } = run
     const seconds = (this.#deps.clock.monotonic() - run.startedAt) / 1000
     this.#deps.observer.requestDone(header.apiKey, seconds, response)
@@ -122,12 +129,17 @@ export class Dispatch {
       onDone(error)
       return
     }
-    if (!(error instanceof KafkaError)) this.#deps.log.error({ ...about(run), err: error }, 'a request failed')
+    if (!(error instanceof KafkaError))
+      this.#deps.log.error({ ...about(run), err: error }, 'a request failed')
     try {
       const response = run.handler!.refuse(run.request as never, errorCodeOf(error), run.context)
       this.#finish(run, exchange, response, onDone)
     } catch (refusal) {
-      onDone(refusal instanceof Disconnect ? refusal : new Disconnect(`${run.api.name} failed: ${String(error)}`))
+      onDone(
+        refusal instanceof Disconnect
+          ? refusal
+          : new Disconnect(`${run.api.name} failed: ${String(error)}`),
+      )
     }
   }
 }

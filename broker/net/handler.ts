@@ -39,7 +39,11 @@ export interface Handler<A extends Api<any, any> = any> {
     context: RequestContext,
   ): ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>
   /** The answer that says `errorCode` to everything that was asked. */
-  refuse(request: RequestOf<A>, errorCode: number, context: RequestContext): ResponseInput<A> | undefined
+  refuse(
+    request: RequestOf<A>,
+    errorCode: number,
+    context: RequestContext,
+  ): ResponseInput<A> | undefined
   /** The answer, in version 0, to a version that this broker does not know. Without it the connection is closed. */
   refuseVersion?(): ResponseInput<A>
 }

@@ -80,7 +80,9 @@ export class Listener {
         if (isNoIpv6 && this.#servers.length > 0) continue
         throw error
       }
-      server.on('error', (error) => this.#deps.log.error({ err: error }, 'a connection could not be accepted'))
+      server.on('error', (error) =>
+        this.#deps.log.error({ err: error }, 'a connection could not be accepted'),
+      )
       this.#servers.push(server)
       chosen = (server.address() as AddressInfo).port
     }
@@ -90,8 +92,15 @@ export class Listener {
     const address = socket.remoteAddress ?? ''
     const count = this.#countByAddress.get(address) ?? 0
     const { connectionsMax, connectionsPerAddressMax, log } = this.#deps
-    if (this.#isClosing || this.#connections.size >= connectionsMax || count >= connectionsPerAddressMax) {
-      log.warn({ remote: address, connections: this.#connections.size, ofAddress: count }, 'connection refused')
+    if (
+      this.#isClosing ||
+      this.#connections.size >= connectionsMax ||
+      count >= connectionsPerAddressMax
+    ) {
+      log.warn(
+        { remote: address, connections: this.#connections.size, ofAddress: count },
+        'connection refused',
+      )
       socket.destroy()
       return
     }

@@ -1,0 +1,223 @@
+// Fetch: batches out of logs, bytes untouched, or a wait until there are some.
+// Versions: 4-17
+// Behaviour: full answers hold every partition asked for; sessions are real; the first partition with data gives its
+// first batch however large (KIP-74); a waiting fetch answers when minBytes are there, after maxWaitMs, or when a
+// partition has an error. Followers are served as consumers are.
+// Not done: read_committed reads to the high watermark, since there are no transactions yet.
+
+import { fetch, type FetchRequest, type FetchResponse } from '../../protocol/api/01_fetch.ts'
+import { batchSizeBytes, recordCountOf } from '../../protocol/batch/header.ts'
+import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
+import { UUID_ZERO, type Offset } from '../../protocol/ids.ts'
+import type { Log, ReadResult, Store, Topic } from '../../storage/store.ts'
+import type { FetchPartition, FetchScope, FetchSessions } from '../fetch/sessions.ts'
+import { epochRefusal } from '../leader-epoch.ts'
+import type { TopicTraffic } from '../metrics/traffic.ts'
+import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Purgatory } from '../purgatory.ts'
+
+const READ_COMMITTED = 1
+const TOPIC_ID_VERSION_MIN = 13
+const NO_RECORDS = new Uint8Array(0)
+
+type TopicAnswer = FetchResponse['responses'][number]
+type PartitionAnswer = TopicAnswer['partitions'][number]
+
+interface FetchDeps {
+  readonly store: Store
+  readonly sessions: FetchSessions
+  readonly purgatory: Purgatory
+  readonly traffic: TopicTraffic
+  readonly fetchBytesMax: number
+}
+
+export function fetchHandler(deps: FetchDeps): Handler<typeof fetch> {
+  return {
+    api: fetch,
+    handle: (request, context) => new Fetch(deps, request, context).run(),
+    refuse: (request, code, { version }) => refuseAll(request, code, version),
+  }
+}
+
+/** Before sessions there is no place for an error but the partitions. */
+function refuseAll(request: FetchRequest, code: number, version: number): FetchResponse {
+  if (version >= 7) return { errorCode: code, responses: [] }
+  const responses = request.topics.map(({ topic, topicId, partitions }) => {
+    return {
+      topic,
+      topicId,
+      partitions: partitions.map(({ partition }) => failed(partition, code)),
+    }
+  })
+  return { responses }
+}
+
+function failed(partition: number, code: number): PartitionAnswer {
+  return {
+    partitionIndex: partition,
+    errorCode: code,
+    highWatermark: -1,
+    abortedTransactions: null,
+    records: NO_RECORDS,
+  }
+}
+
+/** One request. */
+class Fetch {
+  readonly #deps: FetchDeps
+  readonly #request: FetchRequest
+  readonly #context: RequestContext
+  readonly #scope: FetchScope
+  readonly #responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = []
+  #bytesLeft: number
+  #bytesRead = 0
+
+  constructor(deps: FetchDeps, request: FetchRequest, context: RequestContext) {
+    this.#deps = deps
+    this.#request = request
+    this.#context = context
+    this.#scope = deps.sessions.begin(request, context.version >= TOPIC_ID_VERSION_MIN)
+    this.#bytesLeft = Math.min(request.maxBytes, deps.fetchBytesMax)
+  }
+
+  async run(): Promise<FetchResponse> {
+    const { maxWaitMs } = this.#request
+    if (maxWaitMs > 0 && !this.#isReady()) {
+      const { purgatory } = this.#deps
+      await purgatory.wait(this.#logs(), () => this.#isReady(), maxWaitMs, this.#context.peer.gone)
+    }
+    for (const asked of this.#scope.partitions) {
+      const reading = this.#readPartition(asked)
+      if (reading instanceof Promise) await reading
+    }
+    return { sessionId: this.#scope.sessionId, responses: this.#responses }
+  }
+
+  /** Are there bytes enough, or is there an error to tell? */
+  #isReady(): boolean {
+    const { minBytes } = this.#request
+    const { partitions } = this.#scope
+    if (partitions.length === 0) return !this.#scope.isIncremental
+    let available = 0
+    for (const asked of partitions) {
+      const log = this.#logOf(asked)
+      if (typeof log === 'string' || refusalOf(log, asked) !== undefined) return true
+      if (asked.fetchOffset < log.highWatermark)
+        available += log.bytesAvailable(asked.fetchOffset as Offset)
+      if (available >= minBytes && available > 0) return true
+    }
+    return available >= minBytes
+  }
+
+  #logs(): Log[] {
+    return this.#scope.partitions
+      .map((asked) => this.#logOf(asked))
+      .filter((log) => typeof log !== 'string')
+  }
+
+  #logOf({ topic: name, topicId, partition }: FetchPartition): Log | ErrorName {
+    const { store } = this.#deps
+    let topic: Topic | undefined
+    if (topicId === UUID_ZERO) topic = store.topics.get(name)
+    else {
+      topic = store.topics.getById(topicId)
+      if (topic === undefined) return 'UNKNOWN_TOPIC_ID'
+    }
+    const log = topic === undefined ? undefined : store.log(topic.name, partition)
+    return log ?? 'UNKNOWN_TOPIC_OR_PARTITION'
+  }
+
+  #readPartition(asked: FetchPartition): void | Promise<void> {
+    const log = this.#logOf(asked)
+    const refusal = typeof log === 'string' ? log : refusalOf(log, asked)
+    if (refusal !== undefined) return this.#answerError(asked, errorCode(refusal))
+    return this.#read(asked, log as Log)
+  }
+
+  #read(asked: FetchPartition, log: Log): void | Promise<void> {
+    const bytesMax = Math.min(asked.partitionMaxBytes, this.#bytesLeft)
+    const isFirst = this.#bytesRead === 0
+    if (asked.fetchOffset >= log.highWatermark || (bytesMax <= 0 && !isFirst)) {
+      return this.#answer(asked, log, NO_RECORDS)
+    }
+    try {
+      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst)
+      if (!(read instanceof Promise)) return this.#took(asked, log, read)
+      return read.then(
+        (late) => this.#took(asked, log, late),
+        (error: unknown) => this.#readFailed(asked, error),
+      )
+    } catch (error) {
+      return this.#readFailed(asked, error)
+    }
+  }
+
+  #readFailed(asked: FetchPartition, error: unknown): void {
+    if (!(error instanceof KafkaError)) throw error
+    this.#answerError(asked, errorCodeOf(error))
+  }
+
+  #took(asked: FetchPartition, log: Log, read: ReadResult): void {
+    const { bytes } = read
+    this.#context.whenSent(() => read.release())
+    this.#bytesRead += bytes.length
+    this.#bytesLeft -= bytes.length
+    if (bytes.length > 0) {
+      this.#deps.traffic.fetched(log.topic.name, recordCountIn(bytes), bytes.length)
+      this.#scope.moveToEnd(asked)
+    }
+    this.#answer(asked, log, bytes)
+  }
+
+  #answer(asked: FetchPartition, log: Log, records: Uint8Array): void {
+    const { highWatermark, lastStableOffset, logStartOffset } = log
+    const isNews =
+      records.length > 0 ||
+      asked.highWatermark !== highWatermark ||
+      asked.logStartOffset !== logStartOffset
+    asked.highWatermark = highWatermark
+    asked.logStartOffset = logStartOffset
+    if (this.#scope.isIncremental && !isNews) return
+    this.#push(asked, {
+      partitionIndex: asked.partition,
+      errorCode: 0,
+      highWatermark,
+      lastStableOffset,
+      logStartOffset,
+      abortedTransactions: this.#request.isolationLevel === READ_COMMITTED ? [] : null,
+      records,
+    })
+  }
+
+  #answerError(asked: FetchPartition, code: number): void {
+    asked.highWatermark = -1
+    this.#push(asked, failed(asked.partition, code))
+  }
+
+  #push({ topic, topicId }: FetchPartition, answer: PartitionAnswer): void {
+    const last = this.#responses.at(-1)
+    if (last?.topic === topic && last.topicId === topicId) last.partitions.push(answer)
+    else this.#responses.push({ topic, topicId, partitions: [answer] })
+  }
+}
+
+function refusalOf(
+  log: Log,
+  { currentLeaderEpoch, fetchOffset }: FetchPartition,
+): ErrorName | undefined {
+  const refusal = epochRefusal(log, currentLeaderEpoch)
+  if (refusal !== undefined) return refusal
+  return fetchOffset < log.logStartOffset || fetchOffset > log.logEndOffset
+    ? 'OFFSET_OUT_OF_RANGE'
+    : undefined
+}
+
+function recordCountIn(batches: Uint8Array): number {
+  let recordCount = 0
+  for (let at = 0; ;) {
+    const sizeBytes = batchSizeBytes(batches, at)
+    if (sizeBytes === undefined || sizeBytes > batches.length - at) return recordCount
+    recordCount += recordCountOf(batches, at)
+    at += sizeBytes
+  }
+}

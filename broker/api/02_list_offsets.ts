@@ -1,0 +1,124 @@
+// ListOffsets: the offset of a time, or of an end of the log.
+// Versions: 1-10
+// Behaviour: looks inside batches, so the answer is a record and not where a batch begins; nothing above the high
+// watermark is seen. A partition that is asked for twice is refused.
+// Not done: read_committed means the high watermark, since there are no transactions yet.
+
+import {
+  listOffsets,
+  type ListOffsetsRequest,
+  type ListOffsetsResponse,
+} from '../../protocol/api/02_list_offsets.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import type { Log, Store } from '../../storage/store.ts'
+import { epochRefusal } from '../leader-epoch.ts'
+import type { Handler } from '../net/handler.ts'
+
+/** Timestamps that are questions of their own, and the versions that have them. */
+const LATEST = -1
+const EARLIEST = -2
+const MAX_TIMESTAMP = -3
+const EARLIEST_LOCAL = -4
+const LATEST_TIERED = -5
+const versionMins = new Map([
+  [LATEST, 1],
+  [EARLIEST, 1],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+])
+const READ_COMMITTED = 1
+
+type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number]
+type PartitionAsked = ListOffsetsRequest['topics'][number]['partitions'][number]
+type Found = Pick<PartitionAnswer, 'offset' | 'timestamp'>
+
+export function listOffsetsHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof listOffsets> {
+  return {
+    api: listOffsets,
+    async handle(request, { version }) {
+      const isTwice = duplicatesOf(request)
+      const topics = []
+      for (const { name, partitions } of request.topics) {
+        const answers: PartitionAnswer[] = []
+        for (const asked of partitions) {
+          const isDuplicate = isTwice(name, asked.partitionIndex)
+          if (isDuplicate) answers.push(failed(asked, errorCode('INVALID_REQUEST')))
+          else
+            answers.push(
+              await answerFor(store.log(name, asked.partitionIndex), asked, request, version),
+            )
+        }
+        topics.push({ name, partitions: answers })
+      }
+      return { topics }
+    },
+    refuse: ({ topics }, code) => ({
+      topics: topics.map(({ name, partitions }) => {
+        return { name, partitions: partitions.map((asked) => failed(asked, code)) }
+      }),
+    }),
+  }
+}
+
+function failed({ partitionIndex }: PartitionAsked, code: number): PartitionAnswer {
+  return { partitionIndex, errorCode: code }
+}
+
+async function answerFor(
+  log: Log | undefined,
+  asked: PartitionAsked,
+  request: ListOffsetsRequest,
+  version: number,
+): Promise<PartitionAnswer> {
+  if (log === undefined) return failed(asked, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+  const refusal = epochRefusal(log, asked.currentLeaderEpoch)
+  if (refusal !== undefined) return failed(asked, errorCode(refusal))
+  if (asked.timestamp < 0 && version < (versionMins.get(asked.timestamp) ?? Infinity)) {
+    return failed(asked, errorCode('UNSUPPORTED_VERSION'))
+  }
+  try {
+    const found = await lookUp(log, asked.timestamp, request.isolationLevel === READ_COMMITTED)
+    const leaderEpoch = found.offset === -1 ? -1 : log.leaderEpoch
+    return { partitionIndex: asked.partitionIndex, errorCode: 0, ...found, leaderEpoch }
+  } catch (error) {
+    if (error instanceof KafkaError) return failed(asked, errorCodeOf(error))
+    throw error
+  }
+}
+
+async function lookUp(log: Log, timestamp: number, isCommittedOnly: boolean): Promise<Found> {
+  switch (timestamp) {
+    case LATEST:
+      return { offset: isCommittedOnly ? log.lastStableOffset : log.highWatermark, timestamp: -1 }
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return { offset: log.logStartOffset, timestamp: -1 }
+    case LATEST_TIERED:
+      return NOTHING
+    case MAX_TIMESTAMP:
+      return (await log.offsetForMaxTimestamp()) ?? NOTHING
+    default:
+      return (await log.offsetForTimestamp(timestamp)) ?? NOTHING
+  }
+}
+
+const NOTHING: Found = { offset: -1, timestamp: -1 }
+
+/** @returns a test: does the request name this partition more than once? */
+function duplicatesOf(request: ListOffsetsRequest): (name: string, partition: number) => boolean {
+  const seen = new Set<string>()
+  const twice = new Set<string>()
+  for (const { name, partitions } of request.topics) {
+    for (const { partitionIndex } of partitions) {
+      const key = `${name}/${partitionIndex}`
+      if (seen.has(key)) twice.add(key)
+      seen.add(key)
+    }
+  }
+  return (name, partition) => twice.size > 0 && twice.has(`${name}/${partition}`)
+}

@@ -1,0 +1,128 @@
+// What the broker holds against a produced batch by its header alone; the writer checks the CRC and the sequence.
+// Network thread. Nothing here looks at records. Order and codes: Apache Kafka's.
+
+import {
+  attributesOf,
+  BATCH_OVERHEAD_BYTES,
+  baseSequenceOf,
+  baseTimestampOf,
+  batchSizeBytes,
+  CODEC_MASK,
+  CONTROL_BIT,
+  lastOffsetDeltaOf,
+  LOG_APPEND_TIME_BIT,
+  MAGIC,
+  magicOf,
+  maxTimestampOf,
+  position,
+  producerIdOf,
+  recordCountOf,
+  TRANSACTIONAL_BIT,
+} from '../protocol/batch/header.ts'
+import { codecIds } from '../protocol/compression/index.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+import type { TopicConfig } from '../storage/config.ts'
+
+/** Produce versions below know no zstd. */
+const ZSTD_VERSION_MIN = 7
+
+interface Refusal {
+  readonly error: ErrorName
+  readonly message: string
+}
+
+/**
+ * @param records what one partition of a Produce request holds; must be one v2 batch
+ * @param version of the Produce request
+ * @param now ms since the epoch
+ */
+export function refusalOf(
+  records: Uint8Array | null,
+  version: number,
+  config: TopicConfig,
+  now: number,
+): Refusal | undefined {
+  if (records === null || records.length === 0) return refusal('INVALID_RECORD', 'no record batch')
+  return (
+    refusalOfSize(records, config['max.message.bytes']) ??
+    refusalOfAttributes(records, version) ??
+    refusalOfCounts(records) ??
+    refusalOfTimestamps(records, config, now)
+  )
+}
+
+function refusal(error: ErrorName, message: string): Refusal {
+  return { error, message }
+}
+
+function refusalOfSize(records: Uint8Array, sizeBytesMax: number): Refusal | undefined {
+  if (records.length > position.magic && magicOf(records) !== MAGIC) {
+    return refusal('INVALID_RECORD', `record format ${magicOf(records)}, only 2 is taken`)
+  }
+  const sizeBytes = batchSizeBytes(records) ?? 0
+  if (sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > records.length) {
+    return refusal('CORRUPT_MESSAGE', `a batch of ${sizeBytes} bytes in ${records.length}`)
+  }
+  if (sizeBytes < records.length)
+    return refusal('INVALID_RECORD', 'more than one batch for a partition')
+  if (sizeBytes > sizeBytesMax) {
+    return refusal(
+      'MESSAGE_TOO_LARGE',
+      `a batch of ${sizeBytes} bytes, max.message.bytes is ${sizeBytesMax}`,
+    )
+  }
+  return undefined
+}
+
+function refusalOfAttributes(batch: Uint8Array, version: number): Refusal | undefined {
+  const attributes = attributesOf(batch)
+  const codecId = attributes & CODEC_MASK
+  if (codecId > codecIds.zstd) return refusal('UNSUPPORTED_COMPRESSION_TYPE', `codec ${codecId}`)
+  if (codecId === codecIds.zstd && version < ZSTD_VERSION_MIN) {
+    return refusal(
+      'UNSUPPORTED_COMPRESSION_TYPE',
+      `zstd in Produce ${version}, it needs ${ZSTD_VERSION_MIN}`,
+    )
+  }
+  if (attributes & CONTROL_BIT)
+    return refusal('INVALID_RECORD', 'clients do not write control batches')
+  if (attributes & TRANSACTIONAL_BIT)
+    return refusal('INVALID_TXN_STATE', 'there are no transactions yet')
+  if (attributes & LOG_APPEND_TIME_BIT)
+    return refusal('INVALID_TIMESTAMP', 'only the broker sets LogAppendTime')
+  return undefined
+}
+
+function refusalOfCounts(batch: Uint8Array): Refusal | undefined {
+  const recordCount = recordCountOf(batch)
+  const lastOffsetDelta = lastOffsetDeltaOf(batch)
+  if (recordCount <= 0 || lastOffsetDelta !== recordCount - 1) {
+    return refusal(
+      'INVALID_RECORD',
+      `${recordCount} records, the last one at offset delta ${lastOffsetDelta}`,
+    )
+  }
+  if (producerIdOf(batch) >= 0 && baseSequenceOf(batch) < 0) {
+    return refusal('INVALID_RECORD', 'a producer id without a sequence')
+  }
+  return undefined
+}
+
+/** Looks at the first and the largest timestamp, as the header has them; -1 is none. */
+function refusalOfTimestamps(
+  batch: Uint8Array,
+  config: TopicConfig,
+  now: number,
+): Refusal | undefined {
+  if (config['message.timestamp.type'] === 'LogAppendTime') return undefined
+  const latest = now + config['message.timestamp.after.max.ms']
+  const newest = maxTimestampOf(batch)
+  if (newest > latest)
+    return refusal('INVALID_TIMESTAMP', `timestamp ${newest} is later than ${latest}`)
+  const earliest = now - config['message.timestamp.before.max.ms']
+  const first = baseTimestampOf(batch)
+  if (first !== -1 && first < earliest) {
+    return refusal('INVALID_TIMESTAMP', `timestamp ${first} is earlier than ${earliest}`)
+  }
+  return undefined
+}

@@ -1,0 +1,248 @@
+// Broker configuration: one table that yields types, validation, DescribeConfigs and docs/reference/configs.md.
+// Names, types and defaults are Apache Kafka's where it has them. Read once at start. Defaults of topics: storage/config.ts
+
+import { readFileSync } from 'node:fs'
+import { parse as parseYaml } from 'yaml'
+import { KafkaError } from '../protocol/errors.ts'
+import { flag, oneOf, row, topicDefaultNames, topicDefaults, whole } from '../storage/config.ts'
+import type { ConfigSpec } from '../storage/config.ts'
+import { nearestName } from '../storage/nearest-name.ts'
+
+const MIB = 1024 * 1024
+
+function text(fallback: string, allowed: string, says: string): ConfigSpec<string> {
+  return row('string', fallback, allowed, { says }, (value) => value.trim())
+}
+
+/** Every property of the broker itself, in order of name. */
+export const brokerConfigs = {
+  'advertised.listeners': row(
+    'string',
+    '',
+    'HOST:PORT, HOST, or nothing',
+    {
+      says: 'The address that clients are told to connect to. Nothing: the one that they dialled.',
+    },
+    (value) => parseAdvertised(value.trim()),
+  ),
+  'auto.create.topics.enable': flag(true, {
+    says: 'Whether asking for the metadata of a topic that does not exist creates it.',
+  }),
+  'connection.frame.timeout.ms': whole('int', 30_000, 1, {
+    says: 'A connection whose request has not arrived whole after this time is closed.',
+  }),
+  'connection.held.max.bytes': whole('int', 4 * MIB, 1, {
+    says: 'Requests of one connection that wait or run; above it the connection is not read. One request may be larger.',
+  }),
+  'connection.unsent.max.bytes': whole('int', MIB, 1, {
+    says: 'Answers that a client has not yet taken; above it none of its further requests starts. One answer may be larger.',
+  }),
+  'connection.write.timeout.ms': whole('int', 30_000, 1, {
+    says: 'A client that takes nothing of its answers for this time is disconnected.',
+  }),
+  'connections.max.idle.ms': whole('long', 600_000, 1, {
+    says: 'A connection without a request for this time is closed.',
+  }),
+  'default.replication.factor': whole(
+    'int',
+    1,
+    1,
+    { says: 'Replicas of a new topic. There is one node.' },
+    1n,
+  ),
+  'delete.topic.enable': flag(true, { says: 'Whether topics can be deleted.' }),
+  'fetch.max.bytes': whole('int', 57_671_680, 1024, {
+    says: 'The most that one Fetch answers, unless its first batch alone is larger.',
+  }),
+  host: text(
+    '127.0.0.1,::1',
+    'addresses, comma-separated',
+    'The addresses to listen on. Others than loopback need i.accept.unauthenticated.network.',
+  ),
+  'http.host': text(
+    '127.0.0.1',
+    'an address',
+    'The address of the HTTP server for metrics and health.',
+  ),
+  'http.port': whole(
+    'int',
+    9644,
+    -1,
+    { says: 'The port of the HTTP server for metrics and health; 0 for a free one, -1 for none.' },
+    65_535n,
+  ),
+  'i.accept.unauthenticated.network': flag(false, {
+    says: 'Whether to listen on addresses that other machines reach, where anybody can read, write and delete everything.',
+  }),
+  'inbox.max.bytes': whole('int', 32 * MIB, MIB, {
+    says: 'Batches that wait for the writer; above it no connection is read.',
+  }),
+  'log.dir': text('data', 'a directory', 'Where everything is kept.'),
+  'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
+    says: 'How much the process log tells.',
+  }),
+  'max.connections': whole('int', 20_000, 1, { says: 'Connections at the same time.' }),
+  'max.connections.per.ip': whole('int', 2_147_483_647, 1, {
+    says: 'Connections at the same time from one address.',
+  }),
+  'max.incremental.fetch.session.cache.slots': whole('int', 1000, 0, {
+    says: 'Fetch sessions at the same time. Consumers beyond them work without one.',
+  }),
+  'metrics.topics.max': whole('int', 1000, 0, {
+    says: 'Topics with metrics of their own; the others are counted together as `other`.',
+  }),
+  'num.partitions': whole('int', 1, 1, {
+    says: 'Partitions of a new topic, unless its creator says.',
+  }),
+  port: whole(
+    'int',
+    9092,
+    0,
+    { says: 'The port that Kafka clients connect to; 0 for a free one.' },
+    65_535n,
+  ),
+  'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
+    says: 'Requests of all connections that arrive, wait or run; above it no connection is read.',
+  }),
+  'shutdown.timeout.ms': whole('int', 8000, 0, {
+    says: 'How long a stopping broker lets clients take the answers to what they have asked.',
+  }),
+  'socket.request.max.bytes': whole('int', 104_857_600, 64 * 1024, {
+    says: 'The largest request.',
+  }),
+} as const satisfies Record<string, ConfigSpec>
+
+type BrokerConfigName = keyof typeof brokerConfigs
+
+/** Every property of the broker, parsed. Bytes, ms. */
+export type BrokerConfig = {
+  readonly [Name in BrokerConfigName]: (typeof brokerConfigs)[Name] extends ConfigSpec<infer Value>
+    ? Value
+    : never
+}
+
+const brokerConfigNames = Object.keys(brokerConfigs) as BrokerConfigName[]
+const topicDefaultBrokerNames = topicDefaultNames.map(([brokerName]) => brokerName)
+
+/** Every name that a flag, the environment or a file may set. */
+export const configNames: readonly string[] = [
+  ...new Set([...brokerConfigNames, ...topicDefaultBrokerNames]),
+].sort()
+
+/** Address that clients are told to use instead of the one that they dialled. */
+export interface Advertised {
+  readonly host: string
+  /** Undefined: the port that they dialled. */
+  readonly port: number | undefined
+}
+
+/** Properties as text by name, and where they come from, for messages: 'flag', '/etc/millrace.yaml'. */
+export interface ConfigSource {
+  readonly origin: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+export interface Settings {
+  readonly broker: BrokerConfig
+  /** Defaults of topic configs that broker properties set: text by topic property name. */
+  readonly topicDefaults: Readonly<Record<string, string>>
+  /** What was set, as text by property name, and by whom. Everything else has its default. */
+  readonly given: ReadonlyMap<string, { readonly text: string; readonly origin: string }>
+}
+
+/**
+ * @param sources the first one that sets a property wins
+ * @throws {KafkaError} INVALID_CONFIG: what, where, and what to try
+ */
+export function readSettings(sources: readonly ConfigSource[]): Settings {
+  const given = new Map<string, { text: string; origin: string }>()
+  for (const { origin, properties } of sources) {
+    for (const [name, value] of Object.entries(properties)) {
+      if (!configNames.includes(name)) throw unknownProperty(name, origin)
+      if (!given.has(name)) given.set(name, { text: value, origin })
+    }
+  }
+  const broker: Record<string, unknown> = {}
+  for (const name of brokerConfigNames) {
+    const spec: ConfigSpec = brokerConfigs[name]
+    const { text, origin } = given.get(name) ?? { text: spec.default, origin: 'default' }
+    const value = spec.parse(text)
+    if (value === undefined) {
+      throw new KafkaError(
+        'INVALID_CONFIG',
+        `${name}=${text} (${origin}): want ${spec.allowed} (${spec.type})`,
+      )
+    }
+    broker[name] = value
+  }
+  const texts = Object.fromEntries([...given].map(([name, { text }]) => [name, text]))
+  return { broker: broker as BrokerConfig, topicDefaults: topicDefaults(texts), given }
+}
+
+function unknownProperty(name: string, origin: string): KafkaError {
+  const nearest = nearestName(name, configNames)
+  const hint =
+    nearest === undefined ? 'docs/reference/configs.md lists them all' : `did you mean ${nearest}?`
+  return new KafkaError(
+    'INVALID_CONFIG',
+    `unknown property ${name.slice(0, 256)} (${origin}); ${hint}`,
+  )
+}
+
+/** Environment variables of the clients, which the broker passes over. */
+const CLIENT_VARIABLES = new Set(['MILLRACE_BROKERS'])
+
+/** MILLRACE_LOG_RETENTION_MS sets log.retention.ms. */
+export function environmentSource(
+  environment: Readonly<Record<string, string | undefined>>,
+): ConfigSource {
+  const properties: Record<string, string> = {}
+  for (const [variable, value] of Object.entries(environment)) {
+    if (value === undefined || !variable.startsWith('MILLRACE_') || CLIENT_VARIABLES.has(variable))
+      continue
+    properties[variable.slice('MILLRACE_'.length).toLowerCase().replaceAll('_', '.')] = value
+  }
+  return { origin: 'environment', properties }
+}
+
+/**
+ * A YAML file of property: value lines.
+ *
+ * @param isOptional a missing file sets nothing
+ * @throws {KafkaError} INVALID_CONFIG when it cannot be read or is no such file
+ */
+export function fileSource(path: string, isOptional = false): ConfigSource {
+  let document: unknown
+  try {
+    document = parseYaml(readFileSync(path, 'utf8')) ?? {}
+  } catch (error) {
+    if (isOptional && (error as NodeJS.ErrnoException).code === 'ENOENT')
+      return { origin: path, properties: {} }
+    throw new KafkaError('INVALID_CONFIG', `${path}: ${(error as Error).message}`, { cause: error })
+  }
+  if (typeof document !== 'object' || Array.isArray(document)) {
+    throw new KafkaError('INVALID_CONFIG', `${path}: want lines of the form "num.partitions: 3"`)
+  }
+  const entries = Object.entries(document!).map(([name, value]) => [
+    name,
+    scalarText(name, value, path),
+  ])
+  return { origin: path, properties: Object.fromEntries(entries) }
+}
+
+function scalarText(name: string, value: unknown, path: string): string {
+  if (Array.isArray(value)) return value.map((item) => scalarText(name, item, path)).join(',')
+  if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
+  throw new KafkaError('INVALID_CONFIG', `${name} (${path}): want one value, or a list of values`)
+}
+
+/** HOST, HOST:PORT, [IPV6]:PORT, with or without PLAINTEXT:// before it. */
+function parseAdvertised(value: string): Advertised | null | undefined {
+  if (value === '') return null
+  const match = /^(?:PLAINTEXT:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/,[\]]+))(?::(\d{1,5}))?$/.exec(
+    value,
+  )
+  if (match === null) return undefined
+  const port = match[3] === undefined ? undefined : Number(match[3])
+  return port !== undefined && port > 65_535 ? undefined : { host: (match[1] ?? match[2])!, port }
+}

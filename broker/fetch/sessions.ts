@@ -1,0 +1,186 @@
+// FetchSessions (KIP-227): a consumer of many partitions says only what changed, and hears only what changed.
+// Owns the cached partitions of every session, in a bounded number of slots. Network thread.
+
+import { randomInt } from 'node:crypto'
+import type { FetchRequest } from '../../protocol/api/01_fetch.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
+import type { Clock } from '../../storage/clock.ts'
+
+/** A session unused for this long gives up its slot to a new one. */
+const UNUSED_MS_MIN = 120_000
+const INT32_MAX = 0x7fff_ffff
+
+const NO_SESSION = 0
+/** Epochs with a meaning of their own. */
+const FIRST_EPOCH = 0
+const FINAL_EPOCH = -1
+
+/** A partition that a client fetches. In a session it lives on from request to request. */
+export interface FetchPartition {
+  /** '' when the client says ids, and the other way round. */
+  readonly topic: string
+  readonly topicId: Uuid
+  readonly partition: number
+  fetchOffset: number
+  partitionMaxBytes: number
+  currentLeaderEpoch: number
+  /** What the client was last told; -1 for nothing. */
+  highWatermark: number
+  logStartOffset: number
+}
+
+/** What one request fetches, and how it is to be answered. */
+export interface FetchScope {
+  readonly partitions: readonly FetchPartition[]
+  /** To answer; 0 for none. */
+  readonly sessionId: number
+  /** Only partitions with news are answered. */
+  readonly isIncremental: boolean
+  /** Puts a partition that gave data behind the others, so that all get their turn. */
+  moveToEnd(partition: FetchPartition): void
+}
+
+interface Session {
+  readonly id: number
+  readonly usesTopicIds: boolean
+  readonly partitions: Map<string, FetchPartition>
+  /** The epoch that the next request must have. */
+  epoch: number
+  /** Monotonic ms. */
+  usedAt: number
+}
+
+export class FetchSessions {
+  readonly #slotsMax: number
+  readonly #clock: Clock
+  /** Least recently used first. */
+  readonly #sessions = new Map<number, Session>()
+
+  constructor(slotsMax: number, clock: Clock) {
+    this.#slotsMax = slotsMax
+    this.#clock = clock
+  }
+
+  get count(): number {
+    return this.#sessions.size
+  }
+
+  /**
+   * What a request asks for, its session taken into account.
+   *
+   * @param usesTopicIds true from version 13 on
+   * @throws {KafkaError} FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
+   */
+  begin(request: FetchRequest, usesTopicIds: boolean): FetchScope {
+    const { sessionId, sessionEpoch } = request
+    if (sessionEpoch === FINAL_EPOCH) {
+      this.#sessions.delete(sessionId)
+      return full(partitionsOf(request))
+    }
+    if (sessionEpoch === FIRST_EPOCH) {
+      this.#sessions.delete(sessionId)
+      return this.#create(partitionsOf(request), usesTopicIds)
+    }
+    const session = this.#continue(sessionId, sessionEpoch, usesTopicIds)
+    for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
+      for (const partition of partitions)
+        session.partitions.delete(keyOf({ topic, topicId, partition }))
+    }
+    for (const asked of partitionsOf(request)) {
+      const known = session.partitions.get(keyOf(asked))
+      if (known === undefined) session.partitions.set(keyOf(asked), asked)
+      else {
+        known.fetchOffset = asked.fetchOffset
+        known.partitionMaxBytes = asked.partitionMaxBytes
+        known.currentLeaderEpoch = asked.currentLeaderEpoch
+      }
+    }
+    return scopeOf(session, true)
+  }
+
+  #continue(id: number, epoch: number, usesTopicIds: boolean): Session {
+    const session = this.#sessions.get(id)
+    if (session === undefined)
+      throw new KafkaError('FETCH_SESSION_ID_NOT_FOUND', `fetch session ${id}`)
+    if (epoch !== session.epoch) {
+      const message = `fetch session ${id} is at epoch ${session.epoch}, not ${epoch}`
+      throw new KafkaError('INVALID_FETCH_SESSION_EPOCH', message)
+    }
+    if (usesTopicIds !== session.usesTopicIds) {
+      throw new KafkaError(
+        'FETCH_SESSION_TOPIC_ID_ERROR',
+        `fetch session ${id} mixes topic names and ids`,
+      )
+    }
+    session.epoch = epoch === INT32_MAX ? 1 : epoch + 1
+    session.usedAt = this.#clock.monotonic()
+    this.#sessions.delete(id)
+    this.#sessions.set(id, session)
+    return session
+  }
+
+  #create(partitions: readonly FetchPartition[], usesTopicIds: boolean): FetchScope {
+    if (partitions.length === 0 || !this.#makeRoom()) return full(partitions)
+    const session: Session = {
+      id: this.#freeId(),
+      usesTopicIds,
+      partitions: new Map(partitions.map((each) => [keyOf(each), each])),
+      epoch: 1,
+      usedAt: this.#clock.monotonic(),
+    }
+    this.#sessions.set(session.id, session)
+    return { ...scopeOf(session, false), partitions }
+  }
+
+  #makeRoom(): boolean {
+    if (this.#sessions.size < this.#slotsMax) return true
+    const [oldest] = this.#sessions.values()
+    if (oldest === undefined || this.#clock.monotonic() - oldest.usedAt < UNUSED_MS_MIN)
+      return false
+    this.#sessions.delete(oldest.id)
+    return true
+  }
+
+  #freeId(): number {
+    for (;;) {
+      const id = randomInt(1, INT32_MAX)
+      if (!this.#sessions.has(id)) return id
+    }
+  }
+}
+
+function scopeOf(session: Session, isIncremental: boolean): FetchScope {
+  return {
+    partitions: [...session.partitions.values()],
+    sessionId: session.id,
+    isIncremental,
+    moveToEnd(partition) {
+      const key = keyOf(partition)
+      if (session.partitions.delete(key)) session.partitions.set(key, partition)
+    },
+  }
+}
+
+function full(partitions: readonly FetchPartition[]): FetchScope {
+  return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {} }
+}
+
+function partitionsOf(request: FetchRequest): FetchPartition[] {
+  const asked: FetchPartition[] = []
+  for (const { topic, topicId, partitions } of request.topics) {
+    for (const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of partitions) {
+      const limits = { fetchOffset, partitionMaxBytes, currentLeaderEpoch }
+      asked.push({ topic, topicId, partition, ...limits, highWatermark: -1, logStartOffset: -1 })
+    }
+  }
+  return asked
+}
+
+function keyOf({
+  topic,
+  topicId,
+  partition,
+}: Pick<FetchPartition, 'topic' | 'topicId' | 'partition'>): string {
+  return topicId === UUID_ZERO ? `${topic}/${partition}` : `${topicId}/${partition}`
+}

@@ -1,0 +1,12 @@
+// Fencing by leader epoch (KIP-320): a client that knows another epoch than ours first learns the current one.
+
+import type { ErrorName } from '../protocol/errors.ts'
+import type { Log } from '../storage/store.ts'
+
+const NOT_CHECKED = -1
+
+/** @param currentLeaderEpoch what the client believes; -1 for no check */
+export function epochRefusal(log: Log, currentLeaderEpoch: number): ErrorName | undefined {
+  if (currentLeaderEpoch === NOT_CHECKED || currentLeaderEpoch === log.leaderEpoch) return undefined
+  return currentLeaderEpoch < log.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+}
