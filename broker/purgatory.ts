@@ -54,7 +54,7 @@ export class Purgatory {
     if (this.#waitingByLog.size === 0) return
     for (const log of logs) {
       const waiting = this.#waitingByLog.get(log)
-      if (waiting !== undefined) for (const lookAgain of [...waiting]) lookAgain()
+      if (waiting !== undefined) for (const lookAgain of waiting) lookAgain()
     }
   }
 

@@ -76,10 +76,14 @@ export function batchSizeBytes(bytes: Uint8Array, at = 0): number | undefined {
  */
 export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
   if (bytes.length - at < BATCH_OVERHEAD_BYTES) {
-    throw new KafkaError('CORRUPT_MESSAGE', `${bytes.length - at} bytes are too few for a batch header`)
+    throw new KafkaError(
+      'CORRUPT_MESSAGE',
+      `${bytes.length - at} bytes are too few for a batch header`,
+    )
   }
   const sizeBytes = LOG_OVERHEAD_BYTES + int32At(bytes, at + position.batchLength)
-  if (sizeBytes < BATCH_OVERHEAD_BYTES) throw new KafkaError('CORRUPT_MESSAGE', `a batch of ${sizeBytes} bytes`)
+  if (sizeBytes < BATCH_OVERHEAD_BYTES)
+    throw new KafkaError('CORRUPT_MESSAGE', `a batch of ${sizeBytes} bytes`)
   const attributes = attributesOf(bytes, at)
   return {
     baseOffset: baseOffsetOf(bytes, at),
@@ -93,7 +97,7 @@ export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
     isTransactional: (attributes & TRANSACTIONAL_BIT) !== 0,
     isControl: (attributes & CONTROL_BIT) !== 0,
     lastOffsetDelta: lastOffsetDeltaOf(bytes, at),
-    baseTimestamp: int64At(bytes, at + position.baseTimestamp),
+    baseTimestamp: baseTimestampOf(bytes, at),
     maxTimestamp: maxTimestampOf(bytes, at),
     producerId: producerIdOf(bytes, at),
     producerEpoch: producerEpochOf(bytes, at),
@@ -124,6 +128,10 @@ export function lastOffsetDeltaOf(bytes: Uint8Array, at = 0): number {
   return int32At(bytes, at + position.lastOffsetDelta)
 }
 
+export function baseTimestampOf(bytes: Uint8Array, at = 0): number {
+  return int64At(bytes, at + position.baseTimestamp)
+}
+
 export function maxTimestampOf(bytes: Uint8Array, at = 0): number {
   return int64At(bytes, at + position.maxTimestamp)
 }
@@ -146,17 +154,30 @@ export function recordCountOf(bytes: Uint8Array, at = 0): number {
 
 /** Is the checksum that of the batch at `at`, all of whose `sizeBytes` are there? */
 export function crcMatches(bytes: Uint8Array, at: number, sizeBytes: number): boolean {
-  return crc32c(bytes, at + position.attributes, at + sizeBytes) === int32At(bytes, at + position.crc) >>> 0
+  return (
+    crc32c(bytes, at + position.attributes, at + sizeBytes) ===
+    int32At(bytes, at + position.crc) >>> 0
+  )
 }
 
 /** Gives the batch its place in a log, in place. Both fields lie outside the CRC. */
-export function stampBatch(bytes: Uint8Array, at: number, baseOffset: number, leaderEpoch: number): void {
+export function stampBatch(
+  bytes: Uint8Array,
+  at: number,
+  baseOffset: number,
+  leaderEpoch: number,
+): void {
   putInt64(bytes, at + position.baseOffset, baseOffset)
   putInt32(bytes, at + position.leaderEpoch, leaderEpoch)
 }
 
 /** Makes `timestampMs` the time of every record, in place, without decompressing; the CRC is computed anew. */
-export function stampLogAppendTime(bytes: Uint8Array, at: number, sizeBytes: number, timestampMs: number): void {
+export function stampLogAppendTime(
+  bytes: Uint8Array,
+  at: number,
+  sizeBytes: number,
+  timestampMs: number,
+): void {
   putInt16(bytes, at + position.attributes, attributesOf(bytes, at) | LOG_APPEND_TIME_BIT)
   putInt64(bytes, at + position.maxTimestamp, timestampMs)
   stampCrc(bytes, at, sizeBytes)
