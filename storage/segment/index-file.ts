@@ -73,7 +73,7 @@ export class IndexFile {
   #write(fd: number): void {
     const bytes = this.#unsaved.subarray(0, this.#unsavedCount * this.entryBytes)
     const start = this.#savedCount * this.entryBytes
-    for (let at = 0; at < bytes.length; ) at += this.#fs.write(fd, bytes.subarray(at), start + at)
+    for (let at = 0; at < bytes.length;) at += this.#fs.write(fd, bytes.subarray(at), start + at)
     this.#savedCount += this.#unsavedCount
     this.#unsavedCount = 0
   }

@@ -127,8 +127,7 @@ export class Segment {
     if (sizeBytes + batch.sizeBytes > config.segmentBytesMax) return true
     if (batch.lastOffset - this.baseOffset > INT32_MAX) return true
     const firstTimestamp = this.#firstTimestamp ?? pending.batches[0]?.maxTimestamp ?? -1
-    const ageMs =
-      firstTimestamp < 0 ? nowMs - this.createdMs : batch.maxTimestamp - firstTimestamp
+    const ageMs = firstTimestamp < 0 ? nowMs - this.createdMs : batch.maxTimestamp - firstTimestamp
     if (ageMs > config.segmentMs) return true
     const newEntries = pending.batches.length + 1
     const entriesMax = (entryBytes: number) => Math.floor(config.indexBytesMax / entryBytes)

@@ -128,7 +128,11 @@ export class PartitionLog {
   }
 
   /** Up to where everything is durable, for the recovery checkpoint. */
-  get durable(): { readonly offset: number; readonly segmentBaseOffset: number; readonly position: number } {
+  get durable(): {
+    readonly offset: number
+    readonly segmentBaseOffset: number
+    readonly position: number
+  } {
     return {
       offset: this.#durableOffset,
       segmentBaseOffset: this.#active.baseOffset,

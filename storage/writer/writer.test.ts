@@ -38,29 +38,32 @@ const append = (slot: number, batch: Uint8Array, durable = true): Append => ({
   durable,
 })
 
-t.test('what was appended is there after a restart, at the offsets that were answered', async (t) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-writer-'))
-  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
-  const opened = writer.turn([
-    { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: true }] },
-  ])
-  t.match(opened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 0, segments: [{}] }] }])
-  const { outcomes, states } = writer.turn([append(0, batchOf(3)), append(0, batchOf(2))])
-  t.match(outcomes, [
-    { baseOffset: 0, position: 0 },
-    { baseOffset: 3, segmentBaseOffset: 0 },
-  ])
-  t.match(states, [{ slot: 0, logEndOffset: 5, highWatermark: 5 }])
-  writer.turn([{ kind: 'close', id: 2, clean: true }])
-  const bytes = readFileSync(join(dataDir, 'a-0', '00000000000000000000.log'))
-  t.strictSame(
-    Array.from(batchesOf(bytes), ({ at }) => baseOffsetOf(bytes, at)),
-    [0, 3],
-  )
-  const again = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
-  const reopened = again.turn([
-    { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: false }] },
-  ])
-  t.match(reopened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 5, highWatermark: 5 }] }])
-})
+t.test(
+  'what was appended is there after a restart, at the offsets that were answered',
+  async (t) => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'millrace-writer-'))
+    t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+    const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
+    const opened = writer.turn([
+      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: true }] },
+    ])
+    t.match(opened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 0, segments: [{}] }] }])
+    const { outcomes, states } = writer.turn([append(0, batchOf(3)), append(0, batchOf(2))])
+    t.match(outcomes, [
+      { baseOffset: 0, position: 0 },
+      { baseOffset: 3, segmentBaseOffset: 0 },
+    ])
+    t.match(states, [{ slot: 0, logEndOffset: 5, highWatermark: 5 }])
+    writer.turn([{ kind: 'close', id: 2, clean: true }])
+    const bytes = readFileSync(join(dataDir, 'a-0', '00000000000000000000.log'))
+    t.strictSame(
+      Array.from(batchesOf(bytes), ({ at }) => baseOffsetOf(bytes, at)),
+      [0, 3],
+    )
+    const again = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
+    const reopened = again.turn([
+      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: false }] },
+    ])
+    t.match(reopened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 5, highWatermark: 5 }] }])
+  },
+)

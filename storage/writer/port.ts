@@ -1,0 +1,77 @@
+// WriterPort: the network thread's end of the way to the writer, wherever the writer runs.
+// Network thread. Forms: thread.ts (a worker), and in-process for tests and embedding.
+
+import type { Command, TurnResult } from './commands.ts'
+import type { LogWriter } from './writer.ts'
+
+export interface WriterPort {
+  /**
+   * Hands a command over, in order. Always takes it; when `isFull`, stop reading what would lead to more.
+   *
+   * @param command an append's batch is copied before this returns
+   */
+  put(command: Command): void
+  /** More waits than the inbox holds; `onDrain` is called when there is room again. */
+  readonly isFull: boolean
+  /** Bytes of batches that wait. */
+  readonly bytesUsed: number
+  /** After the answer to a `close` command: the writer is gone when it resolves. */
+  stop(): Promise<void>
+}
+
+export interface WriterEvents {
+  onResult(result: TurnResult): void
+  onDrain(): void
+  /** The writer ended by itself, for a reason that is not the disk's. Nothing is answered any more. */
+  onDeath(error: Error): void
+}
+
+/** A writer in this thread: what was put during one turn of the loop is one turn of the writer. */
+export class InlineWriterPort implements WriterPort {
+  readonly #writer: LogWriter
+  readonly #events: WriterEvents
+  readonly #bytesMax: number
+  #waiting: Command[] = []
+  #bytesUsed = 0
+
+  constructor(writer: LogWriter, bytesMax: number, events: WriterEvents) {
+    this.#writer = writer
+    this.#bytesMax = bytesMax
+    this.#events = events
+  }
+
+  get bytesUsed(): number {
+    return this.#bytesUsed
+  }
+
+  get isFull(): boolean {
+    return this.#bytesUsed > this.#bytesMax
+  }
+
+  put(command: Command): void {
+    if (this.#waiting.length === 0) setImmediate(() => this.#turn())
+    if (command.kind === 'append') {
+      this.#bytesUsed += command.batch.length
+      this.#waiting.push({ ...command, batch: Uint8Array.from(command.batch) })
+    } else {
+      this.#waiting.push(command)
+    }
+  }
+
+  #turn(): void {
+    const wasFull = this.isFull
+    const commands = this.#waiting
+    this.#waiting = []
+    this.#bytesUsed = 0
+    try {
+      const report = (result: TurnResult) => this.#events.onResult(result)
+      report(this.#writer.turn(commands, report))
+    } catch (error) {
+      this.#events.onDeath(error as Error)
+      return
+    }
+    if (wasFull) this.#events.onDrain()
+  }
+
+  async stop(): Promise<void> {}
+}
