@@ -3,6 +3,7 @@
 // Frames are walked first, which bounds the output and splits what both would take for one frame with junk behind.
 // Source: RFC 8878.
 
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { corrupt, tooLarge, type Compressor } from './bounds.ts'
@@ -109,10 +110,16 @@ interface WebAssemblyGlobal {
 const LEVEL = 3
 const ERROR_OUTPUT_TOO_SMALL = -70
 
-/** Instantiated synchronously: the package's own `init` would make every caller asynchronous. */
+let wasmLibrary: ZstdLibrary | undefined
+
+/** There is one instance; its memory grows to what the largest call took and stays. */
 export function wasmZstd(): ZstdLibrary {
+  return (wasmLibrary ??= libraryOf(instantiate()))
+}
+
+/** Synchronously: the package's own `init` would make every caller asynchronous. */
+function instantiate(): ZstdModule {
   const require = createRequire(import.meta.url)
-  const { readFileSync } = require('node:fs') as typeof import('node:fs')
   const entry = require.resolve('@bokuweb/zstd-wasm')
   const path = (name: string) => `${entry.slice(0, -'index.node.js'.length)}${name}`
   const { Module: wasm } = require(path('module.js')) as { Module: ZstdModule }
@@ -124,7 +131,10 @@ export function wasmZstd(): ZstdLibrary {
     return instance.exports
   }
   wasm.init()
+  return wasm
+}
 
+function libraryOf(wasm: ZstdModule): ZstdLibrary {
   /** @returns what `call` put into `toSize` bytes of the module's memory, or its error as a negative number */
   function withMemory(
     from: Uint8Array,
