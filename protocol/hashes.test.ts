@@ -7,8 +7,12 @@ import { crc32c } from './crc32c.ts'
 import { murmur2, partitionFor } from './murmur2.ts'
 
 const require = createRequire(import.meta.url)
-const kafkajsMurmur2 = require('kafkajs/src/producer/partitioners/default/murmur2') as (key: Buffer) => number
-const kafkajsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number
+const kafkajsMurmur2 = require('kafkajs/src/producer/partitioners/default/murmur2') as (
+  key: Buffer,
+) => number
+const kafkajsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (
+  bytes: Buffer,
+) => number
 
 t.test('CRC-32C gives the check values of RFC 3720', async (t) => {
   const ascending = Uint8Array.from({ length: 32 }, (_, i) => i)
@@ -20,15 +24,18 @@ t.test('CRC-32C gives the check values of RFC 3720', async (t) => {
   t.equal(crc32c(new Uint8Array(0)), 0)
 })
 
-t.test('CRC-32C agrees with another implementation at every length around the switch to native code', async (t) => {
-  const bytes = Buffer.from(Array.from({ length: 600 }, (_, i) => (i * 151 + (i >> 3)) & 0xff))
-  for (let length = 0; length < 520; length++) {
-    const start = length % 9
-    const expected = kafkajsCrc32c(bytes.subarray(start, start + length)) >>> 0
-    if (crc32c(bytes, start, start + length) !== expected) t.fail(`length ${length}`)
-  }
-  t.equal(crc32c(bytes), kafkajsCrc32c(bytes) >>> 0)
-})
+t.test(
+  'CRC-32C agrees with another implementation at every length around the switch to native code',
+  async (t) => {
+    const bytes = Buffer.from(Array.from({ length: 600 }, (_, i) => (i * 151 + (i >> 3)) & 0xff))
+    for (let length = 0; length < 520; length++) {
+      const start = length % 9
+      const expected = kafkajsCrc32c(bytes.subarray(start, start + length)) >>> 0
+      if (crc32c(bytes, start, start + length) !== expected) t.fail(`length ${length}`)
+    }
+    t.equal(crc32c(bytes), kafkajsCrc32c(bytes) >>> 0)
+  },
+)
 
 t.test("murmur2 gives the values of Kafka's own tests", async (t) => {
   const values: [text: string, hash: number][] = [
@@ -44,11 +51,18 @@ t.test("murmur2 gives the values of Kafka's own tests", async (t) => {
 
 t.test('murmur2 and the partition agree with kafkajs for any key', async (t) => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 100 }), fc.integer({ min: 1, max: 1000 }), (bytes, partitionCount) => {
-      const key = Buffer.from(bytes)
-      const hash = kafkajsMurmur2(key)
-      return murmur2(bytes) === hash && partitionFor(bytes, partitionCount) === (hash & 0x7fffffff) % partitionCount
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 100 }),
+      fc.integer({ min: 1, max: 1000 }),
+      (bytes, partitionCount) => {
+        const key = Buffer.from(bytes)
+        const hash = kafkajsMurmur2(key)
+        return (
+          murmur2(bytes) === hash &&
+          partitionFor(bytes, partitionCount) === (hash & 0x7fffffff) % partitionCount
+        )
+      },
+    ),
     { numRuns: 2000 },
   )
   t.pass('2000 keys')

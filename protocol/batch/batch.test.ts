@@ -51,7 +51,8 @@ function read(bytes: Uint8Array, at = 0): PlainRecord[] {
 function readUntilRefused(bytes: Uint8Array): { records: PlainRecord[]; refusal?: KafkaError } {
   const records: PlainRecord[] = []
   try {
-    for (const record of recordsOf(bytes, 0, readBatchHeader(bytes), limits)) records.push(plain(record))
+    for (const record of recordsOf(bytes, 0, readBatchHeader(bytes), limits))
+      records.push(plain(record))
     return { records }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
@@ -69,7 +70,9 @@ const timestamp = fc.oneof(
   fc.constantFrom(-1, 0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 40),
   fc.integer({ min: -(2 ** 51), max: 2 ** 51 }),
 )
-const headers = fc.array(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 8 }), field), { maxLength: 3 })
+const headers = fc.array(fc.tuple(fc.string({ unit: 'grapheme', maxLength: 8 }), field), {
+  maxLength: 3,
+})
 const record = fc.record({ timestamp, key: field, value: field, headers })
 const recordList = fc.array(record, { minLength: 1, maxLength: 20 })
 
@@ -99,19 +102,26 @@ t.test('what others encoded is read, for every codec', async (t) => {
   }
 })
 
-t.test('an uncompressed batch is byte for byte what kafka-python makes of the same records', async (t) => {
-  const { hex } = foreignBatches.find(({ encoder, codec }) => encoder === 'kafka-python' && codec === 'none')!
-  const bytes = build(foreignRecords)
-  stampBatch(bytes, 0, 0, 0) // kafka-python sends epoch 0, Java and we -1
-  t.equal(bytes.toString('hex'), hex)
-})
+t.test(
+  'an uncompressed batch is byte for byte what kafka-python makes of the same records',
+  async (t) => {
+    const { hex } = foreignBatches.find(
+      ({ encoder, codec }) => encoder === 'kafka-python' && codec === 'none',
+    )!
+    const bytes = build(foreignRecords)
+    stampBatch(bytes, 0, 0, 0) // kafka-python sends epoch 0, Java and we -1
+    t.equal(bytes.toString('hex'), hex)
+  },
+)
 
 t.test('any records come back as they were, with every codec', async (t) => {
   for (const codec of codecs) {
     fc.assert(
       fc.property(recordList, (records) => {
         const bytes = build(records, { codec })
-        const read = [...recordsOf(bytes, 0, readBatchHeader(bytes), { decompressedBytesMax: 8 * MIB })].map(plain)
+        const read = [
+          ...recordsOf(bytes, 0, readBatchHeader(bytes), { decompressedBytesMax: 8 * MIB }),
+        ].map(plain)
         t.strictSame(
           read,
           records.map((record, offset) => ({ offset, ...record })),
@@ -134,7 +144,11 @@ t.test('the builder knows its size and count, and grows from any start', async (
 })
 
 t.test('the header says what the producer said', async (t) => {
-  const records = [5000, 9000, 7000].map((timestamp) => ({ timestamp, key: null, value: Buffer.from('v') }))
+  const records = [5000, 9000, 7000].map((timestamp) => ({
+    timestamp,
+    key: null,
+    value: Buffer.from('v'),
+  }))
   const bytes = build(records, {
     codec: 'gzip',
     producerId: 2 ** 40,
@@ -233,7 +247,8 @@ t.test('a batch cut off at any byte is refused, and gives no wrong record before
       }
       const { records: before, refusal } = readUntilRefused(cut)
       const isPrefix = JSON.stringify(before) === JSON.stringify(records.slice(0, before.length))
-      if (refusal?.code !== 'CORRUPT_MESSAGE' || !isPrefix) t.fail(`${codec} cut to ${length}`, { before, refusal })
+      if (refusal?.code !== 'CORRUPT_MESSAGE' || !isPrefix)
+        t.fail(`${codec} cut to ${length}`, { before, refusal })
     }
   }
 })
@@ -259,7 +274,11 @@ t.test('a record count or offsets that are not true are refused', async (t) => {
   }
   const short = Buffer.from(whole)
   putInt32(short, position.lastOffsetDelta, 2)
-  t.equal(readUntilRefused(short).refusal?.code, 'CORRUPT_MESSAGE', 'a record behind the last offset')
+  t.equal(
+    readUntilRefused(short).refusal?.code,
+    'CORRUPT_MESSAGE',
+    'a record behind the last offset',
+  )
   const twice = Buffer.from(whole)
   const offsetDeltaAt = BATCH_OVERHEAD_BYTES + 11 + 4 // the second record's
   t.equal(twice[offsetDeltaAt], 2, 'zig-zag of 1')
@@ -272,21 +291,32 @@ t.test('any bytes where records should be give records or a KafkaError', async (
   const garbage = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
     // Small bytes look like lengths.
-    fc.array(fc.integer({ min: 0, max: 24 }), { maxLength: 200 }).map((list) => Uint8Array.from(list)),
-    fc.array(fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff), { maxLength: 60 }).map((list) => Uint8Array.from(list)),
+    fc
+      .array(fc.integer({ min: 0, max: 24 }), { maxLength: 200 })
+      .map((list) => Uint8Array.from(list)),
+    fc
+      .array(fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff), { maxLength: 60 })
+      .map((list) => Uint8Array.from(list)),
   )
   let refused = 0
   fc.assert(
-    fc.property(garbage, fc.integer({ min: -1, max: 12 }), fc.nat(4), (section, recordCount, codecId) => {
-      const bytes = Buffer.concat([template!.subarray(0, BATCH_OVERHEAD_BYTES), section])
-      putInt32(bytes, position.batchLength, bytes.length - 12)
-      putInt32(bytes, position.recordCount, recordCount)
-      putInt32(bytes, position.lastOffsetDelta, 100)
-      bytes[position.attributes + 1] = codecId
-      const { refusal } = readUntilRefused(bytes)
-      if (refusal) refused++
-      return refusal === undefined || ['CORRUPT_MESSAGE', 'MESSAGE_TOO_LARGE'].includes(refusal.code)
-    }),
+    fc.property(
+      garbage,
+      fc.integer({ min: -1, max: 12 }),
+      fc.nat(4),
+      (section, recordCount, codecId) => {
+        const bytes = Buffer.concat([template!.subarray(0, BATCH_OVERHEAD_BYTES), section])
+        putInt32(bytes, position.batchLength, bytes.length - 12)
+        putInt32(bytes, position.recordCount, recordCount)
+        putInt32(bytes, position.lastOffsetDelta, 100)
+        bytes[position.attributes + 1] = codecId
+        const { refusal } = readUntilRefused(bytes)
+        if (refusal) refused++
+        return (
+          refusal === undefined || ['CORRUPT_MESSAGE', 'MESSAGE_TOO_LARGE'].includes(refusal.code)
+        )
+      },
+    ),
     { numRuns: 20_000 },
   )
   t.ok(refused > 10_000, `${refused} refused`)
@@ -298,7 +328,8 @@ t.test('a flipped bit in the records gives records or a KafkaError', async (t) =
     for (let bit = BATCH_OVERHEAD_BYTES * 8; bit < bytes.length * 8; bit++) {
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       const { refusal } = readUntilRefused(bytes)
-      if (refusal && !['CORRUPT_MESSAGE', 'MESSAGE_TOO_LARGE'].includes(refusal.code)) t.fail(`bit ${bit}`, refusal)
+      if (refusal && !['CORRUPT_MESSAGE', 'MESSAGE_TOO_LARGE'].includes(refusal.code))
+        t.fail(`bit ${bit}`, refusal)
       bytes[bit >> 3]! ^= 1 << (bit & 7)
     }
     t.strictSame(read(bytes).length, foreignRecords.length)
@@ -306,13 +337,21 @@ t.test('a flipped bit in the records gives records or a KafkaError', async (t) =
 })
 
 t.test('varints of every length are exact up to 2^53 and refused past 64 bits', async (t) => {
-  const edges = Array.from({ length: 53 }, (_, bits) => 2 ** bits).flatMap((n) => [n - 1, n, -n, -n - 1])
+  const edges = Array.from({ length: 53 }, (_, bits) => 2 ** bits).flatMap((n) => [
+    n - 1,
+    n,
+    -n,
+    -n - 1,
+  ])
   for (const delta of edges) {
     const bytes = build([0, delta].map((timestamp) => ({ timestamp, key: null, value: null })))
     t.equal(read(bytes)[1]!.timestamp, delta)
   }
   const section = (hex: string) => {
-    const bytes = Buffer.concat([build([{ timestamp: 0, key: null, value: null }]).subarray(0, 61), Buffer.from(hex, 'hex')])
+    const bytes = Buffer.concat([
+      build([{ timestamp: 0, key: null, value: null }]).subarray(0, 61),
+      Buffer.from(hex, 'hex'),
+    ])
     putInt32(bytes, position.batchLength, bytes.length - 12)
     return bytes
   }
@@ -322,15 +361,31 @@ t.test('varints of every length are exact up to 2^53 and refused past 64 bits', 
     const refused = section(`1e00${hex}00010100`)
     t.equal(readUntilRefused(refused).refusal?.code, 'CORRUPT_MESSAGE', hex)
   }
-  t.equal(readUntilRefused(section('0e0000' + '8080808010' + '010100')).refusal?.code, 'CORRUPT_MESSAGE', 'an offset of 2^31')
+  t.equal(
+    readUntilRefused(section('0e0000' + '8080808010' + '010100')).refusal?.code,
+    'CORRUPT_MESSAGE',
+    'an offset of 2^31',
+  )
 })
 
 t.test('an end marker is one record in a control batch', async (t) => {
   for (const kind of ['commit', 'abort'] as const) {
-    const bytes = buildEndMarker({ kind, coordinatorEpoch: 9, producerId: 42, producerEpoch: 3, timestamp: 1000 })
+    const bytes = buildEndMarker({
+      kind,
+      coordinatorEpoch: 9,
+      producerId: 42,
+      producerEpoch: 3,
+      timestamp: 1000,
+    })
     const header = readBatchHeader(bytes)
     t.equal(header.attributes, 0x30)
-    t.match(header, { isControl: true, isTransactional: true, recordCount: 1, producerId: 42, producerEpoch: 3 })
+    t.match(header, {
+      isControl: true,
+      isTransactional: true,
+      recordCount: 1,
+      producerId: 42,
+      producerEpoch: 3,
+    })
     t.match(header, { baseSequence: -1, maxTimestamp: 1000 })
     const [record] = read(bytes)
     t.equal(record?.key?.toString('hex'), kind === 'commit' ? '00000001' : '00000000')
@@ -341,7 +396,11 @@ t.test('an end marker is one record in a control batch', async (t) => {
     const bytes = build([{ timestamp: 0, key, value }], { isControl: true })
     return () => readEndMarker(bytes, 0, readBatchHeader(bytes))
   }
-  t.equal(control(Buffer.from('00000002', 'hex'), null)(), undefined, 'a leader change ends nothing')
+  t.equal(
+    control(Buffer.from('00000002', 'hex'), null)(),
+    undefined,
+    'a leader change ends nothing',
+  )
   t.throws(control(null, null), { code: 'CORRUPT_MESSAGE' })
   t.throws(control(Buffer.from('0000', 'hex'), null), { code: 'CORRUPT_MESSAGE' })
   t.throws(control(Buffer.from('00000001', 'hex'), null), { code: 'CORRUPT_MESSAGE' })
@@ -352,21 +411,34 @@ t.test('kafkajs reads what we write and writes what we read', async (t) => {
   const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
     RecordBatch: (options: object) => Promise<{ buffer: Buffer }>
   }
-  const Record = require('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => unknown
+  const Record = require('kafkajs/src/protocol/recordBatch/record/v0') as (
+    record: object,
+  ) => unknown
   const decodeBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (
     decoder: unknown,
-  ) => Promise<{ records: { offset: string; timestamp: string; key: Buffer; value: Buffer; headers: object }[] }>
+  ) => Promise<{
+    records: { offset: string; timestamp: string; key: Buffer; value: Buffer; headers: object }[]
+  }>
   const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => unknown
   // kafkajs keeps headers in an object and cannot write a null value.
-  const named = fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.uint8Array({ maxLength: 9 }).map(Buffer.from), {
-    maxKeys: 3,
-    noNullPrototype: true,
-  })
-  const list = fc.array(fc.record({ timestamp: fc.nat(), key: field, value: field, headers: named }), {
-    minLength: 1,
-    maxLength: 12,
-  })
-  const Long = require('kafkajs/src/utils/long') as { fromValue(n: number): { subtract(other: unknown): unknown } }
+  const named = fc.dictionary(
+    fc.stringMatching(/^[a-z]{1,5}$/),
+    fc.uint8Array({ maxLength: 9 }).map((bytes) => Buffer.from(bytes)),
+    {
+      maxKeys: 3,
+      noNullPrototype: true,
+    },
+  )
+  const list = fc.array(
+    fc.record({ timestamp: fc.nat(), key: field, value: field, headers: named }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  )
+  const Long = require('kafkajs/src/utils/long') as {
+    fromValue(n: number): { subtract(other: unknown): unknown }
+  }
   await fc.assert(
     fc.asyncProperty(list, fc.constantFrom('none', 'gzip'), async (records, codec) => {
       const { buffer } = await RecordBatch({
@@ -378,7 +450,11 @@ t.test('kafkajs reads what we write and writes what we read', async (t) => {
         firstSequence: -1,
         partitionLeaderEpoch: -1,
         records: records.map((record, offsetDelta) =>
-          Record({ ...record, offsetDelta, timestampDelta: Long.fromValue(record.timestamp - records[0]!.timestamp) }),
+          Record({
+            ...record,
+            offsetDelta,
+            timestampDelta: Long.fromValue(record.timestamp - records[0]!.timestamp),
+          }),
         ),
       })
       const expected = records.map((record, offset) => ({
@@ -392,8 +468,18 @@ t.test('kafkajs reads what we write and writes what we read', async (t) => {
       if (codec === 'none') t.ok(ours.equals(buffer), 'the same bytes')
       const theirs = await decodeBatch(new Decoder(ours))
       t.same(
-        theirs.records.map(({ offset, timestamp, key, value, headers }) => ({ offset, timestamp, key, value, headers })),
-        records.map((record, offset) => ({ ...record, offset: `${offset}`, timestamp: `${record.timestamp}` })),
+        theirs.records.map(({ offset, timestamp, key, value, headers }) => ({
+          offset,
+          timestamp,
+          key,
+          value,
+          headers,
+        })),
+        records.map((record, offset) => ({
+          ...record,
+          offset: `${offset}`,
+          timestamp: `${record.timestamp}`,
+        })),
       )
     }),
     { numRuns: 100 },

@@ -48,7 +48,9 @@ export class BatchBuilder {
   #maxTimestamp = -1
 
   constructor(options: { readonly bytesExpected?: number } = {}) {
-    this.#bytes = Buffer.allocUnsafe(Math.max(BATCH_OVERHEAD_BYTES, options.bytesExpected ?? BYTES_EXPECTED))
+    this.#bytes = Buffer.allocUnsafe(
+      Math.max(BATCH_OVERHEAD_BYTES, options.bytesExpected ?? BYTES_EXPECTED),
+    )
   }
 
   get recordCount(): number {
@@ -93,7 +95,8 @@ export class BatchBuilder {
    */
   finish(options: FinishOptions = {}): Uint8Array {
     const { codec = 'none' } = options
-    const bytes = codec === 'none' ? this.#bytes.subarray(0, this.#position) : this.#compressed(codec)
+    const bytes =
+      codec === 'none' ? this.#bytes.subarray(0, this.#position) : this.#compressed(codec)
     const transactionalBit = options.isTransactional ? TRANSACTIONAL_BIT : 0
     const controlBit = options.isControl ? CONTROL_BIT : 0
     putInt64(bytes, position.baseOffset, 0)
@@ -203,6 +206,11 @@ function putVarlong(bytes: Buffer, start: number, value: number): number {
 function varlongBytes(value: number): number {
   if (value === (value | 0)) return varintBytes(value)
   let size = 1
-  for (let rest = Math.floor((value < 0 ? -value - 1 : value) / 64); rest > 0; rest = Math.floor(rest / 128)) size++
+  for (
+    let rest = Math.floor((value < 0 ? -value - 1 : value) / 64);
+    rest > 0;
+    rest = Math.floor(rest / 128)
+  )
+    size++
   return size
 }

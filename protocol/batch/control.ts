@@ -39,13 +39,22 @@ export function buildEndMarker(marker: NewEndMarker): Uint8Array {
  * @returns undefined for a control batch that ends no transaction
  * @throws {KafkaError} CORRUPT_MESSAGE
  */
-export function readEndMarker(bytes: Uint8Array, at: number, header: BatchHeader): EndMarker | undefined {
+export function readEndMarker(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+): EndMarker | undefined {
   const [record] = recordsOf(bytes, at, header, { decompressedBytesMax: 0 })
   const key = record?.key
-  if (!key || key.length < 4) throw new KafkaError('CORRUPT_MESSAGE', 'a control batch without a key')
+  if (!key || key.length < 4)
+    throw new KafkaError('CORRUPT_MESSAGE', 'a control batch without a key')
   const id = key.readInt16BE(2)
   if (id !== markerIds.abort && id !== markerIds.commit) return undefined
   const value = record.value
-  if (!value || value.length < 6) throw new KafkaError('CORRUPT_MESSAGE', 'an end marker without a coordinator epoch')
-  return { kind: id === markerIds.commit ? 'commit' : 'abort', coordinatorEpoch: value.readInt32BE(2) }
+  if (!value || value.length < 6)
+    throw new KafkaError('CORRUPT_MESSAGE', 'an end marker without a coordinator epoch')
+  return {
+    kind: id === markerIds.commit ? 'commit' : 'abort',
+    coordinatorEpoch: value.readInt32BE(2),
+  }
 }

@@ -3,7 +3,12 @@
 
 import { decompress } from '../compression/index.ts'
 import { KafkaError } from '../errors.ts'
-import { BATCH_OVERHEAD_BYTES, batchSizeBytes, readBatchHeader, type BatchHeader } from './header.ts'
+import {
+  BATCH_OVERHEAD_BYTES,
+  batchSizeBytes,
+  readBatchHeader,
+  type BatchHeader,
+} from './header.ts'
 
 /** The value is null, or bytes; a name may occur more than once. */
 export type Header = [name: string, value: Buffer | null]
@@ -16,8 +21,10 @@ const RECORD_BYTES_MIN = 7
  *
  * @throws {KafkaError} as `readBatchHeader`
  */
-export function* batchesOf(bytes: Uint8Array): Generator<{ readonly at: number; readonly header: BatchHeader }> {
-  for (let at = 0; ; ) {
+export function* batchesOf(
+  bytes: Uint8Array,
+): Generator<{ readonly at: number; readonly header: BatchHeader }> {
+  for (let at = 0; ;) {
     const sizeBytes = batchSizeBytes(bytes, at)
     if (sizeBytes === undefined || sizeBytes > bytes.length - at) return
     const header = readBatchHeader(bytes, at)
@@ -81,12 +88,16 @@ export class RecordView {
   }
 
   get key(): Buffer | null {
-    return this.#keyBytes < 0 ? null : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyBytes)
+    return this.#keyBytes < 0
+      ? null
+      : this.#bytes.subarray(this.#keyAt, this.#keyAt + this.#keyBytes)
   }
 
   /** null is a tombstone, empty bytes are not. */
   get value(): Buffer | null {
-    return this.#valueBytes < 0 ? null : this.#bytes.subarray(this.#valueAt, this.#valueAt + this.#valueBytes)
+    return this.#valueBytes < 0
+      ? null
+      : this.#bytes.subarray(this.#valueAt, this.#valueAt + this.#valueBytes)
   }
 
   get headers(): Header[] {
@@ -178,8 +189,10 @@ class RecordReader implements Iterator<RecordView> {
     const headersAt = this.#position
     const headerCount = this.varint()
     if (headerCount !== 0) this.#skipHeaders(headerCount)
-    if (this.#position !== end || end > this.#end) throw corrupt('a record that does not fill its length')
-    if (offsetDelta < this.#offsetDeltaMin || offsetDelta > this.#lastOffsetDelta) throw corrupt('offsets out of order')
+    if (this.#position !== end || end > this.#end)
+      throw corrupt('a record that does not fill its length')
+    if (offsetDelta < this.#offsetDeltaMin || offsetDelta > this.#lastOffsetDelta)
+      throw corrupt('offsets out of order')
     this.#offsetDeltaMin = offsetDelta + 1
     return new RecordView(
       this.#baseOffset + offsetDelta,
@@ -258,7 +271,9 @@ class RecordReader implements Iterator<RecordView> {
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function corrupt(what: string): KafkaError {

@@ -13,7 +13,10 @@ import { zstd } from './zstd.ts'
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 /** Name -> value of the codec bits in a batch's attributes. */
-export const codecIds = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const satisfies Record<Codec, number>
+export const codecIds = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const satisfies Record<
+  Codec,
+  number
+>
 
 const codecs = Object.keys(codecIds) as Codec[]
 const compressors = { gzip, snappy, lz4, zstd }
@@ -21,7 +24,8 @@ const compressors = { gzip, snappy, lz4, zstd }
 /** @param id the low three bits of a batch's attributes. @throws {KafkaError} UNSUPPORTED_COMPRESSION_TYPE */
 export function codecOf(id: number): Codec {
   const codec = codecs[id]
-  if (codec === undefined) throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', `compression codec ${id}`)
+  if (codec === undefined)
+    throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', `compression codec ${id}`)
   return codec
 }
 

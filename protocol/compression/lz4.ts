@@ -41,7 +41,9 @@ export const lz4: Compressor = {
       const sizeBytes = blocks.reduce((sum, block) => sum + outputBytes(bytes, block), 0)
       if (sizeBytes > bytesMax) throw tooLarge(sizeBytes, bytesMax)
     }
-    const parts = frames.map(({ start, end }) => load().decompressFrameSync(asBuffer(bytes.subarray(start, end))))
+    const parts = frames.map(({ start, end }) =>
+      load().decompressFrameSync(asBuffer(bytes.subarray(start, end))),
+    )
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   },
 }
@@ -84,12 +86,15 @@ function frameAt(view: DataView, start: number): Frame {
     if (word === 0) break
     const isCompressed = word < UNCOMPRESSED_BIT
     const sizeBytes = isCompressed ? word : word - UNCOMPRESSED_BIT
-    const outputBytesMax = isCompressed ? Math.min(blockBytesMax, sizeBytes * EXPANSION_MAX) : sizeBytes
+    const outputBytesMax = isCompressed
+      ? Math.min(blockBytesMax, sizeBytes * EXPANSION_MAX)
+      : sizeBytes
     blocks.push({ start: at, end: at + sizeBytes, outputBytesMax, isCompressed })
     at += sizeBytes + blockChecksumBytes
   }
   const end = at + contentChecksumBytes
-  if (end > view.byteLength) throw corrupt(`lz4: a frame that ends at ${end} of ${view.byteLength} bytes`)
+  if (end > view.byteLength)
+    throw corrupt(`lz4: a frame that ends at ${end} of ${view.byteLength} bytes`)
   return { start, end, blocks }
 }
 

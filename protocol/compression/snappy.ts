@@ -22,7 +22,8 @@ export const snappy: Compressor = {
     let sizeBytes = 0
     for (const block of blocks) {
       const declared = declaredBytes(block)
-      if (declared > block.length * EXPANSION_MAX) throw corrupt(`snappy: ${block.length} bytes claim to be ${declared}`)
+      if (declared > block.length * EXPANSION_MAX)
+        throw corrupt(`snappy: ${block.length} bytes claim to be ${declared}`)
       sizeBytes += declared
     }
     if (sizeBytes > bytesMax) throw tooLarge(sizeBytes, bytesMax)
@@ -36,14 +37,17 @@ function load(): typeof import('snappy') {
 }
 
 function blocksOf(bytes: Uint8Array): Uint8Array[] {
-  const isXerial = bytes.length >= XERIAL_HEADER_BYTES && XERIAL_MAGIC.equals(bytes.subarray(0, XERIAL_MAGIC.length))
+  const isXerial =
+    bytes.length >= XERIAL_HEADER_BYTES &&
+    XERIAL_MAGIC.equals(bytes.subarray(0, XERIAL_MAGIC.length))
   if (!isXerial) return [bytes]
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const blocks: Uint8Array[] = []
-  for (let at = XERIAL_HEADER_BYTES; at < bytes.length; ) {
+  for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
     const start = at + 4
     const end = start + view.getInt32(at)
-    if (end <= start || end > bytes.length) throw corrupt(`snappy: a block that ends at ${end} of ${bytes.length} bytes`)
+    if (end <= start || end > bytes.length)
+      throw corrupt(`snappy: a block that ends at ${end} of ${bytes.length} bytes`)
     blocks.push(bytes.subarray(start, end))
     at = end
   }
