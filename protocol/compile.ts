@@ -121,8 +121,8 @@ class Source {
     this.flexible = flexible
   }
 
-  protected local(prefix: string): string {
-    return `${prefix}${this.#locals++}`
+  protected local(name: string): string {
+    return `${name}_${this.#locals++}`
   }
 
   protected carries(field: Field<any, any, boolean>): boolean {
@@ -170,7 +170,7 @@ class DecoderSource extends Source {
         members.push(`${name}: ${defaultLiteral(field)}`)
         continue
       }
-      const local = this.local('f')
+      const local = this.local(name)
       members.push(`${name}: ${local}`)
       if (this.isTagged(field)) {
         this.lines.push(`let ${local} = ${defaultLiteral(field)}`)
@@ -217,8 +217,8 @@ class DecoderSource extends Source {
   }
 
   private array(element: Field<any, any, boolean>, nullable: boolean): string {
-    const count = this.local('n')
-    const list = this.local('a')
+    const count = this.local('count')
+    const list = this.local('list')
     const elementBytesMin = Math.max(1, this.bytesMin(element))
     this.lines.push(`const ${count} = r.${this.methodName('count', nullable)}(${elementBytesMin})`)
     this.lines.push(nullable ? `const ${list} = ${count} < 0 ? null : []` : `const ${list} = []`)
@@ -229,7 +229,7 @@ class DecoderSource extends Source {
   }
 
   private nullableStruct(fields: Shape): string {
-    const local = this.local('s')
+    const local = this.local('struct')
     this.lines.push(`let ${local} = null`, 'if (r.int8() >= 0) {')
     const value = this.struct(fields)
     this.lines.push(`${local} = ${value}`, '}')
@@ -243,7 +243,7 @@ class EncoderSource extends Source {
     for (const [name, field] of Object.entries(fields)) {
       checkName(name)
       if (!this.carries(field)) continue
-      const local = this.local('f')
+      const local = this.local(name)
       this.lines.push(`let ${local} = ${value}.${name}`)
       if (this.isTagged(field)) {
         tagged.push([field, local])
@@ -301,7 +301,7 @@ class EncoderSource extends Source {
     if (nullable) this.lines.push(`if (${list} === null) w.${count}(-1)`, 'else {')
     else this.lines.push('{')
     const index = this.local('i')
-    const local = this.local('e')
+    const local = this.local('element')
     this.lines.push(`w.${count}(${list}.length)`)
     this.lines.push(`for (let ${index} = 0; ${index} < ${list}.length; ${index}++) {`)
     this.lines.push(`const ${local} = ${list}[${index}]`)
@@ -332,12 +332,15 @@ function defaultLiteral(field: Field<any, any, boolean>): string {
   return JSON.stringify(options.default)
 }
 
-/** A condition in JavaScript: is the tagged field worth sending. A struct is whenever it is given. */
-function differsFromDefault(field: Field<any, any, boolean>, local: string): string {
-  const given = `${local} !== undefined`
+/** A condition in JavaScript: is a value given, and other than the default. */
+function differsFromDefault(field: Field<any, any, boolean>, value: string): string {
+  const given = `${value} !== undefined`
   const { type, options } = field
-  if (options.default === null) return `${given} && ${local} !== null`
-  if (type.kind === 'struct') return given
-  if (type.kind === 'array' || type.kind === 'bytes') return `${given} && ${local}.length > 0`
-  return `${given} && ${local} !== ${JSON.stringify(options.default)}`
+  if (options.default === null) return `${given} && ${value} !== null`
+  if (type.kind === 'array' || type.kind === 'bytes') return `${given} && ${value}.length > 0`
+  if (type.kind !== 'struct') return `${given} && ${value} !== ${JSON.stringify(options.default)}`
+  const members = Object.entries(type.fields).map(
+    ([name, each]) => `(${differsFromDefault(each, `${value}.${name}`)})`,
+  )
+  return `${given} && (${members.join(' || ')})`
 }

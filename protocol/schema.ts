@@ -94,7 +94,7 @@ export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false>
     >
   }
 
-  /** A tagged field of these versions, left out when it has its default (a struct: when it is not given). */
+  /** A tagged field of these versions, left out when it has its default. */
   tag(tag: number, versions: VersionText = '0+'): Field<Decoded, Encoded, true> {
     const range = versionRange(versions)
     const options = { tag, versions: range, tagged: range, optional: true }
