@@ -68,7 +68,7 @@ export class Cluster {
   readonly options: ClusterOptions
   readonly clock: Clock
   readonly #pool: ConnectionPool
-  readonly #topics = new Map<string, TopicMetadata>()
+  readonly #topics = new Map<string, TopicMetadata | KafkaError>()
   #brokers = new Map<number, BrokerNode>()
   #controller = -1
   /** Some broker was reached once: from then on the addresses are right, and patience is due. */
@@ -103,7 +103,8 @@ export class Cluster {
 
   /** What was last heard of a topic; undefined when it does not exist. */
   topic(name: string): TopicMetadata | undefined {
-    return this.#topics.get(name)
+    const answer = this.#topics.get(name)
+    return answer instanceof KafkaError ? undefined : answer
   }
 
   isStale(topic: TopicMetadata): boolean {
@@ -127,6 +128,15 @@ export class Cluster {
       return run
     })
     return this.#nextRefresh
+  }
+
+  /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, or what else the cluster says of it */
+  async findTopic(name: string, call: Call, create = false): Promise<TopicMetadata> {
+    await call.wait(this.refresh(name, create))
+    const answer = this.#topics.get(name)
+    if (answer instanceof KafkaError) throw answer
+    if (answer === undefined) throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`)
+    return answer
   }
 
   /** @param names null: all topics; @returns them in that order */
@@ -272,8 +282,9 @@ export class Cluster {
     const name = answer.name ?? ''
     const error = errorName(answer.errorCode)
     if (error !== undefined) {
-      this.#topics.delete(name)
-      return new KafkaError(error, `topic ${name}`)
+      const refusal = new KafkaError(error, `topic ${name}`)
+      this.#topics.set(name, refusal)
+      return refusal
     }
     const partitions: PartitionMetadata[] = []
     for (const each of answer.partitions) {

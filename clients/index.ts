@@ -28,7 +28,9 @@ export {
 export type { Logger } from './logger.ts'
 export type { PartitionOffset } from './offsets.ts'
 export { PartialError } from './partial-error.ts'
-export { Producer, type Partitioner, type ProducerOptions, type RecordAck } from './producer.ts'
+export type { RecordAck } from './batch.ts'
+export type { Partitioner } from './partitioner.ts'
+export { Producer, type ProducerOptions } from './producer.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'
 export {
   topic,

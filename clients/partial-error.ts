@@ -13,11 +13,12 @@ export class PartialError<Result> extends KafkaError {
   constructor(results: readonly (Result | KafkaError)[]) {
     const failures = results.filter((result) => result instanceof KafkaError)
     const first = failures[0]!
-    super(
-      first.code,
-      `${failures.length} of ${results.length} failed; the first: ${first.message}`,
-      { cause: first },
-    )
+    const what = first.message.slice(first.code.length + 2)
+    const message =
+      results.length === 1
+        ? what
+        : `${failures.length} of ${results.length} failed, the first: ${what}`
+    super(first.code, message, { cause: first })
     this.results = results
   }
 }

@@ -1,25 +1,31 @@
 // Producer: records in, batches out, one acknowledgement per record.
 
-import type { Writable } from 'node:stream'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { Writable } from 'node:stream'
 import type { Codec } from '../protocol/compression/index.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import { Accumulator } from './accumulator.ts'
+import { Send, type RecordAck, type TopicQueue } from './batch.ts'
 import type { CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
-import type { ProducerRecord, TopicLike } from './topic.ts'
+import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
+import { Sender } from './sender.ts'
+import { topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
 
 export interface ProducerOptions {
   /** `all` (default): durable before acknowledged. `1`: written. `0`: sent, offsets unknown. */
   readonly acks?: 'all' | 1 | 0 | undefined
   /** How long an open batch waits for more records. Default 5. */
   readonly lingerMs?: number | undefined
-  /** A batch of at least this many bytes, before compression, is sent at once. Default 64 KiB. */
+  /** A batch of this many bytes, before compression, is sent at once. Default 64 KiB. */
   readonly batchBytes?: number | undefined
   /** Default `none`. */
   readonly compression?: Codec | undefined
   /** The broker drops what a retry sends twice. Default: true with acks `all`, which it needs. */
   readonly idempotent?: boolean | undefined
-  /** Requests under way to one broker. Default 5, which is also the most. */
+  /** Requests under way to one broker, 1 to 5. Default 5. */
   readonly maxInFlight?: number | undefined
-  /** Records wait for room beyond this many buffered bytes. Default 32 MiB. */
+  /** Beyond this many buffered bytes records wait for room. Default 32 MiB. */
   readonly maxBufferedBytes?: number | undefined
   /** From `send` to the last retry of a record's batch. Default 2 min. */
   readonly deliveryTimeoutMs?: number | undefined
@@ -29,30 +35,62 @@ export interface ProducerOptions {
   readonly autoCreateTopics?: boolean | undefined
 }
 
-/** @returns the partition, or undefined to leave the choice to the producer (any, but the same for a whole batch) */
-export type Partitioner = (record: {
-  readonly topic: string
-  readonly key: Uint8Array | null
-  readonly partitionCount: number
-}) => number | undefined
+/** The most batches of one partition that a broker remembers, and so can tell from repetitions. */
+const IN_FLIGHT_MAX = 5
 
-/** Where a record is. `offset` is -1 with acks 0. */
-export interface RecordAck {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-}
+/** Records that a stream hands over ahead of what the producer has taken. */
+const WRITABLE_RECORDS_MAX = 1024
+
+const tracing = tracingChannel('millrace:produce')
 
 export class Producer implements AsyncDisposable {
+  readonly #cluster: Cluster
+  readonly #accumulator: Accumulator
+  readonly #sender: Sender
+  readonly #deliveryTimeoutMs: number
+  readonly #autoCreateTopics: boolean
+  readonly #onClose: (self: Producer) => void
+  /** Sends without an outcome, oldest first. */
+  readonly #unsettled = new Set<Send>()
+  readonly #onSettled = (send: Send): void => void this.#unsettled.delete(send)
+  #closing: Promise<void> | undefined
+
+  /** @internal Use `client.producer()`. */
   constructor(cluster: Cluster, options: ProducerOptions, onClose: (self: Producer) => void) {
-    void [cluster, options, onClose]
+    const { acks = 'all', idempotent = acks === 'all', maxInFlight = IN_FLIGHT_MAX } = options
+    if (idempotent && acks !== 'all')
+      throw new TypeError(`an idempotent producer needs acks 'all', not ${acks}`)
+    if (!Number.isInteger(maxInFlight) || maxInFlight < 1 || maxInFlight > IN_FLIGHT_MAX) {
+      throw new TypeError(`maxInFlight ${maxInFlight} is not an integer from 1 to ${IN_FLIGHT_MAX}`)
+    }
+    this.#cluster = cluster
+    this.#onClose = onClose
+    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? 120_000
+    this.#autoCreateTopics = options.autoCreateTopics ?? true
+    this.#accumulator = new Accumulator({
+      lingerMs: options.lingerMs ?? 5,
+      batchBytes: options.batchBytes ?? 64 * 1024,
+      maxBufferedBytes: options.maxBufferedBytes ?? 32 * 1024 * 1024,
+      partitioner: options.partitioner ?? murmur2Partitioner,
+      clock: cluster.clock,
+      metadataOf: (topic) => cluster.topic(topic),
+      onMissing: (queue) => void this.#findOut(queue),
+      onReady: (queue) => this.#sender.wake(queue),
+    })
+    const senderOptions = {
+      acks: acks === 'all' ? (-1 as const) : acks,
+      compression: options.compression ?? 'none',
+      isIdempotent: idempotent,
+      maxInFlight,
+      deliveryTimeoutMs: this.#deliveryTimeoutMs,
+    }
+    this.#sender = new Sender(cluster, senderOptions, this.#accumulator)
   }
 
   /**
-   * Sends one record, or several as one call.
+   * Sends one record, or several in one call.
    *
-   * Records of a partition keep the order of the calls. A signal or timeout stops the waiting, not the sending.
+   * Records of a partition keep the order of the calls. A signal or timeout ends the waiting, not the sending.
    *
    * @returns the place of each, once it is acknowledged
    * @throws {KafkaError} for one record; {PartialError} with each record's outcome for several
@@ -67,32 +105,103 @@ export class Producer implements AsyncDisposable {
     records: readonly ProducerRecord<T>[],
     options?: CallOptions,
   ): Promise<RecordAck[]>
-  async send(
-    topic: TopicLike,
-    records: unknown,
-    options: CallOptions = {},
-  ): Promise<RecordAck | RecordAck[]> {
-    void [topic, records, options]
-    throw new Error('not built yet')
+  send(topic: TopicLike, records: any, options?: CallOptions): Promise<any> {
+    const settled = tracing.start.hasSubscribers
+      ? tracing.tracePromise(() => this.#begin(topic, records).settled, {
+          topic: topicOf(topic).name,
+          records,
+        })
+      : this.#begin(topic, records).settled
+    if (options?.signal === undefined && options?.timeoutMs === undefined) return settled
+    return this.#cluster.call({ timeoutMs: Infinity, ...options }).wait(settled)
   }
 
-  /** Sends what lingers; resolves when every record given so far is acknowledged or has failed. */
+  /** Sends what lingers; resolves when everything sent so far is acknowledged or has failed. */
   async flush(options: CallOptions = {}): Promise<void> {
-    void options
+    const call = this.#cluster.call({ timeoutMs: Infinity, ...options })
+    for (const send of [...this.#unsettled]) {
+      while (this.#unsettled.has(send)) {
+        this.#accumulator.flush()
+        await call.wait(send.settled.then(noop, noop))
+      }
+    }
   }
 
-  /** A stream of records for `pipeline()`: holds its source back while the buffer is full; ends when all is acknowledged. */
+  /**
+   * A stream of records, for `pipeline()`. It holds its source back while the buffer is full, fails with the first
+   * record that does, and finishes when everything is acknowledged.
+   */
   writable<T extends TopicLike>(topic: T): Writable {
-    void topic
-    throw new Error('not built yet')
+    const write = (records: ProducerRecord[], done: (error?: Error | null) => void): void => {
+      const send = this.#begin(topic, records)
+      send.settled.catch((error: Error) => stream.destroy(error))
+      if (send.next === send.records.length) done()
+      else send.onTaken = done
+    }
+    const stream = new Writable({
+      objectMode: true,
+      highWaterMark: WRITABLE_RECORDS_MAX,
+      write: (record: ProducerRecord, _encoding, done) => write([record], done),
+      writev: (chunks: { chunk: ProducerRecord }[], done) =>
+        write(
+          chunks.map(({ chunk }) => chunk),
+          done,
+        ),
+      final: (done) => void this.flush().then(() => done(), done),
+    })
+    return stream
   }
 
-  /** Flushes; further sends are refused. */
-  async close(options: CallOptions = {}): Promise<void> {
-    void options
+  /** Flushes, then refuses further sends. Idempotent. */
+  close(options: CallOptions = {}): Promise<void> {
+    return (this.#closing ??= this.#close(options))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+
+  async #close(options: CallOptions): Promise<void> {
+    try {
+      await this.flush(options)
+    } finally {
+      this.#accumulator.stop()
+      this.#sender.stop()
+      for (const queue of this.#accumulator.topics())
+        this.#accumulator.failWaiting(queue, closedError())
+      this.#sender.failAll(closedError())
+      this.#onClose(this)
+    }
+  }
+
+  #begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
+    const send = new Send(topicOf(topic), records, this.#onSettled)
+    if (this.#closing !== undefined) send.failRest(closedError())
+    else {
+      this.#unsettled.add(send)
+      this.#accumulator.add(send)
+    }
+    return send
+  }
+
+  async #findOut(queue: TopicQueue): Promise<void> {
+    queue.isAskedFor = true
+    const call = this.#cluster.call({ timeoutMs: this.#deliveryTimeoutMs })
+    try {
+      await this.#cluster.retrying(call, () =>
+        this.#cluster.findTopic(queue.name, call, this.#autoCreateTopics),
+      )
+      this.#accumulator.fill(queue)
+    } catch (error) {
+      this.#accumulator.failWaiting(queue, error as KafkaError)
+    } finally {
+      queue.isAskedFor = false
+    }
+  }
 }
+
+function closedError(): KafkaError {
+  return new KafkaError('INVALID_REQUEST', 'the producer is closed')
+}
+
+function noop(): void {}

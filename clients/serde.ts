@@ -8,6 +8,7 @@ import { Packr } from 'msgpackr'
  * `Input` differs from `Output` only where a schema transforms what it reads.
  */
 export interface Serde<Output, Input = Output> {
+  /** @param value never null */
   serialize(value: Input): Uint8Array | null
   /** @param bytes a view into the fetched frame: copy what outlives the record */
   deserialize(bytes: Buffer): Output
@@ -73,7 +74,7 @@ export function orNull<Output, Input>(
   serde: Serde<Output, Input>,
 ): Serde<Output | null, Input | null> {
   return {
-    serialize: (value) => (value === null ? null : serde.serialize(value)),
+    serialize: (value) => serde.serialize(value as Input), // null never gets here
     deserialize: (stored) => serde.deserialize(stored),
     nullable: true,
   }

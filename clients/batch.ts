@@ -1,0 +1,273 @@
+// What a producer holds: sends (what a caller handed over in one call), batches (what goes to a broker as one),
+// and the queues they wait in. Each record of a batch remembers its send: every caller hears of its own records.
+
+import { BatchBuilder, type NewRecord } from '../protocol/batch/build.ts'
+import {
+  BATCH_OVERHEAD_BYTES,
+  position,
+  putInt16,
+  putInt32,
+  putInt64,
+  readBatchHeader,
+  stampCrc,
+} from '../protocol/batch/header.ts'
+import { recordsOf } from '../protocol/batch/record.ts'
+import type { Codec } from '../protocol/compression/index.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import { Fifo } from './fifo.ts'
+import { PartialError } from './partial-error.ts'
+import type { ProducerRecord, Topic } from './topic.ts'
+
+/** Where a record is. */
+export interface RecordAck {
+  readonly topic: string
+  readonly partition: number
+  /** -1 with acks 0. */
+  readonly offset: number
+  /** ms since the epoch: its own, or that of the append where the topic says so. */
+  readonly timestamp: number
+}
+
+/** Who a record of an idempotent producer is from; its sequences count from 0 in each partition and epoch. */
+export interface Identity {
+  readonly producerId: number
+  readonly epoch: number
+}
+
+/** The sends and partitions of one topic. */
+export class TopicQueue {
+  readonly name: string
+  /** By partition number; those that had records. */
+  readonly partitions: PartitionQueue[] = []
+  /** Sends that are not wholly in batches, for want of room or of metadata. */
+  readonly waiting = new Fifo<Send>()
+  /** Somebody is finding out about the topic. */
+  isAskedFor = false
+  /** Where records without a key go until that batch is closed; -1: to be chosen. */
+  stickyPartition = -1
+  /** The producer's, or less once a broker has found a batch too large. */
+  batchBytes: number
+
+  constructor(name: string, batchBytes: number) {
+    this.name = name
+    this.batchBytes = batchBytes
+  }
+
+  partition(number: number): PartitionQueue {
+    return (this.partitions[number] ??= new PartitionQueue(this, number))
+  }
+}
+
+/** The batches of one partition; oldest first these are those in flight or to be sent again, the closed, the open. */
+export class PartitionQueue {
+  readonly topic: TopicQueue
+  readonly partition: number
+  /** Being filled. */
+  open: Batch | undefined
+  /** Full, never sent. */
+  readonly closed = new Fifo<Batch>()
+  /** Under way, in order. */
+  readonly inFlight: Batch[] = []
+  /** To be sent again, in order, before anything else and once nothing is in flight. */
+  readonly retries: Batch[] = []
+  /** Monotonic ms until which nothing is sent: the pause after a failure. */
+  blockedUntil = 0
+  /** Under which batches are numbered; undefined: the producer's. */
+  identity: Identity | undefined
+  nextSequence = 0
+  /** The broker has another count: number what is unacknowledged anew before anything is sent. */
+  mustRenumber = false
+  /** Ever put into a batch. */
+  recordCount = 0
+  /** Of the last full batch: what the next will take. */
+  bytesExpected = 1024
+
+  constructor(topic: TopicQueue, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+}
+
+/** One call of `send`: some of its records may still wait for room, others be acknowledged. */
+export class Send {
+  readonly topic: Topic
+  readonly records: readonly ProducerRecord[]
+  /** Index of the next record to go into a batch. */
+  next = 0
+  /** Called once every record is in a batch, or has failed. */
+  onTaken: (() => void) | undefined
+  readonly #isSingle: boolean
+  readonly #onSettled: (send: Send) => void
+  readonly #results: (RecordAck | KafkaError)[] = []
+  #unsettledCount: number
+  #hasFailure = false
+  #resolve!: (result: RecordAck | RecordAck[]) => void
+  #reject!: (error: KafkaError) => void
+  readonly settled: Promise<RecordAck | RecordAck[]>
+
+  constructor(
+    topic: Topic,
+    records: ProducerRecord | readonly ProducerRecord[],
+    onSettled: (send: Send) => void,
+  ) {
+    this.topic = topic
+    this.#isSingle = !Array.isArray(records)
+    this.records = this.#isSingle
+      ? [records as ProducerRecord]
+      : (records as readonly ProducerRecord[])
+    this.#unsettledCount = this.records.length
+    this.#onSettled = onSettled
+    this.settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    if (this.records.length === 0) this.#finish()
+  }
+
+  settle(index: number, result: RecordAck | KafkaError): void {
+    this.#results[index] = result
+    if (result instanceof KafkaError) this.#hasFailure = true
+    if (--this.#unsettledCount === 0) this.#finish()
+  }
+
+  /** Fails what is in no batch yet. */
+  failRest(error: KafkaError): void {
+    while (this.next < this.records.length) this.settle(this.next++, error)
+    this.onTaken?.()
+  }
+
+  #finish(): void {
+    this.#onSettled(this)
+    if (!this.#hasFailure)
+      this.#resolve(
+        this.#isSingle ? (this.#results[0] as RecordAck) : (this.#results as RecordAck[]),
+      )
+    else
+      this.#reject(
+        this.#isSingle ? (this.#results[0] as KafkaError) : new PartialError(this.#results),
+      )
+  }
+}
+
+/** Records of one partition that are sent, retried and acknowledged together. */
+export class Batch {
+  readonly queue: PartitionQueue
+  /** Monotonic ms. */
+  readonly createdAt: number
+  /** How many records of the partition came before: what orders batches. */
+  readonly firstRecord: number
+  /** What its records count against the producer's buffer. */
+  bytesReserved = 0
+  /** Sent so often. */
+  attempts = 0
+  /** The first sequence, once numbered. */
+  baseSequence = -1
+  /** What the last attempt failed with. */
+  lastError: KafkaError | undefined
+  /** Its linger is over, or somebody flushes: send it as it is. */
+  isDue = false
+  readonly #sends: Send[] = []
+  readonly #indexes: number[] = []
+  readonly #timestamps: number[] = []
+  #builder: BatchBuilder | undefined
+  #bytes: Uint8Array | undefined
+
+  constructor(
+    queue: PartitionQueue,
+    createdAt: number,
+    firstRecord: number,
+    bytesExpected: number,
+  ) {
+    this.queue = queue
+    this.createdAt = createdAt
+    this.firstRecord = firstRecord
+    this.#builder = new BatchBuilder({ bytesExpected })
+  }
+
+  get recordCount(): number {
+    return this.#sends.length
+  }
+
+  /** As it is sent, once encoded; until then before compression. */
+  get sizeBytes(): number {
+    return this.#bytes?.length ?? this.#builder?.sizeBytes ?? BATCH_OVERHEAD_BYTES
+  }
+
+  add(send: Send, index: number, record: NewRecord): void {
+    const builder = this.#builder!
+    const before = builder.sizeBytes
+    builder.append(record)
+    this.bytesReserved += builder.sizeBytes - before
+    this.#sends.push(send)
+    this.#indexes.push(index)
+    this.#timestamps.push(record.timestamp)
+  }
+
+  /** Closes and numbers the batch. */
+  encode(codec: Codec, identity: Identity | undefined, baseSequence: number): void {
+    const options = {
+      codec,
+      producerId: identity?.producerId ?? -1,
+      producerEpoch: identity?.epoch ?? -1,
+      baseSequence,
+    }
+    this.baseSequence = baseSequence
+    this.#bytes = this.#builder!.finish(options)
+    this.#builder = undefined
+  }
+
+  /** Encoded bytes: the same at every attempt, which is how a broker knows a repetition. */
+  get bytes(): Uint8Array {
+    return this.#bytes!
+  }
+
+  /** Numbers the batch anew: for a broker that has refused it under its old numbers. */
+  renumber(identity: Identity, baseSequence: number): void {
+    const bytes = this.bytes
+    this.baseSequence = baseSequence
+    putInt64(bytes, position.producerId, identity.producerId)
+    putInt16(bytes, position.producerEpoch, identity.epoch)
+    putInt32(bytes, position.baseSequence, baseSequence)
+    stampCrc(bytes, 0, bytes.length)
+  }
+
+  /** Two batches with the same records, sequences and identity, for a broker to which one is too large. */
+  split(codec: Codec, identity: Identity | undefined): [Batch, Batch] {
+    const half = this.recordCount >>> 1
+    const first = new Batch(this.queue, this.createdAt, this.firstRecord, this.sizeBytes)
+    const second = new Batch(this.queue, this.createdAt, this.firstRecord + half, this.sizeBytes)
+    const header = readBatchHeader(this.bytes)
+    let index = 0
+    for (const view of recordsOf(this.bytes, 0, header, { decompressedBytesMax: 0x7fffffff })) {
+      const { timestamp, key, value, headers } = view
+      const target = index < half ? first : second
+      target.add(this.#sends[index]!, this.#indexes[index]!, { timestamp, key, value, headers })
+      index++
+    }
+    const isNumbered = this.baseSequence >= 0
+    first.encode(codec, identity, this.baseSequence)
+    second.encode(codec, identity, isNumbered ? sequenceAfter(this.baseSequence, half) : -1)
+    first.bytesReserved = this.bytesReserved
+    return [first, second]
+  }
+
+  /** @param logAppendTimeMs -1: the records keep their own times */
+  acknowledge(baseOffset: number, logAppendTimeMs: number): void {
+    const { partition } = this.queue
+    const topic = this.queue.topic.name
+    for (let i = 0; i < this.#sends.length; i++) {
+      const offset = baseOffset < 0 ? -1 : baseOffset + i
+      const timestamp = logAppendTimeMs < 0 ? this.#timestamps[i]! : logAppendTimeMs
+      this.#sends[i]!.settle(this.#indexes[i]!, { topic, partition, offset, timestamp })
+    }
+  }
+
+  fail(error: KafkaError): void {
+    for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.settle(this.#indexes[i]!, error)
+  }
+}
+
+/** Sequences wrap from 2^31 - 1 to 0. */
+export function sequenceAfter(sequence: number, recordCount: number): number {
+  return (sequence + recordCount) % 0x8000_0000
+}

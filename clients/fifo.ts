@@ -1,0 +1,32 @@
+// Fifo: a line whose head leaves in constant time, however long it is. `Array.shift` moves the rest of a long array.
+
+/** Below this the emptied front is not worth moving the rest for. */
+const COMPACT_MIN = 1024
+
+export class Fifo<T> {
+  #items: (T | undefined)[] = []
+  #head = 0
+
+  get length(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#head]
+  }
+
+  shift(): T | undefined {
+    if (this.length === 0) return undefined
+    const item = this.#items[this.#head]
+    this.#items[this.#head++] = undefined
+    if (this.#head >= COMPACT_MIN && 2 * this.#head >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return item
+  }
+}

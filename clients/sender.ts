@@ -1,0 +1,452 @@
+// Sender: takes batches to the leaders of their partitions, in order, again where that helps, each exactly once
+// when the producer is idempotent (KIP-98, KIP-360). It runs when something happens: a batch, an answer, a timer.
+//
+// Order: a partition has up to `maxInFlight` batches under way, on one socket. When one fails, nothing more goes out
+// until all of them are back; then what failed goes again, one at a time, oldest first. The broker drops repetitions
+// by sequence number, and refuses what comes after a gap, so that a later batch never overtakes.
+
+import { produce } from '../protocol/api/00_produce.ts'
+import { initProducerId } from '../protocol/api/22_init_producer_id.ts'
+import type { Codec } from '../protocol/compression/index.ts'
+import { errorName, KafkaError, type ErrorName } from '../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../protocol/ids.ts'
+import type { RequestInput, ResponseOf } from '../protocol/schema.ts'
+import type { Accumulator } from './accumulator.ts'
+import { sequenceAfter, type Batch, type Identity, type PartitionQueue } from './batch.ts'
+import type { Timer } from './clock.ts'
+import type { Cluster, TopicMetadata } from './cluster.ts'
+import { groupBy } from './group-by.ts'
+import type { Connection } from './net/connection.ts'
+import { partitionText } from './topic.ts'
+
+/** Batches of several partitions share a request up to about here. */
+const REQUEST_BYTES_MAX = 8 * 1024 * 1024
+
+/** From this version on topics go by id, which only brokers have that also tell them. */
+const TOPIC_ID_VERSION = 13
+
+const EPOCH_MAX = 0x7fff
+
+/** Below this a too large batch is not the batches' fault. */
+const BATCH_BYTES_MIN = 1024
+
+export interface SenderOptions {
+  /** -1 all. */
+  readonly acks: -1 | 0 | 1
+  readonly compression: Codec
+  readonly isIdempotent: boolean
+  readonly maxInFlight: number
+  readonly deliveryTimeoutMs: number
+}
+
+/** The way to one broker. */
+interface Channel {
+  readonly leader: number
+  connection: Connection | undefined
+  isOpening: boolean
+  requestsInFlight: number
+  failures: number
+  /** Monotonic ms. */
+  blockedUntil: number
+}
+
+export class Sender {
+  readonly #cluster: Cluster
+  readonly #options: SenderOptions
+  readonly #accumulator: Accumulator
+  readonly #lane: string
+  readonly #channels = new Map<number, Channel>()
+  /** Partitions that may have something to send. */
+  readonly #ready = new Set<PartitionQueue>()
+  #identity: Identity | undefined
+  #isIdentifying = false
+  #isPumpDue = false
+  #wakeTimer: Timer | undefined
+  #wakeAt = Infinity
+  #isStopped = false
+
+  constructor(cluster: Cluster, options: SenderOptions, accumulator: Accumulator) {
+    this.#cluster = cluster
+    this.#options = options
+    this.#accumulator = accumulator
+    this.#lane = cluster.newLane('producer')
+  }
+
+  /** Something of this partition can go. What comes in one turn goes together. */
+  wake(queue: PartitionQueue): void {
+    this.#ready.add(queue)
+    this.#pumpSoon()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#wakeTimer?.cancel()
+    this.#cluster.closeLane(this.#lane)
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpDue || this.#isStopped) return
+    this.#isPumpDue = true
+    queueMicrotask(() => {
+      this.#isPumpDue = false
+      this.#pump()
+    })
+  }
+
+  /** Sends what can be sent now; whatever cannot is looked at again when what it waits for has happened. */
+  #pump(): void {
+    if (this.#isStopped) return
+    const now = this.#cluster.clock.monotonic()
+    const byChannel = new Map<Channel, PartitionQueue[]>()
+    for (const queue of this.#ready) {
+      this.#expire(queue, now)
+      if (!this.#hasNext(queue)) this.#ready.delete(queue)
+      else if (queue.blockedUntil > now) this.#wakeUpAt(queue.blockedUntil)
+      else {
+        const channel = this.#channelOf(queue, now)
+        if (channel === undefined) continue
+        const queues = byChannel.get(channel)
+        if (queues === undefined) byChannel.set(channel, [queue])
+        else queues.push(queue)
+      }
+    }
+    if (byChannel.size === 0 || (this.#options.isIdempotent && !this.#isIdentified())) return
+    for (const [channel, queues] of byChannel) this.#sendAll(channel, channel.connection!, queues)
+  }
+
+  #hasNext(queue: PartitionQueue): boolean {
+    if (queue.retries.length > 0) return queue.inFlight.length === 0
+    const limit = this.#options.isIdempotent ? this.#options.maxInFlight : 1
+    return queue.inFlight.length < limit && (queue.closed.length > 0 || queue.open?.isDue === true)
+  }
+
+  /** @returns undefined while there is no way to the leader */
+  #channelOf(queue: PartitionQueue, now: number): Channel | undefined {
+    const leader = this.#metadataOf(queue)?.partitions[queue.partition]?.leader ?? -1
+    if (leader < 0) {
+      queue.blockedUntil = now + this.#cluster.backoffMs(1)
+      this.#wakeUpAt(queue.blockedUntil)
+      this.#refresh(queue)
+      return undefined
+    }
+    const channel = this.#channels.get(leader) ?? this.#newChannel(leader)
+    if (channel.connection?.isOpen && channel.requestsInFlight < this.#options.maxInFlight)
+      return channel
+    if (channel.connection?.isOpen || channel.isOpening) return undefined
+    if (channel.blockedUntil > now) this.#wakeUpAt(channel.blockedUntil)
+    else void this.#openChannel(channel)
+    return undefined
+  }
+
+  #metadataOf(queue: PartitionQueue): TopicMetadata | undefined {
+    return this.#cluster.topic(queue.topic.name)
+  }
+
+  #newChannel(leader: number): Channel {
+    const channel = {
+      leader,
+      connection: undefined,
+      isOpening: false,
+      requestsInFlight: 0,
+      failures: 0,
+      blockedUntil: 0,
+    }
+    this.#channels.set(leader, channel)
+    return channel
+  }
+
+  async #openChannel(channel: Channel): Promise<void> {
+    channel.isOpening = true
+    try {
+      channel.connection = await this.#cluster.connection(
+        channel.leader,
+        this.#lane,
+        this.#cluster.call({}),
+      )
+      channel.failures = 0
+    } catch (error) {
+      channel.failures++
+      channel.blockedUntil =
+        this.#cluster.clock.monotonic() + this.#cluster.backoffMs(channel.failures)
+      this.#cluster.options.logger?.warn(
+        { error, broker: channel.leader },
+        'a broker cannot be reached',
+      )
+      this.#noteUnreachable(channel.leader, error as KafkaError)
+    } finally {
+      channel.isOpening = false
+      this.#pumpSoon()
+    }
+  }
+
+  /** What waits for this leader: why, should it run out of time; and does somebody else lead it by now? */
+  #noteUnreachable(leader: number, error: KafkaError): void {
+    for (const queue of this.#ready) {
+      if (this.#metadataOf(queue)?.partitions[queue.partition]?.leader !== leader) continue
+      const first = queue.retries[0] ?? queue.closed.peek() ?? queue.open
+      if (first !== undefined) first.lastError = error
+      this.#refresh(queue)
+    }
+  }
+
+  /** As many requests as the channel takes, each with at most one batch of each partition. */
+  #sendAll(channel: Channel, connection: Connection, queues: readonly PartitionQueue[]): void {
+    let rest = queues
+    while (rest.length > 0 && channel.requestsInFlight < this.#options.maxInFlight) {
+      const batches: Batch[] = []
+      const left: PartitionQueue[] = []
+      let bytes = 0
+      for (const queue of rest) {
+        if (bytes >= REQUEST_BYTES_MAX) {
+          left.push(queue)
+          continue
+        }
+        const batch = this.#takeNext(queue)
+        bytes += batch.sizeBytes
+        batches.push(batch)
+        // To the end of the line, so that no partition starves.
+        this.#ready.delete(queue)
+        if (this.#hasNext(queue)) {
+          this.#ready.add(queue)
+          left.push(queue)
+        }
+      }
+      void this.#send(channel, connection, batches)
+      rest = left
+    }
+  }
+
+  /** Takes the oldest batch that is not under way, numbered and encoded. */
+  #takeNext(queue: PartitionQueue): Batch {
+    if (queue.mustRenumber) this.#renumber(queue)
+    const again = queue.retries.shift()
+    const batch = again ?? this.#accumulator.takeNext(queue)!
+    if (again === undefined) {
+      const { compression, isIdempotent } = this.#options
+      if (isIdempotent) queue.identity ??= this.#identity
+      batch.encode(compression, queue.identity, isIdempotent ? queue.nextSequence : -1)
+      queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
+    }
+    batch.attempts++
+    queue.inFlight.push(batch)
+    return batch
+  }
+
+  #renumber(queue: PartitionQueue): void {
+    const identity = (queue.identity ??= this.#identity!)
+    queue.nextSequence = 0
+    for (const batch of queue.retries) {
+      batch.renumber(identity, queue.nextSequence)
+      queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
+    }
+    queue.mustRenumber = false
+  }
+
+  async #send(channel: Channel, connection: Connection, batches: readonly Batch[]): Promise<void> {
+    channel.requestsInFlight++
+    try {
+      const hasIds = batches.every(({ queue }) => this.#topicId(queue) !== UUID_ZERO)
+      const version = connection.version(produce, hasIds ? Infinity : TOPIC_ID_VERSION - 1)
+      const request = this.#requestOf(batches)
+      if (this.#options.acks === 0) {
+        await connection.send(produce, version, request)
+        for (const batch of batches) this.#succeed(batch, -1, -1)
+      } else {
+        const byId = version >= TOPIC_ID_VERSION
+        const keys = batches.map(({ queue }) =>
+          answerKey(byId ? this.#topicId(queue) : queue.topic.name, queue.partition),
+        )
+        const response = await connection.request(produce, version, request)
+        const answers = new Map(
+          response.topics.flatMap(({ name, topicId, partitions }) =>
+            partitions.map((each) => [answerKey(byId ? topicId : name, each.index), each]),
+          ),
+        )
+        batches.forEach((batch, index) => this.#settle(batch, answers.get(keys[index]!)))
+      }
+    } catch (error) {
+      for (const batch of batches) this.#refuse(batch, error as KafkaError)
+    } finally {
+      channel.requestsInFlight--
+      this.#pumpSoon()
+    }
+  }
+
+  #topicId(queue: PartitionQueue): Uuid {
+    return this.#metadataOf(queue)?.id ?? UUID_ZERO
+  }
+
+  #requestOf(batches: readonly Batch[]): RequestInput<typeof produce> {
+    const topics = [...groupBy(batches, ({ queue }) => queue.topic)].map(([{ name }, group]) => ({
+      name,
+      topicId: this.#topicId(group[0]!.queue),
+      partitions: group.map(({ queue, bytes }) => ({ index: queue.partition, records: bytes })),
+    }))
+    const timeoutMs = this.#cluster.options.requestTimeoutMs
+    return { transactionalId: null, acks: this.#options.acks, timeoutMs, topics }
+  }
+
+  #settle(batch: Batch, answer: PartitionAnswer | undefined): void {
+    const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
+    if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
+    else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
+    else this.#refuse(batch, new KafkaError(error, refusalText(batch, answer)))
+  }
+
+  #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
+    leave(batch.queue.inFlight, batch)
+    batch.acknowledge(baseOffset, logAppendTimeMs)
+    this.#done(batch)
+  }
+
+  /** Decides what becomes of a batch that came back: split, sent again under new numbers or old, or given up. */
+  #refuse(batch: Batch, error: KafkaError): void {
+    const { queue } = batch
+    const isOldest = [...queue.inFlight, ...queue.retries].every(
+      (each) => each.firstRecord >= batch.firstRecord,
+    )
+    leave(queue.inFlight, batch)
+    batch.lastError = error
+    if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
+    if (this.#options.isIdempotent && LOST_COUNT.has(error.code)) {
+      // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
+      if (isOldest) this.#loseCount(queue, error.code)
+    } else if (!error.retriable) return this.#fail(batch, error)
+    this.#retry(batch)
+    if (isOldest)
+      queue.blockedUntil = this.#cluster.clock.monotonic() + this.#cluster.backoffMs(batch.attempts)
+    if (isOldest) this.#refresh(queue)
+  }
+
+  #retry(batch: Batch): void {
+    const { retries } = batch.queue
+    const at = retries.findIndex((each) => each.firstRecord > batch.firstRecord)
+    retries.splice(at < 0 ? retries.length : at, 0, batch)
+    this.#ready.add(batch.queue)
+  }
+
+  /** The next one is not sent before the halves are through, so their numbers are right. */
+  #split(batch: Batch): void {
+    const { queue } = batch
+    this.#cluster.options.logger?.info(
+      { topic: queue.topic.name, bytes: batch.sizeBytes },
+      'a batch is too large: split',
+    )
+    queue.topic.batchBytes = Math.max(
+      BATCH_BYTES_MIN,
+      Math.min(queue.topic.batchBytes, batch.sizeBytes) >>> 1,
+    )
+    for (const half of batch.split(this.#options.compression, queue.identity)) this.#retry(half)
+  }
+
+  #loseCount(queue: PartitionQueue, code: ErrorName): void {
+    const { identity } = queue
+    const isSpent =
+      code === 'INVALID_PRODUCER_EPOCH' || identity === undefined || identity.epoch >= EPOCH_MAX
+    queue.mustRenumber = true
+    queue.identity = isSpent ? undefined : { ...identity, epoch: identity.epoch + 1 }
+    if (isSpent) this.#identity = undefined
+  }
+
+  #fail(batch: Batch, error: KafkaError): void {
+    batch.fail(error)
+    this.#done(batch)
+  }
+
+  #done(batch: Batch): void {
+    this.#accumulator.release(batch)
+    if (this.#hasNext(batch.queue)) this.#ready.add(batch.queue)
+  }
+
+  /** Gives up what has waited too long, unless it is under way. */
+  #expire(queue: PartitionQueue, now: number): void {
+    const { retries, closed, inFlight } = queue
+    const isOver = (batch: Batch | undefined): batch is Batch =>
+      batch !== undefined && now - batch.createdAt >= this.#options.deliveryTimeoutMs
+    while (inFlight.length === 0 && isOver(retries[0]))
+      this.#fail(retries[0], this.#timedOut(retries.shift()!))
+    while (isOver(closed.peek())) this.#fail(closed.peek()!, this.#timedOut(closed.shift()!))
+  }
+
+  #timedOut({ attempts, lastError }: Batch): KafkaError {
+    const last = lastError === undefined ? '' : `, last: ${lastError.message}`
+    const sent = attempts === 0 ? 'never sent' : `sent ${attempts} times, it may have been written`
+    const what = `not acknowledged within ${this.#options.deliveryTimeoutMs} ms: ${sent}${last}`
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError })
+  }
+
+  /** Gives up everything that is not under way. */
+  failAll(error: KafkaError): void {
+    for (const queue of this.#accumulator.queues()) {
+      for (const batch of queue.retries.splice(0)) this.#fail(batch, error)
+      for (const batch of this.#accumulator.drain(queue)) this.#fail(batch, error)
+    }
+  }
+
+  #isIdentified(): boolean {
+    if (this.#identity === undefined && !this.#isIdentifying) void this.#identify()
+    return this.#identity !== undefined
+  }
+
+  async #identify(): Promise<void> {
+    this.#isIdentifying = true
+    const call = this.#cluster.call({ timeoutMs: this.#options.deliveryTimeoutMs })
+    try {
+      this.#identity = await this.#cluster.retrying(call, async () => {
+        const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
+        const error = errorName(answer.errorCode)
+        if (error !== undefined) throw new KafkaError(error, 'no producer id')
+        return { producerId: answer.producerId, epoch: answer.producerEpoch }
+      })
+    } catch (error) {
+      this.failAll(error as KafkaError)
+    } finally {
+      this.#isIdentifying = false
+      this.#pumpSoon()
+    }
+  }
+
+  #refresh(queue: PartitionQueue): void {
+    this.#cluster.refresh(queue.topic.name).then(
+      () => this.#pumpSoon(),
+      () => {}, // asked again after the next failure
+    )
+  }
+
+  #wakeUpAt(at: number): void {
+    if (at >= this.#wakeAt) return
+    const { clock } = this.#cluster
+    this.#wakeTimer?.cancel()
+    this.#wakeAt = at
+    this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
+      this.#wakeAt = Infinity
+      this.#pumpSoon()
+    })
+  }
+}
+
+type PartitionAnswer = ResponseOf<typeof produce>['topics'][number]['partitions'][number]
+
+/** Half of such a batch may pass. */
+const TOO_LARGE: ReadonlySet<ErrorName> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+/** The broker expects another sequence or epoch of this producer. */
+const LOST_COUNT: ReadonlySet<ErrorName> = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+])
+
+function answerKey(topic: string, partition: number): string {
+  return `${topic} ${partition}`
+}
+
+function leave(batches: Batch[], batch: Batch): void {
+  batches.splice(batches.indexOf(batch), 1)
+}
+
+function refusalText({ queue }: Batch, answer: PartitionAnswer | undefined): string {
+  const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
+  if (answer === undefined) return `${where}: the broker did not answer for it`
+  return answer.errorMessage === null ? where : `${where}: ${answer.errorMessage}`
+}
