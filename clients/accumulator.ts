@@ -32,7 +32,7 @@ export class Accumulator {
   readonly #options: AccumulatorOptions
   readonly #topics = new Map<string, TopicQueue>()
   /** Those with sends that wait for room. */
-  readonly #crowded = new Set<TopicQueue>()
+  #crowded = new Set<TopicQueue>()
   /** Open batches, oldest first; since closed ones are skipped when their turn comes. */
   readonly #lingering = new Fifo<Batch>()
   #lingerTimer: Timer | undefined
@@ -68,10 +68,9 @@ export class Accumulator {
   release(batch: Batch): void {
     this.#bytesUsed -= batch.bytesReserved
     if (this.#crowded.size === 0 || this.#isFull) return
-    for (const queue of [...this.#crowded]) {
-      this.#crowded.delete(queue)
-      this.fill(queue)
-    }
+    const crowded = this.#crowded
+    this.#crowded = new Set()
+    for (const queue of crowded) this.fill(queue)
   }
 
   /** Nothing lingers any longer. */

@@ -2,6 +2,7 @@
 
 import { tracingChannel } from 'node:diagnostics_channel'
 import { Writable } from 'node:stream'
+import { callbackify } from 'node:util'
 import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Accumulator } from './accumulator.ts'
@@ -119,7 +120,8 @@ export class Producer implements AsyncDisposable {
   /** Sends what lingers; resolves when everything sent so far is acknowledged or has failed. */
   async flush(options: CallOptions = {}): Promise<void> {
     const call = this.#cluster.call({ timeoutMs: Infinity, ...options })
-    for (const send of [...this.#unsettled]) {
+    const sends = Array.from(this.#unsettled) // those of now
+    for (const send of sends) {
       while (this.#unsettled.has(send)) {
         this.#accumulator.flush()
         await call.wait(send.settled.then(noop, noop))
@@ -147,7 +149,7 @@ export class Producer implements AsyncDisposable {
           chunks.map(({ chunk }) => chunk),
           done,
         ),
-      final: (done) => void this.flush().then(() => done(), done),
+      final: callbackify(() => this.flush()),
     })
     return stream
   }
