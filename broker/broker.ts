@@ -1,4 +1,4 @@
-// Broker: the composition root, the only place that builds things. Start it in a process of its own (main.ts) or inside
+// Broker: the composition root, the only place that builds things. Runs in a process of its own (main.ts) or inside
 // another program, as often as wanted. Owns everything it builds. Network thread.
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -13,9 +13,22 @@ import { listOffsetsHandler } from './api/02_list_offsets.ts'
 import { metadataHandler } from './api/03_metadata.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
 import { createTopicsHandler } from './api/19_create_topics.ts'
+import { deleteTopicsHandler } from './api/20_delete_topics.ts'
+import { deleteRecordsHandler } from './api/21_delete_records.ts'
+import { initProducerIdHandler } from './api/22_init_producer_id.ts'
+import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
+import { describeConfigsHandler } from './api/32_describe_configs.ts'
+import { createPartitionsHandler } from './api/37_create_partitions.ts'
+import { describeClusterHandler } from './api/60_describe_cluster.ts'
+import { Closing } from './closing.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
+import { describedBrokerConfigs } from './described-config.ts'
 import { FetchSessions } from './fetch/sessions.ts'
-import { createLog, type Logger } from './log.ts'
+import { BrokerHealth } from './health.ts'
+import type { HttpServer } from './http/server.ts'
+import { Log } from './log.ts'
+import { Registry } from './metrics/registry.ts'
+import { RequestMetrics } from './metrics/requests.ts'
 import { TopicTraffic } from './metrics/traffic.ts'
 import type { ConnectionLimits } from './net/connection.ts'
 import { Dispatch } from './net/dispatch.ts'
@@ -26,8 +39,10 @@ import { Purgatory } from './purgatory.ts'
 import { openMemoryStore } from './testing/memory-store.ts'
 import { TopicConfigs } from './topic-configs.ts'
 
+const NO_HTTP = -1
+
 export interface BrokerOptions {
-  /** Data in a temporary directory that goes when the broker closes. */
+  /** Keep the data in a temporary directory that goes when the broker closes. */
   readonly ephemeral?: boolean
   readonly dataDir?: string
   /** For Kafka clients; a free one unless given. */
@@ -36,58 +51,76 @@ export interface BrokerOptions {
   readonly host?: string
   /** The port for metrics and health, 0 for a free one; no HTTP server unless given. */
   readonly http?: number
-  /** Broker properties by Kafka's names. */
+  /** Broker properties by Kafka's names; defaults of topics (`log.segment.bytes`, ...) among them. */
   readonly config?: Readonly<Record<string, string | number | boolean>>
-  readonly log?: Logger
+  /** The disk failed: nothing more is acknowledged. Without it the error is thrown, which ends the process. */
+  readonly onFatal?: (error: Error) => void
+}
+
+/** What `runBroker` knows beyond the options of an embedded broker. */
+export interface BrokerEnvironment {
+  readonly settings: Settings
+  readonly ephemeral: boolean
+  readonly onFatal: (error: Error) => void
+  readonly clock: Clock
+  readonly log: Log
 }
 
 export class Broker {
-  readonly #closing: (() => void | Promise<void>)[]
+  readonly #closing: Closing
   readonly #listener: Listener
-  readonly #settings: Settings
-  #closed: Promise<void> | undefined
+  readonly #http: HttpServer | undefined
+  readonly dataDir: string
 
   private constructor(
-    settings: Settings,
+    closing: Closing,
     listener: Listener,
-    closing: (() => void | Promise<void>)[],
+    http: HttpServer | undefined,
+    dataDir: string,
   ) {
-    this.#settings = settings
-    this.#listener = listener
     this.#closing = closing
+    this.#listener = listener
+    this.#http = http
+    this.dataDir = dataDir
   }
 
-  static async start(options: BrokerOptions = {}): Promise<Broker> {
-    return Broker.startWith(readSettings([sourceOf(options)]), options)
-  }
-
-  static async startWith(settings: Settings, options: BrokerOptions): Promise<Broker> {
-    const closing: (() => void | Promise<void>)[] = []
-    const { broker: config } = settings
+  /** @throws {KafkaError} INVALID_CONFIG; whatever the disk or the network refuses */
+  static start(options: BrokerOptions = {}): Promise<Broker> {
+    const settings = readSettings([sourceOf(options)])
     const clock = systemClock
-    const log = options.log ?? createLog(config['log.level'])
-    const hosts = hostsOf(config)
-    const dataDir =
-      options.ephemeral === true ? mkdtempSync(join(tmpdir(), 'millrace-')) : config['log.dir']
-    if (options.ephemeral === true)
-      closing.unshift(() => rmSync(dataDir, { recursive: true, force: true }))
-    const store = await openMemoryStore(dataDir)
-    closing.unshift(async () => store[Symbol.asyncDispose]())
-    const listener = await listen(settings, hosts, store, clock, log)
-    closing.unshift(() => listener.close(config['shutdown.timeout.ms']))
-    return new Broker(settings, listener, closing)
+    const log = new Log(settings.broker['log.level'], clock)
+    const { ephemeral = false, onFatal = throwLater } = options
+    return Broker.open({ settings, ephemeral, onFatal, clock, log })
   }
 
+  static async open(environment: BrokerEnvironment): Promise<Broker> {
+    const closing = new Closing()
+    try {
+      const { store, dataDir } = await openData(environment, closing)
+      const services = compose(environment, store)
+      const listener = await listen(environment, services, closing)
+      const http = await serveHttp(environment, services, listener, closing)
+      return new Broker(closing, listener, http, dataDir)
+    } catch (error) {
+      await closing.close()
+      throw error
+    }
+  }
+
+  /** HOST:PORT for a Kafka client. */
   get bootstrap(): string {
-    const [host] = hostsOf(this.#settings.broker)
-    return `${host}:${this.#listener.port}`
+    const { address, family, port } = this.#listener.addresses[0]!
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
   }
 
+  /** Undefined without an HTTP server. */
+  get httpUrl(): string | undefined {
+    return this.#http?.url
+  }
+
+  /** Answers what was asked, makes everything durable, closes every file and socket. Idempotent. */
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      for (const close of this.#closing) await close()
-    })()
-    return this.#closed
+    return this.#closing.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -96,22 +129,136 @@ export class Broker {
 }
 
 function sourceOf(options: BrokerOptions): ConfigSource {
-  const properties: Record<string, string> = { port: '0', 'http.port': '-1', 'log.level': 'error' }
-  if (options.dataDir !== undefined) properties['log.dir'] = options.dataDir
-  if (options.port !== undefined) properties['port'] = String(options.port)
-  if (options.host !== undefined) properties['host'] = options.host
-  if (options.http !== undefined) properties['http.port'] = String(options.http)
-  for (const [name, value] of Object.entries(options.config ?? {})) properties[name] = String(value)
-  return { origin: 'options', properties }
+  const { dataDir, host, port = 0, http = NO_HTTP, config = {} } = options
+  const own = { port, 'http.port': http, 'log.level': 'error', 'log.dir': dataDir, host }
+  const set = Object.entries({ ...own, ...config }).filter(([, value]) => value !== undefined)
+  return {
+    origin: 'options',
+    properties: Object.fromEntries(set.map(([name, value]) => [name, String(value)])),
+  }
 }
 
+/** An embedded broker whose disk fails ends the process, as a broker of its own does. */
+function throwLater(error: Error): void {
+  process.nextTick(() => {
+    throw error
+  })
+}
+
+async function openData({ settings, ephemeral }: BrokerEnvironment, closing: Closing) {
+  const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : settings.broker['log.dir']
+  if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
+  const store = await openMemoryStore(dataDir)
+  closing.add(() => store[Symbol.asyncDispose]())
+  return { store, dataDir }
+}
+
+type Services = ReturnType<typeof compose>
+
+/** Everything between the network and the store. */
+function compose({ settings, clock, log, onFatal }: BrokerEnvironment, store: Store) {
+  const { broker: config } = settings
+  const topicConfigs = new TopicConfigs(settings)
+  const traffic = new TopicTraffic(config['metrics.topics.max'])
+  const purgatory = new Purgatory(clock)
+  const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
+  const fetchBytesMax = config['fetch.max.bytes']
+  const handlers: Handler[] = [
+    produceHandler({ store, topicConfigs, traffic, clock }),
+    fetchHandler({ store, purgatory, traffic, sessions, fetchBytesMax }),
+    listOffsetsHandler({ store }),
+    metadataHandler({ store, config }),
+    createTopicsHandler({ store, config, topicConfigs }),
+    deleteTopicsHandler({ store, config }),
+    deleteRecordsHandler({ store, topicConfigs }),
+    initProducerIdHandler({ store }),
+    offsetForLeaderEpochHandler({ store }),
+    describeConfigsHandler({
+      store,
+      topicConfigs,
+      brokerConfigs: describedBrokerConfigs(settings),
+    }),
+    createPartitionsHandler({ store }),
+    describeClusterHandler({ store, config }),
+  ]
+  handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
+  const requests = new RequestMetrics(handlers.map(({ api }) => api))
+  const dispatch = new Dispatch({ handlers, observer: requests, clock, log })
+  const pressure = new Pressure({ bytesMax: config['queued.max.request.bytes'], store })
+  const health = new BrokerHealth(store)
+  store.onFatal((error) => {
+    health.fail(error)
+    onFatal(error)
+  })
+  return { store, traffic, purgatory, sessions, requests, dispatch, pressure, health }
+}
+
+async function listen(
+  { settings, clock, log }: BrokerEnvironment,
+  { dispatch, pressure, health }: Services,
+  closing: Closing,
+): Promise<Listener> {
+  const { broker: config } = settings
+  const listener = await Listener.open(hostsOf(config), config.port, {
+    dispatch,
+    pressure,
+    limits: limitsOf(config),
+    connectionsMax: config['max.connections'],
+    connectionsPerAddressMax: config['max.connections.per.ip'],
+    clock,
+    log,
+  })
+  closing.add(() => {
+    health.stop()
+    return listener.close(config['shutdown.timeout.ms'])
+  })
+  return listener
+}
+
+/** The server is loaded only now: Kafka clients need not wait for it. */
+async function serveHttp(
+  { settings, clock }: BrokerEnvironment,
+  services: Services,
+  listener: Listener,
+  closing: Closing,
+): Promise<HttpServer | undefined> {
+  const { broker: config } = settings
+  const { store, traffic, purgatory, sessions, requests, pressure, health } = services
+  const registry = new Registry({
+    store,
+    requests,
+    traffic,
+    clock,
+    topicsMax: config['metrics.topics.max'],
+    isNetworkOpen: config['i.accept.unauthenticated.network'],
+    connectionCount: () => listener.connectionCount,
+    bytesHeld: () => pressure.bytesHeld,
+    fetchSessionCount: () => sessions.count,
+    fetchesWaiting: () => purgatory.waitingCount,
+  })
+  store.onTurn((turn) => {
+    purgatory.wake(turn.logs)
+    registry.turnDone(turn)
+  })
+  if (config['http.port'] === NO_HTTP) return undefined
+  const { openHttp } = await import('./http/server.ts')
+  const http = await openHttp(config['http.host'], config['http.port'], {
+    metricsText: () => registry.text(),
+    reasonsNotReady: () => health.reasonsNotReady(),
+  })
+  closing.add(() => http.close())
+  return http
+}
+
+/** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
 function hostsOf(config: BrokerConfig): string[] {
   const hosts = config.host.split(',').map((host) => host.trim())
-  const open = hosts.find((host) => !isLoopback(host))
+  const open = [...hosts, config['http.host']].find((host) => !isLoopback(host))
   if (open !== undefined && !config['i.accept.unauthenticated.network']) {
+    const risk = `${open} can be reached from other machines, where anybody could read, write and delete everything`
     throw new KafkaError(
       'INVALID_CONFIG',
-      `host ${open} can be reached from other machines, where anybody could read, write and delete everything; listen on 127.0.0.1, or say --i-accept-unauthenticated-network`,
+      `${risk}: use 127.0.0.1, or say --i-accept-unauthenticated-network`,
     )
   }
   return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
@@ -126,42 +273,4 @@ function limitsOf(config: BrokerConfig): ConnectionLimits {
     writeTimeoutMs: config['connection.write.timeout.ms'],
     idleTimeoutMs: config['connections.max.idle.ms'],
   }
-}
-
-async function listen(
-  settings: Settings,
-  hosts: string[],
-  store: Store,
-  clock: Clock,
-  log: Logger,
-): Promise<Listener> {
-  const { broker: config } = settings
-  const purgatory = new Purgatory(clock)
-  store.onTurn((turn) => purgatory.wake(turn.logs))
-  const traffic = new TopicTraffic()
-  const topicConfigs = new TopicConfigs(settings)
-  const handlers: Handler[] = [
-    produceHandler({ store, topicConfigs, traffic, clock }),
-    fetchHandler({
-      store,
-      purgatory,
-      traffic,
-      sessions: new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock),
-      fetchBytesMax: config['fetch.max.bytes'],
-    }),
-    listOffsetsHandler({ store }),
-    metadataHandler({ store, config }),
-    createTopicsHandler({ store, config, topicConfigs }),
-  ]
-  handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
-  return Listener.open(hosts, config.port, {
-    dispatch: new Dispatch({ handlers, clock, log, observer: { requestDone() {} } }),
-    pressure: new Pressure({ bytesMax: config['queued.max.request.bytes'], store }),
-    limits: limitsOf(config),
-    connectionsMax: config['max.connections'],
-    connectionsPerAddressMax: config['max.connections.per.ip'],
-    onBytes() {},
-    clock,
-    log,
-  })
 }

@@ -1,5 +1,8 @@
 // TopicTraffic: records and bytes in and out by topic. Plain counters, added up when metrics are read. Network thread.
 
+/** The label of all topics beyond `metrics.topics.max`. */
+export const OTHER_TOPICS = 'other'
+
 export interface TopicCounts {
   bytesIn: number
   bytesOut: number
@@ -8,7 +11,13 @@ export interface TopicCounts {
 }
 
 export class TopicTraffic {
+  readonly #topicsMax: number
   readonly #countsByTopic = new Map<string, TopicCounts>()
+
+  /** @param topicsMax topics beyond this number are counted together */
+  constructor(topicsMax: number) {
+    this.#topicsMax = topicsMax
+  }
 
   produced(topic: string, recordCount: number, byteCount: number): void {
     const counts = this.#of(topic)
@@ -27,11 +36,12 @@ export class TopicTraffic {
   }
 
   #of(topic: string): TopicCounts {
-    let counts = this.#countsByTopic.get(topic)
-    if (counts === undefined) {
-      counts = { bytesIn: 0, bytesOut: 0, recordsIn: 0, recordsOut: 0 }
-      this.#countsByTopic.set(topic, counts)
-    }
+    const known = this.#countsByTopic.get(topic)
+    if (known !== undefined) return known
+    if (this.#countsByTopic.size >= this.#topicsMax && topic !== OTHER_TOPICS)
+      return this.#of(OTHER_TOPICS)
+    const counts = { bytesIn: 0, bytesOut: 0, recordsIn: 0, recordsOut: 0 }
+    this.#countsByTopic.set(topic, counts)
     return counts
   }
 }

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import { FrameCutter } from '../../protocol/frame.ts'
 import type { Clock } from '../../storage/clock.ts'
-import type { Logger } from '../log.ts'
+import type { Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'
 import type { Peer } from './handler.ts'
 import type { Pressure } from './pressure.ts'
@@ -30,8 +30,7 @@ interface ConnectionDeps {
   readonly pressure: Pressure
   readonly limits: ConnectionLimits
   readonly clock: Clock
-  readonly log: Logger
-  readonly onBytes: (received: number, sent: number) => void
+  readonly log: Log
   readonly onClosed: (connection: Connection) => void
 }
 
@@ -93,7 +92,6 @@ export class Connection {
   /** Bytes from the socket. @param chunk borrowed */
   receive(chunk: Buffer): void {
     if (this.#isEnding) return
-    this.#deps.onBytes(chunk.length, 0)
     const now = this.#deps.clock.monotonic()
     this.#activeAt = now
     if (this.#cutter.heldBytes === 0) this.#frameStartedAt = now
@@ -204,7 +202,6 @@ export class Connection {
       this.#isWriting = false
       this.#unsentBytes -= byteCount
       for (const { sent } of parts) sentAll(sent)
-      this.#deps.onBytes(0, byteCount)
       if (!this.#isClosed) this.#settle()
     })
     this.#socket.uncork()
@@ -279,8 +276,9 @@ export class Connection {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#isEnding = true
-    if (reason !== undefined)
-      this.#deps.log.warn({ remote: this.peer.remoteAddress, reason }, 'connection closed')
+    if (reason !== undefined) {
+      this.#deps.log.warn('connection closed', { remote: this.peer.remoteAddress, reason })
+    }
     this.#gone.abort()
     for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined))
       sentAll(sent)

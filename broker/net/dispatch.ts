@@ -8,7 +8,7 @@ import type { RequestHeader } from '../../protocol/frame.ts'
 import { includes } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock } from '../../storage/clock.ts'
-import { printable, type Logger } from '../log.ts'
+import { printable, type Log } from '../log.ts'
 import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
 
 /** One request on its way: from its frame to the last byte of its answer. */
@@ -30,7 +30,7 @@ interface DispatchDeps {
   readonly handlers: readonly Handler[]
   readonly observer: RequestObserver
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
 }
 
 export class Dispatch {
@@ -117,7 +117,7 @@ export class Dispatch {
     try {
       exchange.answer = encodeResponseFrame(api, version, header.correlationId, response as never)
     } catch (error) {
-      this.#deps.log.error({ ...about(run), err: error }, 'the answer cannot be encoded')
+      this.#deps.log.error('the answer cannot be encoded', { ...about(run), error })
       onDone(new Disconnect(`the answer to ${api.name} cannot be encoded`))
       return
     }
@@ -130,7 +130,7 @@ export class Dispatch {
       return
     }
     if (!(error instanceof KafkaError))
-      this.#deps.log.error({ ...about(run), err: error }, 'a request failed')
+      this.#deps.log.error('a request failed', { ...about(run), error })
     try {
       const response = run.handler!.refuse(run.request as never, errorCodeOf(error), run.context)
       this.#finish(run, exchange, response, onDone)

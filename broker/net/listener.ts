@@ -4,7 +4,7 @@
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock, Timer } from '../../storage/clock.ts'
-import type { Logger } from '../log.ts'
+import type { Log } from '../log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Pressure } from './pressure.ts'
@@ -19,9 +19,8 @@ interface ListenerDeps {
   readonly limits: ConnectionLimits
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
-  readonly onBytes: (received: number, sent: number) => void
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
 }
 
 export class Listener {
@@ -81,7 +80,7 @@ export class Listener {
         throw error
       }
       server.on('error', (error) =>
-        this.#deps.log.error({ err: error }, 'a connection could not be accepted'),
+        this.#deps.log.error('a connection could not be accepted', { error }),
       )
       this.#servers.push(server)
       chosen = (server.address() as AddressInfo).port
@@ -97,10 +96,11 @@ export class Listener {
       this.#connections.size >= connectionsMax ||
       count >= connectionsPerAddressMax
     ) {
-      log.warn(
-        { remote: address, connections: this.#connections.size, ofAddress: count },
-        'connection refused',
-      )
+      log.warn('connection refused', {
+        remote: address,
+        connections: this.#connections.size,
+        ofAddress: count,
+      })
       socket.destroy()
       return
     }

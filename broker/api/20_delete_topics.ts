@@ -1,0 +1,83 @@
+// DeleteTopics: by name, or from version 6 on by id too. The name is free when the answer goes out.
+// Versions: 1-6
+// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all.
+
+import {
+  deleteTopics,
+  type DeleteTopicsRequest,
+  type DeleteTopicsResponse,
+} from '../../protocol/api/20_delete_topics.ts'
+import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
+import type { Store, Topic } from '../../storage/store.ts'
+import type { BrokerConfig } from '../config.ts'
+import type { Handler } from '../net/handler.ts'
+
+/** Older versions do not know the code that says it. */
+const DISABLED_VERSION_MIN = 3
+
+type TopicAnswer = DeleteTopicsResponse['responses'][number]
+
+interface Asked {
+  readonly name: string | null
+  readonly topicId: Uuid
+}
+
+interface DeleteTopicsDeps {
+  readonly store: Store
+  readonly config: BrokerConfig
+}
+
+export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof deleteTopics> {
+  return {
+    api: deleteTopics,
+    async handle(request, { version }) {
+      if (!deps.config['delete.topic.enable']) throw disabled(version)
+      const asked = askedFor(request)
+      const responses: TopicAnswer[] = []
+      for (const topic of asked) responses.push(await answerFor(deps.store, topic, asked))
+      return { responses }
+    },
+    refuse: (request, code) => ({
+      responses: askedFor(request).map((asked) => ({ ...asked, errorCode: code })),
+    }),
+  }
+}
+
+function disabled(version: number): KafkaError {
+  const code = version < DISABLED_VERSION_MIN ? 'INVALID_REQUEST' : 'TOPIC_DELETION_DISABLED'
+  return new KafkaError(code, 'delete.topic.enable is false')
+}
+
+function askedFor({ topics, topicNames }: DeleteTopicsRequest): readonly Asked[] {
+  return [...topics, ...topicNames.map((name) => ({ name, topicId: UUID_ZERO }))]
+}
+
+async function answerFor(store: Store, asked: Asked, all: readonly Asked[]): Promise<TopicAnswer> {
+  try {
+    const { name, id } = find(store, asked)
+    if (all.filter((other) => other.name === name || other.topicId === id).length > 1) {
+      throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+    }
+    await store.topics.delete(name)
+    return { name, topicId: id, errorCode: 0 }
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error
+    return { ...asked, errorCode: errorCodeOf(error), errorMessage: error.message }
+  }
+}
+
+/** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, INVALID_TOPIC_EXCEPTION */
+function find(store: Store, { name, topicId }: Asked): Topic {
+  if ((name === null) === (topicId === UUID_ZERO)) {
+    throw new KafkaError('INVALID_REQUEST', 'want either a name or a topic id')
+  }
+  const topic = name === null ? store.topics.getById(topicId) : store.topics.get(name)
+  if (topic === undefined) {
+    const code = name === null ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
+    throw new KafkaError(code, `no topic ${(name ?? topicId).slice(0, 256)}`)
+  }
+  if (topic.isInternal)
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${topic.name} is internal`)
+  return topic
+}

@@ -1,0 +1,90 @@
+// DeleteRecords: the log of a partition now starts at an offset.
+// Versions: 0-2
+// Behaviour: -1 is the high watermark; a topic that only compacts refuses.
+
+import { deleteRecords, type DeleteRecordsResponse } from '../../protocol/api/21_delete_records.ts'
+import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { Offset } from '../../protocol/ids.ts'
+import type { Store } from '../../storage/store.ts'
+import type { Handler } from '../net/handler.ts'
+import type { TopicConfigs } from '../topic-configs.ts'
+
+const HIGH_WATERMARK = -1
+
+type PartitionAnswer = DeleteRecordsResponse['topics'][number]['partitions'][number]
+
+interface DeleteRecordsDeps {
+  readonly store: Store
+  readonly topicConfigs: TopicConfigs
+}
+
+export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof deleteRecords> {
+  return {
+    api: deleteRecords,
+    async handle(request) {
+      const topics = []
+      for (const { name, partitions } of request.topics) {
+        const answers: PartitionAnswer[] = []
+        for (const { partitionIndex, offset } of partitions) {
+          answers.push(await answerFor(deps, name, partitionIndex, offset))
+        }
+        topics.push({ name, partitions: answers })
+      }
+      return { topics }
+    },
+    refuse: ({ topics }, code) => ({
+      topics: topics.map(({ name, partitions }) => {
+        return {
+          name,
+          partitions: partitions.map(({ partitionIndex }) => failed(partitionIndex, code)),
+        }
+      }),
+    }),
+  }
+}
+
+async function answerFor(
+  deps: DeleteRecordsDeps,
+  name: string,
+  partitionIndex: number,
+  offset: number,
+): Promise<PartitionAnswer> {
+  try {
+    const lowWatermark = await trim(deps, name, partitionIndex, offset)
+    return { partitionIndex, lowWatermark, errorCode: 0 }
+  } catch (error) {
+    if (error instanceof KafkaError) return failed(partitionIndex, errorCodeOf(error))
+    throw error
+  }
+}
+
+/** @throws {KafkaError} whatever speaks against it */
+async function trim(
+  { store, topicConfigs }: DeleteRecordsDeps,
+  name: string,
+  partitionIndex: number,
+  offset: number,
+): Promise<Offset> {
+  const log = store.log(name, partitionIndex)
+  if (log === undefined)
+    throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${name}-${partitionIndex}`)
+  if (log.topic.isInternal)
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
+  if (!topicConfigs.of(log.topic)['cleanup.policy'].includes('delete')) {
+    throw new KafkaError('POLICY_VIOLATION', `cleanup.policy of ${name} has no "delete"`)
+  }
+  const before = offset === HIGH_WATERMARK ? log.highWatermark : offset
+  if (before < 0 || before > log.highWatermark) {
+    throw new KafkaError(
+      'OFFSET_OUT_OF_RANGE',
+      `offset ${before}, the high watermark is ${log.highWatermark}`,
+    )
+  }
+  return before <= log.logStartOffset
+    ? log.logStartOffset
+    : store.deleteRecordsBefore(log, Offset(before))
+}
+
+function failed(partitionIndex: number, code: number): PartitionAnswer {
+  return { partitionIndex, lowWatermark: -1, errorCode: code }
+}

@@ -1,0 +1,75 @@
+// CreatePartitions: a topic gets more partitions; `count` is the new total.
+// Versions: 0-3
+// Behaviour: every topic has its own outcome; validateOnly does all checks and nothing else.
+
+import {
+  createPartitions,
+  type CreatePartitionsRequest,
+  type CreatePartitionsResponse,
+} from '../../protocol/api/37_create_partitions.ts'
+import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import type { Handler } from '../net/handler.ts'
+
+type Asked = CreatePartitionsRequest['topics'][number]
+type TopicAnswer = CreatePartitionsResponse['results'][number]
+
+export function createPartitionsHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof createPartitions> {
+  return {
+    api: createPartitions,
+    async handle({ topics, validateOnly }) {
+      const results: TopicAnswer[] = []
+      for (const topic of topics) results.push(await answerFor(store, topic, topics, validateOnly))
+      return { results }
+    },
+    refuse: ({ topics }, code) => ({
+      results: topics.map(({ name }) => ({ name, errorCode: code })),
+    }),
+  }
+}
+
+async function answerFor(
+  store: Store,
+  asked: Asked,
+  all: readonly Asked[],
+  validateOnly: boolean,
+): Promise<TopicAnswer> {
+  const { name, count } = asked
+  try {
+    if (all.filter((other) => other.name === name).length > 1) {
+      throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+    }
+    check(store, asked)
+    if (!validateOnly) await store.topics.addPartitions(name, count)
+    return { name, errorCode: 0 }
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error
+    return { name, errorCode: errorCodeOf(error), errorMessage: error.message }
+  }
+}
+
+/** @throws {KafkaError} whatever speaks against it */
+function check(store: Store, { name, count, assignments }: Asked): void {
+  const topic = store.topics.get(name)
+  if (topic === undefined)
+    throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)
+  if (topic.isInternal) throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
+  if (count <= topic.partitionCount) {
+    throw new KafkaError(
+      'INVALID_PARTITIONS',
+      `${count} partitions, there are ${topic.partitionCount}`,
+    )
+  }
+  if (assignments === null) return
+  const isOurs = assignments.every(
+    ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === store.nodeId,
+  )
+  if (!isOurs || assignments.length !== count - topic.partitionCount) {
+    const message = `want each new partition on node ${store.nodeId}`
+    throw new KafkaError('INVALID_REPLICA_ASSIGNMENT', message)
+  }
+}

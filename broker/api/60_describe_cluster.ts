@@ -1,0 +1,39 @@
+// DescribeCluster: the one node.
+// Versions: 0-2
+
+import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import type { BrokerConfig } from '../config.ts'
+import { endpointFor } from '../endpoint.ts'
+import type { Handler } from '../net/handler.ts'
+import { clusterOperations } from '../operations.ts'
+
+const BROKERS = 1
+
+interface DescribeClusterDeps {
+  readonly store: Store
+  readonly config: BrokerConfig
+}
+
+export function describeClusterHandler({
+  store,
+  config,
+}: DescribeClusterDeps): Handler<typeof describeCluster> {
+  return {
+    api: describeCluster,
+    handle({ endpointType, includeClusterAuthorizedOperations }, { peer }) {
+      if (endpointType !== BROKERS) {
+        throw new KafkaError('MISMATCHED_ENDPOINT_TYPE', 'this endpoint is a broker')
+      }
+      return {
+        errorCode: 0,
+        clusterId: store.clusterId,
+        controllerId: store.nodeId,
+        brokers: [{ brokerId: store.nodeId, ...endpointFor(config['advertised.listeners'], peer) }],
+        clusterAuthorizedOperations: clusterOperations(includeClusterAuthorizedOperations),
+      }
+    },
+    refuse: (_request, code) => ({ errorCode: code, clusterId: '', brokers: [] }),
+  }
+}

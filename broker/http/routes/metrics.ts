@@ -1,0 +1,11 @@
+// /metrics: for Prometheus. What they mean: docs/reference/metrics.md
+
+import type { FastifyInstance } from 'fastify'
+
+const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8'
+
+export function metricsRoutes(server: FastifyInstance, metricsText: () => Promise<string>): void {
+  server.get('/metrics', async (_request, reply) =>
+    reply.type(TEXT_FORMAT).send(await metricsText()),
+  )
+}

@@ -1,0 +1,132 @@
+// runBroker: a broker as a process of its own: where its configuration comes from, banner, signals, exit codes.
+// `millrace start` calls it. Exit codes: 0 stopped as asked, 1 failure, 2 a configuration that cannot be.
+
+import { KafkaError } from '../protocol/errors.ts'
+import { systemClock } from '../storage/clock.ts'
+import { Broker } from './broker.ts'
+import {
+  environmentSource,
+  fileSource,
+  readSettings,
+  type ConfigSource,
+  type Settings,
+} from './config.ts'
+import { Log } from './log.ts'
+
+const DEFAULT_FILE = 'millrace.yaml'
+/** A stop takes longer than `shutdown.timeout.ms` by what the last sync takes; then it is cut off. */
+const STOP_MS_MAX = 10_000
+
+/** The flags of `millrace start`. */
+export interface StartFlags {
+  readonly data?: string | undefined
+  readonly ephemeral?: boolean | undefined
+  readonly port?: string | undefined
+  readonly host?: string | undefined
+  /** A port, or 'off'. */
+  readonly http?: string | undefined
+  /** Path of a YAML file; ./millrace.yaml unless given. */
+  readonly config?: string | undefined
+  /** 'num.partitions=3', any number of times. */
+  readonly set?: readonly string[] | undefined
+  readonly acceptUnauthenticatedNetwork?: boolean | undefined
+}
+
+/** Runs until a signal stops the broker. @returns the exit code */
+export async function runBroker(flags: StartFlags): Promise<number> {
+  let settings: Settings
+  try {
+    settings = readSettings(sources(flags))
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`)
+    return 2
+  }
+  const clock = systemClock
+  const log = new Log(settings.broker['log.level'], clock)
+  const die = (error: unknown): never => {
+    log.error('stopping at once: the broker cannot go on', { error })
+    process.exit(1)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  let broker: Broker
+  try {
+    broker = await Broker.open({
+      settings,
+      ephemeral: flags.ephemeral === true,
+      onFatal: die,
+      clock,
+      log,
+    })
+  } catch (error) {
+    process.stderr.write(`${explain(error, settings)}\n`)
+    return error instanceof KafkaError && error.code === 'INVALID_CONFIG' ? 2 : 1
+  }
+  announce(broker, settings, log)
+  const signal = await stopSignal()
+  log.info('stopping', { signal })
+  clock.after(STOP_MS_MAX, () => die(new Error(`not stopped after ${STOP_MS_MAX} ms`)))
+  process.once(signal, () => process.exit(130))
+  await broker.close()
+  log.info('stopped')
+  return 0
+}
+
+/** Flags, then the environment, then the file. */
+function sources(flags: StartFlags): ConfigSource[] {
+  const isDefaultFile = flags.config === undefined
+  return [
+    flagSource(flags),
+    environmentSource(process.env),
+    fileSource(flags.config ?? DEFAULT_FILE, isDefaultFile),
+  ]
+}
+
+function flagSource(flags: StartFlags): ConfigSource {
+  const properties: Record<string, string> = {}
+  for (const pair of flags.set ?? []) {
+    const equals = pair.indexOf('=')
+    if (equals < 1) throw new KafkaError('INVALID_CONFIG', `-c ${pair}: want -c name=value`)
+    properties[pair.slice(0, equals)] = pair.slice(equals + 1)
+  }
+  const { data, host, port, http } = flags
+  if (data !== undefined) properties['log.dir'] = data
+  if (host !== undefined) properties['host'] = host
+  if (port !== undefined) properties['port'] = port
+  if (http !== undefined) properties['http.port'] = http === 'off' ? '-1' : http
+  if (flags.acceptUnauthenticatedNetwork) properties['i.accept.unauthenticated.network'] = 'true'
+  return { origin: 'flag', properties }
+}
+
+function explain(error: unknown, { broker: config }: Settings): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE') {
+    const advice = 'stop what listens there, or choose another with --port (0 for a free one)'
+    return `port ${config.port} or HTTP port ${config['http.port']} is taken: ${advice} and --http`
+  }
+  if (code === 'EACCES')
+    return `${message}: choose a directory that can be written with --data, or another --port`
+  return `the broker cannot start: ${message}`
+}
+
+function announce(broker: Broker, { broker: config }: Settings, log: Log): void {
+  const { bootstrap, httpUrl, dataDir } = broker
+  const lines = [
+    `millrace listens on ${bootstrap}`,
+    `  data     ${dataDir}`,
+    httpUrl === undefined ? undefined : `  metrics  ${httpUrl}/metrics`,
+    `  try      echo hello | npx millrace produce greetings -b ${bootstrap}`,
+  ]
+  process.stdout.write(`${lines.filter((line) => line !== undefined).join('\n')}\n`)
+  log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
+  if (config['i.accept.unauthenticated.network']) {
+    log.warn('other machines can connect without a password, and read, write and delete everything')
+  }
+}
+
+function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+}

@@ -1,0 +1,71 @@
+// Every metric: its type, its labels, what it tells. docs/reference/metrics.md is generated from this table.
+// The kafka_ ones have the names of kafka_exporter, so that existing Grafana boards work.
+
+export interface MetricSpec {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels: readonly string[]
+  readonly help: string
+}
+
+function counter(help: string, ...labels: string[]): MetricSpec {
+  return { type: 'counter', labels, help }
+}
+
+function gauge(help: string, ...labels: string[]): MetricSpec {
+  return { type: 'gauge', labels, help }
+}
+
+function histogram(help: string, ...labels: string[]): MetricSpec {
+  return { type: 'histogram', labels, help }
+}
+
+export const metrics = {
+  kafka_brokers: gauge('Brokers in the cluster: 1.'),
+  kafka_topic_partitions: gauge('Partitions of a topic.', 'topic'),
+  kafka_topic_partition_current_offset: gauge(
+    'Offset of the next record, as consumers see it.',
+    'topic',
+    'partition',
+  ),
+  kafka_topic_partition_oldest_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
+  millrace_append_seconds: histogram('Time that a writer turn spent writing batches.'),
+  millrace_connections: gauge('Open connections.', 'listener'),
+  millrace_corrupt_batches_total: counter('Batches found damaged on the disk.'),
+  millrace_disk_free_bytes: gauge('Free space where the data is.'),
+  millrace_fetch_sessions: gauge('Open fetch sessions.'),
+  millrace_fetches_waiting: gauge('Fetches that wait for more bytes.'),
+  millrace_fsync_seconds: histogram('Time that a writer turn spent syncing.'),
+  millrace_group_commit_batches: histogram('Batches that one writer turn made durable together.'),
+  millrace_inbox_used_bytes: gauge('Batches that wait for the writer.'),
+  millrace_inflight_bytes: gauge('Requests that arrive, wait or run.', 'listener'),
+  millrace_log_segments: gauge('Segments of a partition.', 'topic', 'partition'),
+  millrace_log_size_bytes: gauge('Size of a partition.', 'topic', 'partition'),
+  millrace_partition_last_stable_offset: gauge(
+    'Offset that read_committed consumers read to.',
+    'topic',
+    'partition',
+  ),
+  millrace_partition_log_end_offset: gauge(
+    'Offset of the next record, durable or not.',
+    'topic',
+    'partition',
+  ),
+  millrace_partition_log_start_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
+  millrace_received_bytes_total: counter('Bytes of record batches produced.', 'topic'),
+  millrace_records_in_total: counter('Records produced.', 'topic'),
+  millrace_records_out_total: counter('Records fetched.', 'topic'),
+  millrace_recovery_seconds: gauge('Time that recovery took at start.'),
+  millrace_request_duration_seconds: histogram(
+    'Time from a request to its answer, waiting fetches included.',
+    'api',
+  ),
+  millrace_request_errors_total: counter('Error codes in answers.', 'api', 'error'),
+  millrace_requests_total: counter('Requests answered.', 'api'),
+  millrace_sent_bytes_total: counter('Bytes of record batches fetched.', 'topic'),
+  millrace_unauthenticated_network: gauge('1 when other machines can connect without a password.'),
+  process_cpu_seconds_total: counter('Processor time of the process, all threads.'),
+  process_resident_memory_bytes: gauge('Memory of the process.'),
+  process_start_time_seconds: gauge('When the process started, in seconds since the epoch.'),
+} as const satisfies Record<string, MetricSpec>
+
+export type MetricName = keyof typeof metrics
