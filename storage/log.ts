@@ -1,0 +1,162 @@
+// PartitionLog: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
+// epochs) and answers reads from them. Network thread only; the writer's own view is writer/.
+
+import { join } from 'node:path'
+import { KafkaError } from '../protocol/errors.ts'
+import { LeaderEpoch, Offset } from '../protocol/ids.ts'
+import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
+import { partitionDirectory, segmentFile } from './layout.ts'
+import type { LogReader } from './reader.ts'
+import type { Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
+import { firstRecordSince, recordWithMaxTimestamp } from './timestamp-search.ts'
+import type { EpochStart, LogState, Opened, Quarantined, SegmentInfo, Slot } from './writer/commands.ts'
+
+interface Segment extends SegmentView {
+  endPosition: number
+  maxTimestamp: number
+}
+
+export class PartitionLog implements Log, ReadableLog {
+  /** Replaced when the topic's configuration or number of partitions changes. */
+  topic: Topic
+  readonly partition: number
+  readonly slot: Slot
+  readonly writtenHereFrom: number
+  readonly hints = new Hints()
+  readonly quarantined: readonly Quarantined[]
+  logStartOffset: Offset
+  logEndOffset: Offset
+  highWatermark: Offset
+  sizeBytes: number
+  readonly #path: string
+  readonly #reader: LogReader
+  readonly #epochs: readonly EpochStart[]
+  readonly #segments: Segment[]
+  #isRemoved = false
+
+  constructor(deps: { topic: Topic; partition: number; opened: Opened; dataDir: string; reader: LogReader }) {
+    const { topic, partition, opened } = deps
+    this.topic = topic
+    this.partition = partition
+    this.slot = opened.slot
+    this.#path = join(deps.dataDir, partitionDirectory(topic.name, partition))
+    this.#reader = deps.reader
+    this.#epochs = opened.epochs
+    this.quarantined = opened.quarantined
+    this.logStartOffset = Offset(opened.logStartOffset)
+    this.logEndOffset = Offset(opened.logEndOffset)
+    this.highWatermark = Offset(opened.highWatermark)
+    this.writtenHereFrom = opened.logEndOffset
+    this.#segments = opened.segments.map((segment) => this.#segment(segment))
+    const active = this.#segments.at(-1)!
+    active.maxTimestamp = Infinity
+    active.endPosition = opened.activeBytesVisible
+    this.sizeBytes = this.#segments.reduce((bytes, segment) => bytes + segment.endPosition, 0)
+  }
+
+  get segments(): readonly SegmentView[] {
+    return this.#segments
+  }
+
+  get segmentCount(): number {
+    return this.#segments.length
+  }
+
+  get leaderEpoch(): LeaderEpoch {
+    return LeaderEpoch(this.#epochs.at(-1)?.epoch ?? 0)
+  }
+
+  /** No transactions yet: nothing is held back. */
+  get lastStableOffset(): Offset {
+    return this.highWatermark
+  }
+
+  /** The topic is being deleted: nothing more is read or appended. */
+  get isRemoved(): boolean {
+    return this.#isRemoved
+  }
+
+  bytesAvailable(offset: Offset): number {
+    return this.#reader.bytesAvailable(this, offset)
+  }
+
+  read(offset: Offset, bytesMax: number, atLeastOne: boolean): ReadResult | Promise<ReadResult> {
+    this.#refuseIfRemoved()
+    if (offset < this.logStartOffset || offset > this.logEndOffset) {
+      const range = `${this.logStartOffset} to ${this.logEndOffset}`
+      throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
+    }
+    return this.#reader.read(this, offset, bytesMax, atLeastOne)
+  }
+
+  async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(firstRecordSince(this.#reader, this, timestamp))
+  }
+
+  async offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(recordWithMaxTimestamp(this.#reader, this))
+  }
+
+  endOffsetOfEpoch(
+    epoch: number,
+  ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined {
+    if (epoch > this.leaderEpoch) return undefined
+    const index = this.#epochs.findLastIndex((start) => start.epoch <= epoch)
+    const found = this.#epochs[index]
+    if (!found) return undefined
+    const endOffset = this.#epochs[index + 1]?.startOffset ?? this.logEndOffset
+    return { epoch: LeaderEpoch(found.epoch), endOffset: Offset(endOffset) }
+  }
+
+  /** The active segment was closed, with this final size, and another one begun. */
+  roll(closed: SegmentInfo, activeBaseOffset: number): void {
+    const active = this.#segments.at(-1)!
+    this.sizeBytes += closed.sizeBytes - active.endPosition
+    active.endPosition = closed.sizeBytes
+    active.maxTimestamp = closed.maxTimestamp
+    this.#segments.push(
+      this.#segment({ baseOffset: activeBaseOffset, sizeBytes: 0, maxTimestamp: Infinity }),
+    )
+  }
+
+  /** A segment was deleted at the start of the log. */
+  drop(baseOffset: number): void {
+    const index = this.#segments.findIndex((segment) => segment.baseOffset === baseOffset)
+    const [dropped] = index < 0 ? [] : this.#segments.splice(index, 1)
+    if (!dropped) return
+    this.sizeBytes -= dropped.endPosition
+    this.#reader.forget(dropped.path)
+  }
+
+  /** Takes over what the writer says, after the rolls of the same turn. */
+  update(state: LogState): void {
+    const active = this.#segments.at(-1)!
+    this.sizeBytes += state.activeBytesVisible - active.endPosition
+    active.endPosition = state.activeBytesVisible
+    this.logStartOffset = Offset(state.logStartOffset)
+    this.logEndOffset = Offset(state.logEndOffset)
+    this.highWatermark = Offset(state.highWatermark)
+  }
+
+  remove(): void {
+    this.#isRemoved = true
+    this.#reader.forget(join(this.#path, '/'))
+  }
+
+  #refuseIfRemoved(): void {
+    if (this.#isRemoved) {
+      throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${this.topic.name} is being deleted`)
+    }
+  }
+
+  #segment(segment: SegmentInfo): Segment {
+    return {
+      baseOffset: segment.baseOffset,
+      endPosition: segment.sizeBytes,
+      maxTimestamp: segment.maxTimestamp,
+      path: join(this.#path, segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)),
+    }
+  }
+}

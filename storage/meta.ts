@@ -1,0 +1,96 @@
+// meta.json: what this data directory is: format version, cluster id, node id. Written once, before anything else.
+// Network thread, at start. Format: docs/formats/data-directory.md
+
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Uuid } from '../protocol/ids.ts'
+import type { Fs } from './fs.ts'
+import { LOCK_FILE, META_FILE, UNFINISHED_SUFFIX } from './layout.ts'
+
+/** Rises when a directory of this version can no longer be read by older code. */
+export const FORMAT_VERSION = 1
+
+export interface Meta {
+  readonly formatVersion: number
+  readonly clusterId: Uuid
+  readonly nodeId: number
+}
+
+/** A random id whose text does not start with '-', as Kafka's tools want it. */
+export function randomUuid(): Uuid {
+  for (;;) {
+    const text = randomBytes(16).toString('base64url')
+    if (!text.startsWith('-')) return text
+  }
+}
+
+/**
+ * Read `meta.json`, or write it when the directory is new.
+ *
+ * @param dataDir exists, and is locked by us
+ * @throws {Error} with what to do, when the directory is not ours or of a format that this version does not know
+ */
+export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
+  const path = join(dataDir, META_FILE)
+  const found = fs.stat(path)
+  if (found) return parseMeta(path, readText(fs, path, found.sizeBytes))
+  const names = fs.readDirectory(dataDir).map((entry) => entry.name)
+  const strangers = names.filter((name) => name !== LOCK_FILE && name !== META_FILE + UNFINISHED_SUFFIX)
+  if (strangers.length > 0) {
+    throw new Error(
+      `${dataDir} is no millrace data directory: it has no ${META_FILE} but holds ${strangers[0]}. ` +
+        'Use an empty directory, or put the file back from a backup.',
+    )
+  }
+  const meta: Meta = { formatVersion: FORMAT_VERSION, clusterId: randomUuid(), nodeId: 1 }
+  writeWhole(fs, path, Buffer.from(`${JSON.stringify(meta, undefined, 2)}\n`))
+  fs.syncDirectory(dataDir)
+  return meta
+}
+
+function parseMeta(path: string, text: string): Meta {
+  let meta: unknown
+  try {
+    meta = JSON.parse(text)
+  } catch {
+    throw new Error(`${path} is not JSON: put it back from a backup.`)
+  }
+  if (typeof meta !== 'object' || meta === null || !('formatVersion' in meta)) {
+    throw new Error(`${path} has no formatVersion: put it back from a backup.`)
+  }
+  if (meta.formatVersion !== FORMAT_VERSION) {
+    throw new Error(
+      `${path} says format version ${String(meta.formatVersion)}, and this millrace knows ${FORMAT_VERSION}: ` +
+        'start the version that wrote the directory, or a newer one.',
+    )
+  }
+  const { clusterId, nodeId } = meta as Partial<Meta>
+  const isUuid = typeof clusterId === 'string' && /^[A-Za-z0-9_-]{22}$/.test(clusterId)
+  if (!isUuid || typeof nodeId !== 'number' || !Number.isInteger(nodeId) || nodeId < 0) {
+    throw new Error(`${path} has no valid clusterId and nodeId: put it back from a backup.`)
+  }
+  return { formatVersion: FORMAT_VERSION, clusterId, nodeId }
+}
+
+function readText(fs: Fs, path: string, sizeBytes: number): string {
+  const fd = fs.open(path, 'read')
+  try {
+    const bytes = Buffer.alloc(sizeBytes)
+    return bytes.toString('utf8', 0, fs.read(fd, bytes, 0))
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/** Durable but for its directory entry; never seen in part. */
+function writeWhole(fs: Fs, path: string, bytes: Uint8Array): void {
+  const unfinished = path + UNFINISHED_SUFFIX
+  const fd = fs.open(unfinished, 'replace')
+  try {
+    fs.write(fd, bytes, 0)
+    fs.sync(fd)
+  } finally {
+    fs.close(fd)
+  }
+  fs.rename(unfinished, path)
+}

@@ -1,0 +1,283 @@
+// LogReader: whole batches out of segment files, without a thread hop, into pooled buffers.
+// Network thread. What is likely in the page cache is read at once, the rest asynchronously, so that a cold disk
+// never stalls the loop; both by the same code, a generator that yields what it wants (`Reading`).
+
+import { strict as assert } from 'node:assert'
+import { BATCH_OVERHEAD_BYTES, int32At } from '../protocol/batch/header.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import {
+  BatchWalk,
+  extentOf,
+  readFully,
+  segmentIndexOf,
+  wholeBatches,
+  type Extent,
+  type Reading,
+  type ReadableLog,
+  type Want,
+} from './batch-walk.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { FileCache } from './file-cache.ts'
+import { errnoCode, type Fs } from './fs.ts'
+import type { ReadResult } from './store.ts'
+
+/** One read gives at most this, unless a single batch is larger. */
+const READ_BYTES_MAX = 8 * 1024 * 1024
+/** What was written within this distance of the end is taken to be in the page cache. */
+const HOT_TAIL_BYTES = 16 * 1024 * 1024
+/** A read that needs more steps than this goes on asynchronously. */
+const SYNC_READS_MAX = 64
+/** Read at a time to find a batch near an index entry. */
+const LOCATE_BYTES = 4096
+const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
+
+const OFFSET_ENTRY_BYTES = 8
+
+/** Nothing in it, and nothing to give back. */
+const emptyRead: ReadResult = { bytes: new Uint8Array(0), release() {} }
+
+export class LogReader {
+  readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
+  readonly #files: FileCache
+  readonly #warn: (message: string) => void
+
+  constructor(deps: { fs: Fs; openFilesMax: number; warn: (message: string) => void }) {
+    this.#files = new FileCache(deps.fs, deps.openFilesMax)
+    this.#warn = deps.warn
+  }
+
+  /** Closes the files whose path starts with `prefix`, as soon as no read uses them. */
+  forget(prefix: string): void {
+    this.#files.forget(prefix)
+  }
+
+  /** As `Log.read`; `offset` is not before the log's start. */
+  read(
+    log: ReadableLog,
+    offset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): ReadResult | Promise<ReadResult> {
+    if (offset < log.highWatermark) return this.run(this.#batchesFrom(log, offset, bytesMax, atLeastOne))
+    if (offset === log.highWatermark) log.hints.set(offset, log.segments.at(-1)!.endPosition)
+    return emptyRead
+  }
+
+  /** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
+  bytesAvailable(log: ReadableLog, offset: number): number {
+    if (offset >= log.highWatermark) return 0
+    const index = segmentIndexOf(log.segments, offset)
+    let bytes = -(offset === log.segments[index]!.baseOffset ? 0 : (log.hints.get(offset) ?? 0))
+    for (let i = index; i < log.segments.length; i++) bytes += log.segments[i]!.endPosition
+    return bytes
+  }
+
+  /**
+   * Feeds a reading until it is done.
+   *
+   * @throws {KafkaError} what the reading throws; KAFKA_STORAGE_ERROR when the disk refuses
+   */
+  run<Result>(reading: Reading<Result>): Result | Promise<Result> {
+    try {
+      let step = reading.next()
+      for (let reads = 0; !step.done; reads++) {
+        if (step.value.isCold || reads === SYNC_READS_MAX) return this.#runAsync(reading, step.value)
+        step = this.#readNow(reading, step.value)
+      }
+      return step.value
+    } catch (error) {
+      throw refusalOf(error)
+    }
+  }
+
+  #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want, Result> {
+    let count: number
+    try {
+      count = this.#files.read(want.path, want.into, want.position)
+    } catch (error) {
+      return reading.throw(error)
+    }
+    return reading.next(count)
+  }
+
+  async #runAsync<Result>(reading: Reading<Result>, first: Want): Promise<Result> {
+    try {
+      let step = await this.#readLater(reading, first)
+      while (!step.done) step = await this.#readLater(reading, step.value)
+      return step.value
+    } catch (error) {
+      throw refusalOf(error)
+    }
+  }
+
+  async #readLater<Result>(reading: Reading<Result>, want: Want): Promise<IteratorResult<Want, Result>> {
+    let count: number
+    try {
+      count = await this.#files.readAsync(want.path, want.into, want.position)
+    } catch (error) {
+      return reading.throw(error)
+    }
+    return reading.next(count)
+  }
+
+  *#batchesFrom(
+    log: ReadableLog,
+    offset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): Reading<ReadResult> {
+    for (let from = offset; from < log.highWatermark; ) {
+      const extent = extentOf(log, from)
+      const position = yield* this.locate(log, extent, from)
+      if (position < extent.endPosition) {
+        const isCold = !isHot(log, extent, from) || extent.endPosition - position > HOT_TAIL_BYTES
+        const read = yield* this.#batchesAt(extent, position, from, { bytesMax, atLeastOne, isCold })
+        if (read.sizeBytes > 0) log.hints.set(read.nextOffset, position + read.sizeBytes)
+        return read.result
+      }
+      from = extent.endOffset // a compacted log may have no batch left at the end of an extent
+    }
+    return emptyRead
+  }
+
+  /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
+  *locate(log: ReadableLog, extent: Extent, offset: number): Reading<number> {
+    if (offset <= extent.startOffset) return extent.startPosition
+    const hint = log.hints.get(offset)
+    if (hint !== undefined) return hint
+    const isCold = !isHot(log, extent, offset)
+    const start = yield* this.#startFromIndex(extent, offset, isCold)
+    const walk = new BatchWalk(this.pool, extent, start, LOCATE_BYTES, isCold)
+    try {
+      while (yield* walk.next()) {
+        if (walk.lastOffset >= offset) return walk.position
+      }
+      return extent.endPosition
+    } finally {
+      walk.release()
+    }
+  }
+
+  /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. */
+  *#batchesAt(
+    extent: Extent,
+    position: number,
+    offset: number,
+    options: { bytesMax: number; atLeastOne: boolean; isCold: boolean },
+  ): Reading<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
+    const { atLeastOne, isCold } = options
+    const bytesMax = Math.min(options.bytesMax, READ_BYTES_MAX)
+    const wanted = Math.min(extent.endPosition - position, Math.max(bytesMax, BATCH_OVERHEAD_BYTES))
+    for (let sizeBytes = wanted; ; ) {
+      const buffer = this.pool.take(sizeBytes)
+      let isTaken = false
+      try {
+        const into = buffer.subarray(0, sizeBytes)
+        yield* readFully({ path: `${extent.segment.path}.log`, into, position, isCold })
+        const whole = wholeBatches(into, extent, position, offset)
+        const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
+        if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
+          return { result: emptyRead, sizeBytes: 0, nextOffset: offset }
+        }
+        if (fits) {
+          isTaken = true
+          return { ...whole, result: this.#result(buffer, whole.sizeBytes) }
+        }
+        sizeBytes = whole.firstBytes
+      } finally {
+        if (!isTaken) this.pool.give(buffer)
+      }
+    }
+  }
+
+  #result(buffer: Buffer, sizeBytes: number): ReadResult {
+    let isReleased = false
+    return {
+      bytes: buffer.subarray(0, sizeBytes),
+      release: () => {
+        assert(!isReleased, 'a read buffer is released once')
+        isReleased = true
+        this.pool.give(buffer)
+      },
+    }
+  }
+
+  /** Position of a batch at or before the one that holds `offset`. An index is a hint: its entry is checked against the batch. */
+  *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
+    const { segment, startPosition, endPosition } = extent
+    const index = { path: `${segment.path}.index`, entryBytes: OFFSET_ENTRY_BYTES, isCold }
+    const entry = yield* this.lastEntry(extent, index, (bytes) => segment.baseOffset + int32At(bytes, 0) <= offset)
+    if (!entry) return startPosition
+    const entryOffset = segment.baseOffset + int32At(entry, 0)
+    const position = int32At(entry, 4)
+    if (entryOffset < extent.startOffset) return startPosition
+    if (position >= startPosition && position < endPosition) {
+      const found = yield* this.batchAt(extent, position, isCold)
+      if (found && found.baseOffset <= entryOffset && entryOffset <= found.lastOffset) return position
+    }
+    this.#warn(`${index.path}: no batch with offset ${entryOffset} at ${position}; the entry is passed over`)
+    return startPosition
+  }
+
+  /** The batch that starts at `position`; undefined when none does. */
+  *batchAt(extent: Extent, position: number, isCold: boolean): Reading<BatchWalk | undefined> {
+    const walk = new BatchWalk(this.pool, extent, position, LOCATE_BYTES, isCold)
+    try {
+      return (yield* walk.next()) ? walk : undefined
+    } catch (error) {
+      if (error instanceof KafkaError && error.code === 'CORRUPT_MESSAGE') return undefined
+      throw error
+    } finally {
+      walk.release()
+    }
+  }
+
+  /**
+   * Binary search in an index file for the last entry for which `isBefore` holds.
+   *
+   * @returns undefined when there is none, or no index
+   */
+  *lastEntry(
+    extent: Extent,
+    index: { path: string; entryBytes: number; isCold: boolean },
+    isBefore: (entry: Buffer) => boolean,
+  ): Reading<Buffer | undefined> {
+    const { path, entryBytes, isCold } = index
+    const entry = Buffer.alloc(entryBytes)
+    let found: Buffer | undefined
+    let low = 0
+    let high = Math.ceil(extent.endPosition / BATCH_OVERHEAD_BYTES) // there are at most as many entries as batches
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      let count: number
+      try {
+        count = yield { path, into: entry, position: middle * entryBytes, isCold }
+      } catch (error) {
+        if (errnoCode(error) === 'ENOENT') return undefined
+        throw error
+      }
+      const isEntry = count === entryBytes && (middle === 0 || entry.some((byte) => byte !== 0))
+      if (isEntry && isBefore(entry)) {
+        found = Buffer.from(entry)
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return found
+  }
+}
+
+/** Is the batch that holds `offset` likely to be in the page cache? */
+export function isHot(log: ReadableLog, extent: Extent, offset: number): boolean {
+  return offset >= log.writtenHereFrom && extent.segment === log.segments.at(-1)
+}
+
+/** What a failed read is for the client. */
+function refusalOf(error: unknown): unknown {
+  const code = errnoCode(error)
+  if (code === undefined || error instanceof KafkaError) return error
+  // A segment that a trim just deleted: the client asks again and hears where the log starts now.
+  if (code === 'ENOENT') return new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the segment is being deleted', { cause: error })
+  return new KafkaError('KAFKA_STORAGE_ERROR', `the disk refused a read: ${code}`, { cause: error })
+}
