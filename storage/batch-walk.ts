@@ -17,9 +17,9 @@ import type { Quarantined } from './writer/commands.ts'
 /** A segment as readers see it. */
 export interface SegmentView {
   readonly baseOffset: number
-  /** Bytes that may be read: all of a closed segment, the visible ones of the active. */
+  /** Bytes that may be read: those below the high watermark. */
   readonly endPosition: number
-  /** Largest record timestamp; Infinity while the segment is active, for it is not known. */
+  /** Largest record timestamp; Infinity while that is not known: in the active segment. */
   readonly maxTimestamp: number
   /** Path of its files without the suffix. */
   readonly path: string
@@ -94,12 +94,15 @@ export function extentOf(log: ReadableLog, offset: number): Extent {
   const extent = extentOrRot(log, offset)
   if ('segment' in extent) return extent
   const range = `${extent.startOffset} to ${extent.endOffset - 1}`
-  throw new KafkaError('CORRUPT_MESSAGE', `offsets ${range} cannot be read: their bytes have rotted`)
+  throw new KafkaError(
+    'CORRUPT_MESSAGE',
+    `offsets ${range} cannot be read: their bytes have rotted`,
+  )
 }
 
 /** Every extent from `offset` to the high watermark. */
 export function* extentsFrom(log: ReadableLog, offset: number): Generator<Extent> {
-  for (let from = offset; from < log.highWatermark; ) {
+  for (let from = offset; from < log.highWatermark;) {
     const extent = extentOrRot(log, from)
     if ('segment' in extent) yield extent
     from = extent.endOffset
@@ -121,7 +124,7 @@ function extentOrRot(log: ReadableLog, offset: number): Extent | Quarantined {
     startOffset = rot.endOffset
     startPosition = rot.endPosition
   }
-  const endOffset = log.segments[index + 1]?.baseOffset ?? log.highWatermark
+  const endOffset = Math.min(log.segments[index + 1]?.baseOffset ?? Infinity, log.highWatermark)
   return { segment, startOffset, endOffset, startPosition, endPosition: segment.endPosition }
 }
 
@@ -144,7 +147,13 @@ export class BatchWalk {
   #filledTo = 0
 
   /** @param chunkBytes read at a time */
-  constructor(pool: BufferPool, extent: Extent, position: number, chunkBytes: number, isCold: boolean) {
+  constructor(
+    pool: BufferPool,
+    extent: Extent,
+    position: number,
+    chunkBytes: number,
+    isCold: boolean,
+  ) {
     this.#pool = pool
     this.#extent = extent
     this.#isCold = isCold
@@ -163,7 +172,8 @@ export class BatchWalk {
   *next(): Reading<boolean> {
     const position = this.#nextPosition
     if (position >= this.#extent.endPosition) return false
-    if (position < this.#filledFrom || position + BATCH_OVERHEAD_BYTES > this.#filledTo) yield* this.#fill(position)
+    if (position < this.#filledFrom || position + BATCH_OVERHEAD_BYTES > this.#filledTo)
+      yield* this.#fill(position)
     const at = position - this.#filledFrom
     const bytes = this.#buffer.subarray(0, this.#filledTo - this.#filledFrom)
     this.sizeBytes = checkedSize(bytes, at, this.#extent, position)
@@ -189,7 +199,10 @@ export function* readFully(want: Want): Reading<void> {
   const count = yield want
   if (count === want.into.length) return
   const end = want.position + want.into.length
-  throw new KafkaError('KAFKA_STORAGE_ERROR', `${want.path} ends at ${want.position + count}, before ${end}`)
+  throw new KafkaError(
+    'KAFKA_STORAGE_ERROR',
+    `${want.path} ends at ${want.position + count}, before ${end}`,
+  )
 }
 
 /** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
@@ -204,10 +217,16 @@ export interface WholeBatches {
  * @param position of `bytes` in the segment
  * @throws {KafkaError} CORRUPT_MESSAGE when not even the first is a batch, or it does not hold `offset`
  */
-export function wholeBatches(bytes: Buffer, extent: Extent, position: number, offset: number): WholeBatches {
+export function wholeBatches(
+  bytes: Buffer,
+  extent: Extent,
+  position: number,
+  offset: number,
+): WholeBatches {
   const firstBytes = checkedSize(bytes, 0, extent, position)
   const lastOffset = baseOffsetOf(bytes) + lastOffsetDeltaOf(bytes)
-  if (lastOffset < offset) throw corrupt(extent, position, `a batch that ends at offset ${lastOffset}, before ${offset}`)
+  if (lastOffset < offset)
+    throw corrupt(extent, position, `a batch that ends at offset ${lastOffset}, before ${offset}`)
   if (position + bytes.length === extent.endPosition) {
     return { sizeBytes: bytes.length, nextOffset: extent.endOffset, firstBytes }
   }
@@ -227,7 +246,8 @@ export function wholeBatches(bytes: Buffer, extent: Extent, position: number, of
 /** Size of the batch at `at`, which is `position` in the segment, after a look at whether one starts there. */
 function checkedSize(bytes: Uint8Array, at: number, extent: Extent, position: number): number {
   const bytesLeft = extent.endPosition - position
-  if (bytes.length - at < BATCH_OVERHEAD_BYTES) throw corrupt(extent, position, `${bytesLeft} bytes`)
+  if (bytes.length - at < BATCH_OVERHEAD_BYTES)
+    throw corrupt(extent, position, `${bytesLeft} bytes`)
   const sizeBytes = batchSizeBytes(bytes, at)!
   if (magicOf(bytes, at) !== MAGIC || sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > bytesLeft) {
     throw corrupt(extent, position, `${sizeBytes} bytes, magic ${magicOf(bytes, at)}`)
@@ -240,5 +260,8 @@ function checkedSize(bytes: Uint8Array, at: number, extent: Extent, position: nu
 }
 
 function corrupt(extent: Extent, position: number, what: string): KafkaError {
-  return new KafkaError('CORRUPT_MESSAGE', `${extent.segment.path}.log: no batch at ${position}: ${what}`)
+  return new KafkaError(
+    'CORRUPT_MESSAGE',
+    `${extent.segment.path}.log: no batch at ${position}: ${what}`,
+  )
 }

@@ -9,11 +9,24 @@ import { partitionDirectory, segmentFile } from './layout.ts'
 import type { LogReader } from './reader.ts'
 import type { Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
 import { firstRecordSince, recordWithMaxTimestamp } from './timestamp-search.ts'
-import type { EpochStart, LogState, Opened, Quarantined, SegmentInfo, Slot } from './writer/commands.ts'
+import type {
+  EpochStart,
+  LogState,
+  Opened,
+  Quarantined,
+  SegmentInfo,
+  Slot,
+} from './writer/commands.ts'
 
 interface Segment extends SegmentView {
   endPosition: number
   maxTimestamp: number
+}
+
+interface Roll {
+  readonly segment: Segment
+  readonly closed: SegmentInfo
+  readonly activeBaseOffset: number
 }
 
 export class PartitionLog implements Log, ReadableLog {
@@ -32,9 +45,17 @@ export class PartitionLog implements Log, ReadableLog {
   readonly #reader: LogReader
   readonly #epochs: readonly EpochStart[]
   readonly #segments: Segment[]
+  /** Segments closed with records that are not yet visible, in order. */
+  #rolls: Roll[] = []
   #isRemoved = false
 
-  constructor(deps: { topic: Topic; partition: number; opened: Opened; dataDir: string; reader: LogReader }) {
+  constructor(deps: {
+    topic: Topic
+    partition: number
+    opened: Opened
+    dataDir: string
+    reader: LogReader
+  }) {
     const { topic, partition, opened } = deps
     this.topic = topic
     this.partition = partition
@@ -112,10 +133,7 @@ export class PartitionLog implements Log, ReadableLog {
 
   /** The active segment was closed, with this final size, and another one begun. */
   roll(closed: SegmentInfo, activeBaseOffset: number): void {
-    const active = this.#segments.at(-1)!
-    this.sizeBytes += closed.sizeBytes - active.endPosition
-    active.endPosition = closed.sizeBytes
-    active.maxTimestamp = closed.maxTimestamp
+    this.#rolls.push({ segment: this.#segments.at(-1)!, closed, activeBaseOffset })
     this.#segments.push(
       this.#segment({ baseOffset: activeBaseOffset, sizeBytes: 0, maxTimestamp: Infinity }),
     )
@@ -132,12 +150,26 @@ export class PartitionLog implements Log, ReadableLog {
 
   /** Takes over what the writer says, after the rolls of the same turn. */
   update(state: LogState): void {
-    const active = this.#segments.at(-1)!
-    this.sizeBytes += state.activeBytesVisible - active.endPosition
-    active.endPosition = state.activeBytesVisible
     this.logStartOffset = Offset(state.logStartOffset)
     this.logEndOffset = Offset(state.logEndOffset)
     this.highWatermark = Offset(state.highWatermark)
+    if (this.#rolls.length > 0) this.#closeVisible()
+    this.#resize(this.#segments.at(-1)!, state.activeBytesVisible)
+  }
+
+  /** A closed segment may be read to its end once all of it is visible. */
+  #closeVisible(): void {
+    const isVisible = (roll: Roll) => roll.activeBaseOffset <= this.highWatermark
+    for (const { segment, closed } of this.#rolls.filter(isVisible)) {
+      this.#resize(segment, closed.sizeBytes)
+      segment.maxTimestamp = closed.maxTimestamp
+    }
+    this.#rolls = this.#rolls.filter((roll) => !isVisible(roll))
+  }
+
+  #resize(segment: Segment, endPosition: number): void {
+    this.sizeBytes += endPosition - segment.endPosition
+    segment.endPosition = endPosition
   }
 
   remove(): void {

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { Uuid } from '../protocol/ids.ts'
 import type { Fs } from './fs.ts'
 import { LOCK_FILE, META_FILE, UNFINISHED_SUFFIX } from './layout.ts'
+import { readText, writeWhole } from './small-file.ts'
+import { OWNER_FILE, TAKEOVER_FILE } from './lock.ts'
 
 /** Rises when a directory of this version can no longer be read by older code. */
 export const FORMAT_VERSION = 1
@@ -33,9 +35,10 @@ export function randomUuid(): Uuid {
 export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
   const path = join(dataDir, META_FILE)
   const found = fs.stat(path)
-  if (found) return parseMeta(path, readText(fs, path, found.sizeBytes))
+  if (found) return parseMeta(path, readText(fs, path))
   const names = fs.readDirectory(dataDir).map((entry) => entry.name)
-  const strangers = names.filter((name) => name !== LOCK_FILE && name !== META_FILE + UNFINISHED_SUFFIX)
+  const ours = [META_FILE + UNFINISHED_SUFFIX, LOCK_FILE, OWNER_FILE, TAKEOVER_FILE]
+  const strangers = names.filter((name) => !ours.includes(name))
   if (strangers.length > 0) {
     throw new Error(
       `${dataDir} is no millrace data directory: it has no ${META_FILE} but holds ${strangers[0]}. ` +
@@ -70,27 +73,4 @@ function parseMeta(path: string, text: string): Meta {
     throw new Error(`${path} has no valid clusterId and nodeId: put it back from a backup.`)
   }
   return { formatVersion: FORMAT_VERSION, clusterId, nodeId }
-}
-
-function readText(fs: Fs, path: string, sizeBytes: number): string {
-  const fd = fs.open(path, 'read')
-  try {
-    const bytes = Buffer.alloc(sizeBytes)
-    return bytes.toString('utf8', 0, fs.read(fd, bytes, 0))
-  } finally {
-    fs.close(fd)
-  }
-}
-
-/** Durable but for its directory entry; never seen in part. */
-function writeWhole(fs: Fs, path: string, bytes: Uint8Array): void {
-  const unfinished = path + UNFINISHED_SUFFIX
-  const fd = fs.open(unfinished, 'replace')
-  try {
-    fs.write(fd, bytes, 0)
-    fs.sync(fd)
-  } finally {
-    fs.close(fd)
-  }
-  fs.rename(unfinished, path)
 }

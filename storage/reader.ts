@@ -28,7 +28,7 @@ const HOT_TAIL_BYTES = 16 * 1024 * 1024
 /** A read that needs more steps than this goes on asynchronously. */
 const SYNC_READS_MAX = 64
 /** Read at a time to find a batch near an index entry. */
-const LOCATE_BYTES = 4096
+const LOCATE_BYTES = 16 * 1024
 const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
 
 const OFFSET_ENTRY_BYTES = 8
@@ -58,8 +58,11 @@ export class LogReader {
     bytesMax: number,
     atLeastOne: boolean,
   ): ReadResult | Promise<ReadResult> {
-    if (offset < log.highWatermark) return this.run(this.#batchesFrom(log, offset, bytesMax, atLeastOne))
-    if (offset === log.highWatermark) log.hints.set(offset, log.segments.at(-1)!.endPosition)
+    if (offset < log.highWatermark)
+      return this.run(this.#batchesFrom(log, offset, bytesMax, atLeastOne))
+    if (offset === log.highWatermark) {
+      log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
+    }
     return emptyRead
   }
 
@@ -81,7 +84,8 @@ export class LogReader {
     try {
       let step = reading.next()
       for (let reads = 0; !step.done; reads++) {
-        if (step.value.isCold || reads === SYNC_READS_MAX) return this.#runAsync(reading, step.value)
+        if (step.value.isCold || reads === SYNC_READS_MAX)
+          return this.#runAsync(reading, step.value)
         step = this.#readNow(reading, step.value)
       }
       return step.value
@@ -110,7 +114,10 @@ export class LogReader {
     }
   }
 
-  async #readLater<Result>(reading: Reading<Result>, want: Want): Promise<IteratorResult<Want, Result>> {
+  async #readLater<Result>(
+    reading: Reading<Result>,
+    want: Want,
+  ): Promise<IteratorResult<Want, Result>> {
     let count: number
     try {
       count = await this.#files.readAsync(want.path, want.into, want.position)
@@ -126,12 +133,16 @@ export class LogReader {
     bytesMax: number,
     atLeastOne: boolean,
   ): Reading<ReadResult> {
-    for (let from = offset; from < log.highWatermark; ) {
+    for (let from = offset; from < log.highWatermark;) {
       const extent = extentOf(log, from)
       const position = yield* this.locate(log, extent, from)
       if (position < extent.endPosition) {
         const isCold = !isHot(log, extent, from) || extent.endPosition - position > HOT_TAIL_BYTES
-        const read = yield* this.#batchesAt(extent, position, from, { bytesMax, atLeastOne, isCold })
+        const read = yield* this.#batchesAt(extent, position, from, {
+          bytesMax,
+          atLeastOne,
+          isCold,
+        })
         if (read.sizeBytes > 0) log.hints.set(read.nextOffset, position + read.sizeBytes)
         return read.result
       }
@@ -168,7 +179,7 @@ export class LogReader {
     const { atLeastOne, isCold } = options
     const bytesMax = Math.min(options.bytesMax, READ_BYTES_MAX)
     const wanted = Math.min(extent.endPosition - position, Math.max(bytesMax, BATCH_OVERHEAD_BYTES))
-    for (let sizeBytes = wanted; ; ) {
+    for (let sizeBytes = wanted; ;) {
       const buffer = this.pool.take(sizeBytes)
       let isTaken = false
       try {
@@ -206,16 +217,23 @@ export class LogReader {
   *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
     const { segment, startPosition, endPosition } = extent
     const index = { path: `${segment.path}.index`, entryBytes: OFFSET_ENTRY_BYTES, isCold }
-    const entry = yield* this.lastEntry(extent, index, (bytes) => segment.baseOffset + int32At(bytes, 0) <= offset)
+    const entry = yield* this.lastEntry(
+      extent,
+      index,
+      (bytes) => segment.baseOffset + int32At(bytes, 0) <= offset,
+    )
     if (!entry) return startPosition
     const entryOffset = segment.baseOffset + int32At(entry, 0)
     const position = int32At(entry, 4)
     if (entryOffset < extent.startOffset) return startPosition
     if (position >= startPosition && position < endPosition) {
       const found = yield* this.batchAt(extent, position, isCold)
-      if (found && found.baseOffset <= entryOffset && entryOffset <= found.lastOffset) return position
+      if (found && found.baseOffset <= entryOffset && entryOffset <= found.lastOffset)
+        return position
     }
-    this.#warn(`${index.path}: no batch with offset ${entryOffset} at ${position}; the entry is passed over`)
+    this.#warn(
+      `${index.path}: no batch with offset ${entryOffset} at ${position}; the entry is passed over`,
+    )
     return startPosition
   }
 
@@ -278,6 +296,9 @@ function refusalOf(error: unknown): unknown {
   const code = errnoCode(error)
   if (code === undefined || error instanceof KafkaError) return error
   // A segment that a trim just deleted: the client asks again and hears where the log starts now.
-  if (code === 'ENOENT') return new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the segment is being deleted', { cause: error })
+  if (code === 'ENOENT')
+    return new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the segment is being deleted', {
+      cause: error,
+    })
   return new KafkaError('KAFKA_STORAGE_ERROR', `the disk refused a read: ${code}`, { cause: error })
 }

@@ -4,18 +4,25 @@
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
 import type { Clock } from './clock.ts'
+import type { Fs } from './fs.ts'
 
 export interface StoreOptions {
   readonly dataDir: string
   /** 'thread': a worker of its own. 'inline': on the caller's thread, one writer turn per loop turn (tests, simulation). */
   readonly writer: 'thread' | 'inline'
+  /** The disk, for 'inline' only; then nothing is locked, and LMDB is not used. Default: the real one. */
+  readonly fs?: Fs
   readonly clock?: Clock
   /** Broker-wide defaults of topic configs, as text by topic property name; see `topicDefaults` in config.ts. */
   readonly topicDefaults?: Readonly<Record<string, string>>
   /** `isCongested` when more bytes than this wait for the writer. */
   readonly inboxBytesMax?: number
-  /** Segment files kept open for reading, in all logs together. */
+  /** Segment and index files kept open for reading, in all logs together. */
   readonly openFilesMax?: number
+  /** Bytes of a table's log from which on a clean stop leaves an LMDB view of it; Infinity: never. */
+  readonly viewFromBytes?: number
+  /** Hears, in a sentence, what an operator should know and nothing else tells. */
+  readonly onWarning?: (message: string) => void
 }
 
 export interface Topic {

@@ -1,0 +1,178 @@
+// DirectoryLock: one process at a time owns a data directory. Network thread, at start and stop.
+// The kernel holds the lock where there is `flock` (Linux), so a killed process never leaves it behind; elsewhere a file
+// that names its owner.
+
+import { spawnSync } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { setImmediate as nextLoopTurn } from 'node:timers/promises'
+import type { Clock } from './clock.ts'
+import { errnoCode, type Fs } from './fs.ts'
+import { LOCK_FILE } from './layout.ts'
+
+/** The owner writes its pid a moment after it has the lock. */
+const PID_WAIT_MS = 500
+/** A file that a start needs for microseconds and that is older than this was left by a crash. */
+const ABANDONED_MS = 10_000
+/** Descriptor of the lock file in the `flock` child. */
+const CHILD_FD = 3
+/** Without `flock`: who owns the directory, and who is about to clear away a dead owner. */
+export const OWNER_FILE = `${LOCK_FILE}.owner`
+export const TAKEOVER_FILE = `${LOCK_FILE}.takeover`
+
+/** Owner files of this process: a pid alone does not tell ours from that of an earlier process, which may have been the same. */
+const ownedHere = new Set<string>()
+
+export interface DirectoryLock {
+  release(): void
+}
+
+export interface LockDeps {
+  /** A real one: the kernel must know its descriptors. */
+  readonly fs: Fs
+  readonly clock: Clock
+  /** 'flock': the kernel holds the lock. 'file': its owner must be looked up. Default: 'flock' where that works. */
+  readonly kind?: 'flock' | 'file'
+}
+
+/** @throws {Error} naming the pid of the owner when the directory is taken, by this process or another */
+export async function lockDirectory(dataDir: string, deps: LockDeps): Promise<DirectoryLock> {
+  const byKernel = deps.kind === 'file' ? undefined : lockByKernel(resolve(dataDir), deps.fs)
+  const lock = byKernel ?? lockByFile(resolve(dataDir), deps)
+  if ('release' in lock) return lock
+  const pid = await livePidIn(lock.takenPath, deps)
+  throw new Error(
+    `${dataDir} is in use by process ${pid ?? '(unknown)'}: stop that one, or use another data directory.`,
+  )
+}
+
+/** The file that names the owner. */
+interface Taken {
+  readonly takenPath: string
+}
+
+/** @returns undefined when there is no `flock` here */
+function lockByKernel(dataDir: string, fs: Fs): DirectoryLock | Taken | undefined {
+  if (process.platform !== 'linux') return undefined
+  const path = join(dataDir, LOCK_FILE)
+  const fd = openOrCreate(path, fs)
+  // The lock belongs to our open file, not to the child: it stays until we close the file or die.
+  const { status } = spawnSync('flock', ['-n', '-x', String(CHILD_FD)], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+  })
+  if (status !== 0) {
+    fs.close(fd)
+    return status === 1 ? { takenPath: path } : undefined
+  }
+  fs.truncate(fd, 0)
+  fs.write(fd, Buffer.from(`${process.pid}\n`), 0)
+  return { release: () => fs.close(fd) }
+}
+
+function openOrCreate(path: string, fs: Fs): number {
+  return create(path, fs) ?? fs.open(path, 'write')
+}
+
+/** @returns undefined when the file exists */
+function create(path: string, fs: Fs): number | undefined {
+  try {
+    return fs.open(path, 'create')
+  } catch (error) {
+    if (errnoCode(error) === 'EEXIST') return undefined
+    throw error
+  }
+}
+
+function lockByFile(dataDir: string, deps: LockDeps): DirectoryLock | Taken {
+  const { fs } = deps
+  const path = join(dataDir, OWNER_FILE)
+  if (!createWithPid(path, fs) && !(isLeftBehind(path, deps) && takeOver(dataDir, path, deps))) {
+    return { takenPath: path }
+  }
+  ownedHere.add(path)
+  return {
+    release() {
+      ownedHere.delete(path)
+      fs.removeFile(path)
+    },
+  }
+}
+
+/** Clears away a dead owner: one process at a time, or a slow one would clear away the next owner. */
+function takeOver(dataDir: string, path: string, deps: LockDeps): boolean {
+  const { fs } = deps
+  const guard = join(dataDir, TAKEOVER_FILE)
+  if (!createWithPid(guard, fs)) {
+    if (isOld(guard, deps)) removeIfThere(guard, fs)
+    return false
+  }
+  try {
+    if (!isLeftBehind(path, deps)) return false
+    removeIfThere(path, fs)
+    return createWithPid(path, fs)
+  } finally {
+    fs.removeFile(guard)
+  }
+}
+
+function createWithPid(path: string, fs: Fs): boolean {
+  const fd = create(path, fs)
+  if (fd === undefined) return false
+  try {
+    fs.write(fd, Buffer.from(`${process.pid}\n`), 0)
+  } finally {
+    fs.close(fd)
+  }
+  return true
+}
+
+function isLeftBehind(path: string, deps: LockDeps): boolean {
+  const pid = pidIn(path, deps.fs)
+  if (pid === undefined) return isOld(path, deps)
+  return pid === process.pid ? !ownedHere.has(path) : !isAlive(pid)
+}
+
+function isOld(path: string, { fs, clock }: LockDeps): boolean {
+  const found = fs.stat(path)
+  return found !== undefined && clock.now() - found.modifiedMs > ABANDONED_MS
+}
+
+function removeIfThere(path: string, fs: Fs): void {
+  if (fs.stat(path)) fs.removeFile(path)
+}
+
+async function livePidIn(path: string, { fs, clock }: LockDeps): Promise<number | undefined> {
+  const deadline = clock.monotonic() + PID_WAIT_MS
+  while (clock.monotonic() < deadline) {
+    const pid = pidIn(path, fs)
+    if (pid !== undefined && isAlive(pid)) return pid
+    await nextLoopTurn()
+  }
+  return undefined
+}
+
+function pidIn(path: string, fs: Fs): number | undefined {
+  const bytes = Buffer.alloc(16)
+  let count: number
+  try {
+    const fd = fs.open(path, 'read')
+    try {
+      count = fs.read(fd, bytes, 0)
+    } finally {
+      fs.close(fd)
+    }
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+  const pid = /^(\d+)\n/.exec(bytes.toString('latin1', 0, count))?.[1]
+  return pid === undefined ? undefined : Number(pid)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return errnoCode(error) === 'EPERM'
+  }
+}

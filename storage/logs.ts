@@ -1,0 +1,114 @@
+// Logs: every open partition log, by name and by the slot that the writer knows it by.
+// Network thread. Turns what topics need into commands, and the writer's results into watermarks.
+
+import { logConfig, parseTopicConfig } from './config.ts'
+import { partitionDirectory } from './layout.ts'
+import { PartitionLog } from './log.ts'
+import type { LogReader } from './reader.ts'
+import type { Topic, Turn } from './store.ts'
+import type { Request } from './writer-client.ts'
+import type { LogConfig, Opened, Outcome, TurnResult } from './writer/commands.ts'
+
+export interface LogsDeps {
+  readonly dataDir: string
+  readonly reader: LogReader
+  readonly topicDefaults: Readonly<Record<string, string>>
+  /** @throws {KafkaError} when the writer refuses */
+  readonly ask: (request: Request) => Promise<Outcome>
+}
+
+/** Some partitions of a topic. */
+export interface PartitionRange {
+  readonly topic: Topic
+  readonly from: number
+  /** Exclusive. */
+  readonly to: number
+}
+
+export class Logs {
+  readonly #deps: LogsDeps
+  readonly #bySlot: (PartitionLog | undefined)[] = []
+  readonly #byTopic = new Map<string, PartitionLog[]>()
+  #onTurn: (turn: Turn) => void = () => {}
+
+  constructor(deps: LogsDeps) {
+    this.#deps = deps
+  }
+
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#byTopic.get(topic)?.[partition]
+  }
+
+  /**
+   * Recovers logs, or creates empty ones. They are there for `get` when this resolves.
+   *
+   * @throws {KafkaError} when the writer refuses; then none is open
+   */
+  async open(ranges: readonly PartitionRange[], create: boolean): Promise<readonly Opened[]> {
+    const wanted = ranges.flatMap(({ topic, from, to }) => {
+      const config = this.#configOf(topic)
+      return Array.from({ length: to - from }, (_, i) => ({ topic, partition: from + i, config }))
+    })
+    const first = this.#bySlot.length
+    this.#bySlot.length += wanted.length
+    const logs = wanted.map(({ topic, partition, config }, i) => ({
+      slot: first + i,
+      directory: partitionDirectory(topic.name, partition),
+      config,
+      create,
+    }))
+    const { opened = [] } = await this.#deps.ask({ kind: 'open', logs })
+    const { dataDir, reader } = this.#deps
+    for (const [i, { topic, partition }] of wanted.entries()) {
+      const log = new PartitionLog({ topic, partition, opened: opened[i]!, dataDir, reader })
+      this.#bySlot[log.slot] = log
+      const siblings = this.#byTopic.get(topic.name)
+      if (siblings) siblings.push(log)
+      else this.#byTopic.set(topic.name, [log])
+    }
+    return opened
+  }
+
+  /** Refuses reads and appends from now on, then deletes the logs from partition `from` on. */
+  async remove(topic: string, from = 0): Promise<void> {
+    const logs = this.#byTopic.get(topic)?.splice(from) ?? []
+    if (from === 0) this.#byTopic.delete(topic)
+    for (const log of logs) log.remove()
+    const slots = logs.map((log) => log.slot)
+    if (slots.length > 0) await this.#deps.ask({ kind: 'remove', slots })
+    for (const slot of slots) this.#bySlot[slot] = undefined
+  }
+
+  /** The topic's configuration or partition count has changed. */
+  async update(topic: Topic): Promise<void> {
+    const logs = this.#byTopic.get(topic.name) ?? []
+    const config = this.#configOf(topic)
+    for (const log of logs) log.topic = topic
+    await Promise.all(logs.map(({ slot }) => this.#deps.ask({ kind: 'configure', slot, config })))
+  }
+
+  onTurn(callback: (turn: Turn) => void): void {
+    this.#onTurn = callback
+  }
+
+  /** Takes over watermarks and segments. */
+  apply(result: TurnResult): void {
+    for (const { slot, closed, activeBaseOffset } of result.rolled) {
+      this.#bySlot[slot]?.roll(closed, activeBaseOffset)
+    }
+    for (const { slot, baseOffset } of result.dropped) this.#bySlot[slot]?.drop(baseOffset)
+    const changed: PartitionLog[] = []
+    for (const state of result.states) {
+      const log = this.#bySlot[state.slot]
+      if (!log) continue
+      log.update(state)
+      changed.push(log)
+    }
+    const { batchCount, batchBytes, writeSeconds, syncSeconds } = result
+    this.#onTurn({ logs: changed, batchCount, batchBytes, writeSeconds, syncSeconds })
+  }
+
+  #configOf(topic: Topic): LogConfig {
+    return logConfig(parseTopicConfig(topic.config, this.#deps.topicDefaults))
+  }
+}

@@ -1,0 +1,233 @@
+// openStore: builds a store on a data directory, recovers what is there, and finishes what a crash left half done.
+// Network thread. Order of the start: docs/formats/data-directory.md
+
+import { KafkaError } from '../protocol/errors.ts'
+import { Offset } from '../protocol/ids.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { Closing } from './closing.ts'
+import { parseTopicConfig } from './config.ts'
+import { realFs, type Fs } from './fs.ts'
+import { lockDirectory, type DirectoryLock } from './lock.ts'
+import { PartitionLog } from './log.ts'
+import { Logs } from './logs.ts'
+import { readOrCreateMeta, type Meta } from './meta.ts'
+import { LogReader } from './reader.ts'
+import { recoverTopics, strangersOf } from './recover-topics.ts'
+import type { AppendOutcome, Log, Store, StoreOptions, Topics, Turn } from './store.ts'
+import { openMetadata, type MetadataTable } from './tables/metadata.ts'
+import { ProducerIds } from './tables/producer-ids.ts'
+import { TopicTable } from './tables/topics.ts'
+import { Views } from './tables/views.ts'
+import { WriterClient } from './writer-client.ts'
+import { InlineWriterPort, type WriterEvents, type WriterPort } from './writer/port.ts'
+import { startWriterThread } from './writer/thread.ts'
+import { LogWriter } from './writer/writer.ts'
+
+const INBOX_BYTES_MAX = 64 * 1024 * 1024
+const OPEN_FILES_MAX = 512
+/** Measured: about what is replayed in the time that LMDB takes to load. */
+const VIEW_FROM_BYTES = 16 * 1024 * 1024
+
+/** Options with their defaults. */
+interface Surroundings {
+  readonly options: StoreOptions
+  readonly dataDir: string
+  readonly fs: Fs
+  readonly clock: Clock
+  readonly topicDefaults: Readonly<Record<string, string>>
+  readonly warn: (message: string) => void
+}
+
+/** What a running store consists of. */
+interface Parts {
+  readonly dataDir: string
+  readonly fs: Fs
+  readonly meta: Meta
+  readonly client: WriterClient
+  readonly logs: Logs
+  readonly views: Views
+  readonly table: MetadataTable
+  readonly topics: TopicTable
+  readonly recovery: Store['recovery']
+  readonly closing: Closing
+}
+
+/**
+ * @throws {Error} when the directory is in use, not ours, or of another format: says what to do
+ * @throws {KafkaError} INVALID_CONFIG for bad defaults; KAFKA_STORAGE_ERROR when the disk refuses
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { dataDir, fs = realFs, clock = systemClock, topicDefaults = {} } = options
+  parseTopicConfig({}, topicDefaults)
+  const warn = options.onWarning ?? (() => {})
+  const closing = new Closing()
+  try {
+    return new OpenedStore(
+      await start({ options, dataDir, fs, clock, topicDefaults, warn }, closing),
+    )
+  } catch (error) {
+    await closing.close().catch(() => {}) // the first failure is the one to tell
+    throw error
+  }
+}
+
+async function start(surroundings: Surroundings, closing: Closing): Promise<Parts> {
+  const { options, dataDir, fs, clock, warn } = surroundings
+  const startMs = clock.monotonic()
+  fs.makeDirectory(dataDir)
+  let lock: DirectoryLock | undefined
+  closing.add(() => lock?.release())
+  // A writer thread starts up while we look at the directory; it touches nothing before it is told to.
+  const { client, logs } = connect(surroundings, closing)
+  if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
+  const meta = readOrCreateMeta(fs, dataDir)
+  const viewFromBytes = options.fs ? Infinity : (options.viewFromBytes ?? VIEW_FROM_BYTES)
+  const views = new Views({ fs, dataDir, clusterId: meta.clusterId, viewFromBytes, warn })
+  closing.add(() => views.close())
+  const { table, opened: openedMetadata } = await openMetadata({
+    logs,
+    views,
+    clock,
+    warn,
+    clusterId: meta.clusterId,
+    append: (log, batch) => client.append(log.slot, batch, true),
+  })
+  const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
+  const opened = [...openedMetadata, ...openedTopics]
+  const topics = new TopicTable({
+    table,
+    logs,
+    strangersOf: (topic, from, to) => strangersOf(fs, dataDir, topic, from, to),
+  })
+  const recovery = {
+    seconds: (clock.monotonic() - startMs) / 1000,
+    cleanStart: opened.every((log) => log.cleanStart),
+    corruptBatchCount: opened.reduce((count, log) => count + log.quarantined.length, 0),
+  }
+  return { dataDir, fs, meta, client, logs, views, table, topics, recovery, closing }
+}
+
+/** The writer, and the logs that it speaks of. */
+function connect(
+  surroundings: Surroundings,
+  closing: Closing,
+): { client: WriterClient; logs: Logs } {
+  const { options, dataDir, fs, clock, topicDefaults, warn } = surroundings
+  const inboxBytesMax = options.inboxBytesMax ?? INBOX_BYTES_MAX
+  const port = (events: WriterEvents): WriterPort =>
+    options.writer === 'thread'
+      ? startWriterThread({ dataDir, inboxBytesMax }, events)
+      : new InlineWriterPort(new LogWriter({ fs, clock, dataDir }), inboxBytesMax, events)
+  const client: WriterClient = new WriterClient({
+    connect: port,
+    onResult: (result) => logs.apply(result),
+  })
+  closing.add(() => client.stop())
+  const reader = new LogReader({ fs, openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, warn })
+  closing.add(() => reader.forget(''))
+  const logs = new Logs({ dataDir, reader, topicDefaults, ask: (request) => client.ask(request) })
+  return { client, logs }
+}
+
+class OpenedStore implements Store {
+  readonly #parts: Parts
+  readonly #producerIds: ProducerIds
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#producerIds = new ProducerIds(parts.table)
+  }
+
+  get clusterId(): string {
+    return this.#parts.meta.clusterId
+  }
+
+  get nodeId(): number {
+    return this.#parts.meta.nodeId
+  }
+
+  get dataDir(): string {
+    return this.#parts.dataDir
+  }
+
+  get topics(): Topics {
+    return this.#parts.topics
+  }
+
+  get recovery(): Store['recovery'] {
+    return this.#parts.recovery
+  }
+
+  log(topic: string, partition: number): Log | undefined {
+    return this.#parts.logs.get(topic, partition)
+  }
+
+  append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome> {
+    const { slot, isRemoved, topic } = ownLog(log)
+    if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
+    return this.#parts.client.append(slot, batch, acks === -1)
+  }
+
+  get isCongested(): boolean {
+    return this.#parts.client.isCongested
+  }
+
+  get inboxBytesUsed(): number {
+    return this.#parts.client.bytesUsed
+  }
+
+  onDrain(callback: () => void): void {
+    this.#parts.client.onDrain(callback)
+  }
+
+  onTurn(callback: (turn: Turn) => void): void {
+    this.#parts.logs.onTurn(callback)
+  }
+
+  onFatal(callback: (error: Error) => void): void {
+    this.#parts.client.onFatal(callback)
+  }
+
+  async deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset> {
+    const { slot, topic, partition } = ownLog(log)
+    if (offset > log.highWatermark) {
+      const name = `${topic.name}-${partition}`
+      throw new KafkaError(
+        'OFFSET_OUT_OF_RANGE',
+        `${name}: ${offset} is past the high watermark, ${log.highWatermark}`,
+      )
+    }
+    await this.#parts.client.ask({ kind: 'trim', slot, logStartOffset: offset })
+    return log.logStartOffset
+  }
+
+  nextProducerId(): Promise<number> {
+    return this.#producerIds.next()
+  }
+
+  diskFreeBytes(): Promise<number> {
+    return this.#parts.fs.freeBytes(this.#parts.dataDir)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { client, closing, table } = this.#parts
+    closing.add(() => client.finish())
+    closing.add(() => table.saveView())
+    await closing.close()
+  }
+}
+
+/** Logs are handed out by this store only. */
+function ownLog(log: Log): PartitionLog {
+  if (log instanceof PartitionLog) return log
+  throw new TypeError('the log is not of this store')
+}
+
+function refusedAppend(topic: string): AppendOutcome {
+  return {
+    error: 'UNKNOWN_TOPIC_OR_PARTITION',
+    message: `${topic} is being deleted`,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+  }
+}

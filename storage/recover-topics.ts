@@ -1,0 +1,84 @@
+// Opens the logs of every topic at a start, after the directory agrees with the metadata table: what a crash left half
+// created or half deleted goes, and nothing else does. Network thread.
+
+import { join } from 'node:path'
+import type { Fs } from './fs.ts'
+import { parsePartitionDirectory, parseSegmentFile, partitionDirectory } from './layout.ts'
+import type { Logs } from './logs.ts'
+import {
+  topicKey,
+  topicOf,
+  topicRecords,
+  type MetadataTable,
+  type TopicRecord,
+} from './tables/metadata.ts'
+import { METADATA_TOPIC } from './topic-name.ts'
+import type { WriterClient } from './writer-client.ts'
+import type { Opened } from './writer/commands.ts'
+
+export interface RecoverTopicsDeps {
+  readonly fs: Fs
+  readonly dataDir: string
+  readonly logs: Logs
+  readonly table: MetadataTable
+  readonly client: WriterClient
+  readonly warn: (message: string) => void
+}
+
+/** @returns what the writer says of every log but the metadata's */
+export async function recoverTopics(deps: RecoverTopicsDeps): Promise<readonly Opened[]> {
+  const { logs, table } = deps
+  const records = new Map(topicRecords(table))
+  await discardLeftovers(deps, records)
+  const ranges = [...records]
+    .filter(([name, record]) => name !== METADATA_TOPIC && !record.isDeleted)
+    .map(([name, record]) => ({ topic: topicOf(name, record), from: 0, to: record.partitionCount }))
+  return ranges.length > 0 ? logs.open(ranges, false) : []
+}
+
+/** Finishes deletions, and removes directories of partitions that were never there for anybody. */
+async function discardLeftovers(
+  deps: RecoverTopicsDeps,
+  records: ReadonlyMap<string, TopicRecord>,
+): Promise<void> {
+  const { fs, dataDir, table, client, warn } = deps
+  const directories: string[] = []
+  for (const { name: directory, isDirectory } of fs.readDirectory(dataDir)) {
+    const parsed = isDirectory ? parsePartitionDirectory(directory) : undefined
+    if (!parsed) continue
+    const record = records.get(parsed.topic)
+    const isOwned = record && !record.isDeleted && parsed.partition < record.partitionCount
+    if (isOwned) continue
+    if (record?.isDeleted || !holdsRecords(fs, join(dataDir, directory)))
+      directories.push(directory)
+    else warn(`${directory} holds records, but no topic owns it; it is left alone`)
+  }
+  if (directories.length > 0) await client.ask({ kind: 'discard', directories })
+  for (const [name, record] of records) {
+    if (record.isDeleted) await table.delete(topicKey(name))
+  }
+}
+
+/** Directories in the way of new partitions that hold records which no topic owns. */
+export function strangersOf(
+  fs: Fs,
+  dataDir: string,
+  topic: string,
+  from: number,
+  to: number,
+): string[] {
+  return Array.from({ length: to - from }, (_, i) => partitionDirectory(topic, from + i)).filter(
+    (directory) => holdsRecords(fs, join(dataDir, directory)),
+  )
+}
+
+function holdsRecords(fs: Fs, path: string): boolean {
+  if (!fs.stat(path)) return false
+  return fs
+    .readDirectory(path)
+    .some(
+      ({ name }) =>
+        parseSegmentFile(name)?.suffix === '.log' &&
+        (fs.stat(join(path, name))?.sizeBytes ?? 0) > 0,
+    )
+}

@@ -1,0 +1,103 @@
+// What the metadata table holds: one record each for the cluster, for every topic, and for the producer ids given out.
+// Network thread. Format: docs/formats/tables.md
+
+import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
+import type { Logs } from '../logs.ts'
+import { randomUuid } from '../meta.ts'
+import type { Topic } from '../store.ts'
+import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
+import type { Opened } from '../writer/commands.ts'
+import { LogTable, type TableDeps } from './log-table.ts'
+
+export interface TopicRecord {
+  readonly id: Uuid
+  readonly partitionCount: number
+  readonly config: Readonly<Record<string, string>>
+  /** Its partitions are being deleted; a crash does not bring it back. */
+  readonly isDeleted?: true
+}
+
+export interface ClusterRecord {
+  readonly clusterId: Uuid
+}
+
+export interface ProducerIdsRecord {
+  /** Every id below has been given out, or set aside for that. */
+  readonly nextProducerId: number
+}
+
+export const CLUSTER_KEY = 'cluster'
+export const PRODUCER_IDS_KEY = 'producer-ids'
+const TOPIC_PREFIX = 'topic/'
+
+export type MetadataKey =
+  | typeof CLUSTER_KEY
+  | typeof PRODUCER_IDS_KEY
+  | `${typeof TOPIC_PREFIX}${string}`
+
+export type MetadataTable = LogTable<MetadataKey, TopicRecord | ClusterRecord | ProducerIdsRecord>
+
+export function topicKey(name: string): MetadataKey {
+  return `${TOPIC_PREFIX}${name}`
+}
+
+export function topicOf(name: string, { id, partitionCount, config }: TopicRecord): Topic {
+  return { name, id, partitionCount, config, isInternal: isInternalTopic(name) }
+}
+
+/** Every topic's name and record. */
+export function topicRecords(table: MetadataTable): [name: string, record: TopicRecord][] {
+  return Array.from(table.entries())
+    .filter(([key]) => key.startsWith(TOPIC_PREFIX))
+    .map(([key, record]) => [key.slice(TOPIC_PREFIX.length), record as TopicRecord])
+}
+
+/** Durable whatever the defaults of users' topics are. */
+const metadataConfig = {
+  'cleanup.policy': 'compact',
+  'flush.policy': 'fsync',
+  'segment.bytes': String(64 * 1024 * 1024),
+}
+
+export interface MetadataDeps extends Omit<TableDeps, 'log'> {
+  readonly logs: Logs
+  readonly clusterId: Uuid
+}
+
+/**
+ * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record.
+ *
+ * @throws {Error} when the log is another cluster's
+ */
+export async function openMetadata(
+  deps: MetadataDeps,
+): Promise<{ readonly table: MetadataTable; readonly opened: readonly Opened[] }> {
+  const { logs, clusterId } = deps
+  const partitionCount = 1
+  const topic = {
+    name: METADATA_TOPIC,
+    id: UUID_ZERO,
+    partitionCount,
+    config: metadataConfig,
+    isInternal: true,
+  }
+  const opened = await logs.open([{ topic, from: 0, to: partitionCount }], false)
+  const log = logs.get(METADATA_TOPIC, 0)!
+  const table: MetadataTable = await LogTable.open({ ...deps, log })
+  const cluster = table.get(CLUSTER_KEY) as ClusterRecord | undefined
+  if (cluster && cluster.clusterId !== clusterId) {
+    throw new Error(
+      `meta.json says cluster ${clusterId}, and the log of ${METADATA_TOPIC} cluster ${cluster.clusterId}: ` +
+        'they come from different data directories. Put back the ones that belong together.',
+    )
+  }
+  const own = { id: randomUuid(), partitionCount, config: metadataConfig }
+  if (!cluster)
+    await table.write([
+      [CLUSTER_KEY, { clusterId }],
+      [topicKey(METADATA_TOPIC), own],
+    ])
+  const { id } = table.get(topicKey(METADATA_TOPIC)) as TopicRecord
+  log.topic = { ...topic, id }
+  return { table, opened }
+}

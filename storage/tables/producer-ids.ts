@@ -1,0 +1,37 @@
+// ProducerIds: hands out ids that were never handed out before, over all starts. Network thread.
+// Ids are set aside in blocks, one durable record for a block; what a crash leaves of a block is never used.
+
+import { PRODUCER_IDS_KEY, type MetadataTable, type ProducerIdsRecord } from './metadata.ts'
+
+const BLOCK_IDS = 1000
+
+export class ProducerIds {
+  readonly #table: MetadataTable
+  #next = 0
+  /** Ids from here on are not ours to give yet. */
+  #end = 0
+  /** The next block is being set aside. */
+  #refill: Promise<void> | undefined
+
+  constructor(table: MetadataTable) {
+    this.#table = table
+  }
+
+  async next(): Promise<number> {
+    while (this.#next === this.#end) {
+      this.#refill ??= this.#setAsideBlock().finally(() => {
+        this.#refill = undefined
+      })
+      await this.#refill
+    }
+    return this.#next++
+  }
+
+  async #setAsideBlock(): Promise<void> {
+    const record = this.#table.get(PRODUCER_IDS_KEY) as ProducerIdsRecord | undefined
+    const start = record?.nextProducerId ?? 0
+    await this.#table.put(PRODUCER_IDS_KEY, { nextProducerId: start + BLOCK_IDS })
+    this.#next = start
+    this.#end = start + BLOCK_IDS
+  }
+}

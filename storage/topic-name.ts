@@ -1,0 +1,41 @@
+// Which names a topic may have. Any thread. Source: Kafka's protocol reference, "Topics".
+
+import { KafkaError } from '../protocol/errors.ts'
+
+/** Leaves room for the partition in the name of its directory. */
+const NAME_CHARS_MAX = 249
+
+/** Topics of the broker itself: shown as internal, and not the users' to create or delete. */
+const internalTopics: readonly string[] = [
+  '__millrace_metadata',
+  '__consumer_offsets',
+  '__transaction_state',
+]
+export const METADATA_TOPIC = '__millrace_metadata'
+
+export function isInternalTopic(name: string): boolean {
+  return internalTopics.includes(name)
+}
+
+/** @throws {KafkaError} INVALID_TOPIC_EXCEPTION */
+export function checkTopicName(name: string): void {
+  const refusal = refusalOf(name)
+  if (refusal)
+    throw new KafkaError(
+      'INVALID_TOPIC_EXCEPTION',
+      `topic name ${JSON.stringify(name.slice(0, 256))}: ${refusal}`,
+    )
+}
+
+function refusalOf(name: string): string | undefined {
+  if (name === '') return 'it is empty'
+  if (name === '.' || name === '..') return 'it means a directory'
+  if (name.length > NAME_CHARS_MAX) return `it is longer than ${NAME_CHARS_MAX} characters`
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) return 'want letters, digits, ".", "_" and "-"'
+  return undefined
+}
+
+/** Names with the same key collide: metrics of many tools cannot tell '.' from '_'. */
+export function collisionKey(name: string): string {
+  return name.replaceAll('.', '_')
+}
