@@ -1,0 +1,101 @@
+// What people do with confluent-kafka (librdkafka) and kafka-python besides reading and writing.
+
+import t from 'tap'
+import { Broker } from '../../../broker/broker.ts'
+import { jsonLines, runPython, type PeerRecord } from './peers.ts'
+import { requireTools } from './tools.ts'
+
+requireTools()
+
+const START_MS = Date.UTC(2024, 1, 29)
+
+const broker = await Broker.start({ ephemeral: true })
+t.teardown(() => broker.close())
+
+interface Ack {
+  readonly index: number
+  readonly offset: number | null
+  readonly error: string | null
+}
+
+for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
+  const call = (verb: string, argument: object, input?: string) =>
+    runPython(broker.bootstrap, script, verb, argument, input)
+  const produce = async (argument: object, records: PeerRecord[]) =>
+    (await call('produce', argument, jsonLines(records))) as Ack[]
+  const named = (topic: string) => `${topic}-${script.replace('_peer.py', '')}`
+
+  t.test(`${script}: topics are created, listed and deleted`, async (t) => {
+    const topic = named('admin')
+    const topics = async () => {
+      const [listed] = (await call('topics', {})) as { topics: Record<string, number> }[]
+      return listed?.topics ?? {}
+    }
+    await call('create', { topic, partitions: 5 })
+    t.equal((await topics())[topic], 5)
+    await t.rejects(call('create', { topic, partitions: 5 }), /already.exists/i)
+    await call('delete', { topic })
+    t.notOk(topic in (await topics()))
+    await t.rejects(call('delete', { topic }), /unknown.?topic/i)
+  })
+
+  t.test(`${script}: an offset is found by its time`, async (t) => {
+    const topic = named('times')
+    await produce(
+      { topic, codec: 'gzip' },
+      Array.from({ length: 10 }, (_, i) => record(i)),
+    )
+    const offsetAt = async (timestamp: number) =>
+      ((await call('offset_at', { topic, timestamp })) as { offset: number | null }[])[0]?.offset
+    t.equal(await offsetAt(0), 0)
+    t.equal(await offsetAt(START_MS + 4000), 4)
+    t.equal(await offsetAt(START_MS + 4001), 5)
+  })
+
+  t.test(`${script}: a record just below max.message.bytes goes through`, async (t) => {
+    const topic = named('large')
+    const value = Buffer.alloc(1_048_000, 'x')
+    const config = script.startsWith('confluent')
+      ? { 'message.max.bytes': 1_048_588 }
+      : { max_request_size: 1_048_588 }
+    const acks = await produce({ topic, config }, [{ ...record(0), value }, record(1)])
+    t.same(
+      acks.map(({ offset }) => offset),
+      [0, 1],
+    )
+    const received = (await call('consume', { topics: [topic] })) as { value: string }[]
+    t.ok(value.equals(Buffer.from(received[0]?.value ?? '', 'base64')))
+    t.equal(received.length, 2)
+  })
+}
+
+t.test('a record above max.message.bytes is refused, the next one is not', async (t) => {
+  const argument = { topic: 'too-large', config: { 'message.max.bytes': 3_000_000 } }
+  const records = [{ ...record(0), value: Buffer.alloc(2_000_000, 'x') }, record(1)]
+  const input = jsonLines(records)
+  const acks = await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, input)
+  const [large, small] = (acks as Ack[]).sort((a, b) => a.index - b.index)
+  t.match(large?.error, /MSG_SIZE_TOO_LARGE/)
+  t.match(small, { error: null, offset: 0 })
+})
+
+t.test('an idempotent producer keeps order and sends each record once', async (t) => {
+  const records = Array.from({ length: 5000 }, (_, i) => record(i))
+  const config = { 'enable.idempotence': true, 'batch.num.messages': 10 }
+  const argument = { topic: 'once', config }
+  const input = jsonLines(records)
+  const acks = await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, input)
+  t.same(
+    (acks as Ack[]).map(({ offset }) => offset),
+    [...records.keys()],
+  )
+})
+
+function record(i: number): PeerRecord {
+  return {
+    key: Buffer.from(`key ${i}`),
+    value: Buffer.from(`value ${i}`),
+    headers: [],
+    timestamp: START_MS + i * 1000,
+  }
+}

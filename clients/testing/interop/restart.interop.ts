@@ -1,0 +1,90 @@
+// A broker that is killed and started again under an idempotent librdkafka producer: nothing acknowledged is lost,
+// nothing is doubled, the order is kept.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { jsonLines } from './peers.ts'
+import { finished, pythonCommand, requireTools, run } from './tools.ts'
+
+requireTools()
+
+const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
+
+const KILLS = 3
+const RECORDS_PER_ROUND = 20_000
+
+const producerConfig = {
+  'enable.idempotence': true,
+  'batch.num.messages': 100,
+  'reconnect.backoff.ms': 50,
+  'reconnect.backoff.max.ms': 500,
+}
+
+t.test('a producer goes on where a killed broker left it', async (t) => {
+  const port = await freePort()
+  const bootstrap = `127.0.0.1:${port}`
+  const start = () => startBroker(t.testdirName, port)
+  t.testdir()
+  let broker = await start()
+  t.teardown(() => broker.kill())
+
+  const argument = JSON.stringify({ topic: 'killed', config: producerConfig })
+  const [python, args] = pythonCommand('confluent_peer.py', [bootstrap, 'produce', argument])
+  const producer = spawn(python, args)
+  t.teardown(() => producer.kill())
+  const acks: { index: number; offset: number; error: string | null }[] = []
+  const lines = createInterface(producer.stdout)
+  lines.on('line', (line) => acks.push(JSON.parse(line) as (typeof acks)[number]))
+
+  let sent = 0
+  for (let kill = 0; kill < KILLS; kill++) {
+    producer.stdin.write(numbered(sent, RECORDS_PER_ROUND))
+    sent += RECORDS_PER_ROUND
+    await once(lines, 'line') // some are acknowledged, most are under way
+    broker.kill('SIGKILL')
+    await once(broker, 'exit')
+    broker = await start()
+  }
+  producer.stdin.end(numbered(sent, RECORDS_PER_ROUND))
+  sent += RECORDS_PER_ROUND
+  await finished(producer, 'the producer')
+
+  t.same(
+    acks.filter(({ error }) => error !== null),
+    [],
+    'every record is acknowledged',
+  )
+  t.equal(acks.length, sent)
+  const consume = ['-C', '-q', '-e', '-b', bootstrap, '-t', 'killed', '-f', '%s\n']
+  const { stdout } = await run('kcat', consume)
+  t.equal(stdout.toString(), text(0, sent), 'each is there once, in order')
+})
+
+function text(from: number, count: number): string {
+  return Array.from({ length: count }, (_, i) => `record ${from + i}\n`).join('')
+}
+
+function numbered(from: number, count: number): string {
+  const values = text(from, count).trimEnd().split('\n')
+  return jsonLines(values.map((value) => ({ key: null, value: Buffer.from(value), headers: [] })))
+}
+
+async function startBroker(dataDir: string, port: number): Promise<ChildProcess> {
+  const args = [main, 'start', '--data', dataDir, '--port', `${port}`]
+  const broker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  await Promise.race([once(broker.stdout, 'data'), once(broker.stderr, 'data')]) // the banner
+  return broker
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}

@@ -1,0 +1,83 @@
+// Other people's programs: found, or asked for by name, and run.
+
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** Debian's package of each thing that the tests need. */
+const packages = {
+  kcat: 'kcat',
+  promtool: 'prometheus',
+  confluent_kafka: 'python3-confluent-kafka',
+  kafka: 'python3-kafka',
+  snappy: 'python3-snappy',
+  lz4: 'python3-lz4',
+  zstandard: 'python3-zstandard',
+} as const
+
+const modules = ['confluent_kafka', 'kafka', 'snappy', 'lz4', 'zstandard'] as const
+
+/** Debian's interpreter sees Debian's modules; another one in the PATH may not. */
+const pythons = ['/usr/bin/python3', 'python3']
+
+const RUN_TIMEOUT_MS = 60_000
+
+let python: string | undefined
+
+/** @throws {Error} that says what to install when anything is missing */
+export function requireTools(): void {
+  python = pythons.find((each) => works(each, ['-c', `import ${modules.join(', ')}`]))
+  const missing = [
+    ...(['kcat', 'promtool'] as const).filter((each) => !works(each, ['--help'])),
+    ...(python === undefined ? modules.filter((each) => !importable(each)) : []),
+  ]
+  if (missing.length === 0) return
+  const wanted = missing.map((each) => packages[each]).join(' ')
+  throw new Error(`missing: ${missing.join(', ')}. Run: apt-get install --yes ${wanted}`)
+}
+
+function importable(module: string): boolean {
+  return pythons.some((each) => works(each, ['-c', `import ${module}`]))
+}
+
+/** Runs and exits by itself; any status counts, since kcat has none for help. */
+function works(command: string, args: string[]): boolean {
+  const { error, status } = spawnSync(command, args, { timeout: RUN_TIMEOUT_MS })
+  return error === undefined && (status === 0 || args[0] === '--help')
+}
+
+export interface Finished {
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** @throws {Error} with what it said, when it fails or does not end in a minute */
+export async function run(command: string, args: string[], input = Buffer.of()): Promise<Finished> {
+  const child = spawn(command, args, { timeout: RUN_TIMEOUT_MS })
+  child.stdin.on('error', () => {}) // it may end without reading everything
+  child.stdin.end(input)
+  return finished(child, [command, ...args].join(' '))
+}
+
+export async function finished(
+  child: ChildProcessWithoutNullStreams,
+  what: string,
+): Promise<Finished> {
+  const out: Buffer[] = []
+  const err: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+  const [status, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (...ending) => resolve(ending))
+  })
+  const stderr = Buffer.concat(err).toString()
+  if (status === 0) return { stdout: Buffer.concat(out), stderr }
+  throw new Error(`${what} ended with ${signal ?? status}: ${stderr.slice(-2000)}`)
+}
+
+/** One of the Python scripts beside the source of this file. */
+export function pythonCommand(script: string, args: string[]): [command: string, args: string[]] {
+  if (python === undefined) requireTools()
+  const path = new URL(`../../../../clients/testing/interop/${script}`, import.meta.url)
+  return [python!, [fileURLToPath(path), ...args]]
+}
