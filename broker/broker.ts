@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
+import { openStore } from '../storage/open-store.ts'
 import type { Store } from '../storage/store.ts'
 import { produceHandler } from './api/00_produce.ts'
 import { fetchHandler } from './api/01_fetch.ts'
@@ -36,7 +37,6 @@ import type { Handler } from './net/handler.ts'
 import { isLoopback, Listener } from './net/listener.ts'
 import { Pressure } from './net/pressure.ts'
 import { Purgatory } from './purgatory.ts'
-import { openMemoryStore } from './testing/memory-store.ts'
 import { TopicConfigs } from './topic-configs.ts'
 
 const NO_HTTP = -1
@@ -145,10 +145,17 @@ function throwLater(error: Error): void {
   })
 }
 
-async function openData({ settings, ephemeral }: BrokerEnvironment, closing: Closing) {
+async function openData(environment: BrokerEnvironment, closing: Closing) {
+  const { settings, ephemeral, clock, log } = environment
   const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : settings.broker['log.dir']
   if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
-  const store = await openMemoryStore(dataDir)
+  const store = await openStore({
+    dataDir,
+    writer: 'thread',
+    clock,
+    topicDefaults: settings.topicDefaults,
+    onWarning: (message) => log.warn(message),
+  })
   closing.add(() => store[Symbol.asyncDispose]())
   return { store, dataDir }
 }
