@@ -2,6 +2,8 @@
 // `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { brokerConfigs } from '../broker/config.ts'
+import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
 import { apis } from '../protocol/apis.ts'
 import { errors } from '../protocol/errors.ts'
 import type { VersionRange } from '../protocol/schema.ts'
@@ -14,6 +16,7 @@ const pages: Record<string, () => string> = {
   'apis.md': apisPage,
   'configs.md': configsPage,
   'errors.md': errorsPage,
+  'metrics.md': metricsPage,
 }
 
 function apisPage(): string {
@@ -35,24 +38,29 @@ function configsPage(): string {
   return page(
     'Configuration',
     'Property names are Apache Kafka\'s. A topic property is set per topic; the broker property beside it sets the default of every topic. "No effect" properties are accepted, kept and shown, but nothing acts on them.',
+    '## Broker',
+    'As a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets a property wins.',
+    table([...configHead, 'what it does'], configRows(brokerConfigs)),
     '## Topics',
     table(
-      ['property', 'type', 'default', 'allowed', 'broker property', 'what it does'],
-      configRows(topicConfigs, ({ brokerName }) => (brokerName ? code(brokerName) : '')),
+      [...configHead, 'broker property', 'what it does'],
+      configRows(topicConfigs, ({ brokerName }) => [brokerName ? code(brokerName) : '']),
     ),
   )
 }
 
+const configHead = ['property', 'type', 'default', 'allowed']
+
 function configRows(
   specs: Record<string, ConfigSpec>,
-  more: (spec: ConfigSpec) => string,
+  more: (spec: ConfigSpec) => string[] = () => [],
 ): string[][] {
   return Object.entries(specs).map(([name, spec]) => [
     code(name),
     spec.type,
     spec.default === '' ? '' : code(spec.default),
     spec.allowed,
-    more(spec),
+    ...more(spec),
     spec.inert ? `No effect. ${spec.documentation}` : spec.documentation,
   ])
 }
@@ -68,6 +76,20 @@ function errorsPage(): string {
     'Errors',
     'What a client hears in place of an answer, as `KafkaError.code` and, on the wire, as a number. Retriable: the same request may succeed later, and a client tries it again by itself.',
     table(['code', 'name', 'retriable', 'meaning'], rows),
+  )
+}
+
+function metricsPage(): string {
+  const rows = Object.entries<MetricSpec>(metrics).map(([name, { type, labels, help }]) => [
+    code(name),
+    type,
+    labels.map(code).join(', '),
+    help,
+  ])
+  return page(
+    'Metrics',
+    "What `/metrics` answers, in Prometheus' text format. Names that begin with `kafka_` are those of kafka_exporter, so that boards made for it work.",
+    table(['metric', 'type', 'labels', 'what it tells'], rows),
   )
 }
 
