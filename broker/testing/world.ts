@@ -1,0 +1,127 @@
+// World: an ephemeral broker, raw clients that go when the test ends, and short ways to say what tests say often.
+
+import { createTopics } from '../../protocol/api/19_create_topics.ts'
+import { fetch } from '../../protocol/api/01_fetch.ts'
+import { produce } from '../../protocol/api/00_produce.ts'
+import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
+import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
+import type { ResponseOf } from '../../protocol/schema.ts'
+import { systemClock, type Clock } from '../../storage/clock.ts'
+import { Broker } from '../broker.ts'
+import { readSettings } from '../config.ts'
+import { Log } from '../log.ts'
+import { RawClient } from './raw-client.ts'
+
+const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
+
+interface Test {
+  teardown(close: () => Promise<void>): void
+}
+
+interface WorldOptions {
+  readonly clock?: Clock
+  readonly config?: Readonly<Record<string, string | number | boolean>>
+}
+
+export class World {
+  readonly broker: Broker
+  /** Lines of the process log, parsed. */
+  readonly logged: { readonly level: string; readonly message: string; readonly [fact: string]: unknown }[]
+  readonly #test: Test
+
+  private constructor(test: Test, broker: Broker, logged: World['logged']) {
+    this.#test = test
+    this.broker = broker
+    this.logged = logged
+  }
+
+  static async open(test: Test, { clock = systemClock, config = {} }: WorldOptions = {}): Promise<World> {
+    const logged: World['logged'] = []
+    const properties = Object.entries({ port: 0, 'http.port': -1, ...config }).map(([name, value]) => [name, `${value}`])
+    const settings = readSettings([{ origin: 'test', properties: Object.fromEntries(properties) }])
+    const log = new Log('debug', clock, (line) => logged.push(JSON.parse(line)))
+    const onFatal = (error: Error) => {
+      throw error
+    }
+    const broker = await Broker.open({ settings, ephemeral: true, onFatal, clock, log })
+    test.teardown(() => broker.close())
+    return new World(test, broker, logged)
+  }
+
+  async connect(): Promise<RawClient> {
+    const client = await RawClient.connect(this.broker.bootstrap)
+    this.#test.teardown(() => client.close())
+    return client
+  }
+
+  /** @returns a client, and the id of the new topic */
+  async topic(name: string, numPartitions = 1, config: Readonly<Record<string, string>> = {}) {
+    const client = await this.connect()
+    const configs = Object.entries(config).map(([key, value]) => ({ name: key, value }))
+    const topic = { name, numPartitions, replicationFactor: 1, configs }
+    const { topics } = await client.send(createTopics, { topics: [topic] })
+    const [{ errorCode, errorMessage, topicId }] = topics as [(typeof topics)[number]]
+    if (errorCode !== 0) throw new Error(`create ${name}: ${errorCode} ${errorMessage}`)
+    return { client, topicId }
+  }
+}
+
+/** A batch of one record for each value. */
+export function batchOf(values: readonly string[], options: FinishOptions & { readonly timestamp?: number } = {}) {
+  const { timestamp = 1_700_000_000_000, ...finish } = options
+  const builder = new BatchBuilder()
+  for (const value of values) builder.append({ timestamp, key: null, value: Buffer.from(value) })
+  return Buffer.from(builder.finish(finish))
+}
+
+/** Produces to one partition by name. @returns its answer; of nothing but the broker's doing with acks 0 */
+export async function produceTo(
+  client: RawClient,
+  name: string,
+  index: number,
+  records: Uint8Array | null,
+  { acks = -1, version = 9 }: { acks?: number; version?: number } = {},
+): Promise<ResponseOf<typeof produce>['topics'][number]['partitions'][number]> {
+  const topics = [{ name, partitions: [{ index, records }] }]
+  const answer = await client.send(produce, { transactionalId: null, acks, timeoutMs: 1000, topics }, version)
+  return answer.topics[0]!.partitions[0]!
+}
+
+interface FetchOptions {
+  readonly maxWaitMs?: number
+  readonly minBytes?: number
+  readonly maxBytes?: number
+  readonly partitionMaxBytes?: number
+  readonly isolationLevel?: number
+}
+
+/** A Fetch request for partition `partition` of a topic by name, without a session. */
+export function fetchRequest(topic: string, partition: number, fetchOffset: number, options: FetchOptions = {}) {
+  const { partitionMaxBytes = 1_048_576, maxWaitMs = 0, minBytes = 1, ...others } = options
+  const topics = [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes }] }]
+  return { maxWaitMs, minBytes, ...others, topics }
+}
+
+/** Fetches one partition by name. */
+export async function fetchFrom(
+  client: RawClient,
+  topic: string,
+  partition: number,
+  fetchOffset: number,
+  options: FetchOptions = {},
+) {
+  const answer = await client.send(fetch, fetchRequest(topic, partition, fetchOffset, options), 11)
+  return answer.responses[0]!.partitions[0]!
+}
+
+/** The values of fetched records as text, null for none. */
+export function valuesOf(records: Uint8Array | null): (string | null)[] {
+  const values: (string | null)[] = []
+  if (records === null) return values
+  for (const { at, header } of batchesOf(records)) {
+    for (const { value } of recordsOf(records, at, header, { decompressedBytesMax: DECOMPRESSED_BYTES_MAX })) {
+      values.push(value?.toString() ?? null)
+    }
+  }
+  return values
+}
