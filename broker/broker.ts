@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
+import { Closing } from '../storage/closing.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { Store } from '../storage/store.ts'
 import { produceHandler } from './api/00_produce.ts'
@@ -21,7 +22,6 @@ import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
-import { Closing } from './closing.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
 import { describedBrokerConfigs } from './described-config.ts'
 import { FetchSessions } from './fetch/sessions.ts'
@@ -147,16 +147,18 @@ function throwLater(error: Error): void {
 
 async function openData(environment: BrokerEnvironment, closing: Closing) {
   const { settings, ephemeral, clock, log } = environment
-  const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : settings.broker['log.dir']
+  const { broker: config, topicDefaults } = settings
+  const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : config['log.dir']
   if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
   const store = await openStore({
     dataDir,
     writer: 'thread',
     clock,
-    topicDefaults: settings.topicDefaults,
+    topicDefaults,
+    inboxBytesMax: config['inbox.max.bytes'],
     onWarning: (message) => log.warn(message),
   })
-  closing.add(() => store[Symbol.asyncDispose]())
+  closing.add(async () => store[Symbol.asyncDispose]())
   return { store, dataDir }
 }
 

@@ -15,7 +15,7 @@ import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
-import { checkTopicName } from '../topic-names.ts'
+import { checkTopicName } from '../../storage/topic-name.ts'
 
 type TopicAnswer = MetadataResponse['topics'][number]
 

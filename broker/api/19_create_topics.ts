@@ -9,10 +9,10 @@ import {
 } from '../../protocol/api/19_create_topics.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, TopicSpec } from '../../storage/store.ts'
+import { checkTopicName, collisionKey } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
-import { checkTopicName, collidingTopic } from '../topic-names.ts'
 
 type NewTopic = CreateTopicsRequest['topics'][number]
 type TopicAnswer = CreateTopicsResponse['topics'][number]
@@ -53,6 +53,7 @@ async function answerFor(
   try {
     if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     const spec = specOf(deps, topic)
+    if (validateOnly) checkFree(deps.store, name)
     const created = validateOnly ? undefined : await deps.store.topics.create(spec)
     return {
       name,
@@ -72,19 +73,19 @@ async function answerFor(
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
   checkTopicName(name)
-  if (deps.store.topics.get(name) !== undefined) {
-    throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
-  }
-  const collision = collidingTopic(deps.store, name)
-  if (collision !== undefined) {
-    throw new KafkaError(
-      'INVALID_TOPIC_EXCEPTION',
-      `${name} differs from ${collision.name} only in "." and "_"`,
-    )
-  }
   const config = overridesOf(topic)
   deps.topicConfigs.parse(config)
   return { name, partitionCount: partitionCountOf(deps, topic), config }
+}
+
+/** What the store checks when it creates a topic. @throws {KafkaError} TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
+function checkFree({ topics }: Store, name: string): void {
+  if (topics.get(name) !== undefined)
+    throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
+  for (const other of topics.list()) {
+    if (collisionKey(other.name) !== collisionKey(name)) continue
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} collides with ${other.name}`)
+  }
 }
 
 function partitionCountOf({ store, config }: CreateTopicsDeps, topic: NewTopic): number {

@@ -51,7 +51,8 @@ export class RawClient {
     const frame = await this.nextFrame()
     const reader = new Reader(frame)
     const answered = readResponseHeader(reader, api, version)
-    if (answered !== correlationId) throw new Error(`answer to ${answered}, not to ${correlationId}`)
+    if (answered !== correlationId)
+      throw new Error(`answer to ${answered}, not to ${correlationId}`)
     return decode(api.response, version, reader) as ResponseOf<A>
   }
 

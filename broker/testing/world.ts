@@ -26,7 +26,11 @@ interface WorldOptions {
 export class World {
   readonly broker: Broker
   /** Lines of the process log, parsed. */
-  readonly logged: { readonly level: string; readonly message: string; readonly [fact: string]: unknown }[]
+  readonly logged: {
+    readonly level: string
+    readonly message: string
+    readonly [fact: string]: unknown
+  }[]
   readonly #test: Test
 
   private constructor(test: Test, broker: Broker, logged: World['logged']) {
@@ -35,9 +39,14 @@ export class World {
     this.logged = logged
   }
 
-  static async open(test: Test, { clock = systemClock, config = {} }: WorldOptions = {}): Promise<World> {
+  static async open(
+    test: Test,
+    { clock = systemClock, config = {} }: WorldOptions = {},
+  ): Promise<World> {
     const logged: World['logged'] = []
-    const properties = Object.entries({ port: 0, 'http.port': -1, ...config }).map(([name, value]) => [name, `${value}`])
+    const properties = Object.entries({ port: 0, 'http.port': -1, ...config }).map(
+      ([name, value]) => [name, `${value}`],
+    )
     const settings = readSettings([{ origin: 'test', properties: Object.fromEntries(properties) }])
     const log = new Log('debug', clock, (line) => logged.push(JSON.parse(line)))
     const onFatal = (error: Error) => {
@@ -67,7 +76,10 @@ export class World {
 }
 
 /** A batch of one record for each value. */
-export function batchOf(values: readonly string[], options: FinishOptions & { readonly timestamp?: number } = {}) {
+export function batchOf(
+  values: readonly string[],
+  options: FinishOptions & { readonly timestamp?: number } = {},
+) {
   const { timestamp = 1_700_000_000_000, ...finish } = options
   const builder = new BatchBuilder()
   for (const value of values) builder.append({ timestamp, key: null, value: Buffer.from(value) })
@@ -83,7 +95,11 @@ export async function produceTo(
   { acks = -1, version = 9 }: { acks?: number; version?: number } = {},
 ): Promise<ResponseOf<typeof produce>['topics'][number]['partitions'][number]> {
   const topics = [{ name, partitions: [{ index, records }] }]
-  const answer = await client.send(produce, { transactionalId: null, acks, timeoutMs: 1000, topics }, version)
+  const answer = await client.send(
+    produce,
+    { transactionalId: null, acks, timeoutMs: 1000, topics },
+    version,
+  )
   return answer.topics[0]!.partitions[0]!
 }
 
@@ -96,7 +112,12 @@ interface FetchOptions {
 }
 
 /** A Fetch request for partition `partition` of a topic by name, without a session. */
-export function fetchRequest(topic: string, partition: number, fetchOffset: number, options: FetchOptions = {}) {
+export function fetchRequest(
+  topic: string,
+  partition: number,
+  fetchOffset: number,
+  options: FetchOptions = {},
+) {
   const { partitionMaxBytes = 1_048_576, maxWaitMs = 0, minBytes = 1, ...others } = options
   const topics = [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes }] }]
   return { maxWaitMs, minBytes, ...others, topics }
@@ -119,7 +140,9 @@ export function valuesOf(records: Uint8Array | null): (string | null)[] {
   const values: (string | null)[] = []
   if (records === null) return values
   for (const { at, header } of batchesOf(records)) {
-    for (const { value } of recordsOf(records, at, header, { decompressedBytesMax: DECOMPRESSED_BYTES_MAX })) {
+    for (const { value } of recordsOf(records, at, header, {
+      decompressedBytesMax: DECOMPRESSED_BYTES_MAX,
+    })) {
       values.push(value?.toString() ?? null)
     }
   }
