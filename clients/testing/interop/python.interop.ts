@@ -81,7 +81,7 @@ t.test('a record above max.message.bytes is refused, the next one is not', async
 
 t.test('an idempotent producer keeps order and sends each record once', async (t) => {
   const records = Array.from({ length: 5000 }, (_, i) => record(i))
-  const config = { 'enable.idempotence': true, 'batch.num.messages': 10 }
+  const config = { 'enable.idempotence': true, 'batch.num.messages': 100 }
   const argument = { topic: 'once', config }
   const input = jsonLines(records)
   const acks = await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, input)

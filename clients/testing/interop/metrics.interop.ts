@@ -1,0 +1,18 @@
+// /metrics as Prometheus' own tool reads it, with every family filled by traffic.
+
+import t from 'tap'
+import { Broker } from '../../../broker/broker.ts'
+import { requireTools, run } from './tools.ts'
+
+requireTools()
+
+t.test('promtool finds nothing wrong with /metrics', async (t) => {
+  await using broker = await Broker.start({ ephemeral: true, http: 0 })
+  await run('kcat', ['-P', '-b', broker.bootstrap, '-t', 'a'], Buffer.from('1\n2\n'))
+  await run('kcat', ['-C', '-e', '-b', broker.bootstrap, '-t', 'a'])
+  const response = await fetch(`${broker.httpUrl}/metrics`)
+  const text = Buffer.from(await response.arrayBuffer())
+  t.match(text.toString(), /millrace_records_in_total\{topic="a"\} 2/)
+  const { stdout, stderr } = await run('promtool', ['check', 'metrics'], text)
+  t.equal(`${stdout.toString()}${stderr}`, '')
+})
