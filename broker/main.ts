@@ -30,6 +30,8 @@ export interface StartFlags {
   /** 'num.partitions=3', any number of times. */
   readonly set?: readonly string[] | undefined
   readonly acceptUnauthenticatedNetwork?: boolean | undefined
+  /** The banner as one JSON object: bootstrap, http, data. */
+  readonly json?: boolean | undefined
 }
 
 /** Runs until a signal stops the broker. @returns the exit code */
@@ -62,7 +64,7 @@ export async function runBroker(flags: StartFlags): Promise<number> {
     process.stderr.write(`${explain(error, settings)}\n`)
     return error instanceof KafkaError && error.code === 'INVALID_CONFIG' ? 2 : 1
   }
-  announce(broker, settings, log)
+  announce(broker, settings, log, flags.json === true)
   const signal = await stopSignal()
   log.info('stopping', { signal })
   clock.after(STOP_MS_MAX, () => die(new Error(`not stopped after ${STOP_MS_MAX} ms`)))
@@ -109,19 +111,27 @@ function explain(error: unknown, { broker: config }: Settings): string {
   return `the broker cannot start: ${message}`
 }
 
-function announce(broker: Broker, { broker: config }: Settings, log: Log): void {
+function announce(broker: Broker, { broker: config }: Settings, log: Log, asJson: boolean): void {
   const { bootstrap, httpUrl, dataDir } = broker
+  process.stdout.write(asJson ? jsonBanner(broker) : banner(broker))
+  log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
+  if (config['i.accept.unauthenticated.network']) {
+    log.warn('other machines can connect without a password, and read, write and delete everything')
+  }
+}
+
+function jsonBanner({ bootstrap, httpUrl, dataDir }: Broker): string {
+  return `${JSON.stringify({ bootstrap, http: httpUrl, data: dataDir })}\n`
+}
+
+function banner({ bootstrap, httpUrl, dataDir }: Broker): string {
   const lines = [
     `millrace listens on ${bootstrap}`,
     `  data     ${dataDir}`,
     httpUrl === undefined ? undefined : `  metrics  ${httpUrl}/metrics`,
     `  try      echo hello | npx millrace produce greetings -b ${bootstrap}`,
   ]
-  process.stdout.write(`${lines.filter((line) => line !== undefined).join('\n')}\n`)
-  log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
-  if (config['i.accept.unauthenticated.network']) {
-    log.warn('other machines can connect without a password, and read, write and delete everything')
-  }
+  return `${lines.filter((line) => line !== undefined).join('\n')}\n`
 }
 
 function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
