@@ -1,7 +1,7 @@
 // Confirm: asks before something is destroyed.
 
 import { createInterface } from 'node:readline/promises'
-import { CliError } from './exit.ts'
+import { CliError, exitCodes } from './exit.ts'
 import type { Session } from './session.ts'
 
 export interface ConfirmOptions {
@@ -27,7 +27,8 @@ export async function confirmed(
     throw new CliError('usage', 'this destroys records: say --yes (stdin is not a terminal)')
   await session.stdout.flush()
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${question} [y/N] `, { signal: session.signal })
+  terminal.on('SIGINT', () => process.exit(exitCodes.interrupted))
+  const answer = await terminal.question(`${question} [y/N] `)
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())
 }

@@ -73,8 +73,8 @@ export class Delivery {
   throwFailure(): void {
     if (this.#failure === undefined) return
     if (this.#ackedCount === 0) throw this.#failure
-    const failed = this.#failedCount === 0 ? '' : `, ${count(this.#failedCount)} were refused`
-    const message = `${count(this.#ackedCount)} records were acknowledged${failed}; stopped at: ${explain(this.#failure, false)}`
+    const sent = count(this.#ackedCount + this.#failedCount)
+    const message = `${count(this.#ackedCount)} of ${sent} records were acknowledged; stopped at: ${explain(this.#failure, false)}`
     throw new CliError('partial', message, { cause: this.#failure })
   }
 }

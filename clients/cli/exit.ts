@@ -54,12 +54,20 @@ export function exitOf(error: unknown): Exit {
   return 'failed'
 }
 
-/** One line for stderr; with `verbose` the stack and its causes follow. */
+const FAILURES_TOLD_MAX = 10
+
+/** A line for stderr, or one for each failed item; with `verbose` the stack and its causes follow. */
 export function explain(error: unknown, verbose: boolean): string {
   if (!(error instanceof Error)) return String(error)
-  if (error instanceof PartialError && error.results.length === 1)
-    return explain(error.cause, verbose)
-  return verbose ? `${error.message}\n${stackOf(error)}` : error.message
+  const message = error instanceof PartialError ? failuresOf(error) : error.message
+  return verbose ? `${message}\n${stackOf(error)}` : message
+}
+
+function failuresOf({ results }: PartialError<unknown>): string {
+  const failures = results.filter((result) => result instanceof KafkaError)
+  const told = failures.slice(0, FAILURES_TOLD_MAX).map(({ message }) => message)
+  const untoldCount = failures.length - told.length
+  return [...told, ...(untoldCount === 0 ? [] : [`and ${untoldCount} more`])].join('\n')
 }
 
 function stackOf(error: Error): string {

@@ -26,6 +26,15 @@ export function commonOptions(command: Command): Command {
     .addOption(common('-v, --verbose', 'tell more on stderr; errors with their stack'))
 }
 
+/** Adds flags of which only one can be given. */
+export function exclusive(command: Command, flags: readonly [flags: string, text: string][]): void {
+  const options = flags.map(([flag, text]) => new Option(flag, text))
+  const names = options.map((option) => option.attributeName())
+  for (const option of options) {
+    command.addOption(option.conflicts(names.filter((name) => name !== option.attributeName())))
+  }
+}
+
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`
 }

@@ -16,6 +16,7 @@ interface Verb {
 }
 
 const verbs: Record<string, Verb> = {
+  start: { summary: 'run a broker (the default)', load: () => import('./commands/start.ts') },
   tail: {
     summary: 'print records, and follow',
     alias: 'consume',
@@ -55,6 +56,7 @@ const program = commonOptions(new Command('millrace'))
   .hook('preSubcommand', async (_program, command) => {
     const verb = await verbs[command.name()]!.load()
     verb.define(command)
+    if (command.name() === 'start') return // dials nobody, and its log has levels of its own
     for (const leaf of command.commands.length === 0 ? [command] : command.commands)
       commonOptions(leaf)
   })

@@ -348,6 +348,10 @@ t.test('an error decides the exit code', async (t) => {
   t.equal(exitOf(new PartialError([unknown, unknown])), 'notFound', 'all failed')
   t.equal(exitOf(new PartialError([unknown, {}])), 'partial')
   t.equal(
+    explain(new PartialError([unknown, {}, unknown]), false),
+    `${unknown.message}\n${unknown.message}`,
+  )
+  t.equal(
     explain(new PartialError([unknown]), false),
     unknown.message,
     'a single failure is told as itself',

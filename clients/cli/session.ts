@@ -2,7 +2,7 @@
 // Main thread.
 
 import type { Client } from '../client.ts'
-import { exitCodes } from './exit.ts'
+import { CliError, exitCodes } from './exit.ts'
 import { DEFAULT_BROKERS, type CommonOptions } from './flags.ts'
 import { Notes, paintFor, Stdout, type Paint } from './print.ts'
 
@@ -12,9 +12,12 @@ export interface Session extends AsyncDisposable {
   readonly stdout: Stdout
   /** Colours for stdout. */
   readonly paint: Paint
-  /** Aborted by the first ^C; the second ends the process. */
-  readonly signal: AbortSignal
+  /** From now on the first ^C only aborts this signal; the second ends the process. */
+  interruptible(): AbortSignal
 }
+
+/** Somebody waits; but a broker that was started in the same breath may take a moment. */
+const BOOTSTRAP_TIMEOUT_MS = 1_500
 
 /** Dials nobody yet. Disposing closes the client, then empties stdout. */
 export async function openSession(options: CommonOptions): Promise<Session> {
@@ -23,17 +26,21 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const stdout = new Stdout()
   const detail = (fields: object, message: string): void =>
     notes.detail(`${message} ${JSON.stringify(fields)}`)
-  const client = new Client({
-    brokers: brokersOf(options),
-    clientId: 'millrace-cli',
-    logger: { debug: detail, info: detail, warn: detail },
-  })
+  const client = orUsage(
+    () =>
+      new Client({
+        brokers: options.brokers ?? process.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS,
+        clientId: 'millrace-cli',
+        bootstrapTimeoutMs: BOOTSTRAP_TIMEOUT_MS,
+        logger: { debug: detail, info: detail, warn: detail },
+      }),
+  )
   return {
     client,
     notes,
     stdout,
     paint: paintFor(process.stdout),
-    signal: interruptSignal(notes),
+    interruptible: () => interruptSignal(notes),
     async [Symbol.asyncDispose]() {
       await client.close()
       await stdout.flush()
@@ -41,9 +48,13 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   }
 }
 
-function brokersOf(options: CommonOptions): string[] {
-  const list = options.brokers ?? process.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS
-  return list.split(',').map((address) => address.trim())
+/** @throws {CliError} usage, for addresses that the client cannot read */
+function orUsage(build: () => Client): Client {
+  try {
+    return build()
+  } catch (error) {
+    throw new CliError('usage', (error as Error).message, { cause: error })
+  }
 }
 
 function interruptSignal(notes: Notes): AbortSignal {

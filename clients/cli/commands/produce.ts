@@ -8,7 +8,7 @@ import { systemClock } from '../../clock.ts'
 import type { ProducerRecord } from '../../topic.ts'
 import { Delivery } from '../delivery.ts'
 import { CliError } from '../exit.ts'
-import { examples, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
+import { examples, exclusive, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
 import { unescape } from '../format.ts'
 import { lengthPrefixed, lines, pieces, type Values } from '../input.ts'
 import { Pace } from '../pace.ts'
@@ -18,42 +18,17 @@ import { codecFor, serdeNames, type SerdeName } from '../serdes.ts'
 import { openSession } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
-/** Shapes of the input of which only one can be meant. */
-const shapes = ['json', 'raw', 'lengthPrefixed', 'keyDelim']
 /** Of one record of --raw: well under the default max.message.bytes. */
-const RAW_VALUE_BYTES = 512 * 1024
+const RAW_VALUE_KIB = 512
 
 export function define(command: Command): void {
   command
     .argument('<topic>')
     .argument('[file]', 'default: standard input')
-    .option('-k, --key <key>', 'the key of every record')
-    .addOption(
-      new Option('--key-delim <text>', 'a line is KEY, this text, VALUE; \\t is a tab').conflicts(
-        'key',
-      ),
-    )
+    .addOption(new Option('-k, --key <key>', 'the key of every record').conflicts('keyDelim'))
     .option('-H, --header <name=value>', 'a header of every record; may be repeated', pairs)
     .option('-p, --partition <number>', 'default: chosen by the key', wholeNumber(0))
     .option('-Z, --tombstone', 'an empty value becomes a tombstone (null)')
-    .addOption(
-      new Option('--json', 'the input is NDJSON as tail --json prints it').conflicts([
-        ...shapes,
-        'tombstone',
-      ]),
-    )
-    .addOption(
-      new Option(
-        '--raw',
-        `the input is bytes: one record, or several of ${RAW_VALUE_BYTES / 1024} KiB in one partition`,
-      ).conflicts(shapes),
-    )
-    .addOption(
-      new Option(
-        '--length-prefixed',
-        'the input is values, each after its length (4 bytes, big endian)',
-      ).conflicts(shapes),
-    )
     .addOption(
       new Option('--serde <name>', 'with --json: how the value becomes bytes').choices(serdeNames),
     )
@@ -73,6 +48,15 @@ export function define(command: Command): void {
       ),
     )
     .action(produce)
+  exclusive(command, [
+    ['--key-delim <text>', 'a line is KEY, this text, VALUE; \\t is a tab'],
+    ['--json', 'the input is NDJSON as tail --json prints it'],
+    [
+      '--raw',
+      `the input is bytes: one record, or several of ${RAW_VALUE_KIB} KiB in one partition`,
+    ],
+    ['--length-prefixed', 'the input is values, each after its length (4 bytes, big endian)'],
+  ])
 }
 
 interface Options extends CommonOptions {
@@ -106,17 +90,18 @@ async function produce(
   })
   if (file === undefined && process.stdin.isTTY)
     session.notes.say('every line becomes a record; Ctrl-D ends')
-  session.signal.addEventListener('abort', () => input.destroy())
+  const signal = session.interruptible()
+  signal.addEventListener('abort', () => input.destroy())
   const delivery = new Delivery(
     producer,
     topic,
     new Progress(session.notes, systemClock, bytesTotal),
   )
   try {
-    for await (const records of recordsFrom(input, options, codec, session.signal))
+    for await (const records of recordsFrom(input, options, codec, signal))
       await delivery.send(records)
   } catch (error) {
-    if (!session.signal.aborted) delivery.fail(error as Error)
+    if (!signal.aborted) delivery.fail(error as Error)
   }
   await delivery.finish()
   session.notes.say(`${topic}: ${delivery.progress.summary()}`)
@@ -165,7 +150,7 @@ async function* recordsFrom(
 }
 
 function valuesFrom(input: AsyncIterable<Buffer>, options: Options): Values {
-  if (options.raw === true) return pieces(input, RAW_VALUE_BYTES)
+  if (options.raw === true) return pieces(input, RAW_VALUE_KIB * 1024)
   return options.lengthPrefixed === true ? lengthPrefixed(input) : lines(input)
 }
 

@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import type { TopicPartition } from '../../topic.ts'
 import { compileFilter, type Predicate } from '../filter.ts'
-import { examples, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
+import { examples, exclusive, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
 import { parseRange, resolvePoint, type OffsetRange, type Point } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
 import { endWithReader, type Notes } from '../print.ts'
@@ -26,19 +26,6 @@ export function define(command: Command): void {
       '--filter <expr>',
       "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'",
     )
-    .addOption(
-      outputShape(
-        '-f, --format <text>',
-        '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added',
-      ),
-    )
-    .addOption(
-      outputShape('--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'),
-    )
-    .addOption(outputShape('--raw', "the values' bytes and nothing else"))
-    .addOption(
-      outputShape('--length-prefixed', 'each value after its length (4 bytes, big endian)'),
-    )
     .addOption(new Option('--serde <name>', 'what values are').choices(serdeNames))
     .addHelpText('after', `\nRanges:\n${ranges}`)
     .addHelpText(
@@ -52,14 +39,12 @@ export function define(command: Command): void {
       ),
     )
     .action(tail)
-}
-
-const shapes = ['format', 'json', 'raw', 'lengthPrefixed']
-
-/** A flag that says how records are printed; there can be one of them. */
-function outputShape(flags: string, text: string): Option {
-  const option = new Option(flags, text)
-  return option.conflicts(shapes.filter((name) => name !== option.attributeName()))
+  exclusive(command, [
+    ['-f, --format <text>', '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added'],
+    ['--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'],
+    ['--raw', "the values' bytes and nothing else"],
+    ['--length-prefixed', 'each value after its length (4 bytes, big endian)'],
+  ])
 }
 
 const ranges = `  end, start        the end (default), the beginning
@@ -204,7 +189,7 @@ function places(spans: readonly Span[]): string {
 }
 
 async function print(
-  { client, stdout, signal }: Session,
+  { client, stdout, interruptible }: Session,
   spans: readonly Span[],
   { partition, count }: Options,
   passes: Predicate,
@@ -218,7 +203,7 @@ async function print(
     until: spans.every(({ until }) => until !== undefined)
       ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until!
       : undefined,
-    signal,
+    signal: interruptible(),
   })
   let printed = 0
   for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {

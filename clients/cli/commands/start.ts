@@ -1,0 +1,71 @@
+// start: runs a broker in this process. The only place where the client's side loads the broker's, and only when it runs.
+// For users: docs/guide/cli.md, "Starting a broker"
+
+import type { Command } from 'commander'
+import { examples } from '../flags.ts'
+
+export function define(command: Command): void {
+  command
+    .option('--data <dir>', 'where everything is kept (default: ./data)')
+    .option('--ephemeral', 'keep everything in a temporary directory, which goes at the end')
+    .option(
+      '--port <number>',
+      'for Kafka clients; 0 for a free one, which is printed (default: 9092)',
+    )
+    .option(
+      '--http <port>',
+      "for metrics and health; 0 for a free one, 'off' for none (default: 9644)",
+    )
+    .option('--host <list>', 'addresses to listen on (default: 127.0.0.1,::1)')
+    .option('--config <file>', 'YAML, name: value (default: ./millrace.yaml, if it is there)')
+    .option('-c, --set <name=value>', 'a property by its name in Kafka; may be repeated', collect)
+    .option(
+      '--i-accept-unauthenticated-network',
+      'listen where others can reach it, without a password',
+    )
+    .option('--json', 'print the banner as one JSON object')
+    .option('-q, --quiet', 'log only warnings and errors')
+    .option('-v, --verbose', 'log more')
+    .addHelpText(
+      'after',
+      examples(
+        'millrace                                       127.0.0.1:9092, data in ./data',
+        'millrace start --port 0 --ephemeral            for a test',
+        'millrace start -c num.partitions=6 -c log.segment.bytes=16777216',
+        'MILLRACE_NUM_PARTITIONS=6 millrace start       the same from the environment',
+      ),
+    )
+    .action(start)
+}
+
+function collect(text: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, text]
+}
+
+interface Options {
+  readonly data?: string
+  readonly ephemeral?: boolean
+  readonly port?: string
+  readonly http?: string
+  readonly host?: string
+  readonly config?: string
+  readonly set?: readonly string[]
+  readonly iAcceptUnauthenticatedNetwork?: boolean
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
+async function start(options: Options): Promise<void> {
+  const { runBroker } = await import('../../../broker/main.ts')
+  process.exitCode = await runBroker({
+    ...options,
+    set: [...(options.set ?? []), ...logLevel(options)],
+    acceptUnauthenticatedNetwork: options.iAcceptUnauthenticatedNetwork,
+  })
+}
+
+function logLevel({ quiet, verbose }: Options): string[] {
+  if (quiet === true) return ['log.level=warn']
+  return verbose === true ? ['log.level=debug'] : []
+}
