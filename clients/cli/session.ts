@@ -13,7 +13,7 @@ export interface Session extends AsyncDisposable {
   /** Colours for stdout. */
   readonly paint: Paint
   /** From now on the first ^C only aborts this signal; the second ends the process. */
-  interruptible(): AbortSignal
+  readonly interruptible: () => AbortSignal
 }
 
 /** Somebody waits; but a broker that was started in the same breath may take a moment. */
