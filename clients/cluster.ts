@@ -107,6 +107,12 @@ export class Cluster {
     return answer instanceof KafkaError ? undefined : answer
   }
 
+  /** What the cluster said of a topic instead. */
+  topicError(name: string): KafkaError | undefined {
+    const answer = this.#topics.get(name)
+    return answer instanceof KafkaError ? answer : undefined
+  }
+
   isStale(topic: TopicMetadata): boolean {
     return this.clock.monotonic() - topic.askedAt > this.options.metadataAgeMaxMs
   }

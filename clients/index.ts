@@ -17,13 +17,13 @@ export {
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
+export type { PerPartition, StartAt, StopAt } from './bounds.ts'
 export {
   Consumer,
   type BatchOptions,
   type ConsumerBatch,
   type ConsumerOptions,
-  type StartAt,
-  type StopAt,
+  type Position,
 } from './consumer.ts'
 export type { Logger } from './logger.ts'
 export type { PartitionOffset } from './offsets.ts'

@@ -1,0 +1,376 @@
+// Fetcher: fetches ahead of the reader, from every leader at once, until enough is buffered.
+// It runs when something happens: an answer, a timer, a reader that has made room. It never waits on user code.
+
+import { fetch } from '../protocol/api/01_fetch.ts'
+import { errorName, KafkaError, type ErrorName } from '../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../protocol/ids.ts'
+import type { RequestInput, ResponseOf } from '../protocol/schema.ts'
+import type { RecordView } from '../protocol/batch/record.ts'
+import type { Timer } from './clock.ts'
+import type { Cluster } from './cluster.ts'
+import { Fifo } from './fifo.ts'
+import { groupBy } from './group-by.ts'
+import { askOffsets, EARLIEST, LATEST } from './offsets.ts'
+import type { Reading } from './reading.ts'
+import { partitionText } from './topic.ts'
+
+/** From this version on topics go by id, which only brokers have that also tell them. */
+const TOPIC_ID_VERSION = 13
+
+/** How long a partition that the broker does not know may still be on its way to it. */
+const MISSING_PATIENCE_MS = 1_000
+
+export interface FetcherOptions {
+  readonly prefetchBytes: number
+  readonly partitionBytesMax: number
+  readonly fetchBytesMin: number
+  readonly fetchWaitMs: number
+  readonly outOfRange: 'nearest' | 'earliest' | 'latest' | 'error'
+  /** There are records, or an error, or the end came nearer. */
+  readonly onChange: () => void
+  /** The metadata of a topic is old. */
+  readonly onStale: (topic: string) => void
+}
+
+/** A record and the partition it is from. */
+export interface Fetched {
+  readonly reading: Reading
+  readonly view: RecordView
+}
+
+/** Errors that pass once the metadata is asked for again, or the broker has settled. */
+const PASSING: ReadonlySet<ErrorName> = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'REPLICA_NOT_AVAILABLE',
+  'KAFKA_STORAGE_ERROR',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'OFFSET_NOT_AVAILABLE',
+  'THROTTLING_QUOTA_EXCEEDED',
+  'FETCH_SESSION_TOPIC_ID_ERROR',
+  'REQUEST_TIMED_OUT',
+  'NETWORK_EXCEPTION',
+])
+
+/** Errors that pass if the topic is just being created, or was created anew. */
+const MISSING: ReadonlySet<ErrorName> = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'UNKNOWN_TOPIC_ID',
+  'INCONSISTENT_TOPIC_ID',
+])
+
+export class Fetcher {
+  readonly #cluster: Cluster
+  readonly #options: FetcherOptions
+  readonly #lane: string
+  readonly #readings: Reading[] = []
+  /** Partitions with fetched bytes, in the order in which these came. */
+  readonly #line = new Fifo<Reading>()
+  /** The partition whose chunk is being read. */
+  #current: Reading | undefined
+  /** Partitions with an error that the reader has to hear. */
+  readonly #failed: Reading[] = []
+  /** Those with a fetch under way. */
+  readonly #leadersAsked = new Set<number>()
+  #bytesBuffered = 0
+  #isRunning = false
+  #isStopped = false
+  #wakeTimer: Timer | undefined
+  #wakeAt = Infinity
+
+  constructor(cluster: Cluster, options: FetcherOptions) {
+    this.#cluster = cluster
+    this.#options = options
+    this.#lane = cluster.newLane('consumer')
+  }
+
+  get readings(): readonly Reading[] {
+    return this.#readings
+  }
+
+  add(reading: Reading): void {
+    this.#readings.push(reading)
+    this.#pump()
+  }
+
+  /** Fetches from now on. */
+  run(): void {
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#pump()
+  }
+
+  /** Begins no further fetch: nobody reads. */
+  rest(): void {
+    this.#isRunning = false
+    this.#wakeTimer?.cancel()
+    this.#wakeAt = Infinity
+  }
+
+  stop(): void {
+    this.rest()
+    this.#isStopped = true
+    this.#cluster.closeLane(this.#lane)
+  }
+
+  /**
+   * The next record that is at hand.
+   *
+   * @throws {KafkaError} of a partition; it is then asked for again
+   */
+  take(): Fetched | undefined {
+    for (;;) {
+      const reading = (this.#current ??= this.#nextInLine())
+      if (reading === undefined) return this.#throwError()
+      const view = this.#nextOf(reading)
+      if (view !== undefined) return { reading, view }
+      this.#current = undefined
+      this.#bytesBuffered -= reading.dropChunk()
+      this.#enqueue(reading)
+      this.#pump()
+    }
+  }
+
+  seek(reading: Reading, offset: number): void {
+    this.#bytesBuffered -= reading.seek(offset)
+    if (this.#current === reading) this.#current = undefined
+    this.#options.onChange()
+    this.#pump()
+  }
+
+  pause(reading: Reading): void {
+    reading.isPaused = true
+    if (this.#current === reading) this.#current = undefined
+  }
+
+  resume(reading: Reading): void {
+    reading.isPaused = false
+    this.#enqueue(reading)
+    this.#options.onChange()
+    this.#pump()
+  }
+
+  /** Something the reader has to hear. */
+  report(reading: Reading, error: KafkaError): void {
+    reading.error = error
+    this.#failed.push(reading)
+    this.#options.onChange()
+  }
+
+  #enqueue(reading: Reading): void {
+    if (reading.isInLine || !reading.hasChunks) return
+    reading.isInLine = true
+    this.#line.push(reading)
+  }
+
+  #nextInLine(): Reading | undefined {
+    for (let reading = this.#line.shift(); reading !== undefined; reading = this.#line.shift()) {
+      reading.isInLine = false
+      if (!reading.isPaused && reading.hasChunks) return reading
+    }
+    return undefined
+  }
+
+  #nextOf(reading: Reading): RecordView | undefined {
+    try {
+      return reading.next()
+    } catch (error) {
+      this.seek(reading, reading.position)
+      throw error
+    }
+  }
+
+  #throwError(): undefined {
+    const index = this.#failed.findIndex(({ isPaused }) => !isPaused)
+    const [reading] = index < 0 ? [] : this.#failed.splice(index, 1)
+    const error = reading?.error
+    if (error === undefined) return undefined
+    reading!.error = undefined
+    this.#pump()
+    throw error
+  }
+
+  #pump(): void {
+    if (!this.#isRunning || this.#isStopped || this.#bytesBuffered >= this.#options.prefetchBytes)
+      return
+    const now = this.#cluster.clock.monotonic()
+    const fetchable = this.#readings.filter((reading) => this.#isFetchable(reading, now))
+    for (const [leader, readings] of groupBy(fetchable, (reading) => this.#leaderOf(reading))) {
+      if (leader === undefined || this.#leadersAsked.has(leader)) continue
+      // Those that gave records last time go last: the broker fills its answer from the front.
+      readings.sort((a, b) => a.lastGaveAt - b.lastGaveAt)
+      void this.#fetch(leader, readings)
+    }
+  }
+
+  #isFetchable(reading: Reading, now: number): boolean {
+    if (reading.isPaused || reading.isResetting || reading.error !== undefined) return false
+    if (reading.fetchOffset >= reading.stopOffset) return false
+    if (reading.blockedUntil > now) {
+      this.#wakeUpAt(reading.blockedUntil)
+      return false
+    }
+    if (!reading.isOutOfRange) return true
+    // What was fetched before is good: it is read first.
+    if (!reading.hasChunks) void this.#reset(reading)
+    return false
+  }
+
+  #leaderOf(reading: Reading): number | undefined {
+    const { name } = reading.topic
+    const metadata = this.#cluster.topic(name)
+    if (metadata !== undefined && this.#cluster.isStale(metadata)) this.#options.onStale(name)
+    const leader = metadata?.partitions[reading.partition]?.leader
+    if (leader !== undefined && leader >= 0) return leader
+    const code = leader === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'LEADER_NOT_AVAILABLE'
+    const refusal =
+      this.#cluster.topicError(name) ?? new KafkaError(code, partitionText(reading.where))
+    this.#fail(reading, refusal)
+    return undefined
+  }
+
+  async #fetch(leader: number, readings: readonly Reading[]): Promise<void> {
+    this.#leadersAsked.add(leader)
+    const asked = readings.map((reading) => ({ reading, generation: reading.generation }))
+    try {
+      const connection = await this.#cluster.connection(leader, this.#lane, this.#cluster.call({}))
+      const hasIds = readings.every((reading) => this.#topicId(reading) !== UUID_ZERO)
+      const version = connection.version(fetch, hasIds ? Infinity : TOPIC_ID_VERSION - 1)
+      const byId = version >= TOPIC_ID_VERSION
+      const byKey = new Map(
+        asked.map((each) => {
+          const topic = byId ? this.#topicId(each.reading) : each.reading.topic.name
+          return [answerKey(topic, each.reading.partition), each]
+        }),
+      )
+      const response = await connection.request(fetch, version, this.#requestOf(readings))
+      if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Fetch')
+      for (const { topic, topicId, partitions } of response.responses) {
+        for (const answer of partitions) {
+          const question = byKey.get(answerKey(byId ? topicId : topic, answer.partitionIndex))
+          if (question === undefined) continue
+          if (question.reading.generation === question.generation)
+            this.#settle(question.reading, answer)
+        }
+      }
+    } catch (error) {
+      if (this.#isStopped) return
+      for (const { reading, generation } of asked) {
+        if (reading.generation === generation) this.#fail(reading, error as KafkaError)
+      }
+    } finally {
+      this.#leadersAsked.delete(leader)
+      this.#options.onChange()
+      this.#pump()
+    }
+  }
+
+  #topicId(reading: Reading): Uuid {
+    return this.#cluster.topic(reading.topic.name)?.id ?? UUID_ZERO
+  }
+
+  #requestOf(readings: readonly Reading[]): RequestInput<typeof fetch> {
+    const { fetchWaitMs, fetchBytesMin, prefetchBytes, partitionBytesMax } = this.#options
+    const topics = [...groupBy(readings, (reading) => reading.topic.name)].map(([name, group]) => ({
+      topic: name,
+      topicId: this.#topicId(group[0]!),
+      partitions: group.map(({ partition, fetchOffset }) => ({
+        partition,
+        fetchOffset,
+        partitionMaxBytes: partitionBytesMax,
+      })),
+    }))
+    const maxBytes = Math.max(1, prefetchBytes - this.#bytesBuffered)
+    return { maxWaitMs: fetchWaitMs, minBytes: fetchBytesMin, maxBytes, topics }
+  }
+
+  #settle(reading: Reading, answer: PartitionAnswer): void {
+    const error = errorName(answer.errorCode)
+    if (error !== undefined)
+      return this.#fail(reading, new KafkaError(error, partitionText(reading.where)))
+    reading.failures = 0
+    reading.missingSince = undefined
+    reading.highWatermark = answer.highWatermark
+    if (answer.records === null || answer.records.length === 0) return
+    reading.lastGaveAt = this.#cluster.clock.monotonic()
+    this.#bytesBuffered += reading.push(answer.records as Buffer)
+    if (this.#current !== reading) this.#enqueue(reading)
+  }
+
+  /** Waits and asks again where that may help; else it is the reader's to hear. */
+  #fail(reading: Reading, error: KafkaError): void {
+    const now = this.#cluster.clock.monotonic()
+    if (error.code === 'OFFSET_OUT_OF_RANGE' && this.#options.outOfRange !== 'error') {
+      reading.isOutOfRange = true
+    } else if (
+      PASSING.has(error.code) ||
+      (MISSING.has(error.code) && this.#mayAppear(reading, now))
+    ) {
+      reading.failures++
+      reading.blockedUntil = now + this.#cluster.backoffMs(reading.failures)
+      this.#cluster.options.logger?.warn({ error }, 'a fetch failed')
+      this.#cluster.refresh(reading.topic.name).catch(() => {}) // asked again after the next failure
+    } else this.report(reading, error)
+  }
+
+  #mayAppear(reading: Reading, now: number): boolean {
+    reading.missingSince ??= now
+    return now - reading.missingSince <= MISSING_PATIENCE_MS
+  }
+
+  async #reset(reading: Reading): Promise<void> {
+    const { generation, fetchOffset } = reading
+    reading.isResetting = true
+    try {
+      const offset = await this.#nearest(reading)
+      if (reading.generation !== generation) return
+      const fields = { ...reading.where, offset: fetchOffset, newOffset: offset }
+      this.#cluster.options.logger?.warn(
+        fields,
+        'the position is not in the log: going on elsewhere',
+      )
+      this.seek(reading, offset)
+    } catch (error) {
+      if (reading.generation === generation) this.#fail(reading, error as KafkaError)
+    } finally {
+      reading.isResetting = false
+      reading.isOutOfRange = false
+      this.#options.onChange()
+      this.#pump()
+    }
+  }
+
+  async #nearest(reading: Reading): Promise<number> {
+    const { outOfRange } = this.#options
+    if (outOfRange !== 'latest') {
+      const earliest = await this.#ask(reading, EARLIEST)
+      if (outOfRange === 'earliest' || reading.fetchOffset < earliest) return earliest
+    }
+    return await this.#ask(reading, LATEST)
+  }
+
+  async #ask(reading: Reading, timestamp: number): Promise<number> {
+    const question = { ...reading.where, timestamp }
+    const [answer] = await askOffsets(this.#cluster, [question], this.#cluster.call({}))
+    if (answer instanceof KafkaError) throw answer
+    return answer!.offset
+  }
+
+  #wakeUpAt(at: number): void {
+    if (at >= this.#wakeAt) return
+    const { clock } = this.#cluster
+    this.#wakeTimer?.cancel()
+    this.#wakeAt = at
+    this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
+      this.#wakeAt = Infinity
+      this.#pump()
+    })
+  }
+}
+
+type PartitionAnswer = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
+
+function answerKey(topic: string, partition: number): string {
+  return `${topic} ${partition}`
+}

@@ -1,0 +1,167 @@
+// Reading: where a consumer stands in one partition, and the fetched bytes it has yet to give out.
+// Batches are opened lazily, record by record. Control batches are stepped over.
+
+import {
+  batchSizeBytes,
+  crcMatches,
+  lastOffsetDeltaOf,
+  baseOffsetOf,
+  MAGIC,
+  readBatchHeader,
+} from '../protocol/batch/header.ts'
+import { recordsOf, type RecordView } from '../protocol/batch/record.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import { partitionText, type Topic, type TopicPartition } from './topic.ts'
+
+/** What one compressed batch may unfold to. */
+const BATCH_BYTES_MAX = 1024 * 1024 * 1024
+
+export class Reading {
+  readonly topic: Topic
+  readonly partition: number
+  /** Offset of the next record to give. */
+  position: number
+  /** Offset from which to fetch next: ahead of `position` by what is buffered. */
+  fetchOffset: number
+  /** Offset that is not given any more. */
+  stopOffset = Infinity
+  /** As last heard; -1: nothing heard yet. */
+  highWatermark = -1
+  isPaused = false
+  /** Its chunks have a place in the line of those to be read. */
+  isInLine = false
+  /** Monotonic ms at which it last gave records. */
+  lastGaveAt = 0
+  /** `fetchOffset` is not in the log: a new one is looked up when what was fetched has been read. */
+  isOutOfRange = false
+  /** It is being looked up: nothing is fetched meanwhile. */
+  isResetting = false
+  /** Monotonic ms until which nothing is fetched: the pause after a failure. */
+  blockedUntil = 0
+  /** Failures in a row. */
+  failures = 0
+  /** Monotonic ms since when the broker does not know the partition. */
+  missingSince: number | undefined
+  /** What the reader has to hear before anything else is fetched. */
+  error: KafkaError | undefined
+  /** Rises when the position is changed from outside: answers to older questions are then of no use. */
+  generation = 0
+  readonly #chunks: Chunk[] = []
+
+  constructor(topic: Topic, partition: number, position: number) {
+    this.topic = topic
+    this.partition = partition
+    this.position = position
+    this.fetchOffset = position
+  }
+
+  get where(): TopicPartition {
+    return { topic: this.topic.name, partition: this.partition }
+  }
+
+  get hasChunks(): boolean {
+    return this.#chunks.length > 0
+  }
+
+  get isDone(): boolean {
+    return this.position >= this.stopOffset
+  }
+
+  /** @param bytes given; whole batches, the last may be cut; @returns bytes kept */
+  push(bytes: Buffer): number {
+    const nextOffset = offsetAfter(bytes)
+    if (nextOffset === undefined) return 0
+    this.fetchOffset = Math.max(this.fetchOffset, nextOffset)
+    this.#chunks.push(new Chunk(bytes))
+    return bytes.length
+  }
+
+  /** @returns the next record, or undefined when the first chunk is used up: see `dropChunk` */
+  next(): RecordView | undefined {
+    const chunk = this.#chunks[0]
+    if (chunk === undefined || this.isDone) return undefined
+    const record = chunk.next(this)
+    return record !== undefined && record.offset < this.stopOffset ? record : undefined
+  }
+
+  /** @returns its bytes */
+  dropChunk(): number {
+    return this.#chunks.shift()?.bytes.length ?? 0
+  }
+
+  /** Goes on elsewhere. @returns bytes dropped */
+  seek(offset: number): number {
+    this.position = offset
+    this.fetchOffset = offset
+    this.error = undefined
+    this.generation++
+    return this.#chunks.splice(0).reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+}
+
+/** The bytes of one partition from one fetch. */
+class Chunk {
+  readonly bytes: Buffer
+  #at = 0
+  #records: Iterator<RecordView> | undefined
+  /** Offset after the batch that is being read. */
+  #batchEnd = 0
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  /** Moves the position over what holds no records. @throws {KafkaError} CORRUPT_MESSAGE and others of a bad batch */
+  next(reading: Reading): RecordView | undefined {
+    for (;;) {
+      if (this.#records !== undefined) {
+        const { done, value } = this.#records.next()
+        if (done !== true) {
+          if (value.offset >= reading.position) return value
+          continue
+        }
+        reading.position = Math.max(reading.position, this.#batchEnd)
+        this.#records = undefined
+      }
+      if (!this.#openBatch(reading)) return undefined
+    }
+  }
+
+  /** @returns false when there is no further whole batch */
+  #openBatch(reading: Reading): boolean {
+    const at = this.#at
+    const sizeBytes = batchSizeBytes(this.bytes, at)
+    if (sizeBytes === undefined || sizeBytes > this.bytes.length - at) return false
+    const header = readBatchHeader(this.bytes, at)
+    this.#at = at + sizeBytes
+    this.#batchEnd = header.baseOffset + header.lastOffsetDelta + 1
+    if (this.#batchEnd <= reading.position) return true
+    if (header.magic !== MAGIC) throw corrupt(reading, `message format ${header.magic}`)
+    if (!crcMatches(this.bytes, at, sizeBytes))
+      throw corrupt(reading, `wrong CRC in the batch at ${header.baseOffset}`)
+    if (header.isControl) reading.position = this.#batchEnd
+    else
+      this.#records = recordsOf(this.bytes, at, header, { decompressedBytesMax: BATCH_BYTES_MAX })[
+        Symbol.iterator
+      ]()
+    return true
+  }
+}
+
+function corrupt(reading: Reading, what: string): KafkaError {
+  return new KafkaError('CORRUPT_MESSAGE', `${partitionText(reading.where)}: ${what}`)
+}
+
+/** @returns the offset after the last whole batch; undefined when there is none */
+function offsetAfter(bytes: Buffer): number | undefined {
+  let last: number | undefined
+  for (let at = 0; ;) {
+    const sizeBytes = batchSizeBytes(bytes, at)
+    if (sizeBytes === undefined || sizeBytes <= 0 || sizeBytes > bytes.length - at) break
+    last = at
+    at += sizeBytes
+  }
+  return last === undefined
+    ? undefined
+    : baseOffsetOf(bytes, last) + lastOffsetDeltaOf(bytes, last) + 1
+}
