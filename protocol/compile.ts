@@ -50,7 +50,7 @@ function codecOf(message: Message<any>, version: number): Codec {
   const byVersion = codecs.get(message)
   const codec = byVersion?.[version]
   if (codec !== undefined) return codec
-  if (!includes(message.versions, version)) {
+  if (!Number.isInteger(version) || !includes(message.versions, version)) {
     const { from, to } = message.versions
     throw new KafkaError(
       'UNSUPPORTED_VERSION',

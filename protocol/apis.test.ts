@@ -1,0 +1,251 @@
+// Every version of every table, by property: round trips, truncation, unknown tags, hostile bytes.
+
+import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
+import t from 'tap'
+import { metadata } from './api/03_metadata.ts'
+import { apiByKey, apis } from './apis.ts'
+import { decode, encode } from './compile.ts'
+import { KafkaError } from './errors.ts'
+import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from './frame.ts'
+import { includes, type Message, type Shape } from './schema.ts'
+import {
+  defaultOf,
+  seed,
+  valuesOf,
+  withoutUnknown,
+  withUnknownTags,
+} from './testing/arbitraries.ts'
+import { FRAME_ELEMENTS_MAX, Reader, Writer } from './wire.ts'
+
+const RUNS_PER_VERSION = 40
+const HOSTILE_FRAMES = 1_000_000
+const HOSTILE_MS_MAX = 15_000
+const HEAP_GROWTH_BYTES_MAX = 8 << 20
+
+t.comment(`SEED=${seed}`)
+
+interface Version {
+  readonly message: Message<any>
+  readonly version: number
+  readonly title: string
+}
+
+const everyVersion: Version[] = apis.flatMap((api) =>
+  [api.request, api.response].flatMap((message) => versionsOf(message)),
+)
+
+function versionsOf(message: Message<any>): Version[] {
+  const { from, to } = message.versions
+  return Array.from({ length: to - from + 1 }, (_, i) => {
+    return { message, version: from + i, title: `${message.name} v${from + i}` }
+  })
+}
+
+function encoded(message: Message<any>, version: number, value: any): Buffer {
+  const writer = new Writer()
+  encode(message, version, writer, value)
+  return Buffer.concat(writer.chunks())
+}
+
+function sample({ message, version }: Version, count: number): Buffer[] {
+  const values = fc.sample(valuesOf(message, version), { numRuns: count, seed })
+  return values.map((value) => encoded(message, version, value))
+}
+
+function isMalformed(error: unknown): boolean {
+  return error instanceof KafkaError && error.code === 'INVALID_REQUEST'
+}
+
+t.test('the list of tables is sorted by key, and finds each by its key', async (t) => {
+  const keys = apis.map((api) => api.key)
+  t.same(
+    keys,
+    [...new Set(keys)].sort((a, b) => a - b),
+  )
+  for (const api of apis) t.equal(apiByKey(api.key), api)
+  t.equal(apiByKey(999), undefined)
+})
+
+t.test('what is encoded decodes to the same value, in every version', async (t) => {
+  for (const { message, version, title } of everyVersion) {
+    const roundTrip = fc.property(valuesOf(message, version), (value) => {
+      const bytes = encoded(message, version, value)
+      const reader = new Reader(bytes)
+      assert.deepStrictEqual(decode(message, version, reader), value)
+      assert.equal(reader.remaining, 0)
+      assert.equal(encoded(message, version, value).equals(bytes), true)
+    })
+    t.doesNotThrow(() => fc.assert(roundTrip, { numRuns: RUNS_PER_VERSION, seed }), title)
+  }
+})
+
+t.test('an optional field that is left out is sent as its default', async (t) => {
+  for (const { message, version, title } of everyVersion) {
+    const fields = Object.entries(message.fields as Shape)
+    const required = Object.fromEntries(
+      fields
+        .filter(([, field]) => !field.options.optional)
+        .map(([name, field]) => [name, defaultOf(field)]),
+    )
+    const full = Object.fromEntries(fields.map(([name, field]) => [name, defaultOf(field)]))
+    t.same(encoded(message, version, required), encoded(message, version, full), title)
+  }
+})
+
+t.test('a message cut off at any byte is refused', async (t) => {
+  for (const each of everyVersion) {
+    for (const bytes of sample(each, 2)) {
+      for (let end = 0; end < bytes.length; end++) {
+        const reader = new Reader(bytes.subarray(0, end))
+        assert.throws(
+          () => decode(each.message, each.version, reader),
+          isMalformed,
+          `${each.title} at ${end}`,
+        )
+      }
+    }
+    t.pass(each.title)
+  }
+})
+
+t.test('tagged fields that nobody knows are skipped, in every struct', async (t) => {
+  for (const { message, version, title } of everyVersion) {
+    if (!includes(message.flexible, version)) continue
+    const later = withUnknownTags(message)
+    const skipped = fc.property(valuesOf(later, version), (value) => {
+      const reader = new Reader(encoded(later, version, value))
+      assert.deepStrictEqual(decode(message, version, reader), withoutUnknown(value))
+      assert.equal(reader.remaining, 0)
+    })
+    t.doesNotThrow(() => fc.assert(skipped, { numRuns: RUNS_PER_VERSION / 2, seed }), title)
+  }
+})
+
+t.test('a version that the table lacks is refused by name', async (t) => {
+  for (const version of [-1, 14, 1.5, NaN]) {
+    t.throws(() => decode(metadata.request, version, new Reader(Buffer.alloc(9))), {
+      code: 'UNSUPPORTED_VERSION',
+      message: /MetadataRequest version .*, 0 to 13 are known/,
+    })
+  }
+})
+
+t.test('a count is believed only as far as the frame can hold it', async (t) => {
+  const huge = { classic: '7fffffff', compact: 'ffffffff0f' }
+  const heapBefore = process.memoryUsage().heapUsed
+  for (const [version, count] of [
+    [1, huge.classic],
+    [12, huge.compact],
+  ] as const) {
+    const bytes = Buffer.concat([Buffer.from(count, 'hex'), Buffer.alloc(1000)])
+    t.throws(() => decode(metadata.request, version, new Reader(bytes)), {
+      code: 'INVALID_REQUEST',
+    })
+  }
+  t.throws(() => decode(metadata.request, 1, new Reader(Buffer.from('fffffffe', 'hex'))), {
+    code: 'INVALID_REQUEST',
+    message: /array of -2 elements/,
+  })
+  t.ok(process.memoryUsage().heapUsed - heapBefore < 1 << 20)
+
+  const elements = FRAME_ELEMENTS_MAX + 1
+  const full = Buffer.alloc(4 + 2 * elements)
+  full.writeInt32BE(elements)
+  t.throws(() => decode(metadata.request, 1, new Reader(full)), {
+    message: /more than 2000000 array elements/,
+  })
+})
+
+t.test('a million hostile frames neither crash nor stay in memory', async (t) => {
+  Error.stackTraceLimit = 0
+  t.teardown(() => (Error.stackTraceLimit = 10))
+  const random = mulberry32(seed)
+  const requests = apis.flatMap((api) =>
+    versionsOf(api.request).flatMap((each) => {
+      const values = fc.sample(valuesOf(each.message, each.version), { numRuns: 4, seed })
+      return values.map((value) => frameOf(api.key, each.version, value))
+    }),
+  )
+  const responses = apis.flatMap((api) => versionsOf(api.response))
+  const answers = responses.flatMap((each) => sample(each, 4).map((bytes) => ({ ...each, bytes })))
+  const scratch = Buffer.alloc(64 * 1024)
+
+  function attack(): boolean {
+    try {
+      if (random() < 0.5) readRequest(mutated(pick(requests, random), scratch, random))
+      else {
+        const { message, version, bytes } = pick(answers, random)
+        decode(message, version, new Reader(mutated(bytes, scratch, random)))
+      }
+      return true
+    } catch (error) {
+      if (isMalformed(error)) return false
+      if (error instanceof KafkaError && error.code === 'UNSUPPORTED_VERSION') return false
+      throw error
+    }
+  }
+
+  let decoded = 0
+  let frames = 0
+  for (; frames < HOSTILE_FRAMES / 10; frames++) if (attack()) decoded++
+  const heapBefore = heapBytes()
+  const deadline = performance.now() + HOSTILE_MS_MAX
+  for (; frames < HOSTILE_FRAMES; frames++) {
+    if (attack()) decoded++
+    if (frames % 1024 === 0 && performance.now() > deadline) break
+  }
+  t.comment(`${frames} frames, ${decoded} of them still decode`)
+  t.ok(frames > HOSTILE_FRAMES / 10 && decoded > 0 && decoded < frames)
+  t.ok(heapBytes() - heapBefore < HEAP_GROWTH_BYTES_MAX, 'the heap has not grown')
+})
+
+function frameOf(key: number, version: number, value: any): Buffer {
+  return Buffer.concat(encodeRequestFrame(apiByKey(key)!, version, 1, 'me', value)).subarray(4)
+}
+
+function readRequest(frame: Buffer): void {
+  const reader = new Reader(frame)
+  const { apiKey, apiVersion } = readRequestHeader(reader)
+  const api = apiByKey(apiKey)
+  if (api === undefined) throw new KafkaError('INVALID_REQUEST', `key ${apiKey}`)
+  skipHeaderTags(reader, api, apiVersion)
+  decode(api.request, apiVersion, reader)
+}
+
+/** Some bytes changed, a few cut off, or all of them random; in `scratch`, so valid until the next call. */
+function mutated(bytes: Buffer, scratch: Buffer, random: () => number): Buffer {
+  bytes.copy(scratch)
+  let length = bytes.length
+  const kind = random()
+  if (kind < 0.1) {
+    length = Math.floor(random() * 64)
+    for (let i = 0; i < length; i++) scratch[i] = random() * 256
+  } else if (kind < 0.3) length = Math.floor(random() * length)
+  const changes = Math.floor(random() * 4)
+  for (let i = 0; i < changes; i++)
+    scratch[Math.floor(random() * length)] = random() < 0.3 ? 0xff : random() * 256
+  return scratch.subarray(0, length)
+}
+
+function pick<T>(list: readonly T[], random: () => number): T {
+  return list[Math.floor(random() * list.length)]!
+}
+
+function mulberry32(start: number): () => number {
+  let state = start
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+}
+
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
+}
