@@ -101,11 +101,8 @@ const SCALAR_BYTES = {
   bool: 1,
   int8: 1,
   int16: 2,
-  uint16: 2,
   int32: 4,
-  uint32: 4,
   int64: 8,
-  float64: 8,
   uuid: 16,
 } as const
 

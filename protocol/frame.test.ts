@@ -47,15 +47,12 @@ t.test('primitives have the bytes of the protocol guide', async (t) => {
     ['01', (w) => w.bool(true), (r) => r.bool(), true],
     ['80', (w) => w.int8(-128), (r) => r.int8(), -128],
     ['fffe', (w) => w.int16(-2), (r) => r.int16(), -2],
-    ['fffe', (w) => w.uint16(65_534), (r) => r.uint16(), 65_534],
     ['80000000', (w) => w.int32(-0x8000_0000), (r) => r.int32(), -0x8000_0000],
-    ['ffffffff', (w) => w.uint32(0xffff_ffff), (r) => r.uint32(), 0xffff_ffff],
     ['ffffffffffffffff', (w) => w.int64(-1), (r) => r.int64(), -1],
     ['001fffffffffffff', (w) => w.int64(2 ** 53 - 1), (r) => r.int64(), 2 ** 53 - 1],
     ['ffe0000000000001', (w) => w.int64(1 - 2 ** 53), (r) => r.int64(), 1 - 2 ** 53],
     ['7fffffffffffffff', (w) => w.int64(2 ** 63), (r) => r.int64(), 2 ** 63],
     ['8000000000000000', (w) => w.int64(-(2 ** 63)), (r) => r.int64(), -(2 ** 63)],
-    ['3ff8000000000000', (w) => w.float64(1.5), (r) => r.float64(), 1.5],
     ['00'.repeat(16), (w) => w.uuid(UUID_ZERO), (r) => r.uuid(), UUID_ZERO],
     ['00', (w) => w.uvarint(0), (r) => r.uvarint(), 0],
     ['7f', (w) => w.uvarint(127), (r) => r.uvarint(), 127],
@@ -83,11 +80,9 @@ t.test('primitives have the bytes of the protocol guide', async (t) => {
 t.test('what a field cannot hold is refused and not wrapped', async (t) => {
   t.throws(() => written((w) => w.int8(128)), INVALID)
   t.throws(() => written((w) => w.int16(-32_769)), INVALID)
-  t.throws(() => written((w) => w.uint16(-1)), INVALID)
   t.throws(() => written((w) => w.int32(2 ** 31)), INVALID)
   t.throws(() => written((w) => w.int32(1.5)), INVALID)
   t.throws(() => written((w) => w.int32(undefined as never)), INVALID)
-  t.throws(() => written((w) => w.uint32(-1)), INVALID)
   t.throws(() => written((w) => w.int64(NaN)), INVALID)
   t.throws(() => written((w) => w.int64(2 ** 63 + 2048)), INVALID)
   t.throws(() => written((w) => w.string('x'.repeat(32_768))), INVALID)

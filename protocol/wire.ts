@@ -63,26 +63,14 @@ export class Reader {
     return this.#view.getInt16(this.take(2))
   }
 
-  uint16(): number {
-    return this.#view.getUint16(this.take(2))
-  }
-
   int32(): number {
     return this.#view.getInt32(this.take(4))
-  }
-
-  uint32(): number {
-    return this.#view.getUint32(this.take(4))
   }
 
   /** Exact up to 2^53; beyond, the nearest double (offsets are checked where they are used). */
   int64(): number {
     const at = this.take(8)
     return this.#view.getInt32(at) * TWO_32 + this.#view.getUint32(at + 4)
-  }
-
-  float64(): number {
-    return this.#view.getFloat64(this.take(8))
   }
 
   uuid(): Uuid {
@@ -243,22 +231,10 @@ export class Writer {
     this.#view.setInt16(at, value)
   }
 
-  uint16(value: number): void {
-    if ((value & 0xffff) !== value) throw outOfRange('uint16', value)
-    const at = this.#claim(2)
-    this.#view.setUint16(at, value)
-  }
-
   int32(value: number): void {
     if ((value | 0) !== value) throw outOfRange('int32', value)
     const at = this.#claim(4)
     this.#view.setInt32(at, value)
-  }
-
-  uint32(value: number): void {
-    if (value >>> 0 !== value) throw outOfRange('uint32', value)
-    const at = this.#claim(4)
-    this.#view.setUint32(at, value)
   }
 
   /** 2^63, as which the largest int64 is read, is written as that again. */
@@ -268,11 +244,6 @@ export class Writer {
     const at = this.#claim(8)
     this.#view.setInt32(at, high)
     this.#view.setUint32(at + 4, value - high * TWO_32)
-  }
-
-  float64(value: number): void {
-    const at = this.#claim(8)
-    this.#view.setFloat64(at, value)
   }
 
   uuid(value: Uuid): void {
@@ -374,7 +345,7 @@ export class Writer {
   #int64Max(value: number): void {
     if (value !== TWO_32 * 0x8000_0000) throw outOfRange('int64', value)
     this.int32(0x7fff_ffff)
-    this.uint32(0xffff_ffff)
+    this.int32(-1)
   }
 
   #utf8(value: string, length: number): void {
