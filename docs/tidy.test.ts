@@ -5,7 +5,7 @@ import t from 'tap'
 import { root, sources } from './sources.ts'
 
 t.test('every file opens with what it owns', async (t) => {
-  const headless = sources().filter(({ text }) => !/^(#!.*\n)?\/\/ \w/.test(text))
+  const headless = sources().filter(({ text }) => !/^(#!.*\n)?\/\/ \S/.test(text))
   t.strictSame(
     headless.map(({ path }) => path),
     [],
