@@ -3,6 +3,7 @@
 import ctypes
 import json
 import sys
+import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition
@@ -25,22 +26,21 @@ def produce(topic, codec="none", config={}):
             error=str(error) if error else None,
         )
 
-    for index, (key, value, headers, timestamp) in enumerate(read_records()):
+    def poll_forever():
         while True:
-            try:
-                producer.produce(
-                    topic,
-                    value,
-                    key,
-                    partition=0,
-                    on_delivery=report(index),
-                    timestamp=timestamp or 0,
-                    headers=headers,
-                )
-                break
-            except BufferError:
-                producer.poll(0.1)
-        producer.poll(0)
+            producer.poll(0.1)
+
+    threading.Thread(target=poll_forever, daemon=True).start()
+    for index, (key, value, headers, timestamp) in enumerate(read_records()):
+        producer.produce(
+            topic,
+            value,
+            key,
+            partition=0,
+            on_delivery=report(index),
+            timestamp=timestamp or 0,
+            headers=headers,
+        )
     producer.flush()
 
 

@@ -22,7 +22,8 @@ def read_records():
 
 
 def write(**fields):
-    print(json.dumps(fields), flush=True)
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
 def write_record(topic, partition, offset, timestamp, key, value, headers):
