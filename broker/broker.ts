@@ -67,21 +67,22 @@ export interface BrokerEnvironment {
 }
 
 export class Broker {
-  readonly #closing: Closing
-  readonly #listener: Listener
-  readonly #http: HttpServer | undefined
+  /** HOST:PORT for a Kafka client. */
+  readonly bootstrap: string
+  /** Undefined without an HTTP server. */
+  readonly httpUrl: string | undefined
   readonly dataDir: string
+  readonly #closing: Closing
+  #closed: Promise<void> | undefined
 
   private constructor(
     closing: Closing,
-    listener: Listener,
-    http: HttpServer | undefined,
-    dataDir: string,
+    addresses: Pick<Broker, 'bootstrap' | 'httpUrl' | 'dataDir'>,
   ) {
     this.#closing = closing
-    this.#listener = listener
-    this.#http = http
-    this.dataDir = dataDir
+    this.bootstrap = addresses.bootstrap
+    this.httpUrl = addresses.httpUrl
+    this.dataDir = addresses.dataDir
   }
 
   /** @throws {KafkaError} INVALID_CONFIG; whatever the disk or the network refuses */
@@ -100,27 +101,17 @@ export class Broker {
       const services = compose(environment, store)
       const listener = await listen(environment, services, closing)
       const http = await serveHttp(environment, services, listener, closing)
-      return new Broker(closing, listener, http, dataDir)
+      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
     } catch (error) {
       await closing.close()
       throw error
     }
   }
 
-  /** HOST:PORT for a Kafka client. */
-  get bootstrap(): string {
-    const { address, family, port } = this.#listener.addresses[0]!
-    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
-  }
-
-  /** Undefined without an HTTP server. */
-  get httpUrl(): string | undefined {
-    return this.#http?.url
-  }
-
   /** Answers what was asked, makes everything durable, closes every file and socket. Idempotent. */
   close(): Promise<void> {
-    return this.#closing.close()
+    this.#closed ??= this.#closing.close()
+    return this.#closed
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -94,7 +94,7 @@ export class Connection {
     if (this.#isEnding) return
     const now = this.#deps.clock.monotonic()
     this.#activeAt = now
-    if (this.#cutter.heldBytes === 0) this.#frameStartedAt = now
+    if (!this.isMidFrame) this.#frameStartedAt = now
     try {
       this.#cutter.push(chunk, this.#onFrame)
     } catch (error) {
@@ -238,16 +238,18 @@ export class Connection {
     if (this.#isClosed) return
     const { pressure, limits } = this.#deps
     const isOverLimit = this.#waitingBytes + this.#runningBytes > limits.heldBytesMax
-    const isHigh = pressure.isHigh
-    if (isHigh) pressure.park(this)
-    const mustPause = isOverLimit || isHigh || this.#isEnding
+    const mustPause = this.#isEnding || isOverLimit || !pressure.admits(this)
     if (mustPause === this.#isPaused) return
     this.#isPaused = mustPause
     if (mustPause) this.#socket.pause()
     else this.#socket.resume()
   }
 
-  /** The pressure is gone. */
+  get isMidFrame(): boolean {
+    return this.#cutter.heldBytes > 0
+  }
+
+  /** The pressure may be gone. */
   resume(): void {
     this.#throttle()
   }
@@ -296,7 +298,7 @@ export class Connection {
   /** Closes what hangs; called about once a second. @param now monotonic ms */
   sweep(now: number): void {
     const { limits } = this.#deps
-    if (this.#cutter.heldBytes > 0 && now - this.#frameStartedAt > limits.frameTimeoutMs) {
+    if (this.isMidFrame && now - this.#frameStartedAt > limits.frameTimeoutMs) {
       this.close(`no complete frame within ${limits.frameTimeoutMs} ms`)
     } else if (this.#isWriting && now - this.#writeProgressAt > limits.writeTimeoutMs) {
       this.close(`the client has read nothing for ${limits.writeTimeoutMs} ms`)

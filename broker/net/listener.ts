@@ -54,12 +54,10 @@ export class Listener {
     }
   }
 
-  get port(): number {
-    return this.addresses[0]!.port
-  }
-
-  get addresses(): readonly AddressInfo[] {
-    return this.#servers.map((server) => server.address() as AddressInfo)
+  /** HOST:PORT of the first address. */
+  get bootstrap(): string {
+    const { address, family, port } = this.#servers[0]!.address() as AddressInfo
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
   }
 
   get connectionCount(): number {

@@ -1,25 +1,30 @@
 // Pressure: how many bytes all requests together hold, and which connections stopped reading because of it.
 // Network thread. Limits: docs/architecture.md, "Overload"
 
-/** What a connection waits for when it must not read on. */
+/** A connection that must not read on. */
 interface Parked {
+  /** It has read a part of a request: reading on may free what it holds. */
+  readonly isMidFrame: boolean
+  /** Looks again whether it may read. */
   resume(): void
 }
 
 interface PressureDeps {
   readonly bytesMax: number
-  /** The writer's inbox: full, and a call back when it no longer is. */
+  /** The writer's inbox: whether it is full, and a call when it no longer is. */
   readonly store: { readonly isCongested: boolean; onDrain(callback: () => void): void }
 }
 
 export class Pressure {
   readonly #deps: PressureDeps
   readonly #parked = new Set<Parked>()
+  /** Reads on although too much is held: if all stopped in the middle of a request, nothing would ever be freed. */
+  #favoured: Parked | undefined
   #bytesHeld = 0
 
   constructor(deps: PressureDeps) {
     this.#deps = deps
-    deps.store.onDrain(() => this.#resume())
+    deps.store.onDrain(() => this.#resumeAll())
   }
 
   /** Bytes of requests that are arriving, waiting or running. */
@@ -27,27 +32,46 @@ export class Pressure {
     return this.#bytesHeld
   }
 
-  get isHigh(): boolean {
-    return this.#bytesHeld > this.#deps.bytesMax || this.#deps.store.isCongested
-  }
-
   /** @param byteCount negative to give back */
   hold(byteCount: number): void {
     this.#bytesHeld += byteCount
-    if (byteCount < 0 && this.#parked.size > 0) this.#resume()
+    if (byteCount < 0) this.#resumeAll()
   }
 
-  /** `resume` is called once when the pressure is gone. Idempotent. */
-  park(connection: Parked): void {
-    this.#parked.add(connection)
+  /** @returns false when the connection must stop reading; then its `resume` is called when it may look again */
+  admits(connection: Parked): boolean {
+    if (this.#favoured === connection && !connection.isMidFrame) this.#favourNext()
+    if (this.#isOver()) {
+      if (this.#favoured === undefined && connection.isMidFrame) this.#favoured = connection
+      if (this.#favoured !== connection) return this.#park(connection)
+    }
+    return this.#deps.store.isCongested ? this.#park(connection) : true
   }
 
+  /** The connection is closed. */
   forget(connection: Parked): void {
     this.#parked.delete(connection)
+    if (this.#favoured === connection) this.#favourNext()
   }
 
-  #resume(): void {
-    if (this.isHigh) return
+  #isOver(): boolean {
+    return this.#bytesHeld > this.#deps.bytesMax
+  }
+
+  #park(connection: Parked): false {
+    this.#parked.add(connection)
+    return false
+  }
+
+  #favourNext(): void {
+    this.#favoured = [...this.#parked].find(({ isMidFrame }) => isMidFrame)
+    if (this.#favoured === undefined) return
+    this.#parked.delete(this.#favoured)
+    this.#favoured.resume()
+  }
+
+  #resumeAll(): void {
+    if (this.#parked.size === 0 || this.#isOver() || this.#deps.store.isCongested) return
     const parked = [...this.#parked]
     this.#parked.clear()
     for (const connection of parked) connection.resume()

@@ -71,6 +71,11 @@ export class RawClient {
     return correlationId
   }
 
+  /** Answers that have arrived and that nobody has asked for. */
+  get frameCount(): number {
+    return this.#frames.length
+  }
+
   /** @throws when the broker closes the connection first */
   nextFrame(): Promise<Buffer> {
     const frame = this.#frames.shift()

@@ -1,0 +1,642 @@
+// Produce, Fetch, ListOffsets, OffsetForLeaderEpoch through a real socket: semantics and traps of Kafka's protocol.
+
+import t from 'tap'
+import { produce } from '../../protocol/api/00_produce.ts'
+import { fetch, type FetchRequest } from '../../protocol/api/01_fetch.ts'
+import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
+import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
+import { offsetForLeaderEpoch } from '../../protocol/api/23_offset_for_leader_epoch.ts'
+import {
+  CONTROL_BIT,
+  LOG_APPEND_TIME_BIT,
+  position,
+  stampCrc,
+} from '../../protocol/batch/header.ts'
+import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
+import { BatchBuilder } from '../../protocol/batch/build.ts'
+import type { Codec } from '../../protocol/compression/index.ts'
+import { errorCode, type ErrorName } from '../../protocol/errors.ts'
+import { UUID_ZERO } from '../../protocol/ids.ts'
+import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
+import type { RawClient } from '../testing/raw-client.ts'
+
+const NOW = Date.now()
+const world = await World.open(t)
+
+/** A batch with some header fields changed and a CRC that fits. */
+function patched(batch: Buffer, patch: (bytes: Buffer) => void): Buffer {
+  patch(batch)
+  stampCrc(batch, 0, batch.length)
+  return batch
+}
+
+/** A batch whose last bit is not what the CRC says. */
+function flipped(batch: Buffer): Buffer {
+  batch.writeUInt8(batch.at(-1)! ^ 1, batch.length - 1)
+  return batch
+}
+
+function setAttribute(bit: number): (bytes: Buffer) => void {
+  return (bytes) =>
+    bytes.writeInt16BE(bytes.readInt16BE(position.attributes) | bit, position.attributes)
+}
+
+t.test(
+  'batches get dense offsets and come back byte for byte but for what the broker stamps',
+  async (t) => {
+    const { client } = await world.topic('dense')
+    const sent = batchOf(['a', 'b', 'c'], { codec: 'lz4' })
+    for (const baseOffset of [0, 3, 6]) {
+      const answer = await produceTo(client, 'dense', 0, sent)
+      t.match(answer, {
+        errorCode: 0,
+        baseOffset,
+        logAppendTimeMs: -1,
+        logStartOffset: 0,
+        errorMessage: null,
+      })
+      t.same(answer.recordErrors, [])
+    }
+    const { records, highWatermark, lastStableOffset, logStartOffset } = await fetchFrom(
+      client,
+      'dense',
+      0,
+      0,
+    )
+    t.same(
+      { highWatermark, lastStableOffset, logStartOffset },
+      { highWatermark: 9, lastStableOffset: 9, logStartOffset: 0 },
+    )
+    t.same(valuesOf(records), ['a', 'b', 'c', 'a', 'b', 'c', 'a', 'b', 'c'])
+    const second = Buffer.from(records!.subarray(sent.length, 2 * sent.length))
+    t.equal(second.readBigInt64BE(0), 3n, 'base offset')
+    t.equal(second.readInt32BE(position.leaderEpoch), 0, 'leader epoch')
+    t.same(
+      second.subarray(position.magic),
+      sent.subarray(position.magic),
+      'everything from the magic byte on',
+    )
+  },
+)
+
+t.test('a fetch in the middle of a batch gives the whole batch', async (t) => {
+  const { client } = await world.topic('middle')
+  await produceTo(client, 'middle', 0, batchOf(['a', 'b', 'c']))
+  await produceTo(client, 'middle', 0, batchOf(['d']))
+  t.same(valuesOf((await fetchFrom(client, 'middle', 0, 2)).records), ['a', 'b', 'c', 'd'])
+  t.same(valuesOf((await fetchFrom(client, 'middle', 0, 3)).records), ['d'])
+})
+
+t.test(
+  'a produced batch is refused for what is wrong with it, and nothing is appended',
+  async (t) => {
+    const { client } = await world.topic('checked', 1, { 'max.message.bytes': '500' })
+    const good = () => batchOf(['x'], { timestamp: NOW })
+    const setInt32 = (at: number, value: number) => (bytes: Buffer) =>
+      void bytes.writeInt32BE(value, at)
+    const cases: [what: string, records: Buffer | null, error: ErrorName, version?: number][] = [
+      ['no batch at all', null, 'INVALID_RECORD'],
+      ['an empty record set', Buffer.alloc(0), 'INVALID_RECORD'],
+      ['two batches', Buffer.concat([good(), good()]), 'INVALID_RECORD'],
+      ['magic 1', patched(good(), (bytes) => bytes.writeInt8(1, position.magic)), 'INVALID_RECORD'],
+      ['magic 3', patched(good(), (bytes) => bytes.writeInt8(3, position.magic)), 'INVALID_RECORD'],
+      ['half a header', good().subarray(0, 40), 'CORRUPT_MESSAGE'],
+      ['a batch cut short', good().subarray(0, -1), 'CORRUPT_MESSAGE'],
+      ['a negative length', patched(good(), setInt32(position.batchLength, -5)), 'CORRUPT_MESSAGE'],
+      ['a wrong CRC', flipped(good()), 'CORRUPT_MESSAGE'],
+      ['no records', patched(good(), setInt32(position.recordCount, 0)), 'INVALID_RECORD'],
+      [
+        'more records than offsets',
+        patched(good(), setInt32(position.recordCount, 2)),
+        'INVALID_RECORD',
+      ],
+      ['a control batch', patched(good(), setAttribute(CONTROL_BIT)), 'INVALID_RECORD'],
+      ['LogAppendTime', patched(good(), setAttribute(LOG_APPEND_TIME_BIT)), 'INVALID_TIMESTAMP'],
+      [
+        'a transactional batch',
+        batchOf(['x'], { isTransactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 }),
+        'INVALID_TXN_STATE',
+      ],
+      [
+        'a producer id without a sequence',
+        batchOf(['x'], { producerId: 1, producerEpoch: 0 }),
+        'INVALID_RECORD',
+      ],
+      ['codec 5', patched(good(), setAttribute(5)), 'UNSUPPORTED_COMPRESSION_TYPE'],
+      [
+        'zstd before version 7',
+        batchOf(['x'], { codec: 'zstd' }),
+        'UNSUPPORTED_COMPRESSION_TYPE',
+        6,
+      ],
+      ['more than max.message.bytes', batchOf(['x'.repeat(500)]), 'MESSAGE_TOO_LARGE'],
+      [
+        'a timestamp two hours ahead',
+        batchOf(['x'], { timestamp: NOW + 7_200_000 }),
+        'INVALID_TIMESTAMP',
+      ],
+    ]
+    for (const [what, records, error, version = 9] of cases) {
+      const answer = await produceTo(client, 'checked', 0, records, { version })
+      t.match(answer, { errorCode: errorCode(error), baseOffset: -1, logAppendTimeMs: -1 }, what)
+    }
+    t.match(await fetchFrom(client, 'checked', 0, 0), { errorCode: 0, highWatermark: 0 })
+    t.match(
+      await produceTo(client, 'checked', 0, good()),
+      { errorCode: 0, baseOffset: 0 },
+      'and a good one is taken',
+    )
+  },
+)
+
+t.test('a timestamp may be -1, and may lie behind as far as the topic allows', async (t) => {
+  const { client } = await world.topic('timestamps', 1, {
+    'message.timestamp.before.max.ms': '1000',
+  })
+  t.match(await produceTo(client, 'timestamps', 0, batchOf(['x'], { timestamp: -1 })), {
+    errorCode: 0,
+  })
+  const old = batchOf(['x'], { timestamp: NOW - 60_000 })
+  t.match(await produceTo(client, 'timestamps', 0, old), {
+    errorCode: errorCode('INVALID_TIMESTAMP'),
+  })
+})
+
+t.test('with LogAppendTime the broker gives the timestamp, and any is taken', async (t) => {
+  const { client } = await world.topic('append-time', 1, {
+    'message.timestamp.type': 'LogAppendTime',
+  })
+  const answer = await produceTo(
+    client,
+    'append-time',
+    0,
+    batchOf(['x', 'y'], { timestamp: NOW + 1e9 }),
+  )
+  t.equal(answer.errorCode, 0)
+  t.ok(Math.abs(answer.logAppendTimeMs - Date.now()) < 60_000)
+  const { records } = await fetchFrom(client, 'append-time', 0, 0)
+  const [batch] = [...batchesOf(records!)]
+  const { at, header } = batch!
+  t.equal(header.maxTimestamp, answer.logAppendTimeMs)
+  for (const { timestamp } of recordsOf(records!, at, header, { decompressedBytesMax: 1e6 })) {
+    t.equal(timestamp, answer.logAppendTimeMs)
+  }
+})
+
+t.test(
+  'every codec comes back as it was sent, in the smallest and the largest version',
+  async (t) => {
+    const { client } = await world.topic('codecs')
+    const codecs: Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+    for (const codec of codecs) {
+      t.match(await produceTo(client, 'codecs', 0, batchOf([codec], { codec }), { version: 7 }), {
+        errorCode: 0,
+      })
+    }
+    const newest = await client.send(fetch, fetchRequest('codecs', 0, 0), 12)
+    t.same(valuesOf(newest.responses[0]!.partitions[0]!.records), codecs)
+  },
+)
+
+t.test('every partition of a Produce has its own outcome, entries twice in order', async (t) => {
+  const { client } = await world.topic('outcomes', 2)
+  const partition = (index: number, value: string) => ({ index, records: batchOf([value]) })
+  const topics = [
+    {
+      name: 'outcomes',
+      partitions: [partition(0, 'a'), partition(7, 'b'), partition(1, 'c'), partition(0, 'd')],
+    },
+    { name: 'nowhere', partitions: [partition(0, 'e')] },
+  ]
+  const answer = await client.send(
+    produce,
+    { transactionalId: null, acks: 1, timeoutMs: 1000, topics },
+    9,
+  )
+  t.same(
+    answer.topics.map(({ name, partitions }) => [
+      name,
+      partitions.map(({ index, errorCode: code, baseOffset }) => [index, code, baseOffset]),
+    ]),
+    [
+      [
+        'outcomes',
+        [
+          [0, 0, 0],
+          [7, 3, -1],
+          [1, 0, 0],
+          [0, 0, 1],
+        ],
+      ],
+      ['nowhere', [[0, 3, -1]]],
+    ],
+  )
+  t.same(valuesOf((await fetchFrom(client, 'outcomes', 0, 0)).records), ['a', 'd'])
+})
+
+t.test('acks other than 0, 1 and -1 are refused', async (t) => {
+  const { client } = await world.topic('acks')
+  t.match(await produceTo(client, 'acks', 0, batchOf(['x']), { acks: 2 }), {
+    errorCode: errorCode('INVALID_REQUIRED_ACKS'),
+  })
+})
+
+t.test('acks=0 is not answered, and what is wrong with it closes the connection', async (t) => {
+  const { client } = await world.topic('silent')
+  const silently = (name: string) => ({
+    transactionalId: null,
+    acks: 0,
+    timeoutMs: 1000,
+    topics: [{ name, partitions: [{ index: 0, records: batchOf(['quiet']) }] }],
+  })
+  client.write(produce, silently('silent'), 9)
+  const { records } = await fetchFrom(client, 'silent', 0, 0, { maxWaitMs: 5000 })
+  t.same(valuesOf(records), ['quiet'], 'the next answer is that of the Fetch')
+  client.write(produce, silently('nowhere'), 9)
+  await client.closed
+})
+
+t.test('min.insync.replicas above 1 refuses acks=all only', async (t) => {
+  const { client } = await world.topic('insync', 1, { 'min.insync.replicas': '2' })
+  t.match(await produceTo(client, 'insync', 0, batchOf(['x'])), {
+    errorCode: errorCode('NOT_ENOUGH_REPLICAS'),
+  })
+  t.match(await produceTo(client, 'insync', 0, batchOf(['x']), { acks: 1 }), { errorCode: 0 })
+})
+
+t.test('batches with a producer id and a sequence are taken', async (t) => {
+  const { client } = await world.topic('idempotent')
+  const batch = (baseSequence: number) =>
+    batchOf(['x', 'y'], { producerId: 77, producerEpoch: 0, baseSequence })
+  t.match(await produceTo(client, 'idempotent', 0, batch(0)), { errorCode: 0, baseOffset: 0 })
+  t.match(await produceTo(client, 'idempotent', 0, batch(2)), { errorCode: 0, baseOffset: 2 })
+  t.match(await fetchFrom(client, 'idempotent', 0, 4), { errorCode: 0, highWatermark: 4 })
+})
+
+t.test('topic ids stand for names from Produce 13 and Fetch 13 on', async (t) => {
+  const { client, topicId } = await world.topic('by-id')
+  const produceById = (id: string) => {
+    const topics = [{ topicId: id, partitions: [{ index: 0, records: batchOf(['x']) }] }]
+    return client.send(produce, { transactionalId: null, acks: -1, timeoutMs: 1000, topics }, 13)
+  }
+  const fetchById = (id: string) => {
+    const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000_000 }]
+    return client.send(
+      fetch,
+      { maxWaitMs: 0, minBytes: 1, topics: [{ topicId: id, partitions }] },
+      17,
+    )
+  }
+  t.match(await produceById(topicId), {
+    topics: [{ topicId, partitions: [{ errorCode: 0, baseOffset: 0 }] }],
+  })
+  const fetched = await fetchById(topicId)
+  t.match(fetched, { errorCode: 0, responses: [{ topicId }] })
+  t.same(valuesOf(fetched.responses[0]!.partitions[0]!.records), ['x'])
+
+  const other = Buffer.alloc(16, 7).toString('base64url')
+  t.match(await produceById(other), {
+    topics: [{ partitions: [{ errorCode: errorCode('UNKNOWN_TOPIC_ID') }] }],
+  })
+  t.match(await fetchById(other), {
+    responses: [{ partitions: [{ errorCode: errorCode('UNKNOWN_TOPIC_ID') }] }],
+  })
+
+  await client.send(deleteTopics, { topics: [{ name: 'by-id' }], timeoutMs: 1000 })
+  const again = await world.topic('by-id')
+  t.not(again.topicId, topicId, 'a topic made again is another topic')
+  t.match(await fetchById(topicId), {
+    responses: [{ partitions: [{ errorCode: errorCode('UNKNOWN_TOPIC_ID') }] }],
+  })
+})
+
+t.test('a fetch outside the log is refused; at its end it is empty', async (t) => {
+  const { client } = await world.topic('range')
+  await produceTo(client, 'range', 0, batchOf(['a', 'b']))
+  const end = await fetchFrom(client, 'range', 0, 2)
+  t.match(end, { errorCode: 0, highWatermark: 2 })
+  t.equal(end.records!.length, 0, 'no records are length 0, not null')
+  for (const offset of [3, -1]) {
+    const refused = await fetchFrom(client, 'range', 0, offset)
+    t.match(refused, {
+      errorCode: errorCode('OFFSET_OUT_OF_RANGE'),
+      highWatermark: -1,
+      lastStableOffset: -1,
+      logStartOffset: -1,
+    })
+    t.equal(refused.records!.length, 0)
+  }
+  t.match(await fetchFrom(client, 'range', 5, 0), {
+    errorCode: errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+  })
+})
+
+t.test(
+  'aborted transactions are null for read_uncommitted and a list for read_committed',
+  async (t) => {
+    const { client } = await world.topic('isolation')
+    await produceTo(client, 'isolation', 0, batchOf(['a']))
+    t.equal(
+      (await fetchFrom(client, 'isolation', 0, 0, { isolationLevel: 0 })).abortedTransactions,
+      null,
+    )
+    const committed = await fetchFrom(client, 'isolation', 0, 0, { isolationLevel: 1 })
+    t.same(committed.abortedTransactions, [])
+    t.same(valuesOf(committed.records), ['a'])
+  },
+)
+
+t.test('the first batch comes however large it is; others only within the limits', async (t) => {
+  const { client } = await world.topic('first-batch', 2)
+  const large = batchOf(['L'.repeat(10_000)])
+  for (const index of [0, 0, 1]) await produceTo(client, 'first-batch', index, large)
+  const ask = async (maxBytes: number, partitionMaxBytes: number) => {
+    const partitions = [0, 1].map((partition) => ({ partition, fetchOffset: 0, partitionMaxBytes }))
+    const request = {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes,
+      topics: [{ topic: 'first-batch', partitions }],
+    }
+    const answer = await client.send(fetch, request, 11)
+    return answer.responses[0]!.partitions.map(({ records }) => valuesOf(records).length)
+  }
+  t.same(await ask(1, 1), [1, 0])
+  t.same(await ask(1_000_000, 1), [1, 0])
+  t.same(await ask(1_000_000, large.length), [1, 1])
+  t.same(await ask(large.length + 10, 1_000_000), [1, 0])
+  t.same(await ask(1_000_000, 1_000_000), [2, 1])
+})
+
+t.test('a fetch with another leader epoch is fenced', async (t) => {
+  const { client } = await world.topic('epochs')
+  await produceTo(client, 'epochs', 0, batchOf(['a']))
+  const ask = async (currentLeaderEpoch: number) => {
+    const partitions = [
+      { partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, currentLeaderEpoch },
+    ]
+    const request = { maxWaitMs: 0, minBytes: 1, topics: [{ topic: 'epochs', partitions }] }
+    return (await client.send(fetch, request, 11)).responses[0]!.partitions[0]!.errorCode
+  }
+  t.same(await ask(-1), 0)
+  t.same(await ask(0), 0)
+  t.same(await ask(1), errorCode('UNKNOWN_LEADER_EPOCH'))
+})
+
+t.test('the end of a leader epoch is told; a newer or unknown one has none', async (t) => {
+  const { client } = await world.topic('epoch-ends')
+  await produceTo(client, 'epoch-ends', 0, batchOf(['a', 'b', 'c']))
+  const ask = async (partition: number, leaderEpoch: number, currentLeaderEpoch = -1) => {
+    const topics = [
+      { topic: 'epoch-ends', partitions: [{ partition, leaderEpoch, currentLeaderEpoch }] },
+    ]
+    const answer = await client.send(offsetForLeaderEpoch, { replicaId: -1, topics })
+    const { errorCode: code, leaderEpoch: epoch, endOffset } = answer.topics[0]!.partitions[0]!
+    return [code, epoch, endOffset]
+  }
+  t.same(await ask(0, 0), [0, 0, 3])
+  t.same(await ask(0, 5), [0, -1, -1])
+  t.same(await ask(0, 0, 5), [errorCode('UNKNOWN_LEADER_EPOCH'), -1, -1])
+  t.same(await ask(9, 0), [errorCode('UNKNOWN_TOPIC_OR_PARTITION'), -1, -1])
+})
+
+t.test('a waiting fetch answers as soon as minBytes are there', async (t) => {
+  const { client: consumer } = await world.topic('waiting', 2)
+  const producer = await world.connect()
+  const batch = batchOf(['x'.repeat(100)])
+  const partitions = [0, 1].map((partition) => ({
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 1000,
+  }))
+  const request = {
+    maxWaitMs: 60_000,
+    minBytes: 2 * batch.length,
+    topics: [{ topic: 'waiting', partitions }],
+  }
+  const fetching = consumer.send(fetch, request, 11)
+  await produceTo(producer, 'waiting', 0, batch)
+  await produceTo(producer, 'waiting', 1, batch)
+  const [a, b] = (await fetching).responses[0]!.partitions
+  t.equal(a!.records!.length + b!.records!.length, 2 * batch.length)
+})
+
+t.test('a waiting fetch answers after maxWaitMs, with every partition, empty or not', async (t) => {
+  const { client } = await world.topic('patient', 2)
+  const partitions = [1, 0].map((partition) => ({
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 1000,
+  }))
+  const startedAt = performance.now()
+  const request = { maxWaitMs: 50, minBytes: 1, topics: [{ topic: 'patient', partitions }] }
+  const { responses } = await client.send(fetch, request, 11)
+  t.ok(performance.now() - startedAt >= 45)
+  t.same(
+    responses[0]!.partitions.map(({ partitionIndex }) => partitionIndex),
+    [1, 0],
+    'in the order of the request',
+  )
+  t.ok(responses[0]!.partitions.every(({ records }) => records!.length === 0))
+})
+
+t.test(
+  'a fetch does not wait when a partition has an error, when it names none, or when it may not',
+  async (t) => {
+    const { client } = await world.topic('hasty')
+    const wait = { maxWaitMs: 3_600_000, minBytes: 1 }
+    const unknown = await client.send(fetch, { ...fetchRequest('hasty', 3, 0), ...wait }, 11)
+    t.equal(unknown.responses[0]!.partitions[0]!.errorCode, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+    t.same((await client.send(fetch, { ...wait, topics: [] }, 11)).responses, [])
+    await client.send(fetch, { ...fetchRequest('hasty', 0, 0), maxWaitMs: 0, minBytes: 1000 }, 11)
+    await client.send(
+      fetch,
+      { ...fetchRequest('hasty', 0, 0), maxWaitMs: 3_600_000, minBytes: 0 },
+      11,
+    )
+  },
+)
+
+/** One incremental or full fetch by session. @returns session id, error, and offset ends by partition */
+async function sessionFetch(client: RawClient, request: Partial<FetchRequest>) {
+  const answer = await client.send(fetch, { maxWaitMs: 0, minBytes: 1, topics: [], ...request }, 11)
+  const partitions = answer.responses.flatMap(({ partitions: each }) =>
+    each.map(({ partitionIndex, records }) => [partitionIndex, valuesOf(records).length]),
+  )
+  return { sessionId: answer.sessionId, errorCode: answer.errorCode, partitions }
+}
+
+function wanted(topic: string, offsets: Record<number, number>): FetchRequest['topics'] {
+  const partitions = Object.entries(offsets).map(([partition, fetchOffset]) => ({
+    partition: Number(partition),
+    fetchOffset,
+    partitionMaxBytes: 100_000,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+    logStartOffset: -1,
+    replicaDirectoryId: UUID_ZERO,
+  }))
+  return [{ topic, topicId: UUID_ZERO, partitions }]
+}
+
+t.test('a fetch session says only what changed', async (t) => {
+  const { client } = await world.topic('session', 3)
+  await produceTo(client, 'session', 0, batchOf(['a']))
+  const first = await sessionFetch(client, {
+    sessionEpoch: 0,
+    topics: wanted('session', { 0: 0, 1: 0, 2: 0 }),
+  })
+  t.same(
+    first.partitions,
+    [
+      [0, 1],
+      [1, 0],
+      [2, 0],
+    ],
+    'the first answer holds every partition',
+  )
+  const { sessionId } = first
+  t.ok(sessionId > 0)
+  t.same(
+    (
+      await sessionFetch(client, {
+        sessionId,
+        sessionEpoch: 1,
+        topics: wanted('session', { 0: 1 }),
+      })
+    ).partitions,
+    [],
+  )
+  await produceTo(client, 'session', 2, batchOf(['b', 'c']))
+  t.same((await sessionFetch(client, { sessionId, sessionEpoch: 2 })).partitions, [[2, 2]])
+  t.same(
+    (await sessionFetch(client, { sessionId, sessionEpoch: 3 })).partitions,
+    [[2, 2]],
+    'data that was not taken comes again',
+  )
+  await produceTo(client, 'session', 1, batchOf(['d']))
+  const both = await sessionFetch(client, { sessionId, sessionEpoch: 4 })
+  t.same(
+    both.partitions,
+    [
+      [1, 1],
+      [2, 2],
+    ],
+    'partitions that gave data stand behind the others',
+  )
+
+  const forgottenTopicsData = [{ topic: 'session', topicId: UUID_ZERO, partitions: [2] }]
+  t.same(
+    (await sessionFetch(client, { sessionId, sessionEpoch: 5, forgottenTopicsData })).partitions,
+    [[1, 1]],
+  )
+  t.match(await sessionFetch(client, { sessionId, sessionEpoch: 5 }), {
+    errorCode: errorCode('INVALID_FETCH_SESSION_EPOCH'),
+  })
+  t.match(await sessionFetch(client, { sessionId: sessionId ^ 1, sessionEpoch: 1 }), {
+    errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND'),
+  })
+  const last = await sessionFetch(client, {
+    sessionId,
+    sessionEpoch: -1,
+    topics: wanted('session', { 0: 0 }),
+  })
+  t.match(last, { sessionId: 0, errorCode: 0, partitions: [[0, 1]] })
+  t.match(await sessionFetch(client, { sessionId, sessionEpoch: 6 }), {
+    errorCode: errorCode('FETCH_SESSION_ID_NOT_FOUND'),
+  })
+})
+
+t.test('an incremental fetch waits, and is woken by any partition of its session', async (t) => {
+  const { client: consumer } = await world.topic('session-wait', 2)
+  const producer = await world.connect()
+  const { sessionId } = await sessionFetch(consumer, {
+    sessionEpoch: 0,
+    topics: wanted('session-wait', { 0: 0, 1: 0 }),
+  })
+  const fetching = sessionFetch(consumer, { sessionId, sessionEpoch: 1, maxWaitMs: 60_000 })
+  await produceTo(producer, 'session-wait', 1, batchOf(['x']))
+  t.same((await fetching).partitions, [[1, 1]])
+})
+
+t.test('without room for a session, a fetch is answered without one', async (t) => {
+  const small = await World.open(t, { config: { 'max.incremental.fetch.session.cache.slots': 1 } })
+  const { client } = await small.topic('slots')
+  const topics = wanted('slots', { 0: 0 })
+  const first = await sessionFetch(client, { sessionEpoch: 0, topics })
+  t.ok(first.sessionId > 0)
+  t.match(await sessionFetch(client, { sessionEpoch: 0, topics }), {
+    sessionId: 0,
+    partitions: [[0, 0]],
+  })
+  await sessionFetch(client, { sessionId: first.sessionId, sessionEpoch: -1 })
+  t.ok((await sessionFetch(client, { sessionEpoch: 0, topics })).sessionId > 0)
+})
+
+/** Offset and timestamp of one question about a partition. */
+async function offsetOf(client: RawClient, name: string, timestamp: number, version = 10) {
+  const topics = [{ name, partitions: [{ partitionIndex: 0, timestamp }] }]
+  const answer = await client.send(listOffsets, { replicaId: -1, topics }, version)
+  const {
+    errorCode: code,
+    offset,
+    timestamp: found,
+    leaderEpoch,
+  } = answer.topics[0]!.partitions[0]!
+  return code === 0 ? [offset, found, leaderEpoch] : code
+}
+
+t.test('offsets by time are those of records, also inside a compressed batch', async (t) => {
+  const { client } = await world.topic('times')
+  const nothing = [-1, -1, -1]
+  t.same(await offsetOf(client, 'times', -3), nothing, 'no largest timestamp in an empty log')
+  for (const timestamps of [[100, 200, 300], [400, 350], [500]]) {
+    const builder = new BatchBuilder()
+    for (const timestamp of timestamps)
+      builder.append({ timestamp, key: null, value: Buffer.from('x') })
+    await produceTo(client, 'times', 0, builder.finish({ codec: 'gzip' }))
+  }
+  t.same(await offsetOf(client, 'times', -1), [6, -1, 0], 'latest')
+  t.same(await offsetOf(client, 'times', -2), [0, -1, 0], 'earliest')
+  t.same(await offsetOf(client, 'times', -3), [5, 500, 0], 'largest timestamp')
+  t.same(await offsetOf(client, 'times', -4), [0, -1, 0], 'earliest local')
+  t.same(await offsetOf(client, 'times', -5), nothing, 'latest tiered')
+  t.same(await offsetOf(client, 'times', 0), [0, 100, 0])
+  t.same(await offsetOf(client, 'times', 200), [1, 200, 0])
+  t.same(await offsetOf(client, 'times', 201), [2, 300, 0])
+  t.same(await offsetOf(client, 'times', 350), [3, 400, 0], 'the first record that is late enough')
+  t.same(await offsetOf(client, 'times', 501), nothing)
+})
+
+t.test('questions about offsets that cannot be answered are refused one by one', async (t) => {
+  const { client } = await world.topic('questions')
+  const old = errorCode('UNSUPPORTED_VERSION')
+  t.equal(await offsetOf(client, 'questions', -3, 6), old)
+  t.equal(await offsetOf(client, 'questions', -4, 7), old)
+  t.equal(await offsetOf(client, 'questions', -5, 8), old)
+  t.equal(await offsetOf(client, 'questions', -6), old)
+  t.equal(await offsetOf(client, 'nowhere', -1), errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+  const partitions = [0, 0].map((partitionIndex) => ({ partitionIndex, timestamp: -1 }))
+  const answer = await client.send(listOffsets, {
+    replicaId: -1,
+    topics: [{ name: 'questions', partitions }],
+  })
+  t.same(
+    answer.topics[0]!.partitions.map((each) => each.errorCode),
+    [42, 42],
+    'a partition that is named twice',
+  )
+  const fenced = [{ partitionIndex: 0, timestamp: -1, currentLeaderEpoch: 3 }]
+  const late = await client.send(listOffsets, {
+    replicaId: -1,
+    topics: [{ name: 'questions', partitions: fenced }],
+  })
+  t.equal(late.topics[0]!.partitions[0]!.errorCode, errorCode('UNKNOWN_LEADER_EPOCH'))
+})
+
+t.test('a record without a timestamp is not found by time', async (t) => {
+  const { client } = await world.topic('timeless')
+  await produceTo(client, 'timeless', 0, batchOf(['a'], { timestamp: -1 }))
+  await produceTo(client, 'timeless', 0, batchOf(['b'], { timestamp: 100 }))
+  t.same(await offsetOf(client, 'timeless', 0), [1, 100, 0])
+})
