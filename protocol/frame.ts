@@ -81,9 +81,22 @@ function responseHeaderHasTags(api: Api, version: number): boolean {
   return api.key !== API_VERSIONS_KEY && includes(api.response.flexible, version)
 }
 
+/** Where a cutter gets its assembly buffers, and leaves them when a frame is done. */
+interface AssemblyBuffers {
+  /** @returns at least `bytes` long, with anything in it */
+  take(bytes: number): Buffer
+  give(buffer: Buffer): void
+}
+
+const freshBuffers: AssemblyBuffers = {
+  take: (bytes) => Buffer.allocUnsafeSlow(bytes),
+  give: () => {},
+}
+
 /** Cuts frames out of the chunks of one connection. After an error it is of no use: close the connection. */
 export class FrameCutter {
   readonly #frameBytesMax: number
+  readonly #buffers: AssemblyBuffers
   /** The size prefix, as far as it has arrived, of a frame whose prefix spans chunks. */
   readonly #prefix = Buffer.alloc(SIZE_BYTES)
   #prefixBytes = 0
@@ -94,8 +107,10 @@ export class FrameCutter {
   /** The largest frame that has arrived whole: what the connection is trusted to send again. */
   #frameBytesSeen = ASSEMBLY_BYTES_MIN
 
-  constructor(frameBytesMax: number) {
+  /** @param buffers by default a fresh one for each frame that spans chunks, which is then given */
+  constructor(frameBytesMax: number, buffers: AssemblyBuffers = freshBuffers) {
     this.#frameBytesMax = frameBytesMax
+    this.#buffers = buffers
   }
 
   /** Memory that an incomplete frame takes; 0 between frames. */
@@ -106,7 +121,8 @@ export class FrameCutter {
   /**
    * @param chunk borrowed
    * @param onFrame called for each frame that is complete, its size prefix cut off. A frame that lies in `chunk` is
-   *   a view into it, borrowed as long as `chunk` is; one that spans chunks is given
+   *   a view into it, borrowed as long as `chunk` is; one that spans chunks is given, or with `buffers` of the caller's
+   *   borrowed until `onFrame` returns
    * @throws {KafkaError} INVALID_REQUEST for a frame of negative size or more than `frameBytesMax`
    */
   push(chunk: Uint8Array, onFrame: (frame: Buffer) => void): void {
@@ -122,7 +138,7 @@ export class FrameCutter {
       at = start + this.#frameBytes
       if (at <= bytes.length) onFrame(bytes.subarray(start, at))
       else {
-        this.#assembly = Buffer.allocUnsafeSlow(Math.min(this.#frameBytes, this.#frameBytesSeen))
+        this.#assembly = this.#buffers.take(Math.min(this.#frameBytes, this.#frameBytesSeen))
         this.#assembledBytes = 0
         at = start
         if (at === bytes.length) return
@@ -155,23 +171,30 @@ export class FrameCutter {
   #assemble(bytes: Buffer, at: number, onFrame: (frame: Buffer) => void): number {
     const end = Math.min(bytes.length, at + this.#frameBytes - this.#assembledBytes)
     const arrived = this.#assembledBytes + end - at
-    let assembly = this.#assembly!
-    if (arrived > assembly.length) {
-      const grown = Buffer.allocUnsafeSlow(
-        Math.min(this.#frameBytes, Math.max(2 * assembly.length, arrived)),
-      )
-      assembly.copy(grown, 0, 0, this.#assembledBytes)
-      assembly = grown
-    }
+    if (arrived > this.#assembly!.length) this.#grow(arrived)
+    const assembly = this.#assembly!
     bytes.copy(assembly, this.#assembledBytes, at, end)
     this.#assembledBytes = arrived
-    if (arrived < this.#frameBytes) this.#assembly = assembly
-    else {
+    if (arrived === this.#frameBytes) {
       this.#assembly = undefined
       this.#frameBytesSeen = Math.max(this.#frameBytesSeen, arrived)
-      onFrame(assembly)
+      try {
+        onFrame(assembly.subarray(0, arrived))
+      } finally {
+        this.#buffers.give(assembly)
+      }
     }
     return end
+  }
+
+  #grow(bytesMin: number): void {
+    const assembly = this.#assembly!
+    const grown = this.#buffers.take(
+      Math.min(this.#frameBytes, Math.max(2 * assembly.length, bytesMin)),
+    )
+    assembly.copy(grown, 0, 0, this.#assembledBytes)
+    this.#buffers.give(assembly)
+    this.#assembly = grown
   }
 }
 
