@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { FrameCutter } from '../../protocol/frame.ts'
+import type { BufferPool } from '../../storage/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'
@@ -28,6 +29,8 @@ export interface ConnectionLimits {
 interface ConnectionDeps {
   readonly dispatch: Dispatch
   readonly pressure: Pressure
+  /** For frames that span chunks; shared by all connections. */
+  readonly frameBuffers: BufferPool
   readonly limits: ConnectionLimits
   readonly clock: Clock
   readonly log: Log
@@ -76,7 +79,7 @@ export class Connection {
   constructor(socket: Socket, deps: ConnectionDeps) {
     this.#socket = socket
     this.#deps = deps
-    this.#cutter = new FrameCutter(deps.limits.frameBytesMax)
+    this.#cutter = new FrameCutter(deps.limits.frameBytesMax, deps.frameBuffers)
     this.#activeAt = this.#frameStartedAt = deps.clock.monotonic()
     this.peer = {
       localHost: plainAddress(socket.localAddress ?? ''),

@@ -3,6 +3,7 @@
 
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { BufferPool } from '../../storage/buffer-pool.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import type { Log } from '../log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
@@ -10,6 +11,8 @@ import type { Dispatch } from './dispatch.ts'
 import type { Pressure } from './pressure.ts'
 
 const SWEEP_MS = 1000
+/** Memory that frames of all connections were put together in, kept for the next ones. */
+const FRAME_BUFFERS_FREE_BYTES_MAX = 16 * 1024 * 1024
 /** A port that is free on one address is rarely taken on the other. */
 const FREE_PORT_TRIES_MAX = 20
 
@@ -25,6 +28,7 @@ interface ListenerDeps {
 
 export class Listener {
   readonly #deps: ListenerDeps
+  readonly #frameBuffers = new BufferPool(FRAME_BUFFERS_FREE_BYTES_MAX)
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection>()
   readonly #countByAddress = new Map<string, number>()
@@ -104,7 +108,8 @@ export class Listener {
     }
     this.#countByAddress.set(address, count + 1)
     const onClosed = (connection: Connection) => this.#closed(connection, address)
-    const connection = new Connection(socket, { ...this.#deps, onClosed })
+    const frameBuffers = this.#frameBuffers
+    const connection = new Connection(socket, { ...this.#deps, frameBuffers, onClosed })
     this.#connections.add(connection)
     socket.on('data', (chunk: Buffer) => connection.receive(chunk))
     this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
