@@ -4,9 +4,9 @@
 import { apis } from '../protocol/apis.ts'
 import { decoderSource, encoderSource } from '../protocol/compile.ts'
 import { includes, type Api } from '../protocol/schema.ts'
+import { nearestName } from '../storage/nearest-name.ts'
 
 const EXIT_USAGE = 2
-const SUGGESTIONS = 3
 
 class UsageError extends Error {}
 
@@ -33,31 +33,18 @@ function apiNamed(name: string): Api {
   const wanted = plain(name)
   const api = apis.find((each) => plain(each.name) === wanted || String(each.key) === wanted)
   if (api !== undefined) return api
-  const nearest = apis
-    .map((each) => ({ name: each.name, distance: editDistance(wanted, plain(each.name)) }))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, SUGGESTIONS)
-  throw new UsageError(
-    `no API "${name}"; the nearest are ${nearest.map((each) => each.name).join(', ')}`,
+  const nearest = nearestName(
+    wanted,
+    apis.map((each) => plain(each.name)),
   )
+  const names = apis
+    .map((each) => each.name)
+    .filter((each) => nearest === undefined || plain(each) === nearest)
+  throw new UsageError(`no API "${name}"; there is ${names.join(', ')}`)
 }
 
 function plain(name: string): string {
   return name.replaceAll(/[-_]/g, '').toLowerCase()
-}
-
-/** Levenshtein's: letters to insert, remove or replace. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= from.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1)
-      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1))
-    }
-    previous = current
-  }
-  return previous.at(-1)!
 }
 
 function indented(source: string): string {
