@@ -74,9 +74,14 @@ function numbered(from: number, count: number): string {
 }
 
 async function startBroker(dataDir: string, port: number): Promise<ChildProcess> {
-  const args = [main, 'start', '--data', dataDir, '--port', `${port}`]
-  const broker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  await Promise.race([once(broker.stdout, 'data'), once(broker.stderr, 'data')]) // the banner
+  const where = ['--data', dataDir, '--port', `${port}`, '--http', 'off']
+  const args = [main, 'start', ...where, '--json', '--quiet']
+  const broker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [banner] = (await Promise.race([
+    once(broker.stdout, 'data'),
+    once(broker, 'exit'),
+  ])) as unknown[]
+  if (!Buffer.isBuffer(banner)) throw new Error(`the broker ended with ${String(banner)}`)
   return broker
 }
 
