@@ -1,6 +1,7 @@
 // Serdes: how the key or the value of a record becomes bytes and comes back. Pure.
 
-import { Packr } from 'msgpackr'
+import { createRequire } from 'node:module'
+import type { Packr } from 'msgpackr'
 
 /**
  * Turns values into bytes and back. Any object with these two methods is one.
@@ -57,15 +58,24 @@ export function json(schema?: StandardSchema): Serde<unknown> {
   })
 }
 
-const packr = new Packr({ useRecords: false })
+const require = createRequire(import.meta.url)
+let loadedPackr: Packr | undefined
+
+/** Loaded on first use: it takes a third of a short command's start. */
+function packr(): Packr {
+  loadedPackr ??= new (require('msgpackr') as typeof import('msgpackr')).Packr({
+    useRecords: false,
+  })
+  return loadedPackr
+}
 
 /** MessagePack, by msgpackr without its record extension, so that any other reader understands it. */
 export function msgpack<T>(): Serde<T>
 export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function msgpack(schema?: StandardSchema): Serde<unknown> {
   return validated(schema, {
-    serialize: (value) => packr.pack(value),
-    deserialize: (stored) => packr.unpack(stored),
+    serialize: (value) => packr().pack(value),
+    deserialize: (stored) => packr().unpack(stored),
   })
 }
 
