@@ -20,7 +20,7 @@ export function orDiskFailure<Result>(path: string, operation: () => Result): Re
   try {
     return operation()
   } catch (error) {
-    if (isRefusal(error)) throw error
+    if (isRefusal(error) || error instanceof DiskFailure) throw error
     throw diskFailure(path, error)
   }
 }

@@ -52,8 +52,8 @@ export interface Fs {
   /** Replaces a file at `to`. */
   rename(from: string, to: string): void
   removeFile(path: string): void
-  /** With everything in it; no failure when there is none. */
-  removeDirectory(path: string): void
+  /** A file, or a directory with everything in it; no failure when there is none. */
+  removeTree(path: string): void
 
   /** Bytes that an unprivileged process may still write where `path` lies. */
   freeBytes(path: string): Promise<number>
@@ -130,7 +130,7 @@ export const realFs: Fs = {
   makeDirectory: (path) => void nodeFs.mkdirSync(path, { recursive: true }),
   rename: (from, to) => nodeFs.renameSync(from, to),
   removeFile: (path) => nodeFs.unlinkSync(path),
-  removeDirectory: (path) => nodeFs.rmSync(path, { recursive: true, force: true }),
+  removeTree: (path) => nodeFs.rmSync(path, { recursive: true, force: true }),
 
   freeBytes: (path) =>
     new Promise((resolve, reject) => {

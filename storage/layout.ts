@@ -3,11 +3,11 @@
 /**
  * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex    as Apache Kafka names them
  * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
- * DATA/recovery-checkpoint, meta.json, lock                                ours
+ * DATA/recovery-checkpoint, disk-failure, ballast, meta.json, lock         ours
  */
 
-const SEGMENT_SUFFIXES = ['.log', '.index', '.timeindex'] as const
-export type SegmentSuffix = (typeof SEGMENT_SUFFIXES)[number]
+export const segmentSuffixes = ['.log', '.index', '.timeindex'] as const
+export type SegmentSuffix = (typeof segmentSuffixes)[number]
 
 /** Files and directories on their way out: whatever bears it is deleted at the next start. */
 export const DELETED_SUFFIX = '.deleted'
@@ -16,6 +16,10 @@ export const UNFINISHED_SUFFIX = '.tmp'
 
 export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint'
 export const RECOVERY_CHECKPOINT_FILE = 'recovery-checkpoint'
+/** Says that the last process ended because the disk failed, and why. */
+export const DISK_FAILURE_FILE = 'disk-failure'
+/** Room for a checkpoint when the disk is full: deleting needs one. */
+export const BALLAST_FILE = 'ballast'
 export const META_FILE = 'meta.json'
 export const LOCK_FILE = 'lock'
 
@@ -52,7 +56,7 @@ export function parseSegmentFile(
   name: string,
 ): { readonly baseOffset: number; readonly suffix: SegmentSuffix } | undefined {
   const baseOffset = Number(name.slice(0, 20))
-  const suffix = SEGMENT_SUFFIXES.find((known) => known === name.slice(20))
+  const suffix = segmentSuffixes.find((known) => known === name.slice(20))
   if (!suffix || !/^\d{20}/.test(name) || !Number.isSafeInteger(baseOffset)) return undefined
   return { baseOffset, suffix }
 }

@@ -27,6 +27,10 @@ export class IndexFile {
     return this.#savedCount + this.#unsavedCount
   }
 
+  get isSaved(): boolean {
+    return this.#unsavedCount === 0
+  }
+
   get isSaveDue(): boolean {
     return this.#unsavedCount >= SAVE_ENTRIES
   }
@@ -43,20 +47,24 @@ export class IndexFile {
     return this.#unsaved.subarray(start, start + this.entryBytes)
   }
 
-  /** Writes what is new. @throws when the disk refuses; the entries then wait for the next time */
+  /**
+   * Writes what is new; readers see it.
+   *
+   * @throws when the disk refuses: the entries wait for the next time
+   */
   save(): void {
     if (this.#unsavedCount > 0) this.#withFile((fd) => this.#write(fd))
   }
 
-  /**
-   * Writes what is new, cuts off anything behind it, and makes the file durable.
-   *
-   * @throws when the disk refuses, as `save` does; {DiskFailure} when the sync fails
-   */
+  /** The same, and cuts off what lies behind the last entry. */
+  saveAndCut(): void {
+    this.#withFile((fd) => this.#writeAndCut(fd))
+  }
+
+  /** The same, and makes the file durable. @throws {DiskFailure} when that fails */
   seal(): void {
     this.#withFile((fd) => {
-      this.#write(fd)
-      this.#fs.truncate(fd, this.#savedCount * this.entryBytes)
+      this.#writeAndCut(fd)
       syncOrDie(this.path, () => this.#fs.sync(fd))
     })
   }
@@ -68,6 +76,11 @@ export class IndexFile {
     } finally {
       this.#fs.close(fd)
     }
+  }
+
+  #writeAndCut(fd: number): void {
+    this.#write(fd)
+    this.#fs.truncate(fd, this.#savedCount * this.entryBytes)
   }
 
   #write(fd: number): void {

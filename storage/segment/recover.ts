@@ -1,74 +1,294 @@
-// Recovery of one partition's log: what of its files can be trusted, and where appends go on.
+// Recovery of one partition's log: what of its files can be trusted, and where appends go on. After an orderly close only
+// names and sizes are looked at; else every batch behind the checkpoint is checked. A torn tail is cut off, rot is
+// quarantined: nothing that was acknowledged is dropped silently, and what follows rot is kept.
 // Writer thread, at start. See docs/formats/recovery.md
 
+import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
-import {
-  BATCH_OVERHEAD_BYTES,
-  baseOffsetOf,
-  batchSizeBytes,
-  crcMatches,
-  lastOffsetDeltaOf,
-  maxTimestampOf,
-} from '../../protocol/batch/header.ts'
 import type { Clock } from '../clock.ts'
+import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
-import { parseSegmentFile, segmentFile } from '../layout.ts'
-import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
+import { segmentFile, UNFINISHED_SUFFIX } from '../layout.ts'
+import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
 import type { LogStart } from '../writer/partition-log.ts'
-import { Segment } from './segment.ts'
+import type { LogCheckpoint } from '../writer/recovery-checkpoint.ts'
+import { lastEpochInFile } from './epoch-file.ts'
+import { epochAt, withEpoch } from './epochs.ts'
+import { indexState, removeSegmentFiles, tidySegmentFiles } from './segment-files.ts'
+import { type BadRange, SegmentScan } from './segment-scan.ts'
+import { emptySegment, Segment, type SegmentStart } from './segment.ts'
 
-export function recoverLog(
-  fs: Fs,
-  clock: Clock,
-  path: string,
-  config: LogConfig,
-): LogStart & { truncatedBytes: number } {
-  const bases = fs
-    .readDirectory(path)
-    .map(({ name }) => parseSegmentFile(name))
-    .filter((file) => file?.suffix === '.log')
-    .map((file) => file!.baseOffset)
-    .sort((a, b) => a - b)
-  if (bases.length === 0) bases.push(0)
-  const sealed: SegmentInfo[] = []
-  let active: Segment | undefined
-  let logEndOffset = 0
-  let truncatedBytes = 0
-  for (const base of bases) {
-    if (active) sealed.push(active.info)
-    const logPath = join(path, segmentFile(base, '.log'))
-    const bytes = Buffer.alloc(fs.stat(logPath)?.sizeBytes ?? 0)
-    const fd = fs.open(logPath, 'write')
-    fs.read(fd, bytes, 0)
-    active = Segment.create(fs, path, clock.now(), base)
-    logEndOffset = base
-    let at = 0
-    while (bytes.length - at >= BATCH_OVERHEAD_BYTES) {
-      const sizeBytes = batchSizeBytes(bytes, at)!
-      if (at + sizeBytes > bytes.length || baseOffsetOf(bytes, at) !== logEndOffset) break
-      if (!crcMatches(bytes, at, sizeBytes)) break
-      const facts = {
-        lastOffset: logEndOffset + lastOffsetDeltaOf(bytes, at),
-        sizeBytes,
-        maxTimestamp: maxTimestampOf(bytes, at),
-      }
-      active.write([bytes.subarray(at, at + sizeBytes)], sizeBytes)
-      active.note(facts, at, config.indexIntervalBytes)
-      logEndOffset = facts.lastOffset + 1
-      at += sizeBytes
-    }
-    truncatedBytes += bytes.length - at
-    fs.close(fd)
-    active.seal()
-    active.release()
+const COPY_BYTES = 1024 * 1024
+
+export interface RecoveryDeps {
+  readonly fs: Fs
+  readonly clock: Clock
+  /** The partition's directory; it exists. */
+  readonly path: string
+  readonly config: LogConfig
+  /** Absent: everything is checked. */
+  readonly checkpoint: LogCheckpoint | undefined
+  /**
+   * The last process ended because the disk failed: the page cache may hold what never reached the disk, so segments that
+   * grew since the checkpoint are copied to new files.
+   */
+  readonly distrustsCache: boolean
+}
+
+export interface Recovered extends LogStart {
+  readonly truncatedBytes: number
+  readonly cleanStart: boolean
+}
+
+export function recoverLog(deps: RecoveryDeps): Recovered {
+  return new LogRecovery(deps).run()
+}
+
+/** A segment as it is found. */
+interface Found {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  /** Where the next segment starts; undefined for the last one. */
+  readonly nextBase: number | undefined
+}
+
+class LogRecovery {
+  readonly #deps: RecoveryDeps
+  readonly #known: readonly SegmentStart[]
+  /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
+  readonly #coveredOffset: number
+  readonly #segments: Segment[] = []
+  #logStartOffset: number
+  /** Of what has been recovered so far. */
+  #endOffset: number
+  #epochs: EpochStart[]
+  #quarantined: Quarantined[]
+  #truncatedBytes = 0
+
+  constructor(deps: RecoveryDeps) {
+    this.#deps = deps
+    const { checkpoint } = deps
+    this.#known = checkpoint?.segments ?? []
+    this.#coveredOffset = checkpoint?.durableOffset ?? 0
+    this.#logStartOffset = checkpoint?.logStartOffset ?? 0
+    this.#endOffset = this.#logStartOffset
+    this.#epochs = [...(checkpoint?.epochs ?? [])]
+    this.#quarantined = [...(checkpoint?.quarantined ?? [])]
   }
-  return {
-    logStartOffset: bases[0]!,
-    logEndOffset,
-    sealed,
-    active: active!,
-    epochs: [{ epoch: 0, startOffset: 0 }],
-    quarantined: [],
-    truncatedBytes,
+
+  run(): Recovered {
+    const { checkpoint } = this.#deps
+    const files = this.#findSegments()
+    const isAsClosed = checkpoint?.isClosed === true && this.#isAsKnown(files)
+    const first = files[0]?.baseOffset ?? this.#logStartOffset
+    if (!checkpoint) this.#logStartOffset = first
+    this.#endOffset = Math.min(first, this.#logStartOffset)
+    for (const file of files) {
+      this.#closeGapBefore(file.baseOffset)
+      this.#segments.push(this.#recoverSegment(file))
+    }
+    const isNew = !checkpoint && this.#endOffset === 0
+    this.#closeGapBefore(this.#coveredOffset)
+    if (this.#mustStartSegment()) this.#startSegment()
+    if (!isAsClosed) this.#beginEpoch(isNew)
+    const active = this.#segments.pop()!
+    return {
+      logStartOffset: this.#logStartOffset,
+      sealed: this.#segments.map(({ info }) => info),
+      active,
+      epochs: this.#epochs,
+      quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
+      truncatedBytes: this.#truncatedBytes,
+      cleanStart: isAsClosed || isNew,
+    }
+  }
+
+  #findSegments(): Found[] {
+    const { fs, path } = this.#deps
+    const bases = tidySegmentFiles(fs, path, this.#logStartOffset)
+    const sizeOf = (base: number) => fs.stat(join(path, segmentFile(base, '.log')))!.sizeBytes
+    const last = bases.at(-1)
+    // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
+    if (bases.length > 1 && sizeOf(last!) === 0 && !this.#knownAt(last!)) {
+      removeSegmentFiles(fs, path, bases.pop()!)
+    }
+    return bases.map((base, i) => ({
+      baseOffset: base,
+      sizeBytes: sizeOf(base),
+      nextBase: bases[i + 1],
+    }))
+  }
+
+  #knownAt(baseOffset: number): SegmentStart | undefined {
+    return this.#known.find((segment) => segment.baseOffset === baseOffset)
+  }
+
+  #isAsKnown(files: readonly Found[]): boolean {
+    return (
+      files.length === this.#known.length &&
+      files.every((file) => this.#knownAt(file.baseOffset)?.sizeBytes === file.sizeBytes)
+    )
+  }
+
+  #recoverSegment(file: Found): Segment {
+    const { fs, path } = this.#deps
+    const known = this.#knownAt(file.baseOffset)
+    const indexes = known ? indexState(fs, path, known) : 'bad'
+    if (!known || indexes === 'bad' || file.sizeBytes < known.sizeBytes) return this.#rescan(file)
+    const isLastKnown = known === this.#known.at(-1)
+    if (file.sizeBytes > known.sizeBytes && !isLastKnown) return this.#rescan(file)
+    this.#endOffset = known.endOffset
+    if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
+    const segment = this.#segmentFrom(known)
+    if (indexes === 'long') segment.saveAndCutIndexes()
+    return segment
+  }
+
+  #rescan(file: Found): Segment {
+    const { baseOffset } = file
+    this.#quarantined = this.#quarantined.filter(
+      (range) => range.segmentBaseOffset !== baseOffset || range.startOffset < baseOffset,
+    )
+    this.#endOffset = baseOffset
+    return this.#scan(file, emptySegment(baseOffset))
+  }
+
+  #segmentFrom(start: SegmentStart): Segment {
+    const { fs, path, clock } = this.#deps
+    return new Segment(fs, path, clock.now(), start)
+  }
+
+  /** Checks every batch behind `start`. What is found there is durable afterwards, and indexed. */
+  #scan(file: Found, start: SegmentStart): Segment {
+    const { fs } = this.#deps
+    const segment = this.#segmentFrom(start)
+    const fd = fs.open(segment.path, 'write')
+    try {
+      this.#scanFile(fd, file, segment)
+      if (this.#deps.distrustsCache) this.#copyToNewFile(fd, segment)
+      else syncOrDie(segment.path, () => fs.sync(fd))
+    } finally {
+      fs.close(fd)
+    }
+    if (file.nextBase === undefined) segment.saveAndCutIndexes()
+    else segment.seal()
+    return segment
+  }
+
+  #scanFile(fd: number, { sizeBytes, nextBase }: Found, segment: Segment): void {
+    const { fs, config, checkpoint } = this.#deps
+    const scan = new SegmentScan(fs, fd, {
+      sizeBytes,
+      offsetMax: nextBase ?? Infinity,
+      epochAt: (offset) => (checkpoint ? epochAt(checkpoint.epochs, offset) : undefined),
+    })
+    for (const found of scan.from(segment.sizeBytes, this.#endOffset)) {
+      if (found.kind === 'batch') {
+        segment.adopt(found, found.position, config.indexIntervalBytes)
+        this.#endOffset = found.lastOffset + 1
+        if (!checkpoint) this.#noteEpoch(found.leaderEpoch, found.baseOffset)
+      } else if (this.#isToCut(found, nextBase)) {
+        fs.truncate(fd, found.startPosition)
+        this.#truncatedBytes += sizeBytes - found.startPosition
+        return
+      } else {
+        this.#quarantine(found, nextBase, segment)
+      }
+    }
+  }
+
+  /** Is it the end of what was written, cut off by a crash? Nothing of it was acknowledged then. */
+  #isToCut(bad: BadRange, nextBase: number | undefined): boolean {
+    if (nextBase !== undefined) return bad.startOffset === nextBase
+    const isLast = bad.endOffset === undefined
+    return bad.startOffset >= this.#coveredOffset && (isLast || bad.isTorn)
+  }
+
+  #quarantine(bad: BadRange, nextBase: number | undefined, segment: Segment): void {
+    const endOffset = bad.endOffset ?? nextBase ?? this.#coveredOffset
+    assert(endOffset > bad.startOffset, 'what is quarantined held records')
+    const { startOffset, startPosition, endPosition } = bad
+    const { baseOffset: segmentBaseOffset } = segment
+    this.#noteQuarantined({
+      startOffset,
+      endOffset,
+      segmentBaseOffset,
+      startPosition,
+      endPosition,
+    })
+    segment.skipTo(endPosition, endOffset)
+    this.#endOffset = endOffset
+  }
+
+  /** Records that should be there, and of which there is no trace. */
+  #closeGapBefore(offset: number): void {
+    if (offset <= this.#endOffset) return
+    const before = this.#segments.at(-1)
+    this.#noteQuarantined({
+      startOffset: this.#endOffset,
+      endOffset: offset,
+      segmentBaseOffset: before?.baseOffset ?? offset,
+      startPosition: before?.sizeBytes ?? 0,
+      endPosition: before?.sizeBytes ?? 0,
+    })
+    this.#endOffset = offset
+  }
+
+  #noteQuarantined(range: Quarantined): void {
+    this.#quarantined = [...this.#quarantined, range]
+      .filter(
+        (each, i, all) => all.findIndex((same) => same.startOffset === each.startOffset) === i,
+      )
+      .sort((a, b) => a.startOffset - b.startOffset)
+  }
+
+  #noteEpoch(epoch: number, startOffset: number): void {
+    if (epoch > (this.#epochs.at(-1)?.epoch ?? -1)) this.#epochs.push({ epoch, startOffset })
+  }
+
+  /** Nothing is appended behind a range that is quarantined. */
+  #mustStartSegment(): boolean {
+    const last = this.#segments.at(-1)
+    if (last?.baseOffset === this.#endOffset) return false
+    return !last || this.#quarantined.some(({ endOffset }) => endOffset === this.#endOffset)
+  }
+
+  #startSegment(): void {
+    const { fs, clock, path } = this.#deps
+    this.#segments.at(-1)?.seal()
+    this.#segments.push(Segment.create(fs, path, clock.now(), this.#endOffset))
+    syncOrDie(path, () => fs.syncDirectory(path))
+  }
+
+  /** So that clients notice when the end was cut: KIP-101. */
+  #beginEpoch(isNew: boolean): void {
+    const { fs, path, checkpoint } = this.#deps
+    const inFile = checkpoint ? undefined : lastEpochInFile(fs, path)
+    const last = Math.max(this.#epochs.at(-1)?.epoch ?? -1, inFile ?? -1)
+    this.#epochs = withEpoch(this.#epochs, isNew ? Math.max(last, 0) : last + 1, this.#endOffset)
+  }
+
+  /** The pages of a file whose sync failed are not written again, so their content is written anew. */
+  #copyToNewFile(fd: number, segment: Segment): void {
+    const { fs, path } = this.#deps
+    const copyPath = segment.path + UNFINISHED_SUFFIX
+    const copy = fs.open(copyPath, 'replace')
+    try {
+      const bytes = Buffer.alloc(COPY_BYTES)
+      for (let position = 0; position < segment.sizeBytes;) {
+        const wanted = Math.min(COPY_BYTES, segment.sizeBytes - position)
+        const count = fs.read(fd, bytes.subarray(0, wanted), position)
+        assert(count === wanted, 'the file is as long as it was')
+        for (let at = 0; at < count;) {
+          at += fs.write(copy, bytes.subarray(at, count), position + at)
+        }
+        position += count
+      }
+      syncOrDie(copyPath, () => fs.sync(copy))
+    } finally {
+      fs.close(copy)
+    }
+    fs.rename(copyPath, segment.path)
+    syncOrDie(path, () => fs.syncDirectory(path))
   }
 }

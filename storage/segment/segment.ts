@@ -3,10 +3,18 @@
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
-import { DiskFailure, orDiskFailure, syncOrDie } from '../disk-failure.ts'
+import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
+import {
+  BATCH_OVERHEAD_BYTES,
+  baseOffsetOf,
+  MAGIC,
+  magicOf,
+  maxTimestampOf,
+} from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
-import { segmentFile } from '../layout.ts'
+import { segmentFile, segmentSuffixes } from '../layout.ts'
 import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
+import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
 
@@ -26,19 +34,29 @@ export interface PendingBatches {
   readonly sizeBytes: number
 }
 
-/** What recovery found out about a segment that is to be appended to. */
-export interface SegmentStart {
-  readonly baseOffset: number
-  readonly sizeBytes: number
-  readonly maxTimestamp: number
+/** All that must be known of a segment to go on where one left off. */
+export interface SegmentStart extends SegmentInfo {
+  /** Offset after its last record. */
+  readonly endOffset: number
+  /** Last offset of the batch that holds the largest timestamp, -1 when there is none. */
   readonly maxTimestampOffset: number
-  /** Largest timestamp of the first batch; undefined in an empty segment. */
-  readonly firstTimestamp: number | undefined
   readonly offsetEntryCount: number
   readonly timeEntryCount: number
+  /** -1 when there is no entry. */
   readonly lastTimeEntryTimestamp: number
-  /** Bytes since the batch of the last index entry. */
-  readonly bytesSinceIndexEntry: number
+}
+
+export function emptySegment(baseOffset: number): SegmentStart {
+  return {
+    baseOffset,
+    endOffset: baseOffset,
+    sizeBytes: 0,
+    maxTimestamp: -1,
+    maxTimestampOffset: -1,
+    offsetEntryCount: 0,
+    timeEntryCount: 0,
+    lastTimeEntryTimestamp: -1,
+  }
 }
 
 export class Segment {
@@ -50,11 +68,13 @@ export class Segment {
   readonly #timeIndex: TimeIndex
   #fd: number | undefined
   #isDirty = false
+  #endOffset: number
   #sizeBytes: number
   #maxTimestamp: number
   #maxTimestampOffset: number
+  /** Largest timestamp of the first batch; undefined when it has not been looked at. */
   #firstTimestamp: number | undefined
-  #bytesSinceIndexEntry: number
+  #bytesSinceIndexEntry = 0
 
   constructor(fs: Fs, directoryPath: string, createdMs: number, start: SegmentStart) {
     const { baseOffset } = start
@@ -72,47 +92,73 @@ export class Segment {
       start.timeEntryCount,
       start.lastTimeEntryTimestamp,
     )
+    this.#endOffset = start.endOffset
     this.#sizeBytes = start.sizeBytes
     this.#maxTimestamp = start.maxTimestamp
     this.#maxTimestampOffset = start.maxTimestampOffset
-    this.#firstTimestamp = start.firstTimestamp
-    this.#bytesSinceIndexEntry = start.bytesSinceIndexEntry
   }
 
   /** Makes the three files of an empty segment; the caller syncs the directory. Files in the way are emptied. */
   static create(fs: Fs, directoryPath: string, createdMs: number, baseOffset: number): Segment {
-    for (const suffix of ['.log', '.index', '.timeindex'] as const) {
+    for (const suffix of segmentSuffixes) {
       const path = join(directoryPath, segmentFile(baseOffset, suffix))
       fs.close(fs.open(path, 'replace'))
     }
-    return new Segment(fs, directoryPath, createdMs, {
-      baseOffset,
-      sizeBytes: 0,
-      maxTimestamp: -1,
-      maxTimestampOffset: -1,
-      firstTimestamp: undefined,
-      offsetEntryCount: 0,
-      timeEntryCount: 0,
-      lastTimeEntryTimestamp: -1,
-      bytesSinceIndexEntry: 0,
-    })
+    return new Segment(fs, directoryPath, createdMs, emptySegment(baseOffset))
+  }
+
+  /** Offset after the last record that was noted. */
+  get endOffset(): number {
+    return this.#endOffset
   }
 
   get sizeBytes(): number {
     return this.#sizeBytes
   }
 
-  get info(): SegmentInfo {
+  get info(): SegmentStart {
     return {
       baseOffset: this.baseOffset,
+      endOffset: this.#endOffset,
       sizeBytes: this.#sizeBytes,
       maxTimestamp: this.#maxTimestamp,
+      maxTimestampOffset: this.#maxTimestampOffset,
+      offsetEntryCount: this.#offsetIndex.file.count,
+      timeEntryCount: this.#timeIndex.file.count,
+      lastTimeEntryTimestamp: this.#timeIndex.lastTimestamp,
     }
+  }
+
+  /** What a later process may rely on; undefined while something of it is not yet on the disk. */
+  get checkpoint(): SegmentStart | undefined {
+    const isSaved = !this.#isDirty && this.#indexes.every(({ file }) => file.isSaved)
+    return isSaved ? this.info : undefined
+  }
+
+  get #indexes(): readonly { readonly file: IndexFile }[] {
+    return [this.#offsetIndex, this.#timeIndex]
   }
 
   /** Written since the last sync? */
   get isDirty(): boolean {
     return this.#isDirty
+  }
+
+  /** In recovery: the batch lies there already, and so does all before it. */
+  adopt(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
+    this.note(batch, position, indexIntervalBytes)
+    this.#sizeBytes = position + batch.sizeBytes
+  }
+
+  /** In recovery: the file goes on to `position` with bytes that are no batch, in the place of records up to `offset`. */
+  skipTo(position: number, offset: number): void {
+    this.#sizeBytes = position
+    this.#endOffset = offset
+  }
+
+  /** In recovery: the indexes hold these entries and no others. */
+  saveAndCutIndexes(): void {
+    for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.saveAndCut())
   }
 
   /**
@@ -126,6 +172,7 @@ export class Segment {
     if (sizeBytes === 0) return false
     if (sizeBytes + batch.sizeBytes > config.segmentBytesMax) return true
     if (batch.lastOffset - this.baseOffset > INT32_MAX) return true
+    if (this.#sizeBytes > 0) this.#firstTimestamp ??= this.#readFirstTimestamp()
     const firstTimestamp = this.#firstTimestamp ?? pending.batches[0]?.maxTimestamp ?? -1
     const ageMs = firstTimestamp < 0 ? nowMs - this.createdMs : batch.maxTimestamp - firstTimestamp
     if (ageMs > config.segmentMs) return true
@@ -137,6 +184,14 @@ export class Segment {
     )
   }
 
+  /** @returns -1, as of a batch without timestamps, when the first batch is not whole */
+  #readFirstTimestamp(): number {
+    const header = Buffer.alloc(BATCH_OVERHEAD_BYTES)
+    orDiskFailure(this.path, () => this.#fs.read(this.#open(), header, 0))
+    const isSound = magicOf(header) === MAGIC && baseOffsetOf(header) === this.baseOffset
+    return isSound ? maxTimestampOf(header) : -1
+  }
+
   /**
    * Writes whole batches at the end.
    *
@@ -145,21 +200,23 @@ export class Segment {
    * @throws {DiskFailure} when the disk fails
    */
   write(pieces: readonly Uint8Array[], sizeBytes: number): void {
-    orDiskFailure(this.path, () => {
-      this.#fd ??= this.#fs.open(this.path, 'write')
-    })
+    const fd = orDiskFailure(this.path, () => this.#open())
     this.#isDirty = true
     try {
-      this.#writeAll(pieces, sizeBytes)
+      this.#writeAll(fd, pieces, sizeBytes)
     } catch (error) {
-      this.#cutBack()
+      this.#cutBack(fd)
       throw error
     }
     this.#sizeBytes += sizeBytes
   }
 
-  #writeAll(pieces: readonly Uint8Array[], sizeBytes: number): void {
-    const fd = this.#fd!
+  #open(): number {
+    this.#fd ??= this.#fs.open(this.path, 'write')
+    return this.#fd
+  }
+
+  #writeAll(fd: number, pieces: readonly Uint8Array[], sizeBytes: number): void {
     const position = this.#sizeBytes
     orDiskFailure(this.path, () => {
       let written =
@@ -172,18 +229,18 @@ export class Segment {
     })
   }
 
-  /** Takes back a partial write. */
-  #cutBack(): void {
-    try {
-      this.#fs.truncate(this.#fd!, this.#sizeBytes)
-    } catch (error) {
-      throw new DiskFailure(`${this.path}: cannot take back a partial write`, { cause: error })
-    }
+  /** Takes back a partial write, durably: what comes in its place must not be mixed with it after a power cut. */
+  #cutBack(fd: number): void {
+    syncOrDie(this.path, () => {
+      this.#fs.truncate(fd, this.#sizeBytes)
+      this.#fs.sync(fd)
+    })
   }
 
   /** Notes a batch that was written, in its order. @param position of its first byte */
   note(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
-    this.#firstTimestamp ??= batch.maxTimestamp
+    this.#endOffset = batch.lastOffset + 1
+    if (position === 0) this.#firstTimestamp = batch.maxTimestamp
     if (batch.maxTimestamp > this.#maxTimestamp) {
       this.#maxTimestamp = batch.maxTimestamp
       this.#maxTimestampOffset = batch.lastOffset
@@ -196,14 +253,18 @@ export class Segment {
     this.#bytesSinceIndexEntry += batch.sizeBytes
   }
 
-  /** Lets readers see the index entries, once enough of them wait. Without room on the disk they wait on. */
+  /** Lets readers see the index entries, once enough of them wait. */
   saveIndexesIfDue(): void {
     if (this.#offsetIndex.file.isSaveDue) this.saveIndexes()
   }
 
+  /** Without room on the disk the entries wait on: they are hints. */
   saveIndexes(): void {
-    this.#offsetIndex.file.save()
-    this.#timeIndex.file.save()
+    try {
+      for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.save())
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+    }
   }
 
   /** @throws {DiskFailure} nothing that was written since the last sync is known to be durable */
@@ -219,9 +280,7 @@ export class Segment {
   seal(): void {
     this.sync()
     this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
-    for (const { file } of [this.#offsetIndex, this.#timeIndex]) {
-      orDiskFailure(file.path, () => file.seal())
-    }
+    for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.seal())
   }
 
   /** Frees the descriptor; the next write opens the file again. */

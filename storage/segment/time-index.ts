@@ -19,6 +19,11 @@ export class TimeIndex {
     this.#lastTimestamp = lastTimestamp
   }
 
+  /** Of the last entry, -1 when there is none. */
+  get lastTimestamp(): number {
+    return this.#lastTimestamp
+  }
+
   /** Does nothing unless `timestamp` (ms) is larger than that of every entry. @param offset last of the batch that holds it */
   appendIfLarger(timestamp: number, offset: number): void {
     if (timestamp <= this.#lastTimestamp) return

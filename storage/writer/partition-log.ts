@@ -2,6 +2,7 @@
 // segments, and knows what is durable. Offsets are dense: the next batch starts where the last one ended.
 // Writer thread. See docs/formats/segments.md
 
+import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import {
   crcMatches,
@@ -14,8 +15,11 @@ import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
-import { segmentFile } from '../layout.ts'
-import { type BatchFacts, Segment } from '../segment/segment.ts'
+import { DELETED_SUFFIX, segmentFile, segmentSuffixes } from '../layout.ts'
+import { writeEpochFile } from '../segment/epoch-file.ts'
+import { epochsFrom } from '../segment/epochs.ts'
+import { removeSegmentFiles } from '../segment/segment-files.ts'
+import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
 import type {
   Append,
   EpochStart,
@@ -26,6 +30,7 @@ import type {
   SegmentInfo,
   Slot,
 } from './commands.ts'
+import { checkpointLine, type LogCheckpoint } from './recovery-checkpoint.ts'
 import type { TurnReport } from './turn-report.ts'
 
 export interface PartitionLogDeps {
@@ -38,12 +43,12 @@ export interface PartitionLogDeps {
 /** What is on disk when a log is opened. */
 export interface LogStart {
   readonly logStartOffset: number
-  readonly logEndOffset: number
   /** Ascending, without the active one. */
-  readonly sealed: readonly SegmentInfo[]
+  readonly sealed: readonly SegmentStart[]
   readonly active: Segment
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
+  readonly cleanStart: boolean
 }
 
 /** An append that has its place, and is not yet written. */
@@ -59,7 +64,7 @@ export class PartitionLog {
   readonly directory: string
   config: LogConfig
   readonly #deps: PartitionLogDeps
-  #sealed: SegmentInfo[]
+  #sealed: SegmentStart[]
   #active: Segment
   #epochs: EpochStart[]
   #quarantined: Quarantined[]
@@ -72,6 +77,9 @@ export class PartitionLog {
   #staged: Staged[] = []
   #stagedBytes = 0
   #lastAppendTimeMs: number
+  #areEpochsSaved: boolean
+  /** The last one that was taken, while nothing has changed. */
+  #checkpointLine: string | undefined
 
   constructor(
     deps: PartitionLogDeps,
@@ -89,10 +97,11 @@ export class PartitionLog {
     this.#epochs = [...start.epochs]
     this.#quarantined = [...start.quarantined]
     this.#logStartOffset = start.logStartOffset
-    this.#nextOffset = start.logEndOffset
-    this.#writtenOffset = start.logEndOffset
-    this.#durableOffset = start.logEndOffset
+    this.#nextOffset = start.active.endOffset
+    this.#writtenOffset = start.active.endOffset
+    this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
+    this.#areEpochsSaved = start.cleanStart
     this.#lastAppendTimeMs = Math.max(...this.segments.map((segment) => segment.maxTimestamp))
   }
 
@@ -127,16 +136,25 @@ export class PartitionLog {
     }
   }
 
-  /** Up to where everything is durable, for the recovery checkpoint. */
-  get durable(): {
-    readonly offset: number
-    readonly segmentBaseOffset: number
-    readonly position: number
-  } {
+  /** What a later process may rely on, as of now, as a line of the recovery checkpoint. */
+  takeCheckpoint(): string {
+    this.#active.saveIndexes()
+    this.#saveEpochs()
+    this.#checkpointLine ??= checkpointLine(this.checkpoint(false))
+    return this.#checkpointLine
+  }
+
+  /** @param isClosed the log is closed in order, and will not be written before it is opened again */
+  checkpoint(isClosed: boolean): LogCheckpoint {
+    const active = this.#active.checkpoint
     return {
-      offset: this.#durableOffset,
-      segmentBaseOffset: this.#active.baseOffset,
-      position: this.#durableBytes,
+      directory: this.directory,
+      isClosed: isClosed && active !== undefined,
+      logStartOffset: this.#logStartOffset,
+      durableOffset: this.#durableOffset,
+      segments: active ? [...this.#sealed, active] : this.#sealed,
+      epochs: this.#epochs,
+      quarantined: this.#quarantined,
     }
   }
 
@@ -203,11 +221,10 @@ export class PartitionLog {
         this.config,
         this.#deps.clock.now(),
       )
-    if (!mustRoll()) return true
-    this.flush(report)
-    if (!mustRoll()) return true
     try {
-      this.#roll(report)
+      if (!mustRoll()) return true
+      this.flush(report)
+      if (mustRoll()) this.#roll(report)
       return true
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -228,6 +245,7 @@ export class PartitionLog {
     this.#active = next
     this.#durableOffset = this.#nextOffset
     this.#durableBytes = 0
+    this.#checkpointLine = undefined
     report.changed.add(this)
     report.rolled.push({ slot: this.slot, closed, activeBaseOffset: next.baseOffset })
   }
@@ -236,10 +254,7 @@ export class PartitionLog {
     try {
       return Segment.create(fs, this.#deps.path, nowMs, this.#nextOffset)
     } catch (error) {
-      for (const suffix of ['.log', '.index', '.timeindex'] as const) {
-        const half = join(this.#deps.path, segmentFile(this.#nextOffset, suffix))
-        if (fs.stat(half)) fs.removeFile(half)
-      }
+      removeSegmentFiles(fs, this.#deps.path, this.#nextOffset)
       throw error
     }
   }
@@ -266,8 +281,7 @@ export class PartitionLog {
     this.#writtenOffset = this.#nextOffset
     this.#active.saveIndexesIfDue()
     report.changed.add(this)
-    report.batchCount += staged.length
-    report.batchBytes += bytes
+    report.wrote(staged.length, bytes)
   }
 
   #noteWritten(each: Staged, report: TurnReport): void {
@@ -285,20 +299,76 @@ export class PartitionLog {
   /** Makes everything written durable. @throws {DiskFailure} */
   sync(): void {
     this.#active.sync()
+    if (this.#durableOffset === this.#writtenOffset) return
     this.#durableOffset = this.#writtenOffset
     this.#durableBytes = this.#active.sizeBytes
+    this.#checkpointLine = undefined
   }
 
-  /** Everything durable, files closed. */
-  close(): void {
+  /**
+   * Moves the log start up, in memory; durable with the next checkpoint. Nothing is staged.
+   *
+   * @returns base offsets of the segments that it leaves behind, their files still there
+   */
+  trim(logStartOffset: number): number[] {
+    if (logStartOffset <= this.#logStartOffset) return []
+    assert(logStartOffset <= this.#durableOffset, 'a log starts at or before its end')
+    this.#logStartOffset = logStartOffset
+    this.#epochs = epochsFrom(this.#epochs, logStartOffset)
+    this.#areEpochsSaved = false
+    this.#quarantined = this.#quarantined.filter(({ endOffset }) => endOffset > logStartOffset)
+    const kept = this.#sealed.findIndex(({ endOffset }) => endOffset > logStartOffset)
+    const dropped = this.#sealed.splice(0, kept < 0 ? this.#sealed.length : kept)
+    this.#checkpointLine = undefined
+    return dropped.map(({ baseOffset }) => baseOffset)
+  }
+
+  /** Puts segments that the log start has passed out of the way, durably. @returns the files that are left to remove */
+  discardSegments(baseOffsets: readonly number[]): string[] {
+    const { fs, path } = this.#deps
+    const discarded: string[] = []
+    for (const base of baseOffsets) {
+      for (const suffix of segmentSuffixes) {
+        const file = join(path, segmentFile(base, suffix))
+        if (!fs.stat(file)) continue
+        orDiskFailure(file, () => fs.rename(file, file + DELETED_SUFFIX))
+        discarded.push(file + DELETED_SUFFIX)
+      }
+    }
+    syncOrDie(path, () => fs.syncDirectory(path))
+    return discarded
+  }
+
+  /**
+   * Everything durable, files closed.
+   *
+   * @returns what the next process may rely on
+   */
+  close(): LogCheckpoint {
     this.sync()
-    this.#active.seal()
+    try {
+      this.#active.seal()
+    } catch (error) {
+      if (!isRefusal(error)) throw error // index entries that find no room are made anew at the next start
+    }
+    this.#saveEpochs()
     this.#active.release()
+    return this.checkpoint(true)
   }
 
   /** Gives up the file descriptor until the next write. */
   rest(): void {
-    this.#active.sync()
+    this.sync()
     this.#active.release()
+  }
+
+  #saveEpochs(): void {
+    if (this.#areEpochsSaved) return
+    try {
+      writeEpochFile(this.#deps.fs, this.#deps.path, this.#epochs)
+      this.#areEpochsSaved = true
+    } catch (error) {
+      if (!isRefusal(error)) throw error // our own source is the recovery checkpoint
+    }
   }
 }

@@ -14,6 +14,8 @@ export class TurnReport {
   dropped: TurnResult['dropped'][number][] = []
   batchCount = 0
   batchBytes = 0
+  /** Of the whole turn, said or not. */
+  turnBytes = 0
   #outcomes: Outcome[] = []
   /** Appends that are written, and answered once they are durable. */
   #written: Outcome[] = []
@@ -31,6 +33,12 @@ export class TurnReport {
 
   refuse(id: number, error: ErrorName, message: string): void {
     this.#outcomes.push({ id, error, message, baseOffset: -1, logAppendTimeMs: -1 })
+  }
+
+  wrote(batchCount: number, bytes: number): void {
+    this.batchCount += batchCount
+    this.batchBytes += bytes
+    this.turnBytes += bytes
   }
 
   /** @param durable answer only when a sync has gone well */

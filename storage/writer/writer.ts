@@ -1,16 +1,18 @@
 // LogWriter: the one that writes every log and index file, and renames and deletes them. It is given what waits, turn by
-// turn, and says once per turn what became of it; one sync per dirty file and turn, however many batches wait.
+// turn, and says once per turn what became of it.
 // Writer thread, or in-process in tests. See docs/decisions/0001-one-hop-out-one-back.md
 
 import { join } from 'node:path'
+import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
-import { DiskFailure, orDiskFailure, syncOrDie } from '../disk-failure.ts'
-import type { Fs } from '../fs.ts'
-import { deletedDirectory } from '../layout.ts'
+import { DiskFailure, isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
+import { errnoCode, type Fs } from '../fs.ts'
 import { recoverLog } from '../segment/recover.ts'
-import { Segment } from '../segment/segment.ts'
-import type { Command, Opened, OpenLog, Slot, TurnResult } from './commands.ts'
+import type { Command, LogConfig, Opened, OpenLog, Slot, TurnResult } from './commands.ts'
+import { DataDirectory } from './data-directory.ts'
+import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { PartitionLog } from './partition-log.ts'
+import type { LogCheckpoint } from './recovery-checkpoint.ts'
 import { TurnReport } from './turn-report.ts'
 
 export interface LogWriterDeps {
@@ -18,136 +20,243 @@ export interface LogWriterDeps {
   readonly clock: Clock
   /** Exists. */
   readonly dataDir: string
+  readonly openFilesMax?: number
+  /** Appended between two recovery checkpoints: what a start after a crash must read, at most. */
+  readonly checkpointBytes?: number
 }
 
-/** Where results go that cannot wait for the end of the turn. */
-export type ReportEarly = (result: TurnResult) => void
+interface Trim {
+  /** Of the command; undefined when it was refused: the next checkpoint makes it durable all the same. */
+  readonly id: number | undefined
+  readonly log: PartitionLog
+  /** Base offsets of the segments that are left behind. */
+  readonly dropped: readonly number[]
+}
+
+const OPEN_FILES_MAX = 500
+const CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 export class LogWriter {
   readonly #deps: LogWriterDeps
+  readonly #directory: DataDirectory
+  readonly #commit: GroupCommit
+  readonly #checkpointBytes: number
   readonly #logs = new Map<Slot, PartitionLog>()
+  #bytesSinceCheckpoint = 0
+  /** Log starts that moved, and wait for a checkpoint that says so. */
+  #trims: Trim[] = []
+  /** Why nothing is acknowledged any more. */
   #failure: string | undefined
 
   constructor(deps: LogWriterDeps) {
     this.#deps = deps
+    this.#directory = new DataDirectory(deps.fs, deps.dataDir)
+    this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
+    this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }
 
   /**
    * Does all that is asked, in order.
    *
-   * @param commands given; batches may be overwritten as soon as this returns
-   * @param reportEarly hears of appends that need not be durable, before a sync that others wait for
+   * @param commands given; their batches may be overwritten as soon as this returns
+   * @param reportEarly hears what need not wait for the end of the turn
    */
-  turn(commands: readonly Command[], reportEarly: ReportEarly = () => {}): TurnResult {
+  turn(commands: readonly Command[], reportEarly?: ReportEarly): TurnResult {
     const report = new TurnReport(this.#deps.clock)
-    const answered = new Set<number>()
-    const unanswered = () => commands.map(({ id }) => id).filter((id) => !answered.has(id))
-    if (this.#failure !== undefined) return report.takeFatal(this.#failure, unanswered())
-    try {
-      for (const command of commands) this.#run(command, report)
-      this.#commit(report, (result) => {
-        for (const { id } of result.outcomes) answered.add(id)
+    const unanswered = new Set(commands.map(({ id }) => id))
+    const early =
+      reportEarly &&
+      ((result: TurnResult) => {
+        for (const { id } of result.outcomes) unanswered.delete(id)
         reportEarly(result)
       })
+    if (this.#failure !== undefined) return report.takeFatal(this.#failure, unanswered)
+    try {
+      for (const command of commands) this.#run(command, report, early)
+      this.#commit.commit(report, early)
+      this.#finishTrims(report)
+      this.#tidy(report, early)
       return report.take()
     } catch (error) {
       if (!(error instanceof DiskFailure)) throw error
       this.#failure = error.message
-      return report.takeFatal(error.message, unanswered())
+      this.#directory.noteFailure(error.message)
+      return report.takeFatal(error.message, unanswered)
     }
   }
 
-  #run(command: Command, report: TurnReport): void {
+  #run(command: Command, report: TurnReport, early: ReportEarly | undefined): void {
     if (command.kind === 'append') {
       const log = this.#logs.get(command.slot)
-      if (log) {
-        report.touched.add(log)
-        log.stage(command, report)
-      } else report.refuse(command.id, 'NOT_LEADER_OR_FOLLOWER', `no open log ${command.slot}`)
-      return
+      if (!log) return report.refuse(command.id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+      report.touched.add(log)
+      return log.stage(command, report)
     }
-    this.#commit(report)
+    // The others are rare, and see everything before them on the disk.
+    this.#commit.commit(report, early)
+    if (command.kind !== 'trim') this.#finishTrims(report)
     switch (command.kind) {
       case 'open':
-        return report.done({ id: command.id, opened: command.logs.map((log) => this.#open(log)) })
-      case 'close':
-        this.#close()
-        return report.done({ id: command.id })
-      case 'configure': {
-        const log = this.#logs.get(command.slot)!
-        log.sync()
-        log.config = command.config
-        return report.done({ id: command.id })
-      }
-      case 'remove':
-        for (const slot of command.slots) {
-          const log = this.#logs.get(slot)!
-          log.close()
-          this.#logs.delete(slot)
-          this.#discard(log.directory)
-        }
-        return report.done({ id: command.id })
-      case 'discard':
-        for (const directory of command.directories) this.#discard(directory)
-        return report.done({ id: command.id })
+        return this.#open(command.id, command.logs, report)
       case 'trim':
-        return report.refuse(command.id, 'UNKNOWN_SERVER_ERROR', 'trim')
+        return this.#trim(command.id, command.slot, command.logStartOffset, report)
+      case 'configure':
+        return this.#configure(command.id, command.slot, command.config, report)
+      case 'remove':
+        return this.#remove(command.id, command.slots, report)
+      case 'discard':
+        this.#directory.discard(command.directories)
+        return report.done({ id: command.id })
+      case 'close':
+        return this.#close(command.id, command.clean, report)
     }
   }
 
-  #open({ slot, directory, config, create }: OpenLog): Opened {
+  #open(id: number, logs: readonly OpenLog[], report: TurnReport): void {
+    const opened: PartitionLog[] = []
+    try {
+      const created = logs.filter(({ create }) => create).map(({ directory }) => directory)
+      if (created.length > 0) this.#directory.discard(created)
+      const answers = logs.map((log) => this.#openLog(log, opened))
+      this.#directory.writeCheckpoint([...this.#logs.values(), ...opened])
+      for (const log of opened) this.#logs.set(log.slot, log)
+      report.done({ id, opened: answers })
+    } catch (error) {
+      const isUnexpected = errnoCode(error) === undefined && !(error instanceof KafkaError)
+      if (error instanceof DiskFailure || isUnexpected) throw error
+      for (const log of opened) this.#directory.checkpoint.keep(log.close())
+      report.refuse(id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+    }
+  }
+
+  /** @param opened gets the log before anything can fail that would leave it half open */
+  #openLog({ slot, directory, config }: OpenLog, opened: PartitionLog[]): Opened {
     const { fs, clock, dataDir } = this.#deps
     const path = join(dataDir, directory)
-    if (create) this.#discard(directory)
-    const isNew = !fs.stat(path)
-    if (isNew) this.#create(path)
-    const { truncatedBytes, ...start } = recoverLog(fs, clock, path, config)
+    const checkpoint = this.#directory.checkpoint.get(directory)
+    if (!fs.stat(path)) this.#makeDirectory(path, checkpoint)
+    const distrustsCache = this.#directory.hasFailed
+    const start = recoverLog({ fs, clock, path, config, checkpoint, distrustsCache })
     const log = new PartitionLog({ fs, clock, path }, slot, directory, config, start)
-    this.#logs.set(slot, log)
+    this.#directory.checkpoint.forget(directory)
+    opened.push(log)
     return {
       ...log.state,
       segments: log.segments,
       epochs: log.epochs,
       quarantined: log.quarantined,
-      truncatedBytes,
-      cleanStart: isNew,
+      truncatedBytes: start.truncatedBytes,
+      cleanStart: start.cleanStart,
     }
   }
 
-  #create(path: string): void {
-    const { fs, clock, dataDir } = this.#deps
-    orDiskFailure(path, () => {
-      fs.makeDirectory(path)
-      Segment.create(fs, path, clock.now(), 0)
-    })
-    syncOrDie(path, () => fs.syncDirectory(path))
-    syncOrDie(dataDir, () => fs.syncDirectory(dataDir))
-  }
-
-  #discard(directory: string): void {
+  #makeDirectory(path: string, checkpoint: LogCheckpoint | undefined): void {
     const { fs, dataDir } = this.#deps
-    const path = join(dataDir, directory)
-    if (!fs.stat(path)) return
-    let serial = 0
-    while (fs.stat(join(dataDir, deletedDirectory(directory, serial)))) serial++
-    fs.rename(path, join(dataDir, deletedDirectory(directory, serial)))
+    if (checkpoint && checkpoint.durableOffset > 0) {
+      const message = `${path} is gone, which held records up to ${checkpoint.durableOffset - 1}`
+      throw new KafkaError('KAFKA_STORAGE_ERROR', message)
+    }
+    orDiskFailure(path, () => fs.makeDirectory(path))
     syncOrDie(dataDir, () => fs.syncDirectory(dataDir))
-    fs.removeDirectory(join(dataDir, deletedDirectory(directory, serial)))
   }
 
-  /** Writes what is staged and makes durable what must be. */
-  #commit(report: TurnReport, reportEarly: ReportEarly = () => {}): void {
-    for (const log of report.touched) log.flush(report)
-    const dirty = [...report.touched].filter((log) => log.isSyncDue)
-    if (dirty.length > 0 && report.hasOutcomes) reportEarly(report.take())
-    report.timeSync(() => {
-      for (const log of dirty) log.sync()
-    })
-    report.commit()
+  #trim(id: number, slot: Slot, logStartOffset: number, report: TurnReport): void {
+    const log = this.#logs.get(slot)
+    if (!log) return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+    const { highWatermark } = log.state
+    if (logStartOffset > highWatermark) {
+      const message = `${log.directory} ends at ${highWatermark}, before ${logStartOffset}`
+      return report.refuse(id, 'OFFSET_OUT_OF_RANGE', message)
+    }
+    log.sync()
+    this.#trims.push({ id, log, dropped: log.trim(logStartOffset) })
+    report.changed.add(log)
   }
 
-  #close(): void {
-    for (const log of this.#logs.values()) log.close()
-    this.#logs.clear()
+  /** One checkpoint for all trims of a turn; only then may segments go. */
+  #finishTrims(report: TurnReport): void {
+    if (this.#trims.length === 0) return
+    try {
+      this.#directory.writeCheckpoint(this.#logs.values())
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      for (const { id } of this.#trims) {
+        if (id !== undefined) report.refuse(id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+      }
+      this.#trims = this.#trims.map((trim) => ({ ...trim, id: undefined }))
+      return
+    }
+    for (const { id, log, dropped } of this.#trims.splice(0)) {
+      if (dropped.length > 0) this.#directory.doom(log.discardSegments(dropped))
+      for (const baseOffset of dropped) report.dropped.push({ slot: log.slot, baseOffset })
+      if (id !== undefined) report.done({ id })
+    }
+  }
+
+  #configure(id: number, slot: Slot, config: LogConfig, report: TurnReport): void {
+    const log = this.#logs.get(slot)
+    if (!log) return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+    log.sync() // so that a change of the flush policy never moves the high watermark back
+    log.config = config
+    report.changed.add(log)
+    report.done({ id })
+  }
+
+  #remove(id: number, slots: readonly Slot[], report: TurnReport): void {
+    const logs = slots.flatMap((slot) => this.#logs.get(slot) ?? [])
+    for (const log of logs) {
+      this.#take(log).rest()
+      report.changed.delete(log)
+    }
+    this.#directory.discard(logs.map(({ directory }) => directory))
+    try {
+      this.#directory.writeCheckpoint(this.#logs.values())
+    } catch (error) {
+      if (!isRefusal(error)) throw error // a log of the same name cannot be made before the next one
+    }
+    report.done({ id })
+  }
+
+  #close(id: number, isClean: boolean, report: TurnReport): void {
+    for (const log of this.#logs.values()) {
+      this.#take(log)
+      if (!isClean) log.rest()
+      this.#directory.checkpoint.keep(isClean ? log.close() : log.checkpoint(false))
+    }
+    try {
+      this.#directory.writeCheckpoint([])
+      if (isClean) this.#directory.forgetFailure()
+      report.done({ id })
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      report.refuse(id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+    }
+  }
+
+  /** The log is not served any more. */
+  #take(log: PartitionLog): PartitionLog {
+    this.#logs.delete(log.slot)
+    this.#commit.forget(log)
+    this.#trims = this.#trims.filter((trim) => trim.log !== log)
+    return log
+  }
+
+  /** What nobody waits for. */
+  #tidy(report: TurnReport, early: ReportEarly | undefined): void {
+    this.#bytesSinceCheckpoint += report.turnBytes
+    const isCheckpointDue = this.#bytesSinceCheckpoint >= this.#checkpointBytes
+    if (!isCheckpointDue && !this.#directory.isTidyDue) return
+    early?.(report.take())
+    if (isCheckpointDue) this.#checkpointIfRoom()
+    this.#directory.tidy()
+  }
+
+  #checkpointIfRoom(): void {
+    this.#bytesSinceCheckpoint = 0
+    try {
+      this.#directory.writeCheckpoint(this.#logs.values())
+    } catch (error) {
+      if (!isRefusal(error)) throw error // a start after a crash then reads more
+    }
   }
 }

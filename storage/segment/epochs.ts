@@ -1,0 +1,25 @@
+// Which leader epoch wrote which offsets, as a short ascending list of where each began. Any thread.
+
+import type { EpochStart } from '../writer/commands.ts'
+
+/** @returns the epoch of the record at `offset`; undefined before the first one that is known */
+export function epochAt(epochs: readonly EpochStart[], offset: number): number | undefined {
+  return epochs.findLast(({ startOffset }) => startOffset <= offset)?.epoch
+}
+
+/** @returns the list with a new last epoch; epochs that wrote no record are forgotten */
+export function withEpoch(
+  epochs: readonly EpochStart[],
+  epoch: number,
+  startOffset: number,
+): EpochStart[] {
+  return [...epochs.filter((each) => each.startOffset < startOffset), { epoch, startOffset }]
+}
+
+/** @returns the list as it is when the log starts at `logStartOffset` */
+export function epochsFrom(epochs: readonly EpochStart[], logStartOffset: number): EpochStart[] {
+  const first = epochs.findLastIndex(({ startOffset }) => startOffset <= logStartOffset)
+  if (first < 0) return [...epochs]
+  const { epoch } = epochs[first]!
+  return [{ epoch, startOffset: logStartOffset }, ...epochs.slice(first + 1)]
+}

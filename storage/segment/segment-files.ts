@@ -1,0 +1,99 @@
+// The files of a partition's directory: which segments there are, and what is left of work that a crash broke off.
+// Writer thread, at start. See docs/formats/recovery.md
+
+import { join } from 'node:path'
+import { syncOrDie } from '../disk-failure.ts'
+import type { Fs } from '../fs.ts'
+import {
+  DELETED_SUFFIX,
+  parseSegmentFile,
+  segmentFile,
+  segmentSuffixes,
+  UNFINISHED_SUFFIX,
+} from '../layout.ts'
+import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './offset-index.ts'
+import type { SegmentStart } from './segment.ts'
+import { readTimeEntry, TIME_ENTRY_BYTES } from './time-index.ts'
+
+/** Written by a cleaner, not finished; and finished, but not yet in the place of what it was made from. */
+const CLEANED_SUFFIX = '.cleaned'
+const SWAP_SUFFIX = '.swap'
+
+/**
+ * Finishes or takes back what a crash broke off, and deletes what the log start has passed.
+ *
+ * @returns base offsets of the segments, ascending
+ */
+export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): number[] {
+  for (const { name } of fs.readDirectory(path)) {
+    if ([DELETED_SUFFIX, UNFINISHED_SUFFIX, CLEANED_SUFFIX].some((end) => name.endsWith(end))) {
+      fs.removeFile(join(path, name))
+    } else if (name.endsWith(SWAP_SUFFIX)) {
+      fs.rename(join(path, name), join(path, name.slice(0, -SWAP_SUFFIX.length)))
+    }
+  }
+  const files = fs.readDirectory(path).map(({ name }) => parseSegmentFile(name))
+  const basesWith = (suffix: string) =>
+    files.filter((file) => file?.suffix === suffix).map((file) => file!.baseOffset)
+  const bases = basesWith('.log').sort((a, b) => a - b)
+  const orphans = [...basesWith('.index'), ...basesWith('.timeindex')].filter(
+    (base) => !bases.includes(base),
+  )
+  const passed = bases.filter((_, i) => (bases[i + 1] ?? 0) > 0 && bases[i + 1]! <= logStartOffset)
+  for (const base of new Set([...orphans, ...passed])) removeSegmentFiles(fs, path, base)
+  return bases.filter((base) => !passed.includes(base))
+}
+
+/** Not durable until the directory is synced. */
+export function removeSegmentFiles(fs: Fs, path: string, baseOffset: number): void {
+  for (const suffix of segmentSuffixes) {
+    const file = join(path, segmentFile(baseOffset, suffix))
+    if (fs.stat(file)) fs.removeFile(file)
+  }
+  syncOrDie(path, () => fs.syncDirectory(path))
+}
+
+/**
+ * Do the index files hold what is expected of them? A cheap check, of sizes and last entries: readers check every entry that
+ * they use.
+ *
+ * @returns 'long' when there are entries behind the expected ones
+ */
+export function indexState(fs: Fs, path: string, segment: SegmentStart): 'sound' | 'long' | 'bad' {
+  const { baseOffset } = segment
+  const offsetFile = join(path, segmentFile(baseOffset, '.index'))
+  const timeFile = join(path, segmentFile(baseOffset, '.timeindex'))
+  const extras = [
+    entriesBehind(fs, offsetFile, OFFSET_ENTRY_BYTES, segment.offsetEntryCount, (entry) => {
+      const { lastOffset, position } = readOffsetEntry(entry, baseOffset)
+      return lastOffset >= baseOffset && position > 0 && position < segment.sizeBytes
+    }),
+    entriesBehind(fs, timeFile, TIME_ENTRY_BYTES, segment.timeEntryCount, (entry) => {
+      return readTimeEntry(entry, baseOffset).timestamp === segment.lastTimeEntryTimestamp
+    }),
+  ]
+  if (extras.includes(undefined)) return 'bad'
+  return extras.every((bytes) => bytes === 0) ? 'sound' : 'long'
+}
+
+/** @returns bytes behind the expected entries; undefined when those are not there */
+function entriesBehind(
+  fs: Fs,
+  file: string,
+  entryBytes: number,
+  expectedCount: number,
+  isSound: (lastEntry: Uint8Array) => boolean,
+): number | undefined {
+  const sizeBytes = fs.stat(file)?.sizeBytes ?? -1
+  const expectedBytes = expectedCount * entryBytes
+  if (sizeBytes < expectedBytes) return undefined
+  if (expectedCount === 0) return sizeBytes
+  const fd = fs.open(file, 'read')
+  try {
+    const entry = Buffer.alloc(entryBytes)
+    fs.read(fd, entry, expectedBytes - entryBytes)
+    return isSound(entry) ? sizeBytes - expectedBytes : undefined
+  } finally {
+    fs.close(fd)
+  }
+}

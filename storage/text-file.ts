@@ -1,0 +1,50 @@
+// Small text files that are replaced as a whole: old or new content, never a mix. Writer thread.
+
+import { join } from 'node:path'
+import { isRefusal, orDiskFailure, syncOrDie } from './disk-failure.ts'
+import type { Fs } from './fs.ts'
+import { UNFINISHED_SUFFIX } from './layout.ts'
+
+/** @returns undefined when there is no such file */
+export function readText(fs: Fs, path: string): string | undefined {
+  if (!fs.stat(path)) return undefined
+  const fd = fs.open(path, 'read')
+  try {
+    const bytes = Buffer.alloc(fs.sizeBytes(fd))
+    return bytes.toString('utf8', 0, fs.read(fd, bytes, 0))
+  } finally {
+    fs.close(fd)
+  }
+}
+
+/** @throws when the disk refuses: the old content stays; {DiskFailure} when it fails */
+export function replaceText(
+  fs: Fs,
+  directory: string,
+  name: string,
+  text: string,
+  { isDurable }: { readonly isDurable: boolean },
+): void {
+  const path = join(directory, name)
+  const unfinished = path + UNFINISHED_SUFFIX
+  try {
+    orDiskFailure(path, () => {
+      writeWhole(fs, unfinished, Buffer.from(text), isDurable)
+      fs.rename(unfinished, path)
+    })
+  } catch (error) {
+    if (isRefusal(error) && fs.stat(unfinished)) fs.removeFile(unfinished)
+    throw error
+  }
+  if (isDurable) syncOrDie(directory, () => fs.syncDirectory(directory))
+}
+
+function writeWhole(fs: Fs, path: string, bytes: Uint8Array, isDurable: boolean): void {
+  const fd = fs.open(path, 'replace')
+  try {
+    for (let at = 0; at < bytes.length;) at += fs.write(fd, bytes.subarray(at), at)
+    if (isDurable) syncOrDie(path, () => fs.sync(fd))
+  } finally {
+    fs.close(fd)
+  }
+}
