@@ -35,6 +35,8 @@ export class Accumulator {
   #crowded = new Set<TopicQueue>()
   /** Open batches, oldest first; since closed ones are skipped when their turn comes. */
   readonly #lingering = new Fifo<Batch>()
+  /** Batches without an outcome. */
+  readonly #live = new Set<Batch>()
   #lingerTimer: Timer | undefined
   #bytesUsed = 0
 
@@ -67,17 +69,32 @@ export class Accumulator {
   /** The batch is acknowledged or has failed: its room is free. */
   release(batch: Batch): void {
     this.#bytesUsed -= batch.bytesReserved
+    this.#live.delete(batch)
+    batch.onDone?.()
     if (this.#crowded.size === 0 || this.#isFull) return
     const crowded = this.#crowded
     this.#crowded = new Set()
     for (const queue of crowded) this.fill(queue)
   }
 
-  /** Nothing lingers any longer. */
-  flush(): void {
-    for (const { partitions } of this.#topics.values()) {
-      for (const queue of Object.values(partitions)) this.#makeDue(queue)
+  /** The batch goes on as two. */
+  replace(batch: Batch, halves: readonly Batch[]): void {
+    this.#live.delete(batch)
+    for (const half of halves) this.#live.add(half)
+    batch.onDone?.()
+  }
+
+  /** Sends what lingers; resolves when all that has been added by now is acknowledged or has failed. */
+  async flush(): Promise<void> {
+    const now = this.#options.clock.monotonic()
+    const waiting = Array.from(this.#topics.values()).flatMap((queue) => [...queue.waiting])
+    for (;;) {
+      const batches = Array.from(this.#live).filter(({ createdAt }) => createdAt <= now)
+      if (batches.length === 0) break
+      for (const { queue } of batches) this.#makeDue(queue)
+      await Promise.all(batches.map(done))
     }
+    await Promise.allSettled(waiting.map(({ settled }) => settled))
   }
 
   /** The next batch of a partition that was never sent and may be now. */
@@ -118,7 +135,7 @@ export class Accumulator {
       return false
     }
     const now = this.#options.clock.now()
-    while (send.next < send.records.length) {
+    while (send.next < send.recordCount) {
       if (this.#isFull) {
         this.#crowded.add(queue)
         return false
@@ -136,14 +153,14 @@ export class Accumulator {
     index: number,
     now: number,
   ): void {
-    const given = send.records[index]!
+    const given = send.recordAt(index)
     let record: NewRecord
     let partition: PartitionQueue
     try {
       record = encoded(send.topic, given, now)
       partition = queue.partition(this.#choose(queue, metadata, given, record.key))
     } catch (error) {
-      send.settle(index, error as KafkaError)
+      send.fail(index, error as KafkaError)
       return
     }
     const { open } = partition
@@ -187,6 +204,7 @@ export class Accumulator {
     const { clock, lingerMs } = this.#options
     const batch = new Batch(queue, clock.monotonic(), queue.recordCount, queue.bytesExpected)
     queue.open = batch
+    this.#live.add(batch)
     if (lingerMs <= 0) this.#makeDue(queue)
     else {
       this.#lingering.push(batch)
@@ -225,6 +243,16 @@ export class Accumulator {
       this.#lingering.shift()
     }
   }
+}
+
+function done(batch: Batch): Promise<void> {
+  return new Promise((resolve) => {
+    const { onDone } = batch
+    batch.onDone = () => {
+      onDone?.()
+      resolve()
+    }
+  })
 }
 
 /** @throws {KafkaError} INVALID_RECORD when a serde refuses */

@@ -91,61 +91,61 @@ export class PartitionQueue {
 /** One call of `send`: some of its records may still wait for room, others be acknowledged. */
 export class Send {
   readonly topic: Topic
-  readonly records: readonly ProducerRecord[]
+  readonly recordCount: number
   /** Index of the next record to go into a batch. */
   next = 0
   /** Called once every record is in a batch, or has failed. */
   onTaken: (() => void) | undefined
-  readonly #isSingle: boolean
-  readonly #onSettled: (send: Send) => void
-  readonly #results: (RecordAck | KafkaError)[] = []
+  readonly settled: Promise<RecordAck | RecordAck[]>
+  readonly #records: ProducerRecord | readonly ProducerRecord[]
+  /** By index; undefined for a single record, which needs none. */
+  readonly #results: (RecordAck | KafkaError)[] | undefined
   #unsettledCount: number
   #hasFailure = false
   #resolve!: (result: RecordAck | RecordAck[]) => void
   #reject!: (error: KafkaError) => void
-  readonly settled: Promise<RecordAck | RecordAck[]>
 
-  constructor(
-    topic: Topic,
-    records: ProducerRecord | readonly ProducerRecord[],
-    onSettled: (send: Send) => void,
-  ) {
+  constructor(topic: Topic, records: ProducerRecord | readonly ProducerRecord[]) {
     this.topic = topic
-    this.#isSingle = !Array.isArray(records)
-    this.records = this.#isSingle
-      ? [records as ProducerRecord]
-      : (records as readonly ProducerRecord[])
-    this.#unsettledCount = this.records.length
-    this.#onSettled = onSettled
+    this.#records = records
+    this.#results = Array.isArray(records) ? [] : undefined
+    this.recordCount = Array.isArray(records) ? records.length : 1
+    this.#unsettledCount = this.recordCount
     this.settled = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    if (this.records.length === 0) this.#finish()
+    if (this.recordCount === 0) this.#resolve([])
   }
 
-  settle(index: number, result: RecordAck | KafkaError): void {
-    this.#results[index] = result
-    if (result instanceof KafkaError) this.#hasFailure = true
-    if (--this.#unsettledCount === 0) this.#finish()
+  recordAt(index: number): ProducerRecord {
+    return this.#results === undefined
+      ? (this.#records as ProducerRecord)
+      : (this.#records as readonly ProducerRecord[])[index]!
+  }
+
+  acknowledge(index: number, ack: RecordAck): void {
+    if (this.#results === undefined) return this.#resolve(ack)
+    this.#results[index] = ack
+    if (--this.#unsettledCount === 0) this.#finish(this.#results)
+  }
+
+  fail(index: number, error: KafkaError): void {
+    if (this.#results === undefined) return this.#reject(error)
+    this.#results[index] = error
+    this.#hasFailure = true
+    if (--this.#unsettledCount === 0) this.#finish(this.#results)
   }
 
   /** Fails what is in no batch yet. */
   failRest(error: KafkaError): void {
-    while (this.next < this.records.length) this.settle(this.next++, error)
+    while (this.next < this.recordCount) this.fail(this.next++, error)
     this.onTaken?.()
   }
 
-  #finish(): void {
-    this.#onSettled(this)
-    if (!this.#hasFailure)
-      this.#resolve(
-        this.#isSingle ? (this.#results[0] as RecordAck) : (this.#results as RecordAck[]),
-      )
-    else
-      this.#reject(
-        this.#isSingle ? (this.#results[0] as KafkaError) : new PartialError(this.#results),
-      )
+  #finish(results: readonly (RecordAck | KafkaError)[]): void {
+    if (this.#hasFailure) this.#reject(new PartialError(results))
+    else this.#resolve(results as RecordAck[])
   }
 }
 
@@ -164,6 +164,8 @@ export class Batch {
   baseSequence = -1
   /** What the last attempt failed with. */
   lastError: KafkaError | undefined
+  /** Called when all its records have been acknowledged or have failed. */
+  onDone: (() => void) | undefined
   /** Its linger is over, or somebody flushes: send it as it is. */
   isDue = false
   readonly #sends: Send[] = []
@@ -258,12 +260,12 @@ export class Batch {
     for (let i = 0; i < this.#sends.length; i++) {
       const offset = baseOffset < 0 ? -1 : baseOffset + i
       const timestamp = logAppendTimeMs < 0 ? this.#timestamps[i]! : logAppendTimeMs
-      this.#sends[i]!.settle(this.#indexes[i]!, { topic, partition, offset, timestamp })
+      this.#sends[i]!.acknowledge(this.#indexes[i]!, { topic, partition, offset, timestamp })
     }
   }
 
   fail(error: KafkaError): void {
-    for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.settle(this.#indexes[i]!, error)
+    for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.fail(this.#indexes[i]!, error)
   }
 }
 

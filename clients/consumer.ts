@@ -199,7 +199,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
         ? this.#nextLater()
         : Promise.resolve({ done: false, value: record })
     } catch (error) {
-      return Promise.reject(error as Error)
+      return rejected(error)
     }
   }
 
@@ -396,6 +396,10 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     tracing.end.publish(this.#traced)
     this.#traced = undefined
   }
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error
 }
 
 const DONE = { done: true, value: undefined } as const

@@ -15,6 +15,10 @@ export class Fifo<T> {
     this.#items.push(item)
   }
 
+  *[Symbol.iterator](): Iterator<T> {
+    for (let at = this.#head; at < this.#items.length; at++) yield this.#items[at] as T
+  }
+
   peek(): T | undefined {
     return this.#items[this.#head]
   }

@@ -51,9 +51,6 @@ export class Producer implements AsyncDisposable {
   readonly #deliveryTimeoutMs: number
   readonly #autoCreateTopics: boolean
   readonly #onClose: (self: Producer) => void
-  /** Sends without an outcome, oldest first. */
-  readonly #unsettled = new Set<Send>()
-  readonly #onSettled = (send: Send): void => void this.#unsettled.delete(send)
   #closing: Promise<void> | undefined
 
   /** @internal Use `client.producer()`. */
@@ -119,14 +116,7 @@ export class Producer implements AsyncDisposable {
 
   /** Sends what lingers; resolves when everything sent so far is acknowledged or has failed. */
   async flush(options: CallOptions = {}): Promise<void> {
-    const call = this.#cluster.call({ timeoutMs: Infinity, ...options })
-    const sends = Array.from(this.#unsettled) // those of now
-    for (const send of sends) {
-      while (this.#unsettled.has(send)) {
-        this.#accumulator.flush()
-        await call.wait(send.settled.then(noop, noop))
-      }
-    }
+    await this.#cluster.call({ timeoutMs: Infinity, ...options }).wait(this.#accumulator.flush())
   }
 
   /**
@@ -137,7 +127,7 @@ export class Producer implements AsyncDisposable {
     const write = (records: ProducerRecord[], done: (error?: Error | null) => void): void => {
       const send = this.#begin(topic, records)
       send.settled.catch((error: Error) => stream.destroy(error))
-      if (send.next === send.records.length) done()
+      if (send.next === send.recordCount) done()
       else send.onTaken = done
     }
     const stream = new Writable({
@@ -177,12 +167,9 @@ export class Producer implements AsyncDisposable {
   }
 
   #begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
-    const send = new Send(topicOf(topic), records, this.#onSettled)
+    const send = new Send(topicOf(topic), records)
     if (this.#closing !== undefined) send.failRest(closedError())
-    else {
-      this.#unsettled.add(send)
-      this.#accumulator.add(send)
-    }
+    else this.#accumulator.add(send)
     return send
   }
 
@@ -205,5 +192,3 @@ export class Producer implements AsyncDisposable {
 function closedError(): KafkaError {
   return new KafkaError('INVALID_REQUEST', 'the producer is closed')
 }
-
-function noop(): void {}

@@ -336,7 +336,9 @@ export class Sender {
       BATCH_BYTES_MIN,
       Math.min(queue.topic.batchBytes, batch.sizeBytes) >>> 1,
     )
-    for (const half of batch.split(this.#options.compression, queue.identity)) this.#retry(half)
+    const halves = batch.split(this.#options.compression, queue.identity)
+    this.#accumulator.replace(batch, halves)
+    for (const half of halves) this.#retry(half)
   }
 
   #loseCount(queue: PartitionQueue, code: ErrorName): void {
