@@ -63,9 +63,10 @@ let loadedPackr: Packr | undefined
 
 /** Loaded on first use: it takes a third of a short command's start. */
 function packr(): Packr {
-  loadedPackr ??= new (require('msgpackr') as typeof import('msgpackr')).Packr({
-    useRecords: false,
-  })
+  if (loadedPackr === undefined) {
+    const { Packr } = require('msgpackr') as typeof import('msgpackr')
+    loadedPackr = new Packr({ useRecords: false })
+  }
   return loadedPackr
 }
 
