@@ -1,0 +1,94 @@
+// Appends through the whole broker: librdkafka produces records of 100 bytes in batches of three sizes, with the disk
+// synced before each answer and without.
+
+import { join } from 'node:path'
+import { BrokerProcess } from './broker-process.ts'
+import { kcat, writeRecordLines } from './kcat.ts'
+import { median, type Bench, type Row } from './report.ts'
+import { WireClient } from './wire-client.ts'
+
+const RECORD_BYTES = 100
+const RECORD_COUNT = 2_500_000
+const RUNS = 3
+const GIB = 2 ** 30
+const CPU_SECONDS_PER_GIB_WANTED = 1.2
+
+const batchSizes: [name: string, bytes: number][] = [
+  ['16 KiB', 16 * 1024],
+  ['64 KiB', 64 * 1024],
+  ['1 MiB', 1024 * 1024],
+]
+const policies: [name: string, policy: string][] = [
+  ['synced', 'fsync'],
+  ['flush.policy=os', 'os'],
+]
+
+export const append: Bench = {
+  name: 'append',
+  title: `librdkafka produces ${RUNS} x ${RECORD_COUNT} records of ${RECORD_BYTES} bytes, acks=all, 1 partition`,
+
+  async *run(dir) {
+    const lines = join(dir, 'lines')
+    writeRecordLines(lines, RECORD_COUNT, RECORD_BYTES)
+    for (const [policyName, policy] of policies) {
+      for (const [sizeName, batchBytes] of batchSizes) {
+        const dataDir = join(dir, `${policy}-${batchBytes}`)
+        yield await measure(`${sizeName}, ${policyName}`, dataDir, lines, batchBytes, policy)
+      }
+    }
+  },
+}
+
+async function measure(
+  title: string,
+  dataDir: string,
+  lines: string,
+  batchBytes: number,
+  policy: string,
+): Promise<Row> {
+  await using broker = await BrokerProcess.start(dataDir)
+  using client = await WireClient.connect(broker.bootstrap)
+  const seconds: number[] = []
+  let cpuSeconds = 0
+  for (let run = 0; run < RUNS; run++) {
+    const topic = `append-${run}`
+    await client.createTopic(topic, {
+      'flush.policy': policy,
+      'max.message.bytes': `${2 * batchBytes}`,
+    })
+    const before = broker.usage()
+    seconds.push(await produceLines(broker.bootstrap, topic, lines, batchBytes))
+    cpuSeconds += broker.usage().cpuSeconds - before.cpuSeconds
+    const endOffset = await client.endOffset(topic)
+    if (endOffset !== RECORD_COUNT)
+      throw new Error(`${endOffset} records of ${RECORD_COUNT} arrived`)
+  }
+  const bytes = RECORD_COUNT * RECORD_BYTES
+  const wanted = batchBytes === 64 * 1024 ? { atMost: CPU_SECONDS_PER_GIB_WANTED } : {}
+  return {
+    title,
+    figures: [
+      { name: '', value: bytes / 1e6 / median(seconds), unit: 'MB/s' },
+      { name: '', value: RECORD_COUNT / 1000 / median(seconds), unit: 'k records/s' },
+      { name: 'broker', value: cpuSeconds, unit: 'CPU-s' },
+      { name: '', value: cpuSeconds / ((RUNS * bytes) / GIB), unit: 'CPU-s/GiB', ...wanted },
+    ],
+  }
+}
+
+/** @returns seconds from start to the last acknowledgement, kcat's own start included */
+export function produceLines(
+  bootstrap: string,
+  topic: string,
+  path: string,
+  batchBytes: number,
+): Promise<number> {
+  return kcat(bootstrap, ['-P', '-t', topic, '-p', '0', '-l', path], {
+    'batch.size': batchBytes,
+    'batch.num.messages': 1_000_000,
+    'message.max.bytes': Math.max(1_000_000, 2 * batchBytes),
+    'linger.ms': 20,
+    'queue.buffering.max.messages': 1_000_000,
+    'queue.buffering.max.kbytes': 256 * 1024,
+  })
+}

@@ -1,0 +1,68 @@
+// The least client there is: requests over one socket, answers in order. It measures the broker, not itself.
+
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { createTopics } from '../protocol/api/19_create_topics.ts'
+import { listOffsets } from '../protocol/api/02_list_offsets.ts'
+import { decode } from '../protocol/compile.ts'
+import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../protocol/frame.ts'
+import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
+import { Reader } from '../protocol/wire.ts'
+
+const FRAME_BYTES_MAX = 256 * 1024 * 1024
+
+export class WireClient implements Disposable {
+  readonly #socket: Socket
+  readonly #waiting: ((frame: Buffer) => void)[] = []
+  #correlationId = 0
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    const cutter = new FrameCutter(FRAME_BYTES_MAX)
+    socket.on('data', (chunk) => cutter.push(chunk, (frame) => this.#waiting.shift()!(frame)))
+  }
+
+  static async connect(bootstrap: string): Promise<WireClient> {
+    const [host, port] = bootstrap.split(':')
+    const socket = connect({ host: host!, port: Number(port), noDelay: true })
+    await once(socket, 'connect')
+    return new WireClient(socket)
+  }
+
+  /** @returns byte fields borrowed from the socket's chunk: valid until the next turn */
+  call<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    request: RequestInput<A>,
+  ): Promise<ResponseOf<A>> {
+    const chunks = encodeRequestFrame(api, version, this.#correlationId++, 'bench', request)
+    this.#socket.cork()
+    for (const chunk of chunks) this.#socket.write(chunk)
+    this.#socket.uncork()
+    return new Promise((resolve) => {
+      this.#waiting.push((frame) => {
+        const reader = new Reader(frame)
+        readResponseHeader(reader, api, version)
+        resolve(decode(api.response, version, reader) as ResponseOf<A>)
+      })
+    })
+  }
+
+  async createTopic(name: string, config: Readonly<Record<string, string>>): Promise<void> {
+    const configs = Object.entries(config).map(([name, value]) => ({ name, value }))
+    const topics = [{ name, numPartitions: 1, replicationFactor: 1, configs }]
+    const [topic] = (await this.call(createTopics, 5, { topics })).topics
+    if (topic?.errorCode !== 0)
+      throw new Error(`topic ${name}: error ${topic?.errorCode}, ${topic?.errorMessage}`)
+  }
+
+  async endOffset(name: string): Promise<number> {
+    const topics = [{ name, partitions: [{ partitionIndex: 0, timestamp: -1 }] }]
+    const [topic] = (await this.call(listOffsets, 5, { topics })).topics
+    return topic!.partitions[0]!.offset
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy()
+  }
+}
