@@ -1,9 +1,18 @@
-// Every API that has a table, sorted by key. What a broker advertises depends on its handlers, not on this list.
+// Every API that has a table. What a broker advertises depends on its handlers, not on these lists. Any thread.
 
 import { produce } from './api/00_produce.ts'
 import { fetch } from './api/01_fetch.ts'
 import { listOffsets } from './api/02_list_offsets.ts'
 import { metadata } from './api/03_metadata.ts'
+import { offsetCommit } from './api/08_offset_commit.ts'
+import { offsetFetch } from './api/09_offset_fetch.ts'
+import { findCoordinator } from './api/10_find_coordinator.ts'
+import { joinGroup } from './api/11_join_group.ts'
+import { heartbeat } from './api/12_heartbeat.ts'
+import { leaveGroup } from './api/13_leave_group.ts'
+import { syncGroup } from './api/14_sync_group.ts'
+import { describeGroups } from './api/15_describe_groups.ts'
+import { listGroups } from './api/16_list_groups.ts'
 import { apiVersions } from './api/18_api_versions.ts'
 import { createTopics } from './api/19_create_topics.ts'
 import { deleteTopics } from './api/20_delete_topics.ts'
@@ -12,9 +21,12 @@ import { initProducerId } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpoch } from './api/23_offset_for_leader_epoch.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
+import { deleteGroups } from './api/42_delete_groups.ts'
+import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import type { Api } from './schema.ts'
 
+/** Those that the broker serves, sorted by key. */
 export const apis: readonly Api[] = [
   produce,
   fetch,
@@ -31,7 +43,22 @@ export const apis: readonly Api[] = [
   describeCluster,
 ]
 
-const byKey = new Map(apis.map((api) => [api.key, api]))
+/** Those that only have tables so far, consumer groups, sorted by key. */
+export const unservedApis: readonly Api[] = [
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  deleteGroups,
+  offsetDelete,
+]
+
+const byKey = new Map([...apis, ...unservedApis].map((api) => [api.key, api]))
 
 /** @returns undefined for a key that has no table */
 export function apiByKey(key: number): Api | undefined {

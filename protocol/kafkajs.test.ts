@@ -1,12 +1,18 @@
-// Our frames against kafkajs, which encodes and decodes by hand: an implementation that shares nothing with the tables.
+// Our frames against those of kafkajs, for every API and version that it has.
 
-import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
-import t from 'tap'
 import { produce } from './api/00_produce.ts'
 import { fetch } from './api/01_fetch.ts'
 import { listOffsets } from './api/02_list_offsets.ts'
 import { metadata } from './api/03_metadata.ts'
+import { offsetCommit } from './api/08_offset_commit.ts'
+import { offsetFetch } from './api/09_offset_fetch.ts'
+import { findCoordinator } from './api/10_find_coordinator.ts'
+import { joinGroup } from './api/11_join_group.ts'
+import { heartbeat } from './api/12_heartbeat.ts'
+import { leaveGroup } from './api/13_leave_group.ts'
+import { syncGroup } from './api/14_sync_group.ts'
+import { describeGroups } from './api/15_describe_groups.ts'
+import { listGroups } from './api/16_list_groups.ts'
 import { apiVersions } from './api/18_api_versions.ts'
 import { createTopics } from './api/19_create_topics.ts'
 import { deleteTopics } from './api/20_delete_topics.ts'
@@ -14,69 +20,8 @@ import { deleteRecords } from './api/21_delete_records.ts'
 import { initProducerId } from './api/22_init_producer_id.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
-import { decode } from './compile.ts'
-import {
-  encodeRequestFrame,
-  encodeResponseFrame,
-  readRequestHeader,
-  skipHeaderTags,
-} from './frame.ts'
-import { includes, type Api, type RequestInput, type ResponseInput } from './schema.ts'
-import { Reader } from './wire.ts'
-
-const require = createRequire(import.meta.url)
-const kafkajsFrame = require('kafkajs/src/protocol/request')
-
-interface Case<A extends Api<any, any>> {
-  /** Left out where kafkajs adds what the test cannot know: the header of a record batch. */
-  readonly request?: RequestInput<A>
-  /** The same in kafkajs' words. */
-  readonly kafkajsRequest: object
-  readonly response: ResponseInput<A>
-  /** What kafkajs must find in every version, and in its last one. */
-  readonly found: object
-  readonly foundInLast?: object
-}
-
-function compare<A extends Api<any, any>>(api: A, folder: string, one: Case<A>): void {
-  const kafkajs = require(`kafkajs/src/protocol/requests/${folder}`)
-  const versions = (kafkajs.versions as string[])
-    .map(Number)
-    .filter((version) => includes(api.versions, version))
-  const last = versions.at(-1)
-  t.test(`${api.name} ${versions[0]} to ${last} is what kafkajs writes and reads`, async (t) => {
-    t.ok(versions.length > 0)
-    for (const version of versions) {
-      const { request, response } = kafkajs.protocol({ version })(one.kafkajsRequest)
-      const frame = await kafkajsFrame({ correlationId: 77, clientId: 'me', request })
-      const theirs: Buffer = frame.buffer
-      t.equal(
-        hex(encodeRequestFrame(api, version, 77, 'me', one.request ?? decoded(theirs))),
-        hex([theirs]),
-      )
-      t.equal(hex(encodeRequestFrame(api, version, 77, 'me', decoded(theirs))), hex([theirs]))
-
-      const answer = Buffer.concat(encodeResponseFrame(api, version, 77, one.response))
-      t.same([answer.readInt32BE(0), answer.readInt32BE(4)], [answer.length - 4, 77])
-      const found = await response.decode(answer.subarray(8))
-      t.match(found, one.found, `response ${version}`)
-      if (version === last) t.match(found, one.foundInLast ?? {}, `response ${version}`)
-    }
-  })
-
-  function decoded(frame: Buffer): RequestInput<A> {
-    const reader = new Reader(frame.subarray(4))
-    const { apiVersion } = readRequestHeader(reader)
-    skipHeaderTags(reader, api, apiVersion)
-    const request = decode(api.request, apiVersion, reader)
-    assert.equal(reader.remaining, 0)
-    return request as RequestInput<A>
-  }
-}
-
-function hex(chunks: readonly Uint8Array[]): string {
-  return Buffer.concat(chunks).toString('hex')
-}
+import { deleteGroups } from './api/42_delete_groups.ts'
+import { compare } from './testing/kafkajs.ts'
 
 compare(produce, 'produce', {
   kafkajsRequest: {
@@ -408,4 +353,206 @@ compare(createPartitions, 'createPartitions', {
   response: { throttleTimeMs: 9, results: [{ name: 'logs', errorCode: 37, errorMessage: 'no' }] },
   found: { topicErrors: [{ topic: 'logs', errorCode: 37, errorMessage: 'no' }] },
   foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(offsetCommit, 'offsetCommit', {
+  request: {
+    groupId: 'g',
+    generationIdOrMemberEpoch: 4,
+    memberId: 'm',
+    retentionTimeMs: 9,
+    topics: [
+      {
+        name: 'logs',
+        partitions: [{ partitionIndex: 3, committedOffset: 5, committedMetadata: 'x' }],
+      },
+    ],
+  },
+  kafkajsRequest: {
+    groupId: 'g',
+    groupGenerationId: 4,
+    memberId: 'm',
+    retentionTime: 9,
+    topics: [{ topic: 'logs', partitions: [{ partition: 3, offset: '5', metadata: 'x' }] }],
+  },
+  response: {
+    throttleTimeMs: 9,
+    topics: [{ name: 'logs', partitions: [{ partitionIndex: 3, errorCode: 22 }] }],
+  },
+  found: { responses: [{ topic: 'logs', partitions: [{ partition: 3, errorCode: 22 }] }] },
+  foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(offsetFetch, 'offsetFetch', {
+  request: { groupId: 'g', topics: [{ name: 'logs', partitionIndexes: [3] }] },
+  kafkajsRequest: { groupId: 'g', topics: [{ topic: 'logs', partitions: [{ partition: 3 }] }] },
+  response: {
+    throttleTimeMs: 9,
+    topics: [
+      {
+        name: 'logs',
+        partitions: [{ partitionIndex: 3, committedOffset: 5, metadata: 'x', errorCode: 0 }],
+      },
+    ],
+    errorCode: 16,
+  },
+  found: {
+    responses: [
+      { topic: 'logs', partitions: [{ partition: 3, offset: '5', metadata: 'x', errorCode: 0 }] },
+    ],
+  },
+  foundInLast: { errorCode: 16, clientSideThrottleTime: 9 },
+})
+
+compare(findCoordinator, 'findCoordinator', {
+  request: { key: 'g', keyType: 0 },
+  kafkajsRequest: { groupId: 'g' },
+  response: {
+    throttleTimeMs: 9,
+    errorCode: 0,
+    errorMessage: 'no',
+    nodeId: 1,
+    host: 'h',
+    port: 9092,
+  },
+  found: { errorCode: 0, coordinator: { nodeId: 1, host: 'h', port: 9092 } },
+  foundInLast: { errorMessage: 'no', clientSideThrottleTime: 9 },
+})
+
+compare(joinGroup, 'joinGroup', {
+  request: {
+    groupId: 'g',
+    sessionTimeoutMs: 10,
+    rebalanceTimeoutMs: 20,
+    memberId: 'm',
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: Buffer.of(0xab) }],
+  },
+  kafkajsRequest: {
+    groupId: 'g',
+    sessionTimeout: 10,
+    rebalanceTimeout: 20,
+    memberId: 'm',
+    protocolType: 'consumer',
+    groupProtocols: [{ name: 'range', metadata: Buffer.of(0xab) }],
+  },
+  response: {
+    throttleTimeMs: 9,
+    errorCode: 0,
+    generationId: 4,
+    protocolName: 'range',
+    leader: 'm',
+    memberId: 'n',
+    members: [{ memberId: 'm', groupInstanceId: 'i', metadata: Buffer.of(0xab) }],
+  },
+  found: {
+    errorCode: 0,
+    generationId: 4,
+    groupProtocol: 'range',
+    leaderId: 'm',
+    memberId: 'n',
+    members: [{ memberId: 'm', memberMetadata: Buffer.of(0xab) }],
+  },
+  foundInLast: { members: [{ groupInstanceId: 'i' }], clientSideThrottleTime: 9 },
+})
+
+compare(heartbeat, 'heartbeat', {
+  request: { groupId: 'g', generationId: 4, memberId: 'm', groupInstanceId: 'i' },
+  kafkajsRequest: { groupId: 'g', groupGenerationId: 4, memberId: 'm', groupInstanceId: 'i' },
+  response: { throttleTimeMs: 9, errorCode: 27 },
+  found: { errorCode: 27 },
+  foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(leaveGroup, 'leaveGroup', {
+  request: { groupId: 'g', memberId: 'm', members: [{ memberId: 'm', groupInstanceId: 'i' }] },
+  kafkajsRequest: { groupId: 'g', memberId: 'm', groupInstanceId: 'i' },
+  response: {
+    throttleTimeMs: 9,
+    errorCode: 0,
+    members: [{ memberId: 'm', groupInstanceId: 'i', errorCode: 25 }],
+  },
+  found: { errorCode: 0 },
+  foundInLast: {
+    members: [{ memberId: 'm', groupInstanceId: 'i', errorCode: 25 }],
+    clientSideThrottleTime: 9,
+  },
+})
+
+compare(syncGroup, 'syncGroup', {
+  request: {
+    groupId: 'g',
+    generationId: 4,
+    memberId: 'm',
+    assignments: [{ memberId: 'm', assignment: Buffer.of(0xcd) }],
+  },
+  kafkajsRequest: {
+    groupId: 'g',
+    generationId: 4,
+    memberId: 'm',
+    groupAssignment: [{ memberId: 'm', memberAssignment: Buffer.of(0xcd) }],
+  },
+  response: { throttleTimeMs: 9, errorCode: 0, assignment: Buffer.of(0xcd) },
+  found: { errorCode: 0, memberAssignment: Buffer.of(0xcd) },
+  foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(describeGroups, 'describeGroups', {
+  request: { groups: ['g'] },
+  kafkajsRequest: { groupIds: ['g'] },
+  response: {
+    throttleTimeMs: 9,
+    groups: [
+      {
+        errorCode: 0,
+        groupId: 'g',
+        groupState: 'Stable',
+        protocolType: 'consumer',
+        protocolData: 'range',
+        members: [
+          {
+            memberId: 'm',
+            clientId: 'c',
+            clientHost: '/h',
+            memberMetadata: Buffer.of(0xab),
+            memberAssignment: Buffer.of(0xcd),
+          },
+        ],
+      },
+    ],
+  },
+  found: {
+    groups: [
+      {
+        errorCode: 0,
+        groupId: 'g',
+        state: 'Stable',
+        protocolType: 'consumer',
+        protocol: 'range',
+        members: [
+          { memberId: 'm', clientId: 'c', clientHost: '/h', memberAssignment: Buffer.of(0xcd) },
+        ],
+      },
+    ],
+  },
+  foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(listGroups, 'listGroups', {
+  request: {},
+  kafkajsRequest: {},
+  response: {
+    throttleTimeMs: 9,
+    errorCode: 0,
+    groups: [{ groupId: 'g', protocolType: 'consumer' }],
+  },
+  found: { errorCode: 0, groups: [{ groupId: 'g', protocolType: 'consumer' }] },
+  foundInLast: { clientSideThrottleTime: 9 },
+})
+
+compare(deleteGroups, 'deleteGroups', {
+  request: { groupsNames: ['g', 'h'] },
+  kafkajsRequest: ['g', 'h'],
+  response: { throttleTimeMs: 9, results: [{ groupId: 'g', errorCode: 68 }] },
+  found: { results: [{ groupId: 'g', errorCode: 68 }], throttleTimeMs: 9 },
 })

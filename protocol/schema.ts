@@ -151,6 +151,22 @@ export interface Message<S extends Shape> {
   readonly flexible: VersionRange
 }
 
+/** A message that is no request or response: one that lies in a field of another. */
+export function message<S extends Shape>(table: {
+  readonly name: string
+  readonly versions: VersionText
+  readonly flexible: VersionText
+  readonly fields: S
+}): Message<S> {
+  const { name, fields } = table
+  return {
+    name,
+    fields,
+    versions: versionRange(table.versions),
+    flexible: versionRange(table.flexible),
+  }
+}
+
 export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
   readonly key: number
   readonly name: string

@@ -1,0 +1,88 @@
+// What members of a classic group tell each other inside JoinGroup and SyncGroup: subscriptions and assignments.
+// Any thread. An int16 version, then the message; a version later than ours is read as ours, which it extends.
+
+import { decode, encode } from './compile.ts'
+import { KafkaError } from './errors.ts'
+import {
+  array,
+  bytes,
+  int32,
+  message,
+  string,
+  type Decoded,
+  type Encoded,
+  type Message,
+} from './schema.ts'
+import { Reader, Writer } from './wire.ts'
+
+const topicPartitions = array({ topic: string, partitions: array(int32) })
+
+/** v1 ownedPartitions (KIP-429); v2 generationId (KIP-792); v3 rackId (KIP-881). */
+export const consumerSubscription = message({
+  name: 'ConsumerProtocolSubscription',
+  versions: '0-3',
+  flexible: 'none',
+  fields: {
+    topics: array(string),
+    userData: bytes.orNull().default(null),
+    ownedPartitions: topicPartitions.in('1+').default([]),
+    generationId: int32.in('2+').default(-1),
+    rackId: string.orNull().in('3+').default(null),
+  },
+})
+export type ConsumerSubscription = Decoded<typeof consumerSubscription>
+
+/** The same in all versions. */
+export const consumerAssignment = message({
+  name: 'ConsumerProtocolAssignment',
+  versions: '0-3',
+  flexible: 'none',
+  fields: {
+    assignedPartitions: topicPartitions,
+    userData: bytes.orNull().default(null),
+  },
+})
+export type ConsumerAssignment = Decoded<typeof consumerAssignment>
+
+/** @throws {KafkaError} INVALID_REQUEST when the bytes are no subscription; `userData` is borrowed */
+export function decodeSubscription(from: Uint8Array): ConsumerSubscription {
+  return decodeVersioned(consumerSubscription, from)
+}
+
+export function encodeSubscription(
+  subscription: Encoded<typeof consumerSubscription>,
+  version = 3,
+): Buffer {
+  return encodeVersioned(consumerSubscription, subscription, version)
+}
+
+/** No bytes at all are no partitions. @throws {KafkaError} INVALID_REQUEST; `userData` is borrowed */
+export function decodeAssignment(from: Uint8Array): ConsumerAssignment {
+  if (from.length === 0) return { assignedPartitions: [], userData: null }
+  return decodeVersioned(consumerAssignment, from)
+}
+
+export function encodeAssignment(
+  assignment: Encoded<typeof consumerAssignment>,
+  version = 3,
+): Buffer {
+  return encodeVersioned(consumerAssignment, assignment, version)
+}
+
+function decodeVersioned<M extends Message<any>>(table: M, from: Uint8Array): Decoded<M> {
+  const reader = new Reader(from)
+  const version = reader.int16()
+  if (version < 0) throw new KafkaError('INVALID_REQUEST', `${table.name} version ${version}`)
+  return decode(table, Math.min(version, table.versions.to), reader)
+}
+
+function encodeVersioned<M extends Message<any>>(
+  table: M,
+  value: Encoded<M>,
+  version: number,
+): Buffer {
+  const writer = new Writer()
+  writer.int16(version)
+  encode(table, version, writer, value)
+  return Buffer.concat(writer.chunks())
+}
