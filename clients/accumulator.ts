@@ -37,6 +37,8 @@ export class Accumulator {
   readonly #lingering = new Fifo<Batch>()
   /** Batches without an outcome. */
   readonly #live = new Set<Batch>()
+  /** Flushes under way. */
+  #flushCount = 0
   #lingerTimer: Timer | undefined
   #bytesUsed = 0
 
@@ -57,6 +59,7 @@ export class Accumulator {
     for (let send = queue.waiting.peek(); send !== undefined; send = queue.waiting.peek()) {
       if (!this.#take(queue, send)) return
       queue.waiting.shift()
+      send.onTaken?.()
     }
   }
 
@@ -84,17 +87,22 @@ export class Accumulator {
     batch.onDone?.()
   }
 
-  /** Sends what lingers; resolves when all that has been added by now is acknowledged or has failed. */
+  /** Nothing lingers until all that has been added by now is acknowledged or has failed. */
   async flush(): Promise<void> {
-    const now = this.#options.clock.monotonic()
     const waiting = Array.from(this.#topics.values()).flatMap((queue) => [...queue.waiting])
-    for (;;) {
-      const batches = Array.from(this.#live).filter(({ createdAt }) => createdAt <= now)
-      if (batches.length === 0) break
-      for (const { queue } of batches) this.#makeDue(queue)
-      await Promise.all(batches.map(done))
+    this.#flushCount++
+    try {
+      for (const { queue } of this.#live) this.#makeDue(queue)
+      await Promise.all(waiting.map(taken))
+      const now = this.#options.clock.monotonic()
+      for (;;) {
+        const batches = Array.from(this.#live).filter(({ createdAt }) => createdAt <= now)
+        if (batches.length === 0) return
+        await Promise.all(batches.map(done))
+      }
+    } finally {
+      this.#flushCount--
     }
-    await Promise.allSettled(waiting.map(({ settled }) => settled))
   }
 
   /** The next batch of a partition that was never sent and may be now. */
@@ -142,7 +150,6 @@ export class Accumulator {
       }
       this.#append(queue, metadata, send, send.next++, now)
     }
-    send.onTaken?.()
     return true
   }
 
@@ -205,7 +212,7 @@ export class Accumulator {
     const batch = new Batch(queue, clock.monotonic(), queue.recordCount, queue.bytesExpected)
     queue.open = batch
     this.#live.add(batch)
-    if (lingerMs <= 0) this.#makeDue(queue)
+    if (lingerMs <= 0 || this.#flushCount > 0) this.#makeDue(queue)
     else {
       this.#lingering.push(batch)
       if (this.#lingerTimer === undefined) this.#lingerUntil(batch.createdAt + lingerMs)
@@ -243,6 +250,16 @@ export class Accumulator {
       this.#lingering.shift()
     }
   }
+}
+
+function taken(send: Send): Promise<void> {
+  return new Promise((resolve) => {
+    const { onTaken } = send
+    send.onTaken = () => {
+      onTaken?.()
+      resolve()
+    }
+  })
 }
 
 function done(batch: Batch): Promise<void> {

@@ -1,0 +1,334 @@
+// FakeBroker: a broker in memory that does as a test says, for what a real one rarely does. One node, real bytes.
+// It checks the sequences of idempotent producers as Kafka does, so that order and repetitions show.
+
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { produce } from '../../protocol/api/00_produce.ts'
+import { fetch } from '../../protocol/api/01_fetch.ts'
+import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
+import { metadata } from '../../protocol/api/03_metadata.ts'
+import { apiVersions } from '../../protocol/api/18_api_versions.ts'
+import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
+import { apiByKey, apis } from '../../protocol/apis.ts'
+import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
+import { stampBatch, type BatchHeader } from '../../protocol/batch/header.ts'
+import { decode } from '../../protocol/compile.ts'
+import { errorCode, type ErrorName } from '../../protocol/errors.ts'
+import {
+  encodeResponseFrame,
+  FrameCutter,
+  readRequestHeader,
+  skipHeaderTags,
+} from '../../protocol/frame.ts'
+import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
+import { Reader } from '../../protocol/wire.ts'
+
+/** What a handler makes of a request: an answer, none at all, or the end of the connection. */
+export type Reply<A extends Api<any, any>> = ResponseInput<A> | 'silence' | 'hangUp'
+export type Handler<A extends Api<any, any>> = (
+  request: RequestOf<A>,
+  version: number,
+) => Reply<A> | Promise<Reply<A>>
+
+/** One partition: its batches, and the last batches of each producer. */
+export interface FakeLog {
+  readonly batches: Uint8Array[]
+  startOffset: number
+  endOffset: number
+  readonly producers: Map<number, { epoch: number; nextSequence: number; recent: Recent[] }>
+}
+
+interface Recent {
+  readonly sequence: number
+  readonly baseOffset: number
+}
+
+const NODE_ID = 1
+
+export class FakeBroker implements AsyncDisposable {
+  /** Topic -> its partitions. */
+  readonly topics = new Map<string, FakeLog[]>()
+  readonly ids = new Map<string, string>()
+  /** Every request that came, in order. */
+  readonly requests: { readonly api: string; readonly version: number; readonly request: any }[] =
+    []
+  /** Caps what ApiVersions offers, by API name. */
+  readonly versionsMax = new Map<string, number>()
+  leader = NODE_ID
+  producerIds = 1000
+  readonly #sockets = new Set<Socket>()
+  readonly #scripts = new Map<number, Handler<any>[]>()
+  readonly #defaults = new Map<number, Handler<any>>()
+  readonly #server: Server
+  #port = 0
+
+  private constructor() {
+    this.#server = createServer((socket) => this.#accept(socket))
+    this.#default(apiVersions, () => this.#offer())
+    this.#default(metadata, (request) => this.#metadata(request))
+    this.#default(initProducerId, () => ({
+      errorCode: 0,
+      producerId: this.producerIds++,
+      producerEpoch: 0,
+    }))
+    this.#default(produce, (request, version) => this.produce(request, version))
+    this.#default(fetch, (request, version) => this.#fetch(request, version))
+    this.#default(listOffsets, (request) => this.#listOffsets(request))
+  }
+
+  static async start(): Promise<FakeBroker> {
+    const broker = new FakeBroker()
+    await broker.listen()
+    return broker
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
+  createTopic(name: string, partitions = 1): FakeLog[] {
+    const logs = Array.from({ length: partitions }, () => ({
+      batches: [],
+      startOffset: 0,
+      endOffset: 0,
+      producers: new Map(),
+    }))
+    this.topics.set(name, logs)
+    this.ids.set(name, Buffer.from(name.padEnd(16, '.').slice(0, 16)).toString('base64url'))
+    return logs
+  }
+
+  /** The next requests of this API are answered so, one handler each. */
+  next<A extends Api<any, any>>(api: A, ...handlers: Handler<A>[]): void {
+    const scripts = this.#scripts.get(api.key) ?? []
+    scripts.push(...handlers)
+    this.#scripts.set(api.key, scripts)
+  }
+
+  /** Requests of this API, as far as they have come. */
+  seen<A extends Api<any, any>>(
+    api: A,
+  ): { readonly version: number; readonly request: RequestOf<A> }[] {
+    return this.requests.filter((each) => each.api === api.name)
+  }
+
+  /** Offset and value of every record of a partition. */
+  values(topic: string, partition = 0): string[] {
+    const { batches } = this.topics.get(topic)![partition]!
+    return batches.flatMap((bytes) =>
+      [...batchesOf(bytes)].flatMap(({ at, header }) =>
+        [...recordsOf(bytes, at, header, { decompressedBytesMax: 1e9 })].map(({ value }) =>
+          String(value),
+        ),
+      ),
+    )
+  }
+
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Gone, as after a kill; `listen` brings it back on the same port. */
+  async stop(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    this.hangUp()
+    await closed
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve))
+    this.#port = (this.#server.address() as AddressInfo).port
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Appends as Kafka would, repetitions and gaps checked. */
+  produce(request: RequestOf<typeof produce>, version = 9): ResponseInput<typeof produce> {
+    const topics = request.topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map(({ index, records }) => {
+        const log = this.topics.get(version >= 13 ? this.#nameOf(topic.topicId) : topic.name)?.[
+          index
+        ]
+        if (log === undefined) return refusal(index, 'UNKNOWN_TOPIC_OR_PARTITION')
+        return { index, ...append(log, Buffer.from(records!)) }
+      }),
+    }))
+    return { topics }
+  }
+
+  #default<A extends Api<any, any>>(api: A, handler: Handler<A>): void {
+    this.#defaults.set(api.key, handler)
+  }
+
+  #accept(socket: Socket): void {
+    const cutter = new FrameCutter(1e8)
+    let answered = Promise.resolve()
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      cutter.push(chunk, (frame) => {
+        const bytes = Buffer.from(frame)
+        answered = answered.then(() => this.#answer(socket, bytes))
+      })
+    })
+  }
+
+  async #answer(socket: Socket, frame: Buffer): Promise<void> {
+    const reader = new Reader(frame)
+    const { apiKey, apiVersion: version, correlationId } = readRequestHeader(reader)
+    const api = apiByKey(apiKey)!
+    const isHandshake = apiKey === apiVersions.key // whose version may be one that nobody here can read
+    let request: any = {}
+    if (!isHandshake) {
+      skipHeaderTags(reader, api, version)
+      request = decode(api.request, version, reader)
+      this.requests.push({ api: api.name, version, request })
+    }
+    const handler = this.#scripts.get(apiKey)?.shift() ?? this.#defaults.get(apiKey)!
+    const reply = await handler(request, version)
+    if (reply === 'hangUp') socket.destroy()
+    else if (reply !== 'silence' && request.acks !== 0) {
+      const answered = isHandshake && reply.errorCode !== 0 ? 0 : version
+      for (const chunk of encodeResponseFrame(api, answered, correlationId, reply))
+        socket.write(chunk)
+    }
+  }
+
+  #offer(): ResponseInput<typeof apiVersions> {
+    const apiKeys = apis.map(({ key, name, advertised }) => ({
+      apiKey: key,
+      minVersion: advertised.from,
+      maxVersion: this.versionsMax.get(name) ?? advertised.to,
+    }))
+    return { errorCode: 0, apiKeys }
+  }
+
+  #nameOf(id: string): string {
+    return [...this.ids].find(([, each]) => each === id)?.[0] ?? ''
+  }
+
+  #metadata({ topics }: RequestOf<typeof metadata>): ResponseInput<typeof metadata> {
+    const names = topics?.map(({ name }) => name!) ?? [...this.topics.keys()]
+    return {
+      brokers: [{ nodeId: NODE_ID, host: '127.0.0.1', port: this.#port }],
+      clusterId: 'fake',
+      controllerId: NODE_ID,
+      topics: names.map((name) => ({
+        name,
+        topicId: this.ids.get(name) ?? undefined,
+        errorCode: this.topics.has(name) ? 0 : errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+        partitions: (this.topics.get(name) ?? []).map((_, partitionIndex) => ({
+          errorCode: 0,
+          partitionIndex,
+          leaderId: this.leader,
+          replicaNodes: [NODE_ID],
+          isrNodes: [NODE_ID],
+        })),
+      })),
+    }
+  }
+
+  #fetch(
+    request: RequestOf<typeof fetch>,
+    version: number,
+  ): ResponseInput<typeof fetch> | Promise<ResponseInput<typeof fetch>> {
+    let bytes = 0
+    const responses = request.topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map(({ partition, fetchOffset }) => {
+        const log = this.topics.get(version >= 13 ? this.#nameOf(topic.topicId) : topic.topic)?.[
+          partition
+        ]
+        const answer =
+          log === undefined ? fetchRefusal('UNKNOWN_TOPIC_OR_PARTITION') : read(log, fetchOffset)
+        bytes += answer.records.length + answer.errorCode
+        return { partitionIndex: partition, ...answer }
+      }),
+    }))
+    if (bytes > 0 || request.maxWaitMs === 0) return { responses }
+    return new Promise((resolve) =>
+      setTimeout(() => resolve({ responses }), Math.min(request.maxWaitMs, 20)),
+    )
+  }
+
+  #listOffsets({ topics }: RequestOf<typeof listOffsets>): ResponseInput<typeof listOffsets> {
+    return {
+      topics: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex, timestamp }) => {
+          const log = this.topics.get(name)![partitionIndex]!
+          const offset = timestamp === -2 ? log.startOffset : timestamp === -1 ? log.endOffset : -1
+          return { partitionIndex, errorCode: 0, offset }
+        }),
+      })),
+    }
+  }
+}
+
+/** A Produce answer that refuses a partition. */
+export function refusal(index: number, name: ErrorName) {
+  return { index, errorCode: errorCode(name), baseOffset: -1 }
+}
+
+function fetchRefusal(name: ErrorName) {
+  return {
+    errorCode: errorCode(name),
+    highWatermark: -1,
+    abortedTransactions: null,
+    records: Buffer.alloc(0),
+  }
+}
+
+function append(log: FakeLog, bytes: Buffer): { errorCode: number; baseOffset: number } {
+  const [batch] = batchesOf(bytes)
+  const { header } = batch!
+  const verdict = header.producerId < 0 ? undefined : checkSequence(log, header)
+  if (verdict !== undefined) return verdict
+  const baseOffset = log.endOffset
+  stampBatch(bytes, 0, baseOffset, 0)
+  log.batches.push(bytes)
+  log.endOffset += header.lastOffsetDelta + 1
+  log.producers.get(header.producerId)?.recent.push({ sequence: header.baseSequence, baseOffset })
+  return { errorCode: 0, baseOffset }
+}
+
+/** @returns the answer when nothing is to be appended */
+function checkSequence(
+  log: FakeLog,
+  header: BatchHeader,
+): { errorCode: number; baseOffset: number } | undefined {
+  const { producerId, producerEpoch, baseSequence, recordCount } = header
+  const known = log.producers.get(producerId)
+  if (known === undefined || producerEpoch > known.epoch) {
+    if (known !== undefined && baseSequence !== 0) return refusal(0, 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+    log.producers.set(producerId, {
+      epoch: producerEpoch,
+      nextSequence: baseSequence + recordCount,
+      recent: [],
+    })
+    return undefined
+  }
+  if (producerEpoch < known.epoch) return refusal(0, 'INVALID_PRODUCER_EPOCH')
+  const repeated = known.recent.slice(-5).find(({ sequence }) => sequence === baseSequence)
+  if (repeated !== undefined) return { errorCode: 0, baseOffset: repeated.baseOffset }
+  if (baseSequence !== known.nextSequence) return refusal(0, 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+  known.nextSequence += recordCount
+  return undefined
+}
+
+function read(log: FakeLog, offset: number) {
+  if (offset < log.startOffset || offset > log.endOffset) return fetchRefusal('OFFSET_OUT_OF_RANGE')
+  const batches = log.batches.filter((bytes) => {
+    const [batch] = batchesOf(bytes)
+    return batch!.header.baseOffset + batch!.header.lastOffsetDelta >= offset
+  })
+  return {
+    errorCode: 0,
+    highWatermark: log.endOffset,
+    abortedTransactions: null,
+    records: Buffer.concat(batches),
+  }
+}
