@@ -1,19 +1,26 @@
-// Closing: undoes what was opened, in reverse, also when only half of it could be opened. Any thread.
+// Closing: what was opened, closed in reverse, also when only half of it could be opened. Any thread.
+
+type Close = () => void | PromiseLike<void>
 
 export class Closing {
-  readonly #steps: (() => void | Promise<void>)[] = []
+  readonly #closes: Close[] = []
+  #closed: Promise<void> | undefined
 
-  /** @param step runs once, before those that were added earlier */
-  add(step: () => void | Promise<void>): void {
-    this.#steps.push(step)
+  add(close: Close): void {
+    this.#closes.push(close)
   }
 
-  /** Idempotent. Every step runs. @throws what the first failing step threw */
-  async close(): Promise<void> {
+  /** Closes everything, also after one failed, and then throws the first failure. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll()
+    return this.#closed
+  }
+
+  async #closeAll(): Promise<void> {
     const failures: unknown[] = []
-    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
+    for (const close of this.#closes.reverse()) {
       try {
-        await step()
+        await close()
       } catch (error) {
         failures.push(error)
       }

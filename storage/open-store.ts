@@ -136,6 +136,8 @@ class OpenedStore implements Store {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#producerIds = new ProducerIds(parts.table)
+    parts.closing.add(() => parts.client.finish())
+    parts.closing.add(() => parts.table.saveView())
   }
 
   get clusterId(): string {
@@ -209,11 +211,8 @@ class OpenedStore implements Store {
     return this.#parts.fs.freeBytes(this.#parts.dataDir)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { client, closing, table } = this.#parts
-    closing.add(() => client.finish())
-    closing.add(() => table.saveView())
-    await closing.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#parts.closing.close()
   }
 }
 
