@@ -38,6 +38,10 @@ export class FileCache {
     }
   }
 
+  sizeBytes(path: string): number {
+    return this.#fs.sizeBytes(this.#use(path).fd)
+  }
+
   /** Closes every file whose path starts with `prefix`: a directory and its separator, or one segment. */
   forget(prefix: string): void {
     for (const [path, file] of this.#files) {

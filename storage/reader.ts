@@ -3,7 +3,7 @@
 // never stalls the loop; both by the same code, a generator that yields what it wants (`Reading`).
 
 import { strict as assert } from 'node:assert'
-import { BATCH_OVERHEAD_BYTES, int32At } from '../protocol/batch/header.ts'
+import { BATCH_OVERHEAD_BYTES } from '../protocol/batch/header.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import {
   BatchWalk,
@@ -19,6 +19,7 @@ import {
 import { BufferPool } from './buffer-pool.ts'
 import { FileCache } from './file-cache.ts'
 import { errnoCode, type Fs } from './fs.ts'
+import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './segment/offset-index.ts'
 import type { ReadResult } from './store.ts'
 
 /** One read gives at most this, unless a single batch is larger. */
@@ -31,7 +32,8 @@ const SYNC_READS_MAX = 64
 const LOCATE_BYTES = 16 * 1024
 const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
 
-const OFFSET_ENTRY_BYTES = 8
+/** Index entries that are read at once when the search is down to so many. */
+const ENTRIES_A_READ = 512
 
 /** Nothing in it, and nothing to give back. */
 const emptyRead: ReadResult = { bytes: new Uint8Array(0), release() {} }
@@ -217,22 +219,17 @@ export class LogReader {
   *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
     const { segment, startPosition, endPosition } = extent
     const index = { path: `${segment.path}.index`, entryBytes: OFFSET_ENTRY_BYTES, isCold }
-    const entry = yield* this.lastEntry(
-      extent,
-      index,
-      (bytes) => segment.baseOffset + int32At(bytes, 0) <= offset,
-    )
-    if (!entry) return startPosition
-    const entryOffset = segment.baseOffset + int32At(entry, 0)
-    const position = int32At(entry, 4)
-    if (entryOffset < extent.startOffset) return startPosition
+    const parse = (bytes: Buffer) => readOffsetEntry(bytes, segment.baseOffset)
+    const bytes = yield* this.lastEntry(index, (entry) => parse(entry).lastOffset <= offset)
+    if (!bytes) return startPosition
+    const { lastOffset, position } = parse(bytes)
+    if (lastOffset < extent.startOffset) return startPosition
     if (position >= startPosition && position < endPosition) {
-      const found = yield* this.batchAt(extent, position, isCold)
-      if (found && found.baseOffset <= entryOffset && entryOffset <= found.lastOffset)
-        return position
+      const batch = yield* this.batchAt(extent, position, isCold)
+      if (batch?.lastOffset === lastOffset) return position
     }
     this.#warn(
-      `${index.path}: no batch with offset ${entryOffset} at ${position}; the entry is passed over`,
+      `${index.path}: no batch at ${position} ends at offset ${lastOffset}; the entry is passed over`,
     )
     return startPosition
   }
@@ -250,40 +247,46 @@ export class LogReader {
     }
   }
 
-  /**
-   * Binary search in an index file for the last entry for which `isBefore` holds.
-   *
-   * @returns undefined when there is none, or no index
-   */
-  *lastEntry(
-    extent: Extent,
-    index: { path: string; entryBytes: number; isCold: boolean },
+  /** The last entry of an index file for which `isBefore` holds; undefined when there is none, or no index that can be read. */
+  *lastEntry(index: IndexFile, isBefore: (entry: Buffer) => boolean): Reading<Buffer | undefined> {
+    try {
+      return yield* this.#searchIndex(index, isBefore)
+    } catch (error) {
+      if (errnoCode(error) !== 'ENOENT') this.#warn(`${index.path}: ${String(error)}; passed over`)
+      return undefined
+    }
+  }
+
+  *#searchIndex(
+    index: IndexFile,
     isBefore: (entry: Buffer) => boolean,
   ): Reading<Buffer | undefined> {
     const { path, entryBytes, isCold } = index
-    const entry = Buffer.alloc(entryBytes)
-    let found: Buffer | undefined
+    const block = Buffer.alloc(entryBytes * ENTRIES_A_READ)
     let low = 0
-    let high = Math.ceil(extent.endPosition / BATCH_OVERHEAD_BYTES) // there are at most as many entries as batches
-    while (low < high) {
+    let high = Math.floor(this.#files.sizeBytes(path) / entryBytes)
+    while (high - low > ENTRIES_A_READ) {
       const middle = (low + high) >>> 1
-      let count: number
-      try {
-        count = yield { path, into: entry, position: middle * entryBytes, isCold }
-      } catch (error) {
-        if (errnoCode(error) === 'ENOENT') return undefined
-        throw error
-      }
-      const isEntry = count === entryBytes && (middle === 0 || entry.some((byte) => byte !== 0))
-      if (isEntry && isBefore(entry)) {
-        found = Buffer.from(entry)
-        low = middle + 1
-      } else {
-        high = middle
-      }
+      const into = block.subarray(0, entryBytes)
+      yield* readFully({ path, into, position: middle * entryBytes, isCold })
+      if (isBefore(into)) low = middle
+      else high = middle
     }
-    return found
+    const into = block.subarray(0, (high - low) * entryBytes)
+    yield* readFully({ path, into, position: low * entryBytes, isCold })
+    for (let at = into.length - entryBytes; at >= 0; at -= entryBytes) {
+      const entry = into.subarray(at, at + entryBytes)
+      if (isBefore(entry)) return entry
+    }
+    return undefined
   }
+}
+
+interface IndexFile {
+  readonly path: string
+  readonly entryBytes: number
+  /** Hardly in the page cache. */
+  readonly isCold: boolean
 }
 
 /** Is the batch that holds `offset` likely to be in the page cache? */

@@ -1,7 +1,7 @@
 // Finds records by their time: time index, then batch headers, then the records themselves. Network thread.
 // Records may lie in any order of time; offsets before the log start and past the high watermark do not count.
 
-import { readBatchHeader, int32At, int64At } from '../protocol/batch/header.ts'
+import { readBatchHeader } from '../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
@@ -14,9 +14,9 @@ import {
   type ReadableLog,
 } from './batch-walk.ts'
 import { isHot, type LogReader } from './reader.ts'
+import { readTimeEntry, TIME_ENTRY_BYTES } from './segment/time-index.ts'
 import type { OffsetAndTimestamp } from './store.ts'
 
-const TIME_ENTRY_BYTES = 12
 /** Read at a time to look at many headers. */
 const WALK_BYTES = 64 * 1024
 /** A batch that inflates to more is answered for as a whole: by its base offset. */
@@ -144,11 +144,12 @@ function* timeEntryBefore(
 ): Reading<{ readonly position: number } | undefined> {
   const isCold = !isHot(log, extent, log.logStartOffset)
   const index = { path: `${extent.segment.path}.timeindex`, entryBytes: TIME_ENTRY_BYTES, isCold }
-  const entry = yield* reader.lastEntry(extent, index, (bytes) => int64At(bytes, 0) < timestamp)
-  if (!entry) return undefined
-  const offset = extent.segment.baseOffset + int32At(entry, 8)
-  if (offset < extent.startOffset || offset >= extent.endOffset) return undefined
-  const position = yield* reader.locate(log, extent, offset)
+  const parse = (bytes: Buffer) => readTimeEntry(bytes, extent.segment.baseOffset)
+  const bytes = yield* reader.lastEntry(index, (entry) => parse(entry).timestamp < timestamp)
+  if (!bytes) return undefined
+  const entry = parse(bytes)
+  if (entry.offset < extent.startOffset || entry.offset >= extent.endOffset) return undefined
+  const position = yield* reader.locate(log, extent, entry.offset)
   const batch = yield* reader.batchAt(extent, position, isCold)
-  return batch?.maxTimestamp === int64At(entry, 0) ? { position } : undefined
+  return batch?.maxTimestamp === entry.timestamp ? { position } : undefined
 }

@@ -1,0 +1,72 @@
+// What tests of a store share: directories that go away, batches with known records, and what was read as records. Tests only.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BatchBuilder } from '../../protocol/batch/build.ts'
+import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
+import type { Codec } from '../../protocol/compression/index.ts'
+import { Offset } from '../../protocol/ids.ts'
+import type { Log, Store } from '../store.ts'
+
+export interface TestRecord {
+  readonly value: string
+  readonly timestamp?: number
+}
+
+export interface ReadRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly value: string | undefined
+}
+
+/** A new directory, removed at the end of the test. */
+export function tempDirectory(t: { teardown(step: () => void): void }): string {
+  const path = mkdtempSync(join(tmpdir(), 'millrace-store-'))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+export function batchOf(records: readonly TestRecord[], codec: Codec = 'none'): Uint8Array {
+  const builder = new BatchBuilder()
+  for (const { value, timestamp = 0 } of records) {
+    builder.append({ timestamp, key: null, value: Buffer.from(value) })
+  }
+  return builder.finish({ codec })
+}
+
+/** Appends one record a value, each in a batch of its own, and waits until they are durable. */
+export async function appendValues(
+  store: Store,
+  log: Log,
+  values: readonly string[],
+): Promise<void> {
+  const outcomes = await Promise.all(
+    values.map((value) => store.append(log, batchOf([{ value }]), -1)),
+  )
+  for (const { error, message } of outcomes) if (error) throw new Error(`${error}: ${message}`)
+}
+
+export function recordsIn(bytes: Uint8Array): ReadRecord[] {
+  return Array.from(batchesOf(bytes)).flatMap(({ at, header }) =>
+    Array.from(
+      recordsOf(bytes, at, header, { decompressedBytesMax: 1024 * 1024 }),
+      ({ offset, timestamp, value }) => ({ offset, timestamp, value: value?.toString() }),
+    ),
+  )
+}
+
+/** Every visible record from `offset` on, read as a consumer reads. */
+export async function readRecords(
+  log: Log,
+  offset: number,
+  bytesMax = 64 * 1024,
+): Promise<ReadRecord[]> {
+  const records: ReadRecord[] = []
+  for (let next = offset; next < log.highWatermark; next = records.at(-1)!.offset + 1) {
+    const read = await log.read(Offset(next), bytesMax, true)
+    records.push(...recordsIn(read.bytes).filter((record) => record.offset >= next))
+    read.release()
+  }
+  return records
+}
