@@ -59,43 +59,48 @@ export class Views {
   async openSealed(name: string): Promise<View | undefined> {
     const isSealed = this.#seal !== undefined && this.#seal === this.#sealOfFile()
     this.#seal = undefined
-    return this.#env || isSealed ? this.#open(name) : undefined
+    return this.#env || isSealed ? this.#orBreak(() => this.#open(name)) : undefined
   }
 
   /** An empty view; undefined when LMDB refuses. */
   async create(name: string): Promise<View | undefined> {
-    if (!this.#env) this.#removeFiles()
-    const view = await this.#open(name)
-    view?.clear()
-    return view
+    return this.#orBreak(async () => {
+      if (!this.#env) this.#removeFiles()
+      const view = await this.#open(name)
+      view.clear()
+      return view
+    })
   }
 
   /** Leaves views that the next start can believe, unless one of them missed a change. */
   async close(): Promise<void> {
-    if (!this.#env) return
-    try {
-      await this.#env.committed
-      await this.#env.close()
-    } catch (error) {
-      this.#break(error)
-    }
+    const env = this.#env
+    if (!env) return
     this.#env = undefined
-    if (!this.#isBroken) this.#writeSeal()
+    await this.#orBreak(async () => {
+      await env.committed
+      await env.close()
+      if (!this.#isBroken) this.#writeSeal()
+    })
   }
 
-  async #open(name: string): Promise<View | undefined> {
+  async #open(name: string): Promise<View> {
+    const { open } = await import('lmdb') // takes 60 ms and more, which small brokers need not pay
+    this.#env ??= open({
+      path: this.#path,
+      noSubdir: true,
+      noSync: true,
+      overlappingSync: false,
+      maxDbs: TABLES_MAX,
+      encoding: 'binary',
+    })
+    const database = this.#env.openDB<Buffer, string>({ name, encoding: 'binary' })
+    return new View(database, (error) => this.#break(error))
+  }
+
+  async #orBreak<Result>(act: () => Promise<Result>): Promise<Result | undefined> {
     try {
-      const { open } = await import('lmdb') // takes 60 ms and more, which small brokers need not pay
-      this.#env ??= open({
-        path: this.#path,
-        noSubdir: true,
-        noSync: true,
-        overlappingSync: false,
-        maxDbs: TABLES_MAX,
-        encoding: 'binary',
-      })
-      const database = this.#env.openDB<Buffer, string>({ name, encoding: 'binary' })
-      return new View(database, (error) => this.#break(error))
+      return await act()
     } catch (error) {
       this.#break(error)
       return undefined
