@@ -38,10 +38,10 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 export class LogWriter {
   readonly #deps: LogWriterDeps
-  readonly #directory: DataDirectory
   readonly #commit: GroupCommit
   readonly #checkpointBytes: number
   readonly #logs = new Map<Slot, PartitionLog>()
+  #openedDirectory: DataDirectory | undefined
   #bytesSinceCheckpoint = 0
   /** Log starts that moved, and wait for a checkpoint that says so. */
   #trims: Trim[] = []
@@ -50,9 +50,15 @@ export class LogWriter {
 
   constructor(deps: LogWriterDeps) {
     this.#deps = deps
-    this.#directory = new DataDirectory(deps.fs, deps.dataDir)
     this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
+  }
+
+  /** Looked at when there is something to do: before the first command it may still be another process's. */
+  get #directory(): DataDirectory {
+    const { fs, dataDir } = this.#deps
+    this.#openedDirectory ??= new DataDirectory(fs, dataDir)
+    return this.#openedDirectory
   }
 
   /**
