@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Uuid } from '../protocol/ids.ts'
 import type { Fs } from './fs.ts'
 import { LOCK_FILE, META_FILE, UNFINISHED_SUFFIX } from './layout.ts'
-import { readText, writeWhole } from './small-file.ts'
+import { readText, replaceText } from './text-file.ts'
 import { OWNER_FILE, TAKEOVER_FILE } from './lock.ts'
 
 /** Rises when a directory of this version can no longer be read by older code. */
@@ -34,8 +34,8 @@ export function randomUuid(): Uuid {
  */
 export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
   const path = join(dataDir, META_FILE)
-  const found = fs.stat(path)
-  if (found) return parseMeta(path, readText(fs, path))
+  const found = readText(fs, path)
+  if (found !== undefined) return parseMeta(path, found)
   const names = fs.readDirectory(dataDir).map((entry) => entry.name)
   const ours = [META_FILE + UNFINISHED_SUFFIX, LOCK_FILE, OWNER_FILE, TAKEOVER_FILE]
   const strangers = names.filter((name) => !ours.includes(name))
@@ -46,8 +46,8 @@ export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
     )
   }
   const meta: Meta = { formatVersion: FORMAT_VERSION, clusterId: randomUuid(), nodeId: 1 }
-  writeWhole(fs, path, Buffer.from(`${JSON.stringify(meta, undefined, 2)}\n`))
-  fs.syncDirectory(dataDir)
+  const text = `${JSON.stringify(meta, undefined, 2)}\n`
+  replaceText(fs, dataDir, META_FILE, text, { isDurable: true })
   return meta
 }
 

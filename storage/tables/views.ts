@@ -8,7 +8,7 @@ import type { Database, RootDatabase } from 'lmdb'
 import { crc32c } from '../../protocol/crc32c.ts'
 import type { Uuid } from '../../protocol/ids.ts'
 import type { Fs } from '../fs.ts'
-import { readText, writeWhole } from '../small-file.ts'
+import { readText, replaceText } from '../text-file.ts'
 
 export const VIEW_FILE = 'tables.lmdb'
 /** Says what the view file was when it was closed; taken away at the next start. */
@@ -115,15 +115,17 @@ export class Views {
 
   #takeSeal(): string | undefined {
     const { fs, dataDir } = this.#deps
-    if (!fs.stat(this.#sealPath)) return undefined
     const seal = readText(fs, this.#sealPath)
+    if (seal === undefined) return undefined
     fs.removeFile(this.#sealPath)
     fs.syncDirectory(dataDir)
     return seal
   }
 
+  /** Neither it nor the view needs to survive a power cut: what is left then does not match. */
   #writeSeal(): void {
-    writeWhole(this.#deps.fs, this.#sealPath, Buffer.from(this.#sealOfFile() ?? ''))
+    const { fs, dataDir } = this.#deps
+    replaceText(fs, dataDir, SEAL_FILE, this.#sealOfFile() ?? '', { isDurable: false })
   }
 
   /** @returns undefined when there is no view file */
