@@ -43,7 +43,11 @@ t.test(
     for (const kind of KINDS) {
       const dataDir = tempDirectory(t)
       const tried = await race(children, { dataDir, kind, count: TRIES_EACH })
-      t.strictSame(tried.map(({ wins }) => wins).sort(), [0, 0, 0, 1], kind)
+      t.strictSame(
+        tried.map(({ wins }) => wins).sort((a, b) => a - b),
+        [0, 0, 0, 1],
+        kind,
+      )
       const winner = children[tried.findIndex(({ wins }) => wins === 1)]!
       const refusals = tried.flatMap((each) => each.refusals)
       t.equal(refusals.length, PROCESSES * TRIES_EACH - 1)

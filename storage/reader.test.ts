@@ -53,7 +53,7 @@ async function worldOf(dataDir: string, random: Random, batchCount: number): Pro
       const timestamp = random.chance(0.05) ? -1 : timeMs
       return { value: 'v'.repeat(random.below(120)), timestamp }
     })
-    const bytes = batchOf(records, CODECS[random.below(CODECS.length)]!)
+    const bytes = batchOf(records, CODECS[random.below(CODECS.length)])
     const { baseOffset, error } = await store.append(log, bytes, -1)
     if (error) throw new Error(error)
     const placed = records.map(({ timestamp }, n) => ({ offset: baseOffset + n, timestamp }))
@@ -316,7 +316,7 @@ t.test(
 t.test('rot that nobody has found yet is refused, not served and not walked over', async (t) => {
   const { log, path, positions } = madeLog(t, 10)
   const bytes = readFileSync(path)
-  writeFileSync(path, bytes.fill(0xff, positions[4]!, positions[5]!))
+  writeFileSync(path, bytes.fill(0xff, positions[4], positions[5]))
   t.strictSame(await offsetsAt(log, 1, 500), [1, 2], 'before it all is well')
   t.equal(await codeOf(() => log.read(Offset(4), 1000, true)), 'CORRUPT_MESSAGE')
   t.equal(
@@ -417,7 +417,9 @@ t.test('what was there before this process is read without stalling it', async (
 
 t.test('a buffer is given back once; what was read stays as it is until then', async (t) => {
   const { log } = madeLog(t, 4)
-  const reads = await Promise.all([0, 1, 2, 3].map((offset) => log.read(Offset(offset), 1, true)))
+  const reads = await Promise.all(
+    [0, 1, 2, 3].map(async (offset) => log.read(Offset(offset), 1, true)),
+  )
   t.strictSame(
     reads.flatMap((read) => recordsIn(read.bytes).map(({ value }) => value?.trim())),
     ['v0', 'v1', 'v2', 'v3'],

@@ -42,7 +42,7 @@ interface Opened {
   /** Did the start read the log? */
   readonly wasReplayed: boolean
   /** A clean stop. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 async function openWorld(dataDir: string): Promise<World> {
@@ -298,7 +298,7 @@ t.test('an entry of a view whose checksum is wrong is not loaded', async (t) => 
     9,
   )
   t.strictSame(load(), { appliedOffset: 9, entries: { b: '2', c: '3' } })
-  for (const [key, bytes] of [...stored]) {
+  for (const [key, bytes] of Array.from(stored)) {
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const flipped = Buffer.from(bytes)
       flipped[bit >> 3] = flipped[bit >> 3]! ^ (1 << (bit & 7))
