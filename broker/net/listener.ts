@@ -9,10 +9,14 @@ import type { Log } from '../log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Pressure } from './pressure.ts'
+import { receiveInto } from './receive.ts'
 
 const SWEEP_MS = 1000
 /** Memory that frames of all connections were put together in, kept for the next ones. */
 const FRAME_BUFFERS_FREE_BYTES_MAX = 16 * 1024 * 1024
+/** Taken from a socket at a time. */
+const RECEIVE_BYTES = 256 * 1024
+const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true }
 /** A port that is free on one address is rarely taken on the other. */
 const FREE_PORT_TRIES_MAX = 20
 
@@ -28,6 +32,7 @@ interface ListenerDeps {
 
 export class Listener {
   readonly #deps: ListenerDeps
+  readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
   readonly #frameBuffers = new BufferPool(FRAME_BUFFERS_FREE_BYTES_MAX)
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection>()
@@ -71,7 +76,7 @@ export class Listener {
   async #bindAll(hosts: readonly string[], port: number): Promise<void> {
     let chosen = port
     for (const host of hosts) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true })
+      const server = createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true })
       server.on('connection', (socket) => this.#accept(socket))
       try {
         await bind(server, host, chosen)
@@ -89,8 +94,8 @@ export class Listener {
     }
   }
 
-  #accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? ''
+  #accept(accepted: Socket): void {
+    const address = accepted.remoteAddress ?? ''
     const count = this.#countByAddress.get(address) ?? 0
     const { connectionsMax, connectionsPerAddressMax, log } = this.#deps
     if (
@@ -103,15 +108,15 @@ export class Listener {
         connections: this.#connections.size,
         ofAddress: count,
       })
-      socket.destroy()
+      accepted.destroy()
       return
     }
     this.#countByAddress.set(address, count + 1)
     const onClosed = (connection: Connection) => this.#closed(connection, address)
     const frameBuffers = this.#frameBuffers
+    const socket = receiveInto(accepted, this.#receiveBuffer, (chunk) => connection.receive(chunk))
     const connection = new Connection(socket, { ...this.#deps, frameBuffers, onClosed })
     this.#connections.add(connection)
-    socket.on('data', (chunk: Buffer) => connection.receive(chunk))
     this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
   }
 
