@@ -10,7 +10,7 @@ import { apiByKey, apis, unservedApis } from './apis.ts'
 import { decode, encode } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from './frame.ts'
-import { includes, type Message, type Shape } from './schema.ts'
+import { includes, int8, message, string, struct, type Message, type Shape } from './schema.ts'
 import {
   defaultOf,
   seed,
@@ -127,6 +127,29 @@ t.test('tagged fields that nobody knows are skipped, in every struct', async (t)
     t.doesNotThrow(() => fc.assert(skipped, { numRuns: RUNS_PER_VERSION / 2, seed }), title)
   }
 })
+
+t.test(
+  'a nullable struct is preceded by a byte, and by nothing where it may not be null',
+  async (t) => {
+    const table = message({
+      name: 'Cursor',
+      versions: '0-2',
+      flexible: '1+',
+      fields: { cursor: struct({ topic: string }).orNull('1+'), end: int8 },
+    })
+    const hex = (version: number, value: any) => encoded(table, version, value).toString('hex')
+    t.equal(hex(0, { cursor: { topic: 't' }, end: 7 }), '000174' + '07')
+    t.equal(hex(1, { cursor: { topic: 't' }, end: 7 }), '01' + '0274' + '00' + '07' + '00')
+    t.equal(hex(1, { cursor: null, end: 7 }), 'ff' + '07' + '00')
+    t.throws(() => hex(0, { cursor: null, end: 7 }), { code: 'UNSUPPORTED_VERSION' })
+    for (const value of [
+      { cursor: null, end: 7 },
+      { cursor: { topic: 't' }, end: 7 },
+    ]) {
+      t.same(decode(table, 2, new Reader(encoded(table, 2, value))), value)
+    }
+  },
+)
 
 t.test('a version that the table lacks is refused by name', async (t) => {
   for (const version of [-1, 14, 1.5, NaN]) {

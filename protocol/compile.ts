@@ -6,9 +6,9 @@ import { KafkaError } from './errors.ts'
 import {
   includes,
   NEVER,
+  type AnyField,
   type Decoded,
   type Encoded,
-  type Field,
   type Message,
   type Shape,
 } from './schema.ts'
@@ -47,8 +47,8 @@ export function encode<M extends Message<any>>(
 }
 
 function codecOf(message: Message<any>, version: number): Codec {
-  const byVersion = codecs.get(message)
-  const codec = byVersion?.[version]
+  const byVersion = codecs.get(message) ?? []
+  const codec = byVersion[version]
   if (codec !== undefined) return codec
   if (!Number.isInteger(version) || !includes(message.versions, version)) {
     const { from, to } = message.versions
@@ -57,10 +57,8 @@ function codecOf(message: Message<any>, version: number): Codec {
       `${message.name} version ${version}, ${from} to ${to} are known`,
     )
   }
-  const created: Codec = {}
-  if (byVersion === undefined) codecs.set(message, Object.assign([], { [version]: created }))
-  else byVersion[version] = created
-  return created
+  codecs.set(message, byVersion)
+  return (byVersion[version] = {})
 }
 
 /** JavaScript source of the decoder: the body of a function of `r`, a `Reader`. */
@@ -122,11 +120,11 @@ class Source {
     return `${name}_${this.#locals++}`
   }
 
-  protected carries(field: Field<any, any, boolean>): boolean {
+  protected carries(field: AnyField): boolean {
     return includes(field.options.versions, this.version)
   }
 
-  protected isTagged(field: Field<any, any, boolean>): boolean {
+  protected isTagged(field: AnyField): boolean {
     return includes(field.options.tagged, this.version)
   }
 
@@ -138,12 +136,12 @@ class Source {
       .join('')
   }
 
-  protected isNullable(field: Field<any, any, boolean>): boolean {
+  protected isNullable(field: AnyField): boolean {
     return includes(field.options.nullable, this.version)
   }
 
   /** The smallest encoding, in bytes: what bounds an array's count. */
-  protected bytesMin(field: Field<any, any, boolean>): number {
+  protected bytesMin(field: AnyField): number {
     const { type } = field
     if (type.kind === 'string') return this.flexible ? 1 : 2
     if (type.kind === 'bytes' || type.kind === 'array') return this.flexible ? 1 : 4
@@ -160,7 +158,7 @@ class DecoderSource extends Source {
   /** Writes the lines that read a struct; @returns an object literal of what they read. */
   struct(fields: Shape): string {
     const members: string[] = []
-    const tagged: [tag: number, local: string, field: Field<any, any, boolean>][] = []
+    const tagged: [tag: number, local: string, field: AnyField][] = []
     for (const [name, field] of Object.entries(fields)) {
       checkName(name)
       if (!this.carries(field)) {
@@ -181,7 +179,7 @@ class DecoderSource extends Source {
     return `{ ${members.join(', ')} }`
   }
 
-  private tags(tagged: [tag: number, local: string, field: Field<any, any, boolean>][]): void {
+  private tags(tagged: [tag: number, local: string, field: AnyField][]): void {
     if (tagged.length === 0) {
       this.lines.push('r.skipTags()')
       return
@@ -196,7 +194,7 @@ class DecoderSource extends Source {
     this.lines.push('}')
   }
 
-  private value(field: Field<any, any, boolean>): string {
+  private value(field: AnyField): string {
     const { type } = field
     const nullable = this.isNullable(field)
     switch (type.kind) {
@@ -213,7 +211,7 @@ class DecoderSource extends Source {
     }
   }
 
-  private array(element: Field<any, any, boolean>, nullable: boolean): string {
+  private array(element: AnyField, nullable: boolean): string {
     const count = this.local('count')
     const list = this.local('list')
     const elementBytesMin = Math.max(1, this.bytesMin(element))
@@ -236,7 +234,7 @@ class DecoderSource extends Source {
 
 class EncoderSource extends Source {
   struct(fields: Shape, value: string): void {
-    const tagged: [field: Field<any, any, boolean>, local: string][] = []
+    const tagged: [field: AnyField, local: string][] = []
     for (const [name, field] of Object.entries(fields)) {
       checkName(name)
       if (!this.carries(field)) continue
@@ -257,7 +255,7 @@ class EncoderSource extends Source {
     if (this.flexible) this.tags(tagged)
   }
 
-  private tags(tagged: [field: Field<any, any, boolean>, local: string][]): void {
+  private tags(tagged: [field: AnyField, local: string][]): void {
     if (tagged.length === 0) {
       this.lines.push('w.uvarint(0)')
       return
@@ -274,7 +272,7 @@ class EncoderSource extends Source {
     }
   }
 
-  private value(field: Field<any, any, boolean>, value: string): void {
+  private value(field: AnyField, value: string): void {
     const { type } = field
     switch (type.kind) {
       case 'string':
@@ -293,7 +291,7 @@ class EncoderSource extends Source {
     }
   }
 
-  private array(element: Field<any, any, boolean>, list: string, nullable: boolean): void {
+  private array(element: AnyField, list: string, nullable: boolean): void {
     const count = this.methodName('count', false)
     if (nullable) this.lines.push(`if (${list} === null) w.${count}(-1)`, 'else {')
     else this.lines.push('{')
@@ -317,7 +315,7 @@ function checkName(name: string): void {
   if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new TypeError(`field name "${name}"`)
 }
 
-function defaultLiteral(field: Field<any, any, boolean>): string {
+function defaultLiteral(field: AnyField): string {
   const { type, options } = field
   if (type.kind === 'struct' && options.default === undefined) {
     const members = Object.entries(type.fields).map(
@@ -330,7 +328,7 @@ function defaultLiteral(field: Field<any, any, boolean>): string {
 }
 
 /** A condition in JavaScript: is a value given, and other than the default. */
-function differsFromDefault(field: Field<any, any, boolean>, value: string): string {
+function differsFromDefault(field: AnyField, value: string): string {
   const given = `${value} !== undefined`
   const { type, options } = field
   if (options.default === null) return `${given} && ${value} !== null`

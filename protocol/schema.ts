@@ -33,10 +33,12 @@ export type ScalarKind = 'bool' | 'int8' | 'int16' | 'int32' | 'int64' | 'uuid' 
 
 export type FieldType =
   | { readonly kind: ScalarKind }
-  | { readonly kind: 'array'; readonly element: Field<any, any, boolean> }
+  | { readonly kind: 'array'; readonly element: AnyField }
   | { readonly kind: 'struct'; readonly fields: Shape }
 
-export type Shape = { readonly [name: string]: Field<any, any, boolean> }
+export type AnyField = Field<any, any, boolean>
+
+export type Shape = { readonly [name: string]: AnyField }
 
 interface FieldOptions {
   readonly versions: VersionRange

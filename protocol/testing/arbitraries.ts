@@ -1,9 +1,7 @@
 // Values of any message, derived from its table; and tables with fields that nobody knows. Tests only.
 
 import fc from 'fast-check'
-import { Field, includes, string, type Message, type Shape } from '../schema.ts'
-
-type AnyField = Field<any, any, boolean>
+import { Field, includes, string, type AnyField, type Message, type Shape } from '../schema.ts'
 
 const ELEMENTS_MAX = 3
 const UNKNOWN_TAGS = { unknownTag77: 77, unknownTag7777: 7777 }
