@@ -90,6 +90,7 @@ class LogRecovery {
     const isNew = !checkpoint && this.#endOffset === 0
     this.#closeGapBefore(this.#coveredOffset)
     if (this.#mustStartSegment()) this.#startSegment()
+    this.#syncNewEntries()
     if (!isAsClosed) this.#beginEpoch(isNew)
     const active = this.#segments.pop()!
     return {
@@ -257,7 +258,13 @@ class LogRecovery {
     const { fs, clock, path } = this.#deps
     this.#segments.at(-1)?.seal()
     this.#segments.push(Segment.create(fs, path, clock.now(), this.#endOffset))
-    syncOrDie(path, () => fs.syncDirectory(path))
+  }
+
+  /** A process that is killed while it makes a segment leaves files that are not yet in the directory for good. */
+  #syncNewEntries(): void {
+    const { fs, path } = this.#deps
+    const isNew = this.#segments.some(({ baseOffset }) => !this.#knownAt(baseOffset))
+    if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
   }
 
   /** So that clients notice when the end was cut: KIP-101. */

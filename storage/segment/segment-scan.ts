@@ -168,27 +168,26 @@ export class SegmentScan {
   }
 
   /**
-   * Is a sector of the range all zeros: one that was never written? The rest of the sector in which the range begins counts
-   * when it is zero and the base offset and the size that belong there are not.
+   * Is a sector of the range all zeros: one that was never written? Of the sector in which the range begins only the rest
+   * counts, and only if the base offset and the size that belong there are not zeros anyway. A good batch may begin in the
+   * last one: its base offset begins with zeros.
    */
   #isTorn(startPosition: number, endPosition: number, offset: number): boolean {
-    const firstEnd = startPosition + SECTOR_BYTES - (startPosition % SECTOR_BYTES)
-    if (firstEnd <= endPosition && this.#isZero(startPosition, firstEnd)) {
-      const expected = Buffer.alloc(BATCH_OVERHEAD_BYTES, 0xff)
-      putInt64(expected, 0, offset)
-      const length = Math.min(firstEnd - startPosition, expected.length)
-      if (expected.subarray(0, length).some((byte) => byte !== 0)) return true
-    }
-    for (let at = firstEnd; at + SECTOR_BYTES <= endPosition; at += SECTOR_BYTES) {
-      if (this.#isZero(at, at + SECTOR_BYTES)) return true
+    const expected = Buffer.alloc(BATCH_OVERHEAD_BYTES, 0xff)
+    putInt64(expected, 0, offset)
+    for (let at = startPosition; at < endPosition;) {
+      const sectorEnd = at + SECTOR_BYTES - (at % SECTOR_BYTES)
+      const mayBeZero = at === startPosition && isZero(expected.subarray(0, sectorEnd - at))
+      if (!mayBeZero && this.#isUnwritten(at, sectorEnd)) return true
+      at = sectorEnd
     }
     return false
   }
 
-  #isZero(startPosition: number, endPosition: number): boolean {
-    return this.#bytesAt(startPosition, endPosition - startPosition)!.every((byte) => byte === 0)
+  #isUnwritten(startPosition: number, sectorEnd: number): boolean {
+    const end = Math.min(sectorEnd, this.#bounds.sizeBytes)
+    return isZero(this.#bytesAt(startPosition, end - startPosition)!)
   }
-
   /** @returns a view, valid until the next call; undefined when the file ends before */
   #bytesAt(position: number, length: number): Buffer | undefined {
     if (position + length > this.#bounds.sizeBytes) return undefined
@@ -208,4 +207,8 @@ export class SegmentScan {
     this.#window = window
     this.#windowPosition = position
   }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0)
 }

@@ -148,10 +148,12 @@ export class FaultyFs implements Fs {
 
   sync(fd: number): void {
     const { node, path } = this.#file(fd)
-    const unsynced = node.unsynced
-    node.unsynced = [] // also when it fails: the pages are marked clean
-    this.#step('sync', path)
-    node.durable = unsynced.reduce(changed, node.durable)
+    try {
+      this.#step('sync', path)
+      node.durable = node.unsynced.reduce(changed, node.durable)
+    } finally {
+      if (!this.#hasCrashed) node.unsynced = [] // also when it fails: the pages are marked clean
+    }
   }
 
   syncDirectory(path: string): void {
@@ -337,11 +339,17 @@ function changed(content: Uint8Array, next: Change): Uint8Array {
   return grown
 }
 
+/** Grows within a larger buffer of its own, so that appending costs what it appends. */
 function resized(content: Uint8Array, sizeBytes: number): Uint8Array {
   if (sizeBytes === content.length) return content
-  const copy = new Uint8Array(sizeBytes)
-  copy.set(content.subarray(0, sizeBytes))
-  return copy
+  const { buffer, byteOffset, length } = content
+  if (sizeBytes < length || sizeBytes > buffer.byteLength) {
+    const copy = new Uint8Array(new ArrayBuffer(Math.max(1024, 2 * sizeBytes)), 0, sizeBytes)
+    copy.set(content.subarray(0, sizeBytes))
+    return copy
+  }
+  assert.equal(byteOffset, 0, 'a content owns its buffer')
+  return new Uint8Array(buffer, 0, sizeBytes)
 }
 
 /** What a power cut leaves of a node, as a new one in which everything is durable. */
@@ -363,12 +371,18 @@ function survivor(node: Node, random: Random): Node {
   return copy
 }
 
+/** Each sector is as it was after some write to it, or before all of them; of truncations chance decides one by one. */
 function survivingContent(node: FileNode, random: Random): Uint8Array {
   const keptShare = [0, 0.5, 0.9, 1][random.below(4)]!
-  return node.unsynced
-    .flatMap(sectorsOf)
-    .filter(() => random.chance(keptShare))
-    .reduce(changed, node.durable.slice())
+  const isLost = new Map<number, boolean>()
+  const kept = node.unsynced.flatMap(sectorsOf).filter((each) => {
+    if (each.kind === 'truncate') return random.chance(keptShare)
+    const sector = Math.floor(each.position / SECTOR_BYTES)
+    const lost = isLost.get(sector) === true || !random.chance(keptShare)
+    isLost.set(sector, lost)
+    return !lost
+  })
+  return kept.reduce(changed, node.durable.slice())
 }
 
 function sectorsOf(whole: Change): Change[] {

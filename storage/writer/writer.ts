@@ -140,7 +140,7 @@ export class LogWriter {
     const { fs, clock, dataDir } = this.#deps
     const path = join(dataDir, directory)
     const checkpoint = this.#directory.checkpoint.get(directory)
-    if (!fs.stat(path)) this.#makeDirectory(path, checkpoint)
+    if (!checkpoint || !fs.stat(path)) this.#makeDirectory(path, checkpoint)
     const distrustsCache = this.#directory.hasFailed
     const start = recoverLog({ fs, clock, path, config, checkpoint, distrustsCache })
     const log = new PartitionLog({ fs, clock, path }, slot, directory, config, start)
@@ -156,6 +156,7 @@ export class LogWriter {
     }
   }
 
+  /** It may be there, made by a process that was killed before its entry was durable. */
   #makeDirectory(path: string, checkpoint: LogCheckpoint | undefined): void {
     const { fs, dataDir } = this.#deps
     if (checkpoint && checkpoint.durableOffset > 0) {
