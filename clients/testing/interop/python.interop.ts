@@ -18,11 +18,16 @@ interface Ack {
   readonly error: string | null
 }
 
+/** @returns what became of each record, in their order */
+async function produce(script: string, argument: object, records: PeerRecord[]): Promise<Ack[]> {
+  const input = jsonLines(records)
+  const acks = (await runPython(broker.bootstrap, script, 'produce', argument, input)) as Ack[]
+  return acks.sort((a, b) => a.index - b.index)
+}
+
 for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
   const call = (verb: string, argument: object, input?: string) =>
     runPython(broker.bootstrap, script, verb, argument, input)
-  const produce = async (argument: object, records: PeerRecord[]) =>
-    (await call('produce', argument, jsonLines(records))) as Ack[]
   const named = (topic: string) => `${topic}-${script.replace('_peer.py', '')}`
 
   t.test(`${script}: topics are created, listed and deleted`, async (t) => {
@@ -42,6 +47,7 @@ for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
   t.test(`${script}: an offset is found by its time`, async (t) => {
     const topic = named('times')
     await produce(
+      script,
       { topic, codec: 'gzip' },
       Array.from({ length: 10 }, (_, i) => record(i)),
     )
@@ -58,7 +64,7 @@ for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
     const config = script.startsWith('confluent')
       ? { 'message.max.bytes': 1_048_588 }
       : { max_request_size: 1_048_588 }
-    const acks = await produce({ topic, config }, [{ ...record(0), value }, record(1)])
+    const acks = await produce(script, { topic, config }, [{ ...record(0), value }, record(1)])
     t.same(
       acks.map(({ offset }) => offset),
       [0, 1],
@@ -72,9 +78,7 @@ for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
 t.test('a record above max.message.bytes is refused, the next one is not', async (t) => {
   const argument = { topic: 'too-large', config: { 'message.max.bytes': 3_000_000 } }
   const records = [{ ...record(0), value: Buffer.alloc(2_000_000, 'x') }, record(1)]
-  const input = jsonLines(records)
-  const acks = await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, input)
-  const [large, small] = (acks as Ack[]).sort((a, b) => a.index - b.index)
+  const [large, small] = await produce('confluent_peer.py', argument, records)
   t.match(large?.error, /MSG_SIZE_TOO_LARGE/)
   t.match(small, { error: null, offset: 0 })
 })
@@ -82,11 +86,9 @@ t.test('a record above max.message.bytes is refused, the next one is not', async
 t.test('an idempotent producer keeps order and sends each record once', async (t) => {
   const records = Array.from({ length: 5000 }, (_, i) => record(i))
   const config = { 'enable.idempotence': true, 'batch.num.messages': 100 }
-  const argument = { topic: 'once', config }
-  const input = jsonLines(records)
-  const acks = await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, input)
+  const acks = await produce('confluent_peer.py', { topic: 'once', config }, records)
   t.same(
-    (acks as Ack[]).map(({ offset }) => offset),
+    acks.map(({ offset }) => offset),
     [...records.keys()],
   )
 })
