@@ -210,7 +210,7 @@ t.test('every partition of a Produce has its own outcome, entries twice in order
   ]
   const answer = await client.send(
     produce,
-    { transactionalId: null, acks: 1, timeoutMs: 1000, topics },
+    { transactionalId: null, acks: -1, timeoutMs: 1000, topics },
     9,
   )
   t.same(

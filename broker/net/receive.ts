@@ -2,7 +2,7 @@
 // Node offers this (`onread`) for sockets that connect, not for those that are accepted: an accepted one is taken out
 // of its Socket and put into another. Measured: docs/non-obvious.md. Network thread.
 
-import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
+import { Socket, type OnReadOpts } from 'node:net'
 
 /** What Node does not document: the handle of a socket, and that a socket can be made of one. */
 interface WithHandle {
@@ -28,7 +28,7 @@ export function receiveInto(
     return true
   }
   const options = { handle, allowHalfOpen: true, onread: { buffer, callback } }
-  const socket = new Socket(options as SocketConstructorOpts)
+  const socket = new Socket(options)
   socket.on('close', () => accepted.destroy()) // the server counts the one that it accepted
   return socket
 }
