@@ -99,8 +99,9 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
   })
   endWithReader(systemClock)
   const spans = await spansOf(session, [...new Set(names)], range, options)
+  const signal = session.interruptible()
   session.notes.say(announcement(spans))
-  await print(session, spans, options, passes, printer)
+  await print(session, spans, options, passes, printer, signal)
 }
 
 /** Warns of the first record only. */
@@ -189,11 +190,12 @@ function places(spans: readonly Span[]): string {
 }
 
 async function print(
-  { client, stdout, interruptible }: Session,
+  { client, stdout }: Session,
   spans: readonly Span[],
   { partition, count }: Options,
   passes: Predicate,
   printer: Printer,
+  signal: AbortSignal,
 ): Promise<void> {
   const spanOf = new Map(spans.map((span) => [`${span.topic}-${span.partition}`, span]))
   await using consumer = client.consumer({
@@ -203,7 +205,7 @@ async function print(
     until: spans.every(({ until }) => until !== undefined)
       ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until!
       : undefined,
-    signal: interruptible(),
+    signal,
   })
   let printed = 0
   for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {
