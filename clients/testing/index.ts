@@ -1,0 +1,46 @@
+// The test kit, package export `millrace/testing`: a test waits for what it expects, instead of sleeping.
+
+import type { Client } from '../client.ts'
+import type { StartAt } from '../bounds.ts'
+import { topicOf, type RecordOf, type TopicLike } from '../topic.ts'
+
+export interface ReceiveOptions {
+  /** Default `earliest`. */
+  readonly from?: StartAt | undefined
+  /** Default 5 s. */
+  readonly timeoutMs?: number | undefined
+}
+
+/**
+ * Waits until `count` records of the topic have come.
+ *
+ * @returns them in order within each partition
+ * @throws {Error} how many came, when time runs out
+ */
+export async function receive<const T extends TopicLike>(
+  client: Client,
+  topic: T,
+  count: number,
+  { from = 'earliest', timeoutMs = 5000 }: ReceiveOptions = {},
+): Promise<RecordOf<T>[]> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  await using consumer = client.consumer({ topics: [topic], from, signal })
+  const records: RecordOf<T>[] = []
+  for await (const record of consumer) {
+    records.push(record)
+    if (records.length === count) return records
+  }
+  const { name } = topicOf(topic)
+  throw new Error(`${records.length} of ${count} records of ${name} within ${timeoutMs} ms`)
+}
+
+/** Every record that is in the topic now, in order within each partition. */
+export async function contents<const T extends TopicLike>(
+  client: Client,
+  topic: T,
+): Promise<RecordOf<T>[]> {
+  await using consumer = client.consumer({ topics: [topic], from: 'earliest', until: 'end' })
+  const records: RecordOf<T>[] = []
+  for await (const record of consumer) records.push(record)
+  return records
+}
