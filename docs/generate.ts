@@ -1,7 +1,9 @@
 // Writes docs/reference/ from the tables in the sources, so that the pages cannot say anything else.
 // `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
 
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { brokerConfigs } from '../broker/config.ts'
 import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
 import { apis } from '../protocol/apis.ts'
@@ -14,6 +16,7 @@ const reference = new URL('docs/reference/', root)
 
 const pages: Record<string, () => string> = {
   'apis.md': apisPage,
+  'cli.md': cliPage,
   'configs.md': configsPage,
   'errors.md': errorsPage,
   'metrics.md': metricsPage,
@@ -32,6 +35,28 @@ function apisPage(): string {
     'What ApiVersions advertises, and which of these versions are encoded and decoded. What is left out of them: [not-implemented.md](../not-implemented.md).',
     table(['key', 'API', 'advertised', 'versions', 'flexible'], rows),
   )
+}
+
+function cliPage(): string {
+  return page(
+    'Command line',
+    'What each verb says with `--help`. With explanations: [the guide](../guide/cli.md).',
+    ...helpSections([]),
+  )
+}
+
+/** The help of a verb, and of each verb below it. */
+function helpSections(verb: string[]): string[] {
+  const main = fileURLToPath(new URL('dist/clients/cli/main.js', root))
+  const help = execFileSync(process.execPath, [main, ...verb, '--help'], { encoding: 'utf8' })
+  const commands = help.split('\nCommands:\n')[1]?.split('\n\n')[0] ?? ''
+  const below = [...commands.matchAll(/^ {2}(?!help)(\w+)/gm)].map(([, name = '']) => name)
+  const title = ['millrace', ...verb].join(' ')
+  const text = help.replace(/ +$/gm, '').trim()
+  return [
+    `## ${title}\n\n\`\`\`text\n${text}\n\`\`\``,
+    ...below.flatMap((name) => helpSections([...verb, name])),
+  ]
 }
 
 function configsPage(): string {
