@@ -156,8 +156,9 @@ export class Segment {
     this.#endOffset = offset
   }
 
-  /** In recovery: the indexes hold these entries and no others. */
+  /** In recovery: the indexes hold these entries and no others, the time index ending in the largest timestamp as when sealed. */
   saveAndCutIndexes(): void {
+    this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
     for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.saveAndCut())
   }
 

@@ -91,7 +91,7 @@ export function checkpointLine(log: LogCheckpoint): string {
   return JSON.stringify({ ...log, segments })
 }
 
-function parseLine(line: string): LogCheckpoint {
+export function parseLine(line: string): LogCheckpoint {
   const { segments, ...log } = JSON.parse(line) as Omit<LogCheckpoint, 'segments'> & {
     segments: readonly SegmentFields[]
   }
