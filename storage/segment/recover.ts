@@ -101,6 +101,7 @@ class LogRecovery {
       quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
+      hasEpochFile: isAsClosed,
     }
   }
 

@@ -73,6 +73,10 @@ export class FaultyFs implements Fs {
     this.#root = root
   }
 
+  get usedBytes(): number {
+    return bytesIn(this.#root)
+  }
+
   /** Descriptors that nobody has closed. */
   get openFileCount(): number {
     return this.#openFiles.size
@@ -135,7 +139,7 @@ export class FaultyFs implements Fs {
     const { node, path } = this.#file(fd)
     this.#writeStep(node, path, bytes, position)
     const growth = position + bytes.length - node.live.length
-    const room = Math.max(0, this.capacityBytes - this.#usedBytes())
+    const room = Math.max(0, this.capacityBytes - this.usedBytes)
     const count = bytes.length - Math.max(0, growth - room)
     if (count <= 0 && bytes.length > 0) throw errno('ENOSPC', path)
     change(node, { kind: 'write', position, bytes: bytes.slice(0, count) })
@@ -234,7 +238,7 @@ export class FaultyFs implements Fs {
   }
 
   async freeBytes(): Promise<number> {
-    return this.capacityBytes - this.#usedBytes()
+    return this.capacityBytes - this.usedBytes
   }
 
   /** The whole content of a file, to look at or to damage. */
@@ -309,13 +313,13 @@ export class FaultyFs implements Fs {
     apply(directory.live)
     directory.unsynced.push(apply)
   }
+}
 
-  #usedBytes(node: Node = this.#root): number {
-    if (node.kind === 'file') return node.live.length
-    let bytes = 0
-    for (const child of node.live.values()) bytes += this.#usedBytes(child)
-    return bytes
-  }
+function bytesIn(node: Node): number {
+  if (node.kind === 'file') return node.live.length
+  let bytes = 0
+  for (const child of node.live.values()) bytes += bytesIn(child)
+  return bytes
 }
 
 function newDirectory(): DirectoryNode {

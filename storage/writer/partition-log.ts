@@ -48,7 +48,8 @@ export interface LogStart {
   readonly active: Segment
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
-  readonly cleanStart: boolean
+  /** Is leader-epoch-checkpoint as it should be? */
+  readonly hasEpochFile: boolean
 }
 
 /** An append that has its place, and is not yet written. */
@@ -101,12 +102,12 @@ export class PartitionLog {
     this.#writtenOffset = start.active.endOffset
     this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
-    this.#areEpochsSaved = start.cleanStart
+    this.#areEpochsSaved = start.hasEpochFile
     this.#lastAppendTimeMs = Math.max(...this.segments.map((segment) => segment.maxTimestamp))
   }
 
   get segments(): SegmentInfo[] {
-    return [...this.#sealed, this.#active.info]
+    return [...this.#sealed, this.#active.info].map(infoOf)
   }
 
   get epochs(): readonly EpochStart[] {
@@ -247,7 +248,11 @@ export class PartitionLog {
     this.#durableBytes = 0
     this.#checkpointLine = undefined
     report.changed.add(this)
-    report.rolled.push({ slot: this.slot, closed, activeBaseOffset: next.baseOffset })
+    report.rolled.push({
+      slot: this.slot,
+      closed: infoOf(closed),
+      activeBaseOffset: next.baseOffset,
+    })
   }
 
   #createSegment(fs: Fs, nowMs: number): Segment {
@@ -371,4 +376,9 @@ export class PartitionLog {
       if (!isRefusal(error)) throw error // our own source is the recovery checkpoint
     }
   }
+}
+
+/** What the network thread needs to know of a segment. */
+function infoOf({ baseOffset, sizeBytes, maxTimestamp }: SegmentStart): SegmentInfo {
+  return { baseOffset, sizeBytes, maxTimestamp }
 }

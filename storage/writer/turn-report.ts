@@ -93,13 +93,13 @@ export class TurnReport {
   }
 
   /** Forgets what was done, but not yet said: a disk that failed makes all of it doubtful. */
-  takeFatal(reason: string, unanswered: Iterable<number>): TurnResult {
+  takeFatal(reason: string, unanswered: Iterable<{ readonly id: number }>): TurnResult {
     this.#outcomes = []
     this.#written = []
     this.changed.clear()
     this.rolled = []
     this.dropped = []
-    for (const id of unanswered) this.refuse(id, 'KAFKA_STORAGE_ERROR', reason)
+    for (const { id } of unanswered) this.refuse(id, 'KAFKA_STORAGE_ERROR', reason)
     return { ...this.take(), fatal: reason }
   }
 }

@@ -1,69 +1,479 @@
-// The writer's promises, on a real disk where bytes matter and on a faulty one where crashes do.
+// What the writer answers, refuses and writes. Crashes have a file of their own, crash.test.ts.
 
+import { strict as assert } from 'node:assert'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { BatchBuilder } from '../../protocol/batch/build.ts'
-import { baseOffsetOf } from '../../protocol/batch/header.ts'
+import { attributesOf, baseOffsetOf, maxTimestampOf } from '../../protocol/batch/header.ts'
 import { batchesOf } from '../../protocol/batch/record.ts'
-import { systemClock } from '../clock.ts'
+import { BatchBuilder } from '../../protocol/batch/build.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
-import type { Append, LogConfig } from './commands.ts'
-import { LogWriter } from './writer.ts'
+import { FaultyFs, type Fault, type Step } from '../testing/faulty-fs.ts'
+import { contentOf, storedBatches, uniqueBatch } from '../testing/stored-log.ts'
+import { newDisk, smallConfig } from '../testing/writer-world.ts'
+import type { Append, LogConfig, Opened, Outcome, TurnResult } from './commands.ts'
+import { LogWriter, type LogWriterDeps } from './writer.ts'
 
-const config: LogConfig = {
-  segmentBytesMax: 1024 * 1024,
-  segmentMs: 7 * 24 * 3600 * 1000,
-  indexIntervalBytes: 4096,
-  indexBytesMax: 10 * 1024 * 1024,
-  flushPolicy: 'fsync',
-  timestampType: 'CreateTime',
+const DATA = '/data'
+const roomy: LogConfig = { ...smallConfig, segmentBytesMax: 1_000_000 }
+
+/** A writer with one open log in slot 0, and short ways to ask it. */
+class Desk {
+  readonly disk: FaultyFs
+  #writer: LogWriter
+  #nextId = 1
+
+  constructor(config: LogConfig = roomy, deps: Partial<LogWriterDeps> = {}) {
+    this.disk = newDisk()
+    this.#writer = new LogWriter({ fs: this.disk, clock: systemClock, dataDir: DATA, ...deps })
+    this.open(config, true)
+  }
+
+  open(config: LogConfig, create: boolean): Opened {
+    const [outcome] = this.turn([
+      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'topic-0', config, create }] },
+    ]).outcomes
+    assert(outcome?.opened?.[0], outcome?.message)
+    return outcome.opened[0]
+  }
+
+  /** As a new process would. */
+  restart(config: LogConfig = roomy): Opened {
+    this.#writer = new LogWriter({ fs: this.disk, clock: systemClock, dataDir: DATA })
+    return this.open(config, false)
+  }
+
+  turn(commands: Parameters<LogWriter['turn']>[0]): TurnResult {
+    return this.#writer.turn(commands)
+  }
+
+  append(...batches: Uint8Array[]): TurnResult {
+    return this.turn(batches.map((batch) => this.appendOf(batch)))
+  }
+
+  appendOf(batch: Uint8Array, durable = true, slot = 0): Append {
+    return { kind: 'append', id: this.#nextId++, slot, batch, durable }
+  }
+
+  turnWithEarly(commands: Append[]): { early: TurnResult[]; last: TurnResult } {
+    const early: TurnResult[] = []
+    const last = this.#writer.turn(commands, (result) => early.push(result))
+    return { early, last }
+  }
+
+  trim(logStartOffset: number): Outcome {
+    return this.turn([{ kind: 'trim', id: 1, slot: 0, logStartOffset }]).outcomes[0]!
+  }
+
+  close(): TurnResult {
+    return this.turn([{ kind: 'close', id: 1, clean: true }])
+  }
 }
 
-function batchOf(recordCount: number, text = 'x'): Uint8Array {
+function failing(operation: Step['operation'], suffix: string, fault: Fault) {
+  return (step: Step) =>
+    step.operation === operation && step.path.endsWith(suffix) ? fault : undefined
+}
+
+function batchAt(timestamps: readonly number[]): Uint8Array {
   const builder = new BatchBuilder()
-  for (let i = 0; i < recordCount; i++) {
-    builder.append({ timestamp: 1000 + i, key: null, value: Buffer.from(text) })
-  }
+  for (const timestamp of timestamps) builder.append({ timestamp, key: null, value: null })
   return builder.finish()
 }
 
-let nextId = 0
-const append = (slot: number, batch: Uint8Array, durable = true): Append => ({
-  kind: 'append',
-  id: nextId++,
-  slot,
-  batch,
-  durable,
+t.test('on a real disk: what was appended is there after a restart, at its offsets', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-writer-'))
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+  const deps = { fs: realFs, clock: systemClock, dataDir }
+  const logs = [{ slot: 7, directory: 'a-0', config: smallConfig, create: true }]
+  const writer = new LogWriter(deps)
+  t.match(writer.turn([{ kind: 'open', id: 1, logs }]).outcomes, [
+    { id: 1, opened: [{ slot: 7, logEndOffset: 0, segments: [{ baseOffset: 0 }] }] },
+  ])
+  const appends = [3, 2, 1].map((recordCount, i): Append => {
+    return {
+      kind: 'append',
+      id: i,
+      slot: 7,
+      batch: uniqueBatch(i, recordCount, 400),
+      durable: true,
+    }
+  })
+  const result = writer.turn(appends)
+  t.match(result.outcomes, [
+    { id: 0, baseOffset: 0, segmentBaseOffset: 0, position: 0 },
+    { id: 1, baseOffset: 3, segmentBaseOffset: 3, position: 0 },
+    { id: 2, baseOffset: 5, segmentBaseOffset: 3 },
+  ])
+  t.match(result.states, [{ slot: 7, logEndOffset: 6, highWatermark: 6 }])
+  t.match(result.rolled, [{ slot: 7, closed: { baseOffset: 0 }, activeBaseOffset: 3 }])
+  writer.turn([{ kind: 'close', id: 2, clean: true }])
+  const bytes = readFileSync(join(dataDir, 'a-0', '00000000000000000003.log'))
+  const offsets = Array.from(batchesOf(bytes), ({ at }) => baseOffsetOf(bytes, at))
+  t.strictSame(offsets, [3, 5])
+  t.equal(
+    readFileSync(join(dataDir, 'a-0', 'leader-epoch-checkpoint'), 'utf8'),
+    '0\n1\n0 0\n',
+    'as Kafka writes it',
+  )
+  const again = new LogWriter(deps)
+  const reopened = again.turn([{ kind: 'open', id: 1, logs: [{ ...logs[0]!, create: false }] }])
+  t.match(reopened.outcomes[0]!.opened, [
+    {
+      logEndOffset: 6,
+      highWatermark: 6,
+      cleanStart: true,
+      epochs: [{ epoch: 0, startOffset: 0 }],
+      segments: [{ baseOffset: 0 }, { baseOffset: 3, sizeBytes: bytes.length }],
+    },
+  ])
+  again.turn([{ kind: 'remove', id: 2, slots: [7] }])
+  t.notOk(realFs.stat(join(dataDir, 'a-0')))
+  const left = realFs.readDirectory(dataDir).map(({ name }) => name)
+  t.strictSame(left.sort(), ['ballast', 'recovery-checkpoint'], 'nothing of it is left')
+})
+
+t.test('a clean start reads no segment', async (t) => {
+  const desk = new Desk(smallConfig)
+  for (let i = 0; i < 10; i++) desk.append(uniqueBatch(i, 2, 300))
+  desk.close()
+  const read: string[] = []
+  const open = desk.disk.open.bind(desk.disk)
+  desk.disk.open = (path, mode) => {
+    read.push(path)
+    return open(path, mode)
+  }
+  t.equal(desk.restart(smallConfig).cleanStart, true)
+  t.strictSame(
+    read.filter((path) => path.endsWith('.log')),
+    [],
+  )
 })
 
 t.test(
-  'what was appended is there after a restart, at the offsets that were answered',
+  'a batch that is damaged, too large or for no log is refused, and others go on',
   async (t) => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'millrace-writer-'))
-    t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-    const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
-    const opened = writer.turn([
-      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: true }] },
+    const desk = new Desk(smallConfig)
+    const damaged = uniqueBatch(1, 1, 100)
+    damaged[80]! ^= 1
+    const { outcomes } = desk.turn([
+      desk.appendOf(uniqueBatch(0, 1, 100)),
+      desk.appendOf(damaged),
+      desk.appendOf(uniqueBatch(2, 1, 2000)),
+      desk.appendOf(uniqueBatch(3, 1, 100), true, 99),
+      desk.appendOf(uniqueBatch(4, 1, 100)),
     ])
-    t.match(opened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 0, segments: [{}] }] }])
-    const { outcomes, states } = writer.turn([append(0, batchOf(3)), append(0, batchOf(2))])
-    t.match(outcomes, [
-      { baseOffset: 0, position: 0 },
-      { baseOffset: 3, segmentBaseOffset: 0 },
-    ])
-    t.match(states, [{ slot: 0, logEndOffset: 5, highWatermark: 5 }])
-    writer.turn([{ kind: 'close', id: 2, clean: true }])
-    const bytes = readFileSync(join(dataDir, 'a-0', '00000000000000000000.log'))
-    t.strictSame(
-      Array.from(batchesOf(bytes), ({ at }) => baseOffsetOf(bytes, at)),
-      [0, 3],
+    const answers = Object.fromEntries(
+      outcomes.map(({ id, error, baseOffset }) => [id, error ?? baseOffset]),
     )
-    const again = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
-    const reopened = again.turn([
-      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'a-0', config, create: false }] },
-    ])
-    t.match(reopened.outcomes, [{ opened: [{ slot: 0, logEndOffset: 5, highWatermark: 5 }] }])
+    t.strictSame(answers, {
+      1: 0,
+      2: 'CORRUPT_MESSAGE',
+      3: 'RECORD_LIST_TOO_LARGE',
+      4: 'NOT_LEADER_OR_FOLLOWER',
+      5: 1,
+    })
   },
 )
+
+t.test('one write and one sync per log and turn, however many batches wait', async (t) => {
+  const desk = new Desk()
+  const before = desk.disk.stepCount
+  const steps: string[] = []
+  desk.disk.faultAt = ({ operation }) => void steps.push(operation)
+  desk.append(...Array.from({ length: 20 }, (_, i) => uniqueBatch(i, 1, 100)))
+  t.strictSame(steps.slice(0, 2), ['write', 'sync'])
+  t.equal(desk.disk.stepCount - before, 2)
+})
+
+t.test(
+  'what need not be durable is answered before the sync, the high watermark moves after it',
+  async (t) => {
+    const desk = new Desk()
+    const { early, last } = desk.turnWithEarly([
+      desk.appendOf(uniqueBatch(1, 1, 10), true),
+      desk.appendOf(uniqueBatch(2, 1, 10), false),
+    ])
+    t.match(early, [
+      { outcomes: [{ baseOffset: 1 }], states: [{ highWatermark: 0, logEndOffset: 2 }] },
+    ])
+    t.equal(early[0]!.outcomes.length, 1)
+    t.match(last, {
+      outcomes: [{ baseOffset: 0 }],
+      states: [{ highWatermark: 2, logEndOffset: 2 }],
+    })
+    t.equal(last.outcomes.length, 1)
+    t.equal(early[0]!.batchCount + last.batchCount, 2, 'counted once')
+  },
+)
+
+t.test(
+  'with flush policy os nothing is synced, and a change back to fsync catches up',
+  async (t) => {
+    const desk = new Desk({ ...roomy, flushPolicy: 'os' })
+    let syncs = 0
+    desk.disk.faultAt = ({ operation, path }) => {
+      if (operation === 'sync' && path.endsWith('.log')) syncs++
+      return undefined
+    }
+    t.match(desk.append(uniqueBatch(1, 3, 10)).states, [{ logEndOffset: 3, highWatermark: 3 }])
+    t.equal(syncs, 0)
+    const { states } = desk.turn([{ kind: 'configure', id: 1, slot: 0, config: roomy }])
+    t.match(states, [{ logEndOffset: 3, highWatermark: 3 }])
+    t.equal(syncs, 1)
+  },
+)
+
+t.test('segments roll by size, by time between records, and when an index is full', async (t) => {
+  const bySize = new Desk({ ...roomy, segmentBytesMax: 500 })
+  t.equal(bySize.append(...[1, 2, 3].map((i) => uniqueBatch(i, 1, 200))).rolled.length, 2)
+
+  const byTime = new Desk({ ...roomy, segmentMs: 1000 })
+  const hours = byTime.append(batchAt([5000]), batchAt([6000]), batchAt([6001]), batchAt([6002]))
+  t.match(hours.rolled, [{ activeBaseOffset: 2, closed: { maxTimestamp: 6000 } }])
+  t.equal(hours.rolled.length, 1)
+  byTime.close()
+  byTime.restart({ ...roomy, segmentMs: 1000 })
+  const later = byTime.append(batchAt([7001]), batchAt([7002]))
+  t.match(later.rolled, [{ activeBaseOffset: 5 }], 'counted from the first record after a restart')
+
+  const entries = 3
+  const config = { ...roomy, indexIntervalBytes: 1, indexBytesMax: 12 * (entries + 1) }
+  const byIndex = new Desk(config)
+  const { rolled } = byIndex.append(...[1, 2, 3, 4, 5, 6].map((i) => uniqueBatch(i, 1, 10)))
+  t.match(rolled, [{ activeBaseOffset: 4 }])
+  const times = contentOf(byIndex.disk, `${DATA}/topic-0/00000000000000000000.timeindex`)
+  t.ok(times.length <= 12 * entries + 12, `${times.length} bytes`)
+})
+
+t.test('LogAppendTime is the time of every record, and never goes back', async (t) => {
+  let nowMs = 1_000_000
+  const clock: Clock = { ...systemClock, now: () => nowMs }
+  const config: LogConfig = { ...roomy, timestampType: 'LogAppendTime' }
+  const desk = new Desk(config, { clock })
+  const times = [1_000_000, 1_000_500, 400, 1_000_600].map((time) => {
+    nowMs = time
+    return desk.append(uniqueBatch(time, 2, 10)).outcomes[0]!.logAppendTimeMs
+  })
+  t.strictSame(times, [1_000_000, 1_000_500, 1_000_500, 1_000_600])
+  const opened = desk.restart(config)
+  const stored = storedBatches(desk.disk, `${DATA}/topic-0`, opened)
+  t.strictSame(
+    stored.map(({ bytes }) => maxTimestampOf(bytes)),
+    times,
+  )
+  t.ok(stored.every(({ bytes }) => (attributesOf(bytes) & 8) !== 0))
+})
+
+t.test(
+  'a full disk refuses, keeps what was there, and takes appends again when there is room',
+  async (t) => {
+    const desk = new Desk({ ...roomy, segmentBytesMax: 20_000 })
+    let acknowledged = 0
+    for (let cycle = 0; cycle < 100; cycle++) {
+      desk.disk.capacityBytes = Infinity
+      const { outcomes: fine } = desk.append(uniqueBatch(cycle, 2, 500), uniqueBatch(cycle, 1, 50))
+      acknowledged += 3
+      assert(fine.every(({ error }) => !error))
+      desk.disk.capacityBytes = desk.disk.usedBytes + (cycle % 7) * 150
+      const { outcomes: refused, states } = desk.append(
+        uniqueBatch(1000 + cycle, 4, 500),
+        uniqueBatch(2000 + cycle, 4, 500),
+      )
+      assert(
+        refused.every(({ error }) => error === 'KAFKA_STORAGE_ERROR'),
+        `cycle ${cycle}`,
+      )
+      assert(states.every(({ logEndOffset }) => logEndOffset === acknowledged))
+      const small = desk.append(uniqueBatch(3000 + cycle, 1, 1)).outcomes[0]!
+      if (!small.error) acknowledged++
+    }
+    desk.disk.capacityBytes = Infinity
+    const opened = desk.restart()
+    t.equal(opened.logEndOffset, acknowledged)
+    t.equal(opened.truncatedBytes, 0)
+    t.equal(
+      storedBatches(desk.disk, `${DATA}/topic-0`, opened).at(-1)!.lastOffset + 1,
+      acknowledged,
+    )
+  },
+)
+
+t.test('on a full disk records and topics can still be deleted, and that makes room', async (t) => {
+  const desk = new Desk(smallConfig)
+  for (let i = 0; i < 20; i++) desk.append(uniqueBatch(i, 1, 600))
+  desk.disk.capacityBytes = desk.disk.usedBytes
+  t.equal(desk.append(uniqueBatch(99, 1, 600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
+  t.match(desk.trim(10), { id: 1, error: undefined })
+  t.notOk(desk.append(uniqueBatch(100, 1, 600)).outcomes[0]!.error, 'resumes by itself')
+  desk.disk.capacityBytes = desk.disk.usedBytes
+  t.equal(desk.append(uniqueBatch(99, 1, 1600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
+  t.notOk(desk.turn([{ kind: 'remove', id: 5, slots: [0] }]).outcomes[0]!.error)
+  t.ok(desk.disk.usedBytes < 70_000, 'only the ballast and the checkpoint are left')
+})
+
+t.test('after a failed sync nothing is acknowledged, ever', async (t) => {
+  for (const suffix of ['.log', '.index', 'recovery-checkpoint.tmp']) {
+    const desk = new Desk(smallConfig)
+    desk.append(uniqueBatch(1, 1, 1200))
+    desk.disk.faultAt = failing('sync', suffix, 'EIO')
+    const [first, second] = [2, 3].map((i) => desk.appendOf(uniqueBatch(i, 1, 1200)))
+    const failed =
+      suffix === 'recovery-checkpoint.tmp'
+        ? desk.turn([{ kind: 'trim', id: 9, slot: 0, logStartOffset: 1 }])
+        : desk.turn([first!, second!])
+    t.match(failed.fatal, /EIO/, suffix)
+    t.ok(failed.outcomes.every(({ error }) => error === 'KAFKA_STORAGE_ERROR'))
+    t.strictSame(failed.states, [], 'the high watermark stays')
+    desk.disk.faultAt = () => undefined
+    const after = desk.append(uniqueBatch(4, 1, 10))
+    t.match(after, { fatal: /EIO/, outcomes: [{ error: 'KAFKA_STORAGE_ERROR' }] })
+  }
+})
+
+t.test(
+  'a failed write is fatal, and a failed process is not trusted at the next start',
+  async (t) => {
+    const desk = new Desk()
+    desk.append(uniqueBatch(1, 1, 100))
+    desk.disk.faultAt = failing('write', '.log', 'EIO')
+    t.match(desk.append(uniqueBatch(2, 1, 100)), { fatal: /EIO/ })
+    desk.disk.faultAt = () => undefined
+    t.match(contentOf(desk.disk, `${DATA}/disk-failure`).toString(), /EIO.*topic-0/)
+    const renamed: string[] = []
+    desk.disk.faultAt = ({ operation, path }) => {
+      if (operation === 'rename') renamed.push(path)
+      return undefined
+    }
+    t.match(desk.restart(), { logEndOffset: 1, cleanStart: false })
+    t.ok(renamed.includes(`${DATA}/topic-0/00000000000000000000.log.tmp`), 'the tail was copied')
+    desk.close()
+    t.notOk(desk.disk.stat(`${DATA}/disk-failure`), 'an orderly close ends the distrust')
+    t.match(desk.restart(), { logEndOffset: 1, cleanStart: true })
+  },
+)
+
+t.test('whatever write, sync or rename fails: no false acknowledgement', async (t) => {
+  const kinds: Step['operation'][] = [
+    'create',
+    'write',
+    'sync',
+    'truncate',
+    'rename',
+    'syncDirectory',
+  ]
+  let faults = 0
+  for (let step = 0; step < 60; step++) {
+    const desk = new Desk(smallConfig)
+    const first = desk.disk.stepCount
+    desk.disk.faultAt = ({ index, operation }) =>
+      index === first + step && kinds.includes(operation) ? 'EIO' : undefined
+    let acknowledged = 0
+    let isFatal = false
+    for (let i = 0; i < 6; i++) {
+      const { outcomes, fatal } = desk.append(uniqueBatch(i, 1, 900), uniqueBatch(100 + i, 1, 900))
+      if (fatal !== undefined) isFatal = true
+      else acknowledged += outcomes.filter(({ error }) => !error).length
+      if (isFatal)
+        assert(
+          outcomes.every(({ error }) => error),
+          'nothing after a failure',
+        )
+    }
+    if (isFatal) faults++
+    const left = desk.disk.afterPowerCut(step)
+    const writer = new LogWriter({ fs: left, clock: systemClock, dataDir: DATA })
+    const { outcomes } = writer.turn([
+      {
+        kind: 'open',
+        id: 1,
+        logs: [{ slot: 0, directory: 'topic-0', config: smallConfig, create: false }],
+      },
+    ])
+    const opened = outcomes[0]!.opened![0]!
+    assert(opened.logEndOffset >= acknowledged, `step ${step}`)
+    assert.deepEqual(opened.quarantined, [])
+    storedBatches(left, `${DATA}/topic-0`, opened)
+  }
+  t.ok(faults > 30, `${faults} faults`)
+})
+
+t.test('a trim moves the log start for good and drops whole segments', async (t) => {
+  const desk = new Desk(smallConfig)
+  for (let i = 0; i < 9; i++) desk.append(uniqueBatch(i, 2, 400))
+  t.equal(desk.trim(100).error, 'OFFSET_OUT_OF_RANGE')
+  const result = desk.turn([{ kind: 'trim', id: 5, slot: 0, logStartOffset: 9 }])
+  t.match(result.outcomes, [{ id: 5, error: undefined }])
+  t.match(result.states, [{ logStartOffset: 9 }])
+  t.strictSame(
+    result.dropped.map(({ baseOffset }) => baseOffset),
+    [0, 4],
+  )
+  t.notOk(desk.trim(3).error, 'a smaller one changes nothing')
+  t.match(desk.restart(smallConfig), { logStartOffset: 9, segments: [{ baseOffset: 8 }] })
+  t.notOk(desk.trim(18).error, 'up to the end')
+  t.match(desk.append(uniqueBatch(50, 1, 10)).outcomes, [{ baseOffset: 18 }])
+})
+
+t.test('a topic that is created again begins empty, whatever was left', async (t) => {
+  const desk = new Desk(smallConfig)
+  desk.append(uniqueBatch(1, 5, 10))
+  desk.turn([{ kind: 'remove', id: 1, slots: [0] }])
+  t.match(desk.open(smallConfig, true), { logEndOffset: 0, cleanStart: true })
+  desk.append(uniqueBatch(2, 3, 10))
+  t.match(desk.restart(smallConfig), { logEndOffset: 3 })
+  // A process that died before it could remove the directory.
+  t.match(desk.open(smallConfig, true), { logEndOffset: 0, logStartOffset: 0 })
+  desk.turn([{ kind: 'discard', id: 1, directories: ['topic-0', 'never-was-0'] }])
+  t.notOk(desk.disk.stat(`${DATA}/topic-0`))
+})
+
+t.test('a directory that is gone is not taken for a new topic', async (t) => {
+  const desk = new Desk()
+  desk.append(uniqueBatch(1, 5, 10))
+  desk.close()
+  desk.disk.removeTree(`${DATA}/topic-0`)
+  t.throws(() => desk.restart(), /topic-0 is gone, which held records up to 4/)
+})
+
+t.test('every unclean start begins a leader epoch, and batches bear it', async (t) => {
+  const desk = new Desk()
+  desk.append(uniqueBatch(1, 2, 10))
+  desk.restart()
+  desk.restart()
+  desk.append(uniqueBatch(2, 3, 10))
+  t.strictSame(desk.restart().epochs, [
+    { epoch: 0, startOffset: 0 },
+    { epoch: 2, startOffset: 2 },
+    { epoch: 3, startOffset: 5 },
+  ])
+  desk.close()
+  const opened = desk.restart()
+  t.match(opened, { cleanStart: true, epochs: [{}, {}, { epoch: 3, startOffset: 5 }] })
+  const stored = storedBatches(desk.disk, `${DATA}/topic-0`, opened)
+  t.strictSame(
+    stored.map(({ leaderEpoch }) => leaderEpoch),
+    [0, 2],
+  )
+})
+
+t.test('no more files are open than there may be, and none after the close', async (t) => {
+  const disk = newDisk()
+  const writer = new LogWriter({ fs: disk, clock: systemClock, dataDir: DATA, openFilesMax: 3 })
+  const logs = Array.from({ length: 10 }, (_, slot) => {
+    return { slot, directory: `topic-${slot}`, config: smallConfig, create: true }
+  })
+  writer.turn([{ kind: 'open', id: 1, logs }])
+  for (let round = 0; round < 5; round++) {
+    const appends = logs.map(({ slot }): Append => {
+      return { kind: 'append', id: slot, slot, batch: uniqueBatch(slot, 1, 500), durable: true }
+    })
+    const { outcomes } = writer.turn(appends)
+    assert(outcomes.every(({ error }) => !error))
+    assert(disk.openFileCount <= 3, `${disk.openFileCount} files`)
+  }
+  writer.turn([{ kind: 'close', id: 2, clean: true }])
+  t.equal(disk.openFileCount, 0)
+})

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts'
 import { DiskFailure, isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
 import { recoverLog } from '../segment/recover.ts'
-import type { Command, LogConfig, Opened, OpenLog, Slot, TurnResult } from './commands.ts'
+import type { Command, LogConfig, Opened, OpenLog, Outcome, Slot, TurnResult } from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -46,7 +46,7 @@ export class LogWriter {
   /** Log starts that moved, and wait for a checkpoint that says so. */
   #trims: Trim[] = []
   /** Why nothing is acknowledged any more. */
-  #failure: string | undefined
+  #failure: DiskFailure | undefined
 
   constructor(deps: LogWriterDeps) {
     this.#deps = deps
@@ -69,15 +69,15 @@ export class LogWriter {
    */
   turn(commands: readonly Command[], reportEarly?: ReportEarly): TurnResult {
     const report = new TurnReport(this.#deps.clock)
-    const unanswered = new Set(commands.map(({ id }) => id))
+    const answered: Outcome[] = []
     const early =
       reportEarly &&
       ((result: TurnResult) => {
-        for (const { id } of result.outcomes) unanswered.delete(id)
+        answered.push(...result.outcomes)
         reportEarly(result)
       })
-    if (this.#failure !== undefined) return report.takeFatal(this.#failure, unanswered)
     try {
+      if (this.#failure) throw this.#failure
       for (const command of commands) this.#run(command, report, early)
       this.#commit.commit(report, early)
       this.#finishTrims(report)
@@ -85,9 +85,13 @@ export class LogWriter {
       return report.take()
     } catch (error) {
       if (!(error instanceof DiskFailure)) throw error
-      this.#failure = error.message
-      this.#directory.noteFailure(error.message)
-      return report.takeFatal(error.message, unanswered)
+      if (!this.#failure) this.#directory.noteFailure(error.message)
+      this.#failure = error
+      const ids = new Set(answered.map(({ id }) => id))
+      return report.takeFatal(
+        error.message,
+        commands.filter(({ id }) => !ids.has(id)),
+      )
     }
   }
 
