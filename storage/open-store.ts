@@ -1,6 +1,7 @@
 // openStore: builds a store on a data directory, recovers what is there, and finishes what a crash left half done.
 // Network thread. Order of the start: docs/formats/data-directory.md
 
+import { dirname, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
 import { systemClock, type Clock } from './clock.ts'
@@ -74,7 +75,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 async function start(surroundings: Surroundings, closing: Closing): Promise<Parts> {
   const { options, dataDir, fs, clock, warn } = surroundings
   const startMs = clock.monotonic()
-  fs.makeDirectory(dataDir)
+  makeDurableDirectory(fs, resolve(dataDir))
   let lock: DirectoryLock | undefined
   closing.add(() => lock?.release())
   // A writer thread starts up while we look at the directory; it touches nothing before it is told to.
@@ -105,6 +106,15 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     corruptBatchCount: opened.reduce((count, log) => count + log.quarantined.length, 0),
   }
   return { dataDir, fs, meta, client, logs, views, table, topics, recovery, closing }
+}
+
+/** With its parents, each of which survives a power cut. */
+function makeDurableDirectory(fs: Fs, path: string): void {
+  if (fs.stat(path)) return
+  const parent = dirname(path)
+  makeDurableDirectory(fs, parent)
+  fs.makeDirectory(path)
+  fs.syncDirectory(parent)
 }
 
 /** The writer, and the logs that it speaks of. */

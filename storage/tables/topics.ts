@@ -113,8 +113,8 @@ export class TopicTable implements Topics {
     this.#byId.delete(topic.id)
     this.#sorted = undefined
     await logs.remove(name)
-    await table.delete(topicKey(name))
     this.#names.delete(collisionKey(name))
+    await table.delete(topicKey(name)).catch(() => {}) // no more than tidy: the next start deletes it again
   }
 
   async #addPartitions(name: string, partitionCount: number): Promise<Topic> {
