@@ -9,7 +9,9 @@ import { count } from './print.ts'
 import type { Progress } from './progress.ts'
 
 /** Beyond this many bytes that are not acknowledged yet, `send` waits. */
-const BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024
+const BYTES_IN_FLIGHT_MAX = 8 * 1024 * 1024
+/** What a record costs in memory beside its key and value, about. */
+const RECORD_OVERHEAD_BYTES = 300
 
 export class Delivery {
   #ackedCount = 0
@@ -33,10 +35,11 @@ export class Delivery {
    */
   async send(records: readonly ProducerRecord[]): Promise<void> {
     if (records.length === 0) return
-    const bytes = records.reduce((sum, record) => sum + bytesOf(record), 0)
-    this.#bytesInFlight += bytes
+    const bytes = bytesOf(records)
+    const held = bytes + records.length * RECORD_OVERHEAD_BYTES
+    this.#bytesInFlight += held
     const delivered: Promise<void> = this.#deliver(records, bytes).finally(() => {
-      this.#bytesInFlight -= bytes
+      this.#bytesInFlight -= held
       this.#inFlight.delete(delivered)
     })
     this.#inFlight.add(delivered)
@@ -79,8 +82,10 @@ export class Delivery {
   }
 }
 
-function bytesOf({ key, value }: ProducerRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0)
+function bytesOf(records: readonly ProducerRecord[]): number {
+  let bytes = 0
+  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0)
+  return bytes
 }
 
 function failuresIn(error: unknown, recordCount: number): number {

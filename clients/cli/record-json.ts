@@ -21,7 +21,7 @@ export interface NewRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
-  readonly timestamp?: number
+  readonly timestamp?: number | undefined
 }
 
 /** Turns a value's bytes into what JSON shows of it, and back. */

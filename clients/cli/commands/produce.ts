@@ -125,6 +125,7 @@ async function* recordsFrom(
   signal: AbortSignal,
 ): AsyncIterable<ProducerRecord[]> {
   const pace = options.rate === undefined ? undefined : new Pace(options.rate, systemClock)
+  const recordOf = recordMaker(options, codec)
   let valuesRead = 0
   for await (const values of valuesFrom(input, options)) {
     const records: ProducerRecord[] = []
@@ -137,7 +138,7 @@ async function* recordsFrom(
       if (signal.aborted) break
       valuesRead++
       try {
-        records.push(recordOf(value, options, codec))
+        records.push(recordOf(value))
       } catch (error) {
         yield records
         throw new CliError('failed', `line ${valuesRead}: ${(error as Error).message}`, {
@@ -154,26 +155,40 @@ function valuesFrom(input: AsyncIterable<Buffer>, options: Options): Values {
   return options.lengthPrefixed === true ? lengthPrefixed(input) : lines(input)
 }
 
-function recordOf(value: Buffer, options: Options, codec: ValueCodec | undefined): ProducerRecord {
-  const record: NewRecord =
-    options.json === true ? recordFromJson(value.toString(), codec) : keyAndValue(value, options)
-  const {
-    key,
-    header = [],
-    partition = options.raw === true && key === undefined ? 0 : undefined,
-  } = options
-  return {
-    ...record,
-    ...(key !== undefined && { key: Buffer.from(key) }),
-    headers: [...record.headers, ...header],
-    partition,
+/** How a value of the input becomes a record; the flags are looked at once, not for every record. */
+function recordMaker(
+  options: Options,
+  codec: ValueCodec | undefined,
+): (value: Buffer) => ProducerRecord {
+  const { header = [], partition = options.raw === true && !options.key ? 0 : undefined } = options
+  const fixedKey = options.key === undefined ? undefined : Buffer.from(options.key)
+  const parse = options.json === true ? parseJson(codec) : parseLine(options)
+  return (input) => {
+    const { key, value, headers, timestamp } = parse(input)
+    return {
+      key: fixedKey ?? key,
+      value,
+      headers: header.length === 0 ? headers : [...headers, ...header],
+      timestamp,
+      partition,
+    }
   }
 }
 
-function keyAndValue(line: Buffer, { keyDelim, tombstone }: Options): NewRecord {
-  const delimiter = keyDelim === undefined ? undefined : unescape(keyDelim)
-  const at = delimiter === undefined ? -1 : line.indexOf(delimiter)
-  const key = at === -1 ? null : line.subarray(0, at)
-  const value = at === -1 ? line : line.subarray(at + Buffer.byteLength(delimiter!))
-  return { key, value: tombstone === true && value.length === 0 ? null : value, headers: [] }
+function parseJson(codec: ValueCodec | undefined): (line: Buffer) => NewRecord {
+  return (line) => recordFromJson(line.toString(), codec)
+}
+
+const NO_HEADERS: NewRecord['headers'] = []
+
+function parseLine({ keyDelim, tombstone }: Options): (line: Buffer) => NewRecord {
+  const delimiter = keyDelim === undefined ? undefined : Buffer.from(unescape(keyDelim))
+  const orTombstone = (value: Buffer): Buffer | null =>
+    tombstone === true && value.length === 0 ? null : value
+  return (line) => {
+    const at = delimiter === undefined ? -1 : line.indexOf(delimiter)
+    if (at === -1) return { key: null, value: orTombstone(line), headers: NO_HEADERS }
+    const value = line.subarray(at + delimiter!.length)
+    return { key: line.subarray(0, at), value: orTombstone(value), headers: NO_HEADERS }
+  }
 }
