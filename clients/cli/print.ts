@@ -98,6 +98,7 @@ export class Notes {
   readonly paint = paintFor(process.stderr)
   readonly #quiet: boolean
   readonly #verbose: boolean
+  #troublesTold: Set<string> | undefined
 
   constructor(options: { readonly quiet?: boolean; readonly verbose?: boolean }) {
     this.#quiet = options.quiet ?? false
@@ -116,6 +117,18 @@ export class Notes {
   /** Replaces the current line of a terminal. */
   redraw(text: string): void {
     if (!this.#quiet && this.isTerminal) process.stderr.write(`\r\u001b[K${text}`)
+  }
+
+  /** What the client goes on after by itself: each kind once, and only from `tellTrouble` on. */
+  trouble(text: string, detail: string): void {
+    if (this.#troublesTold?.has(text) === false) this.say(`${text} (going on; -v tells more)`)
+    this.#troublesTold?.add(text)
+    this.detail(`${text} ${detail}`)
+  }
+
+  /** Until then the command fails of its own when nobody can be reached, and says so itself. */
+  tellTrouble(): void {
+    this.#troublesTold = new Set()
   }
 
   detail(text: string): void {

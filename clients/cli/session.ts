@@ -26,13 +26,15 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const stdout = new Stdout()
   const detail = (fields: object, message: string): void =>
     notes.detail(`${message} ${JSON.stringify(fields)}`)
+  const warn = (fields: object, message: string): void =>
+    notes.trouble(message, JSON.stringify(fields))
   const client = orUsage(
     () =>
       new Client({
         brokers: options.brokers ?? process.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS,
         clientId: 'millrace-cli',
         bootstrapTimeoutMs: BOOTSTRAP_TIMEOUT_MS,
-        logger: { debug: detail, info: detail, warn: detail },
+        logger: { debug: detail, info: detail, warn },
       }),
   )
   return {

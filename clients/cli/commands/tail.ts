@@ -101,6 +101,7 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
   const spans = await spansOf(session, [...new Set(names)], range, options)
   const signal = session.interruptible()
   session.notes.say(announcement(spans))
+  session.notes.tellTrouble()
   await print(session, spans, options, passes, printer, signal)
 }
 
