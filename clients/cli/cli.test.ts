@@ -154,18 +154,10 @@ t.test('ranges, counts and partitions choose what is printed', async (t) => {
     M topic create -q ranges -p 2 > /dev/null
     seq 0 9 | M produce -q ranges -p 0; echo a | M produce -q ranges -p 1
     T() { M tail -q ranges "$@" -f '%v '; echo; }
-    T -o start -e -p 0; T -o -3 -e -p 0; T -o 4:6 -p 0; T -o :end -p 0 -n 2; T -o @-1h -e -p 1
+    T -o -3 -e -p 0; T -o 4:6 -p 0; T -o :end -p 0 -n 2; T -o @-1h -e -p 1
     T -o @2001-01-01:@2001-01-02; T -o +3:-5 -p 0-0
     M tail ranges -o start -e -p 0,1 --raw`)
-  t.same(stdout.split(/ ?\n/).slice(0, 7), [
-    '0 1 2 3 4 5 6 7 8 9',
-    '7 8 9',
-    '4 5',
-    '0 1',
-    'a',
-    '',
-    '3 4',
-  ])
+  t.same(stdout.split(/ ?\n/).slice(0, 6), ['7 8 9', '4 5', '0 1', 'a', '', '3 4'])
   t.match(stderr, 'ranges: partition 0 from 0 to 10, 1 from 0 to 1\n')
 })
 
@@ -173,15 +165,12 @@ t.test('filters see keys, text, JSON and MessagePack', async (t) => {
   const { stdout, stderr } = await bash(`
     printf '%s\\n' 'ann={"cents":250}' 'bob={"cents":10}' 'cyd=no json' | M produce -q mixed --key-delim =
     T() { M tail -q mixed -o start -e "$@"; }
-    T --key bob; T --grep 'c.*2'; T --filter 'value.cents > 100' -f '%k%n'
+    T --key bob --grep cents; T --filter 'value.cents > 100' -f '%k%n'
     echo '{"value":{"cents":990}}' | M produce -q packed --json --serde msgpack
     M tail -q packed -o start -e --serde msgpack --filter 'value.cents == 990'
     T --key ann --serde bytes
     T --serde json --key cyd`)
-  t.equal(
-    stdout,
-    '{"cents":10}\n{"cents":250}\nann\n{"cents":990}\neyJjZW50cyI6MjUwfQ==\nno json\n',
-  )
+  t.equal(stdout, '{"cents":10}\nann\n{"cents":990}\neyJjZW50cyI6MjUwfQ==\nno json\n')
   t.match(stderr, /warning: a record is left out, --filter fails: .*\(said once\)\n/)
   t.match(stderr, /warning: a record is shown as text/)
 })
@@ -218,7 +207,6 @@ t.test('exit codes say what went wrong, and one line tells it', async (t) => {
     ['M tail t --jsn', 2, /^millrace: unknown option '--jsn' \(Did you mean --json\?\)\n$/],
     ['M tial t', 2, /^millrace: unknown command 'tial' \(Did you mean tail\?\)\n$/],
     ['M tail t -g group', 2, /^millrace: unknown option '-g'\n$/],
-    ['M tail t --json --raw', 2, /cannot be used with/],
     ['M tail t -o yesterday', 2, /^millrace: offset range 'yesterday': expected end, start, -10/],
     ['M tail nowhere', 3, /^millrace: no topic 'nowhere'; .*\n$/],
     ['M tail files -p 7', 3, /^millrace: files has no partition 7/],
@@ -246,39 +234,30 @@ t.test('a refused record stops a produce: what went before stays, status 6', asy
   t.match(stderr, /^millrace: \d of 3 records were acknowledged; stopped at: MESSAGE_TOO_LARGE/)
 })
 
-t.test(
-  'topics are created, listed, shown, trimmed and removed; a dry run changes nothing',
-  async (t) => {
-    const { stdout, stderr, status } = await bash(`
+t.test('topics are created, shown, trimmed and removed; a dry run changes nothing', async (t) => {
+  const { stdout, stderr, status } = await bash(`
     M topic create shop -p 2 -c segment.bytes=1048576 --dry-run
-    M topic info shop
     M topic create shop -p 2 -c segment.bytes=1048576
     M topic create shop --if-not-exists
     seq 10 | M produce -q shop -p 1
     M topic ls | grep -E 'TOPIC|shop'
-    M topic ls --json | grep shop
     M topic info shop
     M topic trim shop --to 4 --dry-run
     M topic trim shop --to 4 --yes --json
     M tail -q shop -o start -e | head -1
-    M topic rm shop --dry-run
     M topic rm shop --yes
     M topic info shop`)
-    t.match(stdout, /^would create shop with 2 partitions\ncreated shop with 2 partitions\n/)
-    t.match(
-      stdout,
-      /\nTOPIC +PARTITIONS +RECORDS\nshop +2 +10\n\{"topic":"shop","partitions":2,"records":10\}\n/,
-    )
-    t.match(
-      stdout,
-      /\nsegment.bytes=1048576\nPARTITION  START  END  RECORDS .*\n +0 +0 +0 +0 .*\n +1 +0 +10 +10 /,
-    )
-    t.match(stdout, '\n        1      0          4        4\n')
-    t.match(stdout, '{"partition":1,"start":0,"newStart":4,"deletes":4}\n5\nDELETES')
-    t.match(stderr, /dry run: nothing was changed[^]*dry run/)
-    t.equal(status, 3, 'it is gone')
-  },
-)
+  t.match(stdout, /^would create shop with 2 partitions\ncreated shop with 2 partitions\n/)
+  t.match(stdout, /\nTOPIC +PARTITIONS +RECORDS\nshop +2 +10\n/)
+  t.match(
+    stdout,
+    /\nsegment.bytes=1048576\nPARTITION  START  END  RECORDS .*\n +0 +0 +0 +0 .*\n +1 +0 +10 +10 /,
+  )
+  t.match(stdout, '\n        1      0          4        4\n')
+  t.match(stdout, '{"partition":1,"start":0,"newStart":4,"deletes":4}\n5\nDELETES')
+  t.match(stderr, /dry run: nothing was changed/)
+  t.equal(status, 3, 'it is gone')
+})
 
 t.test('config show tells values and where they come from', async (t) => {
   const { stdout, status } = await bash(`
