@@ -5,8 +5,12 @@
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import {
+  BATCH_OVERHEAD_BYTES,
+  batchSizeBytes,
   crcMatches,
   lastOffsetDeltaOf,
+  MAGIC,
+  magicOf,
   maxTimestampOf,
   stampBatch,
   stampLogAppendTime,
@@ -191,6 +195,10 @@ export class PartitionLog {
 
   #refusalOf(batch: Uint8Array): [ErrorName, string] | undefined {
     const at = `${this.directory} at ${this.#nextOffset}`
+    const isBatch = batch.length >= BATCH_OVERHEAD_BYTES && magicOf(batch) === MAGIC
+    if (!isBatch || batchSizeBytes(batch) !== batch.length) {
+      return ['CORRUPT_MESSAGE', `${at}: ${batch.length} bytes are not one record batch`]
+    }
     if (batch.length > this.config.segmentBytesMax) {
       return [
         'RECORD_LIST_TOO_LARGE',
