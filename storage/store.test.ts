@@ -1,0 +1,460 @@
+// The store as the broker uses it: topics, appends, trims, starts and stops, and what it says when something is wrong.
+
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { KafkaError } from '../protocol/errors.ts'
+import { Offset } from '../protocol/ids.ts'
+import { openStore } from './open-store.ts'
+import type { Store, StoreOptions, Turn } from './store.ts'
+import { appendValues, batchOf, readRecords, tempDirectory } from './testing/store-kit.ts'
+import { WriterClient } from './writer-client.ts'
+import type { Command } from './writer/commands.ts'
+import type { WriterEvents, WriterPort } from './writer/port.ts'
+
+const open = (dataDir: string, options: Partial<StoreOptions> = {}) =>
+  openStore({ dataDir, writer: 'inline', ...options })
+
+const names = (store: Store) => Array.from(store.topics.list(), ({ name }) => name)
+
+const codeOf = async (result: Promise<unknown>): Promise<string | undefined> => {
+  try {
+    await result
+    return undefined
+  } catch (error) {
+    if (error instanceof KafkaError) return error.code
+    throw error
+  }
+}
+
+t.test(
+  'what is in a store is there again after a stop, with the writer in a thread and without',
+  async (t) => {
+    for (const writer of ['thread', 'inline'] as const) {
+      const dataDir = join(tempDirectory(t), 'made', 'on', 'the', 'way')
+      const store = await open(dataDir, { writer })
+      t.match(store.clusterId, /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/)
+      t.equal(store.nodeId, 1)
+      t.equal(store.dataDir, dataDir)
+      t.strictSame(names(store), ['__millrace_metadata'])
+      const config = { 'retention.ms': '5' }
+      const made = await store.topics.create({ name: 'orders', partitionCount: 3, config })
+      t.strictSame(made, {
+        name: 'orders',
+        id: made.id,
+        partitionCount: 3,
+        config,
+        isInternal: false,
+      })
+      await appendValues(store, store.log('orders', 2)!, ['a', 'b'])
+      const { clusterId } = store
+      await store[Symbol.asyncDispose]()
+
+      const again = await open(dataDir, { writer })
+      t.ok(again.recovery.cleanStart, writer)
+      t.equal(again.recovery.corruptBatchCount, 0)
+      t.equal(again.clusterId, clusterId)
+      t.strictSame(again.topics.get('orders'), made)
+      t.strictSame(again.topics.getById(made.id), made)
+      t.strictSame(
+        (await readRecords(again.log('orders', 2)!, 0)).map(({ value }) => value),
+        ['a', 'b'],
+      )
+      t.equal(again.log('orders', 2)!.leaderEpoch, 0)
+      t.equal(again.log('orders', 3), undefined)
+      t.equal(again.log('other', 0), undefined)
+      t.ok((await again.diskFreeBytes()) > 0)
+      await again[Symbol.asyncDispose]()
+      await again[Symbol.asyncDispose]() // once more is fine
+    }
+  },
+)
+
+t.test('several stores live in one process, each with its own directory', async (t) => {
+  const stores = await Promise.all(
+    [1, 2, 3].map(() => open(tempDirectory(t), { writer: 'thread' })),
+  )
+  t.equal(new Set(stores.map(({ clusterId }) => clusterId)).size, 3)
+  for (const [i, store] of stores.entries()) {
+    await store.topics.create({ name: 'own', partitionCount: 1 })
+    await appendValues(store, store.log('own', 0)!, [`of ${i}`])
+  }
+  for (const [i, store] of stores.entries()) {
+    t.match(await readRecords(store.log('own', 0)!, 0), [{ value: `of ${i}` }])
+    await t.rejects(open(store.dataDir), {
+      message: new RegExp(`in use by process ${process.pid}`),
+    })
+    await store[Symbol.asyncDispose]()
+  }
+})
+
+t.test('a refused start leaves nothing open, and the directory to its owner', async (t) => {
+  const dataDir = tempDirectory(t)
+  const owner = await open(dataDir, { writer: 'thread' })
+  await t.rejects(open(dataDir, { writer: 'thread' }), /in use/)
+  await owner.topics.create({ name: 'still-works', partitionCount: 1 })
+  await owner[Symbol.asyncDispose]()
+  const next = await open(dataDir)
+  t.ok(next.topics.get('still-works'))
+  await next[Symbol.asyncDispose]()
+})
+
+t.test(
+  'names are those that Kafka allows, each once, and dots collide with underscores',
+  async (t) => {
+    await using store = await open(tempDirectory(t))
+    const create = (name: string, partitionCount = 1) =>
+      codeOf(store.topics.create({ name, partitionCount }))
+    for (const name of ['', '.', '..', 'a b', 'ä', 'a/b', 'x'.repeat(250), 'a\n']) {
+      t.equal(await create(name), 'INVALID_TOPIC_EXCEPTION', JSON.stringify(name.slice(0, 20)))
+    }
+    for (const name of ['x'.repeat(249), '...', '-', 'a.b', 'A_b', '0', 'a-0.deleted']) {
+      t.equal(await create(name), undefined, name.slice(0, 20))
+    }
+    t.equal(await create('a.b'), 'TOPIC_ALREADY_EXISTS')
+    t.equal(await create('a_b'), 'INVALID_TOPIC_EXCEPTION')
+    t.equal(await create('__millrace_metadata'), 'TOPIC_ALREADY_EXISTS')
+    for (const count of [0, -1, 1.5, 10_001])
+      t.equal(await create('counted', count), 'INVALID_PARTITIONS', String(count))
+    const both = await Promise.all([create('p.q'), create('p_q'), create('p.q')])
+    t.strictSame(
+      both,
+      [undefined, 'INVALID_TOPIC_EXCEPTION', 'TOPIC_ALREADY_EXISTS'],
+      'also at the same time',
+    )
+    t.equal(
+      await codeOf(
+        store.topics.create({ name: 'c', partitionCount: 1, config: { 'segment.byte': '1' } }),
+      ),
+      'INVALID_CONFIG',
+    )
+    t.equal(await create('c'), undefined, 'a refusal does not take the name')
+    t.strictSame(names(store), [...names(store)].sort())
+    t.ok(store.topics.get('__millrace_metadata')?.isInternal)
+  },
+)
+
+t.test(
+  'a deleted topic is gone with its files, and one of the same name is another one',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const store = await open(dataDir)
+    const first = await store.topics.create({ name: 'again', partitionCount: 2 })
+    const log = store.log('again', 1)!
+    await appendValues(store, log, ['old'])
+    const lateAppend = store.append(log, batchOf([{ value: 'late' }]), -1)
+    await store.topics.delete('again')
+    t.equal((await lateAppend).error, undefined, 'what was asked before is done before')
+    t.equal(store.topics.get('again'), undefined)
+    t.equal(store.topics.getById(first.id), undefined)
+    t.equal(store.log('again', 0), undefined)
+    t.equal(
+      (await store.append(log, batchOf([{ value: 'x' }]), -1)).error,
+      'UNKNOWN_TOPIC_OR_PARTITION',
+    )
+    t.strictSame(
+      readdirSync(dataDir).filter((name) => name.startsWith('again')),
+      [],
+    )
+    t.equal(await codeOf(store.topics.delete('again')), 'UNKNOWN_TOPIC_OR_PARTITION')
+    t.equal(await codeOf(store.topics.delete('__millrace_metadata')), 'INVALID_TOPIC_EXCEPTION')
+    const second = await store.topics.create({ name: 'again', partitionCount: 1 })
+    t.not(second.id, first.id)
+    t.strictSame(await readRecords(store.log('again', 0)!, 0), [])
+    await appendValues(store, store.log('again', 0)!, ['new'])
+    const changes = [
+      store.topics.delete('again'),
+      store.topics.create({ name: 'again', partitionCount: 1 }),
+      store.topics.delete('again'),
+    ]
+    t.strictSame(
+      await Promise.all(changes.map(codeOf)),
+      [undefined, undefined, undefined],
+      'changes of one name take turns',
+    )
+    await store[Symbol.asyncDispose]()
+    const reopened = await open(dataDir)
+    t.strictSame(names(reopened), ['__millrace_metadata'])
+    await reopened[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
+  'partitions are added and configurations replaced, for appends at once and for the next start',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const store = await open(dataDir, { topicDefaults: { 'segment.bytes': '500' } })
+    await store.topics.create({ name: 'grows', partitionCount: 1 })
+    const log = store.log('grows', 0)!
+    const fill = () =>
+      appendValues(
+        store,
+        log,
+        Array.from({ length: 10 }, () => 'x'.repeat(100)),
+      )
+    await fill()
+    t.ok(log.segmentCount > 2, 'the default of the broker counts')
+    t.equal(await codeOf(store.topics.addPartitions('grows', 1)), 'INVALID_PARTITIONS')
+    t.equal(await codeOf(store.topics.addPartitions('other', 2)), 'UNKNOWN_TOPIC_OR_PARTITION')
+    const larger = await store.topics.addPartitions('grows', 4)
+    t.equal(larger.partitionCount, 4)
+    t.equal(log.topic.id, larger.id)
+    await appendValues(store, store.log('grows', 3)!, ['in the new one'])
+    t.equal(
+      await codeOf(store.topics.configure('grows', { 'segment.bytes': 'x' })),
+      'INVALID_CONFIG',
+    )
+    const config = { 'segment.bytes': '100000' }
+    t.strictSame((await store.topics.configure('grows', config)).config, config)
+    t.strictSame(log.topic.config, config)
+    const { segmentCount } = log
+    await fill()
+    t.equal(log.segmentCount, segmentCount, 'its own configuration counts from now on')
+    await store[Symbol.asyncDispose]()
+    const again = await open(dataDir)
+    t.match(again.topics.get('grows'), { partitionCount: 4, config, id: larger.id })
+    t.equal(again.log('grows', 0)!.highWatermark, 20)
+    await again[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
+  'records before an offset are deleted: whole segments from the disk, the rest from sight',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const store = await open(dataDir)
+    await store.topics.create({
+      name: 'trimmed',
+      partitionCount: 1,
+      config: { 'segment.bytes': '400' },
+    })
+    const log = store.log('trimmed', 0)!
+    await appendValues(
+      store,
+      log,
+      Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(100)),
+    )
+    const { segmentCount, sizeBytes } = log
+    t.equal(await store.deleteRecordsBefore(log, Offset(7)), 7)
+    t.equal(log.logStartOffset, 7)
+    t.ok(log.segmentCount < segmentCount && log.sizeBytes < sizeBytes)
+    t.equal(
+      readdirSync(join(dataDir, 'trimmed-0')).filter((name) => name.endsWith('.log')).length,
+      log.segmentCount,
+    )
+    t.strictSame(
+      (await readRecords(log, 7)).map(({ offset }) => offset),
+      [7, 8, 9, 10, 11],
+    )
+    t.equal(await codeOf((async () => log.read(Offset(6), 100, true))()), 'OFFSET_OUT_OF_RANGE')
+    t.match(await log.offsetForTimestamp(0), { offset: 7 })
+    t.equal(await store.deleteRecordsBefore(log, Offset(3)), 7, 'it never moves back')
+    t.equal(await codeOf(store.deleteRecordsBefore(log, Offset(13))), 'OFFSET_OUT_OF_RANGE')
+    t.equal(await store.deleteRecordsBefore(log, Offset(12)), 12)
+    t.equal(await log.offsetForMaxTimestamp(), undefined)
+    t.strictSame(await readRecords(log, 12), [])
+    await appendValues(store, log, ['after'])
+    await store[Symbol.asyncDispose]()
+    const again = await open(dataDir)
+    t.equal(again.log('trimmed', 0)!.logStartOffset, 12)
+    t.match(await readRecords(again.log('trimmed', 0)!, 12), [{ offset: 12, value: 'after' }])
+    await again[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
+  'producer ids are never given out twice, and a block of them costs one record',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const given = new Set<number>()
+    for (let start = 0; start < 3; start++) {
+      const store = await open(dataDir)
+      const before = store.log('__millrace_metadata', 0)!.logEndOffset
+      for (const id of await Promise.all(
+        Array.from({ length: 1500 }, () => store.nextProducerId()),
+      ))
+        given.add(id)
+      t.equal(store.log('__millrace_metadata', 0)!.logEndOffset - before, 2)
+      await store[Symbol.asyncDispose]()
+    }
+    t.equal(given.size, 4500)
+  },
+)
+
+t.test('every turn of the writer is told once, with the logs it changed', async (t) => {
+  await using store = await open(tempDirectory(t))
+  await store.topics.create({ name: 'turns', partitionCount: 3 })
+  const turns: Turn[] = []
+  store.onTurn((turn) => turns.push(turn))
+  await Promise.all(
+    [0, 2, 0].map((partition) => appendValues(store, store.log('turns', partition)!, ['a', 'b'])),
+  )
+  t.equal(turns.length, 1)
+  const [turn] = turns
+  t.equal(turn!.batchCount, 6)
+  t.equal(turn!.batchBytes, 6 * batchOf([{ value: 'a' }]).length)
+  t.strictSame(
+    turn!.logs.map(({ partition }) => partition).sort((a, b) => a - b),
+    [0, 2],
+  )
+  t.ok(turn!.writeSeconds >= 0 && turn!.syncSeconds >= 0)
+})
+
+t.test('a full inbox is congestion until the writer has taken it', async (t) => {
+  await using store = await open(tempDirectory(t), { inboxBytesMax: 1000, writer: 'thread' })
+  await store.topics.create({ name: 'busy', partitionCount: 1 })
+  const log = store.log('busy', 0)!
+  const drained = new Promise<void>((resolve) => store.onDrain(resolve))
+  t.notOk(store.isCongested)
+  const batch = batchOf([{ value: 'x'.repeat(600) }])
+  const first = store.append(log, batch, -1)
+  t.notOk(store.isCongested)
+  t.equal(store.inboxBytesUsed, batch.length)
+  batch.fill(0) // borrowed until append returns, and ours again
+  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]), 1)
+  t.ok(store.isCongested)
+  await drained
+  t.notOk(store.isCongested)
+  t.strictSame(
+    (await Promise.all([first, second])).map(({ baseOffset }) => baseOffset),
+    [0, 1],
+  )
+  t.equal(store.inboxBytesUsed, 0)
+})
+
+t.test('bytes that are not one batch are refused, and leave no trace in the log', async (t) => {
+  await using store = await open(tempDirectory(t))
+  await store.topics.create({ name: 'strict', partitionCount: 1 })
+  const log = store.log('strict', 0)!
+  const batch = batchOf([{ value: 'good' }])
+  const flipped = Uint8Array.from(batch, (byte, i) => (i === batch.length - 1 ? byte ^ 1 : byte))
+  const two = Buffer.concat([batch, batch])
+  for (const bytes of [new Uint8Array(3), batch.subarray(1), batch.subarray(0, -1), two, flipped]) {
+    const { error, baseOffset } = await store.append(log, bytes, -1)
+    t.strictSame({ error, baseOffset }, { error: 'CORRUPT_MESSAGE', baseOffset: -1 })
+  }
+  t.equal(log.sizeBytes, 0)
+  await appendValues(store, log, ['good'])
+  t.match(await readRecords(log, 0), [{ offset: 0, value: 'good' }])
+})
+
+t.test(
+  'a writer that dies is fatal, once; what waits and what comes later is refused',
+  async (t) => {
+    let events: WriterEvents | undefined
+    const put: Command[] = []
+    const connect = (given: WriterEvents): WriterPort => {
+      events = given
+      return {
+        put: (command) => void put.push(command),
+        isFull: false,
+        bytesUsed: 0,
+        stop: async () => {},
+      }
+    }
+    const client = new WriterClient({ connect, onResult() {} })
+    const fatal: string[] = []
+    client.onFatal(({ message }) => fatal.push(message))
+    const batch = batchOf([{ value: 'x' }])
+    const waiting = [client.append(0, batch, true), client.append(0, batch, false)]
+    const asked = client.ask({ kind: 'remove', slots: [0] })
+    const counts = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
+    const outcomes = [{ id: put[0]!.id, baseOffset: 7, logAppendTimeMs: -1 }]
+    events!.onResult({ outcomes, states: [], rolled: [], dropped: [], ...counts })
+    events!.onDeath(new Error('out of memory'))
+    events!.onDeath(new Error('again'))
+    t.match(await waiting[0], { baseOffset: 7 }, 'what was answered stays answered')
+    t.match(await waiting[1], {
+      error: 'KAFKA_STORAGE_ERROR',
+      message: /out of memory/,
+      baseOffset: -1,
+    })
+    await t.rejects(asked, { code: 'KAFKA_STORAGE_ERROR' })
+    t.match(await client.append(0, batch, true), { error: 'KAFKA_STORAGE_ERROR' })
+    t.equal(put.length, 3, 'nothing more is handed over')
+    client.onFatal(({ message }) => fatal.push(message))
+    t.strictSame(fatal, ['out of memory', 'out of memory'], 'who asks later hears it too')
+    await client.finish()
+    await client.stop()
+  },
+)
+
+t.test(
+  'a directory that is not ours, or of another format, is refused with what to do',
+  async (t) => {
+    const strange = tempDirectory(t)
+    writeFileSync(join(strange, 'thesis.txt'), 'do not touch')
+    await t.rejects(open(strange), {
+      message: /no meta.json but holds thesis.txt. Use an empty directory/,
+    })
+    t.equal(readFileSync(join(strange, 'thesis.txt'), 'utf8'), 'do not touch')
+
+    const dataDir = tempDirectory(t)
+    await (await open(dataDir))[Symbol.asyncDispose]()
+    const path = join(dataDir, 'meta.json')
+    const good = JSON.parse(readFileSync(path, 'utf8')) as object
+    const cases: [text: string, message: RegExp][] = [
+      [
+        JSON.stringify({ ...good, formatVersion: 2 }),
+        /format version 2, and this millrace knows 1: start the version that wrote/,
+      ],
+      ['{', /is not JSON: put it back/],
+      ['', /is not JSON/],
+      ['null', /no formatVersion/],
+      [JSON.stringify({ ...good, clusterId: 'short' }), /no valid clusterId and nodeId/],
+      [JSON.stringify({ ...good, nodeId: -1 }), /no valid clusterId and nodeId/],
+      [
+        JSON.stringify({ ...good, clusterId: 'AAAAAAAAAAAAAAAAAAAAAQ' }),
+        /come from different data directories/,
+      ],
+    ]
+    for (const [text, message] of cases) {
+      writeFileSync(path, text)
+      await t.rejects(open(dataDir), { message }, text)
+    }
+    writeFileSync(path, JSON.stringify(good))
+    await (await open(dataDir))[Symbol.asyncDispose]()
+    await t.rejects(open(dataDir, { topicDefaults: { 'segment.bytes': 'x' } }), {
+      code: 'INVALID_CONFIG',
+    })
+  },
+)
+
+t.test(
+  'records that no topic owns are left alone and reported; a topic does not take them over',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const store = await open(dataDir)
+    await store.topics.create({ name: 'real', partitionCount: 1 })
+    await appendValues(store, store.log('real', 0)!, ['x'])
+    await store[Symbol.asyncDispose]()
+    cpSync(join(dataDir, 'real-0'), join(dataDir, 'stray-0'), { recursive: true })
+    cpSync(join(dataDir, 'real-0'), join(dataDir, 'real-7'), { recursive: true })
+    mkdirSync(join(dataDir, 'empty-0'))
+    mkdirSync(join(dataDir, 'backup'))
+    const warnings: string[] = []
+    const again = await open(dataDir, { onWarning: (message) => warnings.push(message) })
+    t.strictSame(warnings.sort(), [
+      'real-7 holds records, but no topic owns it; it is left alone',
+      'stray-0 holds records, but no topic owns it; it is left alone',
+    ])
+    t.ok(existsSync(join(dataDir, 'backup')))
+    t.notOk(existsSync(join(dataDir, 'empty-0')), 'what a crash leaves of a create goes')
+    t.equal(
+      await codeOf(again.topics.create({ name: 'stray', partitionCount: 1 })),
+      'KAFKA_STORAGE_ERROR',
+    )
+    t.equal(await codeOf(again.topics.addPartitions('real', 8)), 'KAFKA_STORAGE_ERROR')
+    rmSync(join(dataDir, 'stray-0'), { recursive: true })
+    t.equal(await codeOf(again.topics.create({ name: 'stray', partitionCount: 1 })), undefined)
+    await again[Symbol.asyncDispose]()
+  },
+)
