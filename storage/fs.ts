@@ -2,6 +2,7 @@
 // Failures are Node's errors, told apart by `code` (ENOENT, EEXIST, ENOSPC, EIO, ...).
 
 import * as nodeFs from 'node:fs'
+import { dirname } from 'node:path'
 
 /**
  * 'read' and 'write' (which reads too) want an existing file; 'create' wants none; 'replace' empties or creates.
@@ -127,7 +128,7 @@ export const realFs: Fs = {
       .readdirSync(path, { withFileTypes: true })
       .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() })),
 
-  makeDirectory: (path) => void nodeFs.mkdirSync(path, { recursive: true }),
+  makeDirectory,
   rename: (from, to) => nodeFs.renameSync(from, to),
   removeFile: (path) => nodeFs.unlinkSync(path),
   removeTree: (path) => nodeFs.rmSync(path, { recursive: true, force: true }),
@@ -139,4 +140,24 @@ export const realFs: Fs = {
         else resolve(found.bavail * found.bsize)
       })
     }),
+}
+
+/** Node's own `recursive` never comes back from a place where nothing can be made, such as /proc. */
+function makeDirectory(path: string): void {
+  const parent = dirname(path)
+  try {
+    makeOneDirectory(path)
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOENT' || parent === path) throw error
+    makeDirectory(parent)
+    makeOneDirectory(path)
+  }
+}
+
+function makeOneDirectory(path: string): void {
+  try {
+    nodeFs.mkdirSync(path)
+  } catch (error) {
+    if (errnoCode(error) !== 'EEXIST' || !nodeFs.statSync(path).isDirectory()) throw error
+  }
 }
