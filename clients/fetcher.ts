@@ -309,6 +309,7 @@ export class Fetcher {
     ) {
       reading.failures++
       reading.blockedUntil = now + this.#cluster.backoffMs(reading.failures)
+      this.#wakeUpAt(reading.blockedUntil)
       this.#cluster.options.logger?.warn({ error }, 'a fetch failed')
       this.#cluster.refresh(reading.topic.name).catch(() => {}) // asked again after the next failure
     } else this.report(reading, error)

@@ -54,6 +54,8 @@ export class FakeBroker implements AsyncDisposable {
   /** Caps what ApiVersions offers, by API name. */
   readonly versionsMax = new Map<string, number>()
   leader = NODE_ID
+  /** Batches of a partition that one Fetch gives. */
+  batchesMax = Infinity
   producerIds = 1000
   readonly #sockets = new Set<Socket>()
   readonly #scripts = new Map<number, Handler<any>[]>()
@@ -243,7 +245,9 @@ export class FakeBroker implements AsyncDisposable {
           partition
         ]
         const answer =
-          log === undefined ? fetchRefusal('UNKNOWN_TOPIC_OR_PARTITION') : read(log, fetchOffset)
+          log === undefined
+            ? fetchRefusal('UNKNOWN_TOPIC_OR_PARTITION')
+            : read(log, fetchOffset, this.batchesMax)
         bytes += answer.records.length + answer.errorCode
         return { partitionIndex: partition, ...answer }
       }),
@@ -319,7 +323,7 @@ function checkSequence(
   return undefined
 }
 
-function read(log: FakeLog, offset: number) {
+function read(log: FakeLog, offset: number, batchesMax: number) {
   if (offset < log.startOffset || offset > log.endOffset) return fetchRefusal('OFFSET_OUT_OF_RANGE')
   const batches = log.batches.filter((bytes) => {
     const [batch] = batchesOf(bytes)
@@ -329,6 +333,6 @@ function read(log: FakeLog, offset: number) {
     errorCode: 0,
     highWatermark: log.endOffset,
     abortedTransactions: null,
-    records: Buffer.concat(batches),
+    records: Buffer.concat(batches.slice(0, batchesMax)),
   }
 }
