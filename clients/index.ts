@@ -43,4 +43,5 @@ export {
   type TopicLike,
   type TopicPartition,
 } from './topic.ts'
+export type { Codec } from '../protocol/compression/index.ts'
 export { KafkaError, type ErrorName } from '../protocol/errors.ts'

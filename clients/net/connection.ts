@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { addressText, explain, type Address } from './address.ts'
 
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
-const RESPONSE_BYTES_MAX = 512 * 1024 * 1024
+const RESPONSE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface ConnectionOptions {
   readonly clientId: string
@@ -41,12 +41,15 @@ export class Connection {
   readonly #waiting: Waiting[] = []
   #versions = new Map<number, { readonly min: number; readonly max: number }>()
   #correlationId = 0
+  /** Until both sides have agreed on versions, that of connecting. */
+  #answerTimeoutMs: number
   #closedBy: KafkaError | undefined
 
   private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
     this.address = address
     this.#socket = socket
     this.#options = options
+    this.#answerTimeoutMs = options.connectTimeoutMs
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', (error) => this.#fail(explain(address, error)))
@@ -105,17 +108,8 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, request)
       if (this.#waiting.length === 0) this.#socket.ref()
-      const timer = this.#options.clock.after(this.#options.requestTimeoutMs, () =>
-        this.#timeOut(api),
-      )
-      this.#waiting.push({
-        api,
-        version,
-        correlationId,
-        timer,
-        resolve,
-        reject,
-      })
+      const timer = this.#options.clock.after(this.#answerTimeoutMs, () => this.#timeOut(api))
+      this.#waiting.push({ api, version, correlationId, timer, resolve, reject })
     })
   }
 
@@ -123,8 +117,8 @@ export class Connection {
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
-      this.#write(api, version, request, () =>
-        this.#closedBy === undefined ? resolve() : reject(this.#closedBy),
+      this.#write(api, version, request, (error) =>
+        error == null ? resolve() : reject(explain(this.address, error)),
       )
     })
   }
@@ -154,6 +148,7 @@ export class Connection {
     this.#versions = new Map(
       offer.apiKeys.map((each) => [each.apiKey, { min: each.minVersion, max: each.maxVersion }]),
     )
+    this.#answerTimeoutMs = this.#options.requestTimeoutMs
   }
 
   #askVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
@@ -167,7 +162,7 @@ export class Connection {
     api: A,
     version: number,
     request: RequestInput<A>,
-    onWritten?: () => void,
+    onWritten?: (error?: Error | null) => void,
   ): number {
     const correlationId = this.#correlationId
     this.#correlationId = (correlationId + 1) & 0x7fffffff
@@ -204,8 +199,7 @@ export class Connection {
 
   /** Answers come in order: when one is missing, none after it can come either. */
   #timeOut(api: Api): void {
-    const { requestTimeoutMs } = this.#options
-    const what = `${addressText(this.address)} did not answer ${api.name} within ${requestTimeoutMs} ms`
+    const what = `${addressText(this.address)} did not answer ${api.name} within ${this.#answerTimeoutMs} ms`
     this.#fail(new KafkaError('REQUEST_TIMED_OUT', what))
   }
 
