@@ -11,6 +11,11 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** What a client closes before its sockets. */
+export interface Closeable {
+  close(options?: CallOptions): Promise<void>
+}
+
 export class Call {
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
@@ -34,23 +39,24 @@ export class Call {
 
   /** Waits for `promise` as long as the call lasts. What is abandoned goes on unheard. */
   wait<T>(promise: Promise<T>, cause?: unknown): Promise<T> {
-    this.signal?.throwIfAborted()
-    if (this.timeoutMs === Infinity && this.signal === undefined) return promise
+    const { signal } = this
+    if (this.timeoutMs === Infinity && signal === undefined) return promise
     return new Promise<T>((resolve, reject) => {
       const timer = Number.isFinite(this.timeoutMs)
         ? this.#clock.after(this.remainingMs, () => settle(reject, this.timedOut(cause)))
         : undefined
-      const onAbort = (): void => settle(reject, this.signal!.reason)
+      const onAbort = (): void => settle(reject, signal!.reason)
       const settle = <V>(how: (value: V) => void, value: V): void => {
         timer?.cancel()
-        this.signal?.removeEventListener('abort', onAbort)
+        signal?.removeEventListener('abort', onAbort)
         how(value)
       }
-      this.signal?.addEventListener('abort', onAbort)
       promise.then(
         (value) => settle(resolve, value),
         (error: unknown) => settle(reject, error),
       )
+      if (signal?.aborted) onAbort()
+      else signal?.addEventListener('abort', onAbort)
     })
   }
 
@@ -65,6 +71,13 @@ export class Call {
     } finally {
       timer?.cancel()
     }
+  }
+
+  /** What to throw once the call is over. @param error met at that moment */
+  ending(error: unknown): unknown {
+    if (this.signal?.aborted) return this.signal.reason
+    const isTimeout = error instanceof KafkaError && error.code === 'REQUEST_TIMED_OUT'
+    return isTimeout ? error : this.timedOut(error)
   }
 
   timedOut(cause?: unknown): KafkaError {

@@ -1,7 +1,7 @@
 // Client: the handle to a cluster. Owns its sockets; producers, consumers and admins borrow them.
 
 import { Admin } from './admin.ts'
-import type { CallOptions } from './call.ts'
+import type { CallOptions, Closeable } from './call.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
@@ -39,7 +39,8 @@ export interface ClientOptions {
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster
   /** Open producers and consumers: closed before the sockets. */
-  readonly #users = new Set<{ close(options?: CallOptions): Promise<void> }>()
+  readonly #users = new Set<Closeable>()
+  readonly #onClose = (user: Closeable): void => void this.#users.delete(user)
 
   /** @throws {TypeError} for an address that is none */
   constructor(options: ClientOptions) {
@@ -62,20 +63,18 @@ export class Client implements AsyncDisposable {
 
   /** @throws {TypeError} for options that contradict each other */
   producer(options: ProducerOptions = {}): Producer {
-    return this.#using(
-      new Producer(this.#cluster, options, (producer) => this.#users.delete(producer)),
-    )
+    const producer = new Producer(this.#cluster, options, this.#onClose)
+    this.#users.add(producer)
+    return producer
   }
 
   /** A plain reader of whole partitions; it commits nothing. */
   consumer<const T extends readonly TopicLike[]>(
     options: ConsumerOptions<T>,
   ): Consumer<RecordOf<T[number]>> {
-    return this.#using(
-      new Consumer<RecordOf<T[number]>>(this.#cluster, options, (consumer) =>
-        this.#users.delete(consumer),
-      ),
-    )
+    const consumer = new Consumer<RecordOf<T[number]>>(this.#cluster, options, this.#onClose)
+    this.#users.add(consumer)
+    return consumer
   }
 
   admin(): Admin {
@@ -92,10 +91,5 @@ export class Client implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #using<User extends { close(options?: CallOptions): Promise<void> }>(user: User): User {
-    this.#users.add(user)
-    return user
   }
 }

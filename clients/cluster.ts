@@ -187,7 +187,8 @@ export class Cluster {
       try {
         return await attempt()
       } catch (error) {
-        if (!(error instanceof KafkaError) || !error.retriable || call.isOver) throw error
+        if (!(error instanceof KafkaError) || !error.retriable) throw error
+        if (call.isOver) throw call.ending(error)
         const isMissing = error.code === 'UNKNOWN_TOPIC_OR_PARTITION'
         if (isMissing && this.clock.monotonic() - startedAt > MISSING_TOPIC_PATIENCE_MS) throw error
         this.options.logger?.debug({ error }, 'trying again')
@@ -233,7 +234,8 @@ export class Cluster {
           this.#isReached = true
           return connection
         } catch (error) {
-          if (!(error instanceof KafkaError) || call.isOver) throw error
+          if (!(error instanceof KafkaError)) throw error
+          if (call.isOver) throw call.ending(error)
           reasons.push(error)
         }
       }

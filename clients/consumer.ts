@@ -3,7 +3,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds, type PerPartition, type StartAt, type StopAt } from './bounds.ts'
-import type { Call, CallOptions } from './call.ts'
+import type { Call, CallOptions, Closeable } from './call.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Cluster } from './cluster.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
@@ -76,7 +76,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   readonly #cluster: Cluster
   readonly #options: ConsumerOptions
   readonly #topics: readonly Topic[]
-  readonly #onClose: (self: Consumer<R>) => void
+  readonly #onClose: (self: Closeable) => void
   readonly #fetcher: Fetcher
   readonly #readings = new Map<string, Reading>()
   /** Topics whose partitions are being looked up anew. */
@@ -92,7 +92,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   #traced: { readonly record: R } | undefined
 
   /** @internal Use `client.consumer()`. */
-  constructor(cluster: Cluster, options: ConsumerOptions, onClose: (self: Consumer<R>) => void) {
+  constructor(cluster: Cluster, options: ConsumerOptions, onClose: (self: Closeable) => void) {
     if (options.topics.length === 0) throw new TypeError('topics: at least one is needed')
     this.#cluster = cluster
     this.#options = options

@@ -7,7 +7,7 @@ import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Accumulator } from './accumulator.ts'
 import { Send, type RecordAck, type TopicQueue } from './batch.ts'
-import type { CallOptions } from './call.ts'
+import type { CallOptions, Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
 import { Sender } from './sender.ts'
@@ -50,11 +50,11 @@ export class Producer implements AsyncDisposable {
   readonly #sender: Sender
   readonly #deliveryTimeoutMs: number
   readonly #autoCreateTopics: boolean
-  readonly #onClose: (self: Producer) => void
+  readonly #onClose: (self: Closeable) => void
   #closing: Promise<void> | undefined
 
   /** @internal Use `client.producer()`. */
-  constructor(cluster: Cluster, options: ProducerOptions, onClose: (self: Producer) => void) {
+  constructor(cluster: Cluster, options: ProducerOptions, onClose: (self: Closeable) => void) {
     const { acks = 'all', idempotent = acks === 'all', maxInFlight = IN_FLIGHT_MAX } = options
     if (idempotent && acks !== 'all')
       throw new TypeError(`an idempotent producer needs acks 'all', not ${acks}`)

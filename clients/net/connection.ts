@@ -118,7 +118,7 @@ export class Connection {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       this.#write(api, version, request, (error) =>
-        error == null ? resolve() : reject(explain(this.address, error)),
+        error ? reject(explain(this.address, error)) : resolve(),
       )
     })
   }
