@@ -19,14 +19,29 @@ import {
   type Consumer,
   type ConsumerRecord,
 } from './index.ts'
-import { TestBroker } from './testing/index.ts'
+import { Broker } from '../broker/broker.ts'
+import { contents } from './testing/index.ts'
+
+/** A broker of its own for a test, and a client. */
+async function world() {
+  const broker = await Broker.start({ ephemeral: true })
+  const client = new Client({ brokers: broker.bootstrap })
+  return {
+    client,
+    bootstrap: broker.bootstrap,
+    async [Symbol.asyncDispose]() {
+      await client.close()
+      await broker.close()
+    },
+  }
+}
 
 type Order = { id: number; cents: number }
 const orders = topic('orders', { key: string, value: json<Order>() })
 const totals = topic('totals', { key: string, value: orNull(msgpack<{ cents: number }>()) })
 
 t.test('a typed topic is written and read back, with every codec', async (t) => {
-  await using kafka = await TestBroker.start()
+  await using kafka = await world()
   const { client } = kafka
   await client.admin().createTopics([
     { topic: orders, partitions: 3 },
@@ -40,7 +55,7 @@ t.test('a typed topic is written and read back, with every codec', async (t) => 
       headers: { codec: compression },
     }))
     const acks = await producer.send(orders, sent)
-    const read = (await kafka.records(orders)).filter(
+    const read = (await contents(kafka.client, orders)).filter(
       ({ headers }) => headers[0]![1]!.toString() === compression,
     )
     const place = ({ partition, offset }: { partition: number; offset: number }) =>
@@ -55,13 +70,13 @@ t.test('a typed topic is written and read back, with every codec', async (t) => 
     ])
   }
   t.same(
-    (await kafka.records(totals)).slice(0, 2).map(({ value }) => value),
+    (await contents(kafka.client, totals)).slice(0, 2).map(({ value }) => value),
     [{ cents: 1 }, null],
   )
 })
 
 t.test('reading starts and stops at times', async (t) => {
-  await using kafka = await TestBroker.start()
+  await using kafka = await world()
   const day = 86_400_000
   const base = Date.now() - 10 * day
   await using producer = kafka.client.producer({ batchBytes: 300 })
@@ -80,7 +95,7 @@ t.test('reading starts and stops at times', async (t) => {
 })
 
 t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
-  await using kafka = await TestBroker.start()
+  await using kafka = await world()
   const admin = kafka.client.admin()
   const [created] = await admin.createTopics([
     { topic: 'a', partitions: 2, config: { 'retention.ms': 1000 } },
@@ -210,7 +225,7 @@ async function readUntil(
 }
 
 t.test('closing the client closes what it has opened, flushed', async (t) => {
-  await using kafka = await TestBroker.start()
+  await using kafka = await world()
   const client = new Client({ brokers: kafka.bootstrap })
   const sent = client.producer({ lingerMs: 60_000 }).send('t', { value: 'x' })
   const consumer = client.consumer({ topics: ['t'] })

@@ -11,7 +11,7 @@ import type { Logger } from './logger.ts'
 import type { Clock } from './clock.ts'
 import { addressText, type Address } from './net/address.ts'
 import type { Connection, ConnectionOptions } from './net/connection.ts'
-import { ConnectionPool } from './net/pool.ts'
+import { Lane } from './net/lane.ts'
 
 export interface ClusterOptions extends ConnectionOptions {
   readonly bootstrap: readonly Address[]
@@ -58,16 +58,16 @@ export interface ClusterView {
 /** Whom a request is for: a node id, the controller, or whoever is at hand. */
 export type Target = number | 'controller' | 'any'
 
-/** The lane of short requests; producers and consumers have lanes of their own. */
-const CONTROL_LANE = 'control'
-
 /** How long a topic that a broker does not know may still be on its way to it. */
 const MISSING_TOPIC_PATIENCE_MS = 1_000
 
 export class Cluster {
   readonly options: ClusterOptions
   readonly clock: Clock
-  readonly #pool: ConnectionPool
+  /** For short requests; producers and consumers have lanes of their own. */
+  readonly #control: Lane
+  /** Of producers and consumers. */
+  readonly #lanes = new Set<Lane>()
   readonly #topics = new Map<string, TopicMetadata | KafkaError>()
   #brokers = new Map<number, BrokerNode>()
   #controller = -1
@@ -76,29 +76,31 @@ export class Cluster {
   #refreshing: Promise<void> = Promise.resolve()
   #nextRefresh: Promise<void> | undefined
   readonly #namesWanted = new Map<string, { create: boolean }>()
-  #laneCount = 0
 
   constructor(options: ClusterOptions) {
     this.options = options
     this.clock = options.clock
-    this.#pool = new ConnectionPool(options)
+    this.#control = new Lane(options)
   }
 
   close(): void {
-    this.#pool.close()
+    this.#control.close()
+    for (const lane of this.#lanes) this.closeLane(lane)
   }
 
   call(options: CallOptions): Call {
     return new Call(this.clock, options, this.options.timeoutMs)
   }
 
-  /** A row of sockets of one's own. */
-  newLane(kind: string): string {
-    return `${kind}-${++this.#laneCount}`
+  newLane(): Lane {
+    const lane = new Lane(this.options)
+    this.#lanes.add(lane)
+    return lane
   }
 
-  closeLane(lane: string): void {
-    this.#pool.closeLane(lane)
+  closeLane(lane: Lane): void {
+    this.#lanes.delete(lane)
+    lane.close()
   }
 
   /** What was last heard of a topic; undefined when it does not exist. */
@@ -173,7 +175,7 @@ export class Cluster {
     target: Target,
     call: Call,
   ): Promise<ResponseOf<A>> {
-    const connection = await this.connection(target, CONTROL_LANE, call)
+    const connection = await this.connection(target, this.#control, call)
     return await call.wait(connection.request(api, connection.version(api), request))
   }
 
@@ -202,13 +204,13 @@ export class Cluster {
   }
 
   /** @throws {KafkaError} BROKER_NOT_AVAILABLE when no broker was ever reached, else what befell the socket */
-  async connection(target: Target, lane: string, call: Call): Promise<Connection> {
+  async connection(target: Target, lane: Lane, call: Call): Promise<Connection> {
     if (target === 'any') return await this.#anyConnection(lane, call)
     const id = target === 'controller' ? await this.#controllerId(call) : target
     const broker = this.#brokers.get(id)
     if (broker === undefined)
       throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
-    return await call.wait(this.#pool.get(broker, lane))
+    return await call.wait(lane.get(broker))
   }
 
   async #controllerId(call: Call): Promise<number> {
@@ -222,19 +224,19 @@ export class Cluster {
     this.#controller = -1
   }
 
-  async #anyConnection(lane: string, call: Call): Promise<Connection> {
+  async #anyConnection(lane: Lane, call: Call): Promise<Connection> {
     const startedAt = this.clock.monotonic()
     for (let failures = 1; ; failures++) {
-      const open = this.#pool.anyOpen(lane)
+      const open = lane.anyOpen()
       if (open !== undefined) return open
       const reasons: KafkaError[] = []
       for (const address of this.#candidates()) {
         try {
-          const connection = await call.wait(this.#pool.get(address, lane))
+          const connection = await call.wait(lane.get(address))
           this.#isReached = true
           return connection
         } catch (error) {
-          if (!(error instanceof KafkaError)) throw error
+          if (!(error instanceof KafkaError) || !error.retriable) throw error
           if (call.isOver) throw call.ending(error)
           reasons.push(error)
         }

@@ -12,6 +12,7 @@ import { Fifo } from './fifo.ts'
 import { groupBy } from './group-by.ts'
 import { askOffsets, EARLIEST, LATEST } from './offsets.ts'
 import type { Reading } from './reading.ts'
+import type { Lane } from './net/lane.ts'
 import { partitionText } from './topic.ts'
 
 /** From this version on topics go by id, which only brokers have that also tell them. */
@@ -63,7 +64,7 @@ const MISSING: ReadonlySet<ErrorName> = new Set([
 export class Fetcher {
   readonly #cluster: Cluster
   readonly #options: FetcherOptions
-  readonly #lane: string
+  readonly #lane: Lane
   readonly #readings: Reading[] = []
   /** Partitions with fetched bytes, in the order in which these came. */
   readonly #line = new Fifo<Reading>()
@@ -82,7 +83,7 @@ export class Fetcher {
   constructor(cluster: Cluster, options: FetcherOptions) {
     this.#cluster = cluster
     this.#options = options
-    this.#lane = cluster.newLane('consumer')
+    this.#lane = cluster.newLane()
   }
 
   get readings(): readonly Reading[] {

@@ -17,6 +17,7 @@ import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
 import { groupBy } from './group-by.ts'
 import type { Connection } from './net/connection.ts'
+import type { Lane } from './net/lane.ts'
 import { partitionText } from './topic.ts'
 
 /** Batches of several partitions share a request up to about here. */
@@ -54,7 +55,7 @@ export class Sender {
   readonly #cluster: Cluster
   readonly #options: SenderOptions
   readonly #accumulator: Accumulator
-  readonly #lane: string
+  readonly #lane: Lane
   readonly #channels = new Map<number, Channel>()
   /** Partitions that may have something to send. */
   readonly #ready = new Set<PartitionQueue>()
@@ -69,7 +70,7 @@ export class Sender {
     this.#cluster = cluster
     this.#options = options
     this.#accumulator = accumulator
-    this.#lane = cluster.newLane('producer')
+    this.#lane = cluster.newLane()
   }
 
   /** Something of this partition can go. What comes in one turn goes together. */
@@ -165,6 +166,7 @@ export class Sender {
       )
       channel.failures = 0
     } catch (error) {
+      if (this.#isStopped) return
       channel.failures++
       channel.blockedUntil =
         this.#cluster.clock.monotonic() + this.#cluster.backoffMs(channel.failures)

@@ -1,0 +1,63 @@
+// Lane: one user's row of sockets, at most one per broker, opened on demand. A long poll or a queue of produce
+// requests holds up only what comes after it on the same socket, so each producer and consumer has its own.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { addressText, type Address } from './address.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
+
+export class Lane {
+  readonly #options: ConnectionOptions
+  /** By address, open or opening. */
+  readonly #connections = new Map<string, Promise<Connection>>()
+  readonly #open = new Set<Connection>()
+  #isClosed = false
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @returns the socket to `address`; callers that meet share one attempt to open it
+   * @throws {KafkaError} as `Connection.open`; INVALID_REQUEST when closed
+   */
+  get(address: Address): Promise<Connection> {
+    const key = addressText(address)
+    const known = this.#connections.get(key)
+    if (known !== undefined) return known
+    const opening = this.#connect(address, key)
+    this.#connections.set(key, opening)
+    return opening
+  }
+
+  anyOpen(): Connection | undefined {
+    return this.#open.values().next().value
+  }
+
+  /** Closes its sockets, and those under way as soon as they open. Idempotent. */
+  close(): void {
+    this.#isClosed = true
+    for (const connection of this.#open) connection.close()
+  }
+
+  async #connect(address: Address, key: string): Promise<Connection> {
+    try {
+      this.#refuseIfClosed()
+      const connection = await Connection.open(address, this.#options)
+      connection.onClose = () => {
+        this.#open.delete(connection)
+        this.#connections.delete(key)
+      }
+      this.#open.add(connection)
+      if (this.#isClosed) connection.close()
+      this.#refuseIfClosed()
+      return connection
+    } catch (error) {
+      this.#connections.delete(key)
+      throw error
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#isClosed) throw new KafkaError('INVALID_REQUEST', 'the client is closed')
+  }
+}
