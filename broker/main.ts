@@ -34,13 +34,24 @@ export interface StartFlags {
   readonly json?: boolean | undefined
 }
 
+/** Where a person reads what happens; logs go to stderr on their own. */
+interface Terminal {
+  out(text: string): void
+  err(text: string): void
+}
+
+const processTerminal: Terminal = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+}
+
 /** Runs until a signal stops the broker. @returns the exit code */
-export async function runBroker(flags: StartFlags): Promise<number> {
+export async function runBroker(flags: StartFlags, terminal = processTerminal): Promise<number> {
   let settings: Settings
   try {
     settings = readSettings(sources(flags))
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n`)
+    terminal.err(`${(error as Error).message}\n`)
     return 2
   }
   const clock = systemClock
@@ -49,23 +60,20 @@ export async function runBroker(flags: StartFlags): Promise<number> {
     log.error('stopping at once: the broker cannot go on', { error })
     process.exit(1)
   }
-  process.on('uncaughtException', die)
-  process.on('unhandledRejection', die)
+  const ephemeral = flags.ephemeral === true
   let broker: Broker
   try {
-    broker = await Broker.open({
-      settings,
-      ephemeral: flags.ephemeral === true,
-      onFatal: die,
-      clock,
-      log,
-    })
+    broker = await Broker.open({ settings, ephemeral, onFatal: die, clock, log })
   } catch (error) {
-    process.stderr.write(`${explain(error, settings)}\n`)
+    terminal.err(`${explain(error, settings)}\n`)
     return error instanceof KafkaError && error.code === 'INVALID_CONFIG' ? 2 : 1
   }
-  announce(broker, settings, log, flags.json === true)
-  const signal = await stopSignal()
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  const stop = stopSignal()
+  terminal.out(flags.json === true ? jsonBanner(broker) : banner(broker))
+  logStart(broker, settings, log)
+  const signal = await stop
   log.info('stopping', { signal })
   clock.after(STOP_MS_MAX, () => die(new Error(`not stopped after ${STOP_MS_MAX} ms`)))
   process.once(signal, () => process.exit(130))
@@ -111,9 +119,8 @@ function explain(error: unknown, { broker: config }: Settings): string {
   return `the broker cannot start: ${message}`
 }
 
-function announce(broker: Broker, { broker: config }: Settings, log: Log, asJson: boolean): void {
+function logStart(broker: Broker, { broker: config }: Settings, log: Log): void {
   const { bootstrap, httpUrl, dataDir } = broker
-  process.stdout.write(asJson ? jsonBanner(broker) : banner(broker))
   log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
   if (config['i.accept.unauthenticated.network']) {
     log.warn('other machines can connect without a password, and read, write and delete everything')

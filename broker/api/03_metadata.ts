@@ -1,7 +1,8 @@
 // Metadata: the one node, and topics with their partitions.
 // Versions: 0-13
 // Behaviour: null topics (v0: none) are all topics; a topic asked for by name is created where that is allowed, and
-// is in this very answer. The node's address is the one that the client dialled.
+// is in this very answer. The node's address is the one that the client dialled. The broker's own metadata topic is told
+// only to who asks for it by name, as Apache Kafka's is.
 
 import {
   metadata,
@@ -15,7 +16,7 @@ import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
-import { checkTopicName } from '../../storage/topic-name.ts'
+import { checkTopicName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 
 type TopicAnswer = MetadataResponse['topics'][number]
 
@@ -28,14 +29,16 @@ export function metadataHandler(deps: MetadataDeps): Handler<typeof metadata> {
   return {
     api: metadata,
     async handle(request, context) {
-      const { store } = deps
-      const asked = asksForAll(request, context) ? null : request.topics!
       const topics: TopicAnswer[] = []
-      if (asked === null)
-        for (const topic of store.topics.list()) topics.push(found(deps, topic, request))
-      else
-        for (const { name, topicId } of asked)
+      if (asksForAll(request, context)) {
+        for (const topic of deps.store.topics.list()) {
+          if (topic.name !== METADATA_TOPIC) topics.push(found(deps, topic, request))
+        }
+      } else {
+        for (const { name, topicId } of request.topics!) {
           topics.push(await answerFor(deps, name, topicId, request))
+        }
+      }
       return answerOf(deps, context, topics, request)
     },
     refuse(request, code, context) {

@@ -19,7 +19,8 @@ export function startWriterThread(
   events: WriterEvents,
 ): WriterPort {
   const workerData: ThreadOptions = { millraceWriter: true, dataDir: options.dataDir }
-  const worker = new Worker(new URL(import.meta.url), { workerData, name: 'writer' })
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type')) // for `node -e`; refused here
+  const worker = new Worker(new URL(import.meta.url), { workerData, execArgv, name: 'writer' })
   return new ThreadPort(worker, options.inboxBytesMax, events)
 }
 

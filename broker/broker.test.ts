@@ -1,0 +1,309 @@
+// The broker as a whole: embedded, as a process, its configuration, metrics and health.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { metadata } from '../protocol/api/03_metadata.ts'
+import { fetch as fetchApi } from '../protocol/api/01_fetch.ts'
+import { produce } from '../protocol/api/00_produce.ts'
+import { Broker } from './broker.ts'
+import { environmentSource, fileSource, readSettings } from './config.ts'
+import { Histogram } from './metrics/histogram.ts'
+import { metrics } from './metrics/table.ts'
+import { runBroker, type StartFlags } from './main.ts'
+import { RawClient } from './testing/raw-client.ts'
+import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from './testing/world.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'millrace-broker-test-'))
+t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
+
+async function connected(broker: Broker, use: (client: RawClient) => Promise<void>) {
+  const client = await RawClient.connect(broker.bootstrap)
+  await use(client)
+  await client.close()
+}
+
+t.test('several brokers live in one process, each with its own data', async (t) => {
+  await using first = await Broker.start({ ephemeral: true })
+  await using second = await Broker.start({ ephemeral: true })
+  t.not(first.bootstrap, second.bootstrap)
+  await connected(first, async (client) => {
+    await client.send(metadata, { topics: [{ name: 'mine' }] })
+  })
+  await connected(second, async (client) => {
+    t.same((await client.send(metadata, { topics: null })).topics, [])
+  })
+})
+
+t.test('an ephemeral broker leaves no file, an ordinary one leaves its data', async (t) => {
+  const ephemeral = await Broker.start({ ephemeral: true })
+  t.ok(existsSync(ephemeral.dataDir))
+  await ephemeral.close()
+  t.notOk(existsSync(ephemeral.dataDir))
+
+  const dataDir = join(scratch, 'kept')
+  const first = await Broker.start({ dataDir })
+  let clusterId: string | null = null
+  await connected(first, async (client) => {
+    clusterId = (await client.send(metadata, { topics: [{ name: 'kept' }] })).clusterId
+    await produceTo(client, 'kept', 0, batchOf(['a', 'b']))
+  })
+  await first.close()
+  const again = await Broker.start({ dataDir })
+  await connected(again, async (client) => {
+    t.equal((await client.send(metadata, { topics: [] })).clusterId, clusterId)
+    t.same(valuesOf((await fetchFrom(client, 'kept', 0, 0)).records), ['a', 'b'])
+  })
+  await again.close()
+})
+
+t.test('a second broker on the same data is refused, and says whose it is', async (t) => {
+  await using first = await Broker.start({ dataDir: join(scratch, 'shared') })
+  await t.rejects(Broker.start({ dataDir: first.dataDir }), new RegExp(`${process.pid}`))
+})
+
+/** Runs a module in a process of its own. @returns its lines on stdout, and how it ended */
+async function inChild(
+  source: string,
+): Promise<{ lines: string[]; code: number | null; error: string }> {
+  const imports = ['broker.js', 'main.js'].map((file) => new URL(file, import.meta.url).href)
+  const program = `const [broker, main] = await Promise.all(${JSON.stringify(imports)}.map((url) => import(url)))\n${source}`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: scratch })
+  const lines: string[] = []
+  let error = ''
+  child.stderr.on('data', (chunk) => (error += chunk))
+  createInterface(child.stdout).on('line', (line) => lines.push(line))
+  const [code] = await once(child, 'close')
+  return { lines, code: code as number | null, error }
+}
+
+t.test('a closed broker leaves nothing that keeps the process alive', async (t) => {
+  const { lines, code, error } = await inChild(`
+    const one = await broker.Broker.start({ ephemeral: true, http: 0 })
+    const { port } = new URL('kafka://' + one.bootstrap)
+    await (await fetch(one.httpUrl + '/metrics')).text()
+    const socket = (await import('node:net')).connect(Number(port), '127.0.0.1')
+    await new Promise((resolve) => socket.on('connect', resolve))
+    socket.on('close', () => console.log('disconnected'))
+    await one.close()
+    await one.close()
+    console.log('closed')
+  `)
+  t.equal(error, '')
+  t.same(lines.sort(), ['closed', 'disconnected'])
+  t.equal(code, 0)
+})
+
+/** `runBroker` in a process of its own, once it listens. */
+async function startProcess(flags: StartFlags) {
+  const main = new URL('main.js', import.meta.url).href
+  const program = `
+    const { runBroker } = await import(${JSON.stringify(main)})
+    process.exitCode = await runBroker(${JSON.stringify(flags)})
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: scratch })
+  const closed = once(child, 'close')
+  let stderr = ''
+  child.stderr.on('data', (chunk) => (stderr += chunk))
+  const [banner] = (await Promise.race([once(child.stdout, 'data'), closed])) as [unknown]
+  if (!Buffer.isBuffer(banner)) throw new Error(`the broker did not start: ${stderr}`)
+  return { child, closed, banner: banner.toString(), stderr: () => stderr }
+}
+
+t.test('SIGTERM: what was asked is answered, everything is on disk, exit code 0', async (t) => {
+  const data = join(scratch, 'stopped')
+  const run = await startProcess({ data, port: '0', http: '0' })
+  t.match(
+    run.banner,
+    /listens on 127\.0\.0\.1:\d+\n +data .*stopped\n +metrics +http:.*\/metrics\n +try /,
+  )
+  const client = await RawClient.connect(run.banner.split(/\s/)[3]!)
+  await client.send(metadata, { topics: [{ name: 'work' }] })
+  const topics = [{ name: 'work', partitions: [{ index: 0, records: batchOf(['last']) }] }]
+  const request = { transactionalId: null, acks: -1, timeoutMs: 1000, topics }
+  const asked = [
+    client.write(produce, request, 9),
+    client.write(fetchApi, fetchRequest('work', 0, 1, { maxWaitMs: 600_000 }), 11),
+  ]
+  const answers = [client.nextFrame(), client.nextFrame()]
+  await answers[0]
+  run.child.kill('SIGTERM')
+  t.same(
+    (await Promise.all(answers)).map((frame) => frame.readInt32BE(0)),
+    asked,
+  )
+  t.same(await run.closed, [0, null])
+  const lines = run
+    .stderr()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { message: string })
+  t.same(
+    lines.map(({ message }) => message),
+    ['ready', 'stopping', 'stopped'],
+  )
+  await using again = await Broker.start({ dataDir: data })
+  await connected(again, async (reader) => {
+    t.same(valuesOf((await fetchFrom(reader, 'work', 0, 0)).records), ['last'])
+  })
+})
+
+t.test('a start that cannot be says why, on one line, with its own exit code', async (t) => {
+  const cases: [flags: StartFlags, code: number, says: RegExp][] = [
+    [
+      { set: ['num.partition=3'] },
+      2,
+      /property num\.partition \(flag\); did you mean num\.partitions\?/,
+    ],
+    [{ set: ['nonsense'] }, 2, /-c nonsense: want -c name=value/],
+    [{ set: ['num.partitions=many'] }, 2, /num\.partitions=many \(flag\): want 1 to/],
+    [{ host: '0.0.0.0' }, 2, /--i-accept-unauthenticated-network/],
+    [{ config: 'nowhere.yaml' }, 2, /nowhere\.yaml: .*no such file/],
+    [{ data: '/dev/null/x' }, 1, /the broker cannot start: ENOTDIR/],
+  ]
+  for (const [flags, code, says] of cases) {
+    let said = ''
+    const terminal = { out: () => {}, err: (text: string) => (said += text) }
+    t.equal(await runBroker({ port: '0', http: 'off', ...flags }, terminal), code)
+    t.match(said, says)
+    t.equal(said.trim().split('\n').length, 1)
+  }
+})
+
+t.test('flags win over the environment, that over the file, that over the defaults', async (t) => {
+  const path = join(scratch, 'millrace.yaml')
+  writeFileSync(
+    path,
+    'num.partitions: 3\nfetch.max.bytes: 2048\nlog.retention.ms: 5\nhost: [127.0.0.1, "::1"]\n',
+  )
+  const environment = {
+    MILLRACE_NUM_PARTITIONS: '4',
+    MILLRACE_LOG_RETENTION_MS: '6',
+    MILLRACE_BROKERS: 'x:1',
+    HOME: '/',
+  }
+  const { broker, topicDefaults, given } = readSettings([
+    { origin: 'flag', properties: { 'num.partitions': '5' } },
+    environmentSource(environment),
+    fileSource(path),
+  ])
+  t.equal(broker['num.partitions'], 5)
+  t.equal(broker['fetch.max.bytes'], 2048)
+  t.equal(broker.host, '127.0.0.1,::1')
+  t.equal(broker.port, 9092)
+  t.same(topicDefaults, { 'retention.ms': '6' })
+  t.equal(given.get('num.partitions')?.origin, 'flag')
+  t.equal(given.get('log.retention.ms')?.origin, 'environment')
+  t.equal(given.get('fetch.max.bytes')?.origin, path)
+  t.same(fileSource(join(scratch, 'none.yaml'), true).properties, {})
+})
+
+t.test('a file that is no configuration is refused, naming it', async (t) => {
+  const path = join(scratch, 'bad.yaml')
+  for (const [text, says] of [
+    ['- a\n- b\n', /bad\.yaml: want lines/],
+    ['just text\n', /bad\.yaml: want lines/],
+    ['a: [\n', /bad\.yaml/],
+    ['num.partitions: {a: 1}\n', /num\.partitions \(.*bad\.yaml\): want one value/],
+  ] as const) {
+    writeFileSync(path, text)
+    t.throws(() => fileSource(path), says)
+  }
+})
+
+t.test('values are checked, and what is advertised is understood', async (t) => {
+  const set = (name: string, value: string) =>
+    readSettings([{ origin: 'test', properties: { [name]: value } }]).broker
+  t.throws(() => set('port', '65536'), /port=65536 \(test\): want 0 to 65535/)
+  t.throws(() => set('auto.create.topics.enable', 'yes'), /true or false/)
+  t.throws(() => set('log.retention.ms', 'x'), { code: 'INVALID_CONFIG' })
+  const advertised = (value: string) => set('advertised.listeners', value)['advertised.listeners']
+  t.same(advertised(''), null)
+  t.same(advertised('PLAINTEXT://kafka.example:9093'), { host: 'kafka.example', port: 9093 })
+  t.same(advertised('kafka.example'), { host: 'kafka.example', port: undefined })
+  t.same(advertised('[::1]:1'), { host: '::1', port: 1 })
+  for (const bad of ['SSL://x:1', 'a b', 'x:99999', 'x:1,y:2', ':1'])
+    t.throws(() => advertised(bad), bad)
+})
+
+t.test('metrics count what happened, and health says whether clients may come', async (t) => {
+  const broker = await Broker.start({
+    ephemeral: true,
+    http: 0,
+    config: { 'metrics.topics.max': 1 },
+  })
+  t.teardown(() => broker.close())
+  const client = await RawClient.connect(broker.bootstrap)
+  await client.send(metadata, { topics: [{ name: 'counted' }, { name: 'uncounted' }] })
+  const batch = batchOf(['a', 'b', 'c'])
+  await produceTo(client, 'counted', 0, batch)
+  await produceTo(client, 'counted', 9, batch)
+  await produceTo(client, 'uncounted', 0, batch)
+  await fetchFrom(client, 'counted', 0, 0)
+  const response = await fetch(`${broker.httpUrl}/metrics`)
+  t.match(response.headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+  const text = await response.text()
+  const value = (series: string) => {
+    const line = text.split('\n').find((each) => each.startsWith(`${series} `))
+    return line === undefined ? undefined : Number(line.slice(series.length + 1))
+  }
+  t.equal(value('millrace_records_in_total{topic="counted"}'), 3)
+  t.equal(value('millrace_received_bytes_total{topic="counted"}'), batch.length)
+  t.equal(value('millrace_records_out_total{topic="counted"}'), 3)
+  t.equal(value('millrace_sent_bytes_total{topic="counted"}'), batch.length)
+  t.equal(value('millrace_records_in_total{topic="other"}'), 3)
+  t.equal(value('millrace_requests_total{api="Produce"}'), 3)
+  t.equal(
+    value('millrace_request_errors_total{api="Produce",error="UNKNOWN_TOPIC_OR_PARTITION"}'),
+    1,
+  )
+  t.equal(value('millrace_request_duration_seconds_count{api="Produce"}'), 3)
+  t.equal(value('millrace_request_duration_seconds_bucket{api="Produce",le="+Inf"}'), 3)
+  t.equal(value('millrace_connections{listener="kafka"}'), 1)
+  t.equal(value('kafka_brokers'), 1)
+  t.ok(value('millrace_group_commit_batches_count')! > 0)
+  t.ok(value('millrace_disk_free_bytes')! > 0)
+  const names = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name))
+  t.same(
+    [...names].filter((name) => !(name! in metrics)),
+    [],
+    'every metric is in the table',
+  )
+  const absent = Object.keys(metrics).filter((name) => !names.has(name))
+  t.same(absent, [], 'and every one of the table is there')
+  await client.close()
+
+  const health = async (path: string) => {
+    const answer = await fetch(`${broker.httpUrl}${path}`)
+    return [answer.status, await answer.json()]
+  }
+  t.same(await health('/healthz'), [200, { status: 'ok' }])
+  t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
+})
+
+t.test('offsets and sizes are told by partition', async (t) => {
+  const world = await World.open(t, { config: { 'http.port': 0 } })
+  const { client } = await world.topic('sized', 2)
+  await produceTo(client, 'sized', 1, batchOf(['a', 'b']))
+  const text = await (await fetch(`${world.broker.httpUrl}/metrics`)).text()
+  for (const line of [
+    'kafka_topic_partitions{topic="sized"} 2',
+    'kafka_topic_partition_current_offset{topic="sized",partition="1"} 2',
+    'kafka_topic_partition_oldest_offset{topic="sized",partition="1"} 0',
+    'millrace_partition_log_end_offset{topic="sized",partition="0"} 0',
+    `millrace_log_size_bytes{topic="sized",partition="1"} ${batchOf(['a', 'b']).length}`,
+  ]) {
+    t.ok(text.split('\n').includes(line), line)
+  }
+})
+
+t.test('a histogram puts values where they belong', async (t) => {
+  const histogram = new Histogram(1, 4)
+  t.same(histogram.bounds, [1, 2, 4, 8])
+  for (const value of [0, 0.5, 1, 1.1, 2, 2.1, 4, 8, 8.1, 1e12]) histogram.observe(value)
+  t.same(histogram.cumulativeCounts(), [3, 5, 7, 8, 10])
+})
