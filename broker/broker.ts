@@ -241,9 +241,12 @@ async function serveHttp(
     registry.turnDone(turn)
   })
   if (config['http.port'] === NO_HTTP) return undefined
-  const { openHttp } = await import('./http/server.ts')
+  const [{ openHttp }, { exposition }] = await Promise.all([
+    import('./http/server.ts'),
+    import('./metrics/exposition.ts'),
+  ])
   const http = await openHttp(config['http.host'], config['http.port'], {
-    metricsText: () => registry.text(),
+    metricsText: exposition(registry),
     reasonsNotReady: () => health.reasonsNotReady(),
   })
   closing.add(() => http.close())

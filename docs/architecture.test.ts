@@ -20,6 +20,7 @@ const doors: [module: RegExp, only: RegExp][] = [
   [/^node:worker_threads$/, /^storage\/store\.ts$|\/thread\.ts$/],
   [/^lmdb$/, /^storage\/tables\//],
   [/^fastify$/, /^broker\/http\//],
+  [/^prom-client$/, /^broker\/metrics\//],
   [/^node:fs/, /^storage\/fs\.ts$|^(broker|clients)\/|^protocol\/compression\/zstd\.ts$/], // zstd reads its WASM
 ]
 
