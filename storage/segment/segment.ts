@@ -11,6 +11,7 @@ import {
   magicOf,
   maxTimestampOf,
 } from '../../protocol/batch/header.ts'
+import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile, segmentSuffixes } from '../layout.ts'
 import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
@@ -168,20 +169,23 @@ export class Segment {
    *
    * @param pending batches to be written before this one. With any, yes may mean perhaps: write them and ask again
    */
-  mustRoll(batch: BatchFacts, pending: PendingBatches, config: LogConfig, nowMs: number): boolean {
+  mustRoll(batch: BatchFacts, pending: PendingBatches, config: LogConfig, clock: Clock): boolean {
     const sizeBytes = this.#sizeBytes + pending.sizeBytes
     if (sizeBytes === 0) return false
     if (sizeBytes + batch.sizeBytes > config.segmentBytesMax) return true
     if (batch.lastOffset - this.baseOffset > INT32_MAX) return true
     if (this.#sizeBytes > 0) this.#firstTimestamp ??= this.#readFirstTimestamp()
     const firstTimestamp = this.#firstTimestamp ?? pending.batches[0]?.maxTimestamp ?? -1
-    const ageMs = firstTimestamp < 0 ? nowMs - this.createdMs : batch.maxTimestamp - firstTimestamp
+    const ageMs =
+      firstTimestamp < 0 ? clock.now() - this.createdMs : batch.maxTimestamp - firstTimestamp
     if (ageMs > config.segmentMs) return true
     const newEntries = pending.batches.length + 1
-    const entriesMax = (entryBytes: number) => Math.floor(config.indexBytesMax / entryBytes)
+    const offsetEntries = this.#offsetIndex.file.count + newEntries
+    // Kafka keeps room for the entry that a time index gets when it is sealed.
+    const timeEntries = this.#timeIndex.file.count + newEntries + 1
     return (
-      this.#offsetIndex.file.count + newEntries > entriesMax(OFFSET_ENTRY_BYTES) ||
-      this.#timeIndex.file.count + newEntries > entriesMax(TIME_ENTRY_BYTES) - 1
+      offsetEntries * OFFSET_ENTRY_BYTES > config.indexBytesMax ||
+      timeEntries * TIME_ENTRY_BYTES > config.indexBytesMax
     )
   }
 

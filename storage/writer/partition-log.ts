@@ -79,8 +79,7 @@ export class PartitionLog {
   #writtenOffset: number
   #durableOffset: number
   #durableBytes: number
-  #staged: Staged[] = []
-  #stagedBytes = 0
+  #staged: { batches: Staged[]; sizeBytes: number } = { batches: [], sizeBytes: 0 }
   #lastAppendTimeMs: number
   #areEpochsSaved: boolean
   /** The last one that was taken, while nothing has changed. */
@@ -171,47 +170,33 @@ export class PartitionLog {
   /** Gives the batch its place after all that came before; `flush` writes it. A refusal goes to the report at once. */
   stage(append: Append, report: TurnReport): void {
     const { batch } = append
-    const refusal = this.#refusalOf(batch)
-    if (refusal) {
-      report.refuse(append.id, ...refusal)
-      return
+    if (batch.length > this.config.segmentBytesMax) {
+      const message = `${batch.length} bytes are more than segment.bytes, ${this.config.segmentBytesMax}`
+      return this.#refuse(append, 'RECORD_LIST_TOO_LARGE', message, report)
     }
+    const flaw = flawOf(batch)
+    if (flaw !== undefined) return this.#refuse(append, 'CORRUPT_MESSAGE', flaw, report)
     const logAppendTimeMs = this.#stampAppendTime(batch)
+    const maxTimestamp = maxTimestampOf(batch)
+    const lastOffsetDelta = lastOffsetDeltaOf(batch)
+    if (!this.#makeRoomFor(append, lastOffsetDelta, maxTimestamp, report)) return
     const baseOffset = this.#nextOffset
-    const facts = {
-      lastOffset: baseOffset + lastOffsetDeltaOf(batch),
-      sizeBytes: batch.length,
-      maxTimestamp: maxTimestampOf(batch),
-    }
-    if (!this.#makeRoomFor(facts, append, report)) return
-    // A failed write of what was staged before moves the place of this one.
-    if (this.#nextOffset !== baseOffset) return this.stage(append, report)
     stampBatch(batch, 0, baseOffset, this.leaderEpoch)
-    const position = this.#active.sizeBytes + this.#stagedBytes
-    this.#staged.push({ ...facts, append, baseOffset, position, logAppendTimeMs })
-    this.#stagedBytes += batch.length
-    this.#nextOffset = facts.lastOffset + 1
+    this.#staged.batches.push({
+      append,
+      baseOffset,
+      lastOffset: baseOffset + lastOffsetDelta,
+      sizeBytes: batch.length,
+      maxTimestamp,
+      position: this.#active.sizeBytes + this.#staged.sizeBytes,
+      logAppendTimeMs,
+    })
+    this.#staged.sizeBytes += batch.length
+    this.#nextOffset = baseOffset + lastOffsetDelta + 1
   }
 
-  #refusalOf(batch: Uint8Array): [ErrorName, string] | undefined {
-    const at = `${this.directory} at ${this.#nextOffset}`
-    const isBatch = batch.length >= BATCH_OVERHEAD_BYTES && magicOf(batch) === MAGIC
-    if (!isBatch || batchSizeBytes(batch) !== batch.length) {
-      return ['CORRUPT_MESSAGE', `${at}: ${batch.length} bytes are not one record batch`]
-    }
-    if (batch.length > this.config.segmentBytesMax) {
-      return [
-        'RECORD_LIST_TOO_LARGE',
-        `${at}: ${batch.length} bytes are more than segment.bytes, ${this.config.segmentBytesMax}`,
-      ]
-    }
-    if (!crcMatches(batch, 0, batch.length)) {
-      return ['CORRUPT_MESSAGE', `${at}: the CRC of the batch does not match its bytes`]
-    }
-    if (lastOffsetDeltaOf(batch) < 0) {
-      return ['CORRUPT_MESSAGE', `${at}: the batch ends before it begins`]
-    }
-    return undefined
+  #refuse({ id }: Append, error: ErrorName, message: string, report: TurnReport): void {
+    report.refuse(id, error, `${this.directory} at ${this.#nextOffset}: ${message}`)
   }
 
   #stampAppendTime(batch: Uint8Array): number {
@@ -221,25 +206,35 @@ export class PartitionLog {
     return this.#lastAppendTimeMs
   }
 
-  /** @returns false when the append was refused */
-  #makeRoomFor(facts: BatchFacts, append: Append, report: TurnReport): boolean {
-    const mustRoll = () =>
-      this.#active.mustRoll(
-        facts,
-        { batches: this.#staged, sizeBytes: this.#stagedBytes },
-        this.config,
-        this.#deps.clock.now(),
-      )
+  /** Rolls if need be. @returns false when the append was refused */
+  #makeRoomFor(
+    append: Append,
+    lastOffsetDelta: number,
+    maxTimestamp: number,
+    report: TurnReport,
+  ): boolean {
     try {
-      if (!mustRoll()) return true
+      if (!this.#mustRoll(append.batch.length, lastOffsetDelta, maxTimestamp)) return true
       this.flush(report)
-      if (mustRoll()) this.#roll(report)
+      if (this.#mustRoll(append.batch.length, lastOffsetDelta, maxTimestamp)) this.#roll(report)
       return true
     } catch (error) {
       if (!isRefusal(error)) throw error
-      report.refuse(append.id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+      this.#refuse(append, 'KAFKA_STORAGE_ERROR', (error as Error).message, report)
       return false
     }
+  }
+
+  #mustRoll(sizeBytes: number, lastOffsetDelta: number, maxTimestamp: number): boolean {
+    const lastOffset = this.#nextOffset + lastOffsetDelta
+    const { config } = this
+    const { clock } = this.#deps
+    return this.#active.mustRoll(
+      { lastOffset, sizeBytes, maxTimestamp },
+      this.#staged,
+      config,
+      clock,
+    )
   }
 
   /** Seals the active segment and begins one at the end offset. Nothing is staged. */
@@ -274,27 +269,24 @@ export class PartitionLog {
 
   /** Writes what is staged, with one system call; all of it, or none and every append of it is refused. */
   flush(report: TurnReport): void {
-    if (this.#staged.length === 0) return
-    const staged = this.#staged
-    const bytes = this.#stagedBytes
-    this.#staged = []
-    this.#stagedBytes = 0
+    const { batches, sizeBytes } = this.#staged
+    if (batches.length === 0) return
+    this.#staged = { batches: [], sizeBytes: 0 }
     try {
-      const pieces = staged.map(({ append }) => append.batch)
-      report.timeWrite(() => this.#active.write(pieces, bytes))
+      const pieces = batches.map(({ append }) => append.batch)
+      report.timeWrite(() => this.#active.write(pieces, sizeBytes))
     } catch (error) {
       this.#nextOffset = this.#writtenOffset
       if (!isRefusal(error)) throw error
-      for (const { append } of staged) {
-        report.refuse(append.id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
-      }
+      const { message } = error as Error
+      for (const { append } of batches) this.#refuse(append, 'KAFKA_STORAGE_ERROR', message, report)
       return
     }
-    for (const each of staged) this.#noteWritten(each, report)
+    for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
     this.#active.saveIndexesIfDue()
     report.changed.add(this)
-    report.wrote(staged.length, bytes)
+    report.wrote(batches.length, sizeBytes)
   }
 
   #noteWritten(each: Staged, report: TurnReport): void {
@@ -389,4 +381,15 @@ export class PartitionLog {
 /** What the network thread needs to know of a segment. */
 function infoOf({ baseOffset, sizeBytes, maxTimestamp }: SegmentStart): SegmentInfo {
   return { baseOffset, sizeBytes, maxTimestamp }
+}
+
+/** What is wrong with bytes that should be one whole record batch. */
+function flawOf(bytes: Uint8Array): string | undefined {
+  const isBatch = bytes.length >= BATCH_OVERHEAD_BYTES && magicOf(bytes) === MAGIC
+  if (!isBatch || batchSizeBytes(bytes) !== bytes.length) {
+    return `${bytes.length} bytes are not one record batch`
+  }
+  if (!crcMatches(bytes, 0, bytes.length)) return 'the CRC of the batch does not match its bytes'
+  if (lastOffsetDeltaOf(bytes) < 0) return 'the batch ends before it begins'
+  return undefined
 }

@@ -52,7 +52,7 @@ export class InlineWriterPort implements WriterPort {
     if (this.#waiting.length === 0) setImmediate(() => this.#turn())
     if (command.kind === 'append') {
       this.#bytesUsed += command.batch.length
-      this.#waiting.push({ ...command, batch: Uint8Array.from(command.batch) })
+      this.#waiting.push({ ...command, batch: new Uint8Array(command.batch) })
     } else {
       this.#waiting.push(command)
     }

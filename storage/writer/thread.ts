@@ -1,86 +1,126 @@
-// The writer in a thread of its own: adapter around LogWriter, both ends. No decisions here.
+// The writer in a thread of its own: adapter around LogWriter, both ends. Decides nothing but when to wake and when to wait.
 
 import { once } from 'node:events'
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, MessageChannel, parentPort, Worker, workerData } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import type { Command, TurnResult } from './commands.ts'
+import { createInboxMemory, type Inbox, InboxReceiver, InboxSender } from './inbox.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
 import { LogWriter } from './writer.ts'
 
 interface ThreadOptions {
   readonly millraceWriter: true
   readonly dataDir: string
+  readonly inbox: Inbox
 }
 
-/** Network thread: starts the writer's. @param bytesMax of batches that may wait before the port is full */
+/** Network thread: starts the writer's. @param inboxBytesMax of commands that may wait before the port is full */
 export function startWriterThread(
-  options: { readonly dataDir: string; readonly inboxBytesMax: number },
+  { dataDir, inboxBytesMax }: { readonly dataDir: string; readonly inboxBytesMax: number },
   events: WriterEvents,
 ): WriterPort {
-  const workerData: ThreadOptions = { millraceWriter: true, dataDir: options.dataDir }
+  const memory = createInboxMemory(inboxBytesMax)
+  const { port1, port2 } = new MessageChannel()
+  const inbox: Inbox = { memory, side: port2 }
+  const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox }
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type')) // for `node -e`; refused here
-  const worker = new Worker(new URL(import.meta.url), { workerData, execArgv, name: 'writer' })
-  return new ThreadPort(worker, options.inboxBytesMax, events)
+  const options = { workerData, execArgv, name: 'writer', transferList: [port2] }
+  const worker = new Worker(new URL(import.meta.url), options)
+  const sender = new InboxSender({ memory, side: port1 })
+  return new ThreadPort(worker, sender, inboxBytesMax, events)
 }
 
 class ThreadPort implements WriterPort {
   readonly #worker: Worker
-  readonly #events: WriterEvents
+  readonly #sender: InboxSender
   readonly #bytesMax: number
-  #waiting: Command[] = []
-  #bytesUsed = 0
-  /** Bytes of the messages on their way, oldest first. */
-  #sentBytes: number[] = []
+  readonly #events: WriterEvents
+  /** What the ring had no room for. */
+  #overflow: Command[] = []
+  #overflowBytes = 0
+  #isWakeDue = false
+  /** Somebody was told to stop, and waits to be told that there is room. */
+  #isDrainAwaited = false
+  #hasExited = false
   #isStopping = false
 
-  constructor(worker: Worker, bytesMax: number, events: WriterEvents) {
+  constructor(worker: Worker, sender: InboxSender, bytesMax: number, events: WriterEvents) {
     this.#worker = worker
+    this.#sender = sender
     this.#bytesMax = bytesMax
     this.#events = events
-    worker.on('message', (message: { result: TurnResult; isLast: boolean }) => this.#heard(message))
-    worker.on('error', (error) => events.onDeath(error))
+    worker.on('message', (result: TurnResult) => this.#hear(result))
+    worker.on('error', (error) => this.#lose(error))
     worker.on('exit', (code) => {
-      if (!this.#isStopping) events.onDeath(new Error(`the writer thread ended with code ${code}`))
+      this.#hasExited = true
+      this.#lose(new Error(`the writer thread ended with code ${code}`))
     })
   }
 
   get bytesUsed(): number {
-    return this.#bytesUsed
+    return this.#sender.bytesUsed + this.#overflowBytes
   }
 
   get isFull(): boolean {
-    return this.#bytesUsed > this.#bytesMax
+    const isFull = this.bytesUsed > this.#bytesMax / 2
+    this.#isDrainAwaited ||= isFull
+    return isFull
   }
 
   put(command: Command): void {
-    if (this.#waiting.length === 0) setImmediate(() => this.#send())
-    if (command.kind === 'append') {
-      this.#bytesUsed += command.batch.length
-      this.#waiting.push({ ...command, batch: Uint8Array.from(command.batch) })
-    } else {
-      this.#waiting.push(command)
+    if (this.#overflow.length > 0 || !this.#sender.put(command)) this.#keep(command)
+    this.#wakeSoon()
+  }
+
+  #keep(command: Command): void {
+    if (command.kind !== 'append') {
+      this.#overflow.push(command)
+      return
     }
+    this.#overflow.push({ ...command, batch: new Uint8Array(command.batch) })
+    this.#overflowBytes += command.batch.length
   }
 
-  #send(): void {
-    const commands = this.#waiting
-    this.#waiting = []
-    let bytes = 0
-    for (const command of commands) if (command.kind === 'append') bytes += command.batch.length
-    this.#sentBytes.push(bytes)
-    this.#worker.postMessage(commands)
+  /** Once per turn of the loop: waking a thread is what costs. */
+  #wakeSoon(): void {
+    if (this.#isWakeDue) return
+    this.#isWakeDue = true
+    setImmediate(() => {
+      this.#isWakeDue = false
+      this.#sender.wake()
+    })
   }
 
-  #heard({ result, isLast }: { result: TurnResult; isLast: boolean }): void {
-    const wasFull = this.isFull
-    if (isLast) this.#bytesUsed -= this.#sentBytes.shift() ?? 0
+  #hear(result: TurnResult): void {
     this.#events.onResult(result)
-    if (wasFull && !this.isFull) this.#events.onDrain()
+    this.#moveOverflow()
+    if (!this.#isDrainAwaited || this.isFull) return
+    this.#isDrainAwaited = false
+    this.#events.onDrain()
+  }
+
+  #moveOverflow(): void {
+    let moved = 0
+    for (const command of this.#overflow) {
+      if (!this.#sender.put(command)) break
+      if (command.kind === 'append') this.#overflowBytes -= command.batch.length
+      moved++
+    }
+    if (moved === 0) return
+    this.#overflow.splice(0, moved)
+    this.#wakeSoon()
+  }
+
+  #lose(error: Error): void {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    this.#events.onDeath(error)
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true
+    if (this.#hasExited) return
     const exited = once(this.#worker, 'exit')
     await this.#worker.terminate()
     await exited
@@ -89,14 +129,17 @@ class ThreadPort implements WriterPort {
 
 if (!isMainThread && (workerData as Partial<ThreadOptions> | null)?.millraceWriter) serve()
 
-/** Writer thread. */
+/** Writer thread: never returns to its loop, but to end. */
 function serve(): void {
-  const { dataDir } = workerData as ThreadOptions
+  const { dataDir, inbox } = workerData as ThreadOptions
   const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
-  parentPort!.on('message', (commands: Command[]) => {
-    const result = writer.turn(commands, (early) =>
-      parentPort!.postMessage({ result: early, isLast: false }),
-    )
-    parentPort!.postMessage({ result, isLast: true })
-  })
+  const receiver = new InboxReceiver(inbox)
+  const answer = (result: TurnResult) => parentPort!.postMessage(result)
+  for (let isClosed = false; !isClosed;) {
+    const commands = receiver.drain()
+    const result = writer.turn(commands, answer)
+    receiver.release()
+    answer(result)
+    isClosed = commands.some(({ kind }) => kind === 'close')
+  }
 }

@@ -1,0 +1,219 @@
+// Inbox: the bounded, ordered queue from the network thread to the writer. A ring in shared memory: a batch is copied once,
+// into it, and written to disk straight from it. The writer sleeps when there is nothing, and is woken at most once per turn
+// of the network thread's loop. One thread at each end. Why this form: docs/decisions/0003-inbox.md
+
+import { strict as assert } from 'node:assert'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import type { Append, Command } from './commands.ts'
+
+/** What both ends share; send it to the writer's thread. */
+export interface Inbox {
+  /** `CONTROL` words, then the ring. */
+  readonly memory: SharedArrayBuffer
+  /** For what does not fit the ring's entries. */
+  readonly side: MessagePort
+}
+
+/** Words of the control block, each on a cache line of its own. */
+const CONTROL = { head: 0, tail: 16, isAsleep: 32 } as const
+const CONTROL_BYTES = 192
+
+/** Entries start at multiples of 8, so that the 8-byte id lies well. */
+const ALIGN_BYTES = 8
+const ENTRY = { kind: 0, sizeBytes: 4, id: 8, slot: 16 } as const
+const ENTRY_HEAD_BYTES = 24
+const KIND = { wrap: 0, append: 1, appendDurable: 2, side: 3 } as const
+
+/** A larger share of the ring in one batch would keep the writer from working while the network thread fills. */
+const BATCH_SHARE_MAX = 4
+
+/** @param bytesMax of the ring; the memory counts for little until it has been used */
+export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
+  const ringBytes = aligned(bytesMax)
+  return new SharedArrayBuffer(CONTROL_BYTES + ringBytes)
+}
+
+/** The views that both ends have on the memory. */
+class Ring {
+  readonly control: Int32Array
+  readonly bytes: Buffer
+  readonly sizeBytes: number
+  readonly #view: DataView
+
+  constructor(memory: SharedArrayBuffer) {
+    this.control = new Int32Array(memory, 0, CONTROL_BYTES / 4)
+    this.bytes = Buffer.from(memory, CONTROL_BYTES)
+    this.sizeBytes = this.bytes.length
+    this.#view = new DataView(memory, CONTROL_BYTES)
+  }
+
+  /** Where the writer has not yet been done with entries. */
+  get head(): number {
+    return Atomics.load(this.control, CONTROL.head)
+  }
+
+  set head(position: number) {
+    Atomics.store(this.control, CONTROL.head, position)
+  }
+
+  /** Where the next entry will be. */
+  get tail(): number {
+    return Atomics.load(this.control, CONTROL.tail)
+  }
+
+  set tail(position: number) {
+    Atomics.store(this.control, CONTROL.tail, position)
+  }
+
+  get bytesUsed(): number {
+    const used = this.tail - this.head
+    return used < 0 ? used + this.sizeBytes : used
+  }
+
+  putHead(at: number, kind: number, sizeBytes: number, id: number, slot: number): void {
+    this.#view.setInt32(at + ENTRY.kind, kind, true)
+    this.#view.setInt32(at + ENTRY.sizeBytes, sizeBytes, true)
+    this.#view.setFloat64(at + ENTRY.id, id, true)
+    this.#view.setInt32(at + ENTRY.slot, slot, true)
+  }
+
+  putWrap(at: number): void {
+    this.#view.setInt32(at + ENTRY.kind, KIND.wrap, true)
+  }
+
+  kindAt(at: number): number {
+    return this.#view.getInt32(at + ENTRY.kind, true)
+  }
+
+  sizeAt(at: number): number {
+    return this.#view.getInt32(at + ENTRY.sizeBytes, true)
+  }
+
+  appendAt(at: number): Append {
+    const start = at + ENTRY_HEAD_BYTES
+    return {
+      kind: 'append',
+      id: this.#view.getFloat64(at + ENTRY.id, true),
+      slot: this.#view.getInt32(at + ENTRY.slot, true),
+      batch: this.bytes.subarray(start, start + this.sizeAt(at)),
+      durable: this.kindAt(at) === KIND.appendDurable,
+    }
+  }
+}
+
+/** Network thread. */
+export class InboxSender {
+  readonly #ring: Ring
+  readonly #side: MessagePort
+
+  constructor({ memory, side }: Inbox) {
+    this.#ring = new Ring(memory)
+    this.#side = side
+  }
+
+  /** Bytes that the writer is not done with. */
+  get bytesUsed(): number {
+    return this.#ring.bytesUsed
+  }
+
+  /** The writer may see the command at once; `wake` makes sure that it does. @returns false when there is no room now */
+  put(command: Command): boolean {
+    const isInRing =
+      command.kind === 'append' && command.batch.length <= this.#ring.sizeBytes / BATCH_SHARE_MAX
+    const sizeBytes = isInRing ? command.batch.length : 0
+    const at = this.#reserve(ENTRY_HEAD_BYTES + aligned(sizeBytes))
+    if (at === undefined) return false
+    if (isInRing) {
+      const kind = command.durable ? KIND.appendDurable : KIND.append
+      this.#ring.putHead(at, kind, sizeBytes, command.id, command.slot)
+      this.#ring.bytes.set(command.batch, at + ENTRY_HEAD_BYTES)
+    } else {
+      this.#side.postMessage(command)
+      this.#ring.putHead(at, KIND.side, 0, command.id, 0)
+    }
+    this.#ring.tail = (at + ENTRY_HEAD_BYTES + aligned(sizeBytes)) % this.#ring.sizeBytes
+    return true
+  }
+
+  /** Wakes the writer if it sleeps: call it once, when all that can be put for now has been. */
+  wake(): void {
+    const { control } = this.#ring
+    if (Atomics.compareExchange(control, CONTROL.isAsleep, 1, 0) === 1) {
+      Atomics.notify(control, CONTROL.isAsleep)
+    }
+  }
+
+  /** @returns where `sizeBytes` in one piece are free; the tail never catches up with the head, which would mean empty */
+  #reserve(sizeBytes: number): number | undefined {
+    const ring = this.#ring
+    const { head, tail } = ring
+    if (tail < head) return tail + sizeBytes < head ? tail : undefined
+    // From the start again when all is done: memory that is used again is in the cache.
+    const isEmpty = tail === head && tail > 0
+    const fitsBehind =
+      tail + sizeBytes < ring.sizeBytes || (tail + sizeBytes === ring.sizeBytes && head > 0)
+    if (fitsBehind && !isEmpty) return tail
+    if (sizeBytes >= head) return fitsBehind ? tail : undefined
+    ring.putWrap(tail)
+    return 0
+  }
+}
+
+/** Writer thread. */
+export class InboxReceiver {
+  readonly #ring: Ring
+  readonly #side: MessagePort
+  /** Up to where entries were drained. */
+  #drained: number
+
+  constructor({ memory, side }: Inbox) {
+    this.#ring = new Ring(memory)
+    this.#side = side
+    this.#drained = this.#ring.head
+  }
+
+  /** Everything that waits, in order; sleeps until there is something. Batches stay in the ring until `release`. */
+  drain(): Command[] {
+    const ring = this.#ring
+    this.#sleepWhileEmpty()
+    const { tail } = ring
+    const commands: Command[] = []
+    let at = this.#drained
+    while (at !== tail) {
+      const kind = ring.kindAt(at)
+      if (kind === KIND.wrap) {
+        at = 0
+        continue
+      }
+      commands.push(kind === KIND.side ? this.#fromSide() : ring.appendAt(at))
+      at = (at + ENTRY_HEAD_BYTES + aligned(ring.sizeAt(at))) % ring.sizeBytes
+    }
+    this.#drained = at
+    return commands
+  }
+
+  /** What was drained is done with; its memory may be used again. */
+  release(): void {
+    this.#ring.head = this.#drained
+  }
+
+  #fromSide(): Command {
+    const received = receiveMessageOnPort(this.#side)
+    assert(received, 'a command was sent before its place in the ring was taken')
+    return received.message as Command
+  }
+
+  #sleepWhileEmpty(): void {
+    const { control } = this.#ring
+    while (this.#ring.tail === this.#drained) {
+      Atomics.store(control, CONTROL.isAsleep, 1)
+      // What was put before the sender could see that we are asleep.
+      if (this.#ring.tail === this.#drained) Atomics.wait(control, CONTROL.isAsleep, 1)
+      Atomics.store(control, CONTROL.isAsleep, 0)
+    }
+  }
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGN_BYTES) * ALIGN_BYTES
+}
