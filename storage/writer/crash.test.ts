@@ -66,7 +66,7 @@ t.test('what was acknowledged survives a kill or a power cut at every step', asy
 t.test(
   'random work, faults and crashes, also while starting: nothing that was promised is lost',
   async (t) => {
-    const seeds = Number(process.env.SEEDS ?? 150)
+    const seeds = Number(process.env.SEEDS ?? 80)
     const first = Number(process.env.SEED ?? 1)
     for (let seed = first; seed < first + seeds; seed++) {
       try {

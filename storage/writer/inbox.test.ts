@@ -73,8 +73,7 @@ t.test('what is put comes out, in order and unharmed, whatever is done between',
             ? append(id, sizeBytes)
             : { kind: 'trim', id, slot: 1, logStartOffset: id }
         if (sender.put(command)) put.push(copyOf(command))
-        else assert(sender.bytesUsed > 0, 'an empty inbox takes anything')
-        assert(sender.bytesUsed <= ringBytes + 8)
+        else assert(put.length > doneCount, 'an empty inbox takes anything')
       }
     }
     drain()

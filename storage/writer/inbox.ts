@@ -15,8 +15,8 @@ export interface Inbox {
 }
 
 /** Words of the control block, each on a cache line of its own. */
-const CONTROL = { head: 0, tail: 16, isAsleep: 32 } as const
-const CONTROL_BYTES = 192
+const CONTROL = { head: 0, tail: 16, isAsleep: 32, doneBytes: 48 } as const
+const CONTROL_BYTES = 256
 
 /** Entries start at multiples of 8, so that the 8-byte id lies well. */
 const ALIGN_BYTES = 8
@@ -65,11 +65,6 @@ class Ring {
     Atomics.store(this.control, CONTROL.tail, position)
   }
 
-  get bytesUsed(): number {
-    const used = this.tail - this.head
-    return used < 0 ? used + this.sizeBytes : used
-  }
-
   putHead(at: number, kind: number, sizeBytes: number, id: number, slot: number): void {
     this.#view.setInt32(at + ENTRY.kind, kind, true)
     this.#view.setInt32(at + ENTRY.sizeBytes, sizeBytes, true)
@@ -105,24 +100,28 @@ class Ring {
 export class InboxSender {
   readonly #ring: Ring
   readonly #side: MessagePort
+  /** Of all batches ever, modulo 2^32, as the writer counts what it has done. */
+  #putBytes = 0
 
   constructor({ memory, side }: Inbox) {
     this.#ring = new Ring(memory)
     this.#side = side
   }
 
-  /** Bytes that the writer is not done with. */
+  /** Bytes of batches that the writer is not done with. */
   get bytesUsed(): number {
-    return this.#ring.bytesUsed
+    return (this.#putBytes - Atomics.load(this.#ring.control, CONTROL.doneBytes)) | 0
   }
 
   /** The writer may see the command at once; `wake` makes sure that it does. @returns false when there is no room now */
   put(command: Command): boolean {
+    const batchBytes = command.kind === 'append' ? command.batch.length : 0
     const isInRing =
-      command.kind === 'append' && command.batch.length <= this.#ring.sizeBytes / BATCH_SHARE_MAX
-    const sizeBytes = isInRing ? command.batch.length : 0
+      command.kind === 'append' && batchBytes <= this.#ring.sizeBytes / BATCH_SHARE_MAX
+    const sizeBytes = isInRing ? batchBytes : 0
     const at = this.#reserve(ENTRY_HEAD_BYTES + aligned(sizeBytes))
     if (at === undefined) return false
+    this.#putBytes = (this.#putBytes + batchBytes) | 0
     if (isInRing) {
       const kind = command.durable ? KIND.appendDurable : KIND.append
       this.#ring.putHead(at, kind, sizeBytes, command.id, command.slot)
@@ -163,8 +162,9 @@ export class InboxSender {
 export class InboxReceiver {
   readonly #ring: Ring
   readonly #side: MessagePort
-  /** Up to where entries were drained. */
+  /** Up to where entries were drained, and the bytes of the batches in them. */
   #drained: number
+  #drainedBytes = 0
 
   constructor({ memory, side }: Inbox) {
     this.#ring = new Ring(memory)
@@ -185,7 +185,9 @@ export class InboxReceiver {
         at = 0
         continue
       }
-      commands.push(kind === KIND.side ? this.#fromSide() : ring.appendAt(at))
+      const command = kind === KIND.side ? this.#fromSide() : ring.appendAt(at)
+      if (command.kind === 'append') this.#drainedBytes += command.batch.length
+      commands.push(command)
       at = (at + ENTRY_HEAD_BYTES + aligned(ring.sizeAt(at))) % ring.sizeBytes
     }
     this.#drained = at
@@ -194,6 +196,8 @@ export class InboxReceiver {
 
   /** What was drained is done with; its memory may be used again. */
   release(): void {
+    Atomics.add(this.#ring.control, CONTROL.doneBytes, this.#drainedBytes)
+    this.#drainedBytes = 0
     this.#ring.head = this.#drained
   }
 

@@ -63,7 +63,7 @@ class ThreadPort implements WriterPort {
   }
 
   get isFull(): boolean {
-    const isFull = this.bytesUsed > this.#bytesMax / 2
+    const isFull = this.bytesUsed > this.#bytesMax
     this.#isDrainAwaited ||= isFull
     return isFull
   }
