@@ -1,0 +1,502 @@
+// ClassicGroup: the state machine of one group of the classic protocol (join, sync, heartbeat, leave).
+// Network thread, without sockets: requests come in as plain data, answers leave through promises.
+// Source: KIP-62, KIP-134, KIP-345, KIP-394, KIP-814; docs/formats/groups.md for what is kept on disk.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { Clock, Timer } from '../../storage/clock.ts'
+import { GroupMember } from './member.ts'
+import {
+  NO_ASSIGNMENT,
+  refusedJoin,
+  refusedSync,
+  type GroupRecord,
+  type GroupState,
+  type JoinAnswer,
+  type JoinRequest,
+  type MemberIdentity,
+  type MemberRecord,
+  type RebalanceReason,
+  type SyncAnswer,
+  type SyncRequest,
+} from './messages.ts'
+
+export interface ClassicGroupDeps {
+  readonly clock: Clock
+  readonly membersMax: number
+  /** How long the first member of an empty group waits for others, in ms. */
+  readonly initialRebalanceDelayMs: number
+  /** A fresh id: `prefix`, a dash and a random UUID. */
+  newMemberId(prefix: string): string
+  /** Resolves when the record is durable, or with why it is not. Records are kept in call order. */
+  persist(record: GroupRecord): Promise<ErrorName | undefined>
+  /** For metrics. */
+  onRebalance(reason: RebalanceReason): void
+}
+
+export class ClassicGroup {
+  readonly groupId: string
+  state: GroupState = 'Empty'
+  generationId = 0
+  protocolType: string | null = null
+  protocolName: string | null = null
+  leaderId: string | null = null
+  sinceMs: number
+  /** In order of joining. */
+  readonly members = new Map<string, GroupMember>()
+  readonly #memberIdsByInstance = new Map<string, string>()
+  /** Ids given out by the MEMBER_ID_REQUIRED round and not yet used. */
+  readonly #pendingIds = new Map<string, Timer>()
+  readonly #deps: ClassicGroupDeps
+  /** Ends the join phase, or drops the members that do not sync. */
+  #phaseTimer: Timer | undefined
+  /** While the first members of an empty group gather: ms that the wait may still be drawn out. */
+  #gathering: { leftMs: number; hasNewcomer: boolean } | undefined
+
+  constructor(groupId: string, deps: ClassicGroupDeps) {
+    this.groupId = groupId
+    this.#deps = deps
+    this.sinceMs = deps.clock.now()
+  }
+
+  /** The group as it was before a restart: its members have one session timeout to be heard of again. */
+  static restore(groupId: string, record: GroupRecord, deps: ClassicGroupDeps): ClassicGroup {
+    const group = new ClassicGroup(groupId, deps)
+    group.state = record.members.length === 0 ? 'Empty' : 'Stable'
+    group.generationId = record.generationId
+    group.protocolType = record.protocolType
+    group.protocolName = record.protocolName
+    group.leaderId = record.leaderId
+    group.sinceMs = record.sinceMs
+    for (const each of record.members) {
+      const member = group.#admit(each.memberId, each.groupInstanceId, each)
+      member.assignment = each.assignment
+      member.hasSynced = true
+      member.touch()
+    }
+    return group
+  }
+
+  join(request: JoinRequest): Promise<JoinAnswer> {
+    const refusal = this.#refusalOfJoin(request)
+    if (refusal !== undefined) return Promise.resolve(refusedJoin(refusal, request.memberId))
+    const { memberId, groupInstanceId } = request
+    if (memberId === '' || this.#pendingIds.has(memberId)) return this.#joinNew(request)
+    const fencing = this.#identityError({ memberId, groupInstanceId })
+    if (fencing !== undefined) return Promise.resolve(refusedJoin(fencing, memberId))
+    return this.#rejoin(this.members.get(memberId)!, request)
+  }
+
+  sync(request: SyncRequest): Promise<SyncAnswer> {
+    const error = this.#errorOfSync(request)
+    if (error !== undefined) return Promise.resolve(refusedSync(error))
+    const member = this.members.get(request.memberId)!
+    member.touch()
+    if (this.state === 'Stable') return Promise.resolve(this.#syncAnswer(member))
+    const answer = member.waitForSync()
+    if (member.memberId === this.leaderId) void this.#takeAssignments(request.assignments)
+    return answer
+  }
+
+  /** @returns what the member hears; undefined: all is well. Renews its session in either case. */
+  heartbeat(identity: MemberIdentity, generationId: number): ErrorName | undefined {
+    const error = this.#identityError(identity) ?? this.#generationError(generationId)
+    if (error !== undefined) return error
+    this.members.get(identity.memberId)!.touch()
+    return this.state === 'PreparingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
+  }
+
+  /** @param identity a static member may be named by its instance id alone */
+  leave(identity: MemberIdentity): ErrorName | undefined {
+    const { groupInstanceId } = identity
+    if (this.#dropPending(identity.memberId)) {
+      this.#completeJoinIfAllAreHere()
+      return undefined
+    }
+    const byInstance = groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
+    const memberId = identity.memberId === '' ? (byInstance ?? '') : identity.memberId
+    const error = this.#identityError({ memberId, groupInstanceId })
+    if (error !== undefined) return error
+    this.#remove(this.members.get(memberId)!, 'leave')
+    return undefined
+  }
+
+  /** May this member commit offsets now? Renews its session. Source: kafka-protocol "OffsetCommit". */
+  checkCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
+    const isAnonymous = generationId < 0 && identity.memberId === '' && identity.groupInstanceId === null
+    if (isAnonymous || (generationId < 0 && this.state === 'Empty')) {
+      return this.state === 'Empty' ? undefined : 'UNKNOWN_MEMBER_ID'
+    }
+    const error = this.#identityError(identity) ?? this.#generationError(generationId)
+    if (error !== undefined) return error
+    this.members.get(identity.memberId)!.touch()
+    return this.state === 'CompletingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
+  }
+
+  /** Ends every wait and timer; the group answers nothing more. */
+  close(error: ErrorName): void {
+    this.state = 'Dead'
+    this.#phaseTimer?.cancel()
+    for (const timer of this.#pendingIds.values()) timer.cancel()
+    this.#pendingIds.clear()
+    for (const member of this.members.values()) {
+      member.answerJoin(refusedJoin(error, member.memberId))
+      member.answerSync(refusedSync(error))
+      member.close()
+    }
+  }
+
+  get hasPendingIds(): boolean {
+    return this.#pendingIds.size > 0
+  }
+
+  // Joining
+
+  #refusalOfJoin(request: JoinRequest): ErrorName | undefined {
+    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+    if (this.#isFullFor(request.memberId)) return 'GROUP_MAX_SIZE_REACHED'
+    const isPlausible = request.protocolType !== '' && request.protocols.length > 0
+    return isPlausible && this.#speaksWith(request) ? undefined : 'INCONSISTENT_GROUP_PROTOCOL'
+  }
+
+  #isFullFor(memberId: string): boolean {
+    if (this.members.has(memberId)) return false
+    return this.members.size >= this.#deps.membersMax
+  }
+
+  #speaksWith(request: JoinRequest): boolean {
+    if (this.members.size === 0) return true
+    if (request.protocolType !== this.protocolType) return false
+    const offered = new Set(request.protocols.map((each) => each.name))
+    return this.#namesInCommon().some((name) => offered.has(name))
+  }
+
+  #joinNew(request: JoinRequest): Promise<JoinAnswer> {
+    const { memberId, groupInstanceId } = request
+    const replaced = groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
+    if (replaced !== undefined) return this.#replaceStatic(this.members.get(replaced)!, request)
+    if (memberId === '' && groupInstanceId === null && request.requiresKnownMemberId) {
+      const id = this.#deps.newMemberId(request.clientId)
+      this.#expectPending(id, request.sessionTimeoutMs)
+      return Promise.resolve(refusedJoin('MEMBER_ID_REQUIRED', id))
+    }
+    this.#dropPending(memberId)
+    const id = memberId === '' ? this.#deps.newMemberId(groupInstanceId ?? request.clientId) : memberId
+    const member = this.#admit(id, groupInstanceId, request)
+    if (this.#gathering !== undefined) this.#gathering.hasNewcomer = true
+    this.protocolType ??= request.protocolType
+    this.leaderId ??= id
+    const answer = member.waitForJoin()
+    this.#rebalance('join')
+    return answer
+  }
+
+  #rejoin(member: GroupMember, request: JoinRequest): Promise<JoinAnswer> {
+    const isChanged = !member.offersSame(request.protocols)
+    const isLeader = member.memberId === this.leaderId
+    if (!isChanged && (this.state === 'CompletingRebalance' || (this.state === 'Stable' && !isLeader))) {
+      member.touch()
+      return Promise.resolve(this.#joinAnswer(member))
+    }
+    member.update(request)
+    const answer = member.waitForJoin()
+    this.#rebalance(isChanged ? 'metadata' : 'join')
+    return answer
+  }
+
+  /** A static member came back under a new id: it takes the place of the old one, which is fenced. KIP-345. */
+  #replaceStatic(old: GroupMember, request: JoinRequest): Promise<JoinAnswer> {
+    const instanceId = old.groupInstanceId!
+    const wasLeader = old.memberId === this.leaderId
+    const oldLeaderId = this.leaderId
+    old.answerJoin(refusedJoin('FENCED_INSTANCE_ID', old.memberId))
+    old.answerSync(refusedSync('FENCED_INSTANCE_ID'))
+    const member = this.#admitInPlaceOf(old, this.#deps.newMemberId(instanceId), request)
+    if (wasLeader) this.leaderId = member.memberId
+    const keepsProtocol = this.state === 'Stable' && this.#vote() === this.protocolName
+    if (!keepsProtocol) {
+      const answer = member.waitForJoin()
+      this.#rebalance('static')
+      return answer
+    }
+    member.touch()
+    const answer = this.#joinAnswer(member)
+    return this.#whenKept(member, !wasLeader ? answer : leadingAnswer(answer, request, oldLeaderId!))
+  }
+
+  async #whenKept(member: GroupMember, answer: JoinAnswer): Promise<JoinAnswer> {
+    const error = await this.#deps.persist(this.toRecord())
+    return error === undefined ? answer : refusedJoin('COORDINATOR_NOT_AVAILABLE', member.memberId)
+  }
+
+  #admit(memberId: string, instanceId: string | null, request: MemberRecord | JoinRequest): GroupMember {
+    const member = new GroupMember(memberId, instanceId, request, {
+      clock: this.#deps.clock,
+      onExpired: () => this.#remove(member, 'expired'),
+    })
+    this.members.set(memberId, member)
+    if (instanceId !== null) this.#memberIdsByInstance.set(instanceId, memberId)
+    return member
+  }
+
+  /** Keeps the order of joining, which decides who leads. */
+  #admitInPlaceOf(old: GroupMember, memberId: string, request: JoinRequest): GroupMember {
+    const inOrder = [...this.members.values()]
+    old.close()
+    const member = this.#admit(memberId, old.groupInstanceId, request)
+    member.assignment = old.assignment
+    this.members.clear()
+    for (const each of inOrder) {
+      const kept = each === old ? member : each
+      this.members.set(kept.memberId, kept)
+    }
+    return member
+  }
+
+  #expectPending(memberId: string, sessionTimeoutMs: number): void {
+    const forget = (): void => {
+      this.#pendingIds.delete(memberId)
+      this.#completeJoinIfAllAreHere()
+    }
+    this.#pendingIds.set(memberId, this.#deps.clock.after(sessionTimeoutMs, forget))
+  }
+
+  #dropPending(memberId: string): boolean {
+    this.#pendingIds.get(memberId)?.cancel()
+    return this.#pendingIds.delete(memberId)
+  }
+
+  // The join phase
+
+  /** Starts a join phase, or goes on with the one that runs. */
+  #rebalance(reason: RebalanceReason): void {
+    if (this.state !== 'PreparingRebalance') this.#prepareRebalance(reason)
+    this.#completeJoinIfAllAreHere()
+  }
+
+  #prepareRebalance(reason: RebalanceReason): void {
+    this.#deps.onRebalance(reason)
+    for (const member of this.members.values()) {
+      member.answerSync(refusedSync('REBALANCE_IN_PROGRESS'))
+    }
+    const isFirst = this.state === 'Empty'
+    this.state = 'PreparingRebalance'
+    const timeoutMs = this.#rebalanceTimeoutMs()
+    const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, timeoutMs)
+    if (isFirst && delayMs > 0) {
+      this.#gathering = { leftMs: timeoutMs - delayMs, hasNewcomer: false }
+      this.#startPhase(delayMs, () => this.#gatherOn())
+    } else {
+      this.#startPhase(timeoutMs, () => this.#onJoinTimeout())
+    }
+  }
+
+  /** Each newcomer draws the first wait out, up to the rebalance timeout. */
+  #gatherOn(): void {
+    const gathering = this.#gathering!
+    if (!gathering.hasNewcomer || gathering.leftMs <= 0) {
+      this.#gathering = undefined
+      return this.#completeJoin()
+    }
+    const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, gathering.leftMs)
+    this.#gathering = { leftMs: gathering.leftMs - delayMs, hasNewcomer: false }
+    this.#startPhase(delayMs, () => this.#gatherOn())
+  }
+
+  #completeJoinIfAllAreHere(): void {
+    if (this.state !== 'PreparingRebalance' || this.#gathering !== undefined) return
+    if (this.#pendingIds.size > 0) return
+    for (const member of this.members.values()) if (!member.isJoining) return
+    this.#completeJoin()
+  }
+
+  #onJoinTimeout(): void {
+    for (const timer of this.#pendingIds.values()) timer.cancel()
+    this.#pendingIds.clear()
+    this.#completeJoin()
+  }
+
+  #completeJoin(): void {
+    this.#dropAbsentees()
+    const joined = [...this.members.values()].filter((each) => each.isJoining)
+    if (joined.length === 0 && this.members.size > 0) {
+      // Only static members are left, and none of them is back: wait on, their sessions decide.
+      return this.#startPhase(this.#rebalanceTimeoutMs(), () => this.#onJoinTimeout())
+    }
+    this.#phaseTimer?.cancel()
+    this.generationId += 1
+    this.sinceMs = this.#deps.clock.now()
+    if (joined.length === 0) return this.#becomeEmpty()
+    if (!this.members.get(this.leaderId ?? '')?.isJoining) this.leaderId = joined[0]!.memberId
+    this.protocolName = this.#vote()
+    this.state = 'CompletingRebalance'
+    this.#startPhase(this.#rebalanceTimeoutMs(), () => this.#dropUnsynced())
+    for (const member of joined) {
+      member.assignment = NO_ASSIGNMENT
+      member.answerJoin(this.#joinAnswer(member))
+      member.touch()
+    }
+  }
+
+  /** Who has not rejoined in time is out, but for static members, whose session decides. */
+  #dropAbsentees(): void {
+    for (const member of this.members.values()) {
+      if (!member.isJoining && member.groupInstanceId === null) this.#forget(member)
+    }
+  }
+
+  #becomeEmpty(): void {
+    this.state = 'Empty'
+    this.protocolType = null
+    this.protocolName = null
+    this.leaderId = null
+    void this.#deps.persist(this.toRecord()) // nobody waits: a restart without it lets the sessions expire
+  }
+
+  // The sync phase
+
+  /** The leader's answer to the join phase: kept, then handed to everybody. */
+  async #takeAssignments(assignments: SyncRequest['assignments']): Promise<void> {
+    const { generationId } = this
+    const byMember = new Map(assignments.map((each) => [each.memberId, each.assignment]))
+    for (const member of this.members.values()) {
+      member.assignment = byMember.get(member.memberId) ?? NO_ASSIGNMENT
+    }
+    const error = await this.#deps.persist(this.toRecord())
+    if (this.state !== 'CompletingRebalance' || this.generationId !== generationId) return
+    if (error !== undefined) return this.#prepareRebalance('unsynced') // everybody hears 27 and joins again
+    this.state = 'Stable'
+    for (const member of this.members.values()) {
+      if (member.isSyncing) member.answerSync(this.#syncAnswer(member))
+    }
+    if ([...this.members.values()].every((each) => each.hasSynced)) this.#phaseTimer?.cancel()
+  }
+
+  /** A member that took the join answer but never asked for its share holds partitions that nobody reads. */
+  #dropUnsynced(): void {
+    const silent = [...this.members.values()].filter((each) => !each.hasSynced)
+    if (silent.length === 0) return
+    for (const member of silent) this.#forget(member)
+    this.#rebalanceWithout('unsynced')
+  }
+
+  // Leaving
+
+  #remove(member: GroupMember, reason: RebalanceReason): void {
+    member.answerJoin(refusedJoin('UNKNOWN_MEMBER_ID', member.memberId))
+    this.#forget(member)
+    this.#rebalanceWithout(reason)
+  }
+
+  #rebalanceWithout(reason: RebalanceReason): void {
+    if (this.state === 'Stable' || this.state === 'CompletingRebalance') this.#prepareRebalance(reason)
+    this.#completeJoinIfAllAreHere()
+  }
+
+  #forget(member: GroupMember): void {
+    member.answerSync(refusedSync('UNKNOWN_MEMBER_ID'))
+    member.close()
+    this.members.delete(member.memberId)
+    const { groupInstanceId } = member
+    if (groupInstanceId !== null) this.#memberIdsByInstance.delete(groupInstanceId)
+    if (this.leaderId === member.memberId) this.leaderId = this.members.keys().next().value ?? null
+  }
+
+  // Checks and answers
+
+  #identityError({ memberId, groupInstanceId }: MemberIdentity): ErrorName | undefined {
+    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+    if (groupInstanceId !== null) {
+      const current = this.#memberIdsByInstance.get(groupInstanceId)
+      if (current === undefined) return 'UNKNOWN_MEMBER_ID'
+      return current === memberId ? undefined : 'FENCED_INSTANCE_ID'
+    }
+    return this.members.has(memberId) ? undefined : 'UNKNOWN_MEMBER_ID'
+  }
+
+  #generationError(generationId: number): ErrorName | undefined {
+    return generationId === this.generationId ? undefined : 'ILLEGAL_GENERATION'
+  }
+
+  #errorOfSync(request: SyncRequest): ErrorName | undefined {
+    const error = this.#identityError(request) ?? this.#generationError(request.generationId)
+    if (error !== undefined) return error
+    const { protocolType, protocolName } = request
+    const isOther =
+      (protocolType !== null && protocolType !== this.protocolType) ||
+      (protocolName !== null && protocolName !== this.protocolName)
+    if (isOther) return 'INCONSISTENT_GROUP_PROTOCOL'
+    if (this.state === 'PreparingRebalance') return 'REBALANCE_IN_PROGRESS'
+    return this.state === 'Empty' ? 'UNKNOWN_MEMBER_ID' : undefined
+  }
+
+  #namesInCommon(): string[] {
+    const [first, ...others] = this.members.values()
+    if (first === undefined) return []
+    const names = first.protocols.map((each) => each.name)
+    return names.filter((name) => others.every((each) => each.metadataFor(name) !== undefined))
+  }
+
+  /** Each member votes for the first of its protocols that all of them support. */
+  #vote(): string {
+    const candidates = this.#namesInCommon()
+    const votes = new Map(candidates.map((name) => [name, 0]))
+    for (const member of this.members.values()) {
+      const choice = member.protocols.find((each) => votes.has(each.name))!
+      votes.set(choice.name, votes.get(choice.name)! + 1)
+    }
+    return candidates.reduce((best, name) => (votes.get(name)! > votes.get(best)! ? name : best))
+  }
+
+  #rebalanceTimeoutMs(): number {
+    return Math.max(0, ...[...this.members.values()].map((each) => each.rebalanceTimeoutMs))
+  }
+
+  #startPhase(delayMs: number, end: () => void): void {
+    this.#phaseTimer?.cancel()
+    this.#phaseTimer = this.#deps.clock.after(delayMs, end)
+  }
+
+  #joinAnswer(member: GroupMember): JoinAnswer {
+    const isLeader = member.memberId === this.leaderId
+    return {
+      memberId: member.memberId,
+      generationId: this.generationId,
+      protocolType: this.protocolType,
+      protocolName: this.protocolName,
+      leaderId: this.leaderId!,
+      skipAssignment: false,
+      members: isLeader ? [...this.members.values()].map((each) => this.#asListed(each)) : [],
+    }
+  }
+
+  #asListed(member: GroupMember): JoinAnswer['members'][number] {
+    return {
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      metadata: member.metadataFor(this.protocolName!)!,
+    }
+  }
+
+  #syncAnswer(member: GroupMember): SyncAnswer {
+    const { protocolType, protocolName } = this
+    member.hasSynced = true
+    return { protocolType, protocolName, assignment: member.assignment }
+  }
+
+  toRecord(): GroupRecord {
+    return {
+      protocolType: this.protocolType,
+      generationId: this.generationId,
+      protocolName: this.protocolName,
+      leaderId: this.leaderId,
+      sinceMs: this.sinceMs,
+      members: [...this.members.values()].map((each) => each.toRecord()),
+    }
+  }
+}
+
+/** What a replaced static leader hears: it must not assign anew, for nobody else would ask (KIP-814). */
+function leadingAnswer(answer: JoinAnswer, request: JoinRequest, oldLeaderId: string): JoinAnswer {
+  if (request.supportsSkippingAssignment) return { ...answer, skipAssignment: true }
+  return { ...answer, leaderId: oldLeaderId, members: [] } // it acts as a follower
+}

@@ -1,0 +1,112 @@
+// What a group hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
+// Source: KIP-62, KIP-134, KIP-345, KIP-394, KIP-814.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+
+export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
+
+/** Why a rebalance began: the label of `millrace_rebalances_total`. */
+export type RebalanceReason = 'join' | 'leave' | 'expired' | 'metadata' | 'unsynced' | 'static'
+
+export interface JoinProtocol {
+  readonly name: string
+  /** Opaque: written and read by the members' assignors. */
+  readonly metadata: Uint8Array
+}
+
+export interface JoinRequest {
+  /** Empty: not yet known to the group. */
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly clientId: string
+  /** In Kafka's form, with a slash: '/127.0.0.1'. */
+  readonly clientHost: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly protocolType: string
+  /** In order of preference; the metadata is given. */
+  readonly protocols: readonly JoinProtocol[]
+  /** v4+: a new dynamic member first gets an id, then joins with it (KIP-394). */
+  readonly requiresKnownMemberId: boolean
+  /** v9+: a static leader that was replaced may be told to skip the assignment (KIP-814). */
+  readonly supportsSkippingAssignment: boolean
+}
+
+export interface JoinAnswer {
+  readonly error?: ErrorName
+  readonly memberId: string
+  /** -1 with an error. */
+  readonly generationId: number
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly leaderId: string
+  readonly skipAssignment: boolean
+  /** All of them for the leader, none for the others. */
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly metadata: Uint8Array
+  }[]
+}
+
+export interface MemberIdentity {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
+export interface SyncRequest extends MemberIdentity {
+  readonly generationId: number
+  /** Null: not said (v0 to v4). */
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  /** From the leader only; given. */
+  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]
+}
+
+export interface SyncAnswer {
+  readonly error?: ErrorName
+  readonly protocolType: string | null
+  readonly protocolName: string | null
+  readonly assignment: Uint8Array
+}
+
+/** What survives a restart: written when a generation becomes stable, when it ends, when a static member is replaced. */
+export interface GroupRecord {
+  readonly protocolType: string | null
+  readonly generationId: number
+  readonly protocolName: string | null
+  readonly leaderId: string | null
+  /** ms since the epoch at which the group became what it is. */
+  readonly sinceMs: number
+  readonly members: readonly MemberRecord[]
+}
+
+export interface MemberRecord {
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  readonly clientId: string
+  readonly clientHost: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly protocols: readonly JoinProtocol[]
+  readonly assignment: Uint8Array
+}
+
+export const NO_ASSIGNMENT = new Uint8Array(0)
+
+export function refusedJoin(error: ErrorName, memberId: string): JoinAnswer {
+  return {
+    error,
+    memberId,
+    generationId: -1,
+    protocolType: null,
+    protocolName: null,
+    leaderId: '',
+    skipAssignment: false,
+    members: [],
+  }
+}
+
+export function refusedSync(error: ErrorName): SyncAnswer {
+  return { error, protocolType: null, protocolName: null, assignment: NO_ASSIGNMENT }
+}

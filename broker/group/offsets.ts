@@ -1,0 +1,52 @@
+// GroupOffsets: the committed offsets of one group, in memory; what is durable lies in __consumer_offsets. Network thread.
+
+export interface CommittedOffset {
+  readonly offset: number
+  /** Of the record before `offset`, as the client said; -1 when it did not. */
+  readonly leaderEpoch: number
+  readonly metadata: string
+  /** ms since the epoch. */
+  readonly committedMs: number
+  /** ms since the epoch, when the client asked for a retention of its own (OffsetCommit v2 to v4); else null. */
+  readonly expiresMs: number | null
+}
+
+export interface PartitionOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly committed: CommittedOffset
+}
+
+export class GroupOffsets {
+  readonly #byTopic = new Map<string, Map<number, CommittedOffset>>()
+
+  get isEmpty(): boolean {
+    return this.#byTopic.size === 0
+  }
+
+  get(topic: string, partition: number): CommittedOffset | undefined {
+    return this.#byTopic.get(topic)?.get(partition)
+  }
+
+  set(topic: string, partition: number, committed: CommittedOffset): void {
+    const partitions = this.#byTopic.get(topic)
+    if (partitions === undefined) this.#byTopic.set(topic, new Map([[partition, committed]]))
+    else partitions.set(partition, committed)
+  }
+
+  delete(topic: string, partition: number): void {
+    const partitions = this.#byTopic.get(topic)
+    partitions?.delete(partition)
+    if (partitions?.size === 0) this.#byTopic.delete(topic)
+  }
+
+  *list(): Iterable<PartitionOffset> {
+    for (const [topic, partitions] of this.#byTopic) {
+      for (const [partition, committed] of partitions) yield { topic, partition, committed }
+    }
+  }
+
+  *ofTopic(topic: string): Iterable<PartitionOffset> {
+    for (const [partition, committed] of this.#byTopic.get(topic) ?? []) yield { topic, partition, committed }
+  }
+}
