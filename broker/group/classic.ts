@@ -112,7 +112,8 @@ export class ClassicGroup {
       this.#completeJoinIfAllAreHere()
       return undefined
     }
-    const byInstance = groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
+    const byInstance =
+      groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
     const memberId = identity.memberId === '' ? (byInstance ?? '') : identity.memberId
     const error = this.#identityError({ memberId, groupInstanceId })
     if (error !== undefined) return error
@@ -122,7 +123,8 @@ export class ClassicGroup {
 
   /** May this member commit offsets now? Renews its session. Source: kafka-protocol "OffsetCommit". */
   checkCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
-    const isAnonymous = generationId < 0 && identity.memberId === '' && identity.groupInstanceId === null
+    const isAnonymous =
+      generationId < 0 && identity.memberId === '' && identity.groupInstanceId === null
     if (isAnonymous || (generationId < 0 && this.state === 'Empty')) {
       return this.state === 'Empty' ? undefined : 'UNKNOWN_MEMBER_ID'
     }
@@ -172,7 +174,8 @@ export class ClassicGroup {
 
   #joinNew(request: JoinRequest): Promise<JoinAnswer> {
     const { memberId, groupInstanceId } = request
-    const replaced = groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
+    const replaced =
+      groupInstanceId === null ? undefined : this.#memberIdsByInstance.get(groupInstanceId)
     if (replaced !== undefined) return this.#replaceStatic(this.members.get(replaced)!, request)
     if (memberId === '' && groupInstanceId === null && request.requiresKnownMemberId) {
       const id = this.#deps.newMemberId(request.clientId)
@@ -180,7 +183,8 @@ export class ClassicGroup {
       return Promise.resolve(refusedJoin('MEMBER_ID_REQUIRED', id))
     }
     this.#dropPending(memberId)
-    const id = memberId === '' ? this.#deps.newMemberId(groupInstanceId ?? request.clientId) : memberId
+    const id =
+      memberId === '' ? this.#deps.newMemberId(groupInstanceId ?? request.clientId) : memberId
     const member = this.#admit(id, groupInstanceId, request)
     if (this.#gathering !== undefined) this.#gathering.hasNewcomer = true
     this.protocolType ??= request.protocolType
@@ -193,7 +197,10 @@ export class ClassicGroup {
   #rejoin(member: GroupMember, request: JoinRequest): Promise<JoinAnswer> {
     const isChanged = !member.offersSame(request.protocols)
     const isLeader = member.memberId === this.leaderId
-    if (!isChanged && (this.state === 'CompletingRebalance' || (this.state === 'Stable' && !isLeader))) {
+    if (
+      !isChanged &&
+      (this.state === 'CompletingRebalance' || (this.state === 'Stable' && !isLeader))
+    ) {
       member.touch()
       return Promise.resolve(this.#joinAnswer(member))
     }
@@ -220,7 +227,10 @@ export class ClassicGroup {
     }
     member.touch()
     const answer = this.#joinAnswer(member)
-    return this.#whenKept(member, !wasLeader ? answer : leadingAnswer(answer, request, oldLeaderId!))
+    return this.#whenKept(
+      member,
+      !wasLeader ? answer : leadingAnswer(answer, request, oldLeaderId!),
+    )
   }
 
   async #whenKept(member: GroupMember, answer: JoinAnswer): Promise<JoinAnswer> {
@@ -228,7 +238,11 @@ export class ClassicGroup {
     return error === undefined ? answer : refusedJoin('COORDINATOR_NOT_AVAILABLE', member.memberId)
   }
 
-  #admit(memberId: string, instanceId: string | null, request: MemberRecord | JoinRequest): GroupMember {
+  #admit(
+    memberId: string,
+    instanceId: string | null,
+    request: MemberRecord | JoinRequest,
+  ): GroupMember {
     const member = new GroupMember(memberId, instanceId, request, {
       clock: this.#deps.clock,
       onExpired: () => this.#remove(member, 'expired'),
@@ -388,7 +402,8 @@ export class ClassicGroup {
   }
 
   #rebalanceWithout(reason: RebalanceReason): void {
-    if (this.state === 'Stable' || this.state === 'CompletingRebalance') this.#prepareRebalance(reason)
+    if (this.state === 'Stable' || this.state === 'CompletingRebalance')
+      this.#prepareRebalance(reason)
     this.#completeJoinIfAllAreHere()
   }
 

@@ -101,7 +101,11 @@ function identity(memberId: string, groupInstanceId: string | null = null) {
   return { memberId, groupInstanceId }
 }
 
-function sync(w: World, answer: JoinAnswer, assignments: Record<string, string> = {}): Promise<SyncAnswer> {
+function sync(
+  w: World,
+  answer: JoinAnswer,
+  assignments: Record<string, string> = {},
+): Promise<SyncAnswer> {
   return w.coordinator.sync('g', {
     ...identity(answer.memberId),
     generationId: answer.generationId,
@@ -115,7 +119,11 @@ function sync(w: World, answer: JoinAnswer, assignments: Record<string, string> 
 }
 
 /** A stable group of `count` members, the first of them the leader; each is assigned its own id. */
-async function stableGroup(w: World, count: number, changes: Partial<JoinRequest> = {}): Promise<JoinAnswer[]> {
+async function stableGroup(
+  w: World,
+  count: number,
+  changes: Partial<JoinRequest> = {},
+): Promise<JoinAnswer[]> {
   let answers: JoinAnswer[] = []
   for (let i = 0; i < count; i++) {
     const newcomer = w.coordinator.join('g', joining(changes))
@@ -131,7 +139,10 @@ async function stableGroup(w: World, count: number, changes: Partial<JoinRequest
 }
 
 /** Two members that have joined and not yet synced, the leader first. */
-async function joinedPair(w: World, changes: Partial<JoinRequest> = {}): Promise<[JoinAnswer, JoinAnswer]> {
+async function joinedPair(
+  w: World,
+  changes: Partial<JoinRequest> = {},
+): Promise<[JoinAnswer, JoinAnswer]> {
   const { memberId } = await w.coordinator.join('g', joining(changes))
   const second = w.coordinator.join('g', joining(changes))
   const first = w.coordinator.join('g', joining({ ...changes, memberId }))
@@ -172,44 +183,63 @@ t.test('joining', async (t) => {
     t.equal(await refusal('g', { protocols: other }), 'INCONSISTENT_GROUP_PROTOCOL')
   })
 
-  t.test('a new dynamic member is first given an id, which is good for one session timeout', async (t) => {
-    const w = world()
-    const asked = await w.coordinator.join('g', joining({ requiresKnownMemberId: true }))
-    t.equal(asked.error, 'MEMBER_ID_REQUIRED')
-    t.match(asked.memberId, /^app-/)
-    const { memberId } = asked
-    const joined = await w.coordinator.join('g', joining({ memberId, requiresKnownMemberId: true }))
-    t.equal(joined.error, undefined)
-    t.equal(joined.memberId, memberId)
-    const late = await w.coordinator.join('g', joining({ requiresKnownMemberId: true }))
-    await w.clock.advance(10_001)
-    const refused = await w.coordinator.join('g', joining({ memberId: late.memberId }))
-    t.equal(refused.error, 'UNKNOWN_MEMBER_ID')
-  })
+  t.test(
+    'a new dynamic member is first given an id, which is good for one session timeout',
+    async (t) => {
+      const w = world()
+      const asked = await w.coordinator.join('g', joining({ requiresKnownMemberId: true }))
+      t.equal(asked.error, 'MEMBER_ID_REQUIRED')
+      t.match(asked.memberId, /^app-/)
+      const { memberId } = asked
+      const joined = await w.coordinator.join(
+        'g',
+        joining({ memberId, requiresKnownMemberId: true }),
+      )
+      t.equal(joined.error, undefined)
+      t.equal(joined.memberId, memberId)
+      const late = await w.coordinator.join('g', joining({ requiresKnownMemberId: true }))
+      await w.clock.advance(10_001)
+      const refused = await w.coordinator.join('g', joining({ memberId: late.memberId }))
+      t.equal(refused.error, 'UNKNOWN_MEMBER_ID')
+    },
+  )
 
-  t.test('the first members of an empty group wait for each other, up to the rebalance timeout', async (t) => {
-    const w = world({ initialRebalanceDelayMs: 3000 })
-    const answers: JoinAnswer[] = []
-    const take = (answer: JoinAnswer) => answers.push(answer)
-    void w.coordinator.join('g', joining({ rebalanceTimeoutMs: 7000 })).then(take)
-    await w.clock.advance(2000)
-    void w.coordinator.join('g', joining({ rebalanceTimeoutMs: 7000 })).then(take)
-    await w.clock.advance(3999)
-    t.equal(answers.length, 0, 'a newcomer draws the wait out')
-    await w.clock.advance(1)
-    t.equal(answers.length, 2)
-    t.ok(answers.every((each) => each.generationId === 1))
-  })
+  t.test(
+    'the first members of an empty group wait for each other, up to the rebalance timeout',
+    async (t) => {
+      const w = world({ initialRebalanceDelayMs: 3000 })
+      const answers: JoinAnswer[] = []
+      const take = (answer: JoinAnswer) => answers.push(answer)
+      void w.coordinator.join('g', joining({ rebalanceTimeoutMs: 7000 })).then(take)
+      await w.clock.advance(2000)
+      void w.coordinator.join('g', joining({ rebalanceTimeoutMs: 7000 })).then(take)
+      await w.clock.advance(3999)
+      t.equal(answers.length, 0, 'a newcomer draws the wait out')
+      await w.clock.advance(1)
+      t.equal(answers.length, 2)
+      t.ok(answers.every((each) => each.generationId === 1))
+    },
+  )
 
-  t.test('the protocol is the one that most members prefer among those that all know', async (t) => {
-    const w = world()
-    const protocols = (...names: string[]) => names.map((name) => ({ name, metadata: Buffer.from(name) }))
-    const first = await w.coordinator.join('g', joining({ protocols: protocols('a', 'b', 'c') }))
-    const second = w.coordinator.join('g', joining({ protocols: protocols('b', 'c') }))
-    const again = w.coordinator.join('g', joining({ memberId: first.memberId, protocols: protocols('a', 'b', 'c') }))
-    t.equal((await second).protocolName, 'b')
-    t.same((await again).members.map((each) => Buffer.from(each.metadata).toString()), ['b', 'b'])
-  })
+  t.test(
+    'the protocol is the one that most members prefer among those that all know',
+    async (t) => {
+      const w = world()
+      const protocols = (...names: string[]) =>
+        names.map((name) => ({ name, metadata: Buffer.from(name) }))
+      const first = await w.coordinator.join('g', joining({ protocols: protocols('a', 'b', 'c') }))
+      const second = w.coordinator.join('g', joining({ protocols: protocols('b', 'c') }))
+      const again = w.coordinator.join(
+        'g',
+        joining({ memberId: first.memberId, protocols: protocols('a', 'b', 'c') }),
+      )
+      t.equal((await second).protocolName, 'b')
+      t.same(
+        (await again).members.map((each) => Buffer.from(each.metadata).toString()),
+        ['b', 'b'],
+      )
+    },
+  )
 
   t.test('a full group takes nobody else', async (t) => {
     const w = world({ membersMax: 2 })
@@ -219,16 +249,19 @@ t.test('joining', async (t) => {
     t.equal(heartbeat(w, first!), undefined, 'and nothing happened to it')
   })
 
-  t.test('a follower that joins again unchanged gets the current generation, a leader starts a new one', async (t) => {
-    const w = world()
-    const [leader, follower] = await stableGroup(w, 2)
-    const repeated = await w.coordinator.join('g', joining({ memberId: follower!.memberId }))
-    t.equal(repeated.generationId, 2)
-    t.same(w.rebalances, ['join', 'join'])
-    void w.coordinator.join('g', joining({ memberId: leader!.memberId }))
-    await settle()
-    t.equal(heartbeat(w, follower!), 'REBALANCE_IN_PROGRESS')
-  })
+  t.test(
+    'a follower that joins again unchanged gets the current generation, a leader starts a new one',
+    async (t) => {
+      const w = world()
+      const [leader, follower] = await stableGroup(w, 2)
+      const repeated = await w.coordinator.join('g', joining({ memberId: follower!.memberId }))
+      t.equal(repeated.generationId, 2)
+      t.same(w.rebalances, ['join', 'join'])
+      void w.coordinator.join('g', joining({ memberId: leader!.memberId }))
+      await settle()
+      t.equal(heartbeat(w, follower!), 'REBALANCE_IN_PROGRESS')
+    },
+  )
 
   t.test('changed metadata starts a new generation', async (t) => {
     const w = world()
@@ -250,7 +283,10 @@ t.test('joining', async (t) => {
   t.test('who does not rejoin before the rebalance timeout is dropped', async (t) => {
     const w = world()
     const [first, second] = await stableGroup(w, 2, { sessionTimeoutMs: 60_000 })
-    const again = w.coordinator.join('g', joining({ memberId: first!.memberId, sessionTimeoutMs: 60_000 }))
+    const again = w.coordinator.join(
+      'g',
+      joining({ memberId: first!.memberId, sessionTimeoutMs: 60_000 }),
+    )
     await w.clock.advance(30_000)
     const answer = await again
     t.equal(answer.members.length, 1)
@@ -261,39 +297,47 @@ t.test('joining', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 2)
     let answer: JoinAnswer | undefined
-    void w.coordinator.join('g', joining({ memberId: first!.memberId })).then((each) => (answer = each))
+    void w.coordinator
+      .join('g', joining({ memberId: first!.memberId }))
+      .then((each) => (answer = each))
     await w.clock.advance(10_001)
     t.equal(answer?.members.length, 1, 'after 10 s of session, not 30 s of rebalance timeout')
   })
 
-  t.test('a second join of a waiting member answers the first: nobody waits for ever', async (t) => {
-    const w = world()
-    const [first] = await stableGroup(w, 2)
-    const waiting = w.coordinator.join('g', joining({ memberId: first!.memberId }))
-    void w.coordinator.join('g', joining({ memberId: first!.memberId }))
-    t.equal((await waiting).error, 'REBALANCE_IN_PROGRESS')
-  })
+  t.test(
+    'a second join of a waiting member answers the first: nobody waits for ever',
+    async (t) => {
+      const w = world()
+      const [first] = await stableGroup(w, 2)
+      const waiting = w.coordinator.join('g', joining({ memberId: first!.memberId }))
+      void w.coordinator.join('g', joining({ memberId: first!.memberId }))
+      t.equal((await waiting).error, 'REBALANCE_IN_PROGRESS')
+    },
+  )
 })
 
 t.test('syncing', async (t) => {
-  t.test('followers wait for the leader; nobody is answered before the generation is durable', async (t) => {
-    const w = world()
-    const [a, b] = await joinedPair(w)
-    const answers: string[] = []
-    w.table.hold()
-    const take = (each: SyncAnswer) => answers.push(Buffer.from(each.assignment).toString())
-    void sync(w, b).then(take)
-    await settle()
-    t.same(answers, [])
-    void sync(w, a, { [a.memberId]: 'A', [b.memberId]: 'B' }).then(take)
-    await settle()
-    t.same(answers, [], 'the disk has not answered')
-    t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
-    w.table.release()
-    await settle()
-    t.same(answers.sort(), ['A', 'B'])
-    t.equal(w.coordinator.get('g')!.state, 'Stable')
-  })
+  t.test(
+    'followers wait for the leader; nobody is answered before the generation is durable',
+    async (t) => {
+      const w = world()
+      const [a, b] = await joinedPair(w)
+      const answers: string[] = []
+      w.table.hold()
+      const take = (each: SyncAnswer) => answers.push(Buffer.from(each.assignment).toString())
+      void sync(w, b).then(take)
+      await settle()
+      t.same(answers, [])
+      void sync(w, a, { [a.memberId]: 'A', [b.memberId]: 'B' }).then(take)
+      await settle()
+      t.same(answers, [], 'the disk has not answered')
+      t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
+      w.table.release()
+      await settle()
+      t.same(answers.sort(), ['A', 'B'])
+      t.equal(w.coordinator.get('g')!.state, 'Stable')
+    },
+  )
 
   t.test('a member that the leader forgot gets an empty share', async (t) => {
     const w = world()
@@ -306,9 +350,20 @@ t.test('syncing', async (t) => {
   t.test('wrong generation, protocol or member: refused', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)
-    const base = { ...identity(first!.memberId), generationId: first!.generationId, assignments: [] }
+    const base = {
+      ...identity(first!.memberId),
+      generationId: first!.generationId,
+      assignments: [],
+    }
     const refusal = async (changes: object) =>
-      (await w.coordinator.sync('g', { ...base, protocolType: null, protocolName: null, ...changes })).error
+      (
+        await w.coordinator.sync('g', {
+          ...base,
+          protocolType: null,
+          protocolName: null,
+          ...changes,
+        })
+      ).error
     t.equal(await refusal({ generationId: 7 }), 'ILLEGAL_GENERATION')
     t.equal(await refusal({ memberId: 'x' }), 'UNKNOWN_MEMBER_ID')
     t.equal(await refusal({ protocolType: 'connect' }), 'INCONSISTENT_GROUP_PROTOCOL')
@@ -316,15 +371,18 @@ t.test('syncing', async (t) => {
     t.equal(await refusal({}), undefined)
   })
 
-  t.test('who never syncs is dropped after the rebalance timeout, and the others share anew', async (t) => {
-    const w = world()
-    const [a, b] = await joinedPair(w, { sessionTimeoutMs: 60_000 })
-    await sync(w, a, { [a.memberId]: 'A' })
-    await w.clock.advance(30_000)
-    t.equal(w.rebalances.at(-1), 'unsynced')
-    t.equal(heartbeat(w, b), 'UNKNOWN_MEMBER_ID')
-    t.equal(heartbeat(w, a), 'REBALANCE_IN_PROGRESS')
-  })
+  t.test(
+    'who never syncs is dropped after the rebalance timeout, and the others share anew',
+    async (t) => {
+      const w = world()
+      const [a, b] = await joinedPair(w, { sessionTimeoutMs: 60_000 })
+      await sync(w, a, { [a.memberId]: 'A' })
+      await w.clock.advance(30_000)
+      t.equal(w.rebalances.at(-1), 'unsynced')
+      t.equal(heartbeat(w, b), 'UNKNOWN_MEMBER_ID')
+      t.equal(heartbeat(w, a), 'REBALANCE_IN_PROGRESS')
+    },
+  )
 
   t.test('a generation that the disk refuses is not handed out', async (t) => {
     const w = world()
@@ -340,21 +398,24 @@ t.test('syncing', async (t) => {
 })
 
 t.test('sessions', async (t) => {
-  t.test('heartbeats keep a member; without them it is removed and the others rebalance', async (t) => {
-    const w = world()
-    const [first, second] = await stableGroup(w, 2)
-    for (let i = 0; i < 5; i++) {
+  t.test(
+    'heartbeats keep a member; without them it is removed and the others rebalance',
+    async (t) => {
+      const w = world()
+      const [first, second] = await stableGroup(w, 2)
+      for (let i = 0; i < 5; i++) {
+        await w.clock.advance(9000)
+        t.equal(heartbeat(w, first!), undefined)
+        t.equal(heartbeat(w, second!), undefined)
+      }
       await w.clock.advance(9000)
       t.equal(heartbeat(w, first!), undefined)
-      t.equal(heartbeat(w, second!), undefined)
-    }
-    await w.clock.advance(9000)
-    t.equal(heartbeat(w, first!), undefined)
-    await w.clock.advance(1001)
-    t.equal(heartbeat(w, second!), 'UNKNOWN_MEMBER_ID')
-    t.equal(heartbeat(w, first!), 'REBALANCE_IN_PROGRESS')
-    t.equal(w.rebalances.at(-1), 'expired')
-  })
+      await w.clock.advance(1001)
+      t.equal(heartbeat(w, second!), 'UNKNOWN_MEMBER_ID')
+      t.equal(heartbeat(w, first!), 'REBALANCE_IN_PROGRESS')
+      t.equal(w.rebalances.at(-1), 'expired')
+    },
+  )
 
   t.test('a heartbeat that is told to rejoin renews the session all the same', async (t) => {
     const w = world()
@@ -417,40 +478,53 @@ t.test('static members', async (t) => {
     return answer
   }
 
-  t.test('it joins without the id round, comes back under a new id without a rebalance, and the old id is fenced', async (t) => {
-    const w = world()
-    const first = await stableStatic(w)
-    t.match(first.memberId, /^one-/)
-    const back = await w.coordinator.join('g', asStatic('one'))
-    t.equal(back.error, undefined)
-    t.not(back.memberId, first.memberId)
-    t.equal(back.generationId, first.generationId)
-    t.equal(back.skipAssignment, true)
-    t.equal(back.leaderId, back.memberId)
-    t.equal(back.members.length, 1)
-    t.same(w.rebalances, ['join'])
-    const fenced = w.coordinator.heartbeat('g', identity(first.memberId, 'one'), first.generationId)
-    t.equal(fenced, 'FENCED_INSTANCE_ID')
-    const rejoined = await w.coordinator.join('g', asStatic('one', { memberId: first.memberId }))
-    t.equal(rejoined.error, 'FENCED_INSTANCE_ID')
-    const share = await w.coordinator.sync('g', {
-      ...identity(back.memberId, 'one'),
-      generationId: back.generationId,
-      protocolType: null,
-      protocolName: null,
-      assignments: [],
-    })
-    t.equal(Buffer.from(share.assignment).toString(), 'A', 'with the share it had')
-  })
+  t.test(
+    'it joins without the id round, comes back under a new id without a rebalance, and the old id is fenced',
+    async (t) => {
+      const w = world()
+      const first = await stableStatic(w)
+      t.match(first.memberId, /^one-/)
+      const back = await w.coordinator.join('g', asStatic('one'))
+      t.equal(back.error, undefined)
+      t.not(back.memberId, first.memberId)
+      t.equal(back.generationId, first.generationId)
+      t.equal(back.skipAssignment, true)
+      t.equal(back.leaderId, back.memberId)
+      t.equal(back.members.length, 1)
+      t.same(w.rebalances, ['join'])
+      const fenced = w.coordinator.heartbeat(
+        'g',
+        identity(first.memberId, 'one'),
+        first.generationId,
+      )
+      t.equal(fenced, 'FENCED_INSTANCE_ID')
+      const rejoined = await w.coordinator.join('g', asStatic('one', { memberId: first.memberId }))
+      t.equal(rejoined.error, 'FENCED_INSTANCE_ID')
+      const share = await w.coordinator.sync('g', {
+        ...identity(back.memberId, 'one'),
+        generationId: back.generationId,
+        protocolType: null,
+        protocolName: null,
+        assignments: [],
+      })
+      t.equal(Buffer.from(share.assignment).toString(), 'A', 'with the share it had')
+    },
+  )
 
-  t.test('before v9 the replaced leader is told that the old one leads, so that it follows', async (t) => {
-    const w = world()
-    const first = await stableStatic(w)
-    const back = await w.coordinator.join('g', asStatic('one', { supportsSkippingAssignment: false }))
-    t.equal(back.leaderId, first.memberId)
-    t.same(back.members, [])
-    t.equal(back.skipAssignment, false)
-  })
+  t.test(
+    'before v9 the replaced leader is told that the old one leads, so that it follows',
+    async (t) => {
+      const w = world()
+      const first = await stableStatic(w)
+      const back = await w.coordinator.join(
+        'g',
+        asStatic('one', { supportsSkippingAssignment: false }),
+      )
+      t.equal(back.leaderId, first.memberId)
+      t.same(back.members, [])
+      t.equal(back.skipAssignment, false)
+    },
+  )
 
   t.test('a waiting join of the old id hears that it is fenced', async (t) => {
     const w = world()
@@ -493,7 +567,14 @@ t.test('offsets', async (t) => {
   const at = (offset: number, changes: object = {}) => ({
     topic: 't',
     partition: 0,
-    committed: { offset, leaderEpoch: 3, metadata: 'm', committedMs: 0, expiresMs: null, ...changes },
+    committed: {
+      offset,
+      leaderEpoch: 3,
+      metadata: 'm',
+      committedMs: 0,
+      expiresMs: null,
+      ...changes,
+    },
   })
   const commit = (w: World, memberId: string, generationId: number, offset = 5) =>
     w.coordinator.commit({
@@ -524,7 +605,11 @@ t.test('offsets', async (t) => {
     await settle()
     t.equal(await commit(w, first!.memberId, 1), undefined, 'also while the others rejoin')
     const again = await w.coordinator.join('g', joining({ memberId: first!.memberId }))
-    t.equal(await commit(w, first!.memberId, again.generationId), 'REBALANCE_IN_PROGRESS', 'but not while they sync')
+    t.equal(
+      await commit(w, first!.memberId, again.generationId),
+      'REBALANCE_IN_PROGRESS',
+      'but not while they sync',
+    )
   })
 
   t.test('a commit is seen when it is durable, not before, and survives a restart', async (t) => {
@@ -539,22 +624,29 @@ t.test('offsets', async (t) => {
     t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)!.offset, 5)
   })
 
-  t.test('offsets expire a retention after their group became empty, the group with them', async (t) => {
-    const w = world()
-    const [first] = await stableGroup(w, 1, { sessionTimeoutMs: 1_800_000 })
-    await commit(w, first!.memberId, 1)
-    for (let i = 0; i < 700; i++) {
-      await w.clock.advance(1_200_000)
-      heartbeat(w, first!)
-    }
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)?.offset, 5, 'not while a member is subscribed')
-    w.coordinator.leave('g', identity(first!.memberId))
-    await w.clock.advance(604_000_000)
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)?.offset, 5)
-    await w.clock.advance(2_000_000)
-    t.equal(w.coordinator.get('g'), undefined)
-    t.equal(w.table.kept.size, 0)
-  })
+  t.test(
+    'offsets expire a retention after their group became empty, the group with them',
+    async (t) => {
+      const w = world()
+      const [first] = await stableGroup(w, 1, { sessionTimeoutMs: 1_800_000 })
+      await commit(w, first!.memberId, 1)
+      for (let i = 0; i < 700; i++) {
+        await w.clock.advance(1_200_000)
+        heartbeat(w, first!)
+      }
+      t.equal(
+        w.coordinator.offsetsOf('g')!.get('t', 0)?.offset,
+        5,
+        'not while a member is subscribed',
+      )
+      w.coordinator.leave('g', identity(first!.memberId))
+      await w.clock.advance(604_000_000)
+      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)?.offset, 5)
+      await w.clock.advance(2_000_000)
+      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(w.table.kept.size, 0)
+    },
+  )
 
   t.test('a retention that the client asked for is honoured', async (t) => {
     const w = world()
@@ -562,7 +654,10 @@ t.test('offsets', async (t) => {
       ...identity(''),
       groupId: 'g',
       generationId: -1,
-      offsets: [at(1, { committedMs: w.clock.now(), expiresMs: w.clock.now() + 1000 }), { ...at(2), partition: 1, committed: { ...at(2).committed, committedMs: w.clock.now() } }],
+      offsets: [
+        at(1, { committedMs: w.clock.now(), expiresMs: w.clock.now() + 1000 }),
+        { ...at(2), partition: 1, committed: { ...at(2).committed, committedMs: w.clock.now() } },
+      ],
       unknownGroupError: 'ILLEGAL_GENERATION',
     })
     await w.clock.advance(600_001)
@@ -570,18 +665,21 @@ t.test('offsets', async (t) => {
     t.equal(w.coordinator.offsetsOf('g')!.get('t', 1)?.offset, 2)
   })
 
-  t.test('a deleted topic takes its offsets along, also those that are just being committed', async (t) => {
-    const w = world()
-    w.table.hold()
-    const done = commit(w, '', -1)
-    await settle()
-    const deleted = w.coordinator.onTopicDeleted('t')
-    w.table.release()
-    await Promise.all([done, deleted])
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
-    w.restart()
-    t.equal(w.coordinator.get('g'), undefined)
-  })
+  t.test(
+    'a deleted topic takes its offsets along, also those that are just being committed',
+    async (t) => {
+      const w = world()
+      w.table.hold()
+      const done = commit(w, '', -1)
+      await settle()
+      const deleted = w.coordinator.onTopicDeleted('t')
+      w.table.release()
+      await Promise.all([done, deleted])
+      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
+      w.restart()
+      t.equal(w.coordinator.get('g'), undefined)
+    },
+  )
 
   t.test('groups with members are not deleted; subscribed topics keep their offsets', async (t) => {
     const w = world()
@@ -600,19 +698,22 @@ t.test('offsets', async (t) => {
   })
 })
 
-t.test('a restart keeps a stable group: who heartbeats in time goes on without a rebalance', async (t) => {
-  const w = world()
-  const [first, second] = await stableGroup(w, 2)
-  w.restart()
-  t.equal(heartbeat(w, first!), undefined)
-  t.equal(heartbeat(w, second!), undefined)
-  const share = await sync(w, second!)
-  t.equal(Buffer.from(share.assignment).toString(), second!.memberId)
-  await w.clock.advance(9000)
-  t.equal(heartbeat(w, first!), undefined)
-  await w.clock.advance(2000)
-  t.equal(heartbeat(w, second!), 'UNKNOWN_MEMBER_ID', 'who does not is dropped after its session')
-})
+t.test(
+  'a restart keeps a stable group: who heartbeats in time goes on without a rebalance',
+  async (t) => {
+    const w = world()
+    const [first, second] = await stableGroup(w, 2)
+    w.restart()
+    t.equal(heartbeat(w, first!), undefined)
+    t.equal(heartbeat(w, second!), undefined)
+    const share = await sync(w, second!)
+    t.equal(Buffer.from(share.assignment).toString(), second!.memberId)
+    await w.clock.advance(9000)
+    t.equal(heartbeat(w, first!), undefined)
+    await w.clock.advance(2000)
+    t.equal(heartbeat(w, second!), 'UNKNOWN_MEMBER_ID', 'who does not is dropped after its session')
+  },
+)
 
 // Random lives: members join, sync, heartbeat, commit, leave, crash, and the broker restarts.
 
@@ -626,7 +727,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     kind: fc.constantFrom('join', 'beat', 'leave', 'crash', 'commit'),
     who: fc.nat({ max: 4 }),
   }) as fc.Arbitrary<Step>,
-  fc.record({ kind: fc.constant('wait'), ms: fc.constantFrom(1, 1000, 9000, 31_000) }) as fc.Arbitrary<Step>,
+  fc.record({
+    kind: fc.constant('wait'),
+    ms: fc.constantFrom(1, 1000, 9000, 31_000),
+  }) as fc.Arbitrary<Step>,
   fc.constant({ kind: 'restart' } as const),
 )
 
@@ -654,14 +758,18 @@ class Actor {
 
   async join(): Promise<void> {
     this.isAlive = true
-    const answer = await this.#ask(this.#w.coordinator.join('g', joining({ memberId: this.memberId })))
+    const answer = await this.#ask(
+      this.#w.coordinator.join('g', joining({ memberId: this.memberId })),
+    )
     if (answer.error === 'UNKNOWN_MEMBER_ID') this.memberId = ''
     if (answer.error !== undefined || !this.isAlive) return
     this.memberId = answer.memberId
     this.generationId = answer.generationId
     const shares: Record<string, string> = {}
     answer.members.forEach((each, i) => {
-      const partitions = Array.from({ length: 12 }, (_, p) => p).filter((p) => p % answer.members.length === i)
+      const partitions = Array.from({ length: 12 }, (_, p) => p).filter(
+        (p) => p % answer.members.length === i,
+      )
       shares[each.memberId] = JSON.stringify(partitions)
     })
     const share = await this.#ask(sync(this.#w, answer, shares))
@@ -676,7 +784,9 @@ class Actor {
     for (const partition of this.owned) {
       const owner = owners.get(partition)
       if (owner !== undefined && owner !== this.memberId) {
-        throw new Error(`partition ${partition} of generation ${generationId} belongs to ${owner} and ${this.memberId}`)
+        throw new Error(
+          `partition ${partition} of generation ${generationId} belongs to ${owner} and ${this.memberId}`,
+        )
       }
       owners.set(partition, this.memberId)
     }
@@ -701,54 +811,65 @@ class Actor {
   }
 }
 
-t.test('whatever members do, no partition has two owners in a generation, generations rise, all waits end', async (t) => {
-  const seed = Date.now() % 1_000_000
-  t.comment(`seed ${seed}`)
-  const property = fc.asyncProperty(fc.array(steps, { maxLength: 40 }), async (life) => {
-    const w = world()
-    const history = new Map<number, Map<number, string>>()
-    const actors = Array.from({ length: 5 }, () => new Actor(w, history))
-    let generationMax = 0
-    let committed = -1
-    for (const step of life) {
-      if (step.kind === 'wait') await w.clock.advance(step.ms)
-      else if (step.kind === 'restart') w.restart()
-      else {
-        const actor = actors[step.who]!
-        if (step.kind === 'join' && actor.openRequests === 0) void actor.join()
-        if (step.kind === 'beat') actor.beat()
-        if (step.kind === 'leave') actor.leave()
-        if (step.kind === 'crash') actor.crash()
-        if (step.kind === 'commit') {
-          const offset = committed + 1
-          const error = await w.coordinator.commit({
-            ...identity(actor.memberId),
-            groupId: 'g',
-            generationId: actor.generationId,
-            offsets: [
-              {
-                topic: 't',
-                partition: 0,
-                committed: { offset, leaderEpoch: -1, metadata: '', committedMs: 0, expiresMs: null },
-              },
-            ],
-            unknownGroupError: 'ILLEGAL_GENERATION',
-          })
-          if (error === undefined) committed = offset
+t.test(
+  'whatever members do, no partition has two owners in a generation, generations rise, all waits end',
+  async (t) => {
+    const seed = Date.now() % 1_000_000
+    t.comment(`seed ${seed}`)
+    const property = fc.asyncProperty(fc.array(steps, { maxLength: 40 }), async (life) => {
+      const w = world()
+      const history = new Map<number, Map<number, string>>()
+      const actors = Array.from({ length: 5 }, () => new Actor(w, history))
+      let generationMax = 0
+      let committed = -1
+      for (const step of life) {
+        if (step.kind === 'wait') await w.clock.advance(step.ms)
+        else if (step.kind === 'restart') w.restart()
+        else {
+          const actor = actors[step.who]!
+          if (step.kind === 'join' && actor.openRequests === 0) void actor.join()
+          if (step.kind === 'beat') actor.beat()
+          if (step.kind === 'leave') actor.leave()
+          if (step.kind === 'crash') actor.crash()
+          if (step.kind === 'commit') {
+            const offset = committed + 1
+            const error = await w.coordinator.commit({
+              ...identity(actor.memberId),
+              groupId: 'g',
+              generationId: actor.generationId,
+              offsets: [
+                {
+                  topic: 't',
+                  partition: 0,
+                  committed: {
+                    offset,
+                    leaderEpoch: -1,
+                    metadata: '',
+                    committedMs: 0,
+                    expiresMs: null,
+                  },
+                },
+              ],
+              unknownGroupError: 'ILLEGAL_GENERATION',
+            })
+            if (error === undefined) committed = offset
+          }
         }
+        await settle()
+        const generation = w.coordinator.get('g')?.generationId ?? generationMax
+        if (generation < generationMax)
+          throw new Error(`generation ${generation} after ${generationMax}`)
+        generationMax = generation
+        const kept = w.coordinator.offsetsOf('g')?.get('t', 0)?.offset ?? -1
+        if (kept !== committed)
+          throw new Error(`offset ${kept} where ${committed} was acknowledged`)
       }
-      await settle()
-      const generation = w.coordinator.get('g')?.generationId ?? generationMax
-      if (generation < generationMax) throw new Error(`generation ${generation} after ${generationMax}`)
-      generationMax = generation
-      const kept = w.coordinator.offsetsOf('g')?.get('t', 0)?.offset ?? -1
-      if (kept !== committed) throw new Error(`offset ${kept} where ${committed} was acknowledged`)
-    }
-    await w.clock.advance(120_000)
-    const open = actors.filter((each) => each.openRequests > 0)
-    if (open.length > 0) throw new Error(`${open.length} members wait for ever`)
-    w.coordinator.close()
-  })
-  await fc.assert(property, { seed, numRuns: 300 })
-  t.pass('300 lives')
-})
+      await w.clock.advance(120_000)
+      const open = actors.filter((each) => each.openRequests > 0)
+      if (open.length > 0) throw new Error(`${open.length} members wait for ever`)
+      w.coordinator.close()
+    })
+    await fc.assert(property, { seed, numRuns: 300 })
+    t.pass('300 lives')
+  },
+)

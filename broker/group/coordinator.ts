@@ -116,10 +116,16 @@ export class GroupCoordinator {
     return group === undefined ? refusedSync('UNKNOWN_MEMBER_ID') : group.classic.sync(request)
   }
 
-  heartbeat(groupId: string, identity: MemberIdentity, generationId: number): ErrorName | undefined {
+  heartbeat(
+    groupId: string,
+    identity: MemberIdentity,
+    generationId: number,
+  ): ErrorName | undefined {
     if (groupId === '') return 'INVALID_GROUP_ID'
     const group = this.#groups.get(groupId)
-    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.classic.heartbeat(identity, generationId)
+    return group === undefined
+      ? 'UNKNOWN_MEMBER_ID'
+      : group.classic.heartbeat(identity, generationId)
   }
 
   leave(groupId: string, identity: MemberIdentity): ErrorName | undefined {
@@ -205,7 +211,8 @@ export class GroupCoordinator {
     await Promise.all(this.#commits)
     const group = this.#groups.get(groupId)
     if (group === undefined) return 'GROUP_ID_NOT_FOUND'
-    if (group.classic.members.size > 0 || group.classic.state === 'PreparingRebalance') return 'NON_EMPTY_GROUP'
+    if (group.classic.members.size > 0 || group.classic.state === 'PreparingRebalance')
+      return 'NON_EMPTY_GROUP'
     return this.#bury(groupId, group)
   }
 
@@ -238,9 +245,12 @@ export class GroupCoordinator {
     for (const { topic, partition, committed } of offsets.list()) {
       if (subscribed.has(topic)) continue
       const isOwned = classic.generationId > 0 && classic.state === 'Empty'
-      const fromMs = isOwned ? Math.max(classic.sinceMs, committed.committedMs) : committed.committedMs
+      const fromMs = isOwned
+        ? Math.max(classic.sinceMs, committed.committedMs)
+        : committed.committedMs
       const expiresMs = committed.expiresMs ?? fromMs + this.#deps.config.offsetsRetentionMs
-      if (expiresMs <= nowMs) yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
+      if (expiresMs <= nowMs)
+        yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
     }
   }
 
@@ -293,7 +303,10 @@ export class GroupCoordinator {
 
   #restore(groupId: string, record: GroupRecord | undefined, offsets: GroupOffsets): void {
     const deps = this.#depsOf(groupId)
-    const classic = record === undefined ? new ClassicGroup(groupId, deps) : ClassicGroup.restore(groupId, record, deps)
+    const classic =
+      record === undefined
+        ? new ClassicGroup(groupId, deps)
+        : ClassicGroup.restore(groupId, record, deps)
     this.#add(groupId, classic, offsets)
   }
 
@@ -316,7 +329,11 @@ export class GroupCoordinator {
   }
 }
 
-function addOffset(offsets: Map<string, GroupOffsets>, key: OffsetKey, committed: CommittedOffset): void {
+function addOffset(
+  offsets: Map<string, GroupOffsets>,
+  key: OffsetKey,
+  committed: CommittedOffset,
+): void {
   const ofGroup = offsets.get(key.groupId) ?? new GroupOffsets()
   ofGroup.set(key.topic, key.partition, committed)
   offsets.set(key.groupId, ofGroup)

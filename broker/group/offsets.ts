@@ -47,6 +47,7 @@ export class GroupOffsets {
   }
 
   *ofTopic(topic: string): Iterable<PartitionOffset> {
-    for (const [partition, committed] of this.#byTopic.get(topic) ?? []) yield { topic, partition, committed }
+    for (const [partition, committed] of this.#byTopic.get(topic) ?? [])
+      yield { topic, partition, committed }
   }
 }

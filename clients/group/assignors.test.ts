@@ -10,7 +10,11 @@ import {
   type OwnedPartition,
 } from './assignors.ts'
 
-function member(memberId: string, topics: string[], changes: Partial<AssignorMember> = {}): AssignorMember {
+function member(
+  memberId: string,
+  topics: string[],
+  changes: Partial<AssignorMember> = {},
+): AssignorMember {
   return { memberId, groupInstanceId: null, topics, owned: [], generationId: -1, ...changes }
 }
 
@@ -26,7 +30,10 @@ function ownedOf(assignment: Assignment, memberId: string): OwnedPartition[] {
 
 t.test('range gives each member a stretch of every topic', async (t) => {
   const members = [member('b', ['t', 'u']), member('a', ['t', 'u']), member('c', ['u'])]
-  const counts = new Map([['t', 3], ['u', 3]])
+  const counts = new Map([
+    ['t', 3],
+    ['u', 3],
+  ])
   t.same(plain(range.assign(members, counts)), {
     a: { t: [0, 1], u: [0] },
     b: { t: [2], u: [1] },
@@ -36,20 +43,36 @@ t.test('range gives each member a stretch of every topic', async (t) => {
 
 t.test('round-robin deals all partitions in turn', async (t) => {
   const members = [member('a', ['t', 'u']), member('b', ['t', 'u'])]
-  const counts = new Map([['t', 3], ['u', 3]])
-  t.same(plain(roundRobin.assign(members, counts)), { a: { t: [0, 2], u: [1] }, b: { t: [1], u: [0, 2] } })
+  const counts = new Map([
+    ['t', 3],
+    ['u', 3],
+  ])
+  t.same(plain(roundRobin.assign(members, counts)), {
+    a: { t: [0, 2], u: [1] },
+    b: { t: [1], u: [0, 2] },
+  })
 })
 
 t.test('round-robin passes members by that do not read the topic', async (t) => {
   const members = [member('a', ['t']), member('b', ['u'])]
-  const counts = new Map([['t', 2], ['u', 2], ['nobody', 2]])
+  const counts = new Map([
+    ['t', 2],
+    ['u', 2],
+    ['nobody', 2],
+  ])
   t.same(plain(roundRobin.assign(members, counts)), { a: { t: [0, 1] }, b: { u: [0, 1] } })
 })
 
 t.test('static members come first and keep their place under a new member id', async (t) => {
   const counts = new Map([['t', 3]])
-  const before = range.assign([member('x9', ['t'], { groupInstanceId: 'one' }), member('b', ['t'])], counts)
-  const after = range.assign([member('b', ['t']), member('z1', ['t'], { groupInstanceId: 'one' })], counts)
+  const before = range.assign(
+    [member('x9', ['t'], { groupInstanceId: 'one' }), member('b', ['t'])],
+    counts,
+  )
+  const after = range.assign(
+    [member('b', ['t']), member('z1', ['t'], { groupInstanceId: 'one' })],
+    counts,
+  )
   t.same(plain(before)['x9'], plain(after)['z1'])
 })
 
@@ -62,26 +85,38 @@ t.test('cooperative-sticky leaves what moves to nobody for one generation', asyn
   )
   t.same(plain(first), { a: { t: [0, 1] }, b: {} })
   const second = cooperativeSticky.assign(
-    [member('a', ['t'], { owned: ownedOf(first, 'a'), generationId: 2 }), member('b', ['t'], { generationId: 2 })],
+    [
+      member('a', ['t'], { owned: ownedOf(first, 'a'), generationId: 2 }),
+      member('b', ['t'], { generationId: 2 }),
+    ],
     counts,
   )
   t.same(plain(second), { a: { t: [0, 1] }, b: { t: [2, 3] } })
 })
 
-t.test('cooperative-sticky believes the newer of two claims, and neither of two of one age', async (t) => {
-  const counts = new Map([['t', 2]])
-  const claim = [{ topic: 't', partition: 0 }]
-  const stale = cooperativeSticky.assign(
-    [member('a', ['t'], { owned: claim, generationId: 3 }), member('b', ['t'], { owned: claim, generationId: 4 })],
-    counts,
-  )
-  t.same(plain(stale), { a: { t: [1] }, b: { t: [0] } })
-  const tied = cooperativeSticky.assign(
-    [member('a', ['t'], { owned: claim, generationId: 4 }), member('b', ['t'], { owned: claim, generationId: 4 })],
-    counts,
-  )
-  t.equal([...tied.values()].flatMap((topics) => [...topics.values()].flat()).length, 2)
-})
+t.test(
+  'cooperative-sticky believes the newer of two claims, and neither of two of one age',
+  async (t) => {
+    const counts = new Map([['t', 2]])
+    const claim = [{ topic: 't', partition: 0 }]
+    const stale = cooperativeSticky.assign(
+      [
+        member('a', ['t'], { owned: claim, generationId: 3 }),
+        member('b', ['t'], { owned: claim, generationId: 4 }),
+      ],
+      counts,
+    )
+    t.same(plain(stale), { a: { t: [1] }, b: { t: [0] } })
+    const tied = cooperativeSticky.assign(
+      [
+        member('a', ['t'], { owned: claim, generationId: 4 }),
+        member('b', ['t'], { owned: claim, generationId: 4 }),
+      ],
+      counts,
+    )
+    t.equal([...tied.values()].flatMap((topics) => [...topics.values()].flat()).length, 2)
+  },
+)
 
 const groups = fc.record({
   memberCount: fc.integer({ min: 1, max: 6 }),
@@ -96,61 +131,80 @@ t.test('every assignor gives each partition that is read to exactly one reader',
     const counts = new Map(topicCounts.map((count, i) => [`t${i}`, count]))
     const names = [...counts.keys()]
     let members = Array.from({ length: memberCount }, (_, i) =>
-      member(`m${i}`, names.filter((_, bit) => (subscriptions[i]! | 1) & (1 << bit))),
+      member(
+        `m${i}`,
+        names.filter((_, bit) => (subscriptions[i]! | 1) & (1 << bit)),
+      ),
     )
     for (const assignor of assignors) {
       let assignment = assignor.assign(members, counts)
       for (let generationId = 1; assignor.isCooperative && generationId < 4; generationId++) {
         const before = assignment
-        members = members.map((each) => ({ ...each, owned: ownedOf(before, each.memberId), generationId }))
+        members = members.map((each) => ({
+          ...each,
+          owned: ownedOf(before, each.memberId),
+          generationId,
+        }))
         assignment = assignor.assign(members, counts)
       }
       const seen = new Set<string>()
       for (const each of members) {
         for (const { topic, partition } of ownedOf(assignment, each.memberId)) {
-          if (!each.topics.includes(topic)) throw new Error(`${assignor.name}: ${each.memberId} does not read ${topic}`)
-          if (seen.has(`${topic}/${partition}`)) throw new Error(`${assignor.name}: ${topic}/${partition} twice`)
+          if (!each.topics.includes(topic))
+            throw new Error(`${assignor.name}: ${each.memberId} does not read ${topic}`)
+          if (seen.has(`${topic}/${partition}`))
+            throw new Error(`${assignor.name}: ${topic}/${partition} twice`)
           seen.add(`${topic}/${partition}`)
         }
       }
       const read = names.filter((name) => members.some((each) => each.topics.includes(name)))
       const expected = read.reduce((sum, name) => sum + counts.get(name)!, 0)
-      if (seen.size !== expected) throw new Error(`${assignor.name}: ${seen.size} of ${expected} partitions`)
+      if (seen.size !== expected)
+        throw new Error(`${assignor.name}: ${seen.size} of ${expected} partitions`)
     }
   })
   fc.assert(property, { seed, numRuns: 2000 })
   t.pass('2000 groups')
 })
 
-t.test('cooperative-sticky comes to rest: even to within one, and nothing moves that need not', async (t) => {
-  const seed = Date.now() % 1_000_000
-  t.comment(`seed ${seed}`)
-  const sizes = fc.record({ before: fc.integer({ min: 1, max: 6 }), after: fc.integer({ min: 1, max: 6 }), count: fc.nat({ max: 30 }) })
-  const property = fc.property(sizes, ({ before, after, count }) => {
-    const counts = new Map([['t', count]])
-    let assignment: Assignment = new Map()
-    let generationId = 0
-    const settle = (size: number): void => {
-      for (let round = 0; round < 2; round++) {
-        const previous = assignment
-        const members = Array.from({ length: size }, (_, i) => {
-          const owned = previous.has(`m${i}`) ? ownedOf(previous, `m${i}`) : []
-          return member(`m${i}`, ['t'], { owned, generationId })
-        })
-        assignment = cooperativeSticky.assign(members, counts)
-        generationId++
+t.test(
+  'cooperative-sticky comes to rest: even to within one, and nothing moves that need not',
+  async (t) => {
+    const seed = Date.now() % 1_000_000
+    t.comment(`seed ${seed}`)
+    const sizes = fc.record({
+      before: fc.integer({ min: 1, max: 6 }),
+      after: fc.integer({ min: 1, max: 6 }),
+      count: fc.nat({ max: 30 }),
+    })
+    const property = fc.property(sizes, ({ before, after, count }) => {
+      const counts = new Map([['t', count]])
+      let assignment: Assignment = new Map()
+      let generationId = 0
+      const settle = (size: number): void => {
+        for (let round = 0; round < 2; round++) {
+          const previous = assignment
+          const members = Array.from({ length: size }, (_, i) => {
+            const owned = previous.has(`m${i}`) ? ownedOf(previous, `m${i}`) : []
+            return member(`m${i}`, ['t'], { owned, generationId })
+          })
+          assignment = cooperativeSticky.assign(members, counts)
+          generationId++
+        }
       }
-    }
-    settle(before)
-    const held = new Map([...assignment.keys()].map((id) => [id, ownedOf(assignment, id).length]))
-    settle(after)
-    const sharesNow = [...assignment.keys()].map((id) => ownedOf(assignment, id).length)
-    if (Math.max(...sharesNow) - Math.min(...sharesNow) > 1) throw new Error(`uneven: ${sharesNow.join()}`)
-    if (after >= before) return
-    for (const [id, share] of held) {
-      if (assignment.has(id) && ownedOf(assignment, id).length < share) throw new Error(`${id} lost what it held`)
-    }
-  })
-  fc.assert(property, { seed, numRuns: 2000 })
-  t.pass('2000 changes of membership')
-})
+      settle(before)
+      const held = new Map([...assignment.keys()].map((id) => [id, ownedOf(assignment, id).length]))
+      settle(after)
+      const sharesNow = [...assignment.keys()].map((id) => ownedOf(assignment, id).length)
+      if (Math.max(...sharesNow) - Math.min(...sharesNow) > 1)
+        throw new Error(`uneven: ${sharesNow.join()}`)
+      if (after >= before) return
+      for (const [id, share] of held) {
+        if (assignment.has(id) && ownedOf(assignment, id).length < share)
+          throw new Error(`${id} lost what it held`)
+      }
+    })
+    fc.assert(property, { seed, numRuns: 2000 })
+    t.pass('2000 changes of membership')
+  },
+)

@@ -25,7 +25,10 @@ export interface Assignor {
   /** Cooperative: members keep what they own while they rejoin, and give up only what moves. KIP-429. */
   readonly isCooperative: boolean
   /** @param partitionCounts topics that exist; others are left out */
-  assign(members: readonly AssignorMember[], partitionCounts: ReadonlyMap<string, number>): Assignment
+  assign(
+    members: readonly AssignorMember[],
+    partitionCounts: ReadonlyMap<string, number>,
+  ): Assignment
 }
 
 /** Per topic, a contiguous range of partitions for each member; the first ones get one more. */
@@ -87,10 +90,12 @@ export const cooperativeSticky: Assignor = {
     for (const [memberId, partitions] of balance.shares()) {
       for (const each of partitions) {
         const owner = owners.get(keyOf(each))
-        if (owner === undefined || owner === memberId) give(assignment, memberId, each.topic, each.partition)
+        if (owner === undefined || owner === memberId)
+          give(assignment, memberId, each.topic, each.partition)
       }
     }
-    for (const topics of assignment.values()) for (const partitions of topics.values()) partitions.sort((a, b) => a - b)
+    for (const topics of assignment.values())
+      for (const partitions of topics.values()) partitions.sort((a, b) => a - b)
     return assignment
   },
 }
@@ -122,7 +127,7 @@ class Balance {
 
   /** Each move lowers the sum of the squared shares, so this ends. */
   even(): void {
-    for (let moved = true; moved; ) {
+    for (let moved = true; moved;) {
       moved = false
       for (const [memberId, partitions] of this.#shares) {
         for (const each of [...partitions].toReversed()) {
@@ -140,7 +145,11 @@ class Balance {
     let least: string | undefined
     for (const { memberId, topics } of this.#members) {
       if (!topics.includes(topic)) continue
-      if (least === undefined || this.#shares.get(memberId)!.length < this.#shares.get(least)!.length) least = memberId
+      if (
+        least === undefined ||
+        this.#shares.get(memberId)!.length < this.#shares.get(least)!.length
+      )
+        least = memberId
     }
     return least
   }
@@ -154,9 +163,11 @@ function ownersNow(
   const claims = new Map<string, { memberId: string | undefined; generationId: number }>()
   for (const { memberId, owned, topics, generationId } of members) {
     for (const each of owned) {
-      if (!topics.includes(each.topic) || each.partition >= (partitionCounts.get(each.topic) ?? 0)) continue
+      if (!topics.includes(each.topic) || each.partition >= (partitionCounts.get(each.topic) ?? 0))
+        continue
       const rival = claims.get(keyOf(each))
-      if (rival === undefined || rival.generationId < generationId) claims.set(keyOf(each), { memberId, generationId })
+      if (rival === undefined || rival.generationId < generationId)
+        claims.set(keyOf(each), { memberId, generationId })
       else if (rival.generationId === generationId) rival.memberId = undefined
     }
   }
@@ -169,7 +180,8 @@ function ownersNow(
 function inOrder(members: readonly AssignorMember[]): AssignorMember[] {
   const nameOf = (each: AssignorMember): string => each.groupInstanceId ?? each.memberId
   return members.toSorted((a, b) => {
-    if ((a.groupInstanceId === null) !== (b.groupInstanceId === null)) return a.groupInstanceId === null ? 1 : -1
+    if ((a.groupInstanceId === null) !== (b.groupInstanceId === null))
+      return a.groupInstanceId === null ? 1 : -1
     return nameOf(a) < nameOf(b) ? -1 : 1
   })
 }
