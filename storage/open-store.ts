@@ -14,7 +14,9 @@ import { Logs } from './logs.ts'
 import { readOrCreateMeta, type Meta } from './meta.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
-import type { AppendOutcome, Log, Store, StoreOptions, Topics, Turn } from './store.ts'
+import type { AppendOutcome, Log, Store, StoreOptions, Table, Topics, Turn } from './store.ts'
+import { InternalTable } from './tables/internal-table.ts'
+import { LogTable, type TableDeps } from './tables/log-table.ts'
 import { openMetadata, type MetadataTable } from './tables/metadata.ts'
 import { ProducerIds } from './tables/producer-ids.ts'
 import { TopicTable } from './tables/topics.ts'
@@ -46,7 +48,8 @@ interface Parts {
   readonly meta: Meta
   readonly client: WriterClient
   readonly logs: Logs
-  readonly views: Views
+  /** For any table but its log. */
+  readonly tableDeps: Omit<TableDeps, 'log'>
   readonly table: MetadataTable
   readonly topics: TopicTable
   readonly recovery: Store['recovery']
@@ -85,14 +88,14 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   const viewFromBytes = options.fs ? Infinity : (options.viewFromBytes ?? VIEW_FROM_BYTES)
   const views = new Views({ fs, dataDir, clusterId: meta.clusterId, viewFromBytes, warn })
   closing.add(() => views.close())
-  const { table, opened: openedMetadata } = await openMetadata({
-    logs,
+  const tableDeps: Parts['tableDeps'] = {
     views,
     clock,
     warn,
-    clusterId: meta.clusterId,
     append: (log, batch) => client.append(log.slot, batch, true),
-  })
+  }
+  const { clusterId } = meta
+  const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
   const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
   const opened = [...openedMetadata, ...openedTopics]
   const topics = new TopicTable({
@@ -105,7 +108,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     cleanStart: opened.every((log) => log.cleanStart),
     corruptBatchCount: opened.reduce((count, log) => count + log.quarantined.length, 0),
   }
-  return { dataDir, fs, meta, client, logs, views, table, topics, recovery, closing }
+  return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, closing }
 }
 
 /** With its parents, each of which survives a power cut. */
@@ -211,6 +214,14 @@ class OpenedStore implements Store {
     }
     await this.#parts.client.ask({ kind: 'trim', slot, logStartOffset: offset })
     return log.logStartOffset
+  }
+
+  async openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>> {
+    const { topics, logs, tableDeps, closing } = this.#parts
+    const open = () => LogTable.open<Key, Value>({ ...tableDeps, log: logs.get(name, 0)! })
+    const table = await InternalTable.open(name, { topics, open })
+    closing.add(() => table.saveView())
+    return table
   }
 
   nextProducerId(): Promise<number> {

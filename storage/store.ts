@@ -118,6 +118,21 @@ export interface Topics {
   configure(name: string, config: Readonly<Record<string, string>>): Promise<Topic>
 }
 
+/** A value, or undefined to delete the key. */
+export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
+
+/** A map whose changes are records of a log. Values are plain data. */
+export interface Table<Key extends string, Value> {
+  entries(): Iterable<[Key, Value]>
+  /**
+   * All of the changes or, after a crash, none. They can be read once this resolves, and take effect in the order of the calls.
+   *
+   * @param changes given, values too
+   * @throws {KafkaError} what the append was refused with; then nothing has changed
+   */
+  write(changes: readonly Change<Key, Value>[]): Promise<void>
+}
+
 /** What a writer turn did, for metrics and for waking waiting fetches. */
 export interface Turn {
   readonly logs: readonly Log[]
@@ -161,6 +176,13 @@ export interface Store extends AsyncDisposable {
 
   /** DeleteRecords. @returns the new log start offset. @throws {KafkaError} OFFSET_OUT_OF_RANGE */
   deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset>
+
+  /**
+   * A table in an internal topic of one partition, which is made with the first change.
+   *
+   * @param name of an internal topic; each is opened once
+   */
+  openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>>
 
   /** A producer id that was never given out, over all starts. */
   nextProducerId(): Promise<number>

@@ -10,11 +10,15 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Clock } from '../clock.ts'
 import type { PartitionLog } from '../log.ts'
-import type { AppendOutcome } from '../store.ts'
+import type { AppendOutcome, Change, Table } from '../store.ts'
 import type { View, Views } from './views.ts'
 
-/** A value, or undefined to delete the key. */
-export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
+/** Of the topics that tables lie in: durable whatever the defaults of users' topics are. */
+export const tableConfig = {
+  'cleanup.policy': 'compact',
+  'flush.policy': 'fsync',
+  'segment.bytes': String(64 * 1024 * 1024),
+}
 
 export interface TableDeps {
   readonly log: PartitionLog
@@ -33,7 +37,7 @@ const DECOMPRESSED_BYTES_MAX = 0
 // Plain maps, which any msgpack reader knows.
 const packr = new Packr({ useRecords: false })
 
-export class LogTable<Key extends string, Value> {
+export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #deps: TableDeps
   /** Reads never leave it: a value is decoded once, and nothing on a disk can change or slow an answer. */
   readonly #values = new Map<Key, Value>()
@@ -69,11 +73,6 @@ export class LogTable<Key extends string, Value> {
     return this.write([[key, undefined]])
   }
 
-  /**
-   * All of the changes or, after a crash, none. They can be read once this resolves, and take effect in the order of the calls.
-   *
-   * @throws {KafkaError} what the append was refused with; then nothing has changed
-   */
   async write(changes: readonly Change<Key, Value>[]): Promise<void> {
     const { append, clock, log } = this.#deps
     const timestamp = clock.now()

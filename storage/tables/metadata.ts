@@ -7,7 +7,7 @@ import { randomUuid } from '../meta.ts'
 import type { Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
-import { LogTable, type TableDeps } from './log-table.ts'
+import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
 
 export interface TopicRecord {
   readonly id: Uuid
@@ -52,13 +52,6 @@ export function topicRecords(table: MetadataTable): [name: string, record: Topic
     .map(([key, record]) => [key.slice(TOPIC_PREFIX.length), record as TopicRecord])
 }
 
-/** Durable whatever the defaults of users' topics are. */
-const metadataConfig = {
-  'cleanup.policy': 'compact',
-  'flush.policy': 'fsync',
-  'segment.bytes': String(64 * 1024 * 1024),
-}
-
 export interface MetadataDeps extends Omit<TableDeps, 'log'> {
   readonly logs: Logs
   readonly clusterId: Uuid
@@ -78,7 +71,7 @@ export async function openMetadata(
     name: METADATA_TOPIC,
     id: UUID_ZERO,
     partitionCount,
-    config: metadataConfig,
+    config: tableConfig,
     isInternal: true,
   }
   const opened = await logs.open([{ topic, from: 0, to: partitionCount }], false)
@@ -91,7 +84,7 @@ export async function openMetadata(
         'they come from different data directories. Put back the ones that belong together.',
     )
   }
-  const own = { id: randomUuid(), partitionCount, config: metadataConfig }
+  const own = { id: randomUuid(), partitionCount, config: tableConfig }
   if (!cluster)
     await table.write([
       [CLUSTER_KEY, { clusterId }],

@@ -1,0 +1,64 @@
+// InternalTable: a table in an internal topic of its own, which comes into being with the first change: until then it
+// costs a start nothing. Network thread. Format: docs/formats/tables.md
+
+import type { Change, Table, Topics } from '../store.ts'
+import { tableConfig, type LogTable } from './log-table.ts'
+
+export interface InternalTableDeps<Key extends string, Value> {
+  readonly topics: Topics
+  /** Opens the table in the topic, which exists. */
+  readonly open: () => Promise<LogTable<Key, Value>>
+}
+
+export class InternalTable<Key extends string, Value> implements Table<Key, Value> {
+  readonly #name: string
+  readonly #deps: InternalTableDeps<Key, Value>
+  #table: LogTable<Key, Value> | undefined
+  #opening: Promise<LogTable<Key, Value>> | undefined
+
+  private constructor(name: string, deps: InternalTableDeps<Key, Value>) {
+    this.#name = name
+    this.#deps = deps
+  }
+
+  static async open<Key extends string, Value>(
+    name: string,
+    deps: InternalTableDeps<Key, Value>,
+  ): Promise<InternalTable<Key, Value>> {
+    const table = new InternalTable(name, deps)
+    if (deps.topics.get(name)) await table.#opened()
+    return table
+  }
+
+  entries(): Iterable<[Key, Value]> {
+    return this.#table?.entries() ?? []
+  }
+
+  /** Changes that come while the topic is being made wait for it in their order. */
+  async write(changes: readonly Change<Key, Value>[]): Promise<void> {
+    const table = await this.#opened()
+    await table.write(changes)
+  }
+
+  /** Before a clean stop. */
+  async saveView(): Promise<void> {
+    await this.#table?.saveView()
+  }
+
+  #opened(): Promise<LogTable<Key, Value>> {
+    this.#opening ??= this.#makeAndOpen().catch((error: unknown) => {
+      this.#opening = undefined // the disk may have room again when the next change comes
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #makeAndOpen(): Promise<LogTable<Key, Value>> {
+    const { topics, open } = this.#deps
+    if (!topics.get(this.#name)) {
+      await topics.create({ name: this.#name, partitionCount: 1, config: tableConfig })
+    }
+    this.#table = await open()
+    return this.#table
+  }
+}
