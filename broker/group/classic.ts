@@ -4,6 +4,7 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
+import { afterLastCall } from './last-call.ts'
 import { GroupMember } from './member.ts'
 import {
   NO_ASSIGNMENT,
@@ -123,11 +124,7 @@ export class ClassicGroup {
 
   /** May this member commit offsets now? Renews its session. Source: kafka-protocol "OffsetCommit". */
   checkCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
-    const isAnonymous =
-      generationId < 0 && identity.memberId === '' && identity.groupInstanceId === null
-    if (isAnonymous || (generationId < 0 && this.state === 'Empty')) {
-      return this.state === 'Empty' ? undefined : 'UNKNOWN_MEMBER_ID'
-    }
+    if (generationId < 0 && this.state === 'Empty') return undefined
     const error = this.#identityError(identity) ?? this.#generationError(generationId)
     if (error !== undefined) return error
     this.members.get(identity.memberId)!.touch()
@@ -155,14 +152,16 @@ export class ClassicGroup {
 
   #refusalOfJoin(request: JoinRequest): ErrorName | undefined {
     if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
-    if (this.#isFullFor(request.memberId)) return 'GROUP_MAX_SIZE_REACHED'
+    if (this.#isFullFor(request)) return 'GROUP_MAX_SIZE_REACHED'
     const isPlausible = request.protocolType !== '' && request.protocols.length > 0
     return isPlausible && this.#speaksWith(request) ? undefined : 'INCONSISTENT_GROUP_PROTOCOL'
   }
 
-  #isFullFor(memberId: string): boolean {
-    if (this.members.has(memberId)) return false
-    return this.members.size >= this.#deps.membersMax
+  /** A static member that comes back is not one more. */
+  #isFullFor({ memberId, groupInstanceId }: JoinRequest): boolean {
+    const isKnown =
+      this.members.has(memberId) || this.#memberIdsByInstance.has(groupInstanceId ?? '')
+    return !isKnown && this.members.size >= this.#deps.membersMax
   }
 
   #speaksWith(request: JoinRequest): boolean {
@@ -185,9 +184,9 @@ export class ClassicGroup {
     this.#dropPending(memberId)
     const id =
       memberId === '' ? this.#deps.newMemberId(groupInstanceId ?? request.clientId) : memberId
+    if (this.members.size === 0) this.protocolType = request.protocolType
     const member = this.#admit(id, groupInstanceId, request)
     if (this.#gathering !== undefined) this.#gathering.hasNewcomer = true
-    this.protocolType ??= request.protocolType
     this.leaderId ??= id
     const answer = member.waitForJoin()
     this.#rebalance('join')
@@ -258,6 +257,7 @@ export class ClassicGroup {
     old.close()
     const member = this.#admit(memberId, old.groupInstanceId, request)
     member.assignment = old.assignment
+    member.hasSynced = old.hasSynced
     this.members.clear()
     for (const each of inOrder) {
       const kept = each === old ? member : each
@@ -297,10 +297,9 @@ export class ClassicGroup {
     const timeoutMs = this.#rebalanceTimeoutMs()
     const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, timeoutMs)
     if (isFirst && delayMs > 0) {
-      this.#gathering = { leftMs: timeoutMs - delayMs, hasNewcomer: false }
-      this.#startPhase(delayMs, () => this.#gatherOn())
+      this.#gather(delayMs, timeoutMs - delayMs)
     } else {
-      this.#startPhase(timeoutMs, () => this.#onJoinTimeout())
+      this.#startPhase(timeoutMs, () => this.#completeJoin())
     }
   }
 
@@ -312,20 +311,18 @@ export class ClassicGroup {
       return this.#completeJoin()
     }
     const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, gathering.leftMs)
-    this.#gathering = { leftMs: gathering.leftMs - delayMs, hasNewcomer: false }
-    this.#startPhase(delayMs, () => this.#gatherOn())
+    this.#gather(delayMs, gathering.leftMs - delayMs)
+  }
+
+  #gather(delayMs: number, leftMs: number): void {
+    this.#gathering = { leftMs, hasNewcomer: false }
+    this.#phaseTimer = this.#deps.clock.after(delayMs, () => this.#gatherOn())
   }
 
   #completeJoinIfAllAreHere(): void {
     if (this.state !== 'PreparingRebalance' || this.#gathering !== undefined) return
-    if (this.#pendingIds.size > 0) return
+    if (this.#pendingIds.size > 0 && this.members.size > 0) return
     for (const member of this.members.values()) if (!member.isJoining) return
-    this.#completeJoin()
-  }
-
-  #onJoinTimeout(): void {
-    for (const timer of this.#pendingIds.values()) timer.cancel()
-    this.#pendingIds.clear()
     this.#completeJoin()
   }
 
@@ -334,7 +331,7 @@ export class ClassicGroup {
     const joined = [...this.members.values()].filter((each) => each.isJoining)
     if (joined.length === 0 && this.members.size > 0) {
       // Only static members are left, and none of them is back: wait on, their sessions decide.
-      return this.#startPhase(this.#rebalanceTimeoutMs(), () => this.#onJoinTimeout())
+      return this.#startPhase(this.#rebalanceTimeoutMs(), () => this.#completeJoin())
     }
     this.#phaseTimer?.cancel()
     this.generationId += 1
@@ -347,7 +344,6 @@ export class ClassicGroup {
     for (const member of joined) {
       member.assignment = NO_ASSIGNMENT
       member.answerJoin(this.#joinAnswer(member))
-      member.touch()
     }
   }
 
@@ -360,7 +356,6 @@ export class ClassicGroup {
 
   #becomeEmpty(): void {
     this.state = 'Empty'
-    this.protocolType = null
     this.protocolName = null
     this.leaderId = null
     void this.#deps.persist(this.toRecord()) // nobody waits: a restart without it lets the sessions expire
@@ -377,7 +372,7 @@ export class ClassicGroup {
     }
     const error = await this.#deps.persist(this.toRecord())
     if (this.state !== 'CompletingRebalance' || this.generationId !== generationId) return
-    if (error !== undefined) return this.#prepareRebalance('unsynced') // everybody hears 27 and joins again
+    if (error !== undefined) return this.#failSync(error)
     this.state = 'Stable'
     for (const member of this.members.values()) {
       if (member.isSyncing) member.answerSync(this.#syncAnswer(member))
@@ -385,9 +380,15 @@ export class ClassicGroup {
     if ([...this.members.values()].every((each) => each.hasSynced)) this.#phaseTimer?.cancel()
   }
 
+  /** The error makes clients wait a little before they join again, and so does not storm. */
+  #failSync(error: ErrorName): void {
+    for (const member of this.members.values()) member.answerSync(refusedSync(error))
+    this.#prepareRebalance('unsynced')
+  }
+
   /** A member that took the join answer but never asked for its share holds partitions that nobody reads. */
   #dropUnsynced(): void {
-    const silent = [...this.members.values()].filter((each) => !each.hasSynced)
+    const silent = [...this.members.values()].filter((each) => !each.hasSynced && !each.isSyncing)
     if (silent.length === 0) return
     for (const member of silent) this.#forget(member)
     this.#rebalanceWithout('unsynced')
@@ -467,8 +468,11 @@ export class ClassicGroup {
   }
 
   #startPhase(delayMs: number, end: () => void): void {
+    const { clock } = this.#deps
     this.#phaseTimer?.cancel()
-    this.#phaseTimer = this.#deps.clock.after(delayMs, end)
+    this.#phaseTimer = clock.after(delayMs, () => {
+      this.#phaseTimer = afterLastCall(clock, end)
+    })
   }
 
   #joinAnswer(member: GroupMember): JoinAnswer {

@@ -50,15 +50,22 @@ export interface GroupCoordinatorDeps {
   readonly clock: Clock
   readonly table: GroupStateTable
   readonly config: GroupConfig
-  newMemberId(prefix: string): string
+  readonly newMemberId: (prefix: string) => string
+  /** Offsets of a topic that is gone are forgotten. */
+  readonly topicExists: (topic: string) => boolean
   /** Topics that a member is subscribed to, from its opaque metadata; undefined when it cannot be told. */
-  subscribedTopics(protocolType: string, metadata: Uint8Array): readonly string[] | undefined
-  onRebalance(groupId: string, reason: RebalanceReason): void
+  readonly subscribedTopics: (
+    protocolType: string,
+    metadata: Uint8Array,
+  ) => readonly string[] | undefined
+  readonly onRebalance: (groupId: string, reason: RebalanceReason) => void
 }
 
 interface Group {
   readonly classic: ClassicGroup
   readonly offsets: GroupOffsets
+  /** Commits that are not durable yet: what forgets offsets waits for them, or they would come back. */
+  readonly commits: Set<Promise<unknown>>
 }
 
 export interface CommitRequest extends MemberIdentity {
@@ -73,8 +80,6 @@ export interface CommitRequest extends MemberIdentity {
 export class GroupCoordinator {
   readonly #deps: GroupCoordinatorDeps
   readonly #groups = new Map<string, Group>()
-  /** Commits that are not durable yet: what forgets offsets waits for them, or they would come back. */
-  readonly #commits = new Set<Promise<unknown>>()
   #expiryTimer: Timer
 
   constructor(deps: GroupCoordinatorDeps) {
@@ -138,22 +143,21 @@ export class GroupCoordinator {
   /** @returns one outcome for all: the caller has already refused single partitions. Durable when it resolves. */
   async commit(request: CommitRequest): Promise<ErrorName | undefined> {
     const { groupId, generationId, offsets } = request
-    if (groupId === '') return 'INVALID_GROUP_ID'
     const known = this.#groups.get(groupId)
     if (known === undefined && generationId >= 0) return request.unknownGroupError
-    const group = known ?? this.#create(groupId)
-    const error = group.classic.checkCommit(request, generationId)
+    const error = known?.classic.checkCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
+    const group = known ?? this.#create(groupId)
     const entries = offsets.map(({ topic, partition, committed }) => {
       return { kind: 'offset', key: { groupId, topic, partition }, value: committed } as const
     })
     const kept = this.#deps.table.put(entries).then((failure) => {
-      this.#commits.delete(kept)
+      group.commits.delete(kept)
       if (failure !== undefined) return failure
       for (const each of offsets) group.offsets.set(each.topic, each.partition, each.committed)
       return undefined
     })
-    this.#commits.add(kept)
+    group.commits.add(kept)
     return kept
   }
 
@@ -186,7 +190,7 @@ export class GroupCoordinator {
 
   /** A deleted topic takes the offsets of all groups with it. */
   async onTopicDeleted(topic: string): Promise<void> {
-    await Promise.all(this.#commits)
+    await Promise.all([...this.#groups.values()].flatMap(({ commits }) => [...commits]))
     const entries: GroupEntry[] = []
     for (const [groupId, { offsets }] of this.#groups) {
       for (const { partition } of offsets.ofTopic(topic)) {
@@ -207,12 +211,11 @@ export class GroupCoordinator {
   }
 
   async delete(groupId: string): Promise<ErrorName | undefined> {
-    if (groupId === '') return 'INVALID_GROUP_ID'
-    await Promise.all(this.#commits)
     const group = this.#groups.get(groupId)
     if (group === undefined) return 'GROUP_ID_NOT_FOUND'
-    if (group.classic.members.size > 0 || group.classic.state === 'PreparingRebalance')
-      return 'NON_EMPTY_GROUP'
+    while (group.commits.size > 0) await Promise.all(group.commits)
+    if (this.#groups.get(groupId) !== group) return 'GROUP_ID_NOT_FOUND'
+    if (group.classic.state !== 'Empty') return 'NON_EMPTY_GROUP'
     return this.#bury(groupId, group)
   }
 
@@ -226,32 +229,36 @@ export class GroupCoordinator {
 
   /** Forgets offsets past their retention, and groups that have neither members nor offsets. KIP-211. */
   async expire(): Promise<void> {
-    await Promise.all(this.#commits)
-    const nowMs = this.#deps.clock.now()
     for (const [groupId, group] of this.#groups) {
-      const entries = [...this.#expiredOffsets(groupId, group, nowMs)]
-      const failure = await this.#forgetOffsets(entries)
+      if (group.commits.size > 0) continue // it is in use
+      const failure = await this.#forgetOffsets([...this.#expiredOffsets(groupId, group)])
       if (failure !== undefined) return
-      const { classic, offsets } = group
-      const isIdle = classic.state === 'Empty' && !classic.hasPendingIds
-      if (isIdle && offsets.isEmpty && classic.sinceMs < nowMs) await this.#bury(groupId, group)
+      const { classic, offsets, commits } = group
+      const isIdle = classic.state === 'Empty' && !classic.hasPendingIds && commits.size === 0
+      if (isIdle && offsets.isEmpty) await this.#bury(groupId, group)
     }
   }
 
-  *#expiredOffsets(groupId: string, group: Group, nowMs: number): Iterable<GroupEntry> {
-    const { classic, offsets } = group
-    const subscribed = this.#subscribedTopics(classic)
-    if (subscribed === undefined) return
+  *#expiredOffsets(groupId: string, { classic, offsets }: Group): Iterable<GroupEntry> {
+    const nowMs = this.#deps.clock.now()
+    const isSettled = classic.state === 'Empty' || classic.state === 'Stable'
+    const subscribed = isSettled ? this.#subscribedTopics(classic) : undefined
     for (const { topic, partition, committed } of offsets.list()) {
-      if (subscribed.has(topic)) continue
-      const isOwned = classic.generationId > 0 && classic.state === 'Empty'
-      const fromMs = isOwned
-        ? Math.max(classic.sinceMs, committed.committedMs)
-        : committed.committedMs
-      const expiresMs = committed.expiresMs ?? fromMs + this.#deps.config.offsetsRetentionMs
-      if (expiresMs <= nowMs)
+      const isOrphan = !this.#deps.topicExists(topic)
+      const isInUse = subscribed?.has(topic) ?? true
+      if (isOrphan || (!isInUse && this.#expiryOf(classic, committed) <= nowMs)) {
         yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
+      }
     }
+  }
+
+  /** A group that once had members keeps its offsets since it became empty, a simple one since each commit. */
+  #expiryOf(classic: ClassicGroup, committed: CommittedOffset): number {
+    const hadMembers = classic.state === 'Empty' && classic.protocolType !== null
+    const sinceMs = hadMembers
+      ? Math.max(classic.sinceMs, committed.committedMs)
+      : committed.committedMs
+    return committed.expiresMs ?? sinceMs + this.#deps.config.offsetsRetentionMs
   }
 
   /** What the members are subscribed to; undefined when that cannot be told, so that every topic may be. */
@@ -286,13 +293,15 @@ export class GroupCoordinator {
   }
 
   async #bury(groupId: string, group: Group): Promise<ErrorName | undefined> {
-    group.classic.close('COORDINATOR_NOT_AVAILABLE')
     this.#groups.delete(groupId)
     const entries: GroupEntry[] = [{ kind: 'group', groupId, value: null }]
     for (const { topic, partition } of group.offsets.list()) {
       entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
     }
-    return this.#deps.table.put(entries)
+    const failure = await this.#deps.table.put(entries)
+    if (failure === undefined) group.classic.close('COORDINATOR_NOT_AVAILABLE')
+    else if (!this.#groups.has(groupId)) this.#groups.set(groupId, group)
+    return failure
   }
 
   // Groups
@@ -311,7 +320,7 @@ export class GroupCoordinator {
   }
 
   #add(groupId: string, classic: ClassicGroup, offsets: GroupOffsets): Group {
-    const group = { classic, offsets }
+    const group = { classic, offsets, commits: new Set<Promise<unknown>>() }
     this.#groups.set(groupId, group)
     return group
   }

@@ -1,6 +1,7 @@
 // GroupMember: what a group knows of one member, its open requests and its session. Network thread.
 
 import type { Clock, Timer } from '../../storage/clock.ts'
+import { afterLastCall } from './last-call.ts'
 import {
   NO_ASSIGNMENT,
   refusedJoin,
@@ -11,9 +12,6 @@ import {
   type MemberRecord,
   type SyncAnswer,
 } from './messages.ts'
-
-/** A session timer that fires later than this was held up by our own event loop, not by the member. */
-const STALL_MS = 200
 
 type Described = MemberRecord | JoinRequest
 
@@ -33,7 +31,7 @@ export class GroupMember {
   #joinWaiting: ((answer: JoinAnswer) => void) | undefined
   #syncWaiting: ((answer: SyncAnswer) => void) | undefined
   #sessionTimer: Timer | undefined
-  /** Monotonic ms. */
+  /** Monotonic ms; Infinity while a request of the member waits for an answer. */
   #sessionDeadline = Infinity
 
   constructor(
@@ -65,7 +63,7 @@ export class GroupMember {
     return this.#joinWaiting !== undefined
   }
 
-  /** While it waits its session stands still. A wait that was open already hears that it must ask again. */
+  /** A wait that was open already hears that it must ask again. */
   waitForJoin(): Promise<JoinAnswer> {
     this.answerJoin(refusedJoin('REBALANCE_IN_PROGRESS', this.memberId))
     this.hasSynced = false
@@ -81,20 +79,26 @@ export class GroupMember {
 
   waitForSync(): Promise<SyncAnswer> {
     this.answerSync(refusedSync('REBALANCE_IN_PROGRESS'))
+    this.#sessionDeadline = Infinity
     return new Promise((resolve) => {
       this.#syncWaiting = resolve
     })
   }
 
-  /** Does nothing when no join is open. */
+  /** Starts the session. Does nothing when no join is open. */
   answerJoin(answer: JoinAnswer): void {
-    this.#joinWaiting?.(answer)
+    if (this.#joinWaiting === undefined) return
+    this.#joinWaiting(answer)
     this.#joinWaiting = undefined
+    this.touch()
   }
 
+  /** Starts the session. Does nothing when no sync is open. */
   answerSync(answer: SyncAnswer): void {
-    this.#syncWaiting?.(answer)
+    if (this.#syncWaiting === undefined) return
+    this.#syncWaiting(answer)
     this.#syncWaiting = undefined
+    this.touch()
   }
 
   metadataFor(protocolName: string): Uint8Array | undefined {
@@ -111,9 +115,9 @@ export class GroupMember {
 
   /** It has been heard of: the session starts anew. Cheap; the timer is only re-armed when it fires. */
   touch(): void {
-    if (this.isJoining) return
+    if (this.isJoining || this.isSyncing) return
     this.#sessionDeadline = this.#clock.monotonic() + this.sessionTimeoutMs
-    if (this.#sessionTimer === undefined) this.#armSession()
+    this.#sessionTimer ??= this.#armSession()
   }
 
   close(): void {
@@ -137,20 +141,25 @@ export class GroupMember {
     }
   }
 
-  #armSession(): void {
-    const dueMs = this.#sessionDeadline
-    const delayMs = Math.max(0, dueMs - this.#clock.monotonic())
-    this.#sessionTimer = this.#clock.after(delayMs, () => this.#onSessionTimer(dueMs))
+  #armSession(): Timer {
+    const delayMs = this.#sessionDeadline - this.#clock.monotonic()
+    return this.#clock.after(delayMs, () => {
+      if (this.#isOver) this.#sessionTimer = afterLastCall(this.#clock, () => this.#endSession())
+      else this.#goOn()
+    })
   }
 
-  #onSessionTimer(dueMs: number): void {
-    this.#sessionTimer = undefined
-    if (this.#sessionDeadline === Infinity) return // joining, or closed
-    const nowMs = this.#clock.monotonic()
-    const lateMs = nowMs - dueMs
-    const isOver = this.#sessionDeadline <= nowMs
-    if (isOver && lateMs <= STALL_MS) return this.#onExpired()
-    if (isOver) this.#sessionDeadline = nowMs + lateMs // its heartbeats may wait unread in the socket
-    this.#armSession()
+  get #isOver(): boolean {
+    return this.#sessionDeadline <= this.#clock.monotonic()
+  }
+
+  #endSession(): void {
+    if (this.#isOver) this.#onExpired()
+    else this.#goOn()
+  }
+
+  /** It was heard of since the timer was armed; while it waits for an answer, there is nothing to time. */
+  #goOn(): void {
+    this.#sessionTimer = this.#sessionDeadline === Infinity ? undefined : this.#armSession()
   }
 }

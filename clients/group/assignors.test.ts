@@ -1,3 +1,5 @@
+// Assignors: examples, and by property that every partition has one owner and shares are even.
+
 import fc from 'fast-check'
 import t from 'tap'
 import {

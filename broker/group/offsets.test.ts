@@ -1,0 +1,147 @@
+// Committed offsets without sockets: who may commit, what survives, what expires.
+
+import t from 'tap'
+import {
+  heartbeat,
+  identity,
+  joining,
+  stableGroup,
+  world,
+  type World,
+} from '../testing/group-world.ts'
+import { settle } from '../testing/virtual-clock.ts'
+
+t.test('offsets', async (t) => {
+  const at = (offset: number, changes: object = {}) => ({
+    topic: 't',
+    partition: 0,
+    committed: {
+      offset,
+      leaderEpoch: 3,
+      metadata: 'm',
+      committedMs: 0,
+      expiresMs: null,
+      ...changes,
+    },
+  })
+  const commit = (w: World, memberId: string, generationId: number, offset = 5) =>
+    w.coordinator.commit({
+      ...identity(memberId),
+      groupId: 'g',
+      generationId,
+      offsets: [at(offset, { committedMs: w.clock.now() })],
+      unknownGroupError: 'ILLEGAL_GENERATION',
+    })
+
+  t.test('a commit without membership makes a simple group', async (t) => {
+    const w = world()
+    t.equal(await commit(w, '', -1), undefined)
+    t.match(w.coordinator.offsetsOf('g')!.get('t', 0), { offset: 5, leaderEpoch: 3, metadata: 'm' })
+    t.equal(w.coordinator.get('g')!.state, 'Empty')
+    t.equal(w.coordinator.offsetsOf('other'), undefined)
+  })
+
+  t.test('members commit in their generation, others do not', async (t) => {
+    const w = world()
+    t.equal(await commit(w, 'x', 3), 'ILLEGAL_GENERATION', 'there is no such group')
+    const [first] = await stableGroup(w, 1)
+    t.equal(await commit(w, first!.memberId, 1), undefined)
+    t.equal(await commit(w, first!.memberId, 2), 'ILLEGAL_GENERATION')
+    t.equal(await commit(w, 'x', 1), 'UNKNOWN_MEMBER_ID')
+    t.equal(await commit(w, '', -1), 'UNKNOWN_MEMBER_ID', 'the group has members')
+    void w.coordinator.join('g', joining())
+    await settle()
+    t.equal(await commit(w, first!.memberId, 1), undefined, 'also while the others rejoin')
+    const again = await w.coordinator.join('g', joining({ memberId: first!.memberId }))
+    t.equal(
+      await commit(w, first!.memberId, again.generationId),
+      'REBALANCE_IN_PROGRESS',
+      'but not while they sync',
+    )
+  })
+
+  t.test('a commit is seen when it is durable, not before, and survives a restart', async (t) => {
+    const w = world()
+    w.table.hold()
+    const done = commit(w, '', -1)
+    await settle()
+    t.equal(w.coordinator.offsetsOf('g')?.get('t', 0), undefined)
+    w.table.release()
+    t.equal(await done, undefined)
+    w.restart()
+    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)!.offset, 5)
+  })
+
+  t.test(
+    'offsets expire a retention after their group became empty, the group with them',
+    async (t) => {
+      const w = world()
+      const [first] = await stableGroup(w, 1, { sessionTimeoutMs: 1_800_000 })
+      await commit(w, first!.memberId, 1)
+      for (let i = 0; i < 700; i++) {
+        await w.clock.advance(1_200_000)
+        heartbeat(w, first!)
+      }
+      t.equal(
+        w.coordinator.offsetsOf('g')!.get('t', 0)?.offset,
+        5,
+        'not while a member is subscribed',
+      )
+      w.coordinator.leave('g', identity(first!.memberId))
+      await w.clock.advance(604_000_000)
+      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)?.offset, 5)
+      await w.clock.advance(2_000_000)
+      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(w.table.kept.size, 0)
+    },
+  )
+
+  t.test('a retention that the client asked for is honoured', async (t) => {
+    const w = world()
+    await w.coordinator.commit({
+      ...identity(''),
+      groupId: 'g',
+      generationId: -1,
+      offsets: [
+        at(1, { committedMs: w.clock.now(), expiresMs: w.clock.now() + 1000 }),
+        { ...at(2), partition: 1, committed: { ...at(2).committed, committedMs: w.clock.now() } },
+      ],
+      unknownGroupError: 'ILLEGAL_GENERATION',
+    })
+    await w.clock.advance(600_001)
+    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
+    t.equal(w.coordinator.offsetsOf('g')!.get('t', 1)?.offset, 2)
+  })
+
+  t.test(
+    'a deleted topic takes its offsets along, also those that are just being committed',
+    async (t) => {
+      const w = world()
+      w.table.hold()
+      const done = commit(w, '', -1)
+      await settle()
+      const deleted = w.coordinator.onTopicDeleted('t')
+      w.table.release()
+      await Promise.all([done, deleted])
+      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
+      w.restart()
+      t.equal(w.coordinator.get('g'), undefined)
+    },
+  )
+
+  t.test('groups with members are not deleted; subscribed topics keep their offsets', async (t) => {
+    const w = world()
+    const [first] = await stableGroup(w, 1)
+    await commit(w, first!.memberId, 1)
+    t.equal(await w.coordinator.delete('g'), 'NON_EMPTY_GROUP')
+    t.equal(await w.coordinator.delete('nothing'), 'GROUP_ID_NOT_FOUND')
+    const refused = await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }])
+    t.same(refused, new Map([['t', 'GROUP_SUBSCRIBED_TO_TOPIC']]))
+    w.coordinator.leave('g', identity(first!.memberId))
+    t.same(await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }]), new Map())
+    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
+    t.equal(await w.coordinator.delete('g'), undefined)
+    w.restart()
+    t.equal(w.coordinator.get('g'), undefined)
+  })
+})

@@ -1,0 +1,161 @@
+// Groups without sockets: a coordinator, a virtual clock, and a table that is durable when the test says so. Tests only.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import { GroupCoordinator, type GroupEntry, type GroupStateTable } from '../group/coordinator.ts'
+import { LAST_CALL_MS } from '../group/last-call.ts'
+import type { JoinAnswer, JoinRequest, SyncAnswer } from '../group/messages.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+class MemoryTable implements GroupStateTable {
+  readonly kept = new Map<string, GroupEntry>()
+  failure: ErrorName | undefined
+  /** Held back until `release`, when it is set. */
+  #held: (() => void)[] | undefined
+
+  hold(): void {
+    this.#held = []
+  }
+
+  release(): void {
+    for (const each of this.#held ?? []) each()
+    this.#held = undefined
+  }
+
+  entries(): Iterable<GroupEntry> {
+    return this.kept.values()
+  }
+
+  async put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+    if (this.failure !== undefined) return this.failure
+    for (const each of entries) {
+      const key = each.kind === 'group' ? each.groupId : JSON.stringify(each.key)
+      if (each.value === null) this.kept.delete(key)
+      else this.kept.set(key, each)
+    }
+    if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held!.push(resolve))
+    return undefined
+  }
+}
+
+export interface World {
+  readonly clock: VirtualClock
+  readonly table: MemoryTable
+  coordinator: GroupCoordinator
+  readonly rebalances: string[]
+  restart(): void
+}
+
+export function world(
+  overrides: { initialRebalanceDelayMs?: number; membersMax?: number } = {},
+): World {
+  const clock = new VirtualClock()
+  const table = new MemoryTable()
+  const rebalances: string[] = []
+  let ids = 0
+  const build = (): GroupCoordinator =>
+    new GroupCoordinator({
+      clock,
+      table,
+      config: {
+        sessionTimeoutMsMin: 6000,
+        sessionTimeoutMsMax: 1_800_000,
+        initialRebalanceDelayMs: 0,
+        membersMax: 1000,
+        offsetsRetentionMs: 604_800_000,
+        offsetsRetentionCheckMs: 600_000,
+        ...overrides,
+      },
+      newMemberId: (prefix) => `${prefix}-${++ids}`,
+      topicExists: (topic) => topic !== 'deleted',
+      subscribedTopics: (_type, metadata) => Buffer.from(metadata).toString().split(','),
+      onRebalance: (_groupId, reason) => rebalances.push(reason),
+    })
+  const made: World = {
+    clock,
+    table,
+    rebalances,
+    coordinator: build(),
+    restart() {
+      made.coordinator.close()
+      made.coordinator = build()
+    },
+  }
+  return made
+}
+
+export function joining(changes: Partial<JoinRequest> = {}): JoinRequest {
+  return {
+    memberId: '',
+    groupInstanceId: null,
+    clientId: 'app',
+    clientHost: '/127.0.0.1',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 30_000,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: Buffer.from('t') }],
+    requiresKnownMemberId: false,
+    supportsSkippingAssignment: true,
+    ...changes,
+  }
+}
+
+export function identity(memberId: string, groupInstanceId: string | null = null) {
+  return { memberId, groupInstanceId }
+}
+
+export function sync(
+  w: World,
+  answer: JoinAnswer,
+  assignments: Record<string, string> = {},
+): Promise<SyncAnswer> {
+  return w.coordinator.sync('g', {
+    ...identity(answer.memberId),
+    generationId: answer.generationId,
+    protocolType: null,
+    protocolName: null,
+    assignments: Object.entries(assignments).map(([memberId, text]) => ({
+      memberId,
+      assignment: Buffer.from(text),
+    })),
+  })
+}
+
+/** A stable group of `count` members, the first of them the leader; each is assigned its own id. */
+export async function stableGroup(
+  w: World,
+  count: number,
+  changes: Partial<JoinRequest> = {},
+): Promise<JoinAnswer[]> {
+  let answers: JoinAnswer[] = []
+  for (let i = 0; i < count; i++) {
+    const newcomer = w.coordinator.join('g', joining(changes))
+    const rejoins = answers.map((each) =>
+      w.coordinator.join('g', joining({ ...changes, memberId: each.memberId })),
+    )
+    answers = await Promise.all([...rejoins, newcomer])
+  }
+  const leader = answers.find((each) => each.memberId === each.leaderId)!
+  const shares = Object.fromEntries(answers.map((each) => [each.memberId, each.memberId]))
+  await Promise.all(answers.map((each) => sync(w, each, each === leader ? shares : {})))
+  return answers
+}
+
+/** Two members that have joined and not yet synced, the leader first. */
+export async function joinedPair(
+  w: World,
+  changes: Partial<JoinRequest> = {},
+): Promise<[JoinAnswer, JoinAnswer]> {
+  const { memberId } = await w.coordinator.join('g', joining(changes))
+  const second = w.coordinator.join('g', joining(changes))
+  const first = w.coordinator.join('g', joining({ ...changes, memberId }))
+  return Promise.all([first, second])
+}
+
+export function heartbeat(w: World, answer: JoinAnswer): ErrorName | undefined {
+  return w.coordinator.heartbeat('g', identity(answer.memberId), answer.generationId)
+}
+
+/** Lets a deadline of `ms` pass, and the last call after it. */
+export function pass(w: World, ms: number): Promise<void> {
+  return w.clock.advance(ms + LAST_CALL_MS)
+}
