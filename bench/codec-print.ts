@@ -1,14 +1,12 @@
 // Prints the compiled codec of one API and version, all four functions.
 // Run: npm run codec -- produce 9
 
-import { apis, unservedApis } from '../protocol/apis.ts'
+import { apis } from '../protocol/apis.ts'
 import { decoderSource, encoderSource } from '../protocol/compile.ts'
 import { includes, type Api } from '../protocol/schema.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 
 const EXIT_USAGE = 2
-
-const everyApi = [...apis, ...unservedApis]
 
 class UsageError extends Error {}
 
@@ -33,13 +31,13 @@ function print(args: readonly string[]): string {
 /** By name, however it is spelled (ListOffsets, list-offsets, list_offsets), or by key. */
 function apiNamed(name: string): Api {
   const wanted = plain(name)
-  const api = everyApi.find((each) => plain(each.name) === wanted || String(each.key) === wanted)
+  const api = apis.find((each) => plain(each.name) === wanted || String(each.key) === wanted)
   if (api !== undefined) return api
   const nearest = nearestName(
     wanted,
-    everyApi.map((each) => plain(each.name)),
+    apis.map((each) => plain(each.name)),
   )
-  const names = everyApi
+  const names = apis
     .map((each) => each.name)
     .filter((each) => nearest === undefined || plain(each) === nearest)
   throw new UsageError(`no API "${name}"; there is ${names.join(', ')}`)

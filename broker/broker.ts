@@ -1,6 +1,7 @@
 // Broker: the composition root, the only place that builds things. Runs in a process of its own (main.ts) or inside
 // another program, as often as wanted. Owns everything it builds. Network thread.
 
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,15 @@ import { produceHandler } from './api/00_produce.ts'
 import { fetchHandler } from './api/01_fetch.ts'
 import { listOffsetsHandler } from './api/02_list_offsets.ts'
 import { metadataHandler } from './api/03_metadata.ts'
+import { offsetCommitHandler } from './api/08_offset_commit.ts'
+import { offsetFetchHandler } from './api/09_offset_fetch.ts'
+import { findCoordinatorHandler } from './api/10_find_coordinator.ts'
+import { joinGroupHandler } from './api/11_join_group.ts'
+import { heartbeatHandler } from './api/12_heartbeat.ts'
+import { leaveGroupHandler } from './api/13_leave_group.ts'
+import { syncGroupHandler } from './api/14_sync_group.ts'
+import { describeGroupsHandler } from './api/15_describe_groups.ts'
+import { listGroupsHandler } from './api/16_list_groups.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
 import { createTopicsHandler } from './api/19_create_topics.ts'
 import { deleteTopicsHandler } from './api/20_delete_topics.ts'
@@ -21,10 +31,15 @@ import { initProducerIdHandler } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
+import { deleteGroupsHandler } from './api/42_delete_groups.ts'
+import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
 import { describedBrokerConfigs } from './described-config.ts'
 import { FetchSessions } from './fetch/sessions.ts'
+import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
+import { openGroupState } from './group/state-table.ts'
+import { subscribedTopics } from './group/subscription.ts'
 import { BrokerHealth } from './health.ts'
 import type { HttpServer } from './http/server.ts'
 import { Log } from './log.ts'
@@ -40,6 +55,7 @@ import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
 
 const NO_HTTP = -1
+const MINUTE_MS = 60_000
 
 export interface BrokerOptions {
   /** Keep the data in a temporary directory that goes when the broker closes. */
@@ -98,7 +114,8 @@ export class Broker {
     const closing = new Closing()
     try {
       const { store, dataDir } = await openData(environment, closing)
-      const services = compose(environment, store)
+      const coordinator = await openGroups(environment, store, closing)
+      const services = compose(environment, store, coordinator)
       const listener = await listen(environment, services, closing)
       const http = await serveHttp(environment, services, listener, closing)
       return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
@@ -153,10 +170,33 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
   return { store, dataDir }
 }
 
+async function openGroups(
+  { settings, clock }: BrokerEnvironment,
+  store: Store,
+  closing: Closing,
+): Promise<GroupCoordinator> {
+  const coordinator = new GroupCoordinator({
+    clock,
+    table: await openGroupState(store),
+    config: groupConfig(settings.broker),
+    newMemberId: (prefix) => `${prefix}-${randomUUID()}`,
+    topicExists: (topic) => store.topics.get(topic) !== undefined,
+    subscribedTopics,
+    onRebalance: () => {},
+  })
+  closing.add(() => coordinator.close())
+  void coordinator.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it
+  return coordinator
+}
+
 type Services = ReturnType<typeof compose>
 
 /** Everything between the network and the store. */
-function compose({ settings, clock, log, onFatal }: BrokerEnvironment, store: Store) {
+function compose(
+  { settings, clock, log, onFatal }: BrokerEnvironment,
+  store: Store,
+  coordinator: GroupCoordinator,
+) {
   const { broker: config } = settings
   const topicConfigs = new TopicConfigs(settings)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
@@ -168,8 +208,17 @@ function compose({ settings, clock, log, onFatal }: BrokerEnvironment, store: St
     fetchHandler({ store, purgatory, traffic, sessions, fetchBytesMax }),
     listOffsetsHandler({ store }),
     metadataHandler({ store, config }),
+    offsetCommitHandler({ store, coordinator, config, clock }),
+    offsetFetchHandler({ coordinator }),
+    findCoordinatorHandler({ store, config }),
+    joinGroupHandler({ coordinator }),
+    heartbeatHandler({ coordinator }),
+    leaveGroupHandler({ coordinator, purgatory }),
+    syncGroupHandler({ coordinator }),
+    describeGroupsHandler({ coordinator }),
+    listGroupsHandler({ coordinator }),
     createTopicsHandler({ store, config, topicConfigs }),
-    deleteTopicsHandler({ store, config }),
+    deleteTopicsHandler({ store, config, coordinator }),
     deleteRecordsHandler({ store, topicConfigs }),
     initProducerIdHandler({ store }),
     offsetForLeaderEpochHandler({ store }),
@@ -179,6 +228,8 @@ function compose({ settings, clock, log, onFatal }: BrokerEnvironment, store: St
       brokerConfigs: describedBrokerConfigs(settings),
     }),
     createPartitionsHandler({ store }),
+    deleteGroupsHandler({ coordinator }),
+    offsetDeleteHandler({ store, coordinator }),
     describeClusterHandler({ store, config }),
   ]
   handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
@@ -265,6 +316,17 @@ function hostsOf(config: BrokerConfig): string[] {
     )
   }
   return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
+}
+
+function groupConfig(config: BrokerConfig): GroupConfig {
+  return {
+    sessionTimeoutMsMin: config['group.min.session.timeout.ms'],
+    sessionTimeoutMsMax: config['group.max.session.timeout.ms'],
+    initialRebalanceDelayMs: config['group.initial.rebalance.delay.ms'],
+    membersMax: config['group.max.size'],
+    offsetsRetentionMs: config['offsets.retention.minutes'] * MINUTE_MS,
+    offsetsRetentionCheckMs: config['offsets.retention.check.interval.ms'],
+  }
 }
 
 function limitsOf(config: BrokerConfig): ConnectionLimits {

@@ -54,6 +54,16 @@ export const brokerConfigs = {
   'fetch.max.bytes': whole('int', 57_671_680, 1024, {
     says: 'The most that one Fetch answers, unless its first batch alone is larger.',
   }),
+  'group.initial.rebalance.delay.ms': whole('int', 0, 0, {
+    says: 'How long the first member of an empty group waits for others to join with it.',
+  }),
+  'group.max.session.timeout.ms': whole('int', 1_800_000, 1, {
+    says: 'The longest session that a member of a group may ask for.',
+  }),
+  'group.max.size': whole('int', 2_147_483_647, 1, { says: 'Members of one group.' }),
+  'group.min.session.timeout.ms': whole('int', 6000, 1, {
+    says: 'The shortest session that a member of a group may ask for.',
+  }),
   host: text(
     '127.0.0.1,::1',
     'addresses, comma-separated',
@@ -93,6 +103,15 @@ export const brokerConfigs = {
   }),
   'num.partitions': whole('int', 1, 1, {
     says: 'Partitions of a new topic, unless its creator says.',
+  }),
+  'offset.metadata.max.bytes': whole('int', 4096, 0, {
+    says: 'The most that a client may store beside a committed offset.',
+  }),
+  'offsets.retention.check.interval.ms': whole('long', 600_000, 1, {
+    says: 'How often committed offsets are looked at that may have expired.',
+  }),
+  'offsets.retention.minutes': whole('int', 10_080, 1, {
+    says: 'How long a group without members keeps its committed offsets.',
   }),
   port: whole(
     'int',

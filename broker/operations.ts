@@ -31,6 +31,7 @@ const ofTopic = mask(
   describeConfigs,
   alterConfigs,
 )
+const ofGroup = mask(read, operation.delete, describe, describeConfigs, alterConfigs)
 const { clusterAction, idempotentWrite } = operation
 const ofCluster = mask(
   create,
@@ -44,6 +45,10 @@ const ofCluster = mask(
 
 export function topicOperations(isAskedFor: boolean): number {
   return isAskedFor ? ofTopic : NOT_ASKED_FOR
+}
+
+export function groupOperations(isAskedFor: boolean): number {
+  return isAskedFor ? ofGroup : NOT_ASKED_FOR
 }
 
 export function clusterOperations(isAskedFor: boolean): number {

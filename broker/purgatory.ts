@@ -1,14 +1,33 @@
 // Purgatory: fetches that wait for more bytes, by the logs they wait for. A writer turn that touched one of their logs
-// makes them look again. One timer per waiting fetch, none per partition. Network thread.
+// makes them look again; a client that leaves its group gets what there is. One timer per waiting fetch, none per
+// partition. Network thread.
 
 import type { Clock } from '../storage/clock.ts'
 import type { Log } from '../storage/store.ts'
+import type { RequestContext } from './net/handler.ts'
 
 type LookAgain = () => void
+type Leave = () => void
+
+interface Waiting {
+  /** What `isReady` looks at. */
+  readonly logs: readonly Log[]
+  readonly isReady: () => boolean
+  readonly waitMs: number
+  readonly gone: AbortSignal
+  /** Who waits: `clientOf`. */
+  readonly client: string
+}
+
+/** Several connections of one client, as far as a broker can tell. */
+export function clientOf({ clientId, peer }: RequestContext): string {
+  return `${peer.remoteAddress} ${clientId ?? ''}`
+}
 
 export class Purgatory {
   readonly #clock: Clock
   readonly #waitingByLog = new Map<Log, Set<LookAgain>>()
+  readonly #waitingByClient = new Map<string, Set<Leave>>()
   #waitingCount = 0
 
   constructor(clock: Clock) {
@@ -20,22 +39,17 @@ export class Purgatory {
   }
 
   /**
-   * Resolves when a turn made `isReady` true, after `waitMs`, or when the client is gone, whichever comes first.
-   *
-   * @param logs what `isReady` looks at
+   * Resolves when a turn made `isReady` true, after `waitMs`, or when the client is gone or released, whichever comes
+   * first.
    */
-  wait(
-    logs: readonly Log[],
-    isReady: () => boolean,
-    waitMs: number,
-    gone: AbortSignal,
-  ): Promise<void> {
+  wait({ logs, isReady, waitMs, gone, client }: Waiting): Promise<void> {
     if (gone.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const leave = () => {
         timer.cancel()
         gone.removeEventListener('abort', leave)
-        for (const log of logs) this.#remove(log, lookAgain)
+        for (const log of logs) remove(this.#waitingByLog, log, lookAgain)
+        remove(this.#waitingByClient, client, leave)
         this.#waitingCount--
         resolve()
       }
@@ -44,9 +58,15 @@ export class Purgatory {
       }
       const timer = this.#clock.after(waitMs, leave)
       gone.addEventListener('abort', leave)
-      for (const log of logs) this.#add(log, lookAgain)
+      for (const log of logs) add(this.#waitingByLog, log, lookAgain)
+      add(this.#waitingByClient, client, leave)
       this.#waitingCount++
     })
+  }
+
+  /** The client is about to go: its waits end now. */
+  release(client: string): void {
+    for (const leave of this.#waitingByClient.get(client) ?? []) leave()
   }
 
   /** After a writer turn. @param logs those that it changed */
@@ -57,17 +77,17 @@ export class Purgatory {
       if (waiting !== undefined) for (const lookAgain of waiting) lookAgain()
     }
   }
+}
 
-  #add(log: Log, lookAgain: LookAgain): void {
-    const waiting = this.#waitingByLog.get(log)
-    if (waiting === undefined) this.#waitingByLog.set(log, new Set([lookAgain]))
-    else waiting.add(lookAgain)
-  }
+function add<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = sets.get(key)
+  if (set === undefined) sets.set(key, new Set([value]))
+  else set.add(value)
+}
 
-  #remove(log: Log, lookAgain: LookAgain): void {
-    const waiting = this.#waitingByLog.get(log)
-    if (waiting === undefined) return
-    waiting.delete(lookAgain)
-    if (waiting.size === 0) this.#waitingByLog.delete(log)
-  }
+function remove<Key, Value>(sets: Map<Key, Set<Value>>, key: Key, value: Value): void {
+  const set = sets.get(key)
+  if (set === undefined) return
+  set.delete(value)
+  if (set.size === 0) sets.delete(key)
 }

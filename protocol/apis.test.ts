@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import { metadata } from './api/03_metadata.ts'
-import { apiByKey, apis, unservedApis } from './apis.ts'
+import { apiByKey, apis } from './apis.ts'
 import { decode, encode } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from './frame.ts'
@@ -33,9 +33,7 @@ interface Version {
   readonly title: string
 }
 
-const everyApi = [...apis, ...unservedApis]
-
-const everyVersion: Version[] = everyApi.flatMap((api) =>
+const everyVersion: Version[] = apis.flatMap((api) =>
   [api.request, api.response].flatMap((message) => versionsOf(message)),
 )
 
@@ -61,15 +59,13 @@ function isMalformed(error: unknown): boolean {
   return error instanceof KafkaError && error.code === 'INVALID_REQUEST'
 }
 
-t.test('the lists of tables are sorted by key, and each is found by its key', async (t) => {
-  for (const list of [apis, unservedApis]) {
-    const keys = list.map((api) => api.key)
-    t.same(
-      keys,
-      [...new Set(keys)].sort((a, b) => a - b),
-    )
-  }
-  for (const api of everyApi) t.equal(apiByKey(api.key), api)
+t.test('the tables are sorted by key, and each is found by its key', async (t) => {
+  const keys = apis.map((api) => api.key)
+  t.same(
+    keys,
+    [...new Set(keys)].sort((a, b) => a - b),
+  )
+  for (const api of apis) t.equal(apiByKey(api.key), api)
   t.equal(apiByKey(999), undefined)
 })
 
@@ -190,13 +186,13 @@ t.test('a million hostile frames neither crash nor stay in memory', async (t) =>
   Error.stackTraceLimit = 0
   t.teardown(() => (Error.stackTraceLimit = 10))
   const random = mulberry32(seed)
-  const requests = everyApi.flatMap((api) =>
+  const requests = apis.flatMap((api) =>
     versionsOf(api.request).flatMap((each) => {
       const values = fc.sample(valuesOf(each.message, each.version), { numRuns: 4, seed })
       return values.map((value) => frameOf(api.key, each.version, value))
     }),
   )
-  const responses = everyApi.flatMap((api) => versionsOf(api.response))
+  const responses = apis.flatMap((api) => versionsOf(api.response))
   const answers = responses.flatMap((each) => sample(each, 4).map((bytes) => ({ ...each, bytes })))
   const scratch = Buffer.alloc(64 * 1024)
 

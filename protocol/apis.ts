@@ -32,19 +32,6 @@ export const apis: readonly Api[] = [
   fetch,
   listOffsets,
   metadata,
-  apiVersions,
-  createTopics,
-  deleteTopics,
-  deleteRecords,
-  initProducerId,
-  offsetForLeaderEpoch,
-  describeConfigs,
-  createPartitions,
-  describeCluster,
-]
-
-/** Those that only have tables so far, consumer groups, sorted by key. */
-export const unservedApis: readonly Api[] = [
   offsetCommit,
   offsetFetch,
   findCoordinator,
@@ -54,11 +41,20 @@ export const unservedApis: readonly Api[] = [
   syncGroup,
   describeGroups,
   listGroups,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  deleteRecords,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeConfigs,
+  createPartitions,
   deleteGroups,
   offsetDelete,
+  describeCluster,
 ]
 
-const byKey = new Map([...apis, ...unservedApis].map((api) => [api.key, api]))
+const byKey = new Map(apis.map((api) => [api.key, api]))
 
 /** @returns undefined for a key that has no table */
 export function apiByKey(key: number): Api | undefined {

@@ -14,7 +14,7 @@ import type { FetchPartition, FetchScope, FetchSessions } from '../fetch/session
 import { epochRefusal } from '../leader-epoch.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
-import type { Purgatory } from '../purgatory.ts'
+import { clientOf, type Purgatory } from '../purgatory.ts'
 
 const READ_COMMITTED = 1
 const TOPIC_ID_VERSION_MIN = 13
@@ -84,7 +84,13 @@ class Fetch {
     const { maxWaitMs } = this.#request
     if (maxWaitMs > 0 && !this.#isReady()) {
       const { purgatory } = this.#deps
-      await purgatory.wait(this.#logs(), () => this.#isReady(), maxWaitMs, this.#context.peer.gone)
+      await purgatory.wait({
+        logs: this.#logs(),
+        isReady: () => this.#isReady(),
+        waitMs: maxWaitMs,
+        gone: this.#context.peer.gone,
+        client: clientOf(this.#context),
+      })
     }
     for (const asked of this.#scope.partitions) {
       const reading = this.#readPartition(asked)

@@ -1,6 +1,7 @@
 // DeleteTopics: by name, or from version 6 on by id too. The name is free when the answer goes out.
 // Versions: 1-6
-// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all.
+// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. Offsets that groups have committed
+// for the topic go with it.
 
 import {
   deleteTopics,
@@ -11,6 +12,7 @@ import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../net/handler.ts'
 
 /** Older versions do not know the code that says it. */
@@ -25,6 +27,7 @@ interface Asked {
 
 interface DeleteTopicsDeps {
   readonly store: Store
+  readonly coordinator: GroupCoordinator
   readonly config: BrokerConfig
 }
 
@@ -35,7 +38,7 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
       if (!deps.config['delete.topic.enable']) throw disabled(version)
       const asked = askedFor(request)
       const responses: TopicAnswer[] = []
-      for (const topic of asked) responses.push(await answerFor(deps.store, topic, asked))
+      for (const topic of asked) responses.push(await answerFor(deps, topic, asked))
       return { responses }
     },
     refuse: (request, code) => ({
@@ -53,13 +56,18 @@ function askedFor({ topics, topicNames }: DeleteTopicsRequest): readonly Asked[]
   return [...topics, ...topicNames.map((name) => ({ name, topicId: UUID_ZERO }))]
 }
 
-async function answerFor(store: Store, asked: Asked, all: readonly Asked[]): Promise<TopicAnswer> {
+async function answerFor(
+  { store, coordinator }: DeleteTopicsDeps,
+  asked: Asked,
+  all: readonly Asked[],
+): Promise<TopicAnswer> {
   try {
     const { name, id } = find(store, asked)
     if (all.filter((other) => other.name === name || other.topicId === id).length > 1) {
       throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     }
     await store.topics.delete(name)
+    await coordinator.onTopicDeleted(name)
     return { name, topicId: id, errorCode: 0 }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error

@@ -1,0 +1,75 @@
+// JoinGroup: waits until the members of the next generation are known.
+// Versions: 0-9
+// Behaviour: the leader hears of all members, the others of none. A new member is first given an id from version 4 on
+// (MEMBER_ID_REQUIRED), a static one never. A client that hangs up leaves its member behind: its session decides.
+
+import {
+  joinGroup,
+  type JoinGroupRequest,
+  type JoinGroupResponse,
+} from '../../protocol/api/11_join_group.ts'
+import { errorCode, errorName } from '../../protocol/errors.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import { refusedJoin, type JoinAnswer, type JoinRequest } from '../group/messages.ts'
+import type { Handler, RequestContext } from '../net/handler.ts'
+import { untilGone } from '../until-gone.ts'
+
+const REBALANCE_TIMEOUT_VERSION_MIN = 1
+const KNOWN_MEMBER_ID_VERSION_MIN = 4
+const NULL_PROTOCOL_VERSION_MIN = 7
+const SKIP_ASSIGNMENT_VERSION_MIN = 9
+
+export function joinGroupHandler({
+  coordinator,
+}: {
+  readonly coordinator: GroupCoordinator
+}): Handler<typeof joinGroup> {
+  return {
+    api: joinGroup,
+    async handle(request, context) {
+      const { version, peer } = context
+      const joined = coordinator.join(request.groupId, asJoinRequest(request, context))
+      const otherwise = refusedJoin('COORDINATOR_NOT_AVAILABLE', request.memberId)
+      return answer(await untilGone(joined, peer.gone, otherwise), version)
+    },
+    refuse: ({ memberId }, code, { version }) =>
+      answer(refusedJoin(errorName(code) ?? 'UNKNOWN_SERVER_ERROR', memberId), version),
+  }
+}
+
+/** Copies the metadata, which outlives the request. */
+function asJoinRequest(
+  request: JoinGroupRequest,
+  { version, clientId, peer }: RequestContext,
+): JoinRequest {
+  const { sessionTimeoutMs, rebalanceTimeoutMs, memberId, groupInstanceId, protocolType } = request
+  return {
+    memberId,
+    groupInstanceId,
+    clientId: clientId ?? '',
+    clientHost: `/${peer.remoteAddress}`,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs:
+      version < REBALANCE_TIMEOUT_VERSION_MIN ? sessionTimeoutMs : rebalanceTimeoutMs,
+    protocolType,
+    protocols: request.protocols.map(({ name, metadata }) => ({
+      name,
+      metadata: Buffer.from(metadata),
+    })),
+    requiresKnownMemberId: version >= KNOWN_MEMBER_ID_VERSION_MIN,
+    supportsSkippingAssignment: version >= SKIP_ASSIGNMENT_VERSION_MIN,
+  }
+}
+
+function answer(joined: JoinAnswer, version: number): JoinGroupResponse {
+  return {
+    errorCode: errorCode(joined.error),
+    generationId: joined.generationId,
+    protocolType: joined.protocolType,
+    protocolName: joined.protocolName ?? (version < NULL_PROTOCOL_VERSION_MIN ? '' : null),
+    leader: joined.leaderId,
+    skipAssignment: joined.skipAssignment,
+    memberId: joined.memberId,
+    members: joined.members,
+  }
+}

@@ -1,0 +1,22 @@
+// Heartbeat: a member says that it lives, and hears whether it must join again.
+// Versions: 0-4
+
+import { heartbeat } from '../../protocol/api/12_heartbeat.ts'
+import { errorCode } from '../../protocol/errors.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { Handler } from '../net/handler.ts'
+
+export function heartbeatHandler({
+  coordinator,
+}: {
+  readonly coordinator: GroupCoordinator
+}): Handler<typeof heartbeat> {
+  return {
+    api: heartbeat,
+    handle(request) {
+      const { groupId, generationId } = request
+      return { errorCode: errorCode(coordinator.heartbeat(groupId, request, generationId)) }
+    },
+    refuse: (_request, code) => ({ errorCode: code }),
+  }
+}

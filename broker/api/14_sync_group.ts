@@ -1,0 +1,42 @@
+// SyncGroup: the leader says what each member gets, the others wait for it.
+// Versions: 0-5
+// Behaviour: a generation is durable before anybody hears of its shares.
+
+import {
+  syncGroup,
+  type SyncGroupRequest,
+  type SyncGroupResponse,
+} from '../../protocol/api/14_sync_group.ts'
+import { errorCode, errorName } from '../../protocol/errors.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import { refusedSync, type SyncAnswer, type SyncRequest } from '../group/messages.ts'
+import type { Handler } from '../net/handler.ts'
+import { untilGone } from '../until-gone.ts'
+
+export function syncGroupHandler({
+  coordinator,
+}: {
+  readonly coordinator: GroupCoordinator
+}): Handler<typeof syncGroup> {
+  return {
+    api: syncGroup,
+    async handle(request, { peer }) {
+      const synced = coordinator.sync(request.groupId, asSyncRequest(request))
+      return answer(await untilGone(synced, peer.gone, refusedSync('COORDINATOR_NOT_AVAILABLE')))
+    },
+    refuse: (_request, code) => answer(refusedSync(errorName(code) ?? 'UNKNOWN_SERVER_ERROR')),
+  }
+}
+
+/** Copies the assignments, which outlive the request. */
+function asSyncRequest(request: SyncGroupRequest): SyncRequest {
+  const assignments = request.assignments.map(({ memberId, assignment }) => ({
+    memberId,
+    assignment: Buffer.from(assignment),
+  }))
+  return { ...request, assignments }
+}
+
+function answer({ error, ...synced }: SyncAnswer): SyncGroupResponse {
+  return { errorCode: errorCode(error), ...synced }
+}

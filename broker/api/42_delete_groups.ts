@@ -1,0 +1,28 @@
+// DeleteGroups: groups without members go, with their offsets.
+// Versions: 0-2
+// Behaviour: every group has its own outcome; durable when answered.
+
+import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
+import { errorCode } from '../../protocol/errors.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { Handler } from '../net/handler.ts'
+
+export function deleteGroupsHandler({
+  coordinator,
+}: {
+  readonly coordinator: GroupCoordinator
+}): Handler<typeof deleteGroups> {
+  return {
+    api: deleteGroups,
+    async handle({ groupsNames }) {
+      const results = groupsNames.map(async (groupId) => {
+        const error = await coordinator.delete(groupId)
+        return { groupId, errorCode: errorCode(error) }
+      })
+      return { results: await Promise.all(results) }
+    },
+    refuse: ({ groupsNames }, code) => ({
+      results: groupsNames.map((groupId) => ({ groupId, errorCode: code })),
+    }),
+  }
+}
