@@ -9,8 +9,8 @@ import type { Clock } from './clock.ts'
 import { errnoCode, type Fs } from './fs.ts'
 import { LOCK_FILE } from './layout.ts'
 
-/** The owner writes its pid a moment after it has the lock. */
-const PID_WAIT_MS = 500
+/** The owner writes its pid a moment after it has the lock; a busy machine makes that moment long. */
+const PID_WAIT_MS = 5_000
 /** A file that a start needs for microseconds and that is older than this was left by a crash. */
 const ABANDONED_MS = 10_000
 /** Descriptor of the lock file in the `flock` child. */
