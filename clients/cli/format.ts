@@ -1,6 +1,7 @@
 // Format: the `-f` string of `tail`, compiled once into pieces. Pure. The letters: docs/guide/cli.md, "Formats"
 
 import { CliError } from './exit.ts'
+import { isoTime } from './print.ts'
 import type { RawRecord } from './record-json.ts'
 
 /** One record as bytes, exactly as the format says: no newline is added. */
@@ -18,7 +19,7 @@ const fields: Record<string, Piece> = {
   K: (record) => `${record.key?.length ?? -1}`,
   S: (record) => `${record.value?.length ?? -1}`,
   T: (record) => `${record.timestamp}`,
-  d: (record) => new Date(record.timestamp).toISOString(),
+  d: (record) => isoTime(record.timestamp),
   h: (record) =>
     record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(','),
   n: () => '\n',
@@ -59,7 +60,7 @@ function asBytes(text: string | Buffer): Buffer {
 /** The record's time in UTC, with `yyyy MM dd HH mm ss SSS` replaced. */
 function datePiece(pattern: string): Piece {
   return (record) => {
-    const iso = new Date(record.timestamp).toISOString()
+    const iso = isoTime(record.timestamp)
     const parts: Record<string, string> = {
       yyyy: iso.slice(-24, -20),
       MM: iso.slice(-19, -17),

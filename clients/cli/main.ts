@@ -94,7 +94,7 @@ async function run(args: readonly string[]): Promise<never> {
 function normalise(args: readonly string[]): readonly string[] {
   const [first, ...others] = args
   if (first === 'help') return [...others, '--help']
-  const namesVerb = args.some((arg) => arg in verbs || arg === 'consume')
+  const namesVerb = args.some((arg) => Object.hasOwn(verbs, arg) || arg === 'consume')
   const asksAboutProgram = args.some((arg) => ['-h', '--help', '--version'].includes(arg))
   const isUnknownVerb = first !== undefined && !first.startsWith('-')
   return namesVerb || asksAboutProgram || isUnknownVerb ? args : ['start', ...args]

@@ -108,6 +108,7 @@ t.test('a format names fields as kcat does, and adds nothing', async (t) => {
   t.equal(show('%h'), 'source=web,source=')
   t.equal(show('%d'), '2026-01-31T10:00:00.007Z')
   t.equal(show('%d{yyyy-MM-dd HH:mm:ss.SSS}|%d{HHmmss}'), '2026-01-31 10:00:00.007|100000')
+  t.equal(show('%d', { timestamp: 1e18 }), '+275760-09-13T00:00:00.000Z', 'the last there is')
   t.equal(show('100%% \\\\ \\x'), '100% \\ \\x')
   t.equal(show('[%k][%v] %S %K', { key: null, value: null }), '[][] -1 -1')
   const bytes = Buffer.from([0, 255, 10])

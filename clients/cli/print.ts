@@ -42,7 +42,8 @@ const READER_CHECK_MS = 250
 export function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok)
-    throw error
+    new Notes({}).error(`cannot write to stdout: ${error.message}`)
+    process.exit(exitCodes.failed)
   })
   process.stderr.on('error', () => {})
 }
@@ -140,7 +141,7 @@ export class Notes {
   }
 
   error(text: string): void {
-    process.stderr.write(`${this.paint('red', 'millrace:')} ${text}\n`)
+    process.stderr.write(`${this.paint('red', 'millrace:')} ${harmless(text)}\n`)
   }
 }
 
@@ -176,6 +177,13 @@ export function size(bytes: number): string {
     unit++
   }
   return `${unit === 0 ? bytes : bytes.toFixed(1)} ${units[unit]}`
+}
+
+const DATE_MS_MAX = 8.64e15
+
+/** `2026-01-31T10:00:00.000Z`, whatever a producer has written: a time that JavaScript lacks is the nearest it has. */
+export function isoTime(timestamp: number): string {
+  return new Date(Math.max(-DATE_MS_MAX, Math.min(timestamp, DATE_MS_MAX))).toISOString()
 }
 
 /** Text that cannot move the cursor, change the colour or ring the bell. */

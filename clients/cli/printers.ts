@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { compileFormat } from './format.ts'
-import { harmless, type Paint } from './print.ts'
+import { harmless, isoTime, type Paint } from './print.ts'
 import { recordToJson, type RawRecord, type ValueCodec } from './record-json.ts'
 import { guess } from './serdes.ts'
 
@@ -61,7 +61,7 @@ function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Pr
   }
   return (record) => {
     const place = `${showTopic ? `${record.topic} ` : ''}${record.partition}:${record.offset}`
-    const time = new Date(record.timestamp).toISOString().slice(11, 23)
+    const time = isoTime(record.timestamp).slice(-13, -1)
     const key = record.key === null ? '' : harmless(textOrHex(record.key)).replaceAll('\n', '\\n')
     const head = [
       paint('dim', column(0, place)),

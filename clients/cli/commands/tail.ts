@@ -198,14 +198,15 @@ async function print(
   printer: Printer,
   signal: AbortSignal,
 ): Promise<void> {
-  const spanOf = new Map(spans.map((span) => [`${span.topic}-${span.partition}`, span]))
+  const spanByPlace = new Map(spans.map((span) => [`${span.topic}-${span.partition}`, span]))
+  const spanOf = (of: TopicPartition): Span | undefined =>
+    spanByPlace.get(`${of.topic}-${of.partition}`)
+  const hasEnd = spans.every(({ until }) => until !== undefined)
   await using consumer = client.consumer({
     topics: [...new Set(spans.map(({ topic }) => topic))],
     partitions: partition,
-    from: (of) => spanOf.get(`${of.topic}-${of.partition}`)!.from,
-    until: spans.every(({ until }) => until !== undefined)
-      ? (of) => spanOf.get(`${of.topic}-${of.partition}`)!.until!
-      : undefined,
+    from: (of) => spanOf(of)?.from ?? 'earliest',
+    until: hasEnd ? (of) => spanOf(of)?.until ?? 0 : undefined,
     signal,
   })
   let printed = 0
