@@ -46,7 +46,7 @@ t.test('exit codes say what went wrong, and one line tells it', async (t) => {
     ['M topic ls -b 127.0.0.1:port', 2, /^millrace: .*127\.0\.0\.1:port.*\n$/],
     ['M topic create mixed', 1, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
     ['M topic create two mixed', 6, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
-    ['M topic rm files', 2, /--yes/],
+    ['M topic rm mixed', 2, /--yes/],
     ['echo nonsense | M produce -q t --json', 1, /^millrace: line 1: not a record in JSON/],
   ]
   const all = await Promise.all(cases.map(([script]) => terminal.bash(script)))
