@@ -17,7 +17,7 @@ const rooms: Record<string, string[]> = {
 /** Module: the only files that may import it. */
 const doors: [module: RegExp, only: RegExp][] = [
   [/^node:(net|tls)$/, /\/net\//],
-  [/^node:worker_threads$/, /^storage\/store\.ts$|\/thread\.ts$/],
+  [/^node:worker_threads$/, /\/thread\.ts$|^storage\/writer\/inbox\.ts$/],
   [/^lmdb$/, /^storage\/tables\//],
   [/^fastify$/, /^broker\/http\//],
   [/^prom-client$/, /^broker\/metrics\//],

@@ -1,3 +1,5 @@
+// The real disk behind storage/fs.ts: what it promises, on files of a temporary directory.
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -46,7 +46,7 @@ t.test('topics: create, list, describe, grow, delete', async (t) => {
   t.same(
     topics[0]!.partitions
       .map(({ partitionId, leader, replicas, isr }) => [partitionId, leader, replicas, isr])
-      .sort(),
+      .sort(([a = 0], [b = 0]) => Number(a) - Number(b)),
     [0, 1, 2].map((partition) => [partition, 1, [1], [1]]),
   )
   await admin.deleteTopics({ topics: [topic] })
