@@ -1,5 +1,5 @@
 // What the network thread asks of the writer and what it hears back, as plain data that can cross a thread.
-// One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0001-one-hop-out-one-back.md
+// One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0003-one-hop-out-one-back.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
 

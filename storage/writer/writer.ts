@@ -1,6 +1,6 @@
 // LogWriter: the one that writes every log and index file, and renames and deletes them. It is given what waits, turn by
 // turn, and says once per turn what became of it.
-// Writer thread, or in-process in tests. See docs/decisions/0001-one-hop-out-one-back.md
+// Writer thread, or in-process in tests. See docs/decisions/0003-one-hop-out-one-back.md
 
 import { join } from 'node:path'
 import { KafkaError } from '../../protocol/errors.ts'
