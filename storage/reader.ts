@@ -236,7 +236,7 @@ export class LogReader {
 
   /** The batch that starts at `position`; undefined when none does. */
   *batchAt(extent: Extent, position: number, isCold: boolean): Reading<BatchWalk | undefined> {
-    const walk = new BatchWalk(this.pool, extent, position, LOCATE_BYTES, isCold)
+    const walk = new BatchWalk(this.pool, extent, position, BATCH_OVERHEAD_BYTES, isCold)
     try {
       return (yield* walk.next()) ? walk : undefined
     } catch (error) {
@@ -262,23 +262,25 @@ export class LogReader {
     isBefore: (entry: Buffer) => boolean,
   ): Reading<Buffer | undefined> {
     const { path, entryBytes, isCold } = index
-    const block = Buffer.alloc(entryBytes * ENTRIES_A_READ)
+    const block = Buffer.allocUnsafe(entryBytes * ENTRIES_A_READ)
+    const entryAt = (i: number) => block.subarray(i * entryBytes, (i + 1) * entryBytes)
     let low = 0
     let high = Math.floor(this.#files.sizeBytes(path) / entryBytes)
     while (high - low > ENTRIES_A_READ) {
       const middle = (low + high) >>> 1
-      const into = block.subarray(0, entryBytes)
-      yield* readFully({ path, into, position: middle * entryBytes, isCold })
-      if (isBefore(into)) low = middle
+      yield* readFully({ path, into: entryAt(0), position: middle * entryBytes, isCold })
+      if (isBefore(entryAt(0))) low = middle
       else high = middle
     }
     const into = block.subarray(0, (high - low) * entryBytes)
     yield* readFully({ path, into, position: low * entryBytes, isCold })
-    for (let at = into.length - entryBytes; at >= 0; at -= entryBytes) {
-      const entry = into.subarray(at, at + entryBytes)
-      if (isBefore(entry)) return entry
+    let beforeCount = 0
+    for (let afterFrom = high - low; beforeCount < afterFrom;) {
+      const middle = (beforeCount + afterFrom) >>> 1
+      if (isBefore(entryAt(middle))) beforeCount = middle + 1
+      else afterFrom = middle
     }
-    return undefined
+    return beforeCount === 0 ? undefined : entryAt(beforeCount - 1)
   }
 }
 
