@@ -12,6 +12,7 @@ import type { Clock } from './clock.ts'
 import { addressText, type Address } from './net/address.ts'
 import type { Connection, ConnectionOptions } from './net/connection.ts'
 import { Lane } from './net/lane.ts'
+import { reasonOf } from './reason.ts'
 
 export interface ClusterOptions extends ConnectionOptions {
   readonly bootstrap: readonly Address[]
@@ -316,7 +317,7 @@ type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
 
 /** @param reasons one per address that was tried */
 function unreachable(reasons: readonly KafkaError[]): KafkaError {
-  const texts = reasons.map((reason) => reason.message.replace(/^[A-Z_]+: /, ''))
+  const texts = reasons.map(reasonOf)
   return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, {
     cause: reasons[0],
   })

@@ -1,6 +1,7 @@
 // PartialError: a call about several items of which some failed. Any thread.
 
 import { KafkaError } from '../protocol/errors.ts'
+import { reasonOf } from './reason.ts'
 
 /**
  * Some items of a call failed, others may have succeeded.
@@ -13,7 +14,7 @@ export class PartialError<Result> extends KafkaError {
   constructor(results: readonly (Result | KafkaError)[]) {
     const failures = results.filter((result) => result instanceof KafkaError)
     const first = failures[0]!
-    const what = first.message.slice(first.code.length + 2)
+    const what = reasonOf(first)
     const message =
       results.length === 1
         ? what

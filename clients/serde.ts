@@ -65,7 +65,7 @@ let loadedPackr: Packr | undefined
 function packr(): Packr {
   if (loadedPackr === undefined) {
     const { Packr } = require('msgpackr') as typeof import('msgpackr')
-    loadedPackr = new Packr({ useRecords: false })
+    loadedPackr = new Packr({ useRecords: false, variableMapSize: true })
   }
   return loadedPackr
 }

@@ -40,7 +40,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'has no route: check the network',
   ENETUNREACH: 'has no route: check the network',
   ETIMEDOUT: 'did not answer: check host, port and firewall',
-  ECONNRESET: 'closed the connection: is it a Kafka listener, without TLS and SASL?',
+  ECONNRESET: 'closed the connection',
   EPIPE: 'closed the connection',
 }
 

@@ -9,6 +9,7 @@ import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../../proto
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock, Timer } from '../clock.ts'
+import { reasonOf } from '../reason.ts'
 import { addressText, explain, type Address } from './address.ts'
 
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
@@ -65,7 +66,7 @@ export class Connection {
       await connection.#negotiate()
     } catch (error) {
       connection.close()
-      throw error
+      throw strange(error)
     }
     return connection
   }
@@ -216,6 +217,13 @@ export class Connection {
 }
 
 const SOFTWARE_VERSION = '0.1.0'
+
+/** Whoever hangs up on ApiVersions is perhaps no Kafka listener. */
+function strange(error: unknown): unknown {
+  if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
+  const what = `${reasonOf(error)}: is it a Kafka listener, without TLS and SASL?`
+  return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
+}
 
 function readAnswer({ api, version, correlationId }: Waiting, reader: Reader): unknown {
   const answered = readResponseHeader(reader, api, version)

@@ -1,13 +1,16 @@
-// What the types promise: this file compiles, and every line marked as an error does not.
+// Topics and serdes. What the types promise: this file compiles, and every line marked as an error does not.
 
 import t from 'tap'
 import {
-  Client,
+  bytes,
   json,
+  msgpack,
   orNull,
   string,
   topic,
+  type Client,
   type ConsumerRecord,
+  type Serde,
   type StandardSchema,
 } from './index.ts'
 
@@ -73,8 +76,59 @@ export async function compiles(client: Client): Promise<void> {
     same<typeof value.at, Date>(true)
 }
 
-t.test('a topic declared without serdes reads bytes', async (t) => {
+t.test('a topic without serdes reads bytes and takes text', async (t) => {
   const plain = topic('plain')
-  t.same(plain.value.deserialize(Buffer.from('x')), Buffer.from('x'))
-  t.same(plain.value.serialize('x'), Buffer.from('x'))
+  t.same(plain.value.serialize('é'), Buffer.from('é'))
+  t.same(plain.value.serialize(Buffer.from('x')), Buffer.from('x'))
+  t.same(plain.key.deserialize(Buffer.from('x')), Buffer.from('x'))
+  t.ok(plain.key.nullable && plain.value.nullable)
 })
+
+t.test('what a serde writes it reads', async (t) => {
+  const values = [null, true, 1.5, 'é', [1, { a: [] }], { nested: { deep: null } }]
+  for (const value of values) {
+    for (const serde of [json(), msgpack()]) t.same(serde.deserialize(written(serde, value)), value)
+  }
+  t.equal(string.deserialize(written(string, 'naïve ☃')), 'naïve ☃')
+  t.same(bytes.deserialize(written(bytes, Uint8Array.of(0, 255))), Buffer.from([0, 255]))
+  t.equal(orNull(json()).nullable, true)
+  t.same(orNull(json()).deserialize(written(orNull(json()), 7)), 7)
+})
+
+t.test('MessagePack is plain: other readers understand it', async (t) => {
+  t.same(written(msgpack(), { a: 1 }), Buffer.from([0x81, 0xa1, 0x61, 0x01]))
+})
+
+t.test('what has no JSON form is refused', async (t) => {
+  t.throws(() => json().serialize(undefined), { message: /undefined has no JSON form/ })
+  t.throws(() => json().serialize(() => {}), { message: /function has no JSON form/ })
+})
+
+t.test('a schema validates what is written and transforms what is read', async (t) => {
+  const at: StandardSchema<{ at: string }, { at: Date }> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate(value) {
+        const text = (value as { at?: unknown } | null)?.at
+        if (typeof text === 'string') return { value: { at: new Date(text) } }
+        return {
+          issues: [{ message: 'not text', path: ['at', { key: 0 }] }, { message: 'and bad' }],
+        }
+      },
+    },
+  }
+  for (const { value: serde } of [topic('t', { value: at }), topic('t', { value: msgpack(at) })]) {
+    t.same(serde.deserialize(written(serde, { at: '2024-01-01' })), { at: new Date('2024-01-01') })
+    t.throws(() => serde.serialize({ at: 1 } as never), { message: 'at.0: not text; and bad' })
+  }
+  t.throws(() => json(at).deserialize(Buffer.from('{}')), { message: /not text/ })
+  const slow = {
+    '~standard': { ...at['~standard'], validate: async () => ({ value: { at: new Date() } }) },
+  }
+  t.throws(() => json(slow).serialize({ at: '' }), { message: /asynchronous/ })
+})
+
+function written(serde: Serde<any>, value: unknown): Buffer {
+  return Buffer.from(serde.serialize(value)!)
+}
