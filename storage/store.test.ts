@@ -1,5 +1,6 @@
 // The store as the broker uses it: topics, appends, trims, starts and stops, and what it says when something is wrong.
 
+import { spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -95,6 +96,34 @@ t.test('several stores live in one process, each with its own directory', async 
     await store[Symbol.asyncDispose]()
   }
 })
+
+t.test(
+  'a closed store leaves no file, thread or timer behind: a process that only had one ends',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const module = JSON.stringify(new URL('open-store.js', import.meta.url).href)
+    const script = `
+    const { readdirSync } = await import('node:fs')
+    const { openStore } = await import(${module})
+    const openFiles = () => process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0
+    const counts = []
+    for (const writer of ['thread', 'inline', 'thread']) {
+      const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer, viewFromBytes: 0 })
+      if (!store.topics.get('t')) await store.topics.create({ name: 't', partitionCount: 3 })
+      await store.log('t', 1).offsetForTimestamp(0)
+      await store[Symbol.asyncDispose]()
+      counts.push(openFiles())
+    }
+    console.log(JSON.stringify(counts))`
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    t.equal(status, 0, 'it ends by itself')
+    const [first, ...others] = JSON.parse(stdout) as number[]
+    t.strictSame(others, [first, first], 'open files after each close')
+  },
+)
 
 t.test('a refused start leaves nothing open, and the directory to its owner', async (t) => {
   const dataDir = tempDirectory(t)
