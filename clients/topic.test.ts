@@ -17,6 +17,12 @@ import {
 type Order = { id: string; cents: number }
 const orders = topic('orders', { key: string, value: json<Order>() })
 const totals = topic('totals', { key: string, value: orNull(json<{ cents: number }>()) })
+const own = topic('own', {
+  value: {
+    serialize: (value: Date) => Buffer.from(value.toISOString()),
+    deserialize: (stored) => new Date(stored.toString()),
+  },
+})
 declare const dated: StandardSchema<{ at: string }, { at: Date }>
 
 type Equal<A, B> =
@@ -70,6 +76,10 @@ export async function compiles(client: Client): Promise<void> {
   for await (const batch of both.batches({ maxRecords: 500, maxWaitMs: 50 }))
     same<(typeof batch.records)[number]['offset'], number>(true)
 
+  await producer.send(own, { key: 'text', value: new Date() })
+  for await (const record of client.consumer({ topics: [own] })) {
+    same<typeof record, ConsumerRecord<'own', Buffer | null, Date>>(true)
+  }
   const transformed = topic('dated', { value: dated })
   await producer.send(transformed, { value: { at: '2024-01-01' } })
   for await (const { value } of client.consumer({ topics: [transformed] }))

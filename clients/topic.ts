@@ -19,20 +19,7 @@ export interface Topic<
 export type TopicLike = string | Topic
 
 /** What a field of `topic()` may be: a serde, or a Standard Schema for JSON. */
-type SerdeLike = Serde<any, any> | StandardSchema<any, any>
-
-type OutputOf<S> =
-  S extends Serde<infer Output, any>
-    ? Output
-    : S extends StandardSchema<any, infer Output>
-      ? Output
-      : Raw
-type InputOf<S> =
-  S extends Serde<any, infer Input>
-    ? Input
-    : S extends StandardSchema<infer Input, any>
-      ? Input
-      : RawInput
+type SerdeLike<Output, Input> = Serde<Output, Input> | StandardSchema<Input, Output>
 
 /** A key or value of a topic without serdes: what is read is bytes, what is written may be text. */
 type Raw = Buffer | null
@@ -51,16 +38,21 @@ const raw: Serde<Raw, RawInput> = {
  */
 export function topic<
   const Name extends string,
-  Key extends SerdeLike | undefined = undefined,
-  Value extends SerdeLike | undefined = undefined,
+  K = Raw,
+  V = Raw,
+  KeyInput = RawInput,
+  ValueInput = RawInput,
 >(
   name: Name,
-  serdes: { readonly key?: Key; readonly value?: Value } = {},
-): Topic<Name, OutputOf<Key>, OutputOf<Value>, InputOf<Key>, InputOf<Value>> {
+  serdes: {
+    readonly key?: SerdeLike<K, KeyInput>
+    readonly value?: SerdeLike<V, ValueInput>
+  } = {},
+): Topic<Name, K, V, KeyInput, ValueInput> {
   return { name, key: serdeOf(serdes.key), value: serdeOf(serdes.value) }
 }
 
-function serdeOf(like: SerdeLike | undefined): Serde<any, any> {
+function serdeOf(like: SerdeLike<any, any> | undefined): Serde<any, any> {
   if (like === undefined) return raw
   return '~standard' in like ? json(like) : like
 }
