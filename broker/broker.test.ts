@@ -10,6 +10,7 @@ import t from 'tap'
 import { metadata } from '../protocol/api/03_metadata.ts'
 import { fetch as fetchApi } from '../protocol/api/01_fetch.ts'
 import { produce } from '../protocol/api/00_produce.ts'
+import { errorCode } from '../protocol/errors.ts'
 import { Broker } from './broker.ts'
 import { environmentSource, fileSource, readSettings } from './config.ts'
 import { Histogram } from './metrics/histogram.ts'
@@ -99,13 +100,14 @@ t.test('a closed broker leaves nothing that keeps the process alive', async (t) 
 })
 
 /** `runBroker` in a process of its own, once it listens. */
-async function startProcess(flags: StartFlags) {
+async function startProcess(flags: StartFlags, nodeFlags: readonly string[] = []) {
   const main = new URL('main.js', import.meta.url).href
   const program = `
     const { runBroker } = await import(${JSON.stringify(main)})
     process.exitCode = await runBroker(${JSON.stringify(flags)})
   `
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: scratch })
+  const args = [...nodeFlags, '--input-type=module', '-e', program]
+  const child = spawn(process.execPath, args, { cwd: scratch })
   const closed = once(child, 'close')
   let stderr = ''
   child.stderr.on('data', (chunk) => (stderr += chunk))
@@ -152,6 +154,53 @@ t.test('SIGTERM: what was asked is answered, everything is on disk, exit code 0'
   })
 })
 
+/** From the moment that `path` exists, no sync succeeds. */
+function failingSyncs(path: string): string {
+  const preload = join(scratch, 'failing-syncs.mjs')
+  const source = `
+    import fs from 'node:fs'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { fdatasyncSync } = fs
+    fs.fdatasyncSync = (fd) => {
+      if (fs.existsSync(${JSON.stringify(path)})) throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+      fdatasyncSync(fd)
+    }
+    syncBuiltinESMExports()
+  `
+  writeFileSync(preload, source)
+  return preload
+}
+
+t.test(
+  'a failed sync: nothing is acknowledged after it, a clear last line, exit code 1',
+  async (t) => {
+    const broken = join(scratch, 'broken')
+    const flags = { data: join(scratch, 'failing'), port: '0', http: 'off' }
+    const run = await startProcess(flags, ['--import', failingSyncs(broken)])
+    const client = await RawClient.connect(run.banner.split(/\s/)[3]!)
+    await client.send(metadata, { topics: [{ name: 'doomed' }] })
+    t.match(await produceTo(client, 'doomed', 0, batchOf(['kept'])), {
+      errorCode: 0,
+      baseOffset: 0,
+    })
+    writeFileSync(broken, '')
+    const answer = await produceTo(client, 'doomed', 0, batchOf(['lost'])).catch(() => undefined)
+    t.ok(answer === undefined || answer.errorCode === errorCode('KAFKA_STORAGE_ERROR'))
+    t.same(await run.closed, [1, null])
+    const last = JSON.parse(run.stderr().trim().split('\n').at(-1)!) as object
+    t.match(last, {
+      level: 'error',
+      message: /stopping at once/,
+      error: /EIO: i\/o error, fdatasync/,
+    })
+    await using again = await Broker.start({ dataDir: flags.data })
+    await connected(again, async (reader) => {
+      const [first] = valuesOf((await fetchFrom(reader, 'doomed', 0, 0)).records)
+      t.equal(first, 'kept')
+    })
+  },
+)
+
 t.test('a start that cannot be says why, on one line, with its own exit code', async (t) => {
   const cases: [flags: StartFlags, code: number, says: RegExp][] = [
     [
@@ -189,7 +238,7 @@ t.test('flags win over the environment, that over the file, that over the defaul
   const { broker, topicDefaults, given } = readSettings([
     { origin: 'flag', properties: { 'num.partitions': '5' } },
     environmentSource(environment),
-    fileSource(path),
+    await fileSource(path),
   ])
   t.equal(broker['num.partitions'], 5)
   t.equal(broker['fetch.max.bytes'], 2048)
@@ -199,7 +248,7 @@ t.test('flags win over the environment, that over the file, that over the defaul
   t.equal(given.get('num.partitions')?.origin, 'flag')
   t.equal(given.get('log.retention.ms')?.origin, 'environment')
   t.equal(given.get('fetch.max.bytes')?.origin, path)
-  t.same(fileSource(join(scratch, 'none.yaml'), true).properties, {})
+  t.same((await fileSource(join(scratch, 'none.yaml'), true)).properties, {})
 })
 
 t.test('a file that is no configuration is refused, naming it', async (t) => {
@@ -211,7 +260,7 @@ t.test('a file that is no configuration is refused, naming it', async (t) => {
     ['num.partitions: {a: 1}\n', /num\.partitions \(.*bad\.yaml\): want one value/],
   ] as const) {
     writeFileSync(path, text)
-    t.throws(() => fileSource(path), says)
+    await t.rejects(fileSource(path), says)
   }
 })
 

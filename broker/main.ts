@@ -49,7 +49,7 @@ const processTerminal: Terminal = {
 export async function runBroker(flags: StartFlags, terminal = processTerminal): Promise<number> {
   let settings: Settings
   try {
-    settings = readSettings(sources(flags))
+    settings = readSettings(await sources(flags))
   } catch (error) {
     terminal.err(`${(error as Error).message}\n`)
     return 2
@@ -83,12 +83,12 @@ export async function runBroker(flags: StartFlags, terminal = processTerminal): 
 }
 
 /** Flags, then the environment, then the file. */
-function sources(flags: StartFlags): ConfigSource[] {
+async function sources(flags: StartFlags): Promise<ConfigSource[]> {
   const isDefaultFile = flags.config === undefined
   return [
     flagSource(flags),
     environmentSource(process.env),
-    fileSource(flags.config ?? DEFAULT_FILE, isDefaultFile),
+    await fileSource(flags.config ?? DEFAULT_FILE, isDefaultFile),
   ]
 }
 
