@@ -9,10 +9,11 @@ import { batch } from './batch.ts'
 import { codec } from './codec.ts'
 import { endToEnd } from './end-to-end.ts'
 import { fetching } from './fetch.ts'
+import { inbox } from './inbox.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { startup } from './startup.ts'
 
-const benches: readonly Bench[] = [codec, batch, startup, append, fetching, endToEnd]
+const benches: readonly Bench[] = [codec, batch, inbox, startup, append, fetching, endToEnd]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

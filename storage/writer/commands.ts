@@ -118,9 +118,6 @@ export interface Outcome {
   /** Append: offset of the batch's first record, and the append time in ms with LogAppendTime, else -1. */
   readonly baseOffset?: number
   readonly logAppendTimeMs?: number
-  /** Append: where the batch's first byte lies: base offset of its segment, byte position in it. */
-  readonly segmentBaseOffset?: number
-  readonly position?: number
   readonly opened?: readonly Opened[]
 }
 

@@ -29,7 +29,6 @@ import type {
   EpochStart,
   LogConfig,
   LogState,
-  Outcome,
   Quarantined,
   SegmentInfo,
   Slot,
@@ -291,14 +290,8 @@ export class PartitionLog {
 
   #noteWritten(each: Staged, report: TurnReport): void {
     this.#active.note(each, each.position, this.config.indexIntervalBytes)
-    const outcome: Outcome = {
-      id: each.append.id,
-      baseOffset: each.baseOffset,
-      logAppendTimeMs: each.logAppendTimeMs,
-      segmentBaseOffset: this.#active.baseOffset,
-      position: each.position,
-    }
-    report.appended(outcome, each.append.durable)
+    const { append, baseOffset, logAppendTimeMs } = each
+    report.appended({ id: append.id, baseOffset, logAppendTimeMs }, append.durable)
   }
 
   /** Makes everything written durable. @throws {DiskFailure} */

@@ -7,6 +7,7 @@ import { realFs } from '../fs.ts'
 import type { Command, TurnResult } from './commands.ts'
 import { createInboxMemory, type Inbox, InboxReceiver, InboxSender } from './inbox.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
+import { packResult, type ResultMessage, unpackResult } from './result-message.ts'
 import { LogWriter } from './writer.ts'
 
 interface ThreadOptions {
@@ -50,7 +51,7 @@ class ThreadPort implements WriterPort {
     this.#sender = sender
     this.#bytesMax = bytesMax
     this.#events = events
-    worker.on('message', (result: TurnResult) => this.#hear(result))
+    worker.on('message', (message: ResultMessage) => this.#hear(unpackResult(message)))
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', (code) => {
       this.#hasExited = true
@@ -134,7 +135,7 @@ function serve(): void {
   const { dataDir, inbox } = workerData as ThreadOptions
   const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
   const receiver = new InboxReceiver(inbox)
-  const answer = (result: TurnResult) => parentPort!.postMessage(result)
+  const answer = (result: TurnResult) => parentPort!.postMessage(packResult(result))
   for (let isClosed = false; !isClosed;) {
     const commands = receiver.drain()
     const result = writer.turn(commands, answer)

@@ -103,9 +103,9 @@ t.test('on a real disk: what was appended is there after a restart, at its offse
   })
   const result = writer.turn(appends)
   t.match(result.outcomes, [
-    { id: 0, baseOffset: 0, segmentBaseOffset: 0, position: 0 },
-    { id: 1, baseOffset: 3, segmentBaseOffset: 3, position: 0 },
-    { id: 2, baseOffset: 5, segmentBaseOffset: 3 },
+    { id: 0, baseOffset: 0 },
+    { id: 1, baseOffset: 3 },
+    { id: 2, baseOffset: 5 },
   ])
   t.match(result.states, [{ slot: 7, logEndOffset: 6, highWatermark: 6 }])
   t.match(result.rolled, [{ slot: 7, closed: { baseOffset: 0 }, activeBaseOffset: 3 }])

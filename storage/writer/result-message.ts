@@ -1,0 +1,70 @@
+// How a turn's result crosses to the network thread. What nearly every turn says, batches appended and watermarks moved,
+// goes as one array of numbers: cloning it costs a tenth of cloning objects. Anything else goes as it is. Either thread.
+
+import type { LogState, Outcome, TurnResult } from './commands.ts'
+
+export type ResultMessage = Float64Array | TurnResult
+
+/** Numbers of each: the totals, one append's outcome, one log's state. */
+const TOTALS = 6
+const OUTCOME = 3
+const STATE = 5
+
+export function packResult(result: TurnResult): ResultMessage {
+  const { outcomes, states, rolled, dropped, fatal } = result
+  if (rolled.length > 0 || dropped.length > 0 || fatal !== undefined) return result
+  if (!outcomes.every(isPlainAppend)) return result
+  const numbers = new Float64Array(TOTALS + OUTCOME * outcomes.length + STATE * states.length)
+  numbers[0] = outcomes.length
+  numbers[1] = states.length
+  numbers[2] = result.batchCount
+  numbers[3] = result.batchBytes
+  numbers[4] = result.writeSeconds
+  numbers[5] = result.syncSeconds
+  let at = TOTALS
+  for (const { id, baseOffset, logAppendTimeMs } of outcomes) {
+    numbers[at++] = id
+    numbers[at++] = baseOffset!
+    numbers[at++] = logAppendTimeMs!
+  }
+  for (const state of states) {
+    numbers[at++] = state.slot
+    numbers[at++] = state.logStartOffset
+    numbers[at++] = state.logEndOffset
+    numbers[at++] = state.highWatermark
+    numbers[at++] = state.activeBytesVisible
+  }
+  return numbers
+}
+
+export function unpackResult(message: ResultMessage): TurnResult {
+  if (!(message instanceof Float64Array)) return message
+  let at = TOTALS
+  const next = () => message[at++]!
+  const outcomes = Array.from({ length: message[0]! }, (): Outcome => {
+    return { id: next(), baseOffset: next(), logAppendTimeMs: next() }
+  })
+  const states = Array.from({ length: message[1]! }, (): LogState => {
+    return {
+      slot: next(),
+      logStartOffset: next(),
+      logEndOffset: next(),
+      highWatermark: next(),
+      activeBytesVisible: next(),
+    }
+  })
+  return {
+    outcomes,
+    states,
+    rolled: [],
+    dropped: [],
+    batchCount: message[2]!,
+    batchBytes: message[3]!,
+    writeSeconds: message[4]!,
+    syncSeconds: message[5]!,
+  }
+}
+
+function isPlainAppend({ error, baseOffset, logAppendTimeMs }: Outcome): boolean {
+  return error === undefined && baseOffset !== undefined && logAppendTimeMs !== undefined
+}
