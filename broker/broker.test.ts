@@ -15,7 +15,9 @@ import { Broker } from './broker.ts'
 import { environmentSource, fileSource, readSettings } from './config.ts'
 import { Histogram } from './metrics/histogram.ts'
 import { metrics } from './metrics/table.ts'
+import { BrokerHealth } from './health.ts'
 import { runBroker, type StartFlags } from './main.ts'
+import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from './testing/world.ts'
 
@@ -332,6 +334,26 @@ t.test('metrics count what happened, and health says whether clients may come', 
   }
   t.same(await health('/healthz'), [200, { status: 'ok' }])
   t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
+})
+
+t.test('health tells every reason not to come', async (t) => {
+  let freeBytes = 1e9
+  const health = new BrokerHealth({ diskFreeBytes: () => Promise.resolve(freeBytes) })
+  t.same(await health.reasonsNotReady(), [])
+  health.stop()
+  health.fail(new Error('EIO'))
+  freeBytes = 1000
+  t.same(await health.reasonsNotReady(), [
+    'the broker is stopping',
+    'the disk failed: EIO',
+    'the disk is full: 1000 bytes are free',
+  ])
+})
+
+t.test('connections leave room for files', async (t) => {
+  t.same(shareOfOpenFiles(1024), { connections: 512, readers: 256 })
+  t.same(shareOfOpenFiles(Infinity), { connections: Infinity, readers: Infinity })
+  t.ok(openFilesMax() >= 64)
 })
 
 t.test('offsets and sizes are told by partition', async (t) => {

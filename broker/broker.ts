@@ -51,10 +51,13 @@ import { Dispatch } from './net/dispatch.ts'
 import type { Handler } from './net/handler.ts'
 import { isLoopback, Listener } from './net/listener.ts'
 import { Pressure } from './net/pressure.ts'
+import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
 
 const NO_HTTP = -1
+/** Segment and index files kept open for reading. */
+const READER_FILES_MAX = 512
 const MINUTE_MS = 60_000
 
 export interface BrokerOptions {
@@ -164,6 +167,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     clock,
     topicDefaults,
     inboxBytesMax: config['inbox.max.bytes'],
+    openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
     onWarning: (message) => log.warn(message),
   })
   closing.add(async () => store[Symbol.asyncDispose]())
@@ -254,7 +258,10 @@ async function listen(
     dispatch,
     pressure,
     limits: limitsOf(config),
-    connectionsMax: config['max.connections'],
+    connectionsMax: Math.min(
+      config['max.connections'],
+      shareOfOpenFiles(openFilesMax()).connections,
+    ),
     connectionsPerAddressMax: config['max.connections.per.ip'],
     clock,
     log,

@@ -90,7 +90,9 @@ export const brokerConfigs = {
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     says: 'How much the process log tells.',
   }),
-  'max.connections': whole('int', 20_000, 1, { says: 'Connections at the same time.' }),
+  'max.connections': whole('int', 20_000, 1, {
+    says: 'Connections at the same time; never more than half of the files that the process may have open.',
+  }),
   'max.connections.per.ip': whole('int', 2_147_483_647, 1, {
     says: 'Connections at the same time from one address.',
   }),

@@ -6,11 +6,11 @@ import type { Store } from '../storage/store.ts'
 const DISK_FREE_BYTES_MIN = 16 * 1024 * 1024
 
 export class BrokerHealth {
-  readonly #store: Store
+  readonly #store: Pick<Store, 'diskFreeBytes'>
   #failure: Error | undefined
   #isStopping = false
 
-  constructor(store: Store) {
+  constructor(store: Pick<Store, 'diskFreeBytes'>) {
     this.#store = store
   }
 

@@ -5,6 +5,8 @@ import { healthRoutes, type Health } from './routes/health.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 
 const BODY_BYTES_MAX = 64 * 1024
+/** For a request to arrive whole. */
+const REQUEST_MS_MAX = 10_000
 
 export interface HttpServer {
   /** http://127.0.0.1:9644 */
@@ -18,7 +20,11 @@ interface HttpDeps extends Health {
 
 /** @param port 0 for a free one */
 export async function openHttp(host: string, port: number, deps: HttpDeps): Promise<HttpServer> {
-  const server = fastify({ forceCloseConnections: true, bodyLimit: BODY_BYTES_MAX })
+  const server = fastify({
+    forceCloseConnections: true,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+  })
   healthRoutes(server, deps)
   metricsRoutes(server, deps.metricsText)
   const url = await server.listen({ host, port })
