@@ -1,6 +1,7 @@
 // FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few descriptors.
 // Network thread. A file that an asynchronous read still uses is closed when that read is done, never under it.
 
+import { KafkaError } from '../protocol/errors.ts'
 import { errnoCode, type Fs } from './fs.ts'
 
 interface OpenFile {
@@ -15,6 +16,7 @@ export class FileCache {
   readonly #openFilesMax: number
   /** By path, least recently used first. */
   readonly #files = new Map<string, OpenFile>()
+  #isClosed = false
 
   constructor(fs: Fs, openFilesMax: number) {
     this.#fs = fs
@@ -49,7 +51,14 @@ export class FileCache {
     }
   }
 
+  /** Nothing is opened any more. */
+  close(): void {
+    this.#isClosed = true
+    this.forget('')
+  }
+
   #use(path: string): OpenFile {
+    if (this.#isClosed) throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the store is closed')
     const known = this.#files.get(path)
     const file = known ?? { fd: this.#open(path), pins: 0, isForgotten: false }
     if (known) this.#files.delete(path)

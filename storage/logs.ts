@@ -79,11 +79,15 @@ export class Logs {
     for (const slot of slots) this.#bySlot[slot] = undefined
   }
 
-  /** The topic's configuration or partition count has changed. */
-  async update(topic: Topic): Promise<void> {
-    const logs = this.#byTopic.get(topic.name) ?? []
+  /** The topic has another configuration or number of partitions. */
+  update(topic: Topic): void {
+    for (const log of this.#byTopic.get(topic.name) ?? []) log.topic = topic
+  }
+
+  /** Appends follow the topic's configuration when this resolves. */
+  async configure(topic: Topic): Promise<void> {
     const config = this.#configOf(topic)
-    for (const log of logs) log.topic = topic
+    const logs = this.#byTopic.get(topic.name) ?? []
     await Promise.all(logs.map(({ slot }) => this.#deps.ask({ kind: 'configure', slot, config })))
   }
 

@@ -137,7 +137,7 @@ function connect(
   })
   closing.add(() => client.stop())
   const reader = new LogReader({ fs, openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, warn })
-  closing.add(() => reader.forget(''))
+  closing.add(() => reader.close())
   const logs = new Logs({ dataDir, reader, topicDefaults, ask: (request) => client.ask(request) })
   return { client, logs }
 }
@@ -173,8 +173,11 @@ class OpenedStore implements Store {
     return this.#parts.recovery
   }
 
+  /** Not before the record that names the partition is durable: a crash would leave what was appended without an owner. */
   log(topic: string, partition: number): Log | undefined {
-    return this.#parts.logs.get(topic, partition)
+    const { logs, topics } = this.#parts
+    const partitionCount = topics.get(topic)?.partitionCount ?? 0
+    return partition < partitionCount ? logs.get(topic, partition) : undefined
   }
 
   append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome> {

@@ -53,6 +53,11 @@ export class LogReader {
     this.#files.forget(prefix)
   }
 
+  /** Reads that are under way are refused at their next step. */
+  close(): void {
+    this.#files.close()
+  }
+
   /** As `Log.read`; `offset` is not before the log's start. */
   read(
     log: ReadableLog,

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { batchesOf } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
 import { openStore } from './open-store.ts'
@@ -233,9 +234,12 @@ t.test(
     t.ok(log.segmentCount > 2, 'the default of the broker counts')
     t.equal(await codeOf(store.topics.addPartitions('grows', 1)), 'INVALID_PARTITIONS')
     t.equal(await codeOf(store.topics.addPartitions('other', 2)), 'UNKNOWN_TOPIC_OR_PARTITION')
-    const larger = await store.topics.addPartitions('grows', 4)
+    const adding = store.topics.addPartitions('grows', 4)
+    await new Promise((resolve) => store.onTurn(resolve))
+    t.equal(store.log('grows', 3), undefined, 'not before its record is durable')
+    const larger = await adding
     t.equal(larger.partitionCount, 4)
-    t.equal(log.topic.id, larger.id)
+    t.equal(log.topic, larger)
     await appendValues(store, store.log('grows', 3)!, ['in the new one'])
     t.equal(
       await codeOf(store.topics.configure('grows', { 'segment.bytes': 'x' })),
@@ -485,5 +489,35 @@ t.test(
     rmSync(join(dataDir, 'stray-0'), { recursive: true })
     t.equal(await codeOf(again.topics.create({ name: 'stray', partitionCount: 1 })), undefined)
     await again[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
+  'a metadata log that has rotted costs what its damaged records said, and no user data',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const store = await open(dataDir)
+    const { clusterId } = store
+    await store.topics.create({ name: 'lost', partitionCount: 1 })
+    await appendValues(store, store.log('lost', 0)!, ['still here'])
+    await store.topics.create({ name: 'kept', partitionCount: 1 })
+    await store[Symbol.asyncDispose]()
+    const path = join(dataDir, '__millrace_metadata-0', '00000000000000000000.log')
+    const bytes = readFileSync(path)
+    const damaged = Array.from(batchesOf(bytes)).slice(0, 2) // the cluster and the topic itself; 'lost'
+    for (const { at, header } of damaged) bytes[at + header.sizeBytes - 1]! ^= 1
+    writeFileSync(path, bytes)
+    const warnings: string[] = []
+    const again = await open(dataDir, { onWarning: (message) => warnings.push(message) })
+    t.strictSame(names(again), ['__millrace_metadata', 'kept'])
+    t.equal(again.clusterId, clusterId)
+    t.match(warnings, [
+      /__millrace_metadata: the batch at offset 0 is lost to rot/,
+      /__millrace_metadata: the batch at offset 2 is lost to rot/,
+      /lost-0 holds records, but no topic owns it; it is left alone/,
+    ])
+    await appendValues(again, again.log('kept', 0)!, ['x'])
+    await again[Symbol.asyncDispose]()
+    t.ok(existsSync(join(dataDir, 'lost-0')))
   },
 )

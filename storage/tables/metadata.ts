@@ -4,7 +4,7 @@
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Logs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Topic } from '../store.ts'
+import type { Change, Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
@@ -35,7 +35,9 @@ export type MetadataKey =
   | typeof PRODUCER_IDS_KEY
   | `${typeof TOPIC_PREFIX}${string}`
 
-export type MetadataTable = LogTable<MetadataKey, TopicRecord | ClusterRecord | ProducerIdsRecord>
+type MetadataRecord = TopicRecord | ClusterRecord | ProducerIdsRecord
+
+export type MetadataTable = LogTable<MetadataKey, MetadataRecord>
 
 export function topicKey(name: string): MetadataKey {
   return `${TOPIC_PREFIX}${name}`
@@ -58,7 +60,8 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
 }
 
 /**
- * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record.
+ * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record, as does one that
+ * finds it lost to rot.
  *
  * @throws {Error} when the log is another cluster's
  */
@@ -85,12 +88,9 @@ export async function openMetadata(
     )
   }
   const own = { id: randomUuid(), partitionCount, config: tableConfig }
-  if (!cluster)
-    await table.write([
-      [CLUSTER_KEY, { clusterId }],
-      [topicKey(METADATA_TOPIC), own],
-    ])
-  const { id } = table.get(topicKey(METADATA_TOPIC)) as TopicRecord
-  log.topic = { ...topic, id }
+  const missing: Change<MetadataKey, MetadataRecord>[] = []
+  if (!cluster) missing.push([CLUSTER_KEY, { clusterId }])
+  if (!table.get(topicKey(METADATA_TOPIC))) missing.push([topicKey(METADATA_TOPIC), own])
+  if (missing.length > 0) await table.write(missing)
   return { table, opened }
 }

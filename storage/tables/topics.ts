@@ -137,7 +137,7 @@ export class TopicTable implements Topics {
     const changed = { ...topic, config }
     await table.put(topicKey(name), recordOf(changed))
     this.#publish(changed)
-    await logs.update(changed)
+    await logs.configure(changed)
     return changed
   }
 
@@ -169,6 +169,7 @@ export class TopicTable implements Topics {
   #publish(topic: Topic): void {
     this.#byName.set(topic.name, topic)
     this.#byId.set(topic.id, topic)
+    this.#deps.logs.update(topic)
     this.#names.set(collisionKey(topic.name), topic.name)
     this.#sorted = undefined
   }
