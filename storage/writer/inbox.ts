@@ -1,6 +1,6 @@
 // Inbox: the bounded, ordered queue from the network thread to the writer. A ring in shared memory: a batch is copied once,
 // into it, and written to disk straight from it. The writer sleeps when there is nothing, and is woken at most once per turn
-// of the network thread's loop. One thread at each end. Why this form: docs/decisions/0003-inbox.md
+// of the network thread's loop. One thread at each end. Why this form: docs/decisions/0005-inbox.md
 
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
