@@ -25,11 +25,19 @@ export function startWriterThread(
   const { port1, port2 } = new MessageChannel()
   const inbox: Inbox = { memory, side: port2 }
   const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox }
-  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type')) // for `node -e`; refused here
-  const options = { workerData, execArgv, name: 'writer', transferList: [port2] }
+  const options = { workerData, ...execArgv(), name: 'writer', transferList: [port2] }
   const worker = new Worker(new URL(import.meta.url), options)
   const sender = new InboxSender({ memory, side: port1 })
   return new ThreadPort(worker, sender, inboxBytesMax, events)
+}
+
+/**
+ * A worker inherits the process's flags, and refuses to start with `--input-type` (of `node -e`) among them; but it
+ * refuses V8's flags (`--max-old-space-size`) as well when they are handed to it rather than inherited.
+ */
+function execArgv(): { execArgv?: string[] } {
+  const isForStrings = process.execArgv.some((flag) => flag.startsWith('--input-type'))
+  return isForStrings ? { execArgv: [] } : {}
 }
 
 class ThreadPort implements WriterPort {
