@@ -12,6 +12,8 @@ import type { Pressure } from './pressure.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
 const SLICE_BYTES = 256 * 1024
+/** Up to here one copy is cheaper than a list of parts for the kernel. */
+const JOINED_BYTES_MAX = 16 * 1024
 /** What a small waiting frame costs beside its bytes. */
 const FRAME_OVERHEAD_BYTES = 256
 
@@ -193,21 +195,30 @@ export class Connection {
   #write(): void {
     if (this.#isWriting || this.#outgoing.length === 0) return
     const parts = this.#takeSlice()
-    let byteCount = 0
-    this.#socket.cork()
-    for (const { bytes } of parts) {
-      byteCount += bytes.length
-      if (bytes !== parts.at(-1)!.bytes) this.#socket.write(bytes)
-    }
+    const byteCount = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
     this.#isWriting = true
     this.#writeProgressAt = this.#deps.clock.monotonic()
-    this.#socket.write(parts.at(-1)!.bytes, () => {
+    this.#writeTogether(parts, byteCount, () => {
       this.#isWriting = false
       this.#unsentBytes -= byteCount
       for (const { sent } of parts) sentAll(sent)
       if (!this.#isClosed) this.#settle()
     })
-    this.#socket.uncork()
+  }
+
+  #writeTogether(parts: readonly Part[], byteCount: number, onTaken: () => void): void {
+    const last = parts.at(-1)!.bytes
+    if (parts.length === 1) {
+      this.#socket.write(last, onTaken)
+    } else if (byteCount <= JOINED_BYTES_MAX) {
+      const chunks = parts.map(({ bytes }) => bytes)
+      this.#socket.write(Buffer.concat(chunks, byteCount), onTaken)
+    } else {
+      this.#socket.cork()
+      for (let i = 0; i < parts.length - 1; i++) this.#socket.write(parts[i]!.bytes)
+      this.#socket.write(last, onTaken)
+      this.#socket.uncork()
+    }
   }
 
   #takeSlice(): Part[] {
