@@ -95,6 +95,13 @@ export class Fetcher {
     this.#pump()
   }
 
+  remove(reading: Reading): void {
+    this.#readings.splice(this.#readings.indexOf(reading), 1)
+    const failedAt = this.#failed.indexOf(reading)
+    if (failedAt >= 0) this.#failed.splice(failedAt, 1)
+    this.seek(reading, reading.position)
+  }
+
   /** Fetches from now on. */
   run(): void {
     if (this.#isRunning) return

@@ -23,9 +23,9 @@ export {
   type BatchOptions,
   type ConsumerBatch,
   type ConsumerOptions,
-  type Position,
 } from './consumer.ts'
 export type { Logger } from './logger.ts'
+export type { Position } from './record-stream.ts'
 export type { PartitionOffset } from './offsets.ts'
 export { PartialError } from './partial-error.ts'
 export type { RecordAck } from './batch.ts'

@@ -47,6 +47,7 @@ export class Reading {
   /** Rises when the position is changed from outside: answers to older questions are then of no use. */
   generation = 0
   readonly #chunks: Chunk[] = []
+  readonly #released = new AbortController()
 
   constructor(topic: Topic, partition: number, position: number) {
     this.topic = topic
@@ -57,6 +58,15 @@ export class Reading {
 
   get where(): TopicPartition {
     return { topic: this.topic.name, partition: this.partition }
+  }
+
+  /** Aborted when the consumer closes, or may read the partition no longer. */
+  get signal(): AbortSignal {
+    return this.#released.signal
+  }
+
+  release(): void {
+    this.#released.abort()
   }
 
   get hasChunks(): boolean {
