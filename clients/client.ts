@@ -5,6 +5,7 @@ import type { CallOptions, Closeable } from './call.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
+import { GroupConsumer, type GroupConsumerOptions } from './group-consumer.ts'
 import type { Logger } from './logger.ts'
 import { parseAddresses } from './net/address.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
@@ -68,11 +69,20 @@ export class Client implements AsyncDisposable {
     return producer
   }
 
-  /** A plain reader of whole partitions; it commits nothing. */
+  /** With `group`, a member of a consumer group; without, a plain reader of whole partitions that commits nothing. */
+  consumer<const T extends readonly TopicLike[]>(
+    options: GroupConsumerOptions<T>,
+  ): GroupConsumer<RecordOf<T[number]>>
   consumer<const T extends readonly TopicLike[]>(
     options: ConsumerOptions<T>,
-  ): Consumer<RecordOf<T[number]>> {
-    const consumer = new Consumer<RecordOf<T[number]>>(this.#cluster, options, this.#onClose)
+  ): Consumer<RecordOf<T[number]>>
+  consumer(
+    options: ConsumerOptions<any> | GroupConsumerOptions<any>,
+  ): Consumer<any> | GroupConsumer<any> {
+    const consumer =
+      'group' in options
+        ? new GroupConsumer<any>(this.#cluster, options, this.#onClose)
+        : new Consumer<any>(this.#cluster, options, this.#onClose)
     this.#users.add(consumer)
     return consumer
   }

@@ -220,6 +220,11 @@ export class Cluster {
     throw new KafkaError('NOT_CONTROLLER', 'the cluster has no controller now')
   }
 
+  /** Is this node in the cluster, as last heard? */
+  knows(id: number): boolean {
+    return this.#brokers.has(id)
+  }
+
   /** Forgets who the controller is: it said that it is not. */
   forgetController(): void {
     this.#controller = -1

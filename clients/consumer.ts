@@ -77,15 +77,12 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#options = options
     this.#topics = options.topics.map(topicOf)
     this.#onClose = onClose
-    const stream: RecordStream<R> = new RecordStream<R>(cluster, options, {
+    this.#stream = new RecordStream<R>(cluster, options, {
       recordOf: (fetched) => recordOf(fetched) as R,
       start: () => this.start({ signal: options.signal }),
-      get isOver() {
-        return stream.readings.every(({ isDone }) => isDone)
-      },
+      isOver: () => this.#stream.readings.every(({ isDone }) => isDone),
       onStale: (topic) => void this.#findNewPartitions(topic),
     })
-    this.#stream = stream
     options.signal?.addEventListener('abort', this.#onAbort)
     if (options.signal?.aborted) void this.close()
   }

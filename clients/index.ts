@@ -24,6 +24,14 @@ export {
   type ConsumerBatch,
   type ConsumerOptions,
 } from './consumer.ts'
+export {
+  GroupConsumer,
+  type GroupBatch,
+  type GroupConsumerOptions,
+  type GroupRecord,
+  type RunOptions,
+} from './group-consumer.ts'
+export type { AssignorName } from './group/assignors.ts'
 export type { Logger } from './logger.ts'
 export type { Position } from './record-stream.ts'
 export type { PartitionOffset } from './offsets.ts'

@@ -26,7 +26,7 @@ export interface StreamOwner<R> {
   /** Makes sure that there is something to read; awaited before a record is waited for. */
   start(): Promise<void>
   /** No record will come any more. */
-  readonly isOver: boolean
+  isOver(): boolean
   /** The reader asks for more: it has finished with everything that it was given before. */
   onAsked?(): void
   /** The reader has left its loop, with the last record perhaps not done. */
@@ -184,7 +184,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       this.#fetcher.run()
       const given = this.take()
       if (given !== undefined) return given
-      if (this.#isClosed || this.#owner.isOver) return undefined
+      if (this.#isClosed || this.#owner.isOver()) return undefined
       await this.#change.passed
     }
   }
@@ -203,7 +203,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       this.#takeInto(batch, maxRecords)
       const leftMs = deadline - clock.monotonic()
       const isFull = batch.length === maxRecords
-      if (isFull || this.#heldError !== undefined || this.#owner.isOver || leftMs <= 0) break
+      if (isFull || this.#heldError !== undefined || this.#owner.isOver() || leftMs <= 0) break
       await this.#change.passedWithin(leftMs, clock)
     }
     return { done: false, value: batch }

@@ -19,9 +19,11 @@ export interface AssignorMember {
 /** Member id -> its partitions, by topic, ascending. */
 export type Assignment = Map<string, Map<string, number[]>>
 
+export type AssignorName = 'range' | 'roundrobin' | 'cooperative-sticky'
+
 export interface Assignor {
   /** On the wire: all members must know it. */
-  readonly name: string
+  readonly name: AssignorName
   /** Cooperative: members keep what they own while they rejoin, and give up only what moves. KIP-429. */
   readonly isCooperative: boolean
   /** @param partitionCounts topics that exist; others are left out */

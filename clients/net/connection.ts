@@ -99,17 +99,22 @@ export class Connection {
     )
   }
 
-  /** @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: it may have been carried out all the same */
+  /**
+   * @param patienceMs how long the broker may sit on it beyond the ordinary timeout
+   * @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: it may have been carried out all the same
+   */
   request<A extends Api<any, any>>(
     api: A,
     version: number,
     request: RequestInput<A>,
+    patienceMs = 0,
   ): Promise<ResponseOf<A>> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, request)
       if (this.#waiting.length === 0) this.#socket.ref()
-      const timer = this.#options.clock.after(this.#answerTimeoutMs, () => this.#timeOut(api))
+      const timeoutMs = this.#answerTimeoutMs + patienceMs
+      const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
       this.#waiting.push({ api, version, correlationId, timer, resolve, reject })
     })
   }
@@ -199,8 +204,8 @@ export class Connection {
   }
 
   /** Answers come in order: when one is missing, none after it can come either. */
-  #timeOut(api: Api): void {
-    const what = `${addressText(this.address)} did not answer ${api.name} within ${this.#answerTimeoutMs} ms`
+  #timeOut(api: Api, timeoutMs: number): void {
+    const what = `${addressText(this.address)} did not answer ${api.name} within ${timeoutMs} ms`
     this.#fail(new KafkaError('REQUEST_TIMED_OUT', what))
   }
 

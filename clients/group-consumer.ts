@@ -1,0 +1,490 @@
+// GroupConsumer: a member of a consumer group. The group shares the partitions out; what is done is committed.
+// Heartbeats, fetching ahead and commits run beside the reader's code and never wait for it.
+
+import { KafkaError } from '../protocol/errors.ts'
+import { atPartition, Bounds } from './bounds.ts'
+import type { CallOptions, Closeable } from './call.ts'
+import type { Timer } from './clock.ts'
+import type { Cluster } from './cluster.ts'
+import type { BatchOptions, ConsumerBatch, ConsumerOptions } from './consumer.ts'
+import type { Fetched } from './fetcher.ts'
+import { assignors, type AssignorName } from './group/assignors.ts'
+import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
+import { KeyedPool } from './group/keyed-pool.ts'
+import { Membership } from './group/membership.ts'
+import { Progress } from './group/progress.ts'
+import { Reading } from './reading.ts'
+import { DONE, RecordStream, recordOf, type Given, type Position } from './record-stream.ts'
+import {
+  partitionText,
+  topicOf,
+  type ConsumerRecord,
+  type Topic,
+  type TopicLike,
+  type TopicPartition,
+} from './topic.ts'
+
+export interface GroupConsumerOptions<
+  T extends readonly TopicLike[] = readonly TopicLike[],
+> extends Omit<ConsumerOptions<T>, 'partitions'> {
+  /** Consumers with the same group id share the partitions of their topics. */
+  readonly group: string
+  /**
+   * `auto` (default): a record is committed some time after the loop body has finished with it.
+   * `manual`: `commit()` commits.
+   */
+  readonly commit?: 'auto' | 'manual' | undefined
+  /** How often `auto` commits what is done. Default 500. */
+  readonly commitIntervalMs?: number | undefined
+  /**
+   * How the group shares, in order of preference; every member must know one in common.
+   * Default `cooperative-sticky`, which takes away only what moves. With any other among them all stop at each change.
+   */
+  readonly assignors?: readonly AssignorName[] | undefined
+  /** A static member: it may be away for up to the session timeout, and comes back to its partitions. */
+  readonly instanceId?: string | undefined
+  /** A member that is not heard of for so long is out. Default 45 s. */
+  readonly sessionTimeoutMs?: number | undefined
+  /** Default 3 s, at most a third of the session timeout. */
+  readonly heartbeatIntervalMs?: number | undefined
+  /** How long the group waits for its members when it shares anew. Default 60 s. */
+  readonly rebalanceTimeoutMs?: number | undefined
+  /**
+   * A reader that asks for nothing for so long is taken to be stuck: it leaves the group, and its next `next()` throws.
+   * Default: never; a slow body keeps its partitions.
+   */
+  readonly maxPollIntervalMs?: number | undefined
+}
+
+/** A record with a signal that fires when the partition is taken away or the consumer closes. */
+export type GroupRecord<R> = R & { readonly signal: AbortSignal }
+
+export interface GroupBatch<R> extends ConsumerBatch<R> {
+  /** Fires when any of its partitions is taken away, or the consumer closes. */
+  readonly signal: AbortSignal
+  /** Commits it, durably; the batches before it of the same partitions with it. @throws {KafkaError} as `GroupConsumer.commit` */
+  commit(options?: CallOptions): Promise<void>
+}
+
+export interface RunOptions {
+  /** Records that are worked on side by side; records of one key stay in order. Default 1. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
+ * until `close` or `await using`, which commit what is done and leave.
+ */
+export class GroupConsumer<R extends ConsumerRecord<string, any, any> = ConsumerRecord>
+  implements AsyncIterable<GroupRecord<R>>, AsyncDisposable
+{
+  readonly #cluster: Cluster
+  readonly #options: GroupConsumerOptions
+  readonly #topics: ReadonlyMap<string, Topic>
+  readonly #onClose: (self: Closeable) => void
+  readonly #stream: RecordStream<GroupRecord<R>>
+  readonly #coordinator: Coordinator
+  readonly #membership: Membership
+  readonly #progress = new Map<Reading, Progress>()
+  /** What was given since the reader last asked. */
+  #inHand: Progress[] = []
+  readonly #onAbort = (): void => void this.#closeOnce(true)
+  readonly #isAuto: boolean
+  /** With `run`, records are done when their handler is, not when the next one is asked for. */
+  #pool: KeyedPool | undefined
+  #started: Promise<void> | undefined
+  #hasAssignment = false
+  #failure: { readonly error: unknown } | undefined
+  #commitTimer: Timer | undefined
+  #pollTimer: Timer | undefined
+  #closing: Promise<void> | undefined
+
+  /** @internal Use `client.consumer({ group })`. */
+  constructor(cluster: Cluster, options: GroupConsumerOptions, onClose: (self: Closeable) => void) {
+    if (options.topics.length === 0) throw new TypeError('topics: at least one is needed')
+    this.#cluster = cluster
+    this.#options = options
+    this.#topics = new Map(options.topics.map(topicOf).map((topic) => [topic.name, topic]))
+    this.#onClose = onClose
+    this.#isAuto = options.commit !== 'manual'
+    this.#stream = this.#newStream()
+    this.#coordinator = new Coordinator(cluster, options.group)
+    this.#membership = this.#newMembership()
+    options.signal?.addEventListener('abort', this.#onAbort)
+    if (options.signal?.aborted) void this.close()
+  }
+
+  /** As of a plain consumer. A record is done when the next one is asked for. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<GroupRecord<R>> {
+    return this.#stream.iterator(() => this.#stream.next())
+  }
+
+  /** Many records at a time. A batch is done when the next one is asked for. */
+  batches(options: BatchOptions = {}): AsyncIterableIterator<GroupBatch<GroupRecord<R>>> {
+    const { maxRecords = 500, maxWaitMs = 50 } = options
+    type Result = IteratorResult<GroupBatch<GroupRecord<R>>, undefined>
+    return this.#stream.iterator(async (): Promise<Result> => {
+      const next = await this.#stream.nextBatch(maxRecords, maxWaitMs)
+      return next.done ? DONE : { done: false, value: this.#batchOf(next.value) }
+    })
+  }
+
+  /**
+   * Calls `handle` for each record, several side by side when asked to, until the consumer closes or its end is reached.
+   *
+   * @throws what `handle` throws first, when what runs beside it has ended; that record is not committed
+   */
+  async run(handle: (record: GroupRecord<R>) => unknown, options: RunOptions = {}): Promise<void> {
+    const pool = new KeyedPool(options.concurrency ?? 1, () => this.#stream.wake())
+    this.#pool = pool
+    try {
+      this.#stream.run()
+      for (;;) {
+        await pool.room()
+        this.#heardFromReader()
+        const given = pool.hasFailed ? undefined : await this.#stream.takeLater()
+        if (given === undefined) break
+        pool.start(keyOf(given), () => this.#handle(given, handle))
+      }
+    } finally {
+      await pool.idle()
+      this.#pool = undefined
+    }
+    pool.throwFirst()
+  }
+
+  /** Looks the topics up and begins to join now rather than when the iteration begins. */
+  start(options: CallOptions = {}): Promise<void> {
+    this.#started ??= this.#start(options)
+    return this.#cluster.call(options).wait(this.#started)
+  }
+
+  /** What the group has assigned to this member. */
+  assignment(): TopicPartition[] {
+    return this.#stream.readings.map(({ where }) => where)
+  }
+
+  positions(): Position[] {
+    return this.#stream.positions()
+  }
+
+  /**
+   * Commits the position after `record`, or everything that was given. Durable when it resolves.
+   *
+   * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
+   */
+  async commit(
+    record?: TopicPartition & { readonly offset: number },
+    options: CallOptions = {},
+  ): Promise<void> {
+    const offsets =
+      record === undefined
+        ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
+        : [{ topic: record.topic, partition: record.partition, offset: record.offset + 1 }]
+    await this.#commit(offsets, options)
+  }
+
+  /** Goes on at `offset` in a partition that is assigned. */
+  seek(partition: TopicPartition, offset: number): void {
+    this.#stream.seek(partition, offset)
+    this.#progressAt(partition)?.finishedAll()
+  }
+
+  /** Gives no records of these partitions (default: of all) until `resume`; they stay assigned. */
+  pause(partitions: readonly TopicPartition[] = this.positions()): void {
+    this.#stream.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[] = this.positions()): void {
+    this.#stream.resume(partitions)
+  }
+
+  /**
+   * Ends the iteration, commits what is done and leaves the group. Handlers of `run` are waited for; a loop body is not
+   * (it may be what calls this), and its record counts as not done: to end after it, abort `signal`. Idempotent.
+   */
+  close(): Promise<void> {
+    return this.#closeOnce(this.#pool !== undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // Building
+
+  #newStream(): RecordStream<GroupRecord<R>> {
+    return new RecordStream(this.#cluster, this.#options, {
+      recordOf: (fetched) => withSignal(fetched) as unknown as GroupRecord<R>,
+      start: () => this.#startOrFail(),
+      isOver: () => this.#isOver,
+      onAsked: () => this.#asked(),
+      onLeft: () => this.#abandoned(),
+      onGiven: (given) => this.#given(given),
+      onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
+    })
+  }
+
+  #newMembership(): Membership {
+    const { instanceId, sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = this.#options
+    const { assignors: names = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = this.#options
+    return new Membership(
+      this.#cluster,
+      this.#coordinator,
+      {
+        topics: [...this.#topics.keys()],
+        assignors: names.map((name) => assignorOf(name)),
+        groupInstanceId: instanceId ?? null,
+        sessionTimeoutMs,
+        heartbeatIntervalMs: Math.min(heartbeatIntervalMs, sessionTimeoutMs / 3),
+        rebalanceTimeoutMs,
+      },
+      {
+        assigned: (partitions) => this.#assigned(partitions),
+        revoked: (partitions) => this.#revoked(partitions),
+        lost: (partitions) => this.#lost(partitions),
+        failed: (error) => this.#fail(error),
+      },
+    )
+  }
+
+  // Starting and ending
+
+  async #start(options: CallOptions): Promise<void> {
+    const call = this.#cluster.call(options)
+    const names = [...this.#topics.keys()]
+    await Promise.all(
+      names.map((name) => this.#cluster.retrying(call, () => this.#cluster.findTopic(name, call))),
+    )
+    this.#membership.start()
+    this.#scheduleCommit()
+  }
+
+  async #startOrFail(): Promise<void> {
+    await this.start({ signal: this.#options.signal })
+    if (this.#failure !== undefined) throw this.#failure.error as Error
+  }
+
+  get #isOver(): boolean {
+    if (this.#pool?.hasFailed) return true
+    if (this.#failure !== undefined || !this.#hasAssignment) return false
+    return this.#options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone)
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error }
+    this.#stream.wake()
+  }
+
+  #closeOnce(waitsForReader: boolean): Promise<void> {
+    this.#closing ??= this.#close(waitsForReader)
+    return this.#closing
+  }
+
+  async #close(waitsForReader: boolean): Promise<void> {
+    if (!waitsForReader) this.#abandoned()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    for (const reading of this.#progress.keys()) reading.release()
+    this.#stream.wake()
+    this.#pollTimer?.cancel()
+    this.#commitTimer?.cancel()
+    await this.#membership.close()
+    this.#stream.close()
+    this.#coordinator.close()
+    this.#onClose(this)
+  }
+
+  // What the group decides
+
+  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    const call = this.#cluster.call({})
+    const committed =
+      partitions.length === 0 ? new Map<string, number>() : await this.#committed(partitions)
+    const bounds = new Bounds(this.#cluster, call, partitions)
+    const { from = 'latest', until } = this.#options
+    const readings = await Promise.all(
+      partitions.map(async (where) => {
+        const offset = committed.get(partitionText(where)) ?? -1
+        const start = offset >= 0 ? offset : await bounds.start(where, atPartition(from, where))
+        const reading = new Reading(this.#topics.get(where.topic)!, where.partition, start)
+        if (until !== undefined)
+          await this.#stream.stopAt(reading, atPartition(until, where), () => bounds)
+        this.#progress.set(reading, new Progress(reading, offset))
+        return reading
+      }),
+    )
+    for (const reading of readings) this.#stream.add(reading)
+    this.#hasAssignment = true
+    this.#stream.wake()
+  }
+
+  #committed(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
+    const call = this.#cluster.call({})
+    return this.#cluster.retrying(call, () => this.#coordinator.committed(partitions, call))
+  }
+
+  /** Nothing more is given of them; what is in hand may end; what is done is committed. */
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const given = partitions.flatMap((each) => this.#progressAt(each) ?? [])
+    for (const { reading } of given) {
+      reading.release()
+      this.#stream.remove(reading)
+    }
+    const { clock } = this.#cluster
+    const { sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = this.#options
+    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 2
+    let timer: Timer | undefined
+    const over = new Promise<void>((resolve) => (timer = clock.after(patienceMs, resolve)))
+    await Promise.race([Promise.all(given.map((each) => each.idle())), over])
+    timer?.cancel()
+    await this.#commitDone(given)
+    for (const { reading } of given) this.#progress.delete(reading)
+    this.#stream.wake()
+  }
+
+  #lost(partitions: readonly TopicPartition[]): void {
+    for (const each of partitions) {
+      const reading = this.#stream.get(each)
+      if (reading === undefined) continue
+      reading.release()
+      this.#stream.remove(reading)
+      this.#progress.delete(reading)
+    }
+  }
+
+  // What the reader does
+
+  #given({ reading, view }: Given<unknown>): void {
+    const progress = this.#progress.get(reading)!
+    progress.given(view.offset)
+    if (this.#pool === undefined) this.#inHand.push(progress)
+  }
+
+  #asked(): void {
+    this.#heardFromReader()
+    for (const progress of this.#inHand) progress.finishedAll()
+    this.#inHand = []
+  }
+
+  /** It left its loop in the middle of a record, perhaps by an error: that record counts as not done. */
+  #abandoned(): void {
+    for (const progress of this.#inHand) progress.abandon()
+    this.#inHand = []
+  }
+
+  #heardFromReader(): void {
+    const { maxPollIntervalMs } = this.#options
+    if (maxPollIntervalMs === undefined || this.#closing !== undefined) return
+    this.#pollTimer?.cancel()
+    this.#pollTimer = this.#cluster.clock.after(maxPollIntervalMs, () => {
+      const what = `nothing was asked for in maxPollIntervalMs (${maxPollIntervalMs} ms): the member has left its group`
+      this.#abandoned()
+      this.#fail(new KafkaError('UNKNOWN_MEMBER_ID', what, { fatal: true }))
+      void this.#membership.close()
+    })
+  }
+
+  async #handle(
+    given: Given<GroupRecord<R>>,
+    handle: (record: GroupRecord<R>) => unknown,
+  ): Promise<void> {
+    const { reading, record, view } = given
+    const progress = this.#progress.get(reading)
+    if (reading.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
+    await handle(record)
+    progress.finished(view.offset)
+  }
+
+  /** Of a partition that is ours, or is just being given up. */
+  #progressAt({ topic, partition }: TopicPartition): Progress | undefined {
+    for (const [{ where }, progress] of this.#progress) {
+      if (where.topic === topic && where.partition === partition) return progress
+    }
+    return undefined
+  }
+
+  #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
+    const ends = new Map<string, OffsetToCommit>()
+    for (const { reading, view } of batch) {
+      ends.set(partitionText(reading.where), { ...reading.where, offset: view.offset + 1 })
+    }
+    const signals = new Set(batch.map(({ reading }) => reading.signal))
+    return {
+      records: batch.map(({ record }) => record),
+      signal: AbortSignal.any([...signals]),
+      commit: (options = {}) => this.#commit([...ends.values()], options),
+    }
+  }
+
+  // Committing
+
+  #scheduleCommit(): void {
+    if (!this.#isAuto) return
+    this.#commitTimer = this.#cluster.clock.after(this.#options.commitIntervalMs ?? 500, () => {
+      void this.#commitDone([...this.#progress.values()]).finally(() => {
+        if (this.#closing === undefined) this.#scheduleCommit()
+      })
+    })
+  }
+
+  /** What fails is committed with the next, or by who owns the partition then: nothing is lost, something is repeated. */
+  async #commitDone(progress: readonly Progress[]): Promise<void> {
+    if (!this.#isAuto) return
+    const due = progress.filter(({ committable, committed }) => committable !== committed)
+    if (due.length === 0) return
+    const offsets = due.map((each) => ({ ...each.reading.where, offset: each.committable }))
+    try {
+      await this.#coordinator.commit(offsets, this.#membership.state, this.#cluster.call({}))
+      due.forEach((each, i) => (each.committed = offsets[i]!.offset))
+    } catch (error) {
+      this.#cluster.options.logger?.warn({ error, group: this.#options.group }, 'a commit failed')
+    }
+  }
+
+  async #commit(offsets: readonly OffsetToCommit[], options: CallOptions): Promise<void> {
+    if (offsets.length === 0) return
+    const call = this.#cluster.call(options)
+    for (let failures = 1; ; failures++) {
+      const lost = offsets.find((each) => this.#progressAt(each) === undefined)
+      if (lost !== undefined) {
+        const what = `${partitionText(lost)} is not assigned to this member any more: not committed`
+        throw new KafkaError('ILLEGAL_GENERATION', what)
+      }
+      try {
+        await this.#coordinator.commit(offsets, this.#membership.state, call)
+        break
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error
+        // The group is sharing anew: it is asked again when that is settled, if the partition is still ours then.
+        if (!error.retriable && error.code !== 'REBALANCE_IN_PROGRESS') throw error
+        if (call.isOver) throw call.ending(error)
+        await call.sleep(this.#cluster.backoffMs(failures), error)
+      }
+    }
+    for (const each of offsets) {
+      const progress = this.#progressAt(each)
+      if (progress !== undefined) progress.committed = each.offset
+    }
+  }
+}
+
+function assignorOf(name: AssignorName) {
+  const found = assignors.find((each) => each.name === name)
+  if (found !== undefined) return found
+  throw new TypeError(
+    `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
+  )
+}
+
+function withSignal(fetched: Fetched): GroupRecord<ConsumerRecord> {
+  const record = recordOf(fetched) as { signal?: AbortSignal } & ConsumerRecord
+  record.signal = fetched.reading.signal
+  return record as GroupRecord<ConsumerRecord>
+}
+
+/** Records without a key have no order to keep. */
+function keyOf({ reading, view }: Given<unknown>): string | undefined {
+  return view.key === null
+    ? undefined
+    : `${partitionText(reading.where)} ${view.key.toString('latin1')}`
+}

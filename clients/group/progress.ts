@@ -1,0 +1,60 @@
+// Progress: what of one partition was given to the reader and what is done, hence what may be committed.
+
+import type { Reading } from '../reading.ts'
+
+export class Progress {
+  readonly reading: Reading
+  /** Offset that the group has committed, as far as we know; -1: none. */
+  committed: number
+  /** Given and not done, ascending. */
+  readonly #open = new Set<number>()
+  #abandonedAt: number | undefined
+  #whenIdle: (() => void) | undefined
+
+  constructor(reading: Reading, committed: number) {
+    this.reading = reading
+    this.committed = committed
+  }
+
+  given(offset: number): void {
+    this.#abandonedAt = undefined
+    this.#open.add(offset)
+  }
+
+  /** Done: in any order, so that records can be worked on side by side. */
+  finished(offset: number): void {
+    this.#open.delete(offset)
+    this.#settle()
+  }
+
+  finishedAll(): void {
+    this.#open.clear()
+    this.#settle()
+  }
+
+  /** The reader has let go of what it was given: nobody works on it, and it is not done. */
+  abandon(): void {
+    this.#abandonedAt ??= this.#open.values().next().value
+    this.finishedAll()
+  }
+
+  /** Offset before which everything is done. */
+  get committable(): number {
+    const first = this.#open.values().next()
+    return this.#abandonedAt ?? (first.done ? this.reading.position : first.value)
+  }
+
+  get isIdle(): boolean {
+    return this.#open.size === 0
+  }
+
+  /** Resolves when nothing is being worked on. */
+  idle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve()
+    return new Promise((resolve) => (this.#whenIdle = resolve))
+  }
+
+  #settle(): void {
+    if (this.isIdle) this.#whenIdle?.()
+  }
+}
