@@ -356,7 +356,7 @@ t.test('a full inbox is congestion until the writer has taken it', async (t) => 
   t.notOk(store.isCongested)
   t.equal(store.inboxBytesUsed, batch.length)
   batch.fill(0) // borrowed until append returns, and ours again
-  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]), 1)
+  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]), -1)
   t.ok(store.isCongested)
   await drained
   t.notOk(store.isCongested)

@@ -158,6 +158,48 @@ export class InboxSender {
   }
 }
 
+/** Network thread: keeps, in their order, commands for which there is no room yet. It is short while those who put look at `bytesUsed`. */
+export class InboxQueue {
+  readonly #sender: InboxSender
+  #kept: Command[] = []
+  #keptBytes = 0
+
+  constructor(sender: InboxSender) {
+    this.#sender = sender
+  }
+
+  get bytesUsed(): number {
+    return this.#sender.bytesUsed + this.#keptBytes
+  }
+
+  /** @param command an append's batch is copied before this returns */
+  put(command: Command): void {
+    if (this.#kept.length === 0 && this.#sender.put(command)) return
+    if (command.kind !== 'append') {
+      this.#kept.push(command)
+      return
+    }
+    this.#kept.push({ ...command, batch: new Uint8Array(command.batch) })
+    this.#keptBytes += command.batch.length
+  }
+
+  /** Call it when the writer is done with something. @returns true when a command found room: wake the writer */
+  settle(): boolean {
+    let putCount = 0
+    for (const command of this.#kept) {
+      if (!this.#sender.put(command)) break
+      if (command.kind === 'append') this.#keptBytes -= command.batch.length
+      putCount++
+    }
+    this.#kept.splice(0, putCount)
+    return putCount > 0
+  }
+
+  wake(): void {
+    this.#sender.wake()
+  }
+}
+
 /** Writer thread. */
 export class InboxReceiver {
   readonly #ring: Ring

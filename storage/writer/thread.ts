@@ -5,7 +5,7 @@ import { isMainThread, MessageChannel, parentPort, Worker, workerData } from 'no
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import type { Command, TurnResult } from './commands.ts'
-import { createInboxMemory, type Inbox, InboxReceiver, InboxSender } from './inbox.ts'
+import { createInboxMemory, type Inbox, InboxQueue, InboxReceiver, InboxSender } from './inbox.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
 import { packResult, type ResultMessage, unpackResult } from './result-message.ts'
 import { LogWriter } from './writer.ts'
@@ -27,8 +27,8 @@ export function startWriterThread(
   const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox }
   const options = { workerData, ...execArgv(), name: 'writer', transferList: [port2] }
   const worker = new Worker(new URL(import.meta.url), options)
-  const sender = new InboxSender({ memory, side: port1 })
-  return new ThreadPort(worker, sender, inboxBytesMax, events)
+  const queue = new InboxQueue(new InboxSender({ memory, side: port1 }))
+  return new ThreadPort(worker, queue, inboxBytesMax, events)
 }
 
 /**
@@ -42,33 +42,33 @@ function execArgv(): { execArgv?: string[] } {
 
 class ThreadPort implements WriterPort {
   readonly #worker: Worker
-  readonly #sender: InboxSender
+  readonly #queue: InboxQueue
   readonly #bytesMax: number
   readonly #events: WriterEvents
-  /** What the ring had no room for. */
-  #overflow: Command[] = []
-  #overflowBytes = 0
   #isWakeDue = false
   /** Somebody was told to stop, and waits to be told that there is room. */
   #isDrainAwaited = false
-  #hasExited = false
+  /** The thread ends by itself when it has answered. */
+  #isClosing = false
   #isStopping = false
+  #hasExited = false
 
-  constructor(worker: Worker, sender: InboxSender, bytesMax: number, events: WriterEvents) {
+  constructor(worker: Worker, queue: InboxQueue, bytesMax: number, events: WriterEvents) {
     this.#worker = worker
-    this.#sender = sender
+    this.#queue = queue
     this.#bytesMax = bytesMax
     this.#events = events
     worker.on('message', (message: ResultMessage) => this.#hear(unpackResult(message)))
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', (code) => {
       this.#hasExited = true
-      this.#lose(new Error(`the writer thread ended with code ${code}`))
+      const isExpected = this.#isClosing && code === 0
+      if (!isExpected) this.#lose(new Error(`the writer thread ended with code ${code}`))
     })
   }
 
   get bytesUsed(): number {
-    return this.#sender.bytesUsed + this.#overflowBytes
+    return this.#queue.bytesUsed
   }
 
   get isFull(): boolean {
@@ -78,17 +78,9 @@ class ThreadPort implements WriterPort {
   }
 
   put(command: Command): void {
-    if (this.#overflow.length > 0 || !this.#sender.put(command)) this.#keep(command)
+    this.#isClosing ||= command.kind === 'close'
+    this.#queue.put(command)
     this.#wakeSoon()
-  }
-
-  #keep(command: Command): void {
-    if (command.kind !== 'append') {
-      this.#overflow.push(command)
-      return
-    }
-    this.#overflow.push({ ...command, batch: new Uint8Array(command.batch) })
-    this.#overflowBytes += command.batch.length
   }
 
   /** Once per turn of the loop: waking a thread is what costs. */
@@ -97,28 +89,16 @@ class ThreadPort implements WriterPort {
     this.#isWakeDue = true
     setImmediate(() => {
       this.#isWakeDue = false
-      this.#sender.wake()
+      this.#queue.wake()
     })
   }
 
   #hear(result: TurnResult): void {
     this.#events.onResult(result)
-    this.#moveOverflow()
+    if (this.#queue.settle()) this.#wakeSoon()
     if (!this.#isDrainAwaited || this.isFull) return
     this.#isDrainAwaited = false
     this.#events.onDrain()
-  }
-
-  #moveOverflow(): void {
-    let moved = 0
-    for (const command of this.#overflow) {
-      if (!this.#sender.put(command)) break
-      if (command.kind === 'append') this.#overflowBytes -= command.batch.length
-      moved++
-    }
-    if (moved === 0) return
-    this.#overflow.splice(0, moved)
-    this.#wakeSoon()
   }
 
   #lose(error: Error): void {
