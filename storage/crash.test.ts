@@ -10,6 +10,8 @@ import { seededRandom } from './testing/random.ts'
 import { batchOf, readRecords } from './testing/store-kit.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+/** Enough for a machine that does much else. */
+const TIMEOUT_MS = 110_000
 const DATA = '/data'
 
 type TopicState = readonly [partitionCount: number, config: Readonly<Record<string, string>>]
@@ -213,9 +215,10 @@ function at(step: number, fault: Fault): (at: Step) => Fault | undefined {
   return ({ index }) => (index === step ? fault : undefined)
 }
 
+t.setTimeout(TIMEOUT_MS)
+
 t.test(
   'a crash at any step leaves each change done or not begun, killed or with the power cut',
-  { timeout: 110_000 },
   async (t) => {
     t.comment(`SEED=${SEED}`)
     const steps = await stepsOfScenario()
@@ -231,7 +234,7 @@ t.test(
   },
 )
 
-t.test('a crash in the restart after a crash changes nothing', { timeout: 110_000 }, async (t) => {
+t.test('a crash in the restart after a crash changes nothing', async (t) => {
   t.comment(`SEED=${SEED}`)
   const random = seededRandom(SEED)
   const { length: stepCount } = await stepsOfScenario()
@@ -251,7 +254,6 @@ t.test('a crash in the restart after a crash changes nothing', { timeout: 110_00
 
 t.test(
   'a full disk refuses a change as a whole, and takes it when there is room again',
-  { timeout: 110_000 },
   async (t) => {
     const steps = await stepsOfScenario()
     for (const { index, operation, path } of steps) {
@@ -273,7 +275,6 @@ t.test(
 
 t.test(
   'after a failed write or sync nothing is acknowledged, and what was promised before is there',
-  { timeout: 110_000 },
   async (t) => {
     let fatalCount = 0
     for (const { index } of await stepsOfScenario()) {

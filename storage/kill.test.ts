@@ -86,9 +86,10 @@ async function killAgainAndAgain(journal: Journal, random: Random): Promise<void
   }
 }
 
+t.setTimeout(TIMEOUT_MS)
+
 t.test(
   `no acknowledged record is lost in ${KILLS} kills, offsets are dense, ids are not given out twice`,
-  { timeout: TIMEOUT_MS },
   async (t) => {
     t.comment(`SEED=${SEED}`)
     const journals = Array.from({ length: DIRECTORIES }, () => new Journal(tempDirectory(t)))
