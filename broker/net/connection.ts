@@ -47,6 +47,8 @@ interface Part {
 
 export class Connection {
   readonly peer: Peer
+  /** It has sent requests that overlap, and those go to the writer. */
+  isProducer = false
   readonly #deps: ConnectionDeps
   readonly #socket: Socket
   readonly #cutter: FrameCutter
@@ -133,6 +135,7 @@ export class Connection {
     this.#runningCount++
     this.#runningBytes += frame.length
     this.#isExclusiveRunning = !this.#deps.dispatch.overlaps(frame)
+    if (!this.#isExclusiveRunning && !this.isProducer) this.#becomeProducer()
     this.#deps.dispatch.start(frame, exchange, this.peer, (failure) => {
       this.#runningCount--
       this.#runningBytes -= frame.length
@@ -146,6 +149,13 @@ export class Connection {
         this.#settleSoon()
       }
     })
+  }
+
+  #becomeProducer(): void {
+    const { pressure } = this.#deps
+    pressure.hold(-this.#heldBytes, false)
+    pressure.hold(this.#heldBytes, true)
+    this.isProducer = true
   }
 
   /** Everything that a finished request allows happens once per turn, so that answers leave together. */
@@ -244,7 +254,7 @@ export class Connection {
     const change = heldBytes - this.#heldBytes
     if (change === 0) return
     this.#heldBytes = heldBytes
-    this.#deps.pressure.hold(change)
+    this.#deps.pressure.hold(change, this.isProducer)
   }
 
   /** Reads on, or stops reading, as the limits say. */
