@@ -39,3 +39,8 @@ function refusalOf(name: string): string | undefined {
 export function collisionKey(name: string): string {
   return name.replaceAll('.', '_')
 }
+
+/** Not for users: a topic of the broker's own, or one that would collide with it before it exists. */
+export function isReservedName(name: string): boolean {
+  return isInternalTopic(collisionKey(name))
+}

@@ -16,7 +16,7 @@ import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
-import { checkTopicName, METADATA_TOPIC } from '../../storage/topic-name.ts'
+import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 
 type TopicAnswer = MetadataResponse['topics'][number]
 
@@ -101,7 +101,7 @@ async function create(
   isAllowed: boolean,
 ): Promise<Topic | undefined> {
   checkTopicName(name)
-  if (!isAllowed || !config['auto.create.topics.enable']) return undefined
+  if (!isAllowed || !config['auto.create.topics.enable'] || isReservedName(name)) return undefined
   try {
     return await store.topics.create({ name, partitionCount: config['num.partitions'] })
   } catch (error) {

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/api/19_create_topics.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, TopicSpec } from '../../storage/store.ts'
-import { checkTopicName, collisionKey } from '../../storage/topic-name.ts'
+import { checkTopicName, collisionKey, isReservedName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -73,6 +73,8 @@ async function answerFor(
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
   checkTopicName(name)
+  if (isReservedName(name))
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is the broker's own`)
   const config = overridesOf(topic)
   deps.topicConfigs.parse(config)
   return { name, partitionCount: partitionCountOf(deps, topic), config }
