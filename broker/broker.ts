@@ -206,10 +206,16 @@ function compose(
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
-  const fetchBytesMax = config['fetch.max.bytes']
   const handlers: Handler[] = [
     produceHandler({ store, topicConfigs, traffic, clock }),
-    fetchHandler({ store, purgatory, traffic, sessions, fetchBytesMax }),
+    fetchHandler({
+      store,
+      purgatory,
+      traffic,
+      sessions,
+      fetchBytesMax: config['fetch.max.bytes'],
+      waitMsMax: config['fetch.max.wait.ms'],
+    }),
     listOffsetsHandler({ store }),
     metadataHandler({ store, config }),
     offsetCommitHandler({ store, coordinator, config, clock }),

@@ -53,6 +53,9 @@ export const brokerConfigs = {
   'fetch.max.bytes': whole('int', 57_671_680, 1024, {
     says: 'The most that one Fetch answers, unless its first batch alone is larger.',
   }),
+  'fetch.max.wait.ms': whole('int', 500, 0, {
+    says: 'The most that a Fetch waits for its first byte, whatever the client asks. Some clients do nothing else meanwhile.',
+  }),
   'group.initial.rebalance.delay.ms': whole('int', 0, 0, {
     says: 'How long the first member of an empty group waits for others to join with it.',
   }),

@@ -2,7 +2,8 @@
 // Versions: 4-17
 // Behaviour: full answers hold every partition asked for; sessions are real; the first partition with data gives its
 // first batch however large (KIP-74); a waiting fetch answers when minBytes are there, after maxWaitMs, or when a
-// partition has an error. Followers are served as consumers are.
+// partition has an error. One that wants any bytes waits no longer than `fetch.max.wait.ms`. Followers are served as
+// consumers are.
 // Not done: read_committed reads to the high watermark, since there are no transactions yet.
 
 import { fetch, type FetchRequest, type FetchResponse } from '../../protocol/api/01_fetch.ts'
@@ -29,6 +30,8 @@ interface FetchDeps {
   readonly purgatory: Purgatory
   readonly traffic: TopicTraffic
   readonly fetchBytesMax: number
+  /** For the first byte. */
+  readonly waitMsMax: number
 }
 
 export function fetchHandler(deps: FetchDeps): Handler<typeof fetch> {
@@ -81,13 +84,13 @@ class Fetch {
   }
 
   async run(): Promise<FetchResponse> {
-    const { maxWaitMs } = this.#request
-    if (maxWaitMs > 0 && !this.#isReady()) {
+    const waitMs = this.#waitMs()
+    if (waitMs > 0 && !this.#isReady()) {
       const { purgatory } = this.#deps
       await purgatory.wait({
         logs: this.#logs(),
         isReady: () => this.#isReady(),
-        waitMs: maxWaitMs,
+        waitMs,
         gone: this.#context.peer.gone,
         client: clientOf(this.#context),
       })
@@ -97,6 +100,12 @@ class Fetch {
       if (reading instanceof Promise) await reading
     }
     return { sessionId: this.#scope.sessionId, responses: this.#responses }
+  }
+
+  /** Who wants many bytes at once may wait as long as it likes; who wants any hears of none before that. */
+  #waitMs(): number {
+    const { maxWaitMs, minBytes } = this.#request
+    return minBytes > 1 ? maxWaitMs : Math.min(maxWaitMs, this.#deps.waitMsMax)
   }
 
   /** Are there bytes enough, or is there an error to tell? */

@@ -122,6 +122,17 @@ t.test('a waiting fetch answers after maxWaitMs, with every partition, empty or 
   t.ok(responses[0]!.partitions.every(({ records }) => records!.length === 0))
 })
 
+t.test('a fetch for any bytes waits no longer than the broker allows', async (t) => {
+  const brisk = await World.open(t, { config: { 'fetch.max.wait.ms': 20 } })
+  const { client } = await brisk.topic('brisk')
+  const { records } = await fetchFrom(client, 'brisk', 0, 0, { maxWaitMs: 3_600_000 })
+  t.equal(records!.length, 0)
+  const many = fetchFrom(client, 'brisk', 0, 0, { maxWaitMs: 100, minBytes: 2 })
+  const startedAt = performance.now()
+  await many
+  t.ok(performance.now() - startedAt >= 95, 'one for many bytes has the time that it asks for')
+})
+
 t.test(
   'a fetch does not wait when a partition has an error, when it names none, or when it may not',
   async (t) => {

@@ -12,6 +12,8 @@ import { readSettings } from '../config.ts'
 import { Log } from '../log.ts'
 import { RawClient } from './raw-client.ts'
 
+/** A fetch that waits in a test waits for what the test does next. */
+const FETCH_WAIT_MS_MAX = 3_600_000
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
 interface Test {
@@ -44,9 +46,11 @@ export class World {
     { clock = systemClock, config = {} }: WorldOptions = {},
   ): Promise<World> {
     const logged: World['logged'] = []
-    const properties = Object.entries({ port: 0, 'http.port': -1, ...config }).map(
-      ([name, value]) => [name, `${value}`],
-    )
+    const own = { port: 0, 'http.port': -1, 'fetch.max.wait.ms': FETCH_WAIT_MS_MAX }
+    const properties = Object.entries({ ...own, ...config }).map(([name, value]) => [
+      name,
+      `${value}`,
+    ])
     const settings = readSettings([{ origin: 'test', properties: Object.fromEntries(properties) }])
     const log = new Log('debug', clock, (line) => logged.push(JSON.parse(line)))
     const onFatal = (error: Error) => {
