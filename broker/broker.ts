@@ -43,6 +43,7 @@ import { subscribedTopics } from './group/subscription.ts'
 import { BrokerHealth } from './health.ts'
 import type { HttpServer } from './http/server.ts'
 import { Log } from './log.ts'
+import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { Registry } from './metrics/registry.ts'
 import { RequestMetrics } from './metrics/requests.ts'
 import { TopicTraffic } from './metrics/traffic.ts'
@@ -117,8 +118,8 @@ export class Broker {
     const closing = new Closing()
     try {
       const { store, dataDir } = await openData(environment, closing)
-      const coordinator = await openGroups(environment, store, closing)
-      const services = compose(environment, store, coordinator)
+      const groups = await openGroups(environment, store, closing)
+      const services = compose(environment, store, groups)
       const listener = await listen(environment, services, closing)
       const http = await serveHttp(environment, services, listener, closing)
       return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
@@ -174,11 +175,17 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
   return { store, dataDir }
 }
 
+interface Groups {
+  readonly coordinator: GroupCoordinator
+  readonly rebalances: Rebalances
+}
+
 async function openGroups(
   { settings, clock }: BrokerEnvironment,
   store: Store,
   closing: Closing,
-): Promise<GroupCoordinator> {
+): Promise<Groups> {
+  const rebalances = new Rebalances(settings.broker['metrics.groups.max'])
   const coordinator = new GroupCoordinator({
     clock,
     table: await openGroupState(store),
@@ -186,11 +193,11 @@ async function openGroups(
     newMemberId: (prefix) => `${prefix}-${randomUUID()}`,
     topicExists: (topic) => store.topics.get(topic) !== undefined,
     subscribedTopics,
-    onRebalance: () => {},
+    onRebalance: (groupId, reason) => rebalances.count(groupId, reason),
   })
   closing.add(() => coordinator.close())
   void coordinator.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it
-  return coordinator
+  return { coordinator, rebalances }
 }
 
 type Services = ReturnType<typeof compose>
@@ -199,8 +206,9 @@ type Services = ReturnType<typeof compose>
 function compose(
   { settings, clock, log, onFatal }: BrokerEnvironment,
   store: Store,
-  coordinator: GroupCoordinator,
+  groups: Groups,
 ) {
+  const { coordinator } = groups
   const { broker: config } = settings
   const topicConfigs = new TopicConfigs(settings)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
@@ -251,7 +259,7 @@ function compose(
     health.fail(error)
     onFatal(error)
   })
-  return { store, traffic, purgatory, sessions, requests, dispatch, pressure, health }
+  return { store, groups, traffic, purgatory, sessions, requests, dispatch, pressure, health }
 }
 
 async function listen(
@@ -287,11 +295,15 @@ async function serveHttp(
   closing: Closing,
 ): Promise<HttpServer | undefined> {
   const { broker: config } = settings
-  const { store, traffic, purgatory, sessions, requests, pressure, health } = services
+  const { store, groups, traffic, purgatory, sessions, requests, pressure, health } = services
+  const { coordinator, rebalances } = groups
+  const groupsMax = config['metrics.groups.max']
   const registry = new Registry({
     store,
     requests,
     traffic,
+    groups: new GroupMetrics({ store, coordinator, clock, groupsMax }),
+    rebalances,
     clock,
     topicsMax: config['metrics.topics.max'],
     isNetworkOpen: config['i.accept.unauthenticated.network'],

@@ -102,6 +102,9 @@ export const brokerConfigs = {
   'max.incremental.fetch.session.cache.slots': whole('int', 1000, 0, {
     says: 'Fetch sessions at the same time. Consumers beyond them work without one.',
   }),
+  'metrics.groups.max': whole('int', 1000, 0, {
+    says: 'Groups with metrics of their own; the others are counted together as `other`.',
+  }),
   'metrics.topics.max': whole('int', 1000, 0, {
     says: 'Topics with metrics of their own; the others are counted together as `other`.',
   }),

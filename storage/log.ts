@@ -8,7 +8,7 @@ import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import { partitionDirectory, segmentFile } from './layout.ts'
 import type { LogReader } from './reader.ts'
 import type { Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
-import { firstRecordSince, recordWithMaxTimestamp } from './timestamp-search.ts'
+import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 import type {
   EpochStart,
   LogState,
@@ -118,6 +118,11 @@ export class PartitionLog implements Log, ReadableLog {
   async offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
     this.#refuseIfRemoved()
     return this.#reader.run(recordWithMaxTimestamp(this.#reader, this))
+  }
+
+  async timestampAt(offset: Offset): Promise<number | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(timestampOfBatch(this.#reader, this, offset))
   }
 
   endOffsetOfEpoch(

@@ -69,6 +69,14 @@ export interface Log {
   /** First record that has the largest timestamp of the log; undefined when the log is empty. */
   offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
 
+  /**
+   * Largest timestamp of the batch that holds `offset`, or of the next one there is: cheap, only its header is read.
+   *
+   * @param offset not before the log start
+   * @returns undefined at the end
+   */
+  timestampAt(offset: Offset): Promise<number | undefined>
+
   /** The largest known epoch <= `epoch` and the offset at which it ended; undefined when `epoch` is unknown or newer. */
   endOffsetOfEpoch(
     epoch: number,

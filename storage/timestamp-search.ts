@@ -49,6 +49,20 @@ export function* recordWithMaxTimestamp(
   return max < 0 ? undefined : yield* firstRecordSince(reader, log, max)
 }
 
+/** The largest timestamp of the batch that holds `offset`, or of the next one there is; undefined at the end. */
+export function* timestampOfBatch(
+  reader: LogReader,
+  log: ReadableLog,
+  offset: number,
+): Reading<number | undefined> {
+  for (const extent of extentsFrom(log, offset)) {
+    const position = yield* reader.locate(log, extent, offset)
+    const batch = yield* reader.batchAt(extent, position, !isHot(log, extent, offset))
+    if (batch) return batch.maxTimestamp
+  }
+  return undefined
+}
+
 function* firstRecordIn(
   reader: LogReader,
   log: ReadableLog,

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic, Turn } from '../../storage/store.ts'
+import type { GroupMetrics, Rebalances } from './groups.ts'
 import { Histogram, secondsHistogram } from './histogram.ts'
 import type { RequestMetrics } from './requests.ts'
 import { Samples } from './samples.ts'
@@ -15,6 +16,8 @@ interface RegistryDeps {
   readonly store: Store
   readonly requests: RequestMetrics
   readonly traffic: TopicTraffic
+  readonly groups: GroupMetrics
+  readonly rebalances: Rebalances
   readonly clock: Clock
   readonly topicsMax: number
   readonly isNetworkOpen: boolean
@@ -52,6 +55,8 @@ export class Registry {
     this.#network(samples)
     this.#topics(samples)
     this.#traffic(samples)
+    this.#deps.rebalances.add(samples)
+    await this.#deps.groups.add(samples)
     return samples
   }
 

@@ -21,6 +21,24 @@ function histogram(help: string, ...labels: string[]): MetricSpec {
 
 export const metrics = {
   kafka_brokers: gauge('Brokers in the cluster: 1.'),
+  kafka_consumergroup_current_offset: gauge(
+    'Committed offset of a group.',
+    'consumergroup',
+    'topic',
+    'partition',
+  ),
+  kafka_consumergroup_lag: gauge(
+    'Records that a group has not committed.',
+    'consumergroup',
+    'topic',
+    'partition',
+  ),
+  kafka_consumergroup_lag_sum: gauge(
+    'Records that a group has not committed, all partitions of a topic.',
+    'consumergroup',
+    'topic',
+  ),
+  kafka_consumergroup_members: gauge('Members of a group.', 'consumergroup'),
   kafka_topic_partitions: gauge('Partitions of a topic.', 'topic'),
   kafka_topic_partition_current_offset: gauge(
     'Offset of the next record, as consumers see it.',
@@ -36,6 +54,18 @@ export const metrics = {
   millrace_fetches_waiting: gauge('Fetches that wait for more bytes.'),
   millrace_fsync_seconds: histogram('Time that a writer turn spent syncing.'),
   millrace_group_commit_batches: histogram('Batches that one writer turn made durable together.'),
+  millrace_group_lag_records: gauge(
+    'Records that a group has not committed, all partitions of a topic.',
+    'group',
+    'topic',
+  ),
+  millrace_group_lag_seconds: gauge(
+    'Age of the batch that holds the first record not committed, in the partition where it is oldest. 0 without lag.',
+    'group',
+    'topic',
+  ),
+  millrace_group_members: gauge('Members of a group.', 'group'),
+  millrace_group_state: gauge('1 for the state that a group is in.', 'group', 'state'),
   millrace_inbox_used_bytes: gauge('Batches that wait for the writer.'),
   millrace_inflight_bytes: gauge('Requests that arrive, wait or run.', 'listener'),
   millrace_log_segments: gauge('Segments of a partition.', 'topic', 'partition'),
@@ -51,6 +81,11 @@ export const metrics = {
     'partition',
   ),
   millrace_partition_log_start_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
+  millrace_rebalances_total: counter(
+    'Rebalances of a group, by what began them.',
+    'group',
+    'reason',
+  ),
   millrace_received_bytes_total: counter('Bytes of record batches produced.', 'topic'),
   millrace_records_in_total: counter('Records produced.', 'topic'),
   millrace_records_out_total: counter('Records fetched.', 'topic'),

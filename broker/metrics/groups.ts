@@ -1,0 +1,166 @@
+// GroupMetrics: members, state and lag of groups, read when somebody asks. Rebalances: plain counters. Network thread.
+// Lag in seconds is the age of the batch that holds the first record not yet committed: what its newest record says, not
+// what its consumer will find, and only as good as the producer's clock.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { Offset } from '../../protocol/ids.ts'
+import type { Clock } from '../../storage/clock.ts'
+import type { Log, Store } from '../../storage/store.ts'
+import type { ClassicGroup } from '../group/classic.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { RebalanceReason } from '../group/messages.ts'
+import type { PartitionOffset } from '../group/offsets.ts'
+import type { Samples } from './samples.ts'
+
+/** The label of all groups beyond `metrics.groups.max`. */
+export const OTHER_GROUPS = 'other'
+/** Batches looked up for one reading; what is known from earlier ones costs nothing. */
+const LOOKUPS_MAX = 1000
+
+interface GroupMetricsDeps {
+  readonly store: Store
+  readonly coordinator: GroupCoordinator
+  readonly clock: Clock
+  readonly groupsMax: number
+}
+
+interface Lag {
+  records: number
+  /** Undefined when it is not known, or not yet. */
+  seconds: number | undefined
+}
+
+export class GroupMetrics {
+  readonly #deps: GroupMetricsDeps
+  /** The time of a batch, by partition and committed offset; of the last reading. */
+  #timestamps = new Map<string, number>()
+  #lookupsLeft = 0
+
+  constructor(deps: GroupMetricsDeps) {
+    this.#deps = deps
+  }
+
+  async add(samples: Samples): Promise<void> {
+    const { coordinator, groupsMax } = this.#deps
+    const groups = [...coordinator.list()]
+    const before = this.#timestamps
+    this.#timestamps = new Map()
+    this.#lookupsLeft = LOOKUPS_MAX
+    for (const group of groups.slice(0, groupsMax)) await this.#addGroup(samples, group, before)
+    if (groups.length > groupsMax) this.#addOthers(samples, groups.slice(groupsMax))
+  }
+
+  async #addGroup(
+    samples: Samples,
+    { groupId, state, members }: ClassicGroup,
+    before: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    samples.add('millrace_group_state', 1, { group: groupId, state })
+    samples.add('millrace_group_members', members.size, { group: groupId })
+    samples.add('kafka_consumergroup_members', members.size, { consumergroup: groupId })
+    const lagByTopic = new Map<string, Lag>()
+    for (const each of this.#deps.coordinator.offsetsOf(groupId)?.list() ?? []) {
+      const { topic, partition, committed } = each
+      const log = this.#deps.store.log(topic, partition)
+      if (log === undefined) continue
+      const labels = { consumergroup: groupId, topic, partition }
+      const records = recordsBehind(log, each)
+      samples.add('kafka_consumergroup_current_offset', committed.offset, labels)
+      samples.add('kafka_consumergroup_lag', records, labels)
+      const seconds = records === 0 ? 0 : await this.#secondsBehind(log, each, before)
+      addLag(lagByTopic, topic, records, seconds)
+    }
+    for (const [topic, { records, seconds }] of lagByTopic) {
+      samples.add('kafka_consumergroup_lag_sum', records, { consumergroup: groupId, topic })
+      samples.add('millrace_group_lag_records', records, { group: groupId, topic })
+      if (seconds !== undefined)
+        samples.add('millrace_group_lag_seconds', seconds, { group: groupId, topic })
+    }
+  }
+
+  #addOthers(samples: Samples, groups: readonly ClassicGroup[]): void {
+    let memberCount = 0
+    let records = 0
+    for (const { groupId, members } of groups) {
+      memberCount += members.size
+      for (const each of this.#deps.coordinator.offsetsOf(groupId)?.list() ?? []) {
+        const log = this.#deps.store.log(each.topic, each.partition)
+        if (log !== undefined) records += recordsBehind(log, each)
+      }
+    }
+    samples.add('millrace_group_members', memberCount, { group: OTHER_GROUPS })
+    samples.add('millrace_group_lag_records', records, { group: OTHER_GROUPS, topic: OTHER_GROUPS })
+  }
+
+  /** @returns undefined when it is not known */
+  async #secondsBehind(
+    log: Log,
+    { partition, committed }: PartitionOffset,
+    before: ReadonlyMap<string, number>,
+  ): Promise<number | undefined> {
+    const offset = Offset(Math.max(committed.offset, log.logStartOffset))
+    const key = `${log.topic.id} ${partition} ${offset}`
+    const known = this.#timestamps.get(key) ?? before.get(key)
+    const timestamp = known ?? (await this.#lookUp(log, offset))
+    if (timestamp === undefined || timestamp < 0) return undefined
+    this.#timestamps.set(key, timestamp)
+    return Math.max(0, this.#deps.clock.now() - timestamp) / 1000
+  }
+
+  async #lookUp(log: Log, offset: Offset): Promise<number | undefined> {
+    if (this.#lookupsLeft === 0) return undefined
+    this.#lookupsLeft--
+    try {
+      return await log.timestampAt(offset)
+    } catch (error) {
+      if (error instanceof KafkaError) return undefined // rot, or a topic that is being deleted
+      throw error
+    }
+  }
+}
+
+/** A commit past the end, from before records were lost, is no negative lag. */
+function recordsBehind(log: Log, { committed }: PartitionOffset): number {
+  return Math.max(0, log.highWatermark - Math.max(0, committed.offset))
+}
+
+function addLag(
+  lagByTopic: Map<string, Lag>,
+  topic: string,
+  records: number,
+  seconds: number | undefined,
+): void {
+  const lag = lagByTopic.get(topic)
+  if (lag === undefined) {
+    lagByTopic.set(topic, { records, seconds })
+    return
+  }
+  lag.records += records
+  if (seconds !== undefined) lag.seconds = Math.max(lag.seconds ?? 0, seconds)
+}
+
+export class Rebalances {
+  readonly #groupsMax: number
+  readonly #countsByGroup = new Map<string, Map<RebalanceReason, number>>()
+
+  /** @param groupsMax groups beyond this number are counted together */
+  constructor(groupsMax: number) {
+    this.#groupsMax = groupsMax
+  }
+
+  count(groupId: string, reason: RebalanceReason): void {
+    const isOneTooMany =
+      !this.#countsByGroup.has(groupId) && this.#countsByGroup.size >= this.#groupsMax
+    const label = isOneTooMany ? OTHER_GROUPS : groupId
+    const counts = this.#countsByGroup.get(label) ?? new Map<RebalanceReason, number>()
+    this.#countsByGroup.set(label, counts)
+    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  }
+
+  add(samples: Samples): void {
+    for (const [group, counts] of this.#countsByGroup) {
+      for (const [reason, count] of counts)
+        samples.add('millrace_rebalances_total', count, { group, reason })
+    }
+  }
+}
