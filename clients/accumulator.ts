@@ -6,7 +6,6 @@ import { KafkaError } from '../protocol/errors.ts'
 import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { TopicMetadata } from './cluster.ts'
-import { Fifo } from './fifo.ts'
 import type { Partitioner } from './partitioner.ts'
 import type { Serde } from './serde.ts'
 import { partitionText, type HeadersInput, type ProducerRecord, type Topic } from './topic.ts'
@@ -33,8 +32,8 @@ export class Accumulator {
   readonly #topics = new Map<string, TopicQueue>()
   /** Those with sends that wait for room. */
   #crowded = new Set<TopicQueue>()
-  /** Open batches, oldest first; since closed ones are skipped when their turn comes. */
-  readonly #lingering = new Fifo<Batch>()
+  /** Open batches whose linger is not over, oldest first. */
+  readonly #lingering = new Set<Batch>()
   /** Batches without an outcome. */
   readonly #live = new Set<Batch>()
   /** Flushes under way. */
@@ -106,6 +105,11 @@ export class Accumulator {
   }
 
   /** The next batch of a partition that was never sent and may be now. */
+  peekNext({ closed, open }: PartitionQueue): Batch | undefined {
+    return closed.peek() ?? (open?.isDue ? open : undefined)
+  }
+
+  /** The same, taken out, and closed. */
   takeNext(queue: PartitionQueue): Batch | undefined {
     if (queue.closed.length === 0 && queue.open?.isDue) this.#close(queue.open)
     return queue.closed.shift()
@@ -214,7 +218,7 @@ export class Accumulator {
     this.#live.add(batch)
     if (lingerMs <= 0 || this.#flushCount > 0) this.#makeDue(queue)
     else {
-      this.#lingering.push(batch)
+      this.#lingering.add(batch)
       if (this.#lingerTimer === undefined) this.#lingerUntil(batch.createdAt + lingerMs)
     }
     return batch
@@ -224,6 +228,7 @@ export class Accumulator {
     const { queue } = batch
     queue.open = undefined
     queue.closed.push(batch)
+    this.#lingering.delete(batch)
     queue.bytesExpected = batch.sizeBytes + RECORD_OVERHEAD_BYTES
     if (queue.topic.stickyPartition === queue.partition) queue.topic.stickyPartition = -1
     this.#options.onReady(queue)
@@ -232,6 +237,7 @@ export class Accumulator {
   #makeDue(queue: PartitionQueue): void {
     if (queue.open === undefined) return
     queue.open.isDue = true
+    this.#lingering.delete(queue.open)
     this.#options.onReady(queue)
   }
 
@@ -244,10 +250,9 @@ export class Accumulator {
     const { clock, lingerMs } = this.#options
     this.#lingerTimer = undefined
     const now = clock.monotonic()
-    for (let batch = this.#lingering.peek(); batch !== undefined; batch = this.#lingering.peek()) {
+    for (const batch of this.#lingering) {
       if (batch.createdAt + lingerMs > now) return this.#lingerUntil(batch.createdAt + lingerMs)
-      if (batch.queue.open === batch) this.#makeDue(batch.queue)
-      this.#lingering.shift()
+      this.#makeDue(batch.queue)
     }
   }
 }

@@ -20,6 +20,7 @@ import {
   type ConsumerRecord,
 } from './index.ts'
 import { Broker } from '../broker/broker.ts'
+import { FakeBroker } from './testing/fake-broker.ts'
 import { contents } from './testing/index.ts'
 
 /** A broker of its own for a test, and a client. */
@@ -260,6 +261,14 @@ t.test('what cannot be reached says what was dialled, why it failed and what to 
   await t.rejects(reach(`127.0.0.1:${ports[2]}`), {
     message: /closed the connection: is it a Kafka listener, without TLS/,
   })
+  const elsewhere = await FakeBroker.start()
+  elsewhere.createTopic('t')
+  elsewhere.advertised = 1
+  await using lost = new Client({ brokers: elsewhere.bootstrap })
+  await t.rejects(lost.admin().listOffsets(['t'], 'latest', { timeoutMs: 50 }), {
+    message: /127\.0\.0\.1:1 refused.*; broker 1 advertises that address \(advertised\.listeners\)/,
+  })
+  await elsewhere.stop()
   for (const brokers of ['', 'a:b', 'host:0', 'host:70000', '1:2:3']) {
     t.throws(() => new Client({ brokers }), { name: 'TypeError', message: /^brokers: / })
   }

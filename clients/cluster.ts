@@ -209,9 +209,19 @@ export class Cluster {
     if (target === 'any') return await this.#anyConnection(lane, call)
     const id = target === 'controller' ? await this.#controllerId(call) : target
     const broker = this.#brokers.get(id)
-    if (broker === undefined)
+    if (broker === undefined) {
       throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
-    return await call.wait(lane.get(broker))
+    }
+    try {
+      return await call.wait(lane.get(broker))
+    } catch (error) {
+      throw this.#isBootstrap(broker) ? error : advertised(broker, error)
+    }
+  }
+
+  #isBootstrap(address: Address): boolean {
+    const text = addressText(address)
+    return this.options.bootstrap.some((each) => addressText(each) === text)
   }
 
   async #controllerId(call: Call): Promise<number> {
@@ -264,10 +274,8 @@ export class Cluster {
       .sort((a, b) => a.place - b.place)
       .map(({ broker }): Address => broker)
     const texts = new Set(known.map(addressText))
-    return [
-      ...known,
-      ...this.options.bootstrap.filter((address) => !texts.has(addressText(address))),
-    ]
+    const given = this.options.bootstrap.filter((address) => !texts.has(addressText(address)))
+    return [...known, ...given]
   }
 
   async #refreshWanted(): Promise<void> {
@@ -299,7 +307,8 @@ export class Cluster {
     const error = errorName(answer.errorCode)
     if (error !== undefined) {
       const refusal = new KafkaError(error, `topic ${name}`)
-      this.#topics.set(name, refusal)
+      const isPassing = error === 'LEADER_NOT_AVAILABLE' && this.topic(name) !== undefined
+      if (!isPassing) this.#topics.set(name, refusal)
       return refusal
     }
     const partitions: PartitionMetadata[] = []
@@ -319,6 +328,13 @@ export class Cluster {
 }
 
 type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
+
+/** Nobody has given us this address but the cluster. */
+function advertised(broker: BrokerNode, error: unknown): unknown {
+  if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
+  const what = `${reasonOf(error)}; broker ${broker.id} advertises that address (advertised.listeners)`
+  return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
+}
 
 /** @param reasons one per address that was tried */
 function unreachable(reasons: readonly KafkaError[]): KafkaError {

@@ -332,6 +332,24 @@ t.test('paused partitions give nothing until they are resumed', async (t) => {
   t.same(await next, ['a'], 'what was fetched before is not lost')
 })
 
+t.test('what is fetched of a paused partition holds no other back', async (t) => {
+  await using w = await world()
+  const logs = w.broker.createTopic('p', 2)
+  const options = { topics: [topic('p', { value: string })], fetchWaitMs: 5, prefetchBytes: 1000 }
+  const consumer = w.client.consumer({ ...options, from: 'earliest' })
+  write(logs[0]!, ['a'.padEnd(2000)])
+  await consumer.start()
+  while (consumer.positions()[0]!.highWatermark !== 1) await sleep(1)
+  consumer.pause([{ topic: 'p', partition: 0 }])
+  write(logs[1]!, ['b'])
+  t.same(await read(consumer, 1), ['b'])
+  consumer.resume()
+  t.same(
+    (await read(consumer, 1)).map((text) => text.trim()),
+    ['a'],
+  )
+})
+
 t.test(
   'partitions that appear are read from their start; given ones are the only ones read',
   async (t) => {

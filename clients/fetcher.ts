@@ -74,6 +74,7 @@ export class Fetcher {
   readonly #failed: Reading[] = []
   /** Those with a fetch under way. */
   readonly #leadersAsked = new Set<number>()
+  /** Of partitions that are not paused. */
   #bytesBuffered = 0
   #isRunning = false
   #isStopped = false
@@ -134,26 +135,32 @@ export class Fetcher {
       const view = this.#nextOf(reading)
       if (view !== undefined) return { reading, view }
       this.#current = undefined
-      this.#bytesBuffered -= reading.dropChunk()
+      this.#count(reading, -reading.dropChunk())
       this.#enqueue(reading)
       this.#pump()
     }
   }
 
   seek(reading: Reading, offset: number): void {
-    this.#bytesBuffered -= reading.seek(offset)
+    this.#count(reading, -reading.seek(offset))
     if (this.#current === reading) this.#current = undefined
     this.#options.onChange()
     this.#pump()
   }
 
+  /** What was fetched is kept for later, and does not hold the fetching of others back. */
   pause(reading: Reading): void {
+    if (reading.isPaused) return
+    this.#count(reading, -reading.bytesBuffered)
     reading.isPaused = true
     if (this.#current === reading) this.#current = undefined
+    this.#pump()
   }
 
   resume(reading: Reading): void {
+    if (!reading.isPaused) return
     reading.isPaused = false
+    this.#count(reading, reading.bytesBuffered)
     this.#enqueue(reading)
     this.#options.onChange()
     this.#pump()
@@ -164,6 +171,10 @@ export class Fetcher {
     reading.error = error
     this.#failed.push(reading)
     this.#options.onChange()
+  }
+
+  #count(reading: Reading, bytes: number): void {
+    if (!reading.isPaused) this.#bytesBuffered += bytes
   }
 
   #enqueue(reading: Reading): void {
@@ -203,26 +214,26 @@ export class Fetcher {
     if (!this.#isRunning || this.#isStopped || this.#bytesBuffered >= this.#options.prefetchBytes)
       return
     const now = this.#cluster.clock.monotonic()
-    const fetchable = this.#readings.filter((reading) => this.#isFetchable(reading, now))
-    for (const [leader, readings] of groupBy(fetchable, (reading) => this.#leaderOf(reading))) {
-      if (leader === undefined || this.#leadersAsked.has(leader)) continue
+    const byLeader = new Map<number, Reading[]>()
+    for (const reading of this.#readings) {
+      if (reading.isPaused || reading.isResetting || reading.error !== undefined) continue
+      if (reading.fetchOffset >= reading.stopOffset) continue
+      if (reading.blockedUntil > now) this.#wakeUpAt(reading.blockedUntil)
+      else if (reading.isOutOfRange) {
+        if (!reading.hasChunks) void this.#reset(reading) // what was fetched before is good: it is read first
+      } else {
+        const leader = this.#leaderOf(reading)
+        if (leader === undefined || this.#leadersAsked.has(leader)) continue
+        const readings = byLeader.get(leader)
+        if (readings === undefined) byLeader.set(leader, [reading])
+        else readings.push(reading)
+      }
+    }
+    for (const [leader, readings] of byLeader) {
       // Those that gave records last time go last: the broker fills its answer from the front.
       readings.sort((a, b) => a.lastGaveAt - b.lastGaveAt)
       void this.#fetch(leader, readings)
     }
-  }
-
-  #isFetchable(reading: Reading, now: number): boolean {
-    if (reading.isPaused || reading.isResetting || reading.error !== undefined) return false
-    if (reading.fetchOffset >= reading.stopOffset) return false
-    if (reading.blockedUntil > now) {
-      this.#wakeUpAt(reading.blockedUntil)
-      return false
-    }
-    if (!reading.isOutOfRange) return true
-    // What was fetched before is good: it is read first.
-    if (!reading.hasChunks) void this.#reset(reading)
-    return false
   }
 
   #leaderOf(reading: Reading): number | undefined {
@@ -302,7 +313,7 @@ export class Fetcher {
     reading.highWatermark = answer.highWatermark
     if (answer.records === null || answer.records.length === 0) return
     reading.lastGaveAt = this.#cluster.clock.monotonic()
-    this.#bytesBuffered += reading.push(answer.records as Buffer)
+    this.#count(reading, reading.push(answer.records as Buffer))
     if (this.#current !== reading) this.#enqueue(reading)
   }
 

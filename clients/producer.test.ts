@@ -217,6 +217,31 @@ t.test('what is not acknowledged in time fails, and says why', async (t) => {
   })
 })
 
+t.test('records for a broker that is gone fail in time, and say why', async (t) => {
+  await using w = await world()
+  const producer = w.client.producer({ deliveryTimeoutMs: 300 })
+  await producer.send('t', { value: 'x' })
+  await w.broker.stop()
+  await t.rejects(producer.send('t', { value: 'y' }), {
+    code: 'REQUEST_TIMED_OUT',
+    message:
+      /not acknowledged within 300 ms: .*, last: NETWORK_EXCEPTION: .* refused the connection/,
+  })
+  await w.broker.listen()
+})
+
+t.test('close gives up what is not through when its time is over', async (t) => {
+  await using w = await world()
+  const producer = w.client.producer({ batchBytes: 1, lingerMs: 0 })
+  w.broker.next(produce, ...Array.from({ length: 8 }, () => () => 'silence' as const))
+  const sends = records(texts(8)).map((record) => producer.send('t', record))
+  const outcomes = Promise.allSettled(sends)
+  await t.rejects(producer.close({ timeoutMs: 30 }), { code: 'REQUEST_TIMED_OUT' })
+  const codes = (await outcomes).map((each) => (each as PromiseRejectedResult).reason.code)
+  t.equal(codes.length, 8)
+  t.same(new Set(codes), new Set(['NETWORK_EXCEPTION', 'INVALID_REQUEST']))
+})
+
 t.test(
   'a topic that does not exist, and one that may not, fail the records for it alone',
   async (t) => {

@@ -51,6 +51,8 @@ export class Producer implements AsyncDisposable {
   readonly #deliveryTimeoutMs: number
   readonly #autoCreateTopics: boolean
   readonly #onClose: (self: Closeable) => void
+  /** Aborted when nothing more is to be sent. */
+  readonly #ending = new AbortController()
   #closing: Promise<void> | undefined
 
   /** @internal Use `client.producer()`. */
@@ -81,6 +83,7 @@ export class Producer implements AsyncDisposable {
       isIdempotent: idempotent,
       maxInFlight,
       deliveryTimeoutMs: this.#deliveryTimeoutMs,
+      signal: this.#ending.signal,
     }
     this.#sender = new Sender(cluster, senderOptions, this.#accumulator)
   }
@@ -158,7 +161,7 @@ export class Producer implements AsyncDisposable {
       await this.flush(options)
     } finally {
       this.#accumulator.stop()
-      this.#sender.stop()
+      this.#ending.abort(closedError())
       for (const queue of this.#accumulator.topics())
         this.#accumulator.failWaiting(queue, closedError())
       this.#sender.failAll(closedError())
@@ -175,7 +178,8 @@ export class Producer implements AsyncDisposable {
 
   async #findOut(queue: TopicQueue): Promise<void> {
     queue.isAskedFor = true
-    const call = this.#cluster.call({ timeoutMs: this.#deliveryTimeoutMs })
+    const { signal } = this.#ending
+    const call = this.#cluster.call({ signal, timeoutMs: this.#deliveryTimeoutMs })
     try {
       await this.#cluster.retrying(call, () =>
         this.#cluster.findTopic(queue.name, call, this.#autoCreateTopics),

@@ -73,6 +73,10 @@ export class Reading {
     return this.#chunks.length > 0
   }
 
+  get bytesBuffered(): number {
+    return this.#chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
   get isDone(): boolean {
     return this.position >= this.stopOffset
   }
@@ -105,7 +109,9 @@ export class Reading {
     this.fetchOffset = offset
     this.error = undefined
     this.generation++
-    return this.#chunks.splice(0).reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const bytesDropped = this.bytesBuffered
+    this.#chunks.length = 0
+    return bytesDropped
   }
 }
 

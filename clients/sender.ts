@@ -38,6 +38,8 @@ export interface SenderOptions {
   readonly isIdempotent: boolean
   readonly maxInFlight: number
   readonly deliveryTimeoutMs: number
+  /** The producer is closed: nothing is sent any more. */
+  readonly signal: AbortSignal
 }
 
 /** The way to one broker. */
@@ -64,13 +66,13 @@ export class Sender {
   #isPumpDue = false
   #wakeTimer: Timer | undefined
   #wakeAt = Infinity
-  #isStopped = false
 
   constructor(cluster: Cluster, options: SenderOptions, accumulator: Accumulator) {
     this.#cluster = cluster
     this.#options = options
     this.#accumulator = accumulator
     this.#lane = cluster.newLane()
+    options.signal.addEventListener('abort', () => this.#stop(), { once: true })
   }
 
   /** Something of this partition can go. What comes in one turn goes together. */
@@ -79,10 +81,13 @@ export class Sender {
     this.#pumpSoon()
   }
 
-  stop(): void {
-    this.#isStopped = true
+  #stop(): void {
     this.#wakeTimer?.cancel()
     this.#cluster.closeLane(this.#lane)
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.signal.aborted
   }
 
   #pumpSoon(): void {
@@ -118,12 +123,14 @@ export class Sender {
   #hasNext(queue: PartitionQueue): boolean {
     if (queue.retries.length > 0) return queue.inFlight.length === 0
     const limit = this.#options.isIdempotent ? this.#options.maxInFlight : 1
-    return queue.inFlight.length < limit && (queue.closed.length > 0 || queue.open?.isDue === true)
+    return queue.inFlight.length < limit && this.#accumulator.peekNext(queue) !== undefined
   }
 
   /** @returns undefined while there is no way to the leader */
   #channelOf(queue: PartitionQueue, now: number): Channel | undefined {
-    const leader = this.#metadataOf(queue)?.partitions[queue.partition]?.leader ?? -1
+    const metadata = this.#metadataOf(queue)
+    if (metadata !== undefined && this.#cluster.isStale(metadata)) this.#refresh(queue)
+    const leader = metadata?.partitions[queue.partition]?.leader ?? -1
     if (leader < 0) {
       queue.blockedUntil = now + this.#cluster.backoffMs(1)
       this.#wakeUpAt(queue.blockedUntil)
@@ -162,7 +169,7 @@ export class Sender {
       channel.connection = await this.#cluster.connection(
         channel.leader,
         this.#lane,
-        this.#cluster.call({}),
+        this.#cluster.call({ signal: this.#options.signal }),
       )
       channel.failures = 0
     } catch (error) {
@@ -185,7 +192,7 @@ export class Sender {
   #noteUnreachable(leader: number, error: KafkaError): void {
     for (const queue of this.#ready) {
       if (this.#metadataOf(queue)?.partitions[queue.partition]?.leader !== leader) continue
-      const first = queue.retries[0] ?? queue.closed.peek() ?? queue.open
+      const first = queue.retries[0] ?? this.#accumulator.peekNext(queue)
       if (first !== undefined) first.lastError = error
       this.#refresh(queue)
     }
@@ -309,15 +316,16 @@ export class Sender {
     )
     leave(queue.inFlight, batch)
     batch.lastError = error
+    if (this.#isStopped) return this.#fail(batch, error)
     if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
     if (this.#options.isIdempotent && LOST_COUNT.has(error.code)) {
       // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
       if (isOldest) this.#loseCount(queue, error.code)
     } else if (!error.retriable) return this.#fail(batch, error)
     this.#retry(batch)
-    if (isOldest)
-      queue.blockedUntil = this.#cluster.clock.monotonic() + this.#cluster.backoffMs(batch.attempts)
-    if (isOldest) this.#refresh(queue)
+    if (!isOldest) return
+    queue.blockedUntil = this.#cluster.clock.monotonic() + this.#cluster.backoffMs(batch.attempts)
+    this.#refresh(queue)
   }
 
   #retry(batch: Batch): void {
@@ -364,19 +372,21 @@ export class Sender {
 
   /** Gives up what has waited too long, unless it is under way. */
   #expire(queue: PartitionQueue, now: number): void {
-    const { retries, closed, inFlight } = queue
-    const isOver = (batch: Batch | undefined): batch is Batch =>
+    const { retries, inFlight } = queue
+    const isOver = (batch: Batch | undefined): boolean =>
       batch !== undefined && now - batch.createdAt >= this.#options.deliveryTimeoutMs
-    while (inFlight.length === 0 && isOver(retries[0]))
-      this.#fail(retries[0], this.#timedOut(retries.shift()!))
-    while (isOver(closed.peek())) this.#fail(closed.peek()!, this.#timedOut(closed.shift()!))
+    while (inFlight.length === 0 && isOver(retries[0])) this.#expireOne(retries.shift()!)
+    while (isOver(this.#accumulator.peekNext(queue))) {
+      this.#expireOne(this.#accumulator.takeNext(queue)!)
+    }
   }
 
-  #timedOut({ attempts, lastError }: Batch): KafkaError {
+  #expireOne(batch: Batch): void {
+    const { attempts, lastError } = batch
     const last = lastError === undefined ? '' : `, last: ${lastError.message}`
     const sent = attempts === 0 ? 'never sent' : `sent ${attempts} times, it may have been written`
     const what = `not acknowledged within ${this.#options.deliveryTimeoutMs} ms: ${sent}${last}`
-    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError })
+    this.#fail(batch, new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError }))
   }
 
   /** Gives up everything that is not under way. */
@@ -394,7 +404,8 @@ export class Sender {
 
   async #identify(): Promise<void> {
     this.#isIdentifying = true
-    const call = this.#cluster.call({ timeoutMs: this.#options.deliveryTimeoutMs })
+    const { signal, deliveryTimeoutMs } = this.#options
+    const call = this.#cluster.call({ signal, timeoutMs: deliveryTimeoutMs })
     try {
       this.#identity = await this.#cluster.retrying(call, async () => {
         const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
@@ -403,7 +414,7 @@ export class Sender {
         return { producerId: answer.producerId, epoch: answer.producerEpoch }
       })
     } catch (error) {
-      this.failAll(error as KafkaError)
+      if (!this.#isStopped) this.failAll(error as KafkaError)
     } finally {
       this.#isIdentifying = false
       this.#pumpSoon()

@@ -44,6 +44,8 @@ export class Connection {
   #correlationId = 0
   /** Until both sides have agreed on versions, that of connecting. */
   #answerTimeoutMs: number
+  /** Answers and writes that somebody waits for. */
+  #holdCount = 0
   #closedBy: KafkaError | undefined
 
   private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
@@ -73,11 +75,6 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.#closedBy === undefined
-  }
-
-  /** Requests that wait for their answers. */
-  get pendingCount(): number {
-    return this.#waiting.length
   }
 
   /**
@@ -112,7 +109,7 @@ export class Connection {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, request)
-      if (this.#waiting.length === 0) this.#socket.ref()
+      this.#hold()
       const timeoutMs = this.#answerTimeoutMs + patienceMs
       const timer = this.#options.clock.after(timeoutMs, () => this.#timeOut(api, timeoutMs))
       this.#waiting.push({ api, version, correlationId, timer, resolve, reject })
@@ -123,10 +120,22 @@ export class Connection {
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
-      this.#write(api, version, request, (error) =>
-        error ? reject(explain(this.address, error)) : resolve(),
-      )
+      this.#hold()
+      this.#write(api, version, request, (error) => {
+        this.#letGo()
+        if (error) reject(explain(this.address, error))
+        else resolve()
+      })
     })
+  }
+
+  /** An idle socket does not keep the process alive, one that is waited for does. */
+  #hold(): void {
+    if (this.#holdCount++ === 0) this.#socket.ref()
+  }
+
+  #letGo(): void {
+    if (--this.#holdCount === 0) this.#socket.unref()
   }
 
   /** Fails what waits. Idempotent. */
@@ -194,7 +203,7 @@ export class Connection {
     const waiting = this.#waiting.shift()
     if (waiting === undefined) throw new KafkaError('INVALID_REQUEST', 'an answer to nothing')
     waiting.timer.cancel()
-    if (this.#waiting.length === 0) this.#socket.unref()
+    this.#letGo()
     try {
       waiting.resolve(readAnswer(waiting, new Reader(frame)))
     } catch (error) {

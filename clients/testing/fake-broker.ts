@@ -54,6 +54,8 @@ export class FakeBroker implements AsyncDisposable {
   /** Caps what ApiVersions offers, by API name. */
   readonly versionsMax = new Map<string, number>()
   leader = NODE_ID
+  /** The port that Metadata names, unless it is its own. */
+  advertised: number | undefined
   /** Batches of a partition that one Fetch gives. */
   batchesMax = Infinity
   producerIds = 1000
@@ -215,7 +217,7 @@ export class FakeBroker implements AsyncDisposable {
   #metadata({ topics }: RequestOf<typeof metadata>): ResponseInput<typeof metadata> {
     const names = topics?.map(({ name }) => name!) ?? [...this.topics.keys()]
     return {
-      brokers: [{ nodeId: NODE_ID, host: '127.0.0.1', port: this.#port }],
+      brokers: [{ nodeId: NODE_ID, host: '127.0.0.1', port: this.advertised ?? this.#port }],
       clusterId: 'fake',
       controllerId: NODE_ID,
       topics: names.map((name) => ({
