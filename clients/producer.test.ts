@@ -236,6 +236,7 @@ t.test('close gives up what is not through when its time is over', async (t) => 
   w.broker.next(produce, ...Array.from({ length: 8 }, () => () => 'silence' as const))
   const sends = records(texts(8)).map((record) => producer.send('t', record))
   const outcomes = Promise.allSettled(sends)
+  while (w.broker.seen(produce).length < 5) await sleep(1)
   await t.rejects(producer.close({ timeoutMs: 30 }), { code: 'REQUEST_TIMED_OUT' })
   const codes = (await outcomes).map((each) => (each as PromiseRejectedResult).reason.code)
   t.equal(codes.length, 8)
