@@ -27,6 +27,12 @@ const KIND = { wrap: 0, append: 1, appendDurable: 2, side: 3 } as const
 /** A larger share of the ring in one batch would keep the writer from working while the network thread fills. */
 const BATCH_SHARE_MAX = 4
 
+/**
+ * The ring starts over only with so much in front of the head: less would be full before the writer is done again, and
+ * what finds no room is copied, for the garbage collector to clear.
+ */
+const START_OVER_BYTES_MIN = 4 * 1024 * 1024
+
 /** @param bytesMax of the ring; the memory counts for little until it has been used */
 export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
   const ringBytes = aligned(bytesMax)
@@ -148,10 +154,10 @@ export class InboxSender {
     const { head, tail } = ring
     if (tail < head) return tail + sizeBytes < head ? tail : undefined
     // From the start again when all is done: memory that is used again is in the cache.
-    const isEmpty = tail === head && tail > 0
+    const startsOver = tail === head && tail >= START_OVER_BYTES_MIN
     const fitsBehind =
       tail + sizeBytes < ring.sizeBytes || (tail + sizeBytes === ring.sizeBytes && head > 0)
-    if (fitsBehind && !isEmpty) return tail
+    if (fitsBehind && !startsOver) return tail
     if (sizeBytes >= head) return fitsBehind ? tail : undefined
     ring.putWrap(tail)
     return 0

@@ -16,12 +16,15 @@ interface ThreadOptions {
   readonly inbox: Inbox
 }
 
+/** A port that is full still gets what its connections have read already: that must find room, too. */
+const RING_SLACK = 1.25
+
 /** Network thread: starts the writer's. @param inboxBytesMax of commands that may wait before the port is full */
 export function startWriterThread(
   { dataDir, inboxBytesMax }: { readonly dataDir: string; readonly inboxBytesMax: number },
   events: WriterEvents,
 ): WriterPort {
-  const memory = createInboxMemory(inboxBytesMax)
+  const memory = createInboxMemory(inboxBytesMax * RING_SLACK)
   const { port1, port2 } = new MessageChannel()
   const inbox: Inbox = { memory, side: port2 }
   const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox }
