@@ -116,6 +116,8 @@ export interface Topics {
   getById(id: Uuid): Topic | undefined
   /** In order of name. */
   list(): Iterable<Topic>
+  /** Does nothing. @throws {KafkaError} what `create` would refuse this topic for */
+  check(spec: TopicSpec): void
   /** Durable and open for appends when it resolves. @throws {KafkaError} TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
   create(spec: TopicSpec): Promise<Topic>
   /** The name is free when it resolves. @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION */

@@ -55,6 +55,20 @@ export class TopicTable implements Topics {
     return this.#sorted
   }
 
+  check({ name, partitionCount, config = {} }: TopicSpec): void {
+    checkTopicName(name)
+    checkPartitionCount(name, partitionCount, 0)
+    parseTopicConfig(config)
+    const taken = this.#names.get(collisionKey(name))
+    if (taken === name) throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
+    if (taken !== undefined) {
+      throw new KafkaError(
+        'INVALID_TOPIC_EXCEPTION',
+        `topic ${name} collides with ${taken}: '.' and '_' count as the same`,
+      )
+    }
+  }
+
   create(spec: TopicSpec): Promise<Topic> {
     return this.#inTurn(spec.name, () => this.#create(spec))
   }
@@ -74,18 +88,8 @@ export class TopicTable implements Topics {
   /** The logs are durable before the record: a crash in between leaves empty directories, which the next start removes. */
   async #create(spec: TopicSpec): Promise<Topic> {
     const { table } = this.#deps
+    this.check(spec)
     const { name, partitionCount, config = {} } = spec
-    checkTopicName(name)
-    checkPartitionCount(name, partitionCount, 0)
-    parseTopicConfig(config)
-    const taken = this.#names.get(collisionKey(name))
-    if (taken === name) throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
-    if (taken !== undefined) {
-      throw new KafkaError(
-        'INVALID_TOPIC_EXCEPTION',
-        `topic ${name} collides with ${taken}: '.' and '_' count as the same`,
-      )
-    }
     const record = { id: randomUuid(), partitionCount, config }
     const topic = topicOf(name, record)
     this.#names.set(collisionKey(name), name)
