@@ -101,14 +101,16 @@ t.test('a closed broker leaves nothing that keeps the process alive', async (t) 
   t.equal(code, 0)
 })
 
-/** `runBroker` in a process of its own, once it listens. */
-async function startProcess(flags: StartFlags, nodeFlags: readonly string[] = []) {
+/** `runBroker` in a process of its own, once it listens. @param preload a module for all its threads */
+async function startProcess(flags: StartFlags, preload?: string) {
   const main = new URL('main.js', import.meta.url).href
   const program = `
-    const { runBroker } = await import(${JSON.stringify(main)})
+    import { runBroker } from ${JSON.stringify(main)}
     process.exitCode = await runBroker(${JSON.stringify(flags)})
   `
-  const args = [...nodeFlags, '--input-type=module', '-e', program]
+  const script = join(scratch, 'start.mjs')
+  writeFileSync(script, program)
+  const args = preload === undefined ? [script] : ['--import', preload, script]
   const child = spawn(process.execPath, args, { cwd: scratch })
   const closed = once(child, 'close')
   let stderr = ''
@@ -178,7 +180,7 @@ t.test(
   async (t) => {
     const broken = join(scratch, 'broken')
     const flags = { data: join(scratch, 'failing'), port: '0', http: 'off' }
-    const run = await startProcess(flags, ['--import', failingSyncs(broken)])
+    const run = await startProcess(flags, failingSyncs(broken))
     const client = await RawClient.connect(run.banner.split(/\s/)[3]!)
     await client.send(metadata, { topics: [{ name: 'doomed' }] })
     t.match(await produceTo(client, 'doomed', 0, batchOf(['kept'])), {

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/api/02_list_offsets.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Log, Store } from '../../storage/store.ts'
+import { duplicatesIn } from '../duplicates.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../net/handler.ts'
 
@@ -41,12 +42,16 @@ export function listOffsetsHandler({
   return {
     api: listOffsets,
     async handle(request, { version }) {
-      const isTwice = duplicatesOf(request)
+      const twice = duplicatesIn(
+        request.topics.flatMap(({ name, partitions }) =>
+          partitions.map(({ partitionIndex }) => keyOf(name, partitionIndex)),
+        ),
+      )
       const topics = []
       for (const { name, partitions } of request.topics) {
         const answers: PartitionAnswer[] = []
         for (const asked of partitions) {
-          const isDuplicate = isTwice(name, asked.partitionIndex)
+          const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
           if (isDuplicate) answers.push(failed(asked, errorCode('INVALID_REQUEST')))
           else
             answers.push(
@@ -109,16 +114,6 @@ async function lookUp(log: Log, timestamp: number, isCommittedOnly: boolean): Pr
 
 const NOTHING: Found = { offset: -1, timestamp: -1 }
 
-/** @returns a test: does the request name this partition more than once? */
-function duplicatesOf(request: ListOffsetsRequest): (name: string, partition: number) => boolean {
-  const seen = new Set<string>()
-  const twice = new Set<string>()
-  for (const { name, partitions } of request.topics) {
-    for (const { partitionIndex } of partitions) {
-      const key = `${name}/${partitionIndex}`
-      if (seen.has(key)) twice.add(key)
-      seen.add(key)
-    }
-  }
-  return (name, partition) => twice.size > 0 && twice.has(`${name}/${partition}`)
+function keyOf(name: string, partition: number): string {
+  return `${name}/${partition}`
 }

@@ -9,8 +9,9 @@ import {
 } from '../../protocol/api/19_create_topics.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, TopicSpec } from '../../storage/store.ts'
-import { checkTopicName, collisionKey, isReservedName } from '../../storage/topic-name.ts'
+import { isReservedName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
+import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
@@ -30,10 +31,10 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
   return {
     api: createTopics,
     async handle({ topics, validateOnly }) {
+      const twice = duplicatesIn(topics.map(({ name }) => name))
       const answers: TopicAnswer[] = []
       for (const topic of topics) {
-        const isDuplicate = topics.some((other) => other !== topic && other.name === topic.name)
-        answers.push(await answerFor(deps, topic, isDuplicate, validateOnly))
+        answers.push(await answerFor(deps, topic, twice.has(topic.name), validateOnly))
       }
       return { topics: answers }
     },
@@ -53,8 +54,8 @@ async function answerFor(
   try {
     if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     const spec = specOf(deps, topic)
-    if (validateOnly) checkFree(deps.store, name)
-    const created = validateOnly ? undefined : await deps.store.topics.create(spec)
+    const { topics } = deps.store
+    const created = validateOnly ? topics.check(spec) : await topics.create(spec)
     return {
       name,
       topicId: created?.id,
@@ -72,22 +73,10 @@ async function answerFor(
 /** @throws {KafkaError} whatever speaks against the topic */
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
-  checkTopicName(name)
-  if (isReservedName(name))
+  if (isReservedName(name)) {
     throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is the broker's own`)
-  const config = overridesOf(topic)
-  deps.topicConfigs.parse(config)
-  return { name, partitionCount: partitionCountOf(deps, topic), config }
-}
-
-/** What the store checks when it creates a topic. @throws {KafkaError} TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
-function checkFree({ topics }: Store, name: string): void {
-  if (topics.get(name) !== undefined)
-    throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
-  for (const other of topics.list()) {
-    if (collisionKey(other.name) !== collisionKey(name)) continue
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} collides with ${other.name}`)
   }
+  return { name, partitionCount: partitionCountOf(deps, topic), config: overridesOf(topic) }
 }
 
 function partitionCountOf({ store, config }: CreateTopicsDeps, topic: NewTopic): number {

@@ -13,6 +13,7 @@ import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
 
 /** Older versions do not know the code that says it. */
@@ -37,8 +38,9 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
     async handle(request, { version }) {
       if (!deps.config['delete.topic.enable']) throw disabled(version)
       const asked = askedFor(request)
+      const twice = duplicatesIn(asked.map((topic) => lookUp(deps.store, topic)?.name))
       const responses: TopicAnswer[] = []
-      for (const topic of asked) responses.push(await answerFor(deps, topic, asked))
+      for (const topic of asked) responses.push(await answerFor(deps, topic, twice))
       return { responses }
     },
     refuse: (request, code) => ({
@@ -59,13 +61,11 @@ function askedFor({ topics, topicNames }: DeleteTopicsRequest): readonly Asked[]
 async function answerFor(
   { store, coordinator }: DeleteTopicsDeps,
   asked: Asked,
-  all: readonly Asked[],
+  twice: ReadonlySet<string | undefined>,
 ): Promise<TopicAnswer> {
   try {
     const { name, id } = find(store, asked)
-    if (all.filter((other) => other.name === name || other.topicId === id).length > 1) {
-      throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
-    }
+    if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     await store.topics.delete(name)
     await coordinator.onTopicDeleted(name)
     return { name, topicId: id, errorCode: 0 }
@@ -76,11 +76,12 @@ async function answerFor(
 }
 
 /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, INVALID_TOPIC_EXCEPTION */
-function find(store: Store, { name, topicId }: Asked): Topic {
+function find(store: Store, asked: Asked): Topic {
+  const { name, topicId } = asked
   if ((name === null) === (topicId === UUID_ZERO)) {
     throw new KafkaError('INVALID_REQUEST', 'want either a name or a topic id')
   }
-  const topic = name === null ? store.topics.getById(topicId) : store.topics.get(name)
+  const topic = lookUp(store, asked)
   if (topic === undefined) {
     const code = name === null ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
     throw new KafkaError(code, `no topic ${(name ?? topicId).slice(0, 256)}`)
@@ -88,4 +89,8 @@ function find(store: Store, { name, topicId }: Asked): Topic {
   if (topic.isInternal)
     throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${topic.name} is internal`)
   return topic
+}
+
+function lookUp({ topics }: Store, { name, topicId }: Asked): Topic | undefined {
+  return name === null ? topics.getById(topicId) : topics.get(name)
 }

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/api/37_create_partitions.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
 
 type Asked = CreatePartitionsRequest['topics'][number]
@@ -22,8 +23,11 @@ export function createPartitionsHandler({
   return {
     api: createPartitions,
     async handle({ topics, validateOnly }) {
+      const twice = duplicatesIn(topics.map(({ name }) => name))
       const results: TopicAnswer[] = []
-      for (const topic of topics) results.push(await answerFor(store, topic, topics, validateOnly))
+      for (const topic of topics) {
+        results.push(await answerFor(store, topic, twice.has(topic.name), validateOnly))
+      }
       return { results }
     },
     refuse: ({ topics }, code) => ({
@@ -35,14 +39,12 @@ export function createPartitionsHandler({
 async function answerFor(
   store: Store,
   asked: Asked,
-  all: readonly Asked[],
+  isDuplicate: boolean,
   validateOnly: boolean,
 ): Promise<TopicAnswer> {
   const { name, count } = asked
   try {
-    if (all.filter((other) => other.name === name).length > 1) {
-      throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
-    }
+    if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     check(store, asked)
     if (!validateOnly) await store.topics.addPartitions(name, count)
     return { name, errorCode: 0 }

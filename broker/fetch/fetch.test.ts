@@ -4,8 +4,10 @@ import t from 'tap'
 import { fetch, type FetchRequest } from '../../protocol/api/01_fetch.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
 import type { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
+import { FetchSessions } from './sessions.ts'
 
 const world = await World.open(t)
 
@@ -264,4 +266,35 @@ t.test('without room for a session, a fetch is answered without one', async (t) 
   })
   await sessionFetch(client, { sessionId: first.sessionId, sessionEpoch: -1 })
   t.ok((await sessionFetch(client, { sessionEpoch: 0, topics })).sessionId > 0)
+})
+
+t.test('sessions are bounded by slots and by partitions; an unused one gives way', async (t) => {
+  const clock = new ManualClock()
+  const sessions = new FetchSessions(2, clock)
+  const begin = (sessionId: number, sessionEpoch: number, partitionCount: number) => {
+    const offsets = Object.fromEntries(Array.from({ length: partitionCount }, (_, i) => [i, 0]))
+    const forgottenTopicsData: FetchRequest['forgottenTopicsData'] = []
+    const limits = { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolationLevel: 0, replicaId: -1 }
+    const topics = wanted('t', offsets)
+    const others = {
+      clusterId: null,
+      rackId: '',
+      replicaState: { replicaId: -1, replicaEpoch: -1 },
+    }
+    const request = { ...limits, ...others, sessionId, sessionEpoch, topics, forgottenTopicsData }
+    return sessions.begin(request, false)
+  }
+  const first = begin(0, 0, 1)
+  const second = begin(0, 0, 1)
+  t.equal(begin(0, 0, 1).sessionId, 0, 'no slot is free')
+  clock.advance(100_000)
+  begin(first.sessionId, 1, 0)
+  clock.advance(100_000)
+  t.ok(begin(0, 0, 1).sessionId > 0, 'the second was unused for long')
+  t.throws(() => begin(second.sessionId, 1, 0), { code: 'FETCH_SESSION_ID_NOT_FOUND' })
+  begin(first.sessionId, -1, 0)
+  t.equal(begin(0, 0, 1_000_000).sessionId, 0, 'too many partitions')
+  const third = begin(0, 0, 10)
+  t.throws(() => begin(third.sessionId, 1, 1_000_000), { code: 'FETCH_SESSION_ID_NOT_FOUND' })
+  t.equal(sessions.count, 1)
 })

@@ -9,6 +9,8 @@ import type { Clock } from '../../storage/clock.ts'
 
 /** A session unused for this long gives up its slot to a new one. */
 const UNUSED_MS_MIN = 120_000
+/** In all sessions together: about 200 bytes each. */
+const PARTITIONS_MAX = 1_000_000
 const INT32_MAX = 0x7fff_ffff
 
 const NO_SESSION = 0
@@ -56,6 +58,7 @@ export class FetchSessions {
   readonly #clock: Clock
   /** Least recently used first. */
   readonly #sessions = new Map<number, Session>()
+  #partitionCount = 0
 
   constructor(slotsMax: number, clock: Clock) {
     this.#slotsMax = slotsMax
@@ -75,28 +78,29 @@ export class FetchSessions {
   begin(request: FetchRequest, usesTopicIds: boolean): FetchScope {
     const { sessionId, sessionEpoch } = request
     if (sessionEpoch === FINAL_EPOCH) {
-      this.#sessions.delete(sessionId)
+      this.#drop(sessionId)
       return full(partitionsOf(request))
     }
     if (sessionEpoch === FIRST_EPOCH) {
-      this.#sessions.delete(sessionId)
+      this.#drop(sessionId)
       return this.#create(partitionsOf(request), usesTopicIds)
     }
     const session = this.#continue(sessionId, sessionEpoch, usesTopicIds)
-    for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
-      for (const partition of partitions)
-        session.partitions.delete(keyOf({ topic, topicId, partition }))
-    }
-    for (const asked of partitionsOf(request)) {
-      const known = session.partitions.get(keyOf(asked))
-      if (known === undefined) session.partitions.set(keyOf(asked), asked)
-      else {
-        known.fetchOffset = asked.fetchOffset
-        known.partitionMaxBytes = asked.partitionMaxBytes
-        known.currentLeaderEpoch = asked.currentLeaderEpoch
-      }
+    const sizeBefore = session.partitions.size
+    update(session.partitions, request)
+    this.#partitionCount += session.partitions.size - sizeBefore
+    if (this.#partitionCount > PARTITIONS_MAX) {
+      this.#drop(sessionId)
+      throw new KafkaError('FETCH_SESSION_ID_NOT_FOUND', `fetch session ${sessionId} is too large`)
     }
     return scopeOf(session, true)
+  }
+
+  #drop(id: number): void {
+    const session = this.#sessions.get(id)
+    if (session === undefined) return
+    this.#sessions.delete(id)
+    this.#partitionCount -= session.partitions.size
   }
 
   #continue(id: number, epoch: number, usesTopicIds: boolean): Session {
@@ -121,7 +125,7 @@ export class FetchSessions {
   }
 
   #create(partitions: readonly FetchPartition[], usesTopicIds: boolean): FetchScope {
-    if (partitions.length === 0 || !this.#makeRoom()) return full(partitions)
+    if (partitions.length === 0 || !this.#makeRoom(partitions.length)) return full(partitions)
     const session: Session = {
       id: this.#freeId(),
       usesTopicIds,
@@ -130,15 +134,17 @@ export class FetchSessions {
       usedAt: this.#clock.monotonic(),
     }
     this.#sessions.set(session.id, session)
+    this.#partitionCount += session.partitions.size
     return { ...scopeOf(session, false), partitions }
   }
 
-  #makeRoom(): boolean {
+  #makeRoom(partitionCount: number): boolean {
+    if (this.#partitionCount + partitionCount > PARTITIONS_MAX) return false
     if (this.#sessions.size < this.#slotsMax) return true
     const [oldest] = this.#sessions.values()
     if (oldest === undefined || this.#clock.monotonic() - oldest.usedAt < UNUSED_MS_MIN)
       return false
-    this.#sessions.delete(oldest.id)
+    this.#drop(oldest.id)
     return true
   }
 
@@ -146,6 +152,22 @@ export class FetchSessions {
     for (;;) {
       const id = randomInt(1, INT32_MAX)
       if (!this.#sessions.has(id)) return id
+    }
+  }
+}
+
+/** What an incremental request adds, changes and forgets. */
+function update(partitions: Session['partitions'], request: FetchRequest): void {
+  for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData) {
+    for (const partition of forgotten) partitions.delete(keyOf({ topic, topicId, partition }))
+  }
+  for (const asked of partitionsOf(request)) {
+    const known = partitions.get(keyOf(asked))
+    if (known === undefined) partitions.set(keyOf(asked), asked)
+    else {
+      known.fetchOffset = asked.fetchOffset
+      known.partitionMaxBytes = asked.partitionMaxBytes
+      known.currentLeaderEpoch = asked.currentLeaderEpoch
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { FrameCutter } from '../../protocol/frame.ts'
 import type { BufferPool } from '../../storage/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
-import type { Log } from '../log.ts'
+import { printable, type Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'
 import type { Peer } from './handler.ts'
 import type { Pressure } from './pressure.ts'
@@ -92,7 +92,7 @@ export class Connection {
       gone: this.#gone.signal,
     }
     socket.on('end', () => this.end())
-    socket.on('error', (error) => this.close(error.message))
+    socket.on('error', (error) => this.close(hasLeft(error) ? undefined : error.message))
     socket.on('close', () => this.close())
   }
 
@@ -303,7 +303,10 @@ export class Connection {
     this.#isClosed = true
     this.#isEnding = true
     if (reason !== undefined) {
-      this.#deps.log.warn('connection closed', { remote: this.peer.remoteAddress, reason })
+      this.#deps.log.warn('connection closed', {
+        remote: this.peer.remoteAddress,
+        reason: printable(reason),
+      })
     }
     this.#gone.abort()
     for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined))
@@ -334,6 +337,11 @@ export class Connection {
 
 function sentAll(callbacks: readonly (() => void)[] | undefined): void {
   if (callbacks !== undefined) for (const callback of callbacks) callback()
+}
+
+/** Clients leave as they like. */
+function hasLeft({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** ::ffff:127.0.0.1 -> 127.0.0.1 */

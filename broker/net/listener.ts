@@ -2,7 +2,6 @@
 // One port for all addresses; port 0 finds one that is free on all of them.
 
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
-import { setImmediate } from 'node:timers/promises'
 import { BufferPool } from '../../storage/buffer-pool.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import type { Log } from '../log.ts'
@@ -148,7 +147,6 @@ export class Listener {
     for (const connection of this.#connections) connection.close('the broker is stopping')
     this.#sweepTimer?.cancel()
     await unbound
-    await setImmediate()
   }
 
   #quiet(graceMs: number): Promise<void> {
