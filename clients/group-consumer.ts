@@ -148,6 +148,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       }
     } finally {
       await pool.idle()
+      for (const progress of this.#progress.values()) progress.abandon()
       this.#pool = undefined
     }
     pool.throwFirst()
@@ -261,6 +262,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   async #startOrFail(): Promise<void> {
+    if (this.#closing !== undefined) return // the stream ends when all is committed
     await this.start({ signal: this.#options.signal })
     if (this.#failure !== undefined) throw this.#failure.error as Error
   }
