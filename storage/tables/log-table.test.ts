@@ -231,7 +231,8 @@ t.test(
       const kind = random.below(5)
       if (kind === 0) bytes[at] = bytes[at]! ^ (1 << random.below(8))
       else if (kind === 1) bytes.fill(0, at - (at % 4096), at - (at % 4096) + 4096)
-      else if (kind === 2) bytes.fill(random.below(256), at, at + 1 + random.below(100))
+      else if (kind === 2)
+        bytes.fill(random.below(256), at, Math.min(bytes.length, at + 1 + random.below(100)))
       else if (kind === 3) return bytes.subarray(0, at)
       else return Buffer.concat([bytes, Buffer.alloc(1 + random.below(5000), random.below(256))])
       return bytes
