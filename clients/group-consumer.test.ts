@@ -1,6 +1,9 @@
 // Members of a group against an embedded broker: what is shared, what is committed, and what happens to slow, lost and
 // leaving members. Pains of other clients that must not exist here are named as such.
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { Broker } from '../broker/broker.ts'
@@ -84,9 +87,9 @@ async function world(partitions = 4): Promise<World> {
 }
 
 async function count(records: AsyncIterable<unknown>): Promise<number> {
-  let seen = 0
-  for await (const _ of records) seen++
-  return seen
+  const seen: unknown[] = []
+  for await (const record of records) seen.push(record)
+  return seen.length
 }
 
 /** Resolves once `isSo`, asked again and again. */
@@ -137,7 +140,7 @@ for (const assignor of ['cooperative-sticky', 'range', 'roundrobin'] as const) {
     const shares = members.flatMap(({ consumer }) =>
       consumer.assignment().map((each) => each.partition),
     )
-    t.same(shares.toSorted(), [0, 1, 2, 3, 4, 5], 'each partition has one reader')
+    t.same(new Set(shares), new Set([0, 1, 2, 3, 4, 5]), 'each partition has one reader')
     await w.send(60)
     await until(() => members.flatMap(({ values }) => values).length >= 120)
     await members[0]!.consumer.close()
@@ -383,7 +386,7 @@ t.test(
     await w.send(2)
     await using consumer = w.consumer({ maxPollIntervalMs: 100 })
     const stuck = async () => {
-      for await (const _ of consumer) await sleep(400)
+      for await (const record of consumer) await sleep(400, record)
     }
     await t.rejects(stuck(), /maxPollIntervalMs/)
     const next = reader(w.consumer({ until: 'end' }))
@@ -436,9 +439,6 @@ t.test('new partitions are shared out', async (t) => {
 })
 
 t.test('a restart of the broker neither skips nor repeats beyond the last commit', async (t) => {
-  const { mkdtempSync, rmSync } = await import('node:fs')
-  const { tmpdir } = await import('node:os')
-  const { join } = await import('node:path')
   const dataDir = mkdtempSync(join(tmpdir(), 'millrace-group-test-'))
   t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
   let broker = await Broker.start({ dataDir })
