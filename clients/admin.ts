@@ -1,18 +1,19 @@
-// Admin: topics, offsets, configs and the cluster, one request each.
+// Admin: topics, offsets, configs and the cluster, one request each. Groups have a file of their own.
 
 import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
 import { deleteRecords } from '../protocol/api/21_delete_records.ts'
 import { describeConfigs } from '../protocol/api/32_describe_configs.ts'
 import { createPartitions } from '../protocol/api/37_create_partitions.ts'
-import { errorName, KafkaError } from '../protocol/errors.ts'
+import { KafkaError } from '../protocol/errors.ts'
 import { UUID_ZERO } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
+import { GroupAdmin } from './admin-groups.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
-import { askLeaders, byTopic, type Outcome } from './leaders.ts'
+import { askLeaders, byTopic, partitionsOf, type Outcome } from './leaders.ts'
 import { askOffsets, EARLIEST, LATEST, MAX_TIMESTAMP, type PartitionOffset } from './offsets.ts'
-import { PartialError } from './partial-error.ts'
+import { refusalOf, wholeOrPartial } from './partial-error.ts'
 import { partitionText, topicOf, type TopicLike, type TopicPartition } from './topic.ts'
 
 export interface NewTopic {
@@ -97,10 +98,12 @@ const RESOURCE_BROKER = 4
 
 /** Calls about several items throw a `PartialError` when some fail; what succeeded is then done. */
 export class Admin {
+  readonly groups: GroupAdmin
   readonly #cluster: Cluster
 
   /** @internal */
   constructor(cluster: Cluster) {
+    this.groups = new GroupAdmin(cluster)
     this.#cluster = cluster
   }
 
@@ -233,7 +236,7 @@ export class Admin {
     options: CallOptions = {},
   ): Promise<PartitionOffset[]> {
     const call = this.#cluster.call(options)
-    const partitions = await this.#partitionsOf(of, call)
+    const partitions = await partitionsOf(this.#cluster, of, call)
     const timestamp = timestampOf(at)
     const questions = partitions.map((each) => ({ ...each, timestamp }))
     return wholeOrPartial(await askOffsets(this.#cluster, questions, call))
@@ -294,25 +297,6 @@ export class Admin {
     })
     return wholeOrPartial(results)
   }
-
-  async #partitionsOf(
-    of: readonly (TopicLike | TopicPartition)[],
-    call: Call,
-  ): Promise<TopicPartition[]> {
-    const partitions: TopicPartition[] = []
-    for (const each of of) {
-      if (typeof each === 'object' && 'partition' in each) partitions.push(each)
-      else {
-        const [description] = await this.describeTopics([each], {
-          signal: call.signal,
-          timeoutMs: call.remainingMs,
-        })
-        const { topic } = description!
-        partitions.push(...description!.partitions.map(({ partition }) => ({ topic, partition })))
-      }
-    }
-    return partitions
-  }
 }
 
 /** The broker is given as long as the call has: it answers, rather than we give up. */
@@ -327,24 +311,6 @@ function newTopicOf(given: NewTopic | TopicLike): NewTopic {
 function topicRequest({ topic, partitions = -1, replicationFactor = -1, config = {} }: NewTopic) {
   const configs = Object.entries(config).map(([name, value]) => ({ name, value: String(value) }))
   return { name: topicOf(topic).name, numPartitions: partitions, replicationFactor, configs }
-}
-
-/** @param answer undefined: the broker did not answer for this item */
-function refusalOf(
-  item: string,
-  answer: { readonly errorCode: number; readonly errorMessage?: string | null } | undefined,
-): KafkaError | undefined {
-  if (answer === undefined)
-    return new KafkaError('UNKNOWN_SERVER_ERROR', `${item}: the broker did not answer for it`)
-  const name = errorName(answer.errorCode)
-  if (name === undefined) return undefined
-  return new KafkaError(name, answer.errorMessage ? `${item}: ${answer.errorMessage}` : item)
-}
-
-/** @throws {PartialError} when any result is an error */
-function wholeOrPartial<R>(results: readonly (R | KafkaError)[]): R[] {
-  if (results.some((each) => each instanceof KafkaError)) throw new PartialError(results)
-  return results as R[]
 }
 
 function descriptionOf({ name, id, isInternal, partitions }: TopicMetadata): TopicDescription {

@@ -14,6 +14,21 @@ export {
   type PartitionDescription,
   type TopicDescription,
 } from './admin.ts'
+export {
+  GroupAdmin,
+  type CommittedOffset,
+  type GroupDescription,
+  type GroupFilter,
+  type GroupLag,
+  type GroupListing,
+  type GroupMember,
+  type GroupState,
+  type GroupType,
+  type OffsetReset,
+  type PartitionLag,
+  type ResetOptions,
+  type ResetTo,
+} from './admin-groups.ts'
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
@@ -32,6 +47,7 @@ export {
   type RunOptions,
 } from './group-consumer.ts'
 export type { AssignorName } from './group/assignors.ts'
+export type { OffsetToCommit } from './group/coordinator.ts'
 export type { Logger } from './logger.ts'
 export type { Position } from './record-stream.ts'
 export type { PartitionOffset } from './offsets.ts'

@@ -4,7 +4,8 @@ import { KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { groupBy } from './group-by.ts'
-import { partitionText, type TopicPartition } from './topic.ts'
+import { wholeOrPartial } from './partial-error.ts'
+import { partitionText, topicOf, type TopicLike, type TopicPartition } from './topic.ts'
 
 /** What became of one partition's question. */
 export type Outcome<Result> = readonly [where: TopicPartition, result: Result | KafkaError]
@@ -75,4 +76,23 @@ export function byTopic<Item extends TopicPartition, P>(
 ): { name: string; partitions: P[] }[] {
   const groups = groupBy(items, (item) => item.topic)
   return [...groups].map(([name, group]) => ({ name, partitions: group.map(partitionOf) }))
+}
+
+/** @param of topics (all their partitions) or single partitions; @throws {PartialError} for a topic that does not exist */
+export async function partitionsOf(
+  cluster: Cluster,
+  of: readonly (TopicLike | TopicPartition)[],
+  call: Call,
+): Promise<TopicPartition[]> {
+  const isOne = (each: TopicLike | TopicPartition): each is TopicPartition =>
+    typeof each === 'object' && 'partition' in each
+  const names = of.flatMap((each) => (isOne(each) ? [] : [topicOf(each).name]))
+  if (names.length === 0) return of.filter(isOne)
+  const view = await cluster.retrying(call, () => cluster.describe(names, call))
+  const topics = new Map(wholeOrPartial(view.topics).map((topic) => [topic.name, topic]))
+  return of.flatMap((each) => {
+    if (isOne(each)) return [each]
+    const { name, partitions } = topics.get(topicOf(each).name)!
+    return partitions.map(({ partition }) => ({ topic: name, partition }))
+  })
 }

@@ -1,6 +1,6 @@
 // PartialError: a call about several items of which some failed. Any thread.
 
-import { KafkaError } from '../protocol/errors.ts'
+import { errorName, KafkaError } from '../protocol/errors.ts'
 import { reasonOf } from './reason.ts'
 
 /**
@@ -22,4 +22,22 @@ export class PartialError<Result> extends KafkaError {
     super(first.code, message, { cause: first })
     this.results = results
   }
+}
+
+/** @throws {PartialError} when any result is an error */
+export function wholeOrPartial<R>(results: readonly (R | KafkaError)[]): R[] {
+  if (results.some((each) => each instanceof KafkaError)) throw new PartialError(results)
+  return results as R[]
+}
+
+/** @param answer undefined: the broker did not answer for this item */
+export function refusalOf(
+  item: string,
+  answer: { readonly errorCode: number; readonly errorMessage?: string | null } | undefined,
+): KafkaError | undefined {
+  if (answer === undefined)
+    return new KafkaError('UNKNOWN_SERVER_ERROR', `${item}: the broker did not answer for it`)
+  const name = errorName(answer.errorCode)
+  if (name === undefined) return undefined
+  return new KafkaError(name, answer.errorMessage ? `${item}: ${answer.errorMessage}` : item)
 }

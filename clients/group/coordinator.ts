@@ -146,7 +146,7 @@ export class Coordinator {
     patienceMs = 0,
   ): Promise<ResponseOf<A>> {
     try {
-      this.#nodeId ??= await this.#find(call)
+      this.#nodeId ??= await findGroupCoordinator(this.#cluster, this.groupId, call)
       const connection = await this.#cluster.connection(this.#nodeId, lane, call)
       const version = connection.version(api)
       return await call.wait(connection.request(api, version, request, patienceMs))
@@ -155,14 +155,19 @@ export class Coordinator {
       throw error
     }
   }
+}
 
-  async #find(call: Call): Promise<number> {
-    const { groupId } = this
-    const request = { key: groupId, keyType: GROUP_KEY_TYPE, coordinatorKeys: [groupId] }
-    const answer = await this.#cluster.ask(findCoordinator, request, 'any', call)
-    const { errorCode, nodeId } = answer.coordinators[0] ?? answer
-    this.check(errorCode, 'looking for the coordinator')
-    if (!this.#cluster.knows(nodeId)) await this.#cluster.describe([], call)
-    return nodeId
-  }
+/** @returns the node id of the broker that keeps the group; @throws {KafkaError} retriable ones among them */
+export async function findGroupCoordinator(
+  cluster: Cluster,
+  groupId: string,
+  call: Call,
+): Promise<number> {
+  const request = { key: groupId, keyType: GROUP_KEY_TYPE, coordinatorKeys: [groupId] }
+  const answer = await cluster.ask(findCoordinator, request, 'any', call)
+  const { errorCode, nodeId } = answer.coordinators[0] ?? answer
+  const error = errorName(errorCode)
+  if (error !== undefined) throw new KafkaError(error, `group ${groupId}: its coordinator`)
+  if (!cluster.knows(nodeId)) await cluster.describe([], call)
+  return nodeId
 }
