@@ -85,6 +85,18 @@ t.test('what is put comes out, in order and unharmed, whatever is done between',
   t.pass()
 })
 
+t.test('large batches come out as they were put', async (t) => {
+  const { sender, receiver } = newInbox(t, 1024 * 1024)
+  const batches = [4095, 4096, 4097, 100_001].map((sizeBytes) =>
+    Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => i * 31 + (i >> 8))),
+  )
+  for (const [id, batch] of batches.entries()) {
+    t.ok(sender.put({ kind: 'append', id, slot: 0, batch, durable: true }))
+  }
+  const drained = receiver.drain().map((command) => (command as Append).batch)
+  t.ok(drained.every((batch, i) => Buffer.compare(batch, batches[i]!) === 0))
+})
+
 t.test('an inbox that is full refuses, and takes more once the writer is done', async (t) => {
   const { sender, receiver } = newInbox(t, 1024)
   let count = 0
