@@ -81,6 +81,8 @@ export interface BrokerOptions {
 export interface BrokerEnvironment {
   readonly settings: Settings
   readonly ephemeral: boolean
+  /** Where the writer runs: in its own thread unless a test says otherwise. */
+  readonly writer?: 'thread' | 'inline'
   readonly onFatal: (error: Error) => void
   readonly clock: Clock
   readonly log: Log
@@ -158,13 +160,13 @@ function throwLater(error: Error): void {
 }
 
 async function openData(environment: BrokerEnvironment, closing: Closing) {
-  const { settings, ephemeral, clock, log } = environment
+  const { settings, ephemeral, writer = 'thread', clock, log } = environment
   const { broker: config, topicDefaults } = settings
   const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : config['log.dir']
   if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
   const store = await openStore({
     dataDir,
-    writer: 'thread',
+    writer,
     clock,
     topicDefaults,
     inboxBytesMax: config['inbox.max.bytes'],

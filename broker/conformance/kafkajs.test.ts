@@ -7,7 +7,7 @@ import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { fetchFrom, World } from '../testing/world.ts'
 
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs
-const world = await World.open(t, { config: { 'num.partitions': 2 } })
+const world = await World.open(t, { config: { 'num.partitions': 2 }, writer: 'thread' })
 const kafka = new Kafka({
   brokers: [world.broker.bootstrap],
   clientId: 'conformance',

@@ -55,14 +55,16 @@ interface Session {
 
 export class FetchSessions {
   readonly #slotsMax: number
+  readonly #partitionsMax: number
   readonly #clock: Clock
   /** Least recently used first. */
   readonly #sessions = new Map<number, Session>()
   #partitionCount = 0
 
-  constructor(slotsMax: number, clock: Clock) {
+  constructor(slotsMax: number, clock: Clock, partitionsMax = PARTITIONS_MAX) {
     this.#slotsMax = slotsMax
     this.#clock = clock
+    this.#partitionsMax = partitionsMax
   }
 
   get count(): number {
@@ -89,7 +91,7 @@ export class FetchSessions {
     const sizeBefore = session.partitions.size
     update(session.partitions, request)
     this.#partitionCount += session.partitions.size - sizeBefore
-    if (this.#partitionCount > PARTITIONS_MAX) {
+    if (this.#partitionCount > this.#partitionsMax) {
       this.#drop(sessionId)
       throw new KafkaError('FETCH_SESSION_ID_NOT_FOUND', `fetch session ${sessionId} is too large`)
     }
@@ -139,7 +141,7 @@ export class FetchSessions {
   }
 
   #makeRoom(partitionCount: number): boolean {
-    if (this.#partitionCount + partitionCount > PARTITIONS_MAX) return false
+    if (this.#partitionCount + partitionCount > this.#partitionsMax) return false
     if (this.#sessions.size < this.#slotsMax) return true
     const [oldest] = this.#sessions.values()
     if (oldest === undefined || this.#clock.monotonic() - oldest.usedAt < UNUSED_MS_MIN)

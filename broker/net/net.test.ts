@@ -16,7 +16,7 @@ import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
 import { Log, printable } from '../log.ts'
-import { ManualClock } from '../testing/manual-clock.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
 import { Dispatch, type Exchange } from './dispatch.ts'
@@ -192,27 +192,27 @@ async function settled(other: RawClient): Promise<void> {
 }
 
 t.test('half a frame and an idle connection are closed when their time is up', async (t) => {
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const timed = await World.open(t, { clock })
   const [half, idle, busy] = [await timed.connect(), await timed.connect(), await timed.connect()]
   half.socket.write(Buffer.of(0, 0, 1, 0, 0, 3))
   await settled(busy)
-  clock.advance(29_000)
+  await clock.advance(29_000)
   await settled(busy)
   t.notOk(half.socket.closed)
-  clock.advance(2000)
+  await clock.advance(2000)
   await half.closed
   t.match(timed.logged.at(-1), { reason: 'no complete frame within 30000 ms' })
-  clock.advance(560_000)
+  await clock.advance(560_000)
   await settled(busy)
   t.notOk(idle.socket.closed)
-  clock.advance(20_000)
+  await clock.advance(20_000)
   await idle.closed
   await settled(busy)
 })
 
 t.test('a reader that does not read is bounded, harms nobody, and is closed', async (t) => {
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const timed = await World.open(t, { clock, config: { 'message.max.bytes': 2 * MIB } })
   const { client: honest } = await timed.topic('much')
   const large = batchOf(['x'.repeat(MIB)], { timestamp: -1 })
@@ -231,7 +231,7 @@ t.test('a reader that does not read is bounded, harms nobody, and is closed', as
     process.memoryUsage().arrayBuffers - before < 64 * MIB,
     'not the 400 MiB that were asked for',
   )
-  clock.advance(31_000)
+  await clock.advance(31_000)
   lazy.socket.resume()
   await lazy.closed
   const reason = 'the client has read nothing for 30000 ms'
@@ -349,10 +349,10 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
   const run = (
     handler: Partial<Handler>,
   ): Promise<{ exchange: Exchange; failure: Error | undefined }> => {
-    const log = new Log('debug', new ManualClock(), (line) => logged.push(line))
+    const log = new Log('debug', new VirtualClock(), (line) => logged.push(line))
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
-    const dispatch = new Dispatch({ handlers: [whole], observer, clock: new ManualClock(), log })
+    const dispatch = new Dispatch({ handlers: [whole], observer, clock: new VirtualClock(), log })
     const exchange: Exchange = { frameBytes: 0, answer: undefined, sent: undefined }
     const frame = Buffer.concat(
       encodeRequestFrame(metadata, 1, 5, 'evil\u001b[2J\n', allTopics),

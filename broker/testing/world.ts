@@ -23,6 +23,8 @@ interface Test {
 interface WorldOptions {
   readonly clock?: Clock
   readonly config?: Readonly<Record<string, string | number | boolean>>
+  /** In a thread as in real life, or without the time that a thread takes to start (the default). */
+  readonly writer?: 'thread' | 'inline'
 }
 
 export class World {
@@ -43,7 +45,7 @@ export class World {
 
   static async open(
     test: Test,
-    { clock = systemClock, config = {} }: WorldOptions = {},
+    { clock = systemClock, config = {}, writer = 'inline' }: WorldOptions = {},
   ): Promise<World> {
     const logged: World['logged'] = []
     const own = { port: 0, 'http.port': -1, 'fetch.max.wait.ms': FETCH_WAIT_MS_MAX }
@@ -56,7 +58,8 @@ export class World {
     const onFatal = (error: Error) => {
       throw error
     }
-    const broker = await Broker.open({ settings, ephemeral: true, onFatal, clock, log })
+    const environment = { settings, ephemeral: true, writer, onFatal, clock, log }
+    const broker = await Broker.open(environment)
     test.teardown(() => broker.close())
     return new World(test, broker, logged)
   }
