@@ -169,7 +169,7 @@ function* every(stride: number, start: number, end: number): Generator<number> {
 }
 
 t.test('any single bit of a segment flipped is found, and costs one batch', async (t) => {
-  const small = written(8, 500)
+  const small = written(6, 300)
   const smallBits = small.files.get(LOG)!.length * 8
   t.equal(flipBits(small, every(1, 0, smallBits)), smallBits, `all ${smallBits} bits`)
   const large = written(100, 600)

@@ -101,7 +101,6 @@ class LogRecovery {
       quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
-      hasEpochFile: isAsClosed,
     }
   }
 
@@ -142,7 +141,7 @@ class LogRecovery {
     this.#endOffset = known.endOffset
     if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
     const segment = this.#segmentFrom(known)
-    if (indexes === 'long') segment.saveAndCutIndexes()
+    if (indexes === 'long') segment.finishIndexes()
     return segment
   }
 
@@ -172,8 +171,8 @@ class LogRecovery {
     } finally {
       fs.close(fd)
     }
-    if (file.nextBase === undefined) segment.saveAndCutIndexes()
-    else segment.seal()
+    segment.finishIndexes()
+    if (file.nextBase !== undefined) segment.seal()
     return segment
   }
 

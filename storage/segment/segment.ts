@@ -69,6 +69,7 @@ export class Segment {
   readonly #timeIndex: TimeIndex
   #fd: number | undefined
   #isDirty = false
+  #hasFinishedIndexes: boolean
   #endOffset: number
   #sizeBytes: number
   #maxTimestamp: number
@@ -93,6 +94,7 @@ export class Segment {
       start.timeEntryCount,
       start.lastTimeEntryTimestamp,
     )
+    this.#hasFinishedIndexes = start.lastTimeEntryTimestamp === start.maxTimestamp
     this.#endOffset = start.endOffset
     this.#sizeBytes = start.sizeBytes
     this.#maxTimestamp = start.maxTimestamp
@@ -155,12 +157,6 @@ export class Segment {
   skipTo(position: number, offset: number): void {
     this.#sizeBytes = position
     this.#endOffset = offset
-  }
-
-  /** In recovery: the indexes hold these entries and no others, the time index ending in the largest timestamp as when sealed. */
-  saveAndCutIndexes(): void {
-    this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
-    for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.saveAndCut())
   }
 
   /**
@@ -245,6 +241,7 @@ export class Segment {
   /** Notes a batch that was written, in its order. @param position of its first byte */
   note(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
     this.#endOffset = batch.lastOffset + 1
+    this.#hasFinishedIndexes = false
     if (position === 0) this.#firstTimestamp = batch.maxTimestamp
     if (batch.maxTimestamp > this.#maxTimestamp) {
       this.#maxTimestamp = batch.maxTimestamp
@@ -281,7 +278,19 @@ export class Segment {
     this.#isDirty = false
   }
 
-  /** Everything durable, the time index ending in the largest timestamp. The segment is complete, or the process ends. */
+  /** Was nothing noted since `finishIndexes`? */
+  get hasFinishedIndexes(): boolean {
+    return this.#hasFinishedIndexes
+  }
+
+  /** The index files hold all entries and nothing else; the time index ends in the largest timestamp, as Kafka's does. */
+  finishIndexes(): void {
+    this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
+    for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.saveAndCut())
+    this.#hasFinishedIndexes = true
+  }
+
+  /** Everything durable, and complete: nothing is appended any more. */
   seal(): void {
     this.sync()
     this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)

@@ -49,6 +49,7 @@ export class DataDirectory {
 
   /** Puts directories out of the way, durably; missing ones are fine. */
   discard(directories: readonly string[]): void {
+    const doomedBefore = this.#doomed.length
     for (const directory of directories) {
       this.checkpoint.forget(directory)
       const from = join(this.path, directory)
@@ -59,6 +60,7 @@ export class DataDirectory {
       orDiskFailure(from, () => this.#fs.rename(from, target()))
       this.#doomed.push(target())
     }
+    if (this.#doomed.length === doomedBefore) return
     syncOrDie(this.path, () => this.#fs.syncDirectory(this.path))
   }
 

@@ -51,8 +51,6 @@ export interface LogStart {
   readonly active: Segment
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
-  /** Is leader-epoch-checkpoint as it should be? */
-  readonly hasEpochFile: boolean
 }
 
 /** An append that has its place, and is not yet written. */
@@ -80,7 +78,8 @@ export class PartitionLog {
   #durableBytes: number
   #staged: { batches: Staged[]; sizeBytes: number } = { batches: [], sizeBytes: 0 }
   #lastAppendTimeMs: number
-  #areEpochsSaved: boolean
+  /** Does leader-epoch-checkpoint name every epoch that wrote a record? */
+  #areEpochsSaved = true
   /** The last one that was taken, while nothing has changed. */
   #checkpointLine: string | undefined
 
@@ -104,7 +103,6 @@ export class PartitionLog {
     this.#writtenOffset = start.active.endOffset
     this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
-    this.#areEpochsSaved = start.hasEpochFile
     this.#lastAppendTimeMs = Math.max(...this.segments.map((segment) => segment.maxTimestamp))
   }
 
@@ -283,6 +281,7 @@ export class PartitionLog {
     }
     for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
+    if (this.#epochs.at(-1)!.startOffset === batches[0]!.baseOffset) this.#areEpochsSaved = false
     this.#active.saveIndexesIfDue()
     report.changed.add(this)
     report.wrote(batches.length, sizeBytes)
@@ -345,7 +344,7 @@ export class PartitionLog {
   close(): LogCheckpoint {
     this.sync()
     try {
-      this.#active.seal()
+      if (!this.#active.hasFinishedIndexes) this.#active.finishIndexes()
     } catch (error) {
       if (!isRefusal(error)) throw error // index entries that find no room are made anew at the next start
     }
@@ -363,7 +362,8 @@ export class PartitionLog {
   #saveEpochs(): void {
     if (this.#areEpochsSaved) return
     try {
-      writeEpochFile(this.#deps.fs, this.#deps.path, this.#epochs)
+      const epochs = this.#epochs.filter(({ startOffset }) => startOffset < this.#writtenOffset)
+      writeEpochFile(this.#deps.fs, this.#deps.path, epochs)
       this.#areEpochsSaved = true
     } catch (error) {
       if (!isRefusal(error)) throw error // our own source is the recovery checkpoint

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
-import { DiskFailure, isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
+import { DiskFailure, isRefusal, orDiskFailure } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
 import { recoverLog } from '../segment/recover.ts'
 import type { Command, LogConfig, Opened, OpenLog, Outcome, Slot, TurnResult } from './commands.ts'
@@ -144,7 +144,7 @@ export class LogWriter {
     const { fs, clock, dataDir } = this.#deps
     const path = join(dataDir, directory)
     const checkpoint = this.#directory.checkpoint.get(directory)
-    if (!checkpoint || !fs.stat(path)) this.#makeDirectory(path, checkpoint)
+    if (!fs.stat(path)) this.#makeDirectory(path, checkpoint)
     const distrustsCache = this.#directory.hasFailed
     const start = recoverLog({ fs, clock, path, config, checkpoint, distrustsCache })
     const log = new PartitionLog({ fs, clock, path }, slot, directory, config, start)
@@ -160,15 +160,13 @@ export class LogWriter {
     }
   }
 
-  /** It may be there, made by a process that was killed before its entry was durable. */
+  /** Durable with the checkpoint, which is in the same directory. */
   #makeDirectory(path: string, checkpoint: LogCheckpoint | undefined): void {
-    const { fs, dataDir } = this.#deps
     if (checkpoint && checkpoint.durableOffset > 0) {
       const message = `${path} is gone, which held records up to ${checkpoint.durableOffset - 1}`
       throw new KafkaError('KAFKA_STORAGE_ERROR', message)
     }
-    orDiskFailure(path, () => fs.makeDirectory(path))
-    syncOrDie(dataDir, () => fs.syncDirectory(dataDir))
+    orDiskFailure(path, () => this.#deps.fs.makeDirectory(path))
   }
 
   #trim(id: number, slot: Slot, logStartOffset: number, report: TurnReport): void {
