@@ -231,7 +231,7 @@ t.test(
       },
       { concurrency: 8 },
     )
-    t.equal(runningMost, 8)
+    t.ok(runningMost > 1 && runningMost <= 8, 'several at a time, never more than asked for')
     for (const [key, values] of byKey)
       t.same(
         values,
