@@ -41,12 +41,13 @@ import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
 import { subscribedTopics } from './group/subscription.ts'
 import { BrokerHealth } from './health.ts'
-import type { HttpServer } from './http/server.ts'
+import type { HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { Registry } from './metrics/registry.ts'
 import { RequestMetrics } from './metrics/requests.ts'
 import { TopicTraffic } from './metrics/traffic.ts'
+import { TurnTimes } from './metrics/turns.ts'
 import type { ConnectionLimits } from './net/connection.ts'
 import { Dispatch } from './net/dispatch.ts'
 import type { Handler } from './net/handler.ts'
@@ -117,13 +118,18 @@ export class Broker {
   }
 
   static async open(environment: BrokerEnvironment): Promise<Broker> {
+    const hosts = hostsOf(environment.settings.broker)
     const closing = new Closing()
     try {
-      const { store, dataDir } = await openData(environment, closing)
+      const [{ store, dataDir }, httpModule] = await Promise.all([
+        openData(environment, closing),
+        loadHttp(environment.settings.broker),
+      ])
       const groups = await openGroups(environment, store, closing)
       const services = compose(environment, store, groups)
-      const listener = await listen(environment, services, closing)
-      const http = await serveHttp(environment, services, listener, closing)
+      const listener = await listen(environment, hosts, services, closing)
+      const http = await httpModule?.openHttp(httpDeps(environment, services, listener))
+      if (http !== undefined) closing.add(() => http.close())
       return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
     } catch (error) {
       await closing.close()
@@ -202,6 +208,33 @@ async function openGroups(
   return { coordinator, rebalances }
 }
 
+/** One for each API but ApiVersions, which lists the others. Each takes what it needs of what there is. */
+const handlerMakers = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  metadataHandler,
+  offsetCommitHandler,
+  offsetFetchHandler,
+  findCoordinatorHandler,
+  joinGroupHandler,
+  heartbeatHandler,
+  leaveGroupHandler,
+  syncGroupHandler,
+  describeGroupsHandler,
+  listGroupsHandler,
+  createTopicsHandler,
+  deleteTopicsHandler,
+  deleteRecordsHandler,
+  initProducerIdHandler,
+  offsetForLeaderEpochHandler,
+  describeConfigsHandler,
+  createPartitionsHandler,
+  deleteGroupsHandler,
+  offsetDeleteHandler,
+  describeClusterHandler,
+]
+
 type Services = ReturnType<typeof compose>
 
 /** Everything between the network and the store. */
@@ -210,49 +243,28 @@ function compose(
   store: Store,
   groups: Groups,
 ) {
-  const { coordinator } = groups
   const { broker: config } = settings
-  const topicConfigs = new TopicConfigs(settings)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
-  const handlers: Handler[] = [
-    produceHandler({ store, topicConfigs, traffic, clock }),
-    fetchHandler({
-      store,
-      purgatory,
-      traffic,
-      sessions,
-      fetchBytesMax: config['fetch.max.bytes'],
-      waitMsMax: config['fetch.max.wait.ms'],
-    }),
-    listOffsetsHandler({ store }),
-    metadataHandler({ store, config }),
-    offsetCommitHandler({ store, coordinator, config, clock }),
-    offsetFetchHandler({ coordinator }),
-    findCoordinatorHandler({ store, config }),
-    joinGroupHandler({ coordinator }),
-    heartbeatHandler({ coordinator }),
-    leaveGroupHandler({ coordinator, purgatory }),
-    syncGroupHandler({ coordinator }),
-    describeGroupsHandler({ coordinator }),
-    listGroupsHandler({ coordinator }),
-    createTopicsHandler({ store, config, topicConfigs }),
-    deleteTopicsHandler({ store, config, coordinator }),
-    deleteRecordsHandler({ store, topicConfigs }),
-    initProducerIdHandler({ store }),
-    offsetForLeaderEpochHandler({ store }),
-    describeConfigsHandler({
-      store,
-      topicConfigs,
-      brokerConfigs: describedBrokerConfigs(settings),
-    }),
-    createPartitionsHandler({ store }),
-    deleteGroupsHandler({ coordinator }),
-    offsetDeleteHandler({ store, coordinator }),
-    describeClusterHandler({ store, config }),
-  ]
+  const deps = {
+    store,
+    config,
+    clock,
+    traffic,
+    purgatory,
+    sessions,
+    coordinator: groups.coordinator,
+    topicConfigs: new TopicConfigs(settings),
+    brokerConfigs: describedBrokerConfigs(settings),
+  }
+  const handlers: Handler[] = handlerMakers.map((make) => make(deps))
   handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
+  const turns = new TurnTimes()
+  store.onTurn((turn) => {
+    purgatory.wake(turn.logs)
+    turns.turnDone(turn)
+  })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
   const dispatch = new Dispatch({ handlers, observer: requests, clock, log })
   const pressure = new Pressure({ bytesMax: config['queued.max.request.bytes'], store })
@@ -261,16 +273,28 @@ function compose(
     health.fail(error)
     onFatal(error)
   })
-  return { store, groups, traffic, purgatory, sessions, requests, dispatch, pressure, health }
+  return {
+    store,
+    groups,
+    traffic,
+    turns,
+    purgatory,
+    sessions,
+    requests,
+    dispatch,
+    pressure,
+    health,
+  }
 }
 
 async function listen(
   { settings, clock, log }: BrokerEnvironment,
+  hosts: readonly string[],
   { dispatch, pressure, health }: Services,
   closing: Closing,
 ): Promise<Listener> {
   const { broker: config } = settings
-  const listener = await Listener.open(hostsOf(config), config.port, {
+  const listener = await Listener.open(hosts, config.port, {
     dispatch,
     pressure,
     limits: limitsOf(config),
@@ -289,21 +313,24 @@ async function listen(
   return listener
 }
 
-/** The server is loaded only now: Kafka clients need not wait for it. */
-async function serveHttp(
+/** While the writer's thread starts and the disk is read: loading takes as long. */
+async function loadHttp(
+  config: BrokerConfig,
+): Promise<typeof import('./http/server.ts') | undefined> {
+  return config['http.port'] === NO_HTTP ? undefined : import('./http/server.ts')
+}
+
+function httpDeps(
   { settings, clock }: BrokerEnvironment,
   services: Services,
   listener: Listener,
-  closing: Closing,
-): Promise<HttpServer | undefined> {
+): HttpDeps {
   const { broker: config } = settings
-  const { store, groups, traffic, purgatory, sessions, requests, pressure, health } = services
+  const { store, groups, purgatory, sessions, pressure, health } = services
   const { coordinator, rebalances } = groups
   const groupsMax = config['metrics.groups.max']
   const registry = new Registry({
-    store,
-    requests,
-    traffic,
+    ...services,
     groups: new GroupMetrics({ store, coordinator, clock, groupsMax }),
     rebalances,
     clock,
@@ -314,21 +341,16 @@ async function serveHttp(
     fetchSessionCount: () => sessions.count,
     fetchesWaiting: () => purgatory.waitingCount,
   })
-  store.onTurn((turn) => {
-    purgatory.wake(turn.logs)
-    registry.turnDone(turn)
-  })
-  if (config['http.port'] === NO_HTTP) return undefined
-  const [{ openHttp }, { exposition }] = await Promise.all([
-    import('./http/server.ts'),
-    import('./metrics/exposition.ts'),
-  ])
-  const http = await openHttp(config['http.host'], config['http.port'], {
-    metricsText: exposition(registry),
+  let page: (() => Promise<string>) | undefined
+  return {
+    host: config['http.host'],
+    port: config['http.port'],
+    async metricsText() {
+      page ??= (await import('./metrics/exposition.ts')).exposition(registry)
+      return page()
+    },
     reasonsNotReady: () => health.reasonsNotReady(),
-  })
-  closing.add(() => http.close())
-  return http
+  }
 }
 
 /** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */

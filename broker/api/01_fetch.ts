@@ -11,6 +11,7 @@ import { batchSizeBytes, recordCountOf } from '../../protocol/batch/header.ts'
 import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Offset } from '../../protocol/ids.ts'
 import type { Log, ReadResult, Store, Topic } from '../../storage/store.ts'
+import type { BrokerConfig } from '../config.ts'
 import type { FetchPartition, FetchScope, FetchSessions } from '../fetch/sessions.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
@@ -29,9 +30,7 @@ interface FetchDeps {
   readonly sessions: FetchSessions
   readonly purgatory: Purgatory
   readonly traffic: TopicTraffic
-  readonly fetchBytesMax: number
-  /** For the first byte. */
-  readonly waitMsMax: number
+  readonly config: BrokerConfig
 }
 
 export function fetchHandler(deps: FetchDeps): Handler<typeof fetch> {
@@ -80,7 +79,7 @@ class Fetch {
     this.#request = request
     this.#context = context
     this.#scope = deps.sessions.begin(request, context.version >= TOPIC_ID_VERSION_MIN)
-    this.#bytesLeft = Math.min(request.maxBytes, deps.fetchBytesMax)
+    this.#bytesLeft = Math.min(request.maxBytes, deps.config['fetch.max.bytes'])
   }
 
   async run(): Promise<FetchResponse> {
@@ -105,7 +104,7 @@ class Fetch {
   /** Who wants many bytes at once may wait as long as it likes; who wants any hears of none before that. */
   #waitMs(): number {
     const { maxWaitMs, minBytes } = this.#request
-    return minBytes > 1 ? maxWaitMs : Math.min(maxWaitMs, this.#deps.waitMsMax)
+    return minBytes > 1 ? maxWaitMs : Math.min(maxWaitMs, this.#deps.config['fetch.max.wait.ms'])
   }
 
   /** Are there bytes enough, or is there an error to tell? */

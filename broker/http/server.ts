@@ -1,4 +1,4 @@
-// The HTTP side: metrics and health, on its own port. Loaded after the Kafka port listens. Network thread.
+// The HTTP side: metrics and health, on its own port. Network thread.
 
 import { fastify } from 'fastify'
 import { healthRoutes, type Health } from './routes/health.ts'
@@ -8,18 +8,21 @@ const BODY_BYTES_MAX = 64 * 1024
 /** For a request to arrive whole. */
 const REQUEST_MS_MAX = 10_000
 
-export interface HttpServer {
+interface HttpServer {
   /** http://127.0.0.1:9644 */
   readonly url: string
   close(): Promise<void>
 }
 
-interface HttpDeps extends Health {
+export interface HttpDeps extends Health {
+  readonly host: string
+  /** 0 for a free one. */
+  readonly port: number
   readonly metricsText: () => Promise<string>
 }
 
-/** @param port 0 for a free one */
-export async function openHttp(host: string, port: number, deps: HttpDeps): Promise<HttpServer> {
+export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
+  const { host, port } = deps
   const server = fastify({
     forceCloseConnections: true,
     bodyLimit: BODY_BYTES_MAX,

@@ -1,4 +1,4 @@
-// Exposition: the metrics page in Prometheus' text format, by prom-client. Loaded with the HTTP server. Network thread.
+// Exposition: the metrics page in Prometheus' text format, by prom-client. Loaded at the first look. Network thread.
 
 import { Gauge, Registry as Page } from 'prom-client'
 import type { Registry } from './registry.ts'

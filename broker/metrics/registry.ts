@@ -1,20 +1,18 @@
 // Registry: reads every counter and gauge when somebody asks. Nothing is kept for it: the hot paths count in plain
-// numbers, and prom-client, which writes the page (exposition.ts), is loaded with the HTTP server. Network thread.
+// numbers, and prom-client, which writes the page (exposition.ts), is loaded at the first look. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
-import type { Store, Topic, Turn } from '../../storage/store.ts'
+import type { Store, Topic } from '../../storage/store.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
-import { Histogram, secondsHistogram } from './histogram.ts'
 import type { RequestMetrics } from './requests.ts'
 import { Samples } from './samples.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
-
-/** Batches of one writer turn: 1 to 1024. */
-const BATCH_BUCKETS = 11
+import type { TurnTimes } from './turns.ts'
 
 interface RegistryDeps {
   readonly store: Store
   readonly requests: RequestMetrics
+  readonly turns: TurnTimes
   readonly traffic: TopicTraffic
   readonly groups: GroupMetrics
   readonly rebalances: Rebalances
@@ -30,20 +28,10 @@ interface RegistryDeps {
 export class Registry {
   readonly #deps: RegistryDeps
   readonly #startedAtSeconds: number
-  readonly #appendSeconds = secondsHistogram()
-  readonly #fsyncSeconds = secondsHistogram()
-  readonly #commitBatches = new Histogram(1, BATCH_BUCKETS)
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
     this.#startedAtSeconds = deps.clock.now() / 1000 - process.uptime()
-  }
-
-  turnDone({ batchCount, writeSeconds, syncSeconds }: Turn): void {
-    if (batchCount === 0) return
-    this.#commitBatches.observe(batchCount)
-    this.#appendSeconds.observe(writeSeconds)
-    if (syncSeconds > 0) this.#fsyncSeconds.observe(syncSeconds)
   }
 
   /** Everything as it is now. */
@@ -68,10 +56,10 @@ export class Registry {
   }
 
   #storage(samples: Samples, diskFreeBytes: number): void {
-    const { store } = this.#deps
-    samples.addHistogram('millrace_append_seconds', this.#appendSeconds)
-    samples.addHistogram('millrace_fsync_seconds', this.#fsyncSeconds)
-    samples.addHistogram('millrace_group_commit_batches', this.#commitBatches)
+    const { store, turns } = this.#deps
+    samples.addHistogram('millrace_append_seconds', turns.appendSeconds)
+    samples.addHistogram('millrace_fsync_seconds', turns.fsyncSeconds)
+    samples.addHistogram('millrace_group_commit_batches', turns.commitBatches)
     samples.add('millrace_corrupt_batches_total', store.recovery.corruptBatchCount)
     samples.add('millrace_recovery_seconds', store.recovery.seconds)
     samples.add('millrace_inbox_used_bytes', store.inboxBytesUsed)
