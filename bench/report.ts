@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { statfsSync } from 'node:fs'
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os'
 
 export interface Figure {
   readonly name: string
@@ -84,6 +84,9 @@ export function machine(dir: string): Record<string, string> {
     commit: commit || 'unknown',
     node: process.version,
     cpu: `${availableParallelism()} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+    load: loadavg()
+      .map((load) => load.toFixed(1))
+      .join(' '), // figures of a busy machine are worth little
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     kernel: `${process.platform} ${release()}`,
     disk: `${fileSystemOf(dir)} at ${dir}`,
