@@ -54,6 +54,8 @@ export interface GroupConsumerOptions<
    * Default: never; a slow body keeps its partitions.
    */
   readonly maxPollIntervalMs?: number | undefined
+  /** Hears all that is assigned to this member, each time the group has shared anew. */
+  readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
 }
 
 /** A record with a signal that fires when the partition is taken away or the consumer closes. */
@@ -317,6 +319,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     )
     for (const reading of readings) this.#stream.add(reading)
     this.#hasAssignment = true
+    this.#options.onAssignment?.(this.positions())
     this.#stream.wake()
   }
 

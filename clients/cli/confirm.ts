@@ -1,4 +1,4 @@
-// Confirm: asks before something is destroyed.
+// Confirm: asks before something is changed for good.
 
 import { createInterface } from 'node:readline/promises'
 import { CliError, exitCodes } from './exit.ts'
@@ -24,7 +24,7 @@ export async function confirmed(
   }
   if (options.yes === true) return true
   if (!process.stdin.isTTY)
-    throw new CliError('usage', 'this destroys records: say --yes (stdin is not a terminal)')
+    throw new CliError('usage', 'this cannot be undone: say --yes (stdin is not a terminal)')
   await session.stdout.flush()
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   terminal.on('SIGINT', () => process.exit(exitCodes.interrupted))

@@ -30,6 +30,10 @@ const verbs: Record<string, Verb> = {
     summary: 'list, show, create, delete and trim topics',
     load: () => import('./commands/topic.ts'),
   },
+  group: {
+    summary: 'list, show, reset and delete consumer groups, and their lag',
+    load: () => import('./commands/group.ts'),
+  },
   config: {
     summary: 'show the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),

@@ -1,5 +1,6 @@
-// OffsetRange: what `tail -o` and `topic trim --to` understand. Pure. For users: docs/guide/cli.md, "Where to start"
+// OffsetRange: what `tail -o`, `topic trim --to` and `group reset --to` understand. Pure. For users: docs/guide/cli.md, "Where to start"
 
+import type { StartAt } from '../bounds.ts'
 import { CliError } from './exit.ts'
 
 /** A place in a partition, not yet looked up. */
@@ -54,6 +55,24 @@ export function parsePoint(text: string, now: number): Point {
   if (until !== undefined || text.startsWith(':'))
     throw new CliError('usage', `'${text}' is a range, wanted one place`)
   return from
+}
+
+/** The point as a group takes it, which looks it up itself. @throws {CliError} usage, for `+5` */
+export function startAtOf(point: Point): StartAt {
+  switch (point.kind) {
+    case 'start':
+      return 'earliest'
+    case 'end':
+      return 'latest'
+    case 'offset':
+      return point.offset
+    case 'beforeEnd':
+      return point.count === 0 ? 'latest' : -point.count
+    case 'time':
+      return new Date(point.timestamp)
+    case 'afterStart':
+      throw new CliError('usage', `a group takes start, end, 42, -10 or @-1h, not +${point.count}`)
+  }
 }
 
 /** @param timed the other end of the range was a time, so digits are one too, also without `@` */

@@ -9,7 +9,7 @@ import { compileFilter, type FilterOptions } from './filter.ts'
 import { partitionList } from './flags.ts'
 import { compileFormat, unescape } from './format.ts'
 import { lengthPrefixed, lines, pieces, type Values } from './input.ts'
-import { parsePoint, parseRange, resolvePoint } from './offset-range.ts'
+import { parsePoint, parseRange, resolvePoint, startAtOf } from './offset-range.ts'
 import { Pace } from './pace.ts'
 import { harmless, paintFor, size, table, type Paint } from './print.ts'
 import { printerFor, type PrinterOptions } from './printers.ts'
@@ -62,6 +62,19 @@ t.test('an offset range is read as kcat and rpk users write it', async (t) => {
   }
   for (const [text, range] of Object.entries(expected))
     t.strictSame(parseRange(text, NOW), range, text)
+})
+
+t.test('a place becomes what a group takes, if a group can find it', async (t) => {
+  const startAt = (text: string) => startAtOf(parsePoint(text, NOW))
+  t.strictSame(['start', 'end', '42', '-10', '-0', '@-1h'].map(startAt), [
+    'earliest',
+    'latest',
+    42,
+    -10,
+    'latest',
+    new Date(NOW - 3_600_000),
+  ])
+  t.throws(() => startAt('+5'), usage)
 })
 
 t.test('what is no offset range is refused with what is one', async (t) => {

@@ -38,10 +38,17 @@ const STDOUT = 1
 const CHUNK_BYTES = 64 * 1024
 const READER_CHECK_MS = 250
 
+let readerGone = (): void => process.exit(exitCodes.ok)
+
+/** Something is left to do when the reader of stdout has gone away; `act` ends the process, and may be called twice. */
+export function whenReaderGoes(act: () => void): void {
+  readerGone = act
+}
+
 /** A reader that goes away is no error: of stdout it ends the process, of stderr it changes nothing. */
 export function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+    if (error.code === 'EPIPE') return readerGone()
     new Notes({}).error(`cannot write to stdout: ${error.message}`)
     process.exit(exitCodes.failed)
   })
@@ -65,14 +72,14 @@ export class Stdout {
     return this.write(`${text}\n`)
   }
 
-  /** @returns when what was written has left the process */
+  /** @returns when what was written has left the process; never when that fails, which ends the process */
   flush(): Promise<void> {
     if (this.#bytesGathered === 0) return Promise.resolve()
     const gathered = Buffer.concat(this.#chunks, this.#bytesGathered)
     this.#chunks = []
     this.#bytesGathered = 0
     return new Promise((resolve) => {
-      process.stdout.write(gathered, () => resolve())
+      process.stdout.write(gathered, (error) => error ?? resolve())
     })
   }
 }
@@ -87,7 +94,7 @@ export function endWithReader(clock: Clock): void {
     try {
       closeSync(openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENXIO') process.exit(exitCodes.ok)
+      if ((error as NodeJS.ErrnoException).code === 'ENXIO') return readerGone()
     }
     clock.after(READER_CHECK_MS, check)
   }
@@ -145,20 +152,39 @@ export class Notes {
   }
 }
 
+/** What a table shows; what there is not is a dash. */
+export type Cell = string | number | undefined | null
+
+/** NDJSON with --json, else a table of the same fields. */
+export function rowsAs(
+  options: { readonly json?: boolean },
+  headings: readonly string[],
+  rows: readonly Readonly<Record<string, Cell>>[],
+  paint: Paint,
+): string {
+  if (options.json === true) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  return table(
+    headings,
+    rows.map((row) => Object.values(row)),
+    paint,
+  )
+}
+
 /** Columns aligned for people: text to the left, numbers to the right. */
 export function table(
   headings: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
+  rows: readonly (readonly Cell[])[],
   paint: Paint,
 ): string {
   const cells = rows.map((row) =>
-    row.map((cell) => (typeof cell === 'number' ? count(cell) : cell)),
+    row.map((cell) => (typeof cell === 'number' ? count(cell) : (cell ?? '-'))),
   )
   const widths = headings.map((heading, i) =>
     Math.max(heading.length, ...cells.map((row) => row[i]!.length)),
   )
+  const isNumeric = headings.map((_, i) => rows.some((row) => typeof row[i] === 'number'))
   const align = (text: string, i: number): string =>
-    typeof rows[0]?.[i] === 'number' ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
+    isNumeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
   const line = (row: readonly string[]): string => row.map(align).join('  ').trimEnd()
   return [paint('dim', line(headings)), ...cells.map(line)].map((text) => `${text}\n`).join('')
 }

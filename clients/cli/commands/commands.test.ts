@@ -37,7 +37,6 @@ t.test('exit codes say what went wrong, and one line tells it', async (t) => {
   const cases: [script: string, status: number, stderr: RegExp][] = [
     ['M tail t --jsn', 2, /^millrace: unknown option '--jsn' \(Did you mean --json\?\)\n$/],
     ['M tial t', 2, /^millrace: unknown command 'tial' \(Did you mean tail\?\)\n$/],
-    ['M tail t -g group', 2, /^millrace: unknown option '-g'\n$/],
     ['M tail t -o yesterday', 2, /^millrace: offset range 'yesterday': expected end, start, -10/],
     ['M tail nowhere', 3, /^millrace: no topic 'nowhere'; .*\n$/],
     ['M tail mixed -p 7', 3, /^millrace: mixed has no partition 7/],

@@ -2,14 +2,25 @@
 
 import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
+import type { StartAt } from '../../bounds.ts'
+import type { Consumer } from '../../consumer.ts'
+import type { GroupConsumer } from '../../group-consumer.ts'
 import type { TopicPartition } from '../../topic.ts'
+import { announcement, type Span } from '../announcement.ts'
+import { CliError, exitCodes } from '../exit.ts'
 import { compileFilter, type Predicate } from '../filter.ts'
 import { examples, exclusive, partitionList, wholeNumber, type CommonOptions } from '../flags.ts'
-import { parseRange, resolvePoint, type OffsetRange, type Point } from '../offset-range.ts'
+import {
+  parseRange,
+  resolvePoint,
+  startAtOf,
+  type OffsetRange,
+  type Point,
+} from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
-import { endWithReader, type Notes } from '../print.ts'
+import { endWithReader, whenReaderGoes, type Notes } from '../print.ts'
 import { printerFor, type Printer } from '../printers.ts'
-import type { ValueCodec } from '../record-json.ts'
+import type { RawRecord, ValueCodec } from '../record-json.ts'
 import { codecFor, guess, serdeNames, type SerdeName } from '../serdes.ts'
 import { openSession, type Session } from '../session.ts'
 
@@ -19,6 +30,7 @@ export function define(command: Command): void {
     .option('-o, --offset <range>', 'where to begin, and to end: see below', 'end')
     .option('-n, --count <records>', 'stop after so many', wholeNumber(1))
     .option('-e, --exit', 'stop at the end, as it is now')
+    .option('-g, --group <group>', 'share the partitions with its members, commit what was printed')
     .option('-p, --partition <list>', '0 or 0,2 or 0-3', partitionList)
     .option('--key <key>', 'only records with this key')
     .option('--grep <regex>', 'only records whose value matches')
@@ -36,6 +48,8 @@ export function define(command: Command): void {
         "millrace tail orders -o @-1h --filter 'value.cents > 100'",
         "millrace tail orders -o -10 -f '%d %k %v\\n'",
         'millrace tail orders -o start | head -1',
+        'millrace tail orders -g audit            go on where the group has stopped; several share',
+        'millrace tail orders -g audit -o start -e  what the group has not seen, then stop',
       ),
     )
     .action(tail)
@@ -59,6 +73,7 @@ interface Options extends CommonOptions {
   readonly offset: string
   readonly count?: number
   readonly exit?: boolean
+  readonly group?: string
   readonly partition?: readonly number[]
   readonly key?: string
   readonly grep?: string
@@ -70,16 +85,10 @@ interface Options extends CommonOptions {
   readonly serde?: SerdeName
 }
 
-/** What is read of one partition. */
-interface Span extends TopicPartition {
-  readonly from: number
-  /** Exclusive; absent: for ever. */
-  readonly until?: number
-}
-
 async function tail(names: readonly string[], _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<Options>()
   const range = parseRange(options.offset, systemClock.now())
+  const from = options.group === undefined ? undefined : groupStart(range, options)
   await using session = await openSession(options)
   const codec =
     options.serde && tolerant(await codecFor(options.serde), once(session.notes, 'shown as text'))
@@ -98,11 +107,13 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
     showTopic: names.length > 1,
   })
   endWithReader(systemClock)
-  const spans = await spansOf(session, [...new Set(names)], range, options)
-  const signal = session.interruptible()
-  session.notes.say(announcement(spans))
+  const topics = [...new Set(names)]
+  await using consumer =
+    from === undefined
+      ? await reader(session, topics, range, options)
+      : await member(session, topics, from, options)
   session.notes.tellTrouble()
-  await print(session, spans, options, passes, printer, signal)
+  await print(session, consumer, options, passes, printer)
 }
 
 /** Warns of the first record only. */
@@ -172,50 +183,106 @@ async function untilOf(
   return exitAtEnd ? resolve({ kind: 'end' }) : undefined
 }
 
-const SPANS_TOLD_MAX = 12
-
-/** `orders: 0 from 42, 1 from 17 to 20`, a line for each topic. */
-function announcement(spans: readonly Span[]): string {
-  const names = [...new Set(spans.map(({ topic }) => topic))]
-  return names
-    .map((name) => `${name}: ${places(spans.filter(({ topic }) => topic === name))}`)
-    .join('\n')
-}
-
-function places(spans: readonly Span[]): string {
-  const told = spans.slice(0, SPANS_TOLD_MAX).map(({ partition, from, until }) => {
-    return `${partition} from ${from}${until === undefined ? '' : ` to ${until}`}`
-  })
-  const untold = spans.length - told.length
-  return `partition ${told.join(', ')}${untold === 0 ? '' : ` and ${untold} more`}`
-}
-
-async function print(
-  { client, stdout }: Session,
-  spans: readonly Span[],
-  { partition, count }: Options,
-  passes: Predicate,
-  printer: Printer,
-  signal: AbortSignal,
-): Promise<void> {
+/** Reads whole partitions, alone. */
+async function reader(
+  session: Session,
+  topics: readonly string[],
+  range: OffsetRange,
+  options: Options,
+): Promise<Consumer> {
+  const spans = await spansOf(session, topics, range, options)
   const spanByPlace = new Map(spans.map((span) => [`${span.topic}-${span.partition}`, span]))
   const spanOf = (of: TopicPartition): Span | undefined =>
     spanByPlace.get(`${of.topic}-${of.partition}`)
   const hasEnd = spans.every(({ until }) => until !== undefined)
-  await using consumer = client.consumer({
-    topics: [...new Set(spans.map(({ topic }) => topic))],
-    partitions: partition,
+  const signal = session.interruptible()
+  session.notes.say(announcement(spans))
+  return session.client.consumer({
+    topics,
+    partitions: options.partition,
     from: (of) => spanOf(of)?.from ?? 'earliest',
     until: hasEnd ? (of) => spanOf(of)?.until ?? 0 : undefined,
     signal,
   })
+}
+
+/** @throws {CliError} usage, for what cannot be asked of a group; @returns where it begins without a commit */
+function groupStart({ from, until }: OffsetRange, { partition }: Options): StartAt {
+  if (partition !== undefined)
+    throw new CliError('usage', '-p and -g exclude each other: a group shares out all partitions')
+  if (until !== undefined)
+    throw new CliError(
+      'usage',
+      'with -g, -o is one place, where the group begins if it has committed nothing; -e ends at the end',
+    )
+  return startAtOf(from)
+}
+
+/** People wait for it to join, and for others to notice that it was killed. */
+const MEMBER_TIMES = { heartbeatIntervalMs: 1_000, sessionTimeoutMs: 10_000 }
+
+/** Reads what a group shares out to it. */
+async function member(
+  { client, notes, interruptible }: Session,
+  topics: readonly string[],
+  from: StartAt,
+  { group, exit }: Options,
+): Promise<GroupConsumer> {
+  await describe(client.admin(), topics)
+  const consumer = client.consumer({
+    topics,
+    group: group!,
+    from,
+    until: exit === true ? 'end' : undefined,
+    signal: interruptible(),
+    ...MEMBER_TIMES,
+    onAssignment: (assigned) => {
+      const spans = assigned.map(({ topic, partition, offset }) => ({
+        topic,
+        partition,
+        from: offset,
+      }))
+      notes.say(spans.length === 0 ? `${group}: no partition for this member` : announcement(spans))
+    },
+  })
+  // What was not printed is not committed; leaving spares the others the wait for the session's end.
+  whenReaderGoes(() => void consumer.close().finally(() => process.exit(exitCodes.ok)))
+  return consumer
+}
+
+async function print(
+  { stdout }: Session,
+  consumer: Consumer | GroupConsumer,
+  { count }: Options,
+  passes: Predicate,
+  printer: Printer,
+): Promise<void> {
   let printed = 0
   for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {
-    for (const record of records) {
+    for (const [i, record] of records.entries()) {
       if (!passes(record)) continue
       await stdout.write(printer(record))
-      if (++printed === count) return
+      if (++printed !== count) continue
+      await stdout.flush()
+      giveBack(consumer, records, i + 1)
+      return
     }
     await stdout.flush()
+  }
+}
+
+/** Goes back to before what was not printed, so that a group commits just what was. */
+function giveBack(
+  consumer: Consumer | GroupConsumer,
+  records: readonly RawRecord[],
+  printedCount: number,
+): void {
+  for (const where of consumer.positions()) {
+    const isHere = ({ topic, partition }: TopicPartition): boolean =>
+      topic === where.topic && partition === where.partition
+    const printed = records.slice(0, printedCount).findLast(isHere)
+    const unprinted = records.slice(printedCount).find(isHere)
+    const offset = printed === undefined ? unprinted?.offset : printed.offset + 1
+    if (offset !== undefined) consumer.seek(where, offset)
   }
 }

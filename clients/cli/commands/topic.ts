@@ -14,7 +14,7 @@ import {
 import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
 import { confirmed } from '../confirm.ts'
-import { table, type Paint } from '../print.ts'
+import { rowsAs, table } from '../print.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(topic: Command): void {
@@ -217,22 +217,5 @@ async function trimTopic(name: string, _: unknown, command: Command): Promise<vo
   const needed = trims.filter(({ deletes }) => deletes > 0)
   await admin.deleteRecords(
     needed.map(({ partition, newStart }) => ({ topic: name, partition, offset: newStart })),
-  )
-}
-
-type Row = Readonly<Record<string, string | number>>
-
-/** NDJSON with --json, else a table of the same fields. */
-function rowsAs(
-  options: TopicOptions,
-  headings: readonly string[],
-  rows: readonly Row[],
-  paint: Paint,
-): string {
-  if (options.json === true) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  return table(
-    headings,
-    rows.map((row) => Object.values(row)),
-    paint,
   )
 }

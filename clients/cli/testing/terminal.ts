@@ -33,6 +33,10 @@ export class Terminal implements AsyncDisposable {
     return new Terminal(await Broker.start({ ephemeral: true }))
   }
 
+  get bootstrap(): string {
+    return this.#broker.bootstrap
+  }
+
   /** Runs a script in which `M` is the CLI, without tap's hooks, which cost 0.2 s each time. */
   bash(script: string): Promise<Ended> {
     const source = `unset NODE_OPTIONS; M() { "$NODE" "$CLI" "$@"; }\n${script}`
