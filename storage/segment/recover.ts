@@ -54,7 +54,8 @@ interface Found {
 
 class LogRecovery {
   readonly #deps: RecoveryDeps
-  readonly #known: readonly SegmentStart[]
+  /** What the checkpoint says of segments, by base offset, ascending. */
+  readonly #known: ReadonlyMap<number, SegmentStart>
   /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
   readonly #coveredOffset: number
   readonly #segments: Segment[] = []
@@ -68,7 +69,7 @@ class LogRecovery {
   constructor(deps: RecoveryDeps) {
     this.#deps = deps
     const { checkpoint } = deps
-    this.#known = checkpoint?.segments ?? []
+    this.#known = new Map(checkpoint?.segments.map((known) => [known.baseOffset, known]))
     this.#coveredOffset = checkpoint?.durableOffset ?? 0
     this.#logStartOffset = checkpoint?.logStartOffset ?? 0
     this.#endOffset = this.#logStartOffset
@@ -110,7 +111,7 @@ class LogRecovery {
     const sizeOf = (base: number) => fs.stat(join(path, segmentFile(base, '.log')))!.sizeBytes
     const last = bases.at(-1)
     // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
-    if (bases.length > 1 && sizeOf(last!) === 0 && !this.#knownAt(last!)) {
+    if (bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)) {
       removeSegmentFiles(fs, path, bases.pop()!)
     }
     return bases.map((base, i) => ({
@@ -120,23 +121,19 @@ class LogRecovery {
     }))
   }
 
-  #knownAt(baseOffset: number): SegmentStart | undefined {
-    return this.#known.find((segment) => segment.baseOffset === baseOffset)
-  }
-
   #isAsKnown(files: readonly Found[]): boolean {
     return (
-      files.length === this.#known.length &&
-      files.every((file) => this.#knownAt(file.baseOffset)?.sizeBytes === file.sizeBytes)
+      files.length === this.#known.size &&
+      files.every((file) => this.#known.get(file.baseOffset)?.sizeBytes === file.sizeBytes)
     )
   }
 
   #recoverSegment(file: Found): Segment {
     const { fs, path } = this.#deps
-    const known = this.#knownAt(file.baseOffset)
+    const known = this.#known.get(file.baseOffset)
     const indexes = known ? indexState(fs, path, known) : 'bad'
     if (!known || indexes === 'bad' || file.sizeBytes < known.sizeBytes) return this.#rescan(file)
-    const isLastKnown = known === this.#known.at(-1)
+    const isLastKnown = known === this.#deps.checkpoint?.segments.at(-1)
     if (file.sizeBytes > known.sizeBytes && !isLastKnown) return this.#rescan(file)
     this.#endOffset = known.endOffset
     if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
@@ -263,7 +260,7 @@ class LogRecovery {
   /** A process that is killed while it makes a segment leaves files that are not yet in the directory for good. */
   #syncNewEntries(): void {
     const { fs, path } = this.#deps
-    const isNew = this.#segments.some(({ baseOffset }) => !this.#knownAt(baseOffset))
+    const isNew = this.#segments.some(({ baseOffset }) => !this.#known.has(baseOffset))
     if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
   }
 

@@ -32,19 +32,20 @@ export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): 
       fs.rename(join(path, name), join(path, name.slice(0, -SWAP_SUFFIX.length)))
     }
   }
-  const files = fs.readDirectory(path).map(({ name }) => parseSegmentFile(name))
-  const basesWith = (suffix: string) =>
-    files.filter((file) => file?.suffix === suffix).map((file) => file!.baseOffset)
-  const bases = basesWith('.log').sort((a, b) => a - b)
-  const orphans = [...basesWith('.index'), ...basesWith('.timeindex')].filter(
-    (base) => !bases.includes(base),
-  )
-  const passed = bases.filter((_, i) => (bases[i + 1] ?? 0) > 0 && bases[i + 1]! <= logStartOffset)
-  for (const base of new Set([...orphans, ...passed])) removeSegmentFiles(fs, path, base)
-  return bases.filter((base) => !passed.includes(base))
+  const files = fs.readDirectory(path).flatMap(({ name }) => parseSegmentFile(name) ?? [])
+  const logs = files.filter(({ suffix }) => suffix === '.log')
+  const bases = logs.map(({ baseOffset }) => baseOffset).sort((a, b) => a - b)
+  const kept = new Set(bases.filter((_, i) => (bases[i + 1] ?? Infinity) > logStartOffset))
+  const gone = files.filter(({ baseOffset }) => !kept.has(baseOffset))
+  if (gone.length > 0) {
+    for (const { baseOffset, suffix } of gone)
+      fs.removeFile(join(path, segmentFile(baseOffset, suffix)))
+    syncOrDie(path, () => fs.syncDirectory(path))
+  }
+  return [...kept]
 }
 
-/** Not durable until the directory is synced. */
+/** Durably. */
 export function removeSegmentFiles(fs: Fs, path: string, baseOffset: number): void {
   for (const suffix of segmentSuffixes) {
     const file = join(path, segmentFile(baseOffset, suffix))

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
-import type { Fs } from '../fs.ts'
+import { errnoCode, type Fs } from '../fs.ts'
 import { BALLAST_FILE, DELETED_SUFFIX, deletedDirectory, DISK_FAILURE_FILE } from '../layout.ts'
 import { replaceText } from '../text-file.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -76,7 +76,13 @@ export class DataDirectory {
 
   /** Deletes what was put out of the way, and lays in ballast again. */
   tidy(): void {
-    for (const doomed of this.#doomed.splice(0)) this.#fs.removeTree(doomed)
+    for (const path of this.#doomed.splice(0)) {
+      try {
+        this.#fs.removeTree(path)
+      } catch (error) {
+        if (errnoCode(error) === undefined) throw error // what cannot be deleted now is found at the next start
+      }
+    }
     this.#layInBallast()
     this.#isBallastDue = false
   }

@@ -103,7 +103,7 @@ export class PartitionLog {
     this.#writtenOffset = start.active.endOffset
     this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
-    this.#lastAppendTimeMs = Math.max(...this.segments.map((segment) => segment.maxTimestamp))
+    this.#lastAppendTimeMs = this.segments.reduce((ms, each) => Math.max(ms, each.maxTimestamp), -1)
   }
 
   get segments(): SegmentInfo[] {

@@ -12,10 +12,10 @@ export class TurnReport {
   readonly changed = new Set<PartitionLog>()
   rolled: TurnResult['rolled'][number][] = []
   dropped: TurnResult['dropped'][number][] = []
-  batchCount = 0
-  batchBytes = 0
-  /** Of the whole turn, said or not. */
+  /** Bytes of all batches of the turn, said or not. */
   turnBytes = 0
+  #batchCount = 0
+  #batchBytes = 0
   #outcomes: Outcome[] = []
   /** Appends that are written, and answered once they are durable. */
   #written: Outcome[] = []
@@ -36,8 +36,8 @@ export class TurnReport {
   }
 
   wrote(batchCount: number, bytes: number): void {
-    this.batchCount += batchCount
-    this.batchBytes += bytes
+    this.#batchCount += batchCount
+    this.#batchBytes += bytes
     this.turnBytes += bytes
   }
 
@@ -77,16 +77,16 @@ export class TurnReport {
       states: Array.from(this.changed, (log) => log.state),
       rolled: this.rolled,
       dropped: this.dropped,
-      batchCount: this.batchCount,
-      batchBytes: this.batchBytes,
+      batchCount: this.#batchCount,
+      batchBytes: this.#batchBytes,
       writeSeconds: this.#writeMs / 1000,
       syncSeconds: this.#syncMs / 1000,
     }
     this.#outcomes = []
     this.rolled = []
     this.dropped = []
-    this.batchCount = 0
-    this.batchBytes = 0
+    this.#batchCount = 0
+    this.#batchBytes = 0
     this.#writeMs = 0
     this.#syncMs = 0
     return result
