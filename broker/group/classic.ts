@@ -187,7 +187,6 @@ export class ClassicGroup {
     if (this.members.size === 0) this.protocolType = request.protocolType
     const member = this.#admit(id, groupInstanceId, request)
     if (this.#gathering !== undefined) this.#gathering.hasNewcomer = true
-    this.leaderId ??= id
     const answer = member.waitForJoin()
     this.#rebalance('join')
     return answer
@@ -414,7 +413,6 @@ export class ClassicGroup {
     this.members.delete(member.memberId)
     const { groupInstanceId } = member
     if (groupInstanceId !== null) this.#memberIdsByInstance.delete(groupInstanceId)
-    if (this.leaderId === member.memberId) this.leaderId = this.members.keys().next().value ?? null
   }
 
   // Checks and answers

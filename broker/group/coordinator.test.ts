@@ -111,6 +111,39 @@ t.test('joining', async (t) => {
     t.equal(heartbeat(w, first!), undefined, 'and nothing happened to it')
   })
 
+  t.test('a static member comes back into a full group', async (t) => {
+    const w = world({ membersMax: 1 })
+    await stableGroup(w, 1, { groupInstanceId: 'one' })
+    const back = await w.coordinator.join('g', joining({ groupInstanceId: 'one' }))
+    t.equal(back.error, undefined)
+    const other = await w.coordinator.join('g', joining({ groupInstanceId: 'two' }))
+    t.equal(other.error, 'GROUP_MAX_SIZE_REACHED')
+  })
+
+  t.test('an empty group takes members of any kind, and is known by the last one', async (t) => {
+    const w = world()
+    const [first] = await stableGroup(w, 1)
+    w.coordinator.leave('g', identity(first!.memberId))
+    t.equal(w.coordinator.get('g')!.protocolType, 'consumer')
+    const worker = joining({ protocolType: 'connect' })
+    t.equal((await w.coordinator.join('g', worker)).protocolType, 'connect')
+  })
+
+  t.test('an id that was given out holds a rebalance up while others are there', async (t) => {
+    const w = world()
+    const [first] = await stableGroup(w, 1)
+    const asked = await w.coordinator.join('g', joining({ requiresKnownMemberId: true }))
+    let rejoined: JoinAnswer | undefined
+    void w.coordinator
+      .join('g', joining({ memberId: first!.memberId }))
+      .then((answer) => (rejoined = answer))
+    await settle()
+    t.equal(rejoined, undefined)
+    await w.coordinator.join('g', joining({ memberId: asked.memberId }))
+    await settle()
+    t.equal(rejoined!.members.length, 2)
+  })
+
   t.test(
     'a follower that joins again unchanged gets the current generation, a leader starts a new one',
     async (t) => {
@@ -259,6 +292,60 @@ t.test('syncing', async (t) => {
   })
 })
 
+t.test('syncing while others come and go', async (t) => {
+  t.test('a rebalance tells those who wait for the leader at once', async (t) => {
+    const w = world()
+    const [, b] = await joinedPair(w)
+    const waiting = sync(w, b)
+    await settle()
+    void w.coordinator.join('g', joining())
+    t.equal((await waiting).error, 'REBALANCE_IN_PROGRESS')
+  })
+
+  t.test('who waits for a leader that never syncs is not dropped with it', async (t) => {
+    const w = world()
+    const [a, b] = await joinedPair(w, { sessionTimeoutMs: 60_000 })
+    const waiting = sync(w, b)
+    await pass(w, 30_000)
+    t.equal((await waiting).error, 'REBALANCE_IN_PROGRESS')
+    t.equal(heartbeat(w, a), 'UNKNOWN_MEMBER_ID')
+    t.equal(heartbeat(w, b), 'REBALANCE_IN_PROGRESS')
+  })
+
+  t.test('who waits for the leader has no session to lose', async (t) => {
+    const w = world()
+    const [a, b] = await joinedPair(w)
+    const waiting = sync(w, b)
+    for (let i = 0; i < 3; i++) {
+      await w.clock.advance(9000)
+      t.equal(heartbeat(w, a), undefined)
+    }
+    await sync(w, a, { [b.memberId]: 'B' })
+    t.equal(Buffer.from((await waiting).assignment).toString(), 'B')
+    await pass(w, 10_000)
+    t.equal(heartbeat(w, b), 'UNKNOWN_MEMBER_ID', 'but has one again once it is answered')
+  })
+
+  t.test('shares that become durable too late are not those of the next generation', async (t) => {
+    const w = world()
+    const [a, b] = await joinedPair(w)
+    w.table.hold()
+    const late = [sync(w, a, { [a.memberId]: 'old A' }), sync(w, b)]
+    await settle()
+    const rejoins = [a, b].map(({ memberId }) => {
+      const protocols = [{ name: 'range', metadata: Buffer.from('u') }]
+      return w.coordinator.join('g', joining({ memberId, protocols }))
+    })
+    for (const each of await Promise.all(late)) t.equal(each.error, 'REBALANCE_IN_PROGRESS')
+    const [c] = (await Promise.all(rejoins)) as [JoinAnswer]
+    w.table.release()
+    await settle()
+    t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
+    const share = await sync(w, c, { [c.memberId]: 'new A' })
+    t.equal(Buffer.from(share.assignment).toString(), 'new A')
+  })
+})
+
 t.test('sessions', async (t) => {
   t.test(
     'heartbeats keep a member; without them it is removed and the others rebalance',
@@ -301,12 +388,22 @@ t.test('sessions', async (t) => {
     t.equal(heartbeat(w, first!), 'UNKNOWN_MEMBER_ID', 'a dead member goes all the same')
   })
 
+  t.test('nor does one that ends when the session does', async (t) => {
+    const w = world()
+    const [first] = await stableGroup(w, 1)
+    await w.clock.advance(5000)
+    await w.clock.stall(5001)
+    t.equal(heartbeat(w, first!), undefined)
+  })
+
   t.test('a member that waits in a join has no session to lose', async (t) => {
     const w = world()
     const first = joining({ sessionTimeoutMs: 6000, rebalanceTimeoutMs: 60_000 })
     const [a] = await stableGroup(w, 2, { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000 })
     const again = w.coordinator.join('g', { ...first, memberId: a!.memberId })
-    await w.clock.advance(59_000)
+    await w.clock.advance(1000)
+    t.equal(heartbeat(w, a!), 'REBALANCE_IN_PROGRESS', 'which a heartbeat meanwhile does not start')
+    await w.clock.advance(58_000)
     t.equal(w.coordinator.get('g')!.members.has(a!.memberId), true)
     await w.clock.advance(2000)
     t.equal((await again).error, undefined)
@@ -387,6 +484,19 @@ t.test('static members', async (t) => {
       t.equal(back.skipAssignment, false)
     },
   )
+
+  t.test('a replacement is answered once it is durable', async (t) => {
+    const w = world()
+    await stableStatic(w)
+    w.table.hold()
+    let back: JoinAnswer | undefined
+    void w.coordinator.join('g', asStatic('one')).then((answer) => (back = answer))
+    await settle()
+    t.equal(back, undefined)
+    w.table.release()
+    await settle()
+    t.equal(back!.error, undefined)
+  })
 
   t.test('a waiting join of the old id hears that it is fenced', async (t) => {
     const w = world()

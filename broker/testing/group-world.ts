@@ -6,18 +6,24 @@ import { LAST_CALL_MS } from '../group/last-call.ts'
 import type { JoinAnswer, JoinRequest, SyncAnswer } from '../group/messages.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
+/** Keeps what is put at once, or once it is released. */
 class MemoryTable implements GroupStateTable {
   readonly kept = new Map<string, GroupEntry>()
   failure: ErrorName | undefined
-  /** Held back until `release`, when it is set. */
-  #held: (() => void)[] | undefined
+  #held: { readonly keep: () => void; readonly lose: () => void }[] | undefined
 
   hold(): void {
-    this.#held = []
+    this.#held ??= []
   }
 
   release(): void {
-    for (const each of this.#held ?? []) each()
+    for (const { keep } of this.#held ?? []) keep()
+    this.#held = undefined
+  }
+
+  /** A crash: what is held never becomes durable. */
+  crash(): void {
+    for (const { lose } of this.#held ?? []) lose()
     this.#held = undefined
   }
 
@@ -27,13 +33,19 @@ class MemoryTable implements GroupStateTable {
 
   async put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
     if (this.failure !== undefined) return this.failure
+    if (this.#held === undefined) return this.#keep(entries)
+    return new Promise((resolve) => {
+      const keep = () => resolve(this.#keep(entries))
+      this.#held!.push({ keep, lose: () => resolve('COORDINATOR_NOT_AVAILABLE') })
+    })
+  }
+
+  #keep(entries: readonly GroupEntry[]): undefined {
     for (const each of entries) {
       const key = each.kind === 'group' ? each.groupId : JSON.stringify(each.key)
       if (each.value === null) this.kept.delete(key)
       else this.kept.set(key, each)
     }
-    if (this.#held !== undefined) await new Promise<void>((resolve) => this.#held!.push(resolve))
-    return undefined
   }
 }
 
@@ -77,6 +89,7 @@ export function world(
     coordinator: build(),
     restart() {
       made.coordinator.close()
+      table.crash()
       made.coordinator = build()
     },
   }
@@ -107,9 +120,10 @@ export function sync(
   w: World,
   answer: JoinAnswer,
   assignments: Record<string, string> = {},
+  groupInstanceId: string | null = null,
 ): Promise<SyncAnswer> {
   return w.coordinator.sync('g', {
-    ...identity(answer.memberId),
+    ...identity(answer.memberId, groupInstanceId),
     generationId: answer.generationId,
     protocolType: null,
     protocolName: null,
