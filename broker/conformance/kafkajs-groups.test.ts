@@ -196,11 +196,11 @@ t.test('a slow handler keeps its member, as long as it sends heartbeats', async 
   const topic = await topicOf('slow', 1)
   await send(topic, 0, 3)
   const received: string[] = []
-  const slow = async ({ message, heartbeat }: EachMessagePayload) => {
-    received.push(message.offset)
+  const slow = async (payload: EachMessagePayload) => {
+    received.push(payload.message.offset)
     for (let i = 0; i < 6; i++) {
       await new Promise((resolve) => setTimeout(resolve, 50))
-      await heartbeat()
+      await payload.heartbeat()
     }
   }
   const member = await join('slow', topic, slow, { sessionTimeout: 6000 })
@@ -219,9 +219,9 @@ t.test('eachBatch resolves and commits what it has done, and no more', async (t)
   const done = new Promise<void>((resolve) => {
     void consumer.run({
       eachBatchAutoResolve: false,
-      eachBatch: async ({ batch, resolveOffset, commitOffsetsIfNecessary, uncommittedOffsets }) => {
-        for (const { offset } of batch.messages.slice(0, 4)) resolveOffset(offset)
-        await commitOffsetsIfNecessary(uncommittedOffsets())
+      eachBatch: async (payload) => {
+        for (const { offset } of payload.batch.messages.slice(0, 4)) payload.resolveOffset(offset)
+        await payload.commitOffsetsIfNecessary(payload.uncommittedOffsets())
         resolve()
         await new Promise((later) => setTimeout(later, 20))
       },
