@@ -2,7 +2,8 @@
 
 import { strict as assert } from 'node:assert'
 import t from 'tap'
-import { int32At, int64At } from '../../protocol/batch/header.ts'
+import { BatchBuilder } from '../../protocol/batch/build.ts'
+import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
 import { systemClock } from '../clock.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -180,7 +181,36 @@ t.test('any single bit of a segment flipped is found, and costs one batch', asyn
   const seed = Number(process.env.SEED ?? 1)
   const start = seededRandom(seed).below(stride)
   t.ok(flipBits(large, every(stride, start, largeBits)), `of ${largeBits} bits, seed ${seed}`)
+  // A wrong size may point at a batch far behind.
+  const sizeBits = large.batches.flatMap(({ position }) =>
+    Array.from(every(1, 8 * (position + 8), 8 * (position + 12))),
+  )
+  t.equal(flipBits(large, sizeBits), 32 * large.batches.length, 'all bits of all sizes')
 })
+
+t.test(
+  'batches inside a record of a rotten batch are not taken for those that follow',
+  async (t) => {
+    const log = written(3, 100)
+    const inner = [1, 2].map((offset) => {
+      const batch = uniqueBatch(offset, 1, 50)
+      stampBatch(batch, 0, offset + 1, 0)
+      return batch
+    })
+    const builder = new BatchBuilder()
+    builder.append({ timestamp: 1, key: Buffer.from('rots'), value: Buffer.concat(inner) })
+    const outer = builder.finish()
+    stampBatch(outer, 0, 1, 0)
+    const follower = uniqueBatch(9, 1, 100)
+    stampBatch(follower, 0, 2, 0)
+    const first = log.batches[0]!.bytes
+    const content = Buffer.concat([first, outer, follower])
+    content[first.length + 66]! ^= 1
+    const recovered = recover(diskWith(new Map([[LOG, content]])), log.early)
+    t.match(recovered.quarantined, [{ startOffset: 1, endOffset: 2 }])
+    t.equal(recovered.active.endOffset, 3)
+  },
+)
 
 t.test('a lost sector within what was acknowledged is quarantined, all else is kept', async (t) => {
   const log = written(40, 300)

@@ -144,13 +144,18 @@ export class SegmentScan {
     }
   }
 
-  /** The next good batch behind a bad one: where the bad one says that it ends, else wherever one is found. */
+  /**
+   * The next good batch behind a bad one: where the bad one says that it ends, else the first that is found. Records may
+   * hold whole batches; so what a header says goes first, if the offsets bear it out.
+   */
   #batchAfter(position: number, offset: number): ScannedBatch | undefined {
     const { sizeBytes, offsetMax } = this.#bounds
     const header = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
-    const claimedBytes = header ? batchSizeBytes(header)! : 0
-    if (claimedBytes >= BATCH_OVERHEAD_BYTES && position + claimedBytes < sizeBytes) {
-      const next = this.#batchAt(position + claimedBytes, offset + 1, offsetMax)
+    if (header) {
+      const nextPosition = position + batchSizeBytes(header)!
+      const nextOffset = offset + lastOffsetDeltaOf(header) + 1
+      const isAhead = nextPosition > position && nextOffset > offset
+      const next = isAhead ? this.#batchAt(nextPosition, nextOffset, nextOffset) : undefined
       if (next) return next
     }
     for (let start = position + 1; start + BATCH_OVERHEAD_BYTES <= sizeBytes;) {
