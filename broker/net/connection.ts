@@ -130,7 +130,7 @@ export class Connection {
   }
 
   #start(frame: Buffer): void {
-    const exchange: Exchange = { frameBytes: frame.length, answer: undefined, sent: undefined }
+    const exchange: Exchange = { answer: undefined, sent: undefined }
     this.#exchanges.push(exchange)
     this.#runningCount++
     this.#runningBytes += frame.length

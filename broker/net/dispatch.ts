@@ -13,7 +13,6 @@ import { Disconnect, type Handler, type Peer, type RequestContext } from './hand
 
 /** One request on its way: from its frame to the last byte of its answer. */
 export interface Exchange {
-  readonly frameBytes: number
   /** Encoded answer in parts; empty when the client expects none; undefined while the handler runs. */
   answer: readonly Uint8Array[] | undefined
   /** Called once when the answer was written, or never will be. */

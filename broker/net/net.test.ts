@@ -353,7 +353,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
     const dispatch = new Dispatch({ handlers: [whole], observer, clock: new VirtualClock(), log })
-    const exchange: Exchange = { frameBytes: 0, answer: undefined, sent: undefined }
+    const exchange: Exchange = { answer: undefined, sent: undefined }
     const frame = Buffer.concat(
       encodeRequestFrame(metadata, 1, 5, 'evil\u001b[2J\n', allTopics),
     ).subarray(4)
