@@ -1,6 +1,6 @@
 // The clients that read each other's records: ours and other people's, all behind one interface.
 
-import { CompressionTypes, Kafka, logLevel } from 'kafkajs'
+import { CompressionTypes, Kafka, logLevel, type EachMessagePayload, type IHeaders } from 'kafkajs'
 import { Client } from '../../index.ts'
 import { pythonCommand, run } from './tools.ts'
 
@@ -23,11 +23,12 @@ export interface ReceivedRecord extends PeerRecord {
 
 export interface Peer {
   readonly name: string
+  /** What it writes and reads. */
   readonly codecs: readonly Codec[]
   /** Sends to partition 0; @returns what was sent: all that this client can express */
   produce(topic: string, codec: Codec, records: readonly PeerRecord[]): Promise<PeerRecord[]>
-  /** All of partition 0 of the topics; undefined for a client that only reads within a group. */
-  readonly consume?: (topics: readonly string[]) => Promise<ReceivedRecord[]>
+  /** All of partition 0 of the topics. */
+  consume(topics: readonly string[]): Promise<ReceivedRecord[]>
 }
 
 export function peers(bootstrap: string): Peer[] {
@@ -62,7 +63,7 @@ function ours(bootstrap: string): Peer {
   }
 }
 
-/** Has gzip built in; its consumer knows groups only. It has no null header values. */
+/** Has gzip built in; its consumer reads within a group only. It has no null header values. */
 function kafkaJs(bootstrap: string): Peer {
   const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.ERROR })
   return {
@@ -86,7 +87,44 @@ function kafkaJs(bootstrap: string): Peer {
       await producer.disconnect()
       return sent
     },
+    consume: (topics) => consumeByGroup(kafka, topics),
   }
+}
+
+async function consumeByGroup(kafka: Kafka, topics: readonly string[]): Promise<ReceivedRecord[]> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const ends = await Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)))
+  await admin.disconnect()
+  const count = ends.flat().reduce((sum, { high }) => sum + Number(high), 0)
+
+  const consumer = kafka.consumer({ groupId: 'interop' })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+  const received: ReceivedRecord[] = []
+  await new Promise<void>((resolve, reject) => {
+    const eachMessage = async ({ topic, message }: EachMessagePayload) => {
+      const headers = Object.entries(message.headers ?? {})
+      received.push({
+        topic,
+        offset: Number(message.offset),
+        timestamp: Number(message.timestamp),
+        key: message.key,
+        value: message.value,
+        headers: headers.flatMap(([name, values]) => headerList(name, values)),
+      })
+      if (received.length === count) resolve()
+    }
+    consumer.run({ eachMessage }).catch(reject)
+  })
+  await consumer.disconnect()
+  return received
+}
+
+/** kafkajs gathers the headers of one name. */
+function headerList(name: string, values: IHeaders[string]): [string, Buffer | null][] {
+  const list = Array.isArray(values) ? values : [values]
+  return list.map((value) => [name, Buffer.isBuffer(value) ? value : null])
 }
 
 function withoutNullHeaders(record: PeerRecord): PeerRecord {
