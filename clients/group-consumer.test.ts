@@ -202,6 +202,19 @@ t.test('manual commits', async (t) => {
     t.equal(await w.committed(), 30)
   })
 
+  t.test('what was committed by hand stays so when the loop is left in the middle', async (t) => {
+    await using w = await world(1)
+    await w.send(5)
+    const consumer = w.consumer()
+    for await (const record of consumer) {
+      if (record.value !== '2') continue
+      await consumer.commit(record)
+      break
+    }
+    await consumer.close()
+    t.equal(await w.committed(), 3)
+  })
+
   t.test('committing what another member owns by now is refused', async (t) => {
     await using w = await world(1)
     await w.send(1)

@@ -467,8 +467,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       }
     }
     for (const each of offsets) {
-      const progress = this.#progressAt(each)
-      if (progress !== undefined) progress.committed = each.offset
+      this.#progressAt(each)?.committedAt(each.offset)
     }
   }
 }

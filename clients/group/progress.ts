@@ -32,6 +32,14 @@ export class Progress {
     this.#settle()
   }
 
+  /** The reader has committed this itself: everything before it is done. */
+  committedAt(offset: number): void {
+    this.committed = offset
+    for (const each of this.#open) if (each < offset) this.#open.delete(each)
+    if (this.#abandonedAt !== undefined && this.#abandonedAt < offset) this.#abandonedAt = undefined
+    this.#settle()
+  }
+
   /** The reader has let go of what it was given: nobody works on it, and it is not done. */
   abandon(): void {
     this.#abandonedAt ??= this.#open.values().next().value
