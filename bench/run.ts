@@ -9,11 +9,12 @@ import { batch } from './batch.ts'
 import { codec } from './codec.ts'
 import { endToEnd } from './end-to-end.ts'
 import { fetching } from './fetch.ts'
+import { groups } from './groups.ts'
 import { inbox } from './inbox.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { startup } from './startup.ts'
 
-const benches: readonly Bench[] = [codec, batch, inbox, startup, append, fetching, endToEnd]
+const benches: readonly Bench[] = [codec, batch, inbox, startup, append, fetching, endToEnd, groups]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -48,9 +48,13 @@ export class WireClient implements Disposable {
     })
   }
 
-  async createTopic(name: string, config: Readonly<Record<string, string>>): Promise<void> {
+  async createTopic(
+    name: string,
+    config: Readonly<Record<string, string>>,
+    numPartitions = 1,
+  ): Promise<void> {
     const configs = Object.entries(config).map(([name, value]) => ({ name, value }))
-    const topics = [{ name, numPartitions: 1, replicationFactor: 1, configs }]
+    const topics = [{ name, numPartitions, replicationFactor: 1, configs }]
     const [topic] = (await this.call(createTopics, 5, { topics })).topics
     if (topic?.errorCode !== 0)
       throw new Error(`topic ${name}: error ${topic?.errorCode}, ${topic?.errorMessage}`)

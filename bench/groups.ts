@@ -1,0 +1,186 @@
+// Consumer groups: how long a rebalance takes, what commits and heartbeats cost, how fast many groups are back.
+// Members and broker on one machine; the members' own CPU is not counted.
+
+import { join } from 'node:path'
+import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
+import { BrokerProcess } from './broker-process.ts'
+import { GroupMember } from './group-member.ts'
+import type { Bench, Figure, Row } from './report.ts'
+import { WireClient } from './wire-client.ts'
+
+const SECONDS = 3
+const HEARTBEAT_MS = 100
+const joiningAtOnce = [2, 10, 50]
+const committing = [1, 16, 128]
+const PARTITIONS = 10
+const MEMBERS = 1000
+const MEMBERS_A_GROUP = 100
+/** What clients do unless told otherwise. */
+const USUAL_HEARTBEAT_MS = 3000
+const GROUPS = 1000
+
+export const groups: Bench = {
+  name: 'groups',
+  title: `members and commits over sockets of their own, commits of ${PARTITIONS} partitions, synced`,
+
+  async *run(dir) {
+    await using broker = await BrokerProcess.start(join(dir, 'groups'))
+    for (const memberCount of joiningAtOnce) yield await rebalance(broker, memberCount)
+    for (const count of committing) yield await commits(broker, count)
+    yield* heartbeats(broker)
+    yield* restarts(join(dir, 'restarts'))
+  },
+}
+
+async function connectAll(bootstrap: string, count: number): Promise<WireClient[]> {
+  return Promise.all(Array.from({ length: count }, () => WireClient.connect(bootstrap)))
+}
+
+function disposeAll(clients: readonly WireClient[]): void {
+  for (const client of clients) client[Symbol.dispose]()
+}
+
+/** From the first request until all share one generation; heartbeats are a tenth of a second apart. */
+async function rebalance({ bootstrap }: BrokerProcess, memberCount: number): Promise<Row> {
+  const clients = await connectAll(bootstrap, memberCount)
+  const members = clients.map((client) => new GroupMember(client, `rebalance-${memberCount}`))
+  const started = performance.now()
+  let sharedMs = 0
+  let isShared = false
+  const lives = members.map(async (member) => {
+    await member.join()
+    while (!isShared) {
+      isShared = members.every(({ generationId }) => generationId === member.generationId)
+      if (isShared) sharedMs = performance.now() - started
+      else if (await member.heartbeat()) await member.join()
+      else await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_MS))
+    }
+  })
+  await Promise.all(lives)
+  disposeAll(clients)
+  return {
+    title: `${memberCount} members join at once`,
+    figures: [
+      { name: '', value: sharedMs, unit: 'ms' },
+      { name: '', value: members[0]!.generationId, unit: 'generations' },
+    ],
+  }
+}
+
+/** Each connection commits again as soon as it is answered. */
+async function commits(broker: BrokerProcess, connectionCount: number): Promise<Row> {
+  const clients = await connectAll(broker.bootstrap, connectionCount)
+  if (connectionCount === committing[0]) await clients[0]!.createTopic('t', {}, PARTITIONS)
+  const { count, figures } = await countFor(broker, async (until, done) => {
+    await Promise.all(
+      clients.map(async (client, i) => {
+        for (let offset = 1; performance.now() < until; offset++) {
+          await commit(client, `commits-${i}`, offset)
+          done()
+        }
+      }),
+    )
+  })
+  disposeAll(clients)
+  return {
+    title: `${connectionCount} connections commit`,
+    figures: [{ name: '', value: count / SECONDS, unit: 'commits/s' }, ...figures],
+  }
+}
+
+async function commit(client: WireClient, groupId: string, offset: number): Promise<void> {
+  const partitions = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({
+    partitionIndex,
+    committedOffset: offset,
+  }))
+  const answer = await client.call(offsetCommit, 8, {
+    groupId,
+    topics: [{ name: 't', partitions }],
+  })
+  const refused = answer.topics[0]!.partitions.find(({ errorCode }) => errorCode !== 0)
+  if (refused !== undefined) throw new Error(`commit: error ${refused.errorCode}`)
+}
+
+/** Runs something for a while. @returns how often it was done, and what that cost the broker */
+async function countFor(
+  broker: BrokerProcess,
+  work: (until: number, done: () => void) => Promise<void>,
+): Promise<{ count: number; figures: Figure[] }> {
+  let count = 0
+  const before = broker.usage()
+  await work(performance.now() + SECONDS * 1000, () => count++)
+  const cpuSeconds = broker.usage().cpuSeconds - before.cpuSeconds
+  return {
+    count,
+    figures: [
+      { name: 'each', value: (cpuSeconds * 1e6) / count, unit: 'CPU-µs' },
+      { name: 'broker', value: cpuSeconds / SECONDS, unit: 'cores' },
+    ],
+  }
+}
+
+async function* heartbeats(broker: BrokerProcess): AsyncGenerator<Row> {
+  const clients = await connectAll(broker.bootstrap, MEMBERS)
+  const members = clients.map(
+    (client, i) => new GroupMember(client, `heartbeats-${i % (MEMBERS / MEMBERS_A_GROUP)}`),
+  )
+  await Promise.all(members.map((member) => stayUntilStable(member)))
+  const fast = await countFor(broker, async (until, done) => {
+    await Promise.all(
+      members.map(async (member) => {
+        for (; performance.now() < until; done()) await member.heartbeat()
+      }),
+    )
+  })
+  yield {
+    title: `${MEMBERS} members, without a pause`,
+    figures: [{ name: '', value: fast.count / SECONDS, unit: 'heartbeats/s' }, ...fast.figures],
+  }
+  const usual = await countFor(broker, async (until, done) => {
+    for (let next = 0; performance.now() < until; next++) {
+      await new Promise((resolve) => setTimeout(resolve, USUAL_HEARTBEAT_MS / MEMBERS))
+      void members[next % MEMBERS]!.heartbeat()
+      done()
+    }
+  })
+  yield {
+    title: `${MEMBERS} members, each every ${USUAL_HEARTBEAT_MS} ms`,
+    figures: [{ name: '', value: usual.count / SECONDS, unit: 'heartbeats/s' }, ...usual.figures],
+  }
+  disposeAll(clients)
+}
+
+/** Joins, and joins again until nobody else comes for a while. */
+async function stayUntilStable(member: GroupMember): Promise<void> {
+  await member.join()
+  for (let quiet = 0; quiet < 5; quiet++) {
+    await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_MS))
+    if (!(await member.heartbeat())) continue
+    await member.join()
+    quiet = 0
+  }
+}
+
+/** Every group has one member and its commits. */
+async function* restarts(dir: string): AsyncGenerator<Row> {
+  {
+    await using broker = await BrokerProcess.start(dir)
+    using client = await WireClient.connect(broker.bootstrap)
+    await client.createTopic('t', {}, PARTITIONS)
+    for (let i = 0; i < GROUPS; i++) {
+      await commit(client, `restart-${i}`, 1)
+      await new GroupMember(client, `restart-${i}`).join()
+    }
+  }
+  const empty = await BrokerProcess.start(`${dir}-empty`)
+  await empty[Symbol.asyncDispose]()
+  const full = await BrokerProcess.start(dir)
+  await full[Symbol.asyncDispose]()
+  yield {
+    title: `restart with ${GROUPS} groups`,
+    figures: [
+      { name: '', value: full.readyMs, unit: 'ms' },
+      { name: 'with none', value: empty.readyMs, unit: 'ms' },
+    ],
+  }
+}
