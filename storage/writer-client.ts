@@ -48,12 +48,17 @@ export class WriterClient {
 
   /** @param batch borrowed: copied before this returns */
   append(slot: Slot, batch: Uint8Array, durable: boolean): Promise<AppendOutcome> {
-    return this.#put({ kind: 'append', slot, batch, durable }).then(toAppendOutcome)
+    return new Promise((resolve) => {
+      const id = this.#nextId++
+      const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
+      this.#put({ kind: 'append', id, slot, batch, durable }, answer)
+    })
   }
 
   /** @throws {KafkaError} when the writer refuses */
   async ask(request: Request): Promise<Outcome> {
-    const outcome = await this.#put(request)
+    const id = this.#nextId++
+    const outcome = await new Promise<Outcome>((resolve) => this.#put({ ...request, id }, resolve))
     if (outcome.error) throw new KafkaError(outcome.error, outcome.message ?? request.kind)
     return outcome
   }
@@ -82,12 +87,13 @@ export class WriterClient {
     await this.#port.stop()
   }
 
-  #put(request: Request): Promise<Outcome> {
-    const id = this.#nextId++
-    if (this.#failure) return Promise.resolve(refusal(id, this.#failure))
-    const answer = new Promise<Outcome>((resolve) => this.#waiting.set(id, resolve))
-    this.#port.put({ ...request, id })
-    return answer
+  #put(command: Command, answer: (outcome: Outcome) => void): void {
+    if (this.#failure) {
+      answer(refusal(command.id, this.#failure))
+      return
+    }
+    this.#waiting.set(command.id, answer)
+    this.#port.put(command)
   }
 
   #hear(result: TurnResult): void {
