@@ -50,7 +50,7 @@ t.test('lines go in and come out in order', async (t) => {
 
 t.test('without a partition, records spread over all and all are read', async (t) => {
   const lines = Array.from({ length: 3000 }, (_, i) => `${i}`)
-  await kcat(['-P', '-t', 'spread', '-X', 'batch.num.messages=10'], lines.join('\n'))
+  await kcat(['-P', '-t', 'spread', '-X', 'sticky.partitioning.linger.ms=0'], lines.join('\n'))
   const read = (await consume('-t', 'spread', '-f', '%p %s\n')).trim().split('\n')
   t.same(new Set(read.map((line) => line[0])), new Set(['0', '1', '2']))
   t.same(read.map((line) => line.slice(2)).sort(), lines.sort())
