@@ -19,11 +19,19 @@ import { deleteTopics } from './api/20_delete_topics.ts'
 import { deleteRecords } from './api/21_delete_records.ts'
 import { initProducerId } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpoch } from './api/23_offset_for_leader_epoch.ts'
+import { addPartitionsToTxn } from './api/24_add_partitions_to_txn.ts'
+import { addOffsetsToTxn } from './api/25_add_offsets_to_txn.ts'
+import { endTxn } from './api/26_end_txn.ts'
+import { writeTxnMarkers } from './api/27_write_txn_markers.ts'
+import { txnOffsetCommit } from './api/28_txn_offset_commit.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
 import { deleteGroups } from './api/42_delete_groups.ts'
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
+import { describeProducers } from './api/61_describe_producers.ts'
+import { describeTransactions } from './api/65_describe_transactions.ts'
+import { listTransactions } from './api/66_list_transactions.ts'
 import type { Api } from './schema.ts'
 
 /** Those that the broker serves, sorted by key. */
@@ -47,11 +55,19 @@ export const apis: readonly Api[] = [
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  writeTxnMarkers,
+  txnOffsetCommit,
   describeConfigs,
   createPartitions,
   deleteGroups,
   offsetDelete,
   describeCluster,
+  describeProducers,
+  describeTransactions,
+  listTransactions,
 ]
 
 const byKey = new Map(apis.map((api) => [api.key, api]))
