@@ -209,36 +209,43 @@ export function* readFully(want: Want): Reading<void> {
 export interface WholeBatches {
   readonly sizeBytes: number
   readonly nextOffset: number
-  /** Of the first batch, also when it is not all there. */
+  /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
   readonly firstBytes: number
 }
 
 /**
  * @param position of `bytes` in the segment
+ * @param range where the first batch should be, and the offset that no batch may reach
  * @throws {KafkaError} CORRUPT_MESSAGE when not even the first is a batch, or it does not hold `offset`
  */
 export function wholeBatches(
   bytes: Buffer,
   extent: Extent,
   position: number,
-  offset: number,
+  { offset, endOffset }: { readonly offset: number; readonly endOffset: number },
 ): WholeBatches {
   const firstBytes = checkedSize(bytes, 0, extent, position)
   const lastOffset = baseOffsetOf(bytes) + lastOffsetDeltaOf(bytes)
   if (lastOffset < offset)
     throw corrupt(extent, position, `a batch that ends at offset ${lastOffset}, before ${offset}`)
-  if (position + bytes.length === extent.endPosition) {
+  if (position + bytes.length === extent.endPosition && endOffset >= extent.endOffset) {
     return { sizeBytes: bytes.length, nextOffset: extent.endOffset, firstBytes }
   }
   let lastAt = -1
   let end = 0
   while (end + BATCH_OVERHEAD_BYTES <= bytes.length) {
     const next = end + checkedSize(bytes, end, extent, position + end)
-    if (next > bytes.length) break
+    if (
+      next > bytes.length ||
+      baseOffsetOf(bytes, end) + lastOffsetDeltaOf(bytes, end) >= endOffset
+    )
+      break
     lastAt = end
     end = next
   }
-  if (lastAt < 0) return { sizeBytes: 0, nextOffset: offset, firstBytes }
+  if (lastAt < 0) {
+    return { sizeBytes: 0, nextOffset: offset, firstBytes: lastOffset < endOffset ? firstBytes : 0 }
+  }
   const nextOffset = baseOffsetOf(bytes, lastAt) + lastOffsetDeltaOf(bytes, lastAt) + 1
   return { sizeBytes: end, nextOffset, firstBytes }
 }

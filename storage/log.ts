@@ -7,7 +7,7 @@ import { LeaderEpoch, Offset } from '../protocol/ids.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import { partitionDirectory, segmentFile } from './layout.ts'
 import type { LogReader } from './reader.ts'
-import type { Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
+import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 import type {
   EpochStart,
@@ -40,6 +40,7 @@ export class PartitionLog implements Log, ReadableLog {
   logStartOffset: Offset
   logEndOffset: Offset
   highWatermark: Offset
+  lastStableOffset: Offset
   sizeBytes: number
   readonly #path: string
   readonly #reader: LogReader
@@ -67,6 +68,7 @@ export class PartitionLog implements Log, ReadableLog {
     this.logStartOffset = Offset(opened.logStartOffset)
     this.logEndOffset = Offset(opened.logEndOffset)
     this.highWatermark = Offset(opened.highWatermark)
+    this.lastStableOffset = Offset(opened.lastStableOffset)
     this.writtenHereFrom = opened.logEndOffset
     this.#segments = opened.segments.map((segment) => this.#segment(segment))
     const active = this.#segments.at(-1)!
@@ -87,11 +89,6 @@ export class PartitionLog implements Log, ReadableLog {
     return LeaderEpoch(this.#epochs.at(-1)?.epoch ?? 0)
   }
 
-  /** No transactions yet: nothing is held back. */
-  get lastStableOffset(): Offset {
-    return this.highWatermark
-  }
-
   /** The topic is being deleted: nothing more is read or appended. */
   get isRemoved(): boolean {
     return this.#isRemoved
@@ -101,13 +98,26 @@ export class PartitionLog implements Log, ReadableLog {
     return this.#reader.bytesAvailable(this, offset)
   }
 
-  read(offset: Offset, bytesMax: number, atLeastOne: boolean): ReadResult | Promise<ReadResult> {
+  read(
+    offset: Offset,
+    bytesMax: number,
+    atLeastOne: boolean,
+    endOffset: number = Infinity,
+  ): ReadResult | Promise<ReadResult> {
     this.#refuseIfRemoved()
     if (offset < this.logStartOffset || offset > this.logEndOffset) {
       const range = `${this.logStartOffset} to ${this.logEndOffset}`
       throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
     }
-    return this.#reader.read(this, offset, bytesMax, atLeastOne)
+    return this.#reader.read(this, offset, { bytesMax, atLeastOne, endOffset })
+  }
+
+  abortedTransactions(
+    _from: Offset,
+    _to: Offset,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    this.#refuseIfRemoved()
+    return []
   }
 
   async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
@@ -158,6 +168,7 @@ export class PartitionLog implements Log, ReadableLog {
     this.logStartOffset = Offset(state.logStartOffset)
     this.logEndOffset = Offset(state.logEndOffset)
     this.highWatermark = Offset(state.highWatermark)
+    this.lastStableOffset = Offset(state.lastStableOffset)
     if (this.#rolls.length > 0) this.#closeVisible()
     this.#resize(this.#segments.at(-1)!, state.activeBytesVisible)
   }

@@ -14,7 +14,17 @@ import { Logs } from './logs.ts'
 import { readOrCreateMeta, type Meta } from './meta.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
-import type { AppendOutcome, Log, Store, StoreOptions, Table, Topics, Turn } from './store.ts'
+import type {
+  AppendOutcome,
+  EndMarker,
+  Log,
+  ProducerInfo,
+  Store,
+  StoreOptions,
+  Table,
+  Topics,
+  Turn,
+} from './store.ts'
 import { InternalTable } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
 import { openMetadata, type MetadataTable } from './tables/metadata.ts'
@@ -184,6 +194,18 @@ class OpenedStore implements Store {
     const { slot, isRemoved, topic } = ownLog(log)
     if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
     return this.#parts.client.append(slot, batch, acks === -1)
+  }
+
+  endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome> {
+    const { slot, isRemoved, topic } = ownLog(log)
+    if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
+    return this.#parts.client.endTransaction(slot, marker)
+  }
+
+  async producersOf(log: Log): Promise<readonly ProducerInfo[]> {
+    const { slot } = ownLog(log)
+    const { producers = [] } = await this.#parts.client.ask({ kind: 'producers', slot })
+    return producers
   }
 
   get isCongested(): boolean {

@@ -76,6 +76,7 @@ function expectedBatches(
   offset: number,
   bytesMax: number,
   atLeastOne: boolean,
+  endOffset: number,
 ): number[] {
   const segmentOf = (batch: ModelBatch) => bases.findLast((base) => base <= batch.baseOffset)
   const first = world.batches.findIndex((batch) => batch.records.at(-1)!.offset >= offset)
@@ -83,6 +84,7 @@ function expectedBatches(
   let bytes = 0
   for (const batch of world.batches.slice(first)) {
     const fits = bytes + batch.sizeBytes <= bytesMax || (bytes === 0 && atLeastOne)
+    if (batch.records.at(-1)!.offset >= endOffset) break
     if (!fits || segmentOf(batch) !== segmentOf(world.batches[first]!)) break
     expected.push(batch.baseOffset)
     bytes += batch.sizeBytes
@@ -105,11 +107,13 @@ async function checkEveryOffset(t: Test, world: World, random: Random): Promise<
   for (let offset = log.logStartOffset as number; offset < log.highWatermark; offset++) {
     for (const bytesMax of [0, 1, 100 + random.below(500), 1500, 1_000_000]) {
       for (const atLeastOne of [true, false]) {
-        const read = await log.read(Offset(offset), bytesMax, atLeastOne)
-        const expected = expectedBatches(world, bases, offset, bytesMax, atLeastOne)
+        const ahead = random.chance(0.3) ? random.below(20) - 2 : 1_000_000
+        const endOffset = Offset(Math.max(0, offset + ahead))
+        const read = await log.read(Offset(offset), bytesMax, atLeastOne, endOffset)
+        const expected = expectedBatches(world, bases, offset, bytesMax, atLeastOne, endOffset)
         if (String(basesIn(read)) !== String(expected)) {
           wrongCount++
-          t.fail(`offset ${offset}, ${bytesMax} bytes, ${atLeastOne}`, {
+          t.fail(`offset ${offset}, ${bytesMax} bytes, ${atLeastOne}, end ${endOffset}`, {
             found: basesIn(read),
             expected,
           })
@@ -248,6 +252,7 @@ function madeLog(
       logStartOffset: 0,
       logEndOffset: count,
       highWatermark: count,
+      lastStableOffset: count,
       activeBytesVisible: bytes.length,
       segments: [{ baseOffset: 0, sizeBytes: bytes.length, maxTimestamp: 1000 + count - 1 }],
       epochs: [{ epoch: 0, startOffset: 0 }],
@@ -338,6 +343,7 @@ t.test(
   async (t) => {
     const { log, positions, path } = madeLog(t, 6, (at) => ({
       highWatermark: 4,
+      lastStableOffset: 4,
       activeBytesVisible: at[4]!,
     }))
     t.strictSame(await offsetsAt(log, 2), [2, 3])
@@ -347,11 +353,11 @@ t.test(
     const sizeBytes = readFileSync(path).length
     log.roll({ baseOffset: 0, sizeBytes, maxTimestamp: 1005 }, 6)
     const state = { slot: 0, logStartOffset: 0, logEndOffset: 6, activeBytesVisible: 0 }
-    log.update({ ...state, highWatermark: 4 })
+    log.update({ ...state, highWatermark: 4, lastStableOffset: 4 })
     t.strictSame(await offsetsAt(log, 2), [2, 3])
     t.strictSame(await offsetsAt(log, 4), [])
     t.equal(log.sizeBytes, positions[4])
-    log.update({ ...state, highWatermark: 6 })
+    log.update({ ...state, highWatermark: 6, lastStableOffset: 6 })
     t.strictSame(await offsetsAt(log, 4), [4, 5])
     t.strictSame(await offsetsAt(log, 6), [])
     t.equal(log.sizeBytes, sizeBytes)
@@ -385,6 +391,7 @@ t.test('a reader that tails asks the disk once a read, and not to find its place
   const { log, fs } = madeLog(t, 50, (positions) => ({
     logEndOffset: 40,
     highWatermark: 40,
+    lastStableOffset: 40,
     activeBytesVisible: positions[40]!,
   }))
   const end = (offset: number) => ({
@@ -392,6 +399,7 @@ t.test('a reader that tails asks the disk once a read, and not to find its place
     logStartOffset: 0,
     logEndOffset: offset,
     highWatermark: offset,
+    lastStableOffset: offset,
   })
   t.strictSame(await offsetsAt(log, 40), [])
   t.equal(log.bytesAvailable(Offset(40)), 0)

@@ -38,6 +38,15 @@ const ENTRIES_A_READ = 512
 /** Nothing in it, and nothing to give back. */
 const emptyRead: ReadResult = { bytes: new Uint8Array(0), release() {} }
 
+export interface ReadLimits {
+  /** Stop before the batch that would exceed it. */
+  readonly bytesMax: number
+  /** The first batch even when it alone exceeds `bytesMax`. */
+  readonly atLeastOne: boolean
+  /** No batch that reaches it; beyond the high watermark it has no effect. */
+  readonly endOffset: number
+}
+
 export class LogReader {
   readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
   readonly #files: FileCache
@@ -59,14 +68,9 @@ export class LogReader {
   }
 
   /** As `Log.read`; `offset` is not before the log's start. */
-  read(
-    log: ReadableLog,
-    offset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): ReadResult | Promise<ReadResult> {
-    if (offset < log.highWatermark)
-      return this.run(this.#batchesFrom(log, offset, bytesMax, atLeastOne))
+  read(log: ReadableLog, offset: number, limits: ReadLimits): ReadResult | Promise<ReadResult> {
+    if (offset < Math.min(log.highWatermark, limits.endOffset))
+      return this.run(this.#batchesFrom(log, offset, limits))
     if (offset === log.highWatermark) {
       log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
     }
@@ -134,20 +138,15 @@ export class LogReader {
     return reading.next(count)
   }
 
-  *#batchesFrom(
-    log: ReadableLog,
-    offset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): Reading<ReadResult> {
-    for (let from = offset; from < log.highWatermark;) {
+  *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): Reading<ReadResult> {
+    const end = Math.min(log.highWatermark, limits.endOffset)
+    for (let from = offset; from < end;) {
       const extent = extentOf(log, from)
       const position = yield* this.locate(log, extent, from)
       if (position < extent.endPosition) {
         const isCold = !isHot(log, extent, from) || extent.endPosition - position > HOT_TAIL_BYTES
         const read = yield* this.#batchesAt(extent, position, from, {
-          bytesMax,
-          atLeastOne,
+          ...limits,
           isCold,
         })
         if (read.sizeBytes > 0) log.hints.set(read.nextOffset, position + read.sizeBytes)
@@ -181,9 +180,9 @@ export class LogReader {
     extent: Extent,
     position: number,
     offset: number,
-    options: { bytesMax: number; atLeastOne: boolean; isCold: boolean },
+    options: ReadLimits & { readonly isCold: boolean },
   ): Reading<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
-    const { atLeastOne, isCold } = options
+    const { atLeastOne, isCold, endOffset } = options
     const bytesMax = Math.min(options.bytesMax, READ_BYTES_MAX)
     const wanted = Math.min(extent.endPosition - position, Math.max(bytesMax, BATCH_OVERHEAD_BYTES))
     for (let sizeBytes = wanted; ;) {
@@ -192,7 +191,7 @@ export class LogReader {
       try {
         const into = buffer.subarray(0, sizeBytes)
         yield* readFully({ path: `${extent.segment.path}.log`, into, position, isCold })
-        const whole = wholeBatches(into, extent, position, offset)
+        const whole = wholeBatches(into, extent, position, { offset, endOffset })
         const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
         if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
           return { result: emptyRead, sizeBytes: 0, nextOffset: offset }

@@ -5,6 +5,9 @@ import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
 import type { Clock } from './clock.ts'
 import type { Fs } from './fs.ts'
+import type { EndMarker, ProducerInfo } from './writer/commands.ts'
+
+export type { EndMarker, ProducerInfo }
 
 export interface StoreOptions {
   readonly dataDir: string
@@ -45,7 +48,7 @@ export interface Log {
   readonly logEndOffset: Offset
   /** Offset after the last record that consumers may see. */
   readonly highWatermark: Offset
-  /** With no open transaction: the high watermark. */
+  /** First offset of the oldest open transaction, at most the high watermark: records before it are decided. */
   readonly lastStableOffset: Offset
   readonly sizeBytes: number
   readonly segmentCount: number
@@ -54,14 +57,32 @@ export interface Log {
   bytesAvailable(offset: Offset): number
 
   /**
-   * Whole batches from the one that holds `offset`, up to the high watermark.
+   * Whole batches from the one that holds `offset`, up to the high watermark or to `endOffset` if that comes before it.
    *
    * @param bytesMax stop before the batch that would exceed it
    * @param atLeastOne give the first batch even when it alone exceeds `bytesMax` (KIP-74)
+   * @param endOffset no batch that reaches it or beyond; for read_committed the last stable offset
    * @returns empty at the end; a promise when the disk must be asked (cold data)
    * @throws {KafkaError} OFFSET_OUT_OF_RANGE; CORRUPT_MESSAGE in a quarantined range; KAFKA_STORAGE_ERROR
    */
-  read(offset: Offset, bytesMax: number, atLeastOne: boolean): ReadResult | Promise<ReadResult>
+  read(
+    offset: Offset,
+    bytesMax: number,
+    atLeastOne: boolean,
+    endOffset?: Offset,
+  ): ReadResult | Promise<ReadResult>
+
+  /**
+   * The aborted transactions that may have records from `from` to before `to`, which is at most the last stable offset;
+   * ascending by the offset of their marker.
+   *
+   * @returns empty, and at no cost, while the log has none; a promise when the disk must be asked
+   * @throws {KafkaError} KAFKA_STORAGE_ERROR: it is not known which records are to be skipped
+   */
+  abortedTransactions(
+    from: Offset,
+    to: Offset,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]>
 
   /** First record with timestamp >= `timestamp` (ms), also inside a compressed batch; undefined when none. */
   offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined>
@@ -81,6 +102,12 @@ export interface Log {
   endOffsetOfEpoch(
     epoch: number,
   ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
+}
+
+/** Transactional records of this producer are to be skipped, from `firstOffset` on until its next ABORT marker. */
+export interface AbortedTransaction {
+  readonly producerId: number
+  readonly firstOffset: Offset
 }
 
 export interface OffsetAndTimestamp {
@@ -167,13 +194,25 @@ export interface Store extends AsyncDisposable {
   log(topic: string, partition: number): Log | undefined
 
   /**
-   * Append one record batch (checked by the caller: one v2 batch, sizes consistent; the writer checks the CRC).
+   * Append one record batch (checked by the caller: one v2 batch, sizes consistent; the writer checks the CRC, and the
+   * sequence if a producer id goes with it: a batch that is there already is answered with its offset, not written again).
    * Never refuses for want of room: look at `isCongested` before reading more from a socket.
    *
    * @param batch borrowed: copied before this returns
    * @param acks -1 resolve when durable; 1 or 0 when written
    */
   append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome>
+
+  /**
+   * Appends the control batch that ends this producer's transaction in this log, for its coordinator.
+   *
+   * @returns durable when it resolves, also where the producer had no open transaction; refused with INVALID_PRODUCER_EPOCH
+   *   or TRANSACTION_COORDINATOR_FENCED when the log has heard of a newer epoch
+   */
+  endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome>
+
+  /** What the writer knows of the producers that wrote to a log, for DescribeProducers. */
+  producersOf(log: Log): Promise<readonly ProducerInfo[]>
 
   /** The writer's inbox is full: pause sockets until `onDrain`. */
   readonly isCongested: boolean

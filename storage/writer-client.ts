@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import type { AppendOutcome } from './store.ts'
-import type { Command, Outcome, Slot, TurnResult } from './writer/commands.ts'
+import type { Command, EndMarker, Outcome, Slot, TurnResult } from './writer/commands.ts'
 import type { WriterEvents, WriterPort } from './writer/port.ts'
 
 /** A command but for the id that its answer is known by. */
@@ -52,6 +52,14 @@ export class WriterClient {
       const id = this.#nextId++
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
       this.#put({ kind: 'append', id, slot, batch, durable }, answer)
+    })
+  }
+
+  endTransaction(slot: Slot, marker: EndMarker): Promise<AppendOutcome> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++
+      const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
+      this.#put({ kind: 'endTransaction', id, slot, ...marker }, answer)
     })
   }
 

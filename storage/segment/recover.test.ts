@@ -100,6 +100,7 @@ function stored(disk: FaultyFs, recovered: Recovered): StoredBatch[] {
     logStartOffset,
     logEndOffset: active.endOffset,
     highWatermark: active.endOffset,
+    lastStableOffset: active.endOffset,
     activeBytesVisible: active.sizeBytes,
     segments: [...sealed, active.info],
     epochs: recovered.epochs,

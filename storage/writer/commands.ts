@@ -21,6 +21,9 @@ export type Command =
   /** Recover or create these partition logs; the answer is an `Opened` for each, durable. */
   | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
   | Append
+  | EndTransaction
+  /** What is known of the log's producers; the answer has `producers`. */
+  | { readonly kind: 'producers'; readonly id: number; readonly slot: Slot }
   /** DeleteRecords: the log now starts at `logStartOffset` (no change when it starts later already). */
   | {
       readonly kind: 'trim'
@@ -52,6 +55,23 @@ export interface Append {
   readonly durable: boolean
 }
 
+/** Which producer's transaction ends, and how. */
+export interface EndMarker {
+  readonly producerId: number
+  /** At least that of the producer's last batch: a coordinator that fences a producer writes a newer one. */
+  readonly producerEpoch: number
+  readonly isCommit: boolean
+  /** Of the coordinator that says so: one that has been replaced is refused. */
+  readonly coordinatorEpoch: number
+}
+
+/** Append the control batch that ends a producer's transaction in this log; answered when it is durable. */
+export interface EndTransaction extends EndMarker {
+  readonly kind: 'endTransaction'
+  readonly id: number
+  readonly slot: Slot
+}
+
 export interface OpenLog {
   readonly slot: Slot
   /** Directory below the data directory: `<topic>-<partition>`. */
@@ -72,6 +92,8 @@ export interface LogState {
   readonly logEndOffset: number
   /** Durable (or written, with `flushPolicy` 'os'): what consumers may see. */
   readonly highWatermark: number
+  /** First offset of the oldest transaction that is open, at most the high watermark. */
+  readonly lastStableOffset: number
   /** Bytes of the active segment below `highWatermark`. */
   readonly activeBytesVisible: number
 }
@@ -81,6 +103,20 @@ export interface SegmentInfo {
   readonly sizeBytes: number
   /** Largest record timestamp, -1 when it holds none. */
   readonly maxTimestamp: number
+}
+
+/** What a log knows of a producer that wrote to it. */
+export interface ProducerInfo {
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** -1 when this epoch has written nothing. */
+  readonly lastSequence: number
+  /** Of its last batch or marker, ms; -1 when that bore none. */
+  readonly lastTimestampMs: number
+  /** Of the last marker, -1 when there was none. */
+  readonly coordinatorEpoch: number
+  /** First offset of its open transaction, -1 when there is none. */
+  readonly currentTxnStartOffset: number
 }
 
 export interface EpochStart {
@@ -119,6 +155,7 @@ export interface Outcome {
   readonly baseOffset?: number
   readonly logAppendTimeMs?: number
   readonly opened?: readonly Opened[]
+  readonly producers?: readonly ProducerInfo[]
 }
 
 /**

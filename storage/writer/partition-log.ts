@@ -4,6 +4,7 @@
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
+import { buildEndMarker } from '../../protocol/batch/control.ts'
 import {
   BATCH_OVERHEAD_BYTES,
   batchSizeBytes,
@@ -26,6 +27,7 @@ import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
 import type {
   Append,
+  EndTransaction,
   EpochStart,
   LogConfig,
   LogState,
@@ -128,11 +130,13 @@ export class PartitionLog {
 
   get state(): LogState {
     const isSynced = this.config.flushPolicy === 'fsync'
+    const highWatermark = isSynced ? this.#durableOffset : this.#writtenOffset
     return {
       slot: this.slot,
       logStartOffset: this.#logStartOffset,
       logEndOffset: this.#writtenOffset,
-      highWatermark: isSynced ? this.#durableOffset : this.#writtenOffset,
+      highWatermark,
+      lastStableOffset: highWatermark,
       activeBytesVisible: isSynced ? this.#durableBytes : this.#active.sizeBytes,
     }
   }
@@ -190,6 +194,19 @@ export class PartitionLog {
     })
     this.#staged.sizeBytes += batch.length
     this.#nextOffset = baseOffset + lastOffsetDelta + 1
+  }
+
+  /** Gives the control batch that ends a transaction its place, as `stage` does with a producer's. */
+  stageMarker(command: EndTransaction, report: TurnReport): void {
+    const { id, slot, producerId, producerEpoch, isCommit, coordinatorEpoch } = command
+    const batch = buildEndMarker({
+      kind: isCommit ? 'commit' : 'abort',
+      coordinatorEpoch,
+      producerId,
+      producerEpoch,
+      timestamp: this.#deps.clock.now(),
+    })
+    this.stage({ kind: 'append', id, slot, batch, durable: true }, report)
   }
 
   #refuse({ id }: Append, error: ErrorName, message: string, report: TurnReport): void {

@@ -8,7 +8,7 @@ export type ResultMessage = Float64Array | TurnResult
 /** Numbers of each: the totals, one append's outcome, one log's state. */
 const TOTALS = 6
 const OUTCOME = 3
-const STATE = 5
+const STATE = 6
 
 export function packResult(result: TurnResult): ResultMessage {
   const { outcomes, states, rolled, dropped, fatal } = result
@@ -32,6 +32,7 @@ export function packResult(result: TurnResult): ResultMessage {
     numbers[at++] = state.logStartOffset
     numbers[at++] = state.logEndOffset
     numbers[at++] = state.highWatermark
+    numbers[at++] = state.lastStableOffset
     numbers[at++] = state.activeBytesVisible
   }
   return numbers
@@ -50,6 +51,7 @@ export function unpackResult(message: ResultMessage): TurnResult {
       logStartOffset: next(),
       logEndOffset: next(),
       highWatermark: next(),
+      lastStableOffset: next(),
       activeBytesVisible: next(),
     }
   })

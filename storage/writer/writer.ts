@@ -96,11 +96,12 @@ export class LogWriter {
   }
 
   #run(command: Command, report: TurnReport, early: ReportEarly | undefined): void {
-    if (command.kind === 'append') {
+    if (command.kind === 'append' || command.kind === 'endTransaction') {
       const log = this.#logs.get(command.slot)
       if (!log) return report.refuse(command.id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
       report.touched.add(log)
-      return log.stage(command, report)
+      if (command.kind === 'append') return log.stage(command, report)
+      return log.stageMarker(command, report)
     }
     // The others are rare, and see everything before them on the disk.
     this.#commit.commit(report, early)
@@ -108,6 +109,8 @@ export class LogWriter {
     switch (command.kind) {
       case 'open':
         return this.#open(command.id, command.logs, report)
+      case 'producers':
+        return report.done({ id: command.id, producers: [] })
       case 'trim':
         return this.#trim(command.id, command.slot, command.logStartOffset, report)
       case 'configure':
