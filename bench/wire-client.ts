@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createTopics } from '../protocol/api/19_create_topics.ts'
+import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
 import { listOffsets } from '../protocol/api/02_list_offsets.ts'
 import { decode } from '../protocol/compile.ts'
 import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../protocol/frame.ts'
@@ -58,6 +59,12 @@ export class WireClient implements Disposable {
     const [topic] = (await this.call(createTopics, 5, { topics })).topics
     if (topic?.errorCode !== 0)
       throw new Error(`topic ${name}: error ${topic?.errorCode}, ${topic?.errorMessage}`)
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    const request = { topicNames: [name], timeoutMs: 30_000 }
+    const [topic] = (await this.call(deleteTopics, 5, request)).responses
+    if (topic?.errorCode !== 0) throw new Error(`topic ${name}: error ${topic?.errorCode}`)
   }
 
   async endOffset(name: string): Promise<number> {
