@@ -30,12 +30,15 @@ import { deleteRecordsHandler } from './api/21_delete_records.ts'
 import { initProducerIdHandler } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
+import { alterConfigsHandler } from './api/33_alter_configs.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
 import { deleteGroupsHandler } from './api/42_delete_groups.ts'
+import { incrementalAlterConfigsHandler } from './api/44_incremental_alter_configs.ts'
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
+import { BrokerConfigs } from './broker-configs.ts'
+import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
-import { describedBrokerConfigs } from './described-config.ts'
 import { FetchSessions } from './fetch/sessions.ts'
 import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
@@ -125,8 +128,9 @@ export class Broker {
         openData(environment, closing),
         loadHttp(environment.settings.broker),
       ])
-      const groups = await openGroups(environment, store, closing)
-      const services = compose(environment, store, groups)
+      const configs = await openConfigs(environment, store)
+      const groups = await openGroups(environment, configs.current, store, closing)
+      const services = compose(environment, configs, store, groups)
       const listener = await listen(environment, hosts, services, closing)
       const http = await httpModule?.openHttp(httpDeps(environment, services, listener))
       if (http !== undefined) closing.add(() => http.close())
@@ -183,21 +187,41 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
   return { store, dataDir }
 }
 
+async function openConfigs(
+  { settings, log }: BrokerEnvironment,
+  store: Store,
+): Promise<BrokerConfigs> {
+  const configs = await BrokerConfigs.open({
+    settings,
+    store,
+    warn: (message) => log.warn(message),
+  })
+  let level = settings.broker['log.level']
+  const followLevel = () => {
+    if (level !== configs.current['log.level']) log.setLevel(configs.current['log.level'])
+    level = configs.current['log.level']
+  }
+  configs.onChange(followLevel)
+  followLevel()
+  return configs
+}
+
 interface Groups {
   readonly coordinator: GroupCoordinator
   readonly rebalances: Rebalances
 }
 
 async function openGroups(
-  { settings, clock }: BrokerEnvironment,
+  { clock }: BrokerEnvironment,
+  config: BrokerConfig,
   store: Store,
   closing: Closing,
 ): Promise<Groups> {
-  const rebalances = new Rebalances(settings.broker['metrics.groups.max'])
+  const rebalances = new Rebalances(config['metrics.groups.max'])
   const coordinator = new GroupCoordinator({
     clock,
     table: await openGroupState(store),
-    config: groupConfig(settings.broker),
+    config: groupConfig(config),
     newMemberId: (prefix) => `${prefix}-${randomUUID()}`,
     topicExists: (topic) => store.topics.get(topic) !== undefined,
     subscribedTopics,
@@ -229,8 +253,10 @@ const handlerMakers = [
   initProducerIdHandler,
   offsetForLeaderEpochHandler,
   describeConfigsHandler,
+  alterConfigsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
+  incrementalAlterConfigsHandler,
   offsetDeleteHandler,
   describeClusterHandler,
 ]
@@ -239,11 +265,13 @@ type Services = ReturnType<typeof compose>
 
 /** Everything between the network and the store. */
 function compose(
-  { settings, clock, log, onFatal }: BrokerEnvironment,
+  { clock, log, onFatal }: BrokerEnvironment,
+  configs: BrokerConfigs,
   store: Store,
   groups: Groups,
 ) {
-  const { broker: config } = settings
+  const config = configs.current
+  const topicConfigs = new TopicConfigs(configs)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
@@ -255,8 +283,8 @@ function compose(
     purgatory,
     sessions,
     coordinator: groups.coordinator,
-    topicConfigs: new TopicConfigs(settings),
-    brokerConfigs: describedBrokerConfigs(settings),
+    topicConfigs,
+    configResources: new ConfigResources(store, topicConfigs, configs),
   }
   const handlers: Handler[] = handlerMakers.map((make) => make(deps))
   handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
@@ -267,13 +295,19 @@ function compose(
   })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
   const dispatch = new Dispatch({ handlers, observer: requests, clock, log })
-  const pressure = new Pressure({ bytesMax: config['queued.max.request.bytes'], store })
+  const pressure = new Pressure({
+    get bytesMax() {
+      return config['queued.max.request.bytes']
+    },
+    store,
+  })
   const health = new BrokerHealth(store)
   store.onFatal((error) => {
     health.fail(error)
     onFatal(error)
   })
   return {
+    config,
     store,
     groups,
     traffic,
@@ -288,21 +322,22 @@ function compose(
 }
 
 async function listen(
-  { settings, clock, log }: BrokerEnvironment,
+  { clock, log }: BrokerEnvironment,
   hosts: readonly string[],
-  { dispatch, pressure, health }: Services,
+  { config, dispatch, pressure, health }: Services,
   closing: Closing,
 ): Promise<Listener> {
-  const { broker: config } = settings
+  const openMax = shareOfOpenFiles(openFilesMax()).connections
   const listener = await Listener.open(hosts, config.port, {
     dispatch,
     pressure,
     limits: limitsOf(config),
-    connectionsMax: Math.min(
-      config['max.connections'],
-      shareOfOpenFiles(openFilesMax()).connections,
-    ),
-    connectionsPerAddressMax: config['max.connections.per.ip'],
+    get connectionsMax() {
+      return Math.min(config['max.connections'], openMax)
+    },
+    get connectionsPerAddressMax() {
+      return config['max.connections.per.ip']
+    },
     clock,
     log,
   })
@@ -320,13 +355,8 @@ async function loadHttp(
   return config['http.port'] === NO_HTTP ? undefined : import('./http/server.ts')
 }
 
-function httpDeps(
-  { settings, clock }: BrokerEnvironment,
-  services: Services,
-  listener: Listener,
-): HttpDeps {
-  const { broker: config } = settings
-  const { store, groups, purgatory, sessions, pressure, health } = services
+function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Listener): HttpDeps {
+  const { config, store, groups, purgatory, sessions, pressure, health } = services
   const { coordinator, rebalances } = groups
   const groupsMax = config['metrics.groups.max']
   const registry = new Registry({
@@ -367,24 +397,46 @@ function hostsOf(config: BrokerConfig): string[] {
   return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
 }
 
+/** Follows `config` as it changes. */
 function groupConfig(config: BrokerConfig): GroupConfig {
   return {
-    sessionTimeoutMsMin: config['group.min.session.timeout.ms'],
-    sessionTimeoutMsMax: config['group.max.session.timeout.ms'],
-    initialRebalanceDelayMs: config['group.initial.rebalance.delay.ms'],
-    membersMax: config['group.max.size'],
-    offsetsRetentionMs: config['offsets.retention.minutes'] * MINUTE_MS,
+    get sessionTimeoutMsMin() {
+      return config['group.min.session.timeout.ms']
+    },
+    get sessionTimeoutMsMax() {
+      return config['group.max.session.timeout.ms']
+    },
+    get initialRebalanceDelayMs() {
+      return config['group.initial.rebalance.delay.ms']
+    },
+    get membersMax() {
+      return config['group.max.size']
+    },
+    get offsetsRetentionMs() {
+      return config['offsets.retention.minutes'] * MINUTE_MS
+    },
     offsetsRetentionCheckMs: config['offsets.retention.check.interval.ms'],
   }
 }
 
+/** Follows `config` as it changes. */
 function limitsOf(config: BrokerConfig): ConnectionLimits {
   return {
     frameBytesMax: config['socket.request.max.bytes'],
-    heldBytesMax: config['connection.held.max.bytes'],
-    unsentBytesMax: config['connection.unsent.max.bytes'],
-    frameTimeoutMs: config['connection.frame.timeout.ms'],
-    writeTimeoutMs: config['connection.write.timeout.ms'],
-    idleTimeoutMs: config['connections.max.idle.ms'],
+    get heldBytesMax() {
+      return config['connection.held.max.bytes']
+    },
+    get unsentBytesMax() {
+      return config['connection.unsent.max.bytes']
+    },
+    get frameTimeoutMs() {
+      return config['connection.frame.timeout.ms']
+    },
+    get writeTimeoutMs() {
+      return config['connection.write.timeout.ms']
+    },
+    get idleTimeoutMs() {
+      return config['connections.max.idle.ms']
+    },
   }
 }

@@ -1,16 +1,26 @@
 // Broker configuration: one table that yields types, validation, DescribeConfigs and docs/reference/configs.md.
-// Names, types and defaults are Apache Kafka's where it has them. Read once at start. Defaults of topics: storage/config.ts
+// Names, types and defaults are Apache Kafka's where it has them. Defaults of topics: storage/config.ts. What can be changed
+// while the broker runs: broker-configs.ts
 
 import { existsSync, readFileSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
-import { flag, oneOf, row, topicDefaultNames, topicDefaults, whole } from '../storage/config.ts'
+import {
+  flag,
+  oneOf,
+  row,
+  topicConfigs,
+  topicDefaultNames,
+  topicDefaults,
+  whole,
+} from '../storage/config.ts'
 import type { ConfigSpec } from '../storage/config.ts'
 import { nearestName } from '../storage/nearest-name.ts'
+import type { Overrides } from '../storage/store.ts'
 
 const MIB = 1024 * 1024
 
-function text(fallback: string, allowed: string, says: string): ConfigSpec<string> {
-  return row('string', fallback, allowed, { says }, (value) => value.trim())
+function fixedText(fallback: string, allowed: string, says: string): ConfigSpec<string> {
+  return row('string', fallback, allowed, { says, readOnly: true }, (value) => value.trim())
 }
 
 /** Every property of the broker itself, in order of name. */
@@ -20,6 +30,7 @@ export const brokerConfigs = {
     '',
     'HOST:PORT, HOST, or nothing',
     {
+      readOnly: true,
       says: 'The address that clients are told to connect to. Nothing: the one that they dialled.',
     },
     (value) => parseAdvertised(value.trim()),
@@ -46,7 +57,7 @@ export const brokerConfigs = {
     'int',
     1,
     1,
-    { says: 'Replicas of a new topic. There is one node.' },
+    { readOnly: true, says: 'Replicas of a new topic. There is one node.' },
     1n,
   ),
   'delete.topic.enable': flag(true, { says: 'Whether topics can be deleted.' }),
@@ -66,12 +77,12 @@ export const brokerConfigs = {
   'group.min.session.timeout.ms': whole('int', 6000, 1, {
     says: 'The shortest session that a member of a group may ask for.',
   }),
-  host: text(
+  host: fixedText(
     '127.0.0.1,::1',
     'addresses, comma-separated',
     'The addresses to listen on. Others than loopback need i.accept.unauthenticated.network.',
   ),
-  'http.host': text(
+  'http.host': fixedText(
     '127.0.0.1',
     'an address',
     'The address of the HTTP server for metrics and health.',
@@ -80,16 +91,21 @@ export const brokerConfigs = {
     'int',
     9644,
     -1,
-    { says: 'The port of the HTTP server for metrics and health; 0 for a free one, -1 for none.' },
+    {
+      readOnly: true,
+      says: 'The port of the HTTP server for metrics and health; 0 for a free one, -1 for none.',
+    },
     65_535n,
   ),
   'i.accept.unauthenticated.network': flag(false, {
+    readOnly: true,
     says: 'Whether to listen on addresses that other machines reach, where anybody can read, write and delete everything.',
   }),
   'inbox.max.bytes': whole('int', 32 * MIB, MIB, {
+    readOnly: true,
     says: 'Batches that wait for the writer; above it no connection is read.',
   }),
-  'log.dir': text('data', 'a directory', 'Where everything is kept.'),
+  'log.dir': fixedText('data', 'a directory', 'Where everything is kept.'),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     says: 'How much the process log tells.',
   }),
@@ -100,12 +116,15 @@ export const brokerConfigs = {
     says: 'Connections at the same time from one address.',
   }),
   'max.incremental.fetch.session.cache.slots': whole('int', 1000, 0, {
+    readOnly: true,
     says: 'Fetch sessions at the same time. Consumers beyond them work without one.',
   }),
   'metrics.groups.max': whole('int', 1000, 0, {
+    readOnly: true,
     says: 'Groups with metrics of their own; the others are counted together as `other`.',
   }),
   'metrics.topics.max': whole('int', 1000, 0, {
+    readOnly: true,
     says: 'Topics with metrics of their own; the others are counted together as `other`.',
   }),
   'num.partitions': whole('int', 1, 1, {
@@ -115,6 +134,7 @@ export const brokerConfigs = {
     says: 'The most that a client may store beside a committed offset.',
   }),
   'offsets.retention.check.interval.ms': whole('long', 600_000, 1, {
+    readOnly: true,
     says: 'How often committed offsets are looked at that may have expired.',
   }),
   'offsets.retention.minutes': whole('int', 10_080, 1, {
@@ -124,7 +144,7 @@ export const brokerConfigs = {
     'int',
     9092,
     0,
-    { says: 'The port that Kafka clients connect to; 0 for a free one.' },
+    { readOnly: true, says: 'The port that Kafka clients connect to; 0 for a free one.' },
     65_535n,
   ),
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
@@ -134,6 +154,7 @@ export const brokerConfigs = {
     says: 'How long a stopping broker lets clients take the answers to what they have asked.',
   }),
   'socket.request.max.bytes': whole('int', 104_857_600, 64 * 1024, {
+    readOnly: true,
     says: 'The largest request.',
   }),
 } as const satisfies Record<string, ConfigSpec>
@@ -168,10 +189,14 @@ export interface ConfigSource {
   readonly properties: Readonly<Record<string, string>>
 }
 
-export interface Settings {
+/** What the properties come to. */
+export interface ParsedConfig {
   readonly broker: BrokerConfig
   /** Defaults of topic configs that broker properties set: text by topic property name. */
-  readonly topicDefaults: Readonly<Record<string, string>>
+  readonly topicDefaults: Overrides
+}
+
+export interface Settings extends ParsedConfig {
   /** What was set, as text by property name, and by whom. Everything else has its default. */
   readonly given: ReadonlyMap<string, { readonly text: string; readonly origin: string }>
 }
@@ -188,6 +213,14 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
       if (!given.has(name)) given.set(name, { text: value, origin })
     }
   }
+  return { ...parseConfig(given), given }
+}
+
+/**
+ * @param given known names only; all others have their defaults
+ * @throws {KafkaError} INVALID_CONFIG: what, where, and what is allowed
+ */
+export function parseConfig(given: Settings['given']): ParsedConfig {
   const broker: Record<string, unknown> = {}
   for (const name of brokerConfigNames) {
     const spec: ConfigSpec = brokerConfigs[name]
@@ -202,7 +235,16 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
     broker[name] = value
   }
   const texts = Object.fromEntries([...given].map(([name, { text }]) => [name, text]))
-  return { broker: broker as BrokerConfig, topicDefaults: topicDefaults(texts), given }
+  return { broker: broker as BrokerConfig, topicDefaults: topicDefaults(texts) }
+}
+
+/** The property's row, or that of the topic configuration whose default it sets. @throws {KafkaError} INVALID_CONFIG */
+export function configSpec(name: string, origin: string): ConfigSpec {
+  if (Object.hasOwn(brokerConfigs, name)) return brokerConfigs[name as BrokerConfigName]
+  const [, topicName, unitMs] = topicDefaultNames.find(([known]) => known === name) ?? []
+  if (topicName === undefined) throw unknownProperty(name, origin)
+  const spec: ConfigSpec = topicConfigs[topicName]
+  return unitMs === 1 ? spec : { ...spec, isReadOnly: true } // in hours or minutes: Kafka reads those at start only
 }
 
 function unknownProperty(name: string, origin: string): KafkaError {

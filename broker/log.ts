@@ -12,7 +12,7 @@ const CLIENT_CHARS_MAX = 256
 const STDERR = 2
 
 export class Log {
-  readonly #levelMin: number
+  #levelMin: number
   readonly #clock: Clock
   readonly #write: (line: string) => void
 
@@ -21,6 +21,10 @@ export class Log {
     this.#levelMin = levels.indexOf(level)
     this.#clock = clock
     this.#write = write
+  }
+
+  setLevel(level: LogLevel): void {
+    this.#levelMin = levels.indexOf(level)
   }
 
   debug(message: string, facts?: object): void {

@@ -1,50 +1,55 @@
 // TopicConfigs: what holds for a topic, from its own overrides, the broker's defaults and Kafka's. Network thread.
 
-import { parseTopicConfig, topicConfigNames, topicConfigs } from '../storage/config.ts'
-import type { ConfigSpec, TopicConfig } from '../storage/config.ts'
-import type { Topic } from '../storage/store.ts'
-import type { Settings } from './config.ts'
 import {
-  configSources,
-  describedConfig,
-  fromBroker,
-  type DescribedConfig,
-} from './described-config.ts'
-
-type Overrides = Topic['config']
+  parseTopicConfig,
+  topicConfigNames,
+  topicConfigs,
+  type ConfigSpec,
+  type TopicConfig,
+} from '../storage/config.ts'
+import type { Overrides, Topic } from '../storage/store.ts'
+import type { BrokerConfigs } from './broker-configs.ts'
+import { configSources, type DescribedConfig } from './described-config.ts'
 
 export class TopicConfigs {
-  readonly #defaults: Settings['topicDefaults']
-  /** A topic whose configuration changes is another object. */
-  readonly #parsed = new WeakMap<Topic, TopicConfig>()
+  readonly #broker: BrokerConfigs
+  /** A topic whose configuration changes is another object, and so are changed defaults. */
+  #parsed = new WeakMap<Topic, TopicConfig>()
+  #defaults: Overrides | undefined
 
-  constructor({ topicDefaults }: Settings) {
-    this.#defaults = topicDefaults
+  constructor(broker: BrokerConfigs) {
+    this.#broker = broker
   }
 
   of(topic: Topic): TopicConfig {
+    const { topicDefaults } = this.#broker
+    if (topicDefaults !== this.#defaults) {
+      this.#defaults = topicDefaults
+      this.#parsed = new WeakMap()
+    }
     let parsed = this.#parsed.get(topic)
     if (parsed === undefined) {
-      parsed = this.parse(topic.config)
+      parsed = parseTopicConfig(topic.config, topicDefaults)
       this.#parsed.set(topic, parsed)
     }
     return parsed
-  }
-
-  /** @throws {KafkaError} INVALID_CONFIG */
-  parse(overrides: Overrides): TopicConfig {
-    return parseTopicConfig(overrides, this.#defaults)
   }
 
   /** Every configuration of a topic, in order of name. */
   describe(overrides: Overrides): DescribedConfig[] {
     return topicConfigNames.map((name) => {
       const spec: ConfigSpec = topicConfigs[name]
+      const inherited = this.#broker.synonymsOf(name)
       const own = overrides[name]
-      return describedConfig(name, spec, [
-        own === undefined ? undefined : { name, value: own, source: configSources.topic },
-        fromBroker(spec.brokerName ?? name, this.#defaults[name]),
-      ])
+      const ofTopic = own === undefined ? [] : [{ name, value: own, source: configSources.topic }]
+      const fallback = {
+        name: spec.brokerName ?? name,
+        value: spec.default,
+        source: configSources.default,
+      }
+      const synonyms = [...ofTopic, ...inherited, fallback]
+      const value = own ?? this.#broker.topicDefaults[name] ?? spec.default
+      return { name, value, source: synonyms[0]!.source, spec, synonyms, isReadOnly: false }
     })
   }
 }

@@ -64,8 +64,11 @@ function configsPage(): string {
     'Configuration',
     'Property names are Apache Kafka\'s. A topic property is set per topic; the broker property beside it sets the default of every topic. "No effect" properties are accepted, kept and shown, but nothing acts on them.',
     '## Broker',
-    'As a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets a property wins.',
-    table([...configHead, 'what it does'], configRows(brokerConfigs)),
+    'As a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets a property wins. What is set while the broker runs (`millrace config set`, or any Kafka tool) wins over all of them, takes effect at once and is kept over restarts; properties that are read at start only are refused there.',
+    table(
+      [...configHead, 'changes', 'what it does'],
+      configRows(brokerConfigs, ({ isReadOnly }) => [isReadOnly ? 'at start' : 'at once']),
+    ),
     '## Topics',
     table(
       [...configHead, 'broker property', 'what it does'],

@@ -6,7 +6,9 @@ import { createTopics } from './api/19_create_topics.ts'
 import { deleteTopics } from './api/20_delete_topics.ts'
 import { deleteRecords } from './api/21_delete_records.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
+import { alterConfigs } from './api/33_alter_configs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
+import { incrementalAlterConfigs } from './api/44_incremental_alter_configs.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import { encodedHex, ID, vector } from './testing/vectors.ts'
 
@@ -214,6 +216,49 @@ vector(
 )
 
 vector(
+  alterConfigs.request,
+  {
+    resources: [
+      {
+        resourceType: 2,
+        resourceName: 'logs',
+        configs: [
+          { name: 'k', value: 'v' },
+          { name: 'n', value: null },
+        ],
+      },
+    ],
+    validateOnly: true,
+  },
+  `
+    -1    00000001 02 0004 'logs' 00000002 0001 'k' 0001 'v' 0001 'n' ffff
+    2+    02 02 05 'logs' 03 02 'k' 02 'v' 00 02 'n' 00 00 -- a null value; tags of each config
+    2+    00                     -- tags of the resource
+    *     01
+    2+    00
+  `,
+)
+
+vector(
+  alterConfigs.response,
+  {
+    throttleTimeMs: 1,
+    responses: [
+      { errorCode: 40, errorMessage: 'no', resourceType: 2, resourceName: 'logs' },
+      { errorCode: 0, errorMessage: null, resourceType: 4, resourceName: '' },
+    ],
+  },
+  `
+    *     00000001
+    -1    00000002 0028 0002 'no' 02 0004 'logs'
+    2+    03 0028 03 'no' 02 05 'logs' 00
+    -1    0000 ffff 04 0000
+    2+    0000 00 04 01 00       -- no message, all brokers, tags
+    2+    00
+  `,
+)
+
+vector(
   createPartitions.request,
   {
     topics: [
@@ -240,6 +285,43 @@ vector(
     *     00000001
     -1    00000001 0004 'logs' 0025 0002 'no'
     2+    02 05 'logs' 0025 03 'no' 00 00
+  `,
+)
+
+vector(
+  incrementalAlterConfigs.request,
+  {
+    resources: [
+      {
+        resourceType: 4,
+        resourceName: '',
+        configs: [
+          { name: 'k', configOperation: 2, value: 'v' },
+          { name: 'n', configOperation: 1, value: null },
+        ],
+      },
+    ],
+    validateOnly: true,
+  },
+  `
+    -0    00000001 04 0000 00000002 0001 'k' 02 0001 'v' 0001 'n' 01 ffff
+    1+    02 04 01 03 02 'k' 02 02 'v' 00 02 'n' 01 00 00 -- operation between name and value
+    1+    00                     -- tags of the resource
+    *     01
+    1+    00
+  `,
+)
+
+vector(
+  incrementalAlterConfigs.response,
+  {
+    throttleTimeMs: 1,
+    responses: [{ errorCode: 42, errorMessage: 'no', resourceType: 4, resourceName: '1' }],
+  },
+  `
+    *     00000001
+    -0    00000001 002a 0002 'no' 04 0001 '1'
+    1+    02 002a 03 'no' 04 02 '1' 00 00
   `,
 )
 

@@ -25,8 +25,10 @@ import { endTxn } from './api/26_end_txn.ts'
 import { writeTxnMarkers } from './api/27_write_txn_markers.ts'
 import { txnOffsetCommit } from './api/28_txn_offset_commit.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
+import { alterConfigs } from './api/33_alter_configs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
 import { deleteGroups } from './api/42_delete_groups.ts'
+import { incrementalAlterConfigs } from './api/44_incremental_alter_configs.ts'
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import { describeProducers } from './api/61_describe_producers.ts'
@@ -61,8 +63,10 @@ export const apis: readonly Api[] = [
   writeTxnMarkers,
   txnOffsetCommit,
   describeConfigs,
+  alterConfigs,
   createPartitions,
   deleteGroups,
+  incrementalAlterConfigs,
   offsetDelete,
   describeCluster,
   describeProducers,

@@ -18,6 +18,8 @@ export interface ConfigSpec<Value = unknown> {
   readonly documentation: string
   /** Accepted, kept and shown, but nothing in the broker acts on it. */
   readonly inert: boolean
+  /** Of the broker: read once at start, so it cannot be changed while the broker runs. */
+  readonly isReadOnly: boolean
   /** @returns undefined when the text is not allowed */
   parse(text: string): Value | undefined
 }
@@ -30,6 +32,7 @@ export interface Prose {
   readonly broker?: string
   readonly says: string
   readonly inert?: true
+  readonly readOnly?: true
 }
 
 export function row<Value>(
@@ -46,6 +49,7 @@ export function row<Value>(
     brokerName: prose.broker,
     documentation: prose.says,
     inert: prose.inert ?? false,
+    isReadOnly: prose.readOnly ?? false,
     parse,
   }
 }
@@ -281,8 +285,12 @@ export type TopicConfig = {
 
 export const topicConfigNames = Object.keys(topicConfigs) as TopicConfigName[]
 
-function isTopicConfigName(name: string): name is TopicConfigName {
-  return Object.hasOwn(topicConfigs, name)
+/** @throws {KafkaError} INVALID_CONFIG for a name that there is not, with the nearest one */
+export function topicConfigSpec(name: string): ConfigSpec {
+  if (Object.hasOwn(topicConfigs, name)) return topicConfigs[name as TopicConfigName]
+  const nearest = nearestName(name, topicConfigNames)
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+  throw new KafkaError('INVALID_CONFIG', `unknown topic configuration ${name.slice(0, 256)}${hint}`)
 }
 
 /**
@@ -295,9 +303,7 @@ export function parseTopicConfig(
   overrides: Readonly<Record<string, string>>,
   defaults: Readonly<Record<string, string>> = {},
 ): TopicConfig {
-  for (const name of Object.keys(overrides)) {
-    if (!isTopicConfigName(name)) throw unknownConfig(name)
-  }
+  for (const name of Object.keys(overrides)) topicConfigSpec(name)
   const parsed: Record<string, unknown> = {}
   for (const name of topicConfigNames) {
     const spec: ConfigSpec = topicConfigs[name]
@@ -309,15 +315,6 @@ export function parseTopicConfig(
     parsed[name] = value
   }
   return parsed as TopicConfig
-}
-
-function unknownConfig(name: string): KafkaError {
-  const nearest = nearestName(name, topicConfigNames)
-  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-  return new KafkaError(
-    'INVALID_CONFIG',
-    `unknown topic configuration ${name.slice(0, 256)}${hint}`,
-  )
 }
 
 /** Kafka's broker properties in larger units; the one in ms wins. */

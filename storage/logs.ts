@@ -1,18 +1,19 @@
 // Logs: every open partition log, by name and by the slot that the writer knows it by.
 // Network thread. Turns what topics need into commands, and the writer's results into watermarks.
 
+import { isDeepStrictEqual } from 'node:util'
 import { logConfig, parseTopicConfig } from './config.ts'
 import { partitionDirectory } from './layout.ts'
 import { PartitionLog } from './log.ts'
 import type { LogReader } from './reader.ts'
-import type { Topic, Turn } from './store.ts'
+import type { Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer-client.ts'
 import type { LogConfig, Opened, Outcome, TurnResult } from './writer/commands.ts'
 
 export interface LogsDeps {
   readonly dataDir: string
   readonly reader: LogReader
-  readonly topicDefaults: Readonly<Record<string, string>>
+  readonly topicDefaults: Overrides
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
 }
@@ -29,10 +30,12 @@ export class Logs {
   readonly #deps: LogsDeps
   readonly #bySlot: (PartitionLog | undefined)[] = []
   readonly #byTopic = new Map<string, PartitionLog[]>()
+  #topicDefaults: Overrides
   #onTurn: (turn: Turn) => void = () => {}
 
   constructor(deps: LogsDeps) {
     this.#deps = deps
+    this.#topicDefaults = deps.topicDefaults
   }
 
   get(topic: string, partition: number): PartitionLog | undefined {
@@ -45,6 +48,7 @@ export class Logs {
    * @throws {KafkaError} when the writer refuses; then none is open
    */
   async open(ranges: readonly PartitionRange[], create: boolean): Promise<readonly Opened[]> {
+    const defaults = this.#topicDefaults
     const wanted = ranges.flatMap(({ topic, from, to }) => {
       const config = this.#configOf(topic)
       return Array.from({ length: to - from }, (_, i) => ({ topic, partition: from + i, config }))
@@ -66,6 +70,7 @@ export class Logs {
       if (siblings) siblings.push(log)
       else this.#byTopic.set(topic.name, [log])
     }
+    if (defaults !== this.#topicDefaults) await this.#follow(ranges, defaults)
     return opened
   }
 
@@ -91,6 +96,22 @@ export class Logs {
     await Promise.all(logs.map(({ slot }) => this.#deps.ask({ kind: 'configure', slot, config })))
   }
 
+  /** Appends to every log follow the new defaults when this resolves. */
+  async setTopicDefaults(defaults: Overrides): Promise<void> {
+    const before = this.#topicDefaults
+    this.#topicDefaults = defaults
+    const topics = Array.from(this.#byTopic.values()).flatMap(([log]) => log ?? [])
+    await this.#follow(topics, before)
+  }
+
+  /** Those that the change of the defaults makes a difference to. */
+  async #follow(topics: readonly { readonly topic: Topic }[], before: Overrides): Promise<void> {
+    const concerned = topics.filter(
+      ({ topic }) => !isDeepStrictEqual(configOf(topic, before), this.#configOf(topic)),
+    )
+    await Promise.all(concerned.map(({ topic }) => this.configure(topic)))
+  }
+
   onTurn(callback: (turn: Turn) => void): void {
     this.#onTurn = callback
   }
@@ -113,6 +134,10 @@ export class Logs {
   }
 
   #configOf(topic: Topic): LogConfig {
-    return logConfig(parseTopicConfig(topic.config, this.#deps.topicDefaults))
+    return configOf(topic, this.#topicDefaults)
   }
+}
+
+function configOf(topic: Topic, defaults: Overrides): LogConfig {
+  return logConfig(parseTopicConfig(topic.config, defaults))
 }

@@ -16,8 +16,10 @@ import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
 import type {
   AppendOutcome,
+  BrokerOverrides,
   EndMarker,
   Log,
+  Overrides,
   ProducerInfo,
   Store,
   StoreOptions,
@@ -25,6 +27,7 @@ import type {
   Topics,
   Turn,
 } from './store.ts'
+import { BrokerOverrideTable } from './tables/broker-overrides.ts'
 import { InternalTable } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
 import { openMetadata, type MetadataTable } from './tables/metadata.ts'
@@ -47,7 +50,7 @@ interface Surroundings {
   readonly dataDir: string
   readonly fs: Fs
   readonly clock: Clock
-  readonly topicDefaults: Readonly<Record<string, string>>
+  readonly topicDefaults: Overrides
   readonly warn: (message: string) => void
 }
 
@@ -155,9 +158,11 @@ function connect(
 class OpenedStore implements Store {
   readonly #parts: Parts
   readonly #producerIds: ProducerIds
+  readonly brokerOverrides: BrokerOverrides
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.brokerOverrides = new BrokerOverrideTable(parts.table)
     this.#producerIds = new ProducerIds(parts.table)
     parts.closing.add(() => parts.client.finish())
     parts.closing.add(() => parts.table.saveView())
@@ -247,6 +252,10 @@ class OpenedStore implements Store {
     const table = await InternalTable.open(name, { topics, open })
     closing.add(() => table.saveView())
     return table
+  }
+
+  setTopicDefaults(defaults: Overrides): Promise<void> {
+    return this.#parts.logs.setTopicDefaults(defaults)
   }
 
   nextProducerId(): Promise<number> {

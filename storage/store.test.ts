@@ -264,6 +264,30 @@ t.test(
 )
 
 t.test(
+  'changed defaults reach open logs, and those of a topic that is being made meanwhile',
+  async (t) => {
+    const store = await open(tempDirectory(t))
+    await store.topics.create({ name: 'follows', partitionCount: 1 })
+    await store.topics.create({
+      name: 'insists',
+      partitionCount: 1,
+      config: { 'segment.bytes': '100000' },
+    })
+    const making = store.topics.create({ name: 'made-meanwhile', partitionCount: 1 })
+    await store.setTopicDefaults({ 'segment.bytes': '500' })
+    await making
+    const values = Array.from({ length: 10 }, () => 'x'.repeat(100))
+    for (const name of ['follows', 'made-meanwhile', 'insists']) {
+      await appendValues(store, store.log(name, 0)!, values)
+    }
+    t.ok(store.log('follows', 0)!.segmentCount > 2)
+    t.ok(store.log('made-meanwhile', 0)!.segmentCount > 2)
+    t.equal(store.log('insists', 0)!.segmentCount, 1, 'its own configuration is stronger')
+    await store[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
   'records before an offset are deleted: whole segments from the disk, the rest from sight',
   async (t) => {
     const dataDir = tempDirectory(t)

@@ -16,8 +16,8 @@ export interface StoreOptions {
   /** The disk, for 'inline' only; then nothing is locked, and LMDB is not used. Default: the real one. */
   readonly fs?: Fs
   readonly clock?: Clock
-  /** Broker-wide defaults of topic configs, as text by topic property name; see `topicDefaults` in config.ts. */
-  readonly topicDefaults?: Readonly<Record<string, string>>
+  /** Broker-wide defaults of topic configs, by topic property name; see `topicDefaults` in config.ts. */
+  readonly topicDefaults?: Overrides
   /** `isCongested` when more bytes than this wait for the writer. */
   readonly inboxBytesMax?: number
   /** Segment and index files kept open for reading, in all logs together. */
@@ -28,13 +28,15 @@ export interface StoreOptions {
   readonly onWarning?: (message: string) => void
 }
 
+/** What somebody has set: text by Kafka's property names. */
+export type Overrides = Readonly<Record<string, string>>
+
 export interface Topic {
   readonly name: string
   /** Random, new after delete and recreate. */
   readonly id: Uuid
   readonly partitionCount: number
-  /** Overrides only, as text, by Kafka's property names. */
-  readonly config: Readonly<Record<string, string>>
+  readonly config: Overrides
   readonly isInternal: boolean
 }
 
@@ -135,7 +137,7 @@ export interface AppendOutcome {
 export interface TopicSpec {
   readonly name: string
   readonly partitionCount: number
-  readonly config?: Readonly<Record<string, string>>
+  readonly config?: Overrides
 }
 
 export interface Topics {
@@ -151,8 +153,21 @@ export interface Topics {
   delete(name: string): Promise<void>
   /** @param partitionCount the new total */
   addPartitions(name: string, partitionCount: number): Promise<Topic>
-  /** Replaces the overrides. @throws {KafkaError} INVALID_CONFIG */
-  configure(name: string, config: Readonly<Record<string, string>>): Promise<Topic>
+  /**
+   * Replaces the overrides.
+   *
+   * @param config the new ones, or what makes them of those that hold when the change has its turn
+   * @throws {KafkaError} INVALID_CONFIG; what `config` throws. Then nothing has changed
+   */
+  configure(name: string, config: Overrides | ((before: Overrides) => Overrides)): Promise<Topic>
+}
+
+/** What was set of the brokers' own configuration while they ran. What the names mean is the broker's business. */
+export interface BrokerOverrides {
+  /** @param broker node id as text, or '' for all brokers */
+  get(broker: string): Overrides
+  /** Durable when it resolves. @throws what `change` throws; then nothing has changed */
+  change(broker: string, change: (before: Overrides) => Overrides): Promise<void>
 }
 
 /** A value, or undefined to delete the key. */
@@ -184,6 +199,7 @@ export interface Store extends AsyncDisposable {
   readonly nodeId: number
   readonly dataDir: string
   readonly topics: Topics
+  readonly brokerOverrides: BrokerOverrides
   /** Seconds that recovery took at start, and whether the last stop was clean. */
   readonly recovery: {
     readonly seconds: number
@@ -232,6 +248,12 @@ export interface Store extends AsyncDisposable {
    * @param name of an internal topic; each is opened once
    */
   openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>>
+
+  /**
+   * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. Appends to every log follow
+   * them when this resolves.
+   */
+  setTopicDefaults(defaults: Overrides): Promise<void>
 
   /** A producer id that was never given out, over all starts. */
   nextProducerId(): Promise<number>

@@ -1,6 +1,6 @@
 // DescribeConfigs: every configuration of a topic or of the broker, where its value comes from, and what it means.
 // Versions: 1-4
-// Behaviour: the broker's are read-only, since they are read once at start.
+// Behaviour: of all brokers (the empty name) only what is set for all. Read-only: what a broker reads when it starts.
 // Not done: resources other than topics and the broker (loggers, groups, client metrics).
 
 import {
@@ -9,30 +9,24 @@ import {
   type DescribeConfigsResponse,
 } from '../../protocol/api/32_describe_configs.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Store } from '../../storage/store.ts'
+import type { ConfigResources } from '../config-resources.ts'
 import { configTypes, type DescribedConfig } from '../described-config.ts'
 import type { Handler } from '../net/handler.ts'
-import type { TopicConfigs } from '../topic-configs.ts'
-
-/** Kafka's codes for kinds of resources. */
-const TOPIC = 2
-const BROKER = 4
 
 type Resource = DescribeConfigsRequest['resources'][number]
 type ResourceAnswer = DescribeConfigsResponse['results'][number]
 
 interface DescribeConfigsDeps {
-  readonly store: Store
-  readonly topicConfigs: TopicConfigs
-  /** The broker's own, in order of name. */
-  readonly brokerConfigs: readonly DescribedConfig[]
+  readonly configResources: ConfigResources
 }
 
-export function describeConfigsHandler(deps: DescribeConfigsDeps): Handler<typeof describeConfigs> {
+export function describeConfigsHandler({
+  configResources,
+}: DescribeConfigsDeps): Handler<typeof describeConfigs> {
   return {
     api: describeConfigs,
     handle: (request) => ({
-      results: request.resources.map((resource) => answerFor(deps, resource, request)),
+      results: request.resources.map((resource) => answerFor(configResources, resource, request)),
     }),
     refuse: ({ resources }, code) => ({
       results: resources.map((resource) => failed(resource, code)),
@@ -41,7 +35,7 @@ export function describeConfigsHandler(deps: DescribeConfigsDeps): Handler<typeo
 }
 
 function answerFor(
-  deps: DescribeConfigsDeps,
+  configResources: ConfigResources,
   resource: Resource,
   request: DescribeConfigsRequest,
 ): ResourceAnswer {
@@ -49,9 +43,11 @@ function answerFor(
   try {
     const isWanted = ({ name }: DescribedConfig) =>
       configurationKeys === null || configurationKeys.includes(name)
-    const configs = configsOf(deps, resource)
+    const configs = configResources
+      .get(resource)
+      .describe()
       .filter(isWanted)
-      .map((config) => shown(config, resourceType === BROKER, request))
+      .map((config) => shown(config, request))
     return { errorCode: 0, resourceType, resourceName, configs }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
@@ -59,35 +55,14 @@ function answerFor(
   }
 }
 
-/** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST */
-function configsOf(
-  deps: DescribeConfigsDeps,
-  { resourceType, resourceName }: Resource,
-): readonly DescribedConfig[] {
-  const { store, topicConfigs, brokerConfigs } = deps
-  if (resourceType === TOPIC) {
-    const topic = store.topics.get(resourceName)
-    if (topic !== undefined) return topicConfigs.describe(topic.config)
-    throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${resourceName.slice(0, 256)}`)
-  }
-  if (resourceType !== BROKER)
-    throw new KafkaError('INVALID_REQUEST', `resource type ${resourceType}`)
-  if (resourceName === '' || resourceName === String(store.nodeId)) return brokerConfigs
-  throw new KafkaError(
-    'INVALID_REQUEST',
-    `this is node ${store.nodeId}, not ${resourceName.slice(0, 256)}`,
-  )
-}
-
 function shown(
-  { name, value, source, spec, synonyms }: DescribedConfig,
-  readOnly: boolean,
+  { name, value, source, spec, synonyms, isReadOnly }: DescribedConfig,
   { includeSynonyms, includeDocumentation }: DescribeConfigsRequest,
 ): ResourceAnswer['configs'][number] {
   return {
     name,
     value,
-    readOnly,
+    readOnly: isReadOnly,
     configSource: source,
     isSensitive: false,
     synonyms: includeSynonyms ? synonyms : [],

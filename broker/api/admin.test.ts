@@ -1,4 +1,4 @@
-// Metadata, topics, partitions, records deleted, configs, producer ids, the cluster: through a real socket.
+// Metadata, topics, partitions, records deleted, producer ids, the cluster: through a real socket.
 
 import t from 'tap'
 import { metadata } from '../../protocol/api/03_metadata.ts'
@@ -6,7 +6,6 @@ import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
 import { deleteRecords } from '../../protocol/api/21_delete_records.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
-import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'
 import { createPartitions } from '../../protocol/api/37_create_partitions.ts'
 import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
@@ -370,53 +369,4 @@ t.test('the cluster is one node, and this is no controller endpoint', async (t) 
   t.ok(asked.clusterAuthorizedOperations > 0)
   const controllers = await client.send(describeCluster, { endpointType: 2 })
   t.equal(controllers.errorCode, errorCode('MISMATCHED_ENDPOINT_TYPE'))
-})
-
-t.test('configs are described with source, type, synonyms and documentation', async (t) => {
-  await create({ name: 'described', configs: [{ name: 'retention.ms', value: '1000' }] })
-  const ask = async (
-    resourceType: number,
-    resourceName: string,
-    keys: string[] | null,
-    version?: number,
-  ) => {
-    const request = {
-      resources: [{ resourceType, resourceName, configurationKeys: keys }],
-      includeSynonyms: true,
-      includeDocumentation: true,
-    }
-    const { results } = await client.send(describeConfigs, request, version)
-    return results[0]!
-  }
-  const [retention] = (await ask(2, 'described', ['retention.ms'])).configs
-  t.match(retention, {
-    name: 'retention.ms',
-    value: '1000',
-    configSource: 1,
-    configType: 5,
-    readOnly: false,
-  })
-  t.same(retention!.synonyms, [
-    { name: 'retention.ms', value: '1000', source: 1 },
-    { name: 'log.retention.ms', value: '3600000', source: 4 },
-    { name: 'log.retention.ms', value: '604800000', source: 5 },
-  ])
-  t.match(retention!.documentation, /\w{20}|[a-z ]{20}/)
-  const all = await ask(2, 'described', null, 1)
-  t.ok(all.configs.length > 20)
-  t.ok(all.configs.every(({ value }) => value !== null))
-
-  const broker = await ask(4, `${NODE_ID}`, [
-    'num.partitions',
-    'log.segment.bytes',
-    'log.retention.ms',
-  ])
-  t.match(broker.configs, [
-    { name: 'log.retention.ms', value: '3600000', configSource: 4, readOnly: true },
-    { name: 'log.segment.bytes', value: '1000000', configSource: 4, configType: 3 },
-    { name: 'num.partitions', value: '1', configSource: 5, configType: 3 },
-  ])
-  t.equal((await ask(2, 'nowhere', null)).errorCode, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
-  t.equal((await ask(4, '99', null)).errorCode, errorCode('INVALID_REQUEST'))
-  t.equal((await ask(8, 'x', null)).errorCode, errorCode('INVALID_REQUEST'))
 })

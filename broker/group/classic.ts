@@ -23,9 +23,12 @@ import {
 
 export interface ClassicGroupDeps {
   readonly clock: Clock
-  readonly membersMax: number
-  /** How long the first member of an empty group waits for others, in ms. */
-  readonly initialRebalanceDelayMs: number
+  /** May change while the group lives. */
+  readonly config: {
+    readonly membersMax: number
+    /** How long the first member of an empty group waits for others, in ms. */
+    readonly initialRebalanceDelayMs: number
+  }
   /** A fresh id: `prefix`, a dash and a random UUID. */
   newMemberId(prefix: string): string
   /** Resolves when the record is durable, or with why it is not. Records are kept in call order. */
@@ -161,7 +164,7 @@ export class ClassicGroup {
   #isFullFor({ memberId, groupInstanceId }: JoinRequest): boolean {
     const isKnown =
       this.members.has(memberId) || this.#memberIdsByInstance.has(groupInstanceId ?? '')
-    return !isKnown && this.members.size >= this.#deps.membersMax
+    return !isKnown && this.members.size >= this.#deps.config.membersMax
   }
 
   #speaksWith(request: JoinRequest): boolean {
@@ -294,7 +297,7 @@ export class ClassicGroup {
     const isFirst = this.state === 'Empty'
     this.state = 'PreparingRebalance'
     const timeoutMs = this.#rebalanceTimeoutMs()
-    const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, timeoutMs)
+    const delayMs = Math.min(this.#deps.config.initialRebalanceDelayMs, timeoutMs)
     if (isFirst && delayMs > 0) {
       this.#gather(delayMs, timeoutMs - delayMs)
     } else {
@@ -309,7 +312,7 @@ export class ClassicGroup {
       this.#gathering = undefined
       return this.#completeJoin()
     }
-    const delayMs = Math.min(this.#deps.initialRebalanceDelayMs, gathering.leftMs)
+    const delayMs = Math.min(this.#deps.config.initialRebalanceDelayMs, gathering.leftMs)
     this.#gather(delayMs, gathering.leftMs - delayMs)
   }
 

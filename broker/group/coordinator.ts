@@ -329,8 +329,7 @@ export class GroupCoordinator {
     const { clock, table, config, newMemberId, onRebalance } = this.#deps
     return {
       clock,
-      membersMax: config.membersMax,
-      initialRebalanceDelayMs: config.initialRebalanceDelayMs,
+      config,
       newMemberId,
       persist: (value) => table.put([{ kind: 'group', groupId, value }]),
       onRebalance: (reason) => onRebalance(groupId, reason),

@@ -4,7 +4,7 @@
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Logs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Change, Topic } from '../store.ts'
+import type { Change, Overrides, Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
@@ -12,7 +12,7 @@ import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
 export interface TopicRecord {
   readonly id: Uuid
   readonly partitionCount: number
-  readonly config: Readonly<Record<string, string>>
+  readonly config: Overrides
   /** Its partitions are being deleted; a crash does not bring it back. */
   readonly isDeleted?: true
 }
@@ -26,21 +26,32 @@ export interface ProducerIdsRecord {
   readonly nextProducerId: number
 }
 
+export interface BrokerRecord {
+  readonly config: Overrides
+}
+
 export const CLUSTER_KEY = 'cluster'
 export const PRODUCER_IDS_KEY = 'producer-ids'
 const TOPIC_PREFIX = 'topic/'
+const BROKER_PREFIX = 'broker/'
 
 export type MetadataKey =
   | typeof CLUSTER_KEY
   | typeof PRODUCER_IDS_KEY
   | `${typeof TOPIC_PREFIX}${string}`
+  | `${typeof BROKER_PREFIX}${string}`
 
-type MetadataRecord = TopicRecord | ClusterRecord | ProducerIdsRecord
+type MetadataRecord = TopicRecord | ClusterRecord | ProducerIdsRecord | BrokerRecord
 
 export type MetadataTable = LogTable<MetadataKey, MetadataRecord>
 
 export function topicKey(name: string): MetadataKey {
   return `${TOPIC_PREFIX}${name}`
+}
+
+/** @param broker node id as text, or '' for all brokers */
+export function brokerKey(broker: string): MetadataKey {
+  return `${BROKER_PREFIX}${broker}`
 }
 
 export function topicOf(name: string, { id, partitionCount, config }: TopicRecord): Topic {

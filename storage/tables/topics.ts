@@ -6,7 +6,7 @@ import type { Uuid } from '../../protocol/ids.ts'
 import { parseTopicConfig } from '../config.ts'
 import type { Logs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Topic, Topics, TopicSpec } from '../store.ts'
+import type { Overrides, Topic, Topics, TopicSpec } from '../store.ts'
 import { checkTopicName, collisionKey } from '../topic-name.ts'
 import {
   topicKey,
@@ -81,7 +81,7 @@ export class TopicTable implements Topics {
     return this.#inTurn(name, () => this.#addPartitions(name, partitionCount))
   }
 
-  configure(name: string, config: Readonly<Record<string, string>>): Promise<Topic> {
+  configure(name: string, config: Overrides | ((before: Overrides) => Overrides)): Promise<Topic> {
     return this.#inTurn(name, () => this.#configure(name, config))
   }
 
@@ -134,9 +134,13 @@ export class TopicTable implements Topics {
     return larger
   }
 
-  async #configure(name: string, config: Readonly<Record<string, string>>): Promise<Topic> {
+  async #configure(
+    name: string,
+    change: Overrides | ((before: Overrides) => Overrides),
+  ): Promise<Topic> {
     const { table, logs } = this.#deps
     const topic = this.#existing(name)
+    const config = typeof change === 'function' ? change(topic.config) : change
     parseTopicConfig(config)
     const changed = { ...topic, config }
     await table.put(topicKey(name), recordOf(changed))

@@ -1,0 +1,46 @@
+// AlterConfigs: replaces all that is set of a topic or a broker.
+// Versions: 0-2
+// Behaviour: every resource has its own outcome; validateOnly does all checks and nothing else.
+
+import { alterConfigs, type AlterConfigsRequest } from '../../protocol/api/33_alter_configs.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Overrides } from '../../storage/store.ts'
+import type { ConfigResources } from '../config-resources.ts'
+import { duplicatesIn } from '../duplicates.ts'
+import type { Handler } from '../net/handler.ts'
+
+type Configs = AlterConfigsRequest['resources'][number]['configs']
+
+export function alterConfigsHandler({
+  configResources,
+}: {
+  readonly configResources: ConfigResources
+}): Handler<typeof alterConfigs> {
+  return {
+    api: alterConfigs,
+    async handle({ resources, validateOnly }) {
+      const changes = resources.map(({ resourceType, resourceName, configs }) => {
+        return { resourceType, resourceName, change: () => overridesOf(configs) }
+      })
+      return { responses: await configResources.changeAll(changes, validateOnly) }
+    },
+    refuse: ({ resources }, code) => ({
+      responses: resources.map(({ resourceType, resourceName }) => {
+        return { errorCode: code, resourceType, resourceName }
+      }),
+    }),
+  }
+}
+
+/** @throws {KafkaError} INVALID_REQUEST */
+function overridesOf(configs: Configs): Overrides {
+  const [twice] = duplicatesIn(configs.map(({ name }) => name))
+  if (twice !== undefined)
+    throw new KafkaError('INVALID_REQUEST', `${twice.slice(0, 256)} is set twice`)
+  const overrides = configs.map(({ name, value }): [string, string] => {
+    if (value === null)
+      throw new KafkaError('INVALID_REQUEST', `${name.slice(0, 256)} has no value`)
+    return [name, value]
+  })
+  return Object.fromEntries(overrides)
+}

@@ -1,0 +1,204 @@
+// BrokerConfigs: what holds for the broker now. What was set while it ran, for this broker or for all, is stronger than
+// what it was started with, and that than Kafka's defaults. Network thread. Format on disk: docs/formats/tables.md
+
+import { KafkaError } from '../protocol/errors.ts'
+import { topicDefaultNames, type ConfigSpec, type TopicConfigName } from '../storage/config.ts'
+import type { Overrides, Store } from '../storage/store.ts'
+import {
+  brokerConfigs,
+  configSpec,
+  parseConfig,
+  type BrokerConfig,
+  type ParsedConfig,
+  type Settings,
+} from './config.ts'
+import { configSources, type ConfigSynonym, type DescribedConfig } from './described-config.ts'
+
+/** The name of what is set for all brokers. */
+export const ALL_BROKERS = ''
+
+/** Where values come from: text by property name. */
+interface Layer {
+  readonly source: number
+  readonly origin: string
+  readonly texts: Overrides
+}
+
+export interface BrokerConfigsDeps {
+  readonly settings: Settings
+  readonly store: Pick<Store, 'nodeId' | 'brokerOverrides' | 'setTopicDefaults'>
+  readonly warn: (message: string) => void
+}
+
+export class BrokerConfigs {
+  /** What holds now. A change alters it in place, so read it when it is needed. */
+  readonly current: BrokerConfig
+  readonly #deps: BrokerConfigsDeps
+  readonly #started: Layer
+  #topicDefaults: Overrides
+  #onChange: () => void = () => {}
+
+  private constructor(deps: BrokerConfigsDeps) {
+    const { settings } = deps
+    this.#deps = deps
+    const texts = Object.fromEntries(
+      Array.from(settings.given, ([name, { text }]) => [name, text] as const),
+    )
+    this.#started = { source: configSources.staticBroker, origin: 'start', texts }
+    this.current = { ...settings.broker }
+    this.#topicDefaults = settings.topicDefaults
+  }
+
+  /** What was set in earlier lives is in effect when this resolves. */
+  static async open(deps: BrokerConfigsDeps): Promise<BrokerConfigs> {
+    const configs = new BrokerConfigs(deps)
+    const { brokerOverrides } = deps.store
+    for (const broker of [configs.#nodeName, ALL_BROKERS]) {
+      for (const [name, text] of Object.entries(brokerOverrides.get(broker))) {
+        if (!isUsable(name, text)) deps.warn(`${name}=${text} (${originOf(broker)}) is passed over`)
+      }
+    }
+    await configs.#apply()
+    return configs
+  }
+
+  /** Defaults of topic configs: text by topic property name. Another object after a change. */
+  get topicDefaults(): Overrides {
+    return this.#topicDefaults
+  }
+
+  /** At most one listener; hears that `current` has changed. */
+  onChange(callback: () => void): void {
+    this.#onChange = callback
+  }
+
+  /** @param broker node id as text, or `ALL_BROKERS` */
+  overrides(broker: string): Overrides {
+    return usable(this.#deps.store.brokerOverrides.get(broker))
+  }
+
+  /** @throws {KafkaError} INVALID_CONFIG for an unknown name, INVALID_REQUEST for one that is read at start only */
+  specOf(broker: string, name: string): ConfigSpec {
+    const spec = configSpec(name, originOf(broker))
+    if (!spec.isReadOnly) return spec
+    const message = `cannot update ${name} dynamically: the broker reads it when it starts`
+    throw new KafkaError('INVALID_REQUEST', message)
+  }
+
+  /** @throws {KafkaError} INVALID_CONFIG, INVALID_REQUEST */
+  check(broker: string, overrides: Overrides): void {
+    for (const [name, text] of Object.entries(overrides)) {
+      const spec = this.specOf(broker, name)
+      if (spec.parse(text) === undefined) {
+        throw new KafkaError(
+          'INVALID_CONFIG',
+          `${name}=${text}: want ${spec.allowed} (${spec.type})`,
+        )
+      }
+    }
+  }
+
+  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or what `change` throws */
+  async change(broker: string, change: (before: Overrides) => Overrides): Promise<void> {
+    await this.#deps.store.brokerOverrides.change(broker, (before) => {
+      const overrides = change(usable(before))
+      this.check(broker, overrides)
+      return overrides
+    })
+    await this.#apply()
+  }
+
+  /** Every property, in order of name; of all brokers only what is set for all. */
+  describe(broker: string): DescribedConfig[] {
+    if (broker === ALL_BROKERS) {
+      const names = Object.keys(this.overrides(ALL_BROKERS)).sort()
+      return names.map((name) => this.#described(name, [this.#layerOf(ALL_BROKERS)]))
+    }
+    const layers = this.#layers
+    const names = Object.keys(brokerConfigs)
+    for (const [brokerName, , unitMs] of topicDefaultNames) {
+      if (unitMs === 1 && !names.includes(brokerName)) names.push(brokerName)
+    }
+    return names.sort().map((name) => this.#described(name, layers))
+  }
+
+  /** What sets the default of a topic configuration, the strongest first. */
+  synonymsOf(topicName: TopicConfigName): ConfigSynonym[] {
+    return synonyms(brokerNamesOf(topicName), this.#layers)
+  }
+
+  #described(name: string, layers: readonly Layer[]): DescribedConfig {
+    const spec = configSpec(name, 'broker')
+    const topicName = topicDefaultNames.find(([brokerName]) => brokerName === name)?.[1]
+    const set = synonyms(topicName === undefined ? [name] : brokerNamesOf(topicName), layers)
+    const fallback = { name, value: spec.default, source: configSources.default }
+    const [strongest = fallback] = set
+    const isInUnit = topicName === undefined || strongest.name === name
+    const value = isInUnit ? strongest.value : this.#topicDefaults[topicName]!
+    const all = [...set, fallback]
+    return { ...strongest, name, value, spec, synonyms: all, isReadOnly: spec.isReadOnly }
+  }
+
+  async #apply(): Promise<void> {
+    const given = new Map<string, { text: string; origin: string }>()
+    for (const { origin, texts } of this.#layers.toReversed()) {
+      for (const [name, text] of Object.entries(texts)) given.set(name, { text, origin })
+    }
+    const { broker, topicDefaults }: ParsedConfig = parseConfig(given)
+    Object.assign(this.current, broker)
+    this.#topicDefaults = topicDefaults
+    this.#onChange()
+    await this.#deps.store.setTopicDefaults(topicDefaults)
+  }
+
+  /** The strongest first. */
+  get #layers(): readonly Layer[] {
+    return [this.#layerOf(this.#nodeName), this.#layerOf(ALL_BROKERS), this.#started]
+  }
+
+  #layerOf(broker: string): Layer {
+    const { dynamicBroker, dynamicDefaultBroker } = configSources
+    const source = broker === ALL_BROKERS ? dynamicDefaultBroker : dynamicBroker
+    return { source, origin: originOf(broker), texts: this.overrides(broker) }
+  }
+
+  get #nodeName(): string {
+    return String(this.#deps.store.nodeId)
+  }
+}
+
+function originOf(broker: string): string {
+  return broker === ALL_BROKERS ? 'all brokers' : `broker ${broker}`
+}
+
+/** The broker property that sets the default, and the same in larger units. */
+function brokerNamesOf(topicName: TopicConfigName): string[] {
+  return topicDefaultNames
+    .filter(([, name]) => name === topicName)
+    .map(([brokerName]) => brokerName)
+}
+
+function synonyms(names: readonly string[], layers: readonly Layer[]): ConfigSynonym[] {
+  return layers.flatMap(({ source, texts }) =>
+    names.flatMap((name) => {
+      const value = texts[name]
+      return value === undefined ? [] : [{ name, value, source }]
+    }),
+  )
+}
+
+/** Without what another release has left that this one does not know, or reads at start only. */
+function usable(overrides: Overrides): Overrides {
+  return Object.fromEntries(
+    Object.entries(overrides).filter(([name, text]) => isUsable(name, text)),
+  )
+}
+
+function isUsable(name: string, text: string): boolean {
+  try {
+    const spec = configSpec(name, '')
+    return !spec.isReadOnly && spec.parse(text) !== undefined
+  } catch {
+    return false
+  }
+}

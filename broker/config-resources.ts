@@ -1,0 +1,137 @@
+// ConfigResources: what has a configuration that clients can see and change: topics, this broker, and all brokers together.
+// Network thread. Names and rules are Apache Kafka's (KIP-133, KIP-226, KIP-339).
+
+import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
+import { parseTopicConfig, topicConfigSpec, type ConfigSpec } from '../storage/config.ts'
+import type { Overrides, Store, Topic } from '../storage/store.ts'
+import { ALL_BROKERS, type BrokerConfigs } from './broker-configs.ts'
+import type { DescribedConfig } from './described-config.ts'
+import { duplicatesIn } from './duplicates.ts'
+import type { TopicConfigs } from './topic-configs.ts'
+
+/** Kafka's codes for kinds of resources. */
+export const TOPIC = 2
+export const BROKER = 4
+
+/** Whose configuration it is, as clients name it. */
+export interface ResourceName {
+  readonly resourceType: number
+  readonly resourceName: string
+}
+
+export interface ConfigResource {
+  /** What was set of it. */
+  readonly overrides: Overrides
+  /** In order of name. */
+  describe(): readonly DescribedConfig[]
+  /** @throws {KafkaError} for a name that there is not, or that cannot be changed */
+  specOf(name: string): ConfigSpec
+  /** @throws {KafkaError} whatever speaks against it */
+  check(overrides: Overrides): void
+  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or what `change` throws */
+  change(change: (before: Overrides) => Overrides): Promise<unknown>
+}
+
+/** One resource's part in a request that changes configurations. */
+export interface ConfigChange extends ResourceName {
+  /** @throws {KafkaError} */
+  readonly change: (before: Overrides, resource: ConfigResource) => Overrides
+}
+
+export interface ChangeAnswer extends ResourceName {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+}
+
+export class ConfigResources {
+  readonly #store: Store
+  readonly #topicConfigs: TopicConfigs
+  readonly #brokerConfigs: BrokerConfigs
+
+  constructor(store: Store, topicConfigs: TopicConfigs, brokerConfigs: BrokerConfigs) {
+    this.#store = store
+    this.#topicConfigs = topicConfigs
+    this.#brokerConfigs = brokerConfigs
+  }
+
+  /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST */
+  get({ resourceType, resourceName }: ResourceName): ConfigResource {
+    if (resourceType === TOPIC) return this.#topic(resourceName)
+    if (resourceType === BROKER) return this.#broker(resourceName)
+    throw new KafkaError('INVALID_REQUEST', `resource type ${resourceType}`)
+  }
+
+  /** One after the other; each has its own outcome. */
+  async changeAll(
+    changes: readonly ConfigChange[],
+    validateOnly: boolean,
+  ): Promise<ChangeAnswer[]> {
+    const keyOf = (name: ResourceName) => `${name.resourceType}/${name.resourceName}`
+    const twice = duplicatesIn(changes.map(keyOf))
+    const answers: ChangeAnswer[] = []
+    for (const change of changes) {
+      answers.push(await this.#answer(change, twice.has(keyOf(change)), validateOnly))
+    }
+    return answers
+  }
+
+  async #answer(
+    { resourceType, resourceName, change }: ConfigChange,
+    isDuplicate: boolean,
+    validateOnly: boolean,
+  ): Promise<ChangeAnswer> {
+    const name = { resourceType, resourceName }
+    try {
+      if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the resource is named twice')
+      const resource = this.get(name)
+      if (validateOnly) resource.check(change(resource.overrides, resource))
+      else await resource.change((before) => change(before, resource))
+      return { errorCode: 0, errorMessage: null, ...name }
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      return { errorCode: errorCodeOf(error), errorMessage: error.message, ...name }
+    }
+  }
+
+  #topic(name: string): ConfigResource {
+    const { topics } = this.#store
+    const topic = topics.get(name)
+    if (topic === undefined)
+      throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)
+    return {
+      overrides: topic.config,
+      describe: () => this.#topicConfigs.describe(topic.config),
+      specOf: topicConfigSpec,
+      check: (overrides) => checkTopic(topic, overrides),
+      change: (change) =>
+        topics.configure(name, (before) => {
+          const overrides = change(before)
+          checkTopic(topic, overrides)
+          return overrides
+        }),
+    }
+  }
+
+  #broker(name: string): ConfigResource {
+    const configs = this.#brokerConfigs
+    const { nodeId } = this.#store
+    if (name !== ALL_BROKERS && name !== String(nodeId)) {
+      const message = `this is node ${nodeId}, not ${name.slice(0, 256)}`
+      throw new KafkaError('INVALID_REQUEST', message)
+    }
+    return {
+      overrides: configs.overrides(name),
+      describe: () => configs.describe(name),
+      specOf: (each) => configs.specOf(name, each),
+      check: (overrides) => configs.check(name, overrides),
+      change: (change) => configs.change(name, change),
+    }
+  }
+}
+
+function checkTopic(topic: Topic, overrides: Overrides): void {
+  if (topic.isInternal) {
+    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${topic.name} is the broker's own`)
+  }
+  parseTopicConfig(overrides)
+}
