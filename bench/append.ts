@@ -2,8 +2,9 @@
 // synced before each answer and without. Topics are deleted after use, so that the page cache gets memory that was used
 // before: a virtual machine's first touch of a page costs more than all else together. Why, and the floor: docs/decisions/0006
 
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { BrokerProcess } from './broker-process.ts'
 import { kcat, writeRecordLines } from './kcat.ts'
 import { median, type Bench, type Row } from './report.ts'
@@ -92,6 +93,7 @@ async function measure(
     if (endOffset !== RECORD_COUNT)
       throw new Error(`${endOffset} records of ${RECORD_COUNT} arrived`)
     await client.deleteTopic(topic)
+    await untilDeleted(dataDir, topic)
   }
   const bytes = RECORD_COUNT * RECORD_BYTES
   const wanted = batchBytes === 64 * 1024 ? { atMost: CPU_SECONDS_PER_GIB_WANTED } : {}
@@ -105,6 +107,11 @@ async function measure(
       { name: 'RSS', value: broker.usage().rssBytes / MIB, unit: 'MiB' },
     ],
   }
+}
+
+/** The broker deletes files after it has answered, which is not the next run's cost. */
+async function untilDeleted(dataDir: string, topic: string): Promise<void> {
+  while (readdirSync(dataDir).some((name) => name.startsWith(`${topic}-`))) await setTimeout(10)
 }
 
 /** @returns seconds from start to the last acknowledgement, kcat's own start included */
