@@ -13,7 +13,7 @@ import type { ResponseOf } from '../protocol/schema.ts'
 import { atPartition, Bounds, type PerPartition, type StartAt } from './bounds.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
-import { findGroupCoordinator, type OffsetToCommit } from './group/coordinator.ts'
+import { commitOf, findGroupCoordinator, type OffsetToCommit } from './group/coordinator.ts'
 import { byTopic, partitionsOf } from './leaders.ts'
 import { askOffsets, LATEST } from './offsets.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
@@ -319,11 +319,7 @@ export class GroupAdmin {
 
   /** From outside the group, which its coordinator allows while it is empty. */
   async #commit(group: string, offsets: readonly OffsetToCommit[], call: Call): Promise<void> {
-    const topics = byTopic(offsets, ({ partition, offset }) => ({
-      partitionIndex: partition,
-      committedOffset: offset,
-      committedMetadata: '',
-    }))
+    const topics = byTopic(offsets, commitOf)
     await this.#askCoordinator(group, call, async (coordinator) => {
       const answer = await this.#cluster.ask(
         offsetCommit,

@@ -1,140 +1,36 @@
 // Members of a group against an embedded broker: what is shared, what is committed, and what happens to slow, lost and
-// leaving members. Pains of other clients that must not exist here are named as such.
+// leaving members.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Broker } from '../broker/broker.ts'
-import { RawClient } from '../broker/testing/raw-client.ts'
-import { offsetFetch } from '../protocol/api/09_offset_fetch.ts'
+import { Client, KafkaError, type Position } from './index.ts'
 import {
-  Client,
-  KafkaError,
-  string,
-  topic,
-  type ConsumerRecord,
-  type GroupConsumer,
-  type GroupConsumerOptions,
-  type Topic,
-} from './index.ts'
-
-type Texts = Topic<string, string, string>
-type Texted = GroupConsumer<ConsumerRecord<string, string, string>>
-
-const FAST = { heartbeatIntervalMs: 50, commitIntervalMs: 50 }
-
-interface World extends AsyncDisposable {
-  readonly broker: Broker
-  readonly client: Client
-  readonly texts: Texts
-  /** Sends `count` records, each with a value of its own, over keys k0 to k9. */
-  send(count: number): Promise<void>
-  consumer(options?: Partial<GroupConsumerOptions>): Texted
-  committed(): Promise<number>
-}
-
-async function world(partitions = 4): Promise<World> {
-  const broker = await Broker.start({
-    ephemeral: true,
-    config: { 'group.min.session.timeout.ms': 100 },
-  })
-  const client = new Client({
-    brokers: broker.bootstrap,
-    retry: { backoffMs: 5, backoffMaxMs: 50 },
-  })
-  const texts = topic('texts', { key: string, value: string })
-  await client.admin().createTopics([{ topic: texts, partitions }])
-  let sent = 0
-  const consumer = (options: Partial<GroupConsumerOptions> = {}): Texted =>
-    client.consumer({
-      topics: [texts],
-      group: 'g',
-      from: 'earliest',
-      ...FAST,
-      ...options,
-    }) as Texted
-  return {
-    broker,
-    client,
-    texts,
-    async send(count) {
-      await using producer = client.producer()
-      const records = Array.from({ length: count }, (_, i) => ({
-        key: `k${i % 10}`,
-        value: `${sent + i}`,
-      }))
-      sent += count
-      await producer.send(texts, records)
-    },
-    consumer,
-    /** The sum of the group's committed offsets. */
-    async committed() {
-      const raw = await RawClient.connect(broker.bootstrap)
-      const { topics } = await raw.send(offsetFetch, { groupId: 'g', topics: null }, 5)
-      raw.socket.destroy()
-      const offsets = topics.flatMap((each) =>
-        each.partitions.map(({ committedOffset }) => committedOffset),
-      )
-      return offsets.reduce((sum, offset) => sum + Math.max(0, offset), 0)
-    },
-    async [Symbol.asyncDispose]() {
-      await client.close()
-      await broker.close()
-    },
-  }
-}
-
-async function count(records: AsyncIterable<unknown>): Promise<number> {
-  const seen: unknown[] = []
-  for await (const record of records) seen.push(record)
-  return seen.length
-}
-
-/** Resolves once `isSo`, asked again and again. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await sleep(10)
-}
-
-/** Reads on in the background; what it has read grows in `values`. */
-function reader(consumer: Texted, onRecord: (value: string) => unknown = () => {}) {
-  const values: string[] = []
-  const done = (async () => {
-    for await (const { value } of consumer) {
-      values.push(value)
-      await onRecord(value)
-    }
-  })()
-  return { consumer, values, done }
-}
-
-const all = (n: number): string[] => Array.from({ length: n }, (_, i) => `${i}`)
-const sorted = (values: readonly string[]): string[] =>
-  values.toSorted((a, b) => Number(a) - Number(b))
+  GroupWorld,
+  numbers,
+  read,
+  readAll,
+  sorted,
+  texts,
+  until,
+  type Texted,
+} from './testing/group-world.ts'
 
 t.test('a group reads everything once, and goes on where it stopped', async (t) => {
-  await using w = await world()
+  await using w = await GroupWorld.open(4)
   await w.send(100)
-  const first = reader(w.consumer({ until: 'end' }))
-  await first.done
-  await first.consumer.close()
-  t.same(sorted(first.values), all(100))
+  t.same(sorted(await readAll(w.consumer({ until: 'end' }))), numbers(100))
   await w.send(10)
-  const second = reader(w.consumer({ until: 'end' }))
-  await second.done
-  await second.consumer.close()
-  t.same(sorted(second.values), all(110).slice(100))
+  t.same(sorted(await readAll(w.consumer({ until: 'end' }))), numbers(10, 100))
 })
 
 for (const assignor of ['cooperative-sticky', 'range', 'roundrobin'] as const) {
   t.test(`members that come and go share the partitions: ${assignor}`, async (t) => {
-    await using w = await world(6)
+    await using w = await GroupWorld.open(6)
     await w.send(60)
     const options = { assignors: [assignor] }
-    const members = [reader(w.consumer(options))]
+    const members = [read(w.consumer(options))]
     await until(() => members[0]!.values.length === 60)
-    members.push(reader(w.consumer(options)), reader(w.consumer(options)))
+    members.push(read(w.consumer(options)), read(w.consumer(options)))
     const isShared = () => members.every(({ consumer }) => consumer.assignment().length === 2)
     await until(isShared)
     const shares = members.flatMap(({ consumer }) =>
@@ -147,47 +43,26 @@ for (const assignor of ['cooperative-sticky', 'range', 'roundrobin'] as const) {
     await until(() => members.slice(1).every(({ consumer }) => consumer.assignment().length === 3))
     await w.send(60)
     await until(() => members.flatMap(({ values }) => values).length >= 180)
-    t.same(sorted(members.flatMap(({ values }) => values)), all(180), 'every record once')
+    t.same(sorted(members.flatMap(({ values }) => values)), numbers(180), 'every record once')
     for (const { consumer } of members) await consumer.close()
   })
 }
 
-t.test('what the loop has not finished with is not committed', async (t) => {
-  t.test('an error in the body: the record comes again', async (t) => {
-    await using w = await world(1)
-    await w.send(10)
-    await using consumer = w.consumer()
-    const failing = async () => {
-      for await (const { value } of consumer) if (value === '4') throw new Error('broken')
-    }
-    await t.rejects(failing(), /broken/)
-    await consumer.close()
-    const again = reader(w.consumer({ until: 'end' }))
-    await again.done
-    await again.consumer.close()
-    t.same(again.values, ['4', '5', '6', '7', '8', '9'])
+t.test('a record whose body failed is not committed: it comes again', async (t) => {
+  await using w = await GroupWorld.open(1)
+  await w.send(10)
+  const failing = read(w.consumer(), (value) => {
+    if (value === '4') throw new Error('broken')
   })
-
-  t.test(
-    'a crash between processing and commit: redelivered from the commit, exactly',
-    async (t) => {
-      await using w = await world(1)
-      await w.send(10)
-      const crashed = w.consumer({ commit: 'manual', sessionTimeoutMs: 300 })
-      for await (const record of crashed) {
-        if (record.value === '2') await crashed.commit(record)
-        if (record.value === '6') break // 3 to 6 are done, but nobody was told
-      }
-      t.equal(await w.committed(), 3)
-      await crashed.close()
-      t.equal(await w.committed(), 3, 'closing a manual consumer commits nothing')
-    },
-  )
+  await t.rejects(failing.done, /broken/)
+  await failing.consumer.close()
+  t.equal(await w.committed(), 4)
+  t.same(await readAll(w.consumer({ until: 'end' })), numbers(6, 4))
 })
 
 t.test('manual commits', async (t) => {
   t.test('a batch commits what it holds, durably', async (t) => {
-    await using w = await world(3)
+    await using w = await GroupWorld.open(3)
     await w.send(30)
     await using consumer = w.consumer({ commit: 'manual', until: 'end' })
     let seen = 0
@@ -203,7 +78,7 @@ t.test('manual commits', async (t) => {
   })
 
   t.test('what was committed by hand stays so when the loop is left in the middle', async (t) => {
-    await using w = await world(1)
+    await using w = await GroupWorld.open(1)
     await w.send(5)
     const consumer = w.consumer()
     for await (const record of consumer) {
@@ -216,20 +91,27 @@ t.test('manual commits', async (t) => {
   })
 
   t.test('committing what another member owns by now is refused', async (t) => {
-    await using w = await world(1)
-    await w.send(1)
-    await using consumer = w.consumer({ commit: 'manual' })
-    for await (const record of consumer) {
-      await t.rejects(consumer.commit({ ...record, partition: 7 }), { code: 'ILLEGAL_GENERATION' })
+    await using w = await GroupWorld.open(2)
+    await w.send(20)
+    const slow = w.consumer({ commit: 'manual', sessionTimeoutMs: 200 })
+    const second = w.consumer({ commit: 'manual' })
+    for await (const batch of slow.batches({ maxRecords: 20, maxWaitMs: 10_000 })) {
+      t.equal(batch.records.length, 20, 'of both partitions')
+      await second.start()
+      await until(() => second.assignment().length === 1) // it was waited for, but not for ever
+      t.ok(batch.signal.aborted)
+      await t.rejects(batch.commit(), { code: 'ILLEGAL_GENERATION' })
       break
     }
+    await Promise.all([slow.close(), second.close()])
+    t.equal(await w.committed(), 0)
   })
 })
 
 t.test(
   'run works side by side, keeps the order of each key, and commits only what is done before',
   async (t) => {
-    await using w = await world(2)
+    await using w = await GroupWorld.open(2)
     await w.send(200)
     await using consumer = w.consumer({ until: 'end' })
     let running = 0
@@ -265,74 +147,52 @@ t.test(
     )
     await t.rejects(failed, /205 is broken/)
     await failing.close()
-    const again = reader(w.consumer({ until: 'end' }))
-    await again.done
-    await again.consumer.close()
-    t.ok(again.values.includes('205'), 'what failed comes again')
+    t.ok((await readAll(w.consumer({ until: 'end' }))).includes('205'), 'what failed comes again')
   },
 )
 
-t.test(
-  'pain: a body that takes longer than the session is neither evicted nor given its record again',
-  async (t) => {
-    await using w = await world(1)
-    await w.send(3)
-    const slow = reader(w.consumer({ until: 'end', sessionTimeoutMs: 300 }), () => sleep(900))
-    await slow.done
-    t.same(slow.values, ['0', '1', '2'])
-    await slow.consumer.close()
-    t.equal(await w.committed(), 3)
-  },
-)
-
-t.test('pain: closing takes milliseconds, also while a fetch waits', async (t) => {
-  await using w = await world(1)
-  const consumer = w.consumer({ fetchWaitMs: 20_000 })
-  const idle = reader(consumer)
-  await until(() => consumer.assignment().length === 1)
-  await consumer.close()
-  await idle.done
-  t.same(idle.values, [], 'it ended long before the fetch would have')
+t.test('closing waits for the handlers of run, and commits what they have done', async (t) => {
+  await using w = await GroupWorld.open(1)
+  await w.send(4)
+  const consumer = w.consumer()
+  let finish = (): void => {}
+  const finished = new Promise<void>((resolve) => (finish = resolve))
+  let startedCount = 0
+  const running = consumer.run(
+    async () => {
+      startedCount++
+      await finished
+    },
+    { concurrency: 4 },
+  )
+  await until(() => startedCount === 4)
+  const closing = consumer.close()
+  finish()
+  await Promise.all([running, closing])
+  t.equal(await w.committed(), 4)
 })
 
 t.test(
   'a partition that is taken away fires its signal; the body in hand may end first, and is committed',
   async (t) => {
-    await using w = await world(1)
+    await using w = await GroupWorld.open(1)
     await w.send(2)
-    const first = w.consumer({ assignors: ['range'] })
+    const stop = new AbortController()
+    const first = w.consumer({ assignors: ['range'], signal: stop.signal })
     const second = w.consumer({ assignors: ['range'], until: 'end' })
-    let wasTold = false
-    const values: string[] = []
-    const reading = (async () => {
-      for await (const { value, signal } of first) {
-        values.push(value)
-        if (value === '0') {
-          const other = second.start()
-          await until(() => signal.aborted)
-          wasTold = true
-          await sleep(50) // what takes its time to end
-          await other
-        }
-        if (value === '1') break
-      }
-    })()
-    await until(() => wasTold)
-    const rest = reader(second)
-    await Promise.race([rest.done, reading])
+    const reading = read(first, async (_, signal) => {
+      void second.start()
+      await until(() => signal.aborted)
+      stop.abort() // what takes its time to end
+    })
+    await reading.done
     await first.close()
-    await second.close()
-    const seen = [...values, ...rest.values]
-    t.equal(
-      seen.filter((value) => value === '0').length,
-      1,
-      'the record that was in hand is not given twice',
-    )
+    t.same([reading.values, await readAll(second)], [['0'], ['1']])
   },
 )
 
 t.test('the signal option ends after the body in hand, with its record committed', async (t) => {
-  await using w = await world(1)
+  await using w = await GroupWorld.open(1)
   await w.send(5)
   const stop = new AbortController()
   const consumer = w.consumer({ signal: stop.signal })
@@ -344,7 +204,7 @@ t.test('the signal option ends after the body in hand, with its record committed
 })
 
 t.test('pause, resume and seek', async (t) => {
-  await using w = await world(2)
+  await using w = await GroupWorld.open(2)
   await w.send(40)
   await using consumer = w.consumer()
   const values: string[] = []
@@ -364,7 +224,7 @@ t.test('pause, resume and seek', async (t) => {
     values.push(value)
     if (values.length === 40) break
   }
-  t.same(sorted(values), all(40))
+  t.same(sorted(values), numbers(40))
   const [where] = consumer.assignment()
   consumer.seek(where!, 0)
   for await (const { offset, partition } of consumer) {
@@ -374,43 +234,75 @@ t.test('pause, resume and seek', async (t) => {
 })
 
 t.test('a static member comes back to its partitions without a rebalance', async (t) => {
-  await using w = await world(4)
+  await using w = await GroupWorld.open(4)
   const options = { instanceId: 'one', sessionTimeoutMs: 20_000 }
-  const first = reader(w.consumer(options))
-  const other = reader(w.consumer())
+  const first = read(w.consumer(options))
+  const other = read(w.consumer())
   await until(() => [first, other].every(({ consumer }) => consumer.assignment().length === 2))
   const before = first.consumer.assignment()
   await first.consumer.close()
-  const back = reader(w.consumer(options))
+  const back = read(w.consumer(options))
   await until(() => back.consumer.assignment().length > 0)
   t.same(back.consumer.assignment(), before)
   t.equal(other.consumer.assignment().length, 2, 'the other one kept what it had')
   const usurper = w.consumer(options)
-  const taking = reader(usurper)
+  const taking = read(usurper)
   await t.rejects(back.done, { code: 'FENCED_INSTANCE_ID', fatal: true })
   for (const consumer of [usurper, back.consumer, other.consumer]) await consumer.close()
   await taking.done
 })
 
 t.test(
+  'onAssignment hears all that is assigned, with its place, after each rebalance',
+  async (t) => {
+    await using w = await GroupWorld.open(4)
+    await w.send(40)
+    await readAll(w.consumer({ until: 'end' }))
+    const heard: (readonly Position[])[] = []
+    const onAssignment = (assigned: readonly Position[]) => void heard.push(assigned)
+    const first = read(w.consumer({ onAssignment }))
+    await until(() => heard.length === 1)
+    const places = [...heard[0]!].sort((a, b) => a.partition - b.partition)
+    t.match(
+      places,
+      [0, 1, 2, 3].map((partition) => ({ topic: 'texts', partition })),
+    )
+    const offsets = places.map(({ offset }) => offset)
+    t.equal(
+      offsets.reduce((sum, offset) => sum + offset),
+      40,
+      'where the group has stopped',
+    )
+    const second = read(w.consumer())
+    await until(() => second.consumer.assignment().length === 2)
+    t.same(
+      heard.at(-1)!.map(({ partition }) => partition),
+      first.consumer.assignment().map(({ partition }) => partition),
+      'what it has kept, not only what is new',
+    )
+    await second.consumer.close()
+    await until(() => heard.at(-1)!.length === 4)
+    await first.consumer.close()
+    await Promise.all([first.done, second.done])
+  },
+)
+
+t.test(
   'a reader that is stuck longer than maxPollIntervalMs leaves, when that is asked for',
   async (t) => {
-    await using w = await world(1)
+    await using w = await GroupWorld.open(1)
     await w.send(2)
-    await using consumer = w.consumer({ maxPollIntervalMs: 100 })
-    const stuck = async () => {
-      for await (const record of consumer) await sleep(400, record)
-    }
-    await t.rejects(stuck(), /maxPollIntervalMs/)
-    const next = reader(w.consumer({ until: 'end' }))
-    await next.done
-    t.same(next.values, ['0', '1'], 'its record goes to another')
-    await next.consumer.close()
+    const stuck = read(w.consumer({ maxPollIntervalMs: 100 }), (_, signal) =>
+      until(() => signal.aborted),
+    )
+    await t.rejects(stuck.done, /maxPollIntervalMs/)
+    t.same(await readAll(w.consumer({ until: 'end' })), ['0', '1'], 'its record goes to another')
+    await stuck.consumer.close()
   },
 )
 
 t.test('what cannot work is said at once', async (t) => {
-  await using w = await world(1)
+  await using w = await GroupWorld.open(1)
   const first = async (consumer: Texted) => consumer[Symbol.asyncIterator]().next()
   t.throws(() => w.client.consumer({ topics: [], group: 'g' }), /at least one/)
   t.throws(() => w.consumer({ assignors: ['sticky' as never] }), /assignor sticky: known are/)
@@ -421,75 +313,17 @@ t.test('what cannot work is said at once', async (t) => {
   await t.rejects(first(w.consumer({ group: '' })), { code: 'INVALID_GROUP_ID' })
 })
 
-t.test('pain: many members that join at once come to rest in a few generations', async (t) => {
-  await using w = await world(12)
-  await w.send(120)
-  const members = Array.from({ length: 12 }, () => reader(w.consumer()))
-  await until(() => members.every(({ consumer }) => consumer.assignment().length === 1))
-  const values = () => members.flatMap((each) => each.values)
-  await until(() => new Set(values()).size === 120)
-  const before = values().length
-  await w.send(120)
-  await until(() => new Set(values()).size === 240)
-  t.equal(values().length - before, 120, 'once at rest, nothing is read twice')
-  await Promise.all(members.map(({ consumer }) => consumer.close()))
-})
-
-t.test('new partitions are shared out', async (t) => {
-  const broker = await Broker.start({ ephemeral: true })
-  await using client = new Client({ brokers: broker.bootstrap, metadataAgeMaxMs: 100 })
-  const texts = topic('grows', { value: string })
-  await client.admin().createTopics([{ topic: texts, partitions: 1 }])
-  const consumer = client.consumer({ topics: [texts], group: 'g', from: 'earliest', ...FAST })
-  const reading = count(consumer)
+t.test('new partitions are shared out, and read from their start', async (t) => {
+  await using w = await GroupWorld.open(1)
+  const { consumer, values, done } = read(w.consumer())
   await until(() => consumer.assignment().length === 1)
-  await client.admin().createPartitions([{ topic: texts, count: 3 }])
+  await w.client.admin().createPartitions([{ topic: texts, count: 3 }])
   await until(() => consumer.assignment().length === 3)
+  await w.send(30)
+  await until(() => values.length === 30)
+  t.same(sorted(values), numbers(30))
   await consumer.close()
-  t.equal(await reading, 0)
-  await client.close()
-  await broker.close()
-})
-
-t.test('a restart of the broker neither skips nor repeats beyond the last commit', async (t) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-group-test-'))
-  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  let broker = await Broker.start({ dataDir })
-  const port = Number(broker.bootstrap.split(':').at(-1))
-  await using client = new Client({
-    brokers: broker.bootstrap,
-    retry: { backoffMs: 5, backoffMaxMs: 50 },
-  })
-  const texts = topic('texts', { value: string })
-  await client.admin().createTopics([{ topic: texts, partitions: 3 }])
-  const producer = client.producer()
-  await producer.send(
-    texts,
-    all(50).map((value) => ({ value })),
-  )
-  const consumer = client.consumer({ topics: [texts], group: 'g', from: 'earliest', ...FAST })
-  const values: string[] = []
-  const reading = (async () => {
-    for await (const { value } of consumer) values.push(value)
-  })()
-  await until(() => values.length === 50)
-  await sleep(150) // two commit intervals: all of it is committed
-  await broker.close()
-  broker = await Broker.start({ dataDir, port })
-  await producer.send(
-    texts,
-    all(100)
-      .slice(50)
-      .map((value) => ({ value })),
-  )
-  await until(() => values.length >= 100)
-  t.same(sorted(values), all(100))
-  t.equal(consumer.assignment().length, 3)
-  await consumer.close()
-  await reading
-  await producer.close()
-  await client.close()
-  await broker.close()
+  await done
 })
 
 t.test('a failure to reach the group is an error of this client with its cause', async (t) => {

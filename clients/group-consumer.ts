@@ -5,11 +5,12 @@ import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds } from './bounds.ts'
 import type { CallOptions, Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, TopicMetadata } from './cluster.ts'
 import type { BatchOptions, ConsumerBatch, ConsumerOptions } from './consumer.ts'
 import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
 import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
+import { GroupEnd } from './group/group-end.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
 import { Progress } from './group/progress.ts'
@@ -65,7 +66,12 @@ export interface GroupBatch<R> extends ConsumerBatch<R> {
   /** Fires when any of its partitions is taken away, or the consumer closes. */
   readonly signal: AbortSignal
   /** Commits it, durably; the batches before it of the same partitions with it. @throws {KafkaError} as `GroupConsumer.commit` */
-  commit(options?: CallOptions): Promise<void>
+  commit(options?: CommitOptions): Promise<void>
+}
+
+export interface CommitOptions extends CallOptions {
+  /** A note kept beside the offsets: `admin.groups.offsets` shows it. */
+  readonly metadata?: string | undefined
 }
 
 export interface RunOptions {
@@ -87,6 +93,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #stream: RecordStream<GroupRecord<R>>
   readonly #coordinator: Coordinator
   readonly #membership: Membership
+  /** With `until`. */
+  readonly #end: GroupEnd | undefined
   readonly #progress = new Map<Reading, Progress>()
   /** What was given since the reader last asked. */
   #inHand: Progress[] = []
@@ -112,6 +120,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#stream = this.#newStream()
     this.#coordinator = new Coordinator(cluster, options.group)
     this.#membership = this.#newMembership()
+    this.#end = this.#newEnd()
     options.signal?.addEventListener('abort', this.#onAbort)
     if (options.signal?.aborted) void this.close()
   }
@@ -178,7 +187,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    */
   async commit(
     record?: TopicPartition & { readonly offset: number },
-    options: CallOptions = {},
+    options: CommitOptions = {},
   ): Promise<void> {
     const offsets =
       record === undefined
@@ -251,14 +260,27 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     )
   }
 
+  #newEnd(): GroupEnd | undefined {
+    const { until, heartbeatIntervalMs = 3000 } = this.#options
+    if (until === undefined) return undefined
+    return new GroupEnd({
+      cluster: this.#cluster,
+      coordinator: this.#coordinator,
+      until,
+      intervalMs: heartbeatIntervalMs,
+      onHandedOut: () => this.#stream.wake(),
+    })
+  }
+
   // Starting and ending
 
   async #start(options: CallOptions): Promise<void> {
     const call = this.#cluster.call(options)
     const names = [...this.#topics.keys()]
-    await Promise.all(
+    const found = await Promise.all(
       names.map((name) => this.#cluster.retrying(call, () => this.#cluster.findTopic(name, call))),
     )
+    await this.#end?.start(found.flatMap(partitionsIn), call)
     this.#membership.start()
     this.#scheduleCommit()
   }
@@ -271,8 +293,9 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   get #isOver(): boolean {
     if (this.#pool?.hasFailed) return true
-    if (this.#failure !== undefined || !this.#hasAssignment) return false
-    return this.#options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone)
+    if (this.#end === undefined || this.#failure !== undefined || !this.#hasAssignment) return false
+    const { readings } = this.#stream
+    return readings.every(({ isDone }) => isDone) && this.#end.isHandedOut(readings.length)
   }
 
   #fail(error: unknown): void {
@@ -292,6 +315,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#stream.wake()
     this.#pollTimer?.cancel()
     this.#commitTimer?.cancel()
+    this.#end?.close()
     await this.#membership.close()
     this.#stream.close()
     this.#coordinator.close()
@@ -305,22 +329,30 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const committed =
       partitions.length === 0 ? new Map<string, number>() : await this.#committed(partitions)
     const bounds = new Bounds(this.#cluster, call, partitions)
-    const { from = 'latest', until } = this.#options
+    const { from = 'latest' } = this.#options
     const readings = await Promise.all(
       partitions.map(async (where) => {
         const offset = committed.get(partitionText(where)) ?? -1
         const start = offset >= 0 ? offset : await bounds.start(where, atPartition(from, where))
         const reading = new Reading(this.#topics.get(where.topic)!, where.partition, start)
-        if (until !== undefined)
-          await this.#stream.stopAt(reading, atPartition(until, where), () => bounds)
+        await this.#setStop(reading, bounds)
         this.#progress.set(reading, new Progress(reading, offset))
         return reading
       }),
     )
     for (const reading of readings) this.#stream.add(reading)
+    this.#end?.reset()
     this.#hasAssignment = true
     this.#options.onAssignment?.(this.positions())
     this.#stream.wake()
+  }
+
+  async #setStop(reading: Reading, bounds: Bounds): Promise<void> {
+    const { until } = this.#options
+    if (until === undefined) return
+    const known = this.#end!.offsetOf(reading.where)
+    if (known !== undefined) reading.stopOffset = known
+    else await this.#stream.stopAt(reading, atPartition(until, reading.where), () => bounds)
   }
 
   #committed(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
@@ -330,6 +362,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   /** Nothing more is given of them; what is in hand may end; what is done is committed. */
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#hasAssignment = false // what is left for now is not all there will be
     const given = partitions.flatMap((each) => this.#progressAt(each) ?? [])
     for (const { reading } of given) {
       reading.release()
@@ -348,6 +381,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
+    this.#hasAssignment = false
     for (const each of partitions) {
       const reading = this.#stream.get(each)
       if (reading === undefined) continue
@@ -446,9 +480,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     }
   }
 
-  async #commit(offsets: readonly OffsetToCommit[], options: CallOptions): Promise<void> {
-    if (offsets.length === 0) return
+  async #commit(places: readonly OffsetToCommit[], options: CommitOptions): Promise<void> {
+    if (places.length === 0) return
     const call = this.#cluster.call(options)
+    const offsets = places.map((each) => ({ ...each, metadata: options.metadata }))
     for (let failures = 1; ; failures++) {
       const lost = offsets.find((each) => this.#progressAt(each) === undefined)
       if (lost !== undefined) {
@@ -470,6 +505,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       this.#progressAt(each)?.committedAt(each.offset)
     }
   }
+}
+
+function partitionsIn({ name, partitions }: TopicMetadata): TopicPartition[] {
+  return partitions.map(({ partition }) => ({ topic: name, partition }))
 }
 
 function assignorOf(name: AssignorName) {

@@ -41,6 +41,7 @@ export {
 } from './consumer.ts'
 export {
   GroupConsumer,
+  type CommitOptions,
   type GroupBatch,
   type GroupConsumerOptions,
   type GroupRecord,

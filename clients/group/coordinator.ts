@@ -33,6 +33,8 @@ export interface MemberState {
 export interface OffsetToCommit extends TopicPartition {
   /** Of the next record to read. */
   readonly offset: number
+  /** Kept beside it, for whoever looks: at most `offset.metadata.max.bytes` (4,096) of the broker. */
+  readonly metadata?: string | undefined
 }
 
 export class Coordinator {
@@ -95,11 +97,7 @@ export class Coordinator {
         generationIdOrMemberEpoch: member.generationId,
         memberId: member.memberId,
         groupInstanceId: member.groupInstanceId,
-        topics: byTopic(offsets, ({ partition, offset }) => ({
-          partitionIndex: partition,
-          committedOffset: offset,
-          committedMetadata: '',
-        })),
+        topics: byTopic(offsets, commitOf),
       },
       call,
     )
@@ -155,6 +153,11 @@ export class Coordinator {
       throw error
     }
   }
+}
+
+/** As OffsetCommit writes it. */
+export function commitOf({ partition, offset, metadata = '' }: OffsetToCommit) {
+  return { partitionIndex: partition, committedOffset: offset, committedMetadata: metadata }
 }
 
 /** @returns the node id of the broker that keeps the group; @throws {KafkaError} retriable ones among them */

@@ -9,7 +9,7 @@ export class Progress {
   /** Given and not done, ascending. */
   readonly #open = new Set<number>()
   #abandonedAt: number | undefined
-  #whenIdle: (() => void) | undefined
+  readonly #whenIdle: (() => void)[] = []
 
   constructor(reading: Reading, committed: number) {
     this.reading = reading
@@ -59,10 +59,10 @@ export class Progress {
   /** Resolves when nothing is being worked on. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve()
-    return new Promise((resolve) => (this.#whenIdle = resolve))
+    return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
   #settle(): void {
-    if (this.isIdle) this.#whenIdle?.()
+    if (this.isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 }

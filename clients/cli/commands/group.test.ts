@@ -64,11 +64,30 @@ t.test('three tails of one group share the work: all is printed, nothing twice',
     printed.lines.map(({ length }) => length),
     [2_000, 2_000, 2_000],
   )
-  t.equal(new Set(printed.lines.flat()).size, 6_000)
+  const isUpward = (a: string, b: string) => Number(a) - Number(b)
+  const input = Array.from({ length: 6_000 }, (_, i) => `${i}`)
+  t.strictSame(printed.lines.flat().sort(isUpward), input, 'together: the input, nothing twice')
   const { total, partitions } = await groups.lag('trio')
   t.equal(total, 0, 'what was printed is committed')
   t.equal(partitions.length, 6)
   t.equal((await groups.describe(['trio']))[0]!.state, 'Empty', 'and they have left')
+})
+
+t.test('tails that stop at the end get their share before they do', async (t) => {
+  const following = terminal.start('tail', 'numbers', '-g', 'ends', '-o', 'start')
+  const lines = watch([following.stdout])
+  await lines.until(() => lines.lines[0]!.length === 6_000)
+  const { stdout, stderr, status } = await terminal.bash('M tail numbers -g ends -e')
+  t.equal(stdout, '')
+  t.match(stderr, /^numbers: partition \d from 1000, \d from 1000, \d from 1000\n$/m)
+  t.equal(status, 0)
+  following.kill('SIGINT')
+  await once(following, 'exit')
+
+  const together = await terminal.bash(`
+    for i in 1 2 3; do M tail -q numbers -g together -o start -e & done | sort -n > all
+    seq 0 5999 | cmp - all`)
+  t.match(together, { stdout: '', stderr: '', status: 0 })
 })
 
 t.test(

@@ -219,7 +219,7 @@ function groupStart({ from, until }: OffsetRange, { partition }: Options): Start
 }
 
 /** People wait for it to join, and for others to notice that it was killed. */
-const MEMBER_TIMES = { heartbeatIntervalMs: 1_000, sessionTimeoutMs: 10_000 }
+const MEMBER_TIMES = { heartbeatIntervalMs: 300, sessionTimeoutMs: 10_000 }
 
 /** Reads what a group shares out to it. */
 async function member(

@@ -1,0 +1,125 @@
+// GroupEnd: what `until` means to a member of a group: where each partition stops, as of the member's start, and
+// whether the group may still hand it something to read.
+
+import { describeGroups } from '../../protocol/api/15_describe_groups.ts'
+import { decodeAssignment } from '../../protocol/consumer-protocol.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { ResponseOf } from '../../protocol/schema.ts'
+import { atPartition, Bounds, type PerPartition, type StopAt } from '../bounds.ts'
+import type { Call } from '../call.ts'
+import type { Timer } from '../clock.ts'
+import type { Cluster } from '../cluster.ts'
+import { partitionText, type TopicPartition } from '../topic.ts'
+import type { Coordinator } from './coordinator.ts'
+
+type DescribedGroup = ResponseOf<typeof describeGroups>['groups'][number]
+
+export interface GroupEndDeps {
+  readonly cluster: Cluster
+  readonly coordinator: Coordinator
+  readonly until: PerPartition<StopAt>
+  /** Between two questions whether all is handed out. */
+  readonly intervalMs: number
+  /** All is handed out. */
+  readonly onHandedOut: () => void
+}
+
+export class GroupEnd {
+  readonly #deps: GroupEndDeps
+  #partitions: readonly TopicPartition[] = []
+  readonly #offsets = new Map<string, number>()
+  #isHandedOut = false
+  #isAsking = false
+  #isClosed = false
+  /** Rises when the group shares anew: what was asked before is of no use then. */
+  #round = 0
+  #timer: Timer | undefined
+
+  constructor(deps: GroupEndDeps) {
+    this.#deps = deps
+  }
+
+  /** Looks up what is known by now: everything but times that are still to come. @param partitions all of the topics */
+  async start(partitions: readonly TopicPartition[], call: Call): Promise<void> {
+    this.#partitions = partitions
+    const { cluster, until } = this.#deps
+    const bounds = new Bounds(cluster, call, partitions)
+    await Promise.all(
+      partitions.map(async (where) => {
+        const at = atPartition(until, where)
+        if (at instanceof Date && at.getTime() > cluster.clock.now()) return
+        this.#offsets.set(partitionText(where), await bounds.stop(where, at))
+      }),
+    )
+  }
+
+  /** @returns undefined when it was not known at the start: a time to come, or a partition that did not exist */
+  offsetOf(where: TopicPartition): number | undefined {
+    return this.#offsets.get(partitionText(where))
+  }
+
+  /** The group is sharing anew. */
+  reset(): void {
+    this.#round++
+    this.#isHandedOut = false
+  }
+
+  /**
+   * Somebody has each partition, so that no more will come to this member unless another one leaves. Members that share
+   * cooperatively hand over in two generations: in the first one a partition that moves is nobody's.
+   * False at first; `onHandedOut` is called when that has changed.
+   */
+  isHandedOut(ownedCount: number): boolean {
+    if (ownedCount >= this.#partitions.length) return true
+    if (!this.#isHandedOut && !this.#isAsking) void this.#askUntilHandedOut()
+    return this.#isHandedOut
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+  }
+
+  async #askUntilHandedOut(): Promise<void> {
+    this.#isAsking = true
+    const round = this.#round
+    const isHandedOut = await this.#ask()
+    if (this.#isClosed) return
+    if (isHandedOut && round === this.#round) {
+      this.#isAsking = false
+      this.#isHandedOut = true
+      this.#deps.onHandedOut()
+    } else {
+      const { cluster, intervalMs } = this.#deps
+      this.#timer = cluster.clock.after(intervalMs, () => void this.#askUntilHandedOut())
+    }
+  }
+
+  async #ask(): Promise<boolean> {
+    const { cluster, coordinator } = this.#deps
+    const request = { groups: [coordinator.groupId] }
+    try {
+      const answer = await coordinator.askAside(describeGroups, request, cluster.call({}))
+      const group = answer.groups[0]!
+      coordinator.check(group.errorCode, 'DescribeGroups')
+      return group.groupState === 'Stable' && (await this.#isAllAssignedIn(group))
+    } catch (error) {
+      return !(error instanceof KafkaError) || !error.retriable // it will never be known
+    }
+  }
+
+  async #isAllAssignedIn({ members }: DescribedGroup): Promise<boolean> {
+    const assigned = new Set(members.flatMap(({ memberAssignment }) => placesIn(memberAssignment)))
+    const missing = this.#partitions.filter((each) => !assigned.has(partitionText(each)))
+    const { cluster } = this.#deps
+    const topics = [...new Set(missing.map(({ topic }) => topic))]
+    await Promise.all(topics.map((topic) => cluster.refresh(topic)))
+    return topics.every((topic) => cluster.topic(topic) === undefined) // deleted meanwhile
+  }
+}
+
+function placesIn(assignment: Uint8Array): string[] {
+  return decodeAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
+    partitions.map((partition) => partitionText({ topic, partition })),
+  )
+}
