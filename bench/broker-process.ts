@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -63,8 +63,24 @@ export class BrokerProcess implements AsyncDisposable {
     }
   }
 
+  /** Open file descriptors; NaN where there is no /proc. */
+  get descriptorCount(): number {
+    try {
+      return readdirSync(`/proc/${this.#child.pid}/fd`).length
+    } catch {
+      return NaN
+    }
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await exited
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const exited = once(this.#child, 'exit')
     this.#child.kill('SIGTERM')
     await exited

@@ -11,10 +11,21 @@ import { endToEnd } from './end-to-end.ts'
 import { fetching } from './fetch.ts'
 import { groups } from './groups.ts'
 import { inbox } from './inbox.ts'
+import { partitions } from './partitions.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { startup } from './startup.ts'
 
-const benches: readonly Bench[] = [codec, batch, inbox, startup, append, fetching, endToEnd, groups]
+const benches: readonly Bench[] = [
+  codec,
+  batch,
+  inbox,
+  startup,
+  partitions,
+  append,
+  fetching,
+  endToEnd,
+  groups,
+]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
