@@ -21,6 +21,8 @@ export interface SegmentView {
   readonly endPosition: number
   /** Largest record timestamp; Infinity while that is not known: in the active segment. */
   readonly maxTimestamp: number
+  /** Entries of its transaction index. */
+  readonly abortedCount: number
   /** Path of its files without the suffix. */
   readonly path: string
 }

@@ -1,12 +1,12 @@
 // Names of files and directories below the data directory. Any thread. What is in them: docs/formats/
 
 /**
- * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex    as Apache Kafka names them
+ * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex .txnindex    as Apache Kafka names them
  * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
  * DATA/recovery-checkpoint, disk-failure, ballast, meta.json, lock         ours
  */
 
-export const segmentSuffixes = ['.log', '.index', '.timeindex'] as const
+export const segmentSuffixes = ['.log', '.index', '.timeindex', '.txnindex'] as const
 export type SegmentSuffix = (typeof segmentSuffixes)[number]
 
 /** Files and directories on their way out: whatever bears it is deleted at the next start. */

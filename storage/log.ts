@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../protocol/ids.ts'
+import { abortedBetween } from './aborted-search.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import { partitionDirectory, segmentFile } from './layout.ts'
 import type { LogReader } from './reader.ts'
@@ -21,6 +22,7 @@ import type {
 interface Segment extends SegmentView {
   endPosition: number
   maxTimestamp: number
+  abortedCount: number
 }
 
 interface Roll {
@@ -113,11 +115,12 @@ export class PartitionLog implements Log, ReadableLog {
   }
 
   abortedTransactions(
-    _from: Offset,
-    _to: Offset,
+    from: Offset,
+    to: Offset,
   ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
     this.#refuseIfRemoved()
-    return []
+    if (!this.#segments.some(({ abortedCount }) => abortedCount > 0)) return []
+    return this.#reader.run(abortedBetween(this, from, to))
   }
 
   async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
@@ -148,9 +151,16 @@ export class PartitionLog implements Log, ReadableLog {
 
   /** The active segment was closed, with this final size, and another one begun. */
   roll(closed: SegmentInfo, activeBaseOffset: number): void {
-    this.#rolls.push({ segment: this.#segments.at(-1)!, closed, activeBaseOffset })
+    const segment = this.#segments.at(-1)!
+    segment.abortedCount = closed.abortedCount
+    this.#rolls.push({ segment, closed, activeBaseOffset })
     this.#segments.push(
-      this.#segment({ baseOffset: activeBaseOffset, sizeBytes: 0, maxTimestamp: Infinity }),
+      this.#segment({
+        baseOffset: activeBaseOffset,
+        sizeBytes: 0,
+        maxTimestamp: Infinity,
+        abortedCount: 0,
+      }),
     )
   }
 
@@ -170,7 +180,9 @@ export class PartitionLog implements Log, ReadableLog {
     this.highWatermark = Offset(state.highWatermark)
     this.lastStableOffset = Offset(state.lastStableOffset)
     if (this.#rolls.length > 0) this.#closeVisible()
-    this.#resize(this.#segments.at(-1)!, state.activeBytesVisible)
+    const active = this.#segments.at(-1)!
+    active.abortedCount = state.activeAbortedCount
+    this.#resize(active, state.activeBytesVisible)
   }
 
   /** A closed segment may be read to its end once all of it is visible. */
@@ -204,6 +216,7 @@ export class PartitionLog implements Log, ReadableLog {
       baseOffset: segment.baseOffset,
       endPosition: segment.sizeBytes,
       maxTimestamp: segment.maxTimestamp,
+      abortedCount: segment.abortedCount,
       path: join(this.#path, segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)),
     }
   }

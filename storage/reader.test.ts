@@ -254,7 +254,10 @@ function madeLog(
       highWatermark: count,
       lastStableOffset: count,
       activeBytesVisible: bytes.length,
-      segments: [{ baseOffset: 0, sizeBytes: bytes.length, maxTimestamp: 1000 + count - 1 }],
+      activeAbortedCount: 0,
+      segments: [
+        { baseOffset: 0, sizeBytes: bytes.length, maxTimestamp: 1000 + count - 1, abortedCount: 0 },
+      ],
       epochs: [{ epoch: 0, startOffset: 0 }],
       quarantined: [],
       truncatedBytes: 0,
@@ -345,14 +348,21 @@ t.test(
       highWatermark: 4,
       lastStableOffset: 4,
       activeBytesVisible: at[4]!,
+      activeAbortedCount: 0,
     }))
     t.strictSame(await offsetsAt(log, 2), [2, 3])
     t.strictSame(await offsetsAt(log, 4), [], 'the end')
     t.strictSame(await offsetsAt(log, 5), [], 'written, not yet visible')
     t.equal(await codeOf(() => log.read(Offset(7), 1000, true)), 'OFFSET_OUT_OF_RANGE')
     const sizeBytes = readFileSync(path).length
-    log.roll({ baseOffset: 0, sizeBytes, maxTimestamp: 1005 }, 6)
-    const state = { slot: 0, logStartOffset: 0, logEndOffset: 6, activeBytesVisible: 0 }
+    log.roll({ baseOffset: 0, sizeBytes, maxTimestamp: 1005, abortedCount: 0 }, 6)
+    const state = {
+      slot: 0,
+      logStartOffset: 0,
+      logEndOffset: 6,
+      activeBytesVisible: 0,
+      activeAbortedCount: 0,
+    }
     log.update({ ...state, highWatermark: 4, lastStableOffset: 4 })
     t.strictSame(await offsetsAt(log, 2), [2, 3])
     t.strictSame(await offsetsAt(log, 4), [])
@@ -393,6 +403,7 @@ t.test('a reader that tails asks the disk once a read, and not to find its place
     highWatermark: 40,
     lastStableOffset: 40,
     activeBytesVisible: positions[40]!,
+    activeAbortedCount: 0,
   }))
   const end = (offset: number) => ({
     slot: 0,
@@ -404,10 +415,10 @@ t.test('a reader that tails asks the disk once a read, and not to find its place
   t.strictSame(await offsetsAt(log, 40), [])
   t.equal(log.bytesAvailable(Offset(40)), 0)
   const batchBytes = log.sizeBytes / 40
-  log.update({ ...end(43), activeBytesVisible: 43 * batchBytes })
+  log.update({ ...end(43), activeBytesVisible: 43 * batchBytes, activeAbortedCount: 0 })
   t.equal(log.bytesAvailable(Offset(40)), 3 * batchBytes)
   t.strictSame(await offsetsAt(log, 40), [40, 41, 42])
-  log.update({ ...end(50), activeBytesVisible: 50 * batchBytes })
+  log.update({ ...end(50), activeBytesVisible: 50 * batchBytes, activeAbortedCount: 0 })
   t.strictSame(await offsetsAt(log, 43, 2.5 * batchBytes), [43, 44])
   t.equal(log.bytesAvailable(Offset(45)), 5 * batchBytes)
   t.strictSame(await offsetsAt(log, 45), [45, 46, 47, 48, 49])

@@ -47,6 +47,12 @@ export class IndexFile {
     return this.#unsaved.subarray(start, start + this.entryBytes)
   }
 
+  /** Forgets the entries behind the first `count`; the next ones take their place in the file. */
+  cutTo(count: number): void {
+    this.#savedCount = Math.min(this.#savedCount, count)
+    this.#unsavedCount = count - this.#savedCount
+  }
+
   /**
    * Writes what is new; readers see it.
    *

@@ -102,6 +102,7 @@ function stored(disk: FaultyFs, recovered: Recovered): StoredBatch[] {
     highWatermark: active.endOffset,
     lastStableOffset: active.endOffset,
     activeBytesVisible: active.sizeBytes,
+    activeAbortedCount: active.abortedCount,
     segments: [...sealed, active.info],
     epochs: recovered.epochs,
     quarantined,

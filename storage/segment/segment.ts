@@ -18,6 +18,7 @@ import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
+import { type TxnEntry, TxnIndex, type TxnIndexStart } from './txn-index.ts'
 
 /** Relative offsets and positions are int32 in the indexes. */
 const INT32_MAX = 0x7fffffff
@@ -36,7 +37,7 @@ export interface PendingBatches {
 }
 
 /** All that must be known of a segment to go on where one left off. */
-export interface SegmentStart extends SegmentInfo {
+export interface SegmentStart extends SegmentInfo, TxnIndexStart {
   /** Offset after its last record. */
   readonly endOffset: number
   /** Last offset of the batch that holds the largest timestamp, -1 when there is none. */
@@ -57,6 +58,8 @@ export function emptySegment(baseOffset: number): SegmentStart {
     offsetEntryCount: 0,
     timeEntryCount: 0,
     lastTimeEntryTimestamp: -1,
+    abortedCount: 0,
+    abortedChecksum: 0,
   }
 }
 
@@ -67,6 +70,7 @@ export class Segment {
   readonly #fs: Fs
   readonly #offsetIndex: OffsetIndex
   readonly #timeIndex: TimeIndex
+  readonly #txnIndex: TxnIndex
   #fd: number | undefined
   #isDirty = false
   #hasFinishedIndexes: boolean
@@ -94,6 +98,8 @@ export class Segment {
       start.timeEntryCount,
       start.lastTimeEntryTimestamp,
     )
+    const txnPath = join(directoryPath, segmentFile(baseOffset, '.txnindex'))
+    this.#txnIndex = new TxnIndex(fs, txnPath, start)
     this.#hasFinishedIndexes = start.lastTimeEntryTimestamp === start.maxTimestamp
     this.#endOffset = start.endOffset
     this.#sizeBytes = start.sizeBytes
@@ -101,11 +107,12 @@ export class Segment {
     this.#maxTimestampOffset = start.maxTimestampOffset
   }
 
-  /** Makes the three files of an empty segment; the caller syncs the directory. Files in the way are emptied. */
+  /** Makes the files of an empty segment; the caller syncs the directory. Files in the way are emptied. */
   static create(fs: Fs, directoryPath: string, createdMs: number, baseOffset: number): Segment {
     for (const suffix of segmentSuffixes) {
       const path = join(directoryPath, segmentFile(baseOffset, suffix))
-      fs.close(fs.open(path, 'replace'))
+      const isWanted = suffix !== '.txnindex' || fs.stat(path)
+      if (isWanted) fs.close(fs.open(path, 'replace'))
     }
     return new Segment(fs, directoryPath, createdMs, emptySegment(baseOffset))
   }
@@ -129,7 +136,13 @@ export class Segment {
       offsetEntryCount: this.#offsetIndex.file.count,
       timeEntryCount: this.#timeIndex.file.count,
       lastTimeEntryTimestamp: this.#timeIndex.lastTimestamp,
+      ...this.#txnIndex.info,
     }
+  }
+
+  /** Transactions that markers in this segment aborted. */
+  get abortedCount(): number {
+    return this.#txnIndex.file.count
   }
 
   /** What a later process may rely on; undefined while something of it is not yet on the disk. */
@@ -139,7 +152,8 @@ export class Segment {
   }
 
   get #indexes(): readonly { readonly file: IndexFile }[] {
-    return [this.#offsetIndex, this.#timeIndex]
+    const sparse = [this.#offsetIndex, this.#timeIndex]
+    return this.abortedCount > 0 ? [...sparse, this.#txnIndex] : sparse
   }
 
   /** Written since the last sync? */
@@ -197,15 +211,19 @@ export class Segment {
    * Writes whole batches at the end.
    *
    * @param pieces borrowed; their bytes in order, `sizeBytes` in all
+   * @param aborted transactions that markers among them abort: indexed first, so that no reader misses them
    * @throws when the disk refuses: the file is as before
    * @throws {DiskFailure} when the disk fails
    */
-  write(pieces: readonly Uint8Array[], sizeBytes: number): void {
+  write(pieces: readonly Uint8Array[], sizeBytes: number, aborted: readonly TxnEntry[] = []): void {
     const fd = orDiskFailure(this.path, () => this.#open())
+    const indexed = this.#txnIndex.info
+    this.#txnIndex.appendAndSave(aborted)
     this.#isDirty = true
     try {
       this.#writeAll(fd, pieces, sizeBytes)
     } catch (error) {
+      this.#txnIndex.cutTo(indexed)
       this.#cutBack(fd)
       throw error
     }

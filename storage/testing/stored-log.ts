@@ -88,3 +88,28 @@ export function uniqueBatch(serial: number, recordCount: number, valueBytes: num
   }
   return builder.finish()
 }
+
+export interface Sequence {
+  readonly producerId?: number
+  readonly epoch?: number
+  /** Sequence of the first record. */
+  readonly first: number
+  readonly count?: number
+  readonly isTransactional?: boolean
+  readonly timestamp?: number
+  readonly valueBytes?: number
+}
+
+/** A batch of a producer with an id. */
+export function sequencedBatch(sequence: Sequence): Uint8Array {
+  const { producerId = 7, epoch = 0, first, count = 1, timestamp = 1_000_000 } = sequence
+  const builder = new BatchBuilder()
+  const value = Buffer.alloc(sequence.valueBytes ?? 20, 'v')
+  for (let i = 0; i < count; i++) builder.append({ timestamp, key: null, value })
+  return builder.finish({
+    producerId,
+    producerEpoch: epoch,
+    baseSequence: first,
+    isTransactional: sequence.isTransactional ?? false,
+  })
+}

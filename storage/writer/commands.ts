@@ -96,6 +96,8 @@ export interface LogState {
   readonly lastStableOffset: number
   /** Bytes of the active segment below `highWatermark`. */
   readonly activeBytesVisible: number
+  /** Entries of the active segment's `.txnindex`, perhaps of markers that are not durable yet. */
+  readonly activeAbortedCount: number
 }
 
 export interface SegmentInfo {
@@ -103,6 +105,8 @@ export interface SegmentInfo {
   readonly sizeBytes: number
   /** Largest record timestamp, -1 when it holds none. */
   readonly maxTimestamp: number
+  /** Entries of its `.txnindex`: none, and there need be no such file. */
+  readonly abortedCount: number
 }
 
 /** What a log knows of a producer that wrote to it. */

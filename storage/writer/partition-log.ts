@@ -21,16 +21,25 @@ import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { DELETED_SUFFIX, segmentFile, segmentSuffixes } from '../layout.ts'
+import {
+  type KeptBatch,
+  ProducerState,
+  type ProducerLimits,
+  type SequencedBatch,
+  sequencedBatchOf,
+} from '../producer-state.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
+import type { TxnEntry } from '../segment/txn-index.ts'
 import type {
   Append,
   EndTransaction,
   EpochStart,
   LogConfig,
   LogState,
+  ProducerInfo,
   Quarantined,
   SegmentInfo,
   Slot,
@@ -43,6 +52,7 @@ export interface PartitionLogDeps {
   readonly clock: Clock
   /** Of the partition. */
   readonly path: string
+  readonly producerLimits: ProducerLimits
 }
 
 /** What is on disk when a log is opened. */
@@ -55,12 +65,30 @@ export interface LogStart {
   readonly quarantined: readonly Quarantined[]
 }
 
+/** What is answered by id. */
+type Asked = Pick<Append, 'id' | 'batch' | 'durable'>
+
 /** An append that has its place, and is not yet written. */
-interface Staged extends BatchFacts {
-  readonly append: Append
+interface StagedBatch extends BatchFacts {
+  readonly append: Asked
   readonly baseOffset: number
   readonly position: number
   readonly logAppendTimeMs: number
+}
+
+/** An append of a batch that is in the log already, or staged. */
+interface Duplicate {
+  readonly append: Asked
+  readonly of: KeptBatch
+}
+
+/** What the next flush writes, and answers. */
+class Staged {
+  readonly batches: StagedBatch[] = []
+  sizeBytes = 0
+  readonly duplicates: Duplicate[] = []
+  /** Transactions that markers among the batches abort. */
+  readonly aborted: TxnEntry[] = []
 }
 
 export class PartitionLog {
@@ -78,7 +106,8 @@ export class PartitionLog {
   #writtenOffset: number
   #durableOffset: number
   #durableBytes: number
-  #staged: { batches: Staged[]; sizeBytes: number } = { batches: [], sizeBytes: 0 }
+  #staged = new Staged()
+  readonly #producers: ProducerState
   #lastAppendTimeMs: number
   /** Does leader-epoch-checkpoint name every epoch that wrote a record? */
   #areEpochsSaved = true
@@ -105,6 +134,7 @@ export class PartitionLog {
     this.#writtenOffset = start.active.endOffset
     this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
+    this.#producers = new ProducerState(deps.producerLimits)
     this.#lastAppendTimeMs = this.segments.reduce((ms, each) => Math.max(ms, each.maxTimestamp), -1)
   }
 
@@ -124,6 +154,10 @@ export class PartitionLog {
     return this.#logStartOffset
   }
 
+  get producers(): readonly ProducerInfo[] {
+    return this.#producers.describe()
+  }
+
   get leaderEpoch(): number {
     return this.#epochs.at(-1)!.epoch
   }
@@ -136,8 +170,12 @@ export class PartitionLog {
       logStartOffset: this.#logStartOffset,
       logEndOffset: this.#writtenOffset,
       highWatermark,
-      lastStableOffset: highWatermark,
+      lastStableOffset: Math.max(
+        this.#logStartOffset,
+        this.#producers.lastStableOffset(highWatermark),
+      ),
       activeBytesVisible: isSynced ? this.#durableBytes : this.#active.sizeBytes,
+      activeAbortedCount: this.#active.abortedCount,
     }
   }
 
@@ -178,27 +216,32 @@ export class PartitionLog {
     const flaw = flawOf(batch)
     if (flaw !== undefined) return this.#refuse(append, 'CORRUPT_MESSAGE', flaw, report)
     const logAppendTimeMs = this.#stampAppendTime(batch)
-    const maxTimestamp = maxTimestampOf(batch)
-    const lastOffsetDelta = lastOffsetDeltaOf(batch)
-    if (!this.#makeRoomFor(append, lastOffsetDelta, maxTimestamp, report)) return
-    const baseOffset = this.#nextOffset
-    stampBatch(batch, 0, baseOffset, this.leaderEpoch)
-    this.#staged.batches.push({
-      append,
-      baseOffset,
-      lastOffset: baseOffset + lastOffsetDelta,
-      sizeBytes: batch.length,
-      maxTimestamp,
-      position: this.#active.sizeBytes + this.#staged.sizeBytes,
-      logAppendTimeMs,
-    })
-    this.#staged.sizeBytes += batch.length
-    this.#nextOffset = baseOffset + lastOffsetDelta + 1
+    if (!this.#makeRoomFor(append, report)) return
+    stampBatch(batch, 0, this.#nextOffset, this.leaderEpoch)
+    const sequenced = sequencedBatchOf(batch)
+    if (sequenced && !this.#admit(append, sequenced, report)) return
+    this.#place(append, logAppendTimeMs)
+  }
+
+  /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
+  #admit(append: Append, batch: SequencedBatch, report: TurnReport): boolean {
+    const duplicate = this.#producers.duplicateOf(batch)
+    if (duplicate) {
+      this.#staged.duplicates.push({ append, of: duplicate })
+      return false
+    }
+    const refusal = this.#producers.refusalOf(batch)
+    if (refusal) {
+      this.#refuse(append, refusal.error, refusal.message, report)
+      return false
+    }
+    this.#producers.stage(batch)
+    return true
   }
 
   /** Gives the control batch that ends a transaction its place, as `stage` does with a producer's. */
   stageMarker(command: EndTransaction, report: TurnReport): void {
-    const { id, slot, producerId, producerEpoch, isCommit, coordinatorEpoch } = command
+    const { id, producerId, producerEpoch, isCommit, coordinatorEpoch } = command
     const batch = buildEndMarker({
       kind: isCommit ? 'commit' : 'abort',
       coordinatorEpoch,
@@ -206,10 +249,35 @@ export class PartitionLog {
       producerEpoch,
       timestamp: this.#deps.clock.now(),
     })
-    this.stage({ kind: 'append', id, slot, batch, durable: true }, report)
+    const append: Asked = { id, batch, durable: true }
+    const logAppendTimeMs = this.#stampAppendTime(batch)
+    if (!this.#makeRoomFor(append, report)) return
+    const refusal = this.#producers.refusalOfMarker(command)
+    if (refusal) return this.#refuse(append, refusal.error, refusal.message, report)
+    stampBatch(batch, 0, this.#nextOffset, this.leaderEpoch)
+    const ended = this.#producers.stageMarker(command, this.#nextOffset, maxTimestampOf(batch))
+    if (ended && !isCommit) this.#staged.aborted.push(ended)
+    this.#place(append, logAppendTimeMs)
   }
 
-  #refuse({ id }: Append, error: ErrorName, message: string, report: TurnReport): void {
+  #place(append: Asked, logAppendTimeMs: number): void {
+    const { batch } = append
+    const baseOffset = this.#nextOffset
+    const lastOffset = baseOffset + lastOffsetDeltaOf(batch)
+    this.#staged.batches.push({
+      append,
+      baseOffset,
+      lastOffset,
+      sizeBytes: batch.length,
+      maxTimestamp: maxTimestampOf(batch),
+      position: this.#active.sizeBytes + this.#staged.sizeBytes,
+      logAppendTimeMs,
+    })
+    this.#staged.sizeBytes += batch.length
+    this.#nextOffset = lastOffset + 1
+  }
+
+  #refuse({ id }: Asked, error: ErrorName, message: string, report: TurnReport): void {
     report.refuse(id, error, `${this.directory} at ${this.#nextOffset}: ${message}`)
   }
 
@@ -221,16 +289,11 @@ export class PartitionLog {
   }
 
   /** Rolls if need be. @returns false when the append was refused */
-  #makeRoomFor(
-    append: Append,
-    lastOffsetDelta: number,
-    maxTimestamp: number,
-    report: TurnReport,
-  ): boolean {
+  #makeRoomFor(append: Asked, report: TurnReport): boolean {
     try {
-      if (!this.#mustRoll(append.batch.length, lastOffsetDelta, maxTimestamp)) return true
+      if (!this.#mustRoll(append.batch)) return true
       this.flush(report)
-      if (this.#mustRoll(append.batch.length, lastOffsetDelta, maxTimestamp)) this.#roll(report)
+      if (this.#mustRoll(append.batch)) this.#roll(report)
       return true
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -239,16 +302,13 @@ export class PartitionLog {
     }
   }
 
-  #mustRoll(sizeBytes: number, lastOffsetDelta: number, maxTimestamp: number): boolean {
-    const lastOffset = this.#nextOffset + lastOffsetDelta
-    const { config } = this
-    const { clock } = this.#deps
-    return this.#active.mustRoll(
-      { lastOffset, sizeBytes, maxTimestamp },
-      this.#staged,
-      config,
-      clock,
-    )
+  #mustRoll(batch: Uint8Array): boolean {
+    const facts: BatchFacts = {
+      lastOffset: this.#nextOffset + lastOffsetDeltaOf(batch),
+      sizeBytes: batch.length,
+      maxTimestamp: maxTimestampOf(batch),
+    }
+    return this.#active.mustRoll(facts, this.#staged, this.config, this.#deps.clock)
   }
 
   /** Seals the active segment and begins one at the end offset. Nothing is staged. */
@@ -283,28 +343,45 @@ export class PartitionLog {
 
   /** Writes what is staged, with one system call; all of it, or none and every append of it is refused. */
   flush(report: TurnReport): void {
-    const { batches, sizeBytes } = this.#staged
-    if (batches.length === 0) return
-    this.#staged = { batches: [], sizeBytes: 0 }
+    const staged = this.#staged
+    if (staged.batches.length === 0 && staged.duplicates.length === 0) return
+    this.#staged = new Staged()
     try {
-      const pieces = batches.map(({ append }) => append.batch)
-      report.timeWrite(() => this.#active.write(pieces, sizeBytes))
+      if (staged.batches.length > 0) this.#write(staged, report)
     } catch (error) {
       this.#nextOffset = this.#writtenOffset
+      this.#producers.drop()
       if (!isRefusal(error)) throw error
       const { message } = error as Error
-      for (const { append } of batches) this.#refuse(append, 'KAFKA_STORAGE_ERROR', message, report)
-      return
+      const unwritten = staged.duplicates.filter(({ of }) => of.baseOffset >= this.#writtenOffset)
+      for (const { append } of [...staged.batches, ...unwritten])
+        this.#refuse(append, 'KAFKA_STORAGE_ERROR', message, report)
     }
+    for (const each of staged.duplicates) this.#answerDuplicate(each, report)
+  }
+
+  #write(staged: Staged, report: TurnReport): void {
+    const { batches, sizeBytes, aborted } = staged
+    const pieces = batches.map(({ append }) => append.batch)
+    report.timeWrite(() => this.#active.write(pieces, sizeBytes, aborted))
     for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
+    this.#producers.keep(this.#deps.clock.now())
     if (this.#epochs.at(-1)!.startOffset === batches[0]!.baseOffset) this.#areEpochsSaved = false
     this.#active.saveIndexesIfDue()
     report.changed.add(this)
     report.wrote(batches.length, sizeBytes)
   }
 
-  #noteWritten(each: Staged, report: TurnReport): void {
+  /** As durable as the batch that it is a copy of: this turn's sync is for both. */
+  #answerDuplicate({ append, of }: Duplicate, report: TurnReport): void {
+    if (of.baseOffset >= this.#writtenOffset) return
+    const logAppendTimeMs = this.config.timestampType === 'LogAppendTime' ? of.timestampMs : -1
+    const { id, durable } = append
+    report.appended({ id, baseOffset: of.baseOffset, logAppendTimeMs }, durable)
+  }
+
+  #noteWritten(each: StagedBatch, report: TurnReport): void {
     this.#active.note(each, each.position, this.config.indexIntervalBytes)
     const { append, baseOffset, logAppendTimeMs } = each
     report.appended({ id: append.id, baseOffset, logAppendTimeMs }, append.durable)
@@ -389,8 +466,8 @@ export class PartitionLog {
 }
 
 /** What the network thread needs to know of a segment. */
-function infoOf({ baseOffset, sizeBytes, maxTimestamp }: SegmentStart): SegmentInfo {
-  return { baseOffset, sizeBytes, maxTimestamp }
+function infoOf({ baseOffset, sizeBytes, maxTimestamp, abortedCount }: SegmentStart): SegmentInfo {
+  return { baseOffset, sizeBytes, maxTimestamp, abortedCount }
 }
 
 /** What is wrong with bytes that should be one whole record batch. */

@@ -24,6 +24,8 @@ export interface LogCheckpoint {
   readonly segments: readonly SegmentStart[]
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
+  /** Did producers with an id write before `durableOffset`, that are not forgotten yet? Absent: not known. */
+  readonly hasProducers?: boolean
 }
 
 /** The checkpoint of a data directory: of the logs that are open, and of those that are not (yet). */
@@ -75,7 +77,12 @@ export class RecoveryCheckpoint {
   }
 }
 
-type SegmentFields = readonly [number, number, number, number, number, number, number, number]
+/** The last two are there when there is a transaction index. */
+type SegmentFields = readonly [
+  ...[number, number, number, number, number, number, number, number],
+  abortedCount?: number,
+  abortedChecksum?: number,
+]
 
 export function checkpointLine(log: LogCheckpoint): string {
   const segments = log.segments.map((segment): SegmentFields => [
@@ -87,8 +94,13 @@ export function checkpointLine(log: LogCheckpoint): string {
     segment.offsetEntryCount,
     segment.timeEntryCount,
     segment.lastTimeEntryTimestamp,
+    ...abortedFields(segment),
   ])
   return JSON.stringify({ ...log, segments })
+}
+
+function abortedFields({ abortedCount, abortedChecksum }: SegmentStart): [] | [number, number] {
+  return abortedCount > 0 ? [abortedCount, abortedChecksum] : []
 }
 
 export function parseLine(line: string): LogCheckpoint {
@@ -106,6 +118,8 @@ export function parseLine(line: string): LogCheckpoint {
       offsetEntryCount: fields[5],
       timeEntryCount: fields[6],
       lastTimeEntryTimestamp: fields[7],
+      abortedCount: fields[8] ?? 0,
+      abortedChecksum: fields[9] ?? 0,
     })),
   }
 }

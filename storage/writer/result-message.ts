@@ -8,7 +8,7 @@ export type ResultMessage = Float64Array | TurnResult
 /** Numbers of each: the totals, one append's outcome, one log's state. */
 const TOTALS = 6
 const OUTCOME = 3
-const STATE = 6
+const STATE = 7
 
 export function packResult(result: TurnResult): ResultMessage {
   const { outcomes, states, rolled, dropped, fatal } = result
@@ -34,6 +34,7 @@ export function packResult(result: TurnResult): ResultMessage {
     numbers[at++] = state.highWatermark
     numbers[at++] = state.lastStableOffset
     numbers[at++] = state.activeBytesVisible
+    numbers[at++] = state.activeAbortedCount
   }
   return numbers
 }
@@ -53,6 +54,7 @@ export function unpackResult(message: ResultMessage): TurnResult {
       highWatermark: next(),
       lastStableOffset: next(),
       activeBytesVisible: next(),
+      activeAbortedCount: next(),
     }
   })
   return {

@@ -10,67 +10,12 @@ import { batchesOf } from '../../protocol/batch/record.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
-import { FaultyFs, type Fault, type Step } from '../testing/faulty-fs.ts'
+import type { Fault, Step } from '../testing/faulty-fs.ts'
 import { contentOf, storedBatches, uniqueBatch } from '../testing/stored-log.ts'
+import { DATA, Desk, roomy } from '../testing/writer-desk.ts'
 import { newDisk, smallConfig } from '../testing/writer-world.ts'
-import type { Append, LogConfig, Opened, Outcome, TurnResult } from './commands.ts'
-import { LogWriter, type LogWriterDeps } from './writer.ts'
-
-const DATA = '/data'
-const roomy: LogConfig = { ...smallConfig, segmentBytesMax: 1_000_000 }
-
-/** A writer with one open log in slot 0, and short ways to ask it. */
-class Desk {
-  readonly disk: FaultyFs
-  #writer: LogWriter
-  #nextId = 1
-
-  constructor(config: LogConfig = roomy, deps: Partial<LogWriterDeps> = {}) {
-    this.disk = newDisk()
-    this.#writer = new LogWriter({ fs: this.disk, clock: systemClock, dataDir: DATA, ...deps })
-    this.open(config, true)
-  }
-
-  open(config: LogConfig, create: boolean): Opened {
-    const [outcome] = this.turn([
-      { kind: 'open', id: 1, logs: [{ slot: 0, directory: 'topic-0', config, create }] },
-    ]).outcomes
-    assert(outcome?.opened?.[0], outcome?.message)
-    return outcome.opened[0]
-  }
-
-  /** As a new process would. */
-  restart(config: LogConfig = roomy): Opened {
-    this.#writer = new LogWriter({ fs: this.disk, clock: systemClock, dataDir: DATA })
-    return this.open(config, false)
-  }
-
-  turn(commands: Parameters<LogWriter['turn']>[0]): TurnResult {
-    return this.#writer.turn(commands)
-  }
-
-  append(...batches: Uint8Array[]): TurnResult {
-    return this.turn(batches.map((batch) => this.appendOf(batch)))
-  }
-
-  appendOf(batch: Uint8Array, durable = true, slot = 0): Append {
-    return { kind: 'append', id: this.#nextId++, slot, batch, durable }
-  }
-
-  turnWithEarly(commands: Append[]): { early: TurnResult[]; last: TurnResult } {
-    const early: TurnResult[] = []
-    const last = this.#writer.turn(commands, (result) => early.push(result))
-    return { early, last }
-  }
-
-  trim(logStartOffset: number): Outcome {
-    return this.turn([{ kind: 'trim', id: 1, slot: 0, logStartOffset }]).outcomes[0]!
-  }
-
-  close(): TurnResult {
-    return this.turn([{ kind: 'close', id: 1, clean: true }])
-  }
-}
+import type { Append, LogConfig } from './commands.ts'
+import { LogWriter } from './writer.ts'
 
 function failing(operation: Step['operation'], suffix: string, fault: Fault) {
   return (step: Step) =>

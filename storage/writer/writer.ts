@@ -7,6 +7,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import { DiskFailure, isRefusal, orDiskFailure } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
+import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
 import { recoverLog } from '../segment/recover.ts'
 import type { Command, LogConfig, Opened, OpenLog, Outcome, Slot, TurnResult } from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
@@ -23,6 +24,7 @@ export interface LogWriterDeps {
   readonly openFilesMax?: number
   /** Appended between two recovery checkpoints: what a start after a crash must read, at most. */
   readonly checkpointBytes?: number
+  readonly producerLimits?: ProducerLimits
 }
 
 interface Trim {
@@ -40,6 +42,7 @@ export class LogWriter {
   readonly #deps: LogWriterDeps
   readonly #commit: GroupCommit
   readonly #checkpointBytes: number
+  readonly #producerLimits: ProducerLimits
   readonly #logs = new Map<Slot, PartitionLog>()
   #openedDirectory: DataDirectory | undefined
   #bytesSinceCheckpoint = 0
@@ -51,6 +54,7 @@ export class LogWriter {
   constructor(deps: LogWriterDeps) {
     this.#deps = deps
     this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
+    this.#producerLimits = deps.producerLimits ?? defaultProducerLimits
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }
 
@@ -110,7 +114,7 @@ export class LogWriter {
       case 'open':
         return this.#open(command.id, command.logs, report)
       case 'producers':
-        return report.done({ id: command.id, producers: [] })
+        return this.#describeProducers(command.id, command.slot, report)
       case 'trim':
         return this.#trim(command.id, command.slot, command.logStartOffset, report)
       case 'configure':
@@ -150,7 +154,8 @@ export class LogWriter {
     if (!fs.stat(path)) this.#makeDirectory(path, checkpoint)
     const distrustsCache = this.#directory.hasFailed
     const start = recoverLog({ fs, clock, path, config, checkpoint, distrustsCache })
-    const log = new PartitionLog({ fs, clock, path }, slot, directory, config, start)
+    const logDeps = { fs, clock, path, producerLimits: this.#producerLimits }
+    const log = new PartitionLog(logDeps, slot, directory, config, start)
     this.#directory.checkpoint.forget(directory)
     opened.push(log)
     return {
@@ -203,6 +208,12 @@ export class LogWriter {
       for (const baseOffset of dropped) report.dropped.push({ slot: log.slot, baseOffset })
       if (id !== undefined) report.done({ id })
     }
+  }
+
+  #describeProducers(id: number, slot: Slot, report: TurnReport): void {
+    const log = this.#logs.get(slot)
+    if (!log) return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+    report.done({ id, producers: log.producers })
   }
 
   #configure(id: number, slot: Slot, config: LogConfig, report: TurnReport): void {

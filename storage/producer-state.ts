@@ -1,0 +1,328 @@
+// ProducerState: what one partition remembers of its producers, so that a batch that is sent again is not written again,
+// none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
+// Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
+
+import {
+  attributesOf,
+  baseOffsetOf,
+  baseSequenceOf,
+  lastOffsetDeltaOf,
+  maxTimestampOf,
+  producerEpochOf,
+  producerIdOf,
+  TRANSACTIONAL_BIT,
+} from '../protocol/batch/header.ts'
+import type { ErrorName } from '../protocol/errors.ts'
+import type { TxnEntry } from './segment/txn-index.ts'
+import type { EndMarker, ProducerInfo } from './writer/commands.ts'
+
+/** Batches of a producer of which one that is sent again is known. */
+const WINDOW = 5
+/** How often those are looked for that have not written for long. */
+const EXPIRY_CHECK_MS = 600_000
+const SEQUENCE_MAX = 0x7fffffff
+const NO_SEQUENCE = -1
+/** No transaction is open. */
+const NONE = -1
+
+export interface ProducerLimits {
+  /** A producer that has not written for so long, and has no transaction open, is forgotten. */
+  readonly expirationMs: number
+  /** Kept at most: beyond it the one that wrote longest ago is forgotten. Those with a transaction open stay. */
+  readonly producersMax: number
+}
+
+export const defaultProducerLimits: ProducerLimits = {
+  expirationMs: 86_400_000,
+  producersMax: 100_000,
+}
+
+/** A batch of a producer with an id, as its header says. */
+export interface SequencedBatch {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly isTransactional: boolean
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly timestampMs: number
+}
+
+export type KeptBatch = Pick<
+  SequencedBatch,
+  'firstSequence' | 'lastSequence' | 'baseOffset' | 'lastOffset' | 'timestampMs'
+>
+
+/** Another one takes its place with each batch. */
+export interface Producer {
+  readonly producerEpoch: number
+  /** The last ones of this epoch, oldest first. */
+  readonly batches: readonly KeptBatch[]
+  /** Of the last marker, -1 when there was none. */
+  readonly coordinatorEpoch: number
+  /** Of the last batch or marker. */
+  readonly timestampMs: number
+  /** Where its open transaction begins, -1 when there is none. */
+  readonly txnFirstOffset: number
+  /** When it wrote last, by the broker's clock: timestamps are the producer's affair. */
+  seenMs: number
+}
+
+export interface Refusal {
+  readonly error: ErrorName
+  readonly message: string
+}
+
+/** @returns undefined for a batch without a producer id. @param bytes a data batch that has its base offset */
+export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined {
+  const producerId = producerIdOf(bytes)
+  if (producerId < 0) return undefined
+  const baseOffset = baseOffsetOf(bytes)
+  const lastOffsetDelta = lastOffsetDeltaOf(bytes)
+  const firstSequence = baseSequenceOf(bytes)
+  return {
+    producerId,
+    producerEpoch: producerEpochOf(bytes),
+    firstSequence,
+    lastSequence: sequenceAfter(firstSequence, lastOffsetDelta),
+    isTransactional: (attributesOf(bytes) & TRANSACTIONAL_BIT) !== 0,
+    baseOffset,
+    lastOffset: baseOffset + lastOffsetDelta,
+    timestampMs: maxTimestampOf(bytes),
+  }
+}
+
+/** Sequences go on with 0 after the largest int32. */
+function sequenceAfter(sequence: number, count: number): number {
+  const after = sequence + count
+  return after > SEQUENCE_MAX ? after - SEQUENCE_MAX - 1 : after
+}
+
+export class ProducerState {
+  readonly #limits: ProducerLimits
+  readonly #producers: Map<number, Producer>
+  /** Producer id -> first offset of its open transaction; ascending. */
+  readonly #open = new Map<number, number>()
+  /** Ended by markers that may not be durable yet; ascending by marker. */
+  #ended: TxnEntry[] = []
+  readonly #staged = { producers: new Map<number, Producer>(), ended: [] as TxnEntry[] }
+  #nextExpiryMs = 0
+
+  constructor(limits: ProducerLimits, producers: Iterable<readonly [number, Producer]> = []) {
+    this.#limits = limits
+    this.#producers = new Map(producers)
+    this.#noteOpened(this.#producers)
+  }
+
+  get isEmpty(): boolean {
+    return this.#producers.size === 0
+  }
+
+  entries(): Iterable<[producerId: number, Producer]> {
+    return this.#producers.entries()
+  }
+
+  /** What is staged left out. */
+  describe(): ProducerInfo[] {
+    return Array.from(this.#producers, ([producerId, producer]) => ({
+      producerId,
+      producerEpoch: producer.producerEpoch,
+      lastSequence: lastSequenceOf(producer),
+      lastTimestampMs: producer.timestampMs,
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTxnStartOffset: producer.txnFirstOffset,
+    }))
+  }
+
+  /** The batch that this one is a copy of, if it is among the last of its producer; perhaps only staged. */
+  duplicateOf(batch: SequencedBatch): KeptBatch | undefined {
+    const producer = this.#find(batch.producerId)
+    if (producer?.producerEpoch !== batch.producerEpoch) return undefined
+    return producer.batches.find(
+      ({ firstSequence, lastSequence }) =>
+        firstSequence === batch.firstSequence && lastSequence === batch.lastSequence,
+    )
+  }
+
+  /** Why the log does not take this batch, which is no duplicate; undefined when it does. */
+  refusalOf(batch: SequencedBatch): Refusal | undefined {
+    const { producerId, producerEpoch, firstSequence } = batch
+    const producer = this.#find(producerId)
+    // Retention, or a long silence, may have taken what there was: any sequence will do.
+    if (!producer) return undefined
+    if (producerEpoch < producer.producerEpoch) return staleEpoch(batch, producer)
+    const isNewEpoch = producerEpoch > producer.producerEpoch
+    const lastSequence = isNewEpoch ? NO_SEQUENCE : lastSequenceOf(producer)
+    if (firstSequence !== sequenceAfter(lastSequence, 1)) {
+      const after = isNewEpoch ? `the start of epoch ${producerEpoch}` : String(lastSequence)
+      const message = `sequence ${firstSequence} of producer ${producerId} does not follow ${after}`
+      return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+    }
+    if (producer.txnFirstOffset !== NONE && !batch.isTransactional) {
+      const message = `producer ${producerId} has a transaction open, and this batch is outside it`
+      return { error: 'INVALID_TXN_STATE', message }
+    }
+    return undefined
+  }
+
+  /** Why the log does not take this marker; undefined when it does. */
+  refusalOfMarker(marker: EndMarker): Refusal | undefined {
+    const producer = this.#find(marker.producerId)
+    if (!producer) return undefined
+    if (marker.producerEpoch < producer.producerEpoch) return staleEpoch(marker, producer)
+    if (marker.coordinatorEpoch < producer.coordinatorEpoch) {
+      const message = `coordinator epoch ${marker.coordinatorEpoch} is older than ${producer.coordinatorEpoch}`
+      return { error: 'TRANSACTION_COORDINATOR_FENCED', message }
+    }
+    return undefined
+  }
+
+  /** The batch has its place in the log. Not judged: what a log holds, it took. */
+  stage(batch: SequencedBatch): void {
+    const producer = this.#find(batch.producerId)
+    const known = producer?.producerEpoch === batch.producerEpoch ? producer.batches : []
+    const opened = batch.isTransactional ? batch.baseOffset : NONE
+    const txnFirstOffset = producer?.txnFirstOffset ?? NONE
+    const { firstSequence, lastSequence, baseOffset, lastOffset, timestampMs } = batch
+    const kept: KeptBatch = { firstSequence, lastSequence, baseOffset, lastOffset, timestampMs }
+    this.#staged.producers.set(batch.producerId, {
+      producerEpoch: batch.producerEpoch,
+      batches: [...(known.length < WINDOW ? known : known.slice(1)), kept],
+      coordinatorEpoch: producer?.coordinatorEpoch ?? -1,
+      timestampMs,
+      txnFirstOffset: txnFirstOffset === NONE ? opened : txnFirstOffset,
+      seenMs: 0,
+    })
+  }
+
+  /**
+   * The marker has its place in the log, at `offset`.
+   *
+   * @returns undefined when no transaction was open: then it ends none
+   */
+  stageMarker(
+    { producerId, producerEpoch, coordinatorEpoch }: EndMarker,
+    offset: number,
+    timestampMs: number,
+  ): TxnEntry | undefined {
+    const producer = this.#find(producerId)
+    const isSameEpoch = producer?.producerEpoch === producerEpoch
+    this.#staged.producers.set(producerId, {
+      producerEpoch,
+      batches: isSameEpoch ? producer.batches : [],
+      coordinatorEpoch,
+      timestampMs,
+      txnFirstOffset: NONE,
+      seenMs: 0,
+    })
+    const firstOffset = producer?.txnFirstOffset ?? NONE
+    if (firstOffset === NONE) return undefined
+    const lastStableOffset = Math.min(this.#oldestOpenOffset(), offset + 1)
+    const ended = { producerId, firstOffset, lastOffset: offset, lastStableOffset }
+    this.#staged.ended.push(ended)
+    return ended
+  }
+
+  /** What was staged is in the log. @param nowMs by the broker's clock */
+  keep(nowMs: number): void {
+    const { producers, ended } = this.#staged
+    if (producers.size === 0) return
+    for (const [id, producer] of producers) {
+      producer.seenMs = nowMs
+      this.#producers.set(id, producer)
+      const wasOpen = this.#open.get(id)
+      if (wasOpen !== undefined && wasOpen !== producer.txnFirstOffset) this.#open.delete(id)
+    }
+    this.#noteOpened(producers)
+    this.#ended.push(...ended)
+    this.drop()
+    if (nowMs >= this.#nextExpiryMs) this.expire(nowMs)
+    else if (this.#producers.size > this.#limits.producersMax) this.#forgetOldest()
+  }
+
+  /** What was staged is not in the log. */
+  drop(): void {
+    this.#staged.producers.clear()
+    this.#staged.ended = []
+  }
+
+  /**
+   * Where the oldest transaction begins that is not decided for good; what is staged left out.
+   *
+   * @param highWatermark markers from here on may yet be lost
+   * @returns at most the high watermark
+   */
+  lastStableOffset(highWatermark: number): number {
+    if (this.#ended.length > 0) {
+      this.#ended = this.#ended.filter(({ lastOffset }) => lastOffset >= highWatermark)
+    }
+    let offset = highWatermark
+    for (const firstOffset of this.#open.values()) {
+      offset = Math.min(offset, firstOffset)
+      break // they ascend
+    }
+    for (const { firstOffset } of this.#ended) offset = Math.min(offset, firstOffset)
+    return offset
+  }
+
+  /** Forgets those that have not written for long. */
+  expire(nowMs: number): void {
+    this.#nextExpiryMs = nowMs + EXPIRY_CHECK_MS
+    const { expirationMs, producersMax } = this.#limits
+    for (const [id, { seenMs, txnFirstOffset }] of this.#producers) {
+      if (txnFirstOffset === NONE && nowMs - seenMs >= expirationMs) this.#producers.delete(id)
+    }
+    if (this.#producers.size > producersMax) this.#forgetOldest()
+  }
+
+  /** A tenth more than must go, so that it is not done for every new one. */
+  #forgetOldest(): void {
+    const count = this.#producers.size - Math.floor(this.#limits.producersMax * 0.9)
+    const idle = [...this.#producers].filter(([, { txnFirstOffset }]) => txnFirstOffset === NONE)
+    idle.sort(([, a], [, b]) => a.seenMs - b.seenMs)
+    for (const [id] of idle.slice(0, count)) this.#producers.delete(id)
+  }
+
+  #find(producerId: number): Producer | undefined {
+    const { producers } = this.#staged
+    const staged = producers.size > 0 ? producers.get(producerId) : undefined
+    return staged ?? this.#producers.get(producerId)
+  }
+
+  /** Staged ones count. */
+  #oldestOpenOffset(): number {
+    const { producers } = this.#staged
+    let oldest = Infinity
+    for (const [id, firstOffset] of this.#open) {
+      if ((producers.get(id)?.txnFirstOffset ?? firstOffset) !== firstOffset) continue
+      oldest = firstOffset
+      break // they ascend
+    }
+    for (const { txnFirstOffset } of producers.values()) {
+      if (txnFirstOffset !== NONE) oldest = Math.min(oldest, txnFirstOffset)
+    }
+    return oldest
+  }
+
+  #noteOpened(producers: ReadonlyMap<number, Producer>): void {
+    const opened: [id: number, firstOffset: number][] = []
+    for (const [id, { txnFirstOffset }] of producers) {
+      if (txnFirstOffset !== NONE && !this.#open.has(id)) opened.push([id, txnFirstOffset])
+    }
+    opened.sort(([, a], [, b]) => a - b)
+    for (const [id, firstOffset] of opened) this.#open.set(id, firstOffset)
+  }
+}
+
+function lastSequenceOf({ batches }: Producer): number {
+  return batches.at(-1)?.lastSequence ?? NO_SEQUENCE
+}
+
+function staleEpoch(
+  { producerId, producerEpoch }: { readonly producerId: number; readonly producerEpoch: number },
+  producer: Producer,
+): Refusal {
+  const message = `epoch ${producerEpoch} of producer ${producerId} is older than ${producer.producerEpoch}`
+  return { error: 'INVALID_PRODUCER_EPOCH', message }
+}

@@ -1,0 +1,103 @@
+// TxnIndex: the transactions that markers in this segment aborted, one 34-byte entry each, ascending by marker.
+// Writer thread appends, before the marker is written; the network thread reads the file. The file comes into being with the
+// first entry. Format, Kafka's own: docs/formats/indexes.md
+
+import { int16At, int64At, putInt16, putInt32, putInt64 } from '../../protocol/batch/header.ts'
+import { crc32c } from '../../protocol/crc32c.ts'
+import { orDiskFailure } from '../disk-failure.ts'
+import type { Fs } from '../fs.ts'
+import { IndexFile } from './index-file.ts'
+
+export const TXN_ENTRY_BYTES = 34
+const VERSION = 0
+
+export interface TxnEntry {
+  readonly producerId: number
+  readonly firstOffset: number
+  /** Of the marker. */
+  readonly lastOffset: number
+  /** When the marker was written: the start of the oldest transaction open then, else the offset after the marker. */
+  readonly lastStableOffset: number
+}
+
+/** What a segment's index holds. */
+export interface TxnIndexStart {
+  readonly abortedCount: number
+  /** As `checksumWith` makes it of one entry after the other, from 0. */
+  readonly abortedChecksum: number
+}
+
+export class TxnIndex {
+  readonly file: IndexFile
+  #checksum: number
+
+  constructor(fs: Fs, path: string, start: TxnIndexStart) {
+    this.file = new IndexFile(fs, path, TXN_ENTRY_BYTES, start.abortedCount)
+    this.#checksum = start.abortedChecksum
+  }
+
+  get info(): TxnIndexStart {
+    return { abortedCount: this.file.count, abortedChecksum: this.#checksum }
+  }
+
+  append(aborted: TxnEntry): void {
+    const entry = this.file.extend()
+    putTxnEntry(entry, aborted)
+    this.#checksum = checksumWith(this.#checksum, entry)
+  }
+
+  /** Readers see them when this returns. @throws when the disk refuses: then none is there */
+  appendAndSave(aborted: readonly TxnEntry[]): void {
+    if (aborted.length === 0) return
+    const before = this.info
+    for (const each of aborted) this.append(each)
+    try {
+      orDiskFailure(this.file.path, () => this.file.save())
+    } catch (error) {
+      this.cutTo(before)
+      throw error
+    }
+  }
+
+  /** Takes back the entries behind these. */
+  cutTo({ abortedCount, abortedChecksum }: TxnIndexStart): void {
+    this.file.cutTo(abortedCount)
+    this.#checksum = abortedChecksum
+  }
+}
+
+/** @param entry where its 34 bytes go */
+export function putTxnEntry(entry: Uint8Array, aborted: TxnEntry): void {
+  putInt16(entry, 0, VERSION)
+  putInt64(entry, 2, aborted.producerId)
+  putInt64(entry, 10, aborted.firstOffset)
+  putInt64(entry, 18, aborted.lastOffset)
+  putInt64(entry, 26, aborted.lastStableOffset)
+}
+
+/** @param at of its first byte. @returns undefined when no entry could be like that */
+export function readTxnEntry(bytes: Uint8Array, at = 0): TxnEntry | undefined {
+  const entry = {
+    producerId: int64At(bytes, at + 2),
+    firstOffset: int64At(bytes, at + 10),
+    lastOffset: int64At(bytes, at + 18),
+    lastStableOffset: int64At(bytes, at + 26),
+  }
+  const { producerId, firstOffset, lastOffset, lastStableOffset } = entry
+  const isSound =
+    int16At(bytes, at) === VERSION &&
+    producerId >= 0 &&
+    firstOffset >= 0 &&
+    firstOffset < lastOffset &&
+    lastStableOffset >= 0 &&
+    lastStableOffset <= lastOffset + 1
+  return isSound ? entry : undefined
+}
+
+/** The checksum of some entries and one more. */
+function checksumWith(checksum: number, entry: Uint8Array): number {
+  const bytes = new Uint8Array(4 + TXN_ENTRY_BYTES)
+  putInt32(bytes, 0, checksum)
+  bytes.set(entry, 4)
+  return crc32c(bytes)
+}

@@ -1,0 +1,191 @@
+// What the writer makes of producers with an id: copies, gaps, fenced epochs, transactions. Kafka's rules, case by case.
+
+import t from 'tap'
+import { readBatchHeader } from '../../protocol/batch/header.ts'
+import { systemClock } from '../clock.ts'
+import { contentOf, type Sequence, sequencedBatch, uniqueBatch } from '../testing/stored-log.ts'
+import { DATA, Desk, roomy } from '../testing/writer-desk.ts'
+import type { TurnResult } from './commands.ts'
+
+const send = (desk: Desk, ...batches: Sequence[]): TurnResult =>
+  desk.append(...batches.map(sequencedBatch))
+
+/** Of each append, in order, its error or the offset that it was answered with. */
+const answers = ({ outcomes }: TurnResult): (string | number | undefined)[] =>
+  [...outcomes].sort((a, b) => a.id - b.id).map(({ error, baseOffset }) => error ?? baseOffset)
+
+const OUT_OF_ORDER = 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+
+t.test('a copy of any of the last five batches is answered with its offset, not written', (t) => {
+  const desk = new Desk()
+  for (let i = 0; i < 7; i++) t.same(answers(send(desk, { first: 2 * i, count: 2 })), [2 * i])
+  for (let i = 2; i < 7; i++) t.same(answers(send(desk, { first: 2 * i, count: 2 })), [2 * i])
+  t.same(answers(send(desk, { first: 2, count: 2 })), [OUT_OF_ORDER], 'older ones are not known')
+  t.same(answers(send(desk, { first: 12, count: 1 })), [OUT_OF_ORDER], 'half of one is no copy')
+  t.same(answers(send(desk, { first: 14 })), [14], 'nothing of that was written')
+  t.end()
+})
+
+t.test('a gap is refused, and so is all that follows it', (t) => {
+  const desk = new Desk()
+  t.same(answers(send(desk, { first: 0 }, { first: 2 }, { first: 3 })), [
+    0,
+    OUT_OF_ORDER,
+    OUT_OF_ORDER,
+  ])
+  t.same(answers(send(desk, { first: 1 }, { first: 2 })), [1, 2])
+  t.end()
+})
+
+t.test(
+  'batches that are sent before the first is answered follow one another, and copies are known',
+  (t) => {
+    const desk = new Desk()
+    const copy = { first: 0, count: 3 }
+    t.same(answers(send(desk, copy, { first: 3 }, copy, { first: 4 })), [0, 3, 0, 4])
+    t.end()
+  },
+)
+
+t.test('a new epoch begins with 0, an old one is fenced', (t) => {
+  const desk = new Desk()
+  send(desk, { first: 0, count: 5 })
+  t.same(answers(send(desk, { epoch: 1, first: 5 })), [OUT_OF_ORDER])
+  t.same(answers(send(desk, { epoch: 1, first: 0 })), [5])
+  t.same(answers(send(desk, { epoch: 0, first: 5 })), ['INVALID_PRODUCER_EPOCH'])
+  t.same(answers(send(desk, { epoch: 0, first: 0, count: 5 })), ['INVALID_PRODUCER_EPOCH'])
+  t.same(answers(send(desk, { epoch: 1, first: 1 })), [6])
+  t.end()
+})
+
+t.test('sequences go on with 0 after the largest int32, also within a batch', (t) => {
+  const desk = new Desk()
+  t.same(answers(send(desk, { first: 0x7fffffff - 3, count: 3 })), [0], 'unknown: any sequence')
+  t.same(answers(send(desk, { first: 0x7fffffff, count: 3 })), [3])
+  t.same(answers(send(desk, { first: 2 })), [6])
+  t.same(answers(send(desk, { first: 0x7fffffff, count: 3 })), [3], 'a copy over the edge')
+  const atEdge = new Desk()
+  t.same(answers(send(atEdge, { first: 0x7fffffff })), [0])
+  t.same(answers(send(atEdge, { first: 0 })), [1])
+  t.end()
+})
+
+t.test('producers do not know of one another; without an id nothing is checked', (t) => {
+  const desk = new Desk()
+  t.same(answers(send(desk, { producerId: 1, first: 0 }, { producerId: 2, first: 40 })), [0, 1])
+  const plain = uniqueBatch(1, 1, 10)
+  t.same(answers(desk.append(plain, plain.slice())), [2, 3])
+  t.match(desk.producers(), [
+    {
+      producerId: 1,
+      producerEpoch: 0,
+      lastSequence: 0,
+      coordinatorEpoch: -1,
+      currentTxnStartOffset: -1,
+    },
+    { producerId: 2, producerEpoch: 0, lastSequence: 40, lastTimestampMs: 1_000_000 },
+  ])
+  t.end()
+})
+
+t.test('a copy says the append time of the first', (t) => {
+  let nowMs = 5_000_000
+  const clock = { ...systemClock, now: () => nowMs++ }
+  const desk = new Desk({ ...roomy, timestampType: 'LogAppendTime' }, { clock })
+  const [first] = send(desk, { first: 0 }).outcomes
+  t.ok(first!.logAppendTimeMs! >= 5_000_000)
+  t.equal(send(desk, { first: 0 }).outcomes[0]!.logAppendTimeMs, first!.logAppendTimeMs)
+  t.end()
+})
+
+t.test('what found no room on the disk was not sent, and neither were its copies', (t) => {
+  const desk = new Desk()
+  send(desk, { first: 0 })
+  desk.disk.capacityBytes = desk.disk.usedBytes + 100
+  const full = send(
+    desk,
+    { first: 1, valueBytes: 400 },
+    { first: 2 },
+    { first: 1, valueBytes: 400 },
+    { first: 0 },
+  )
+  const REFUSED = 'KAFKA_STORAGE_ERROR'
+  t.same(answers(full), [REFUSED, REFUSED, REFUSED, 0])
+  desk.disk.capacityBytes = Infinity
+  t.same(answers(send(desk, { first: 2 })), [OUT_OF_ORDER])
+  t.same(answers(send(desk, { first: 1, valueBytes: 400 }, { first: 2 })), [1, 2])
+  t.end()
+})
+
+t.test('the last stable offset stays where the oldest open transaction begins', (t) => {
+  const desk = new Desk()
+  const lso = (result: TurnResult) => result.states.at(-1)!.lastStableOffset
+  t.equal(lso(send(desk, { producerId: 1, first: 0 })), 1)
+  t.equal(lso(send(desk, { producerId: 2, first: 0, isTransactional: true })), 1)
+  t.equal(lso(send(desk, { producerId: 3, first: 0, isTransactional: true })), 1)
+  t.equal(lso(send(desk, { producerId: 2, first: 1, isTransactional: true })), 1)
+  const end = { producerEpoch: 0, coordinatorEpoch: 0 }
+  t.equal(lso(desk.end({ producerId: 3, isCommit: true, ...end })), 1)
+  t.equal(lso(desk.end({ producerId: 2, isCommit: false, ...end })), 6)
+  t.equal(lso(desk.end({ producerId: 2, isCommit: false, ...end })), 7, 'once more ends nothing')
+  t.equal(desk.restart().lastStableOffset, 7)
+  t.end()
+})
+
+t.test('outside the transaction that it has open a producer writes nothing', (t) => {
+  const desk = new Desk()
+  send(desk, { first: 0, isTransactional: true })
+  t.same(answers(send(desk, { first: 1 })), ['INVALID_TXN_STATE'])
+  desk.end({ producerId: 7, producerEpoch: 0, isCommit: true, coordinatorEpoch: 0 })
+  t.same(answers(send(desk, { first: 1 })), [2], 'sequences go on after a transaction')
+  t.end()
+})
+
+t.test('a marker of an older epoch, or of a coordinator that was replaced, is refused', (t) => {
+  const desk = new Desk()
+  const marker = { producerId: 7, producerEpoch: 3, isCommit: true, coordinatorEpoch: 5 }
+  send(desk, { epoch: 3, first: 0, isTransactional: true })
+  t.same(answers(desk.end({ ...marker, producerEpoch: 2 })), ['INVALID_PRODUCER_EPOCH'])
+  t.same(answers(desk.end(marker)), [1])
+  t.same(answers(desk.end({ ...marker, coordinatorEpoch: 4 })), ['TRANSACTION_COORDINATOR_FENCED'])
+  t.same(answers(desk.end({ ...marker, producerEpoch: 4, coordinatorEpoch: 6 })), [2])
+  t.match(desk.producers(), [{ producerEpoch: 4, lastSequence: -1, coordinatorEpoch: 6 }])
+  t.same(answers(send(desk, { epoch: 3, first: 1 })), ['INVALID_PRODUCER_EPOCH'])
+  t.same(answers(send(desk, { epoch: 4, first: 1 })), [OUT_OF_ORDER])
+  t.same(answers(send(desk, { epoch: 4, first: 0 })), [3])
+  t.end()
+})
+
+t.test('a marker and an index entry are as Kafka writes them', (t) => {
+  const clock = { ...systemClock, now: () => 1_700_000_000_000 }
+  const desk = new Desk(roomy, { clock })
+  const timestamp = clock.now()
+  send(desk, { producerId: 0x0102030405, epoch: 6, first: 0, isTransactional: true, timestamp })
+  send(desk, { producerId: 8, first: 0, isTransactional: true, timestamp })
+  desk.end({ producerId: 0x0102030405, producerEpoch: 6, isCommit: false, coordinatorEpoch: 9 })
+  desk.end({ producerId: 8, producerEpoch: 0, isCommit: true, coordinatorEpoch: 9 })
+  const log = contentOf(desk.disk, `${DATA}/topic-0/00000000000000000000.log`)
+  const [abort, commit] = [log.subarray(-2 * 78, -78), log.subarray(-78)]
+  t.match(readBatchHeader(abort), {
+    baseOffset: 2,
+    attributes: 0x30,
+    baseSequence: -1,
+    recordCount: 1,
+  })
+  // baseOffset, length 66, epoch 0, magic 2 -- attributes 0x30, lastOffsetDelta 0, both timestamps, producer, epoch, sequence -1, 1 record
+  t.equal(abort.toString('hex', 0, 17), `${'0000000000000002'}${'00000042'}${'00000000'}${'02'}`)
+  t.equal(
+    abort.toString('hex', 21, 61),
+    `0030${'00000000'}${'0000018bcfe56800'.repeat(2)}${'0000000102030405'}${'0006'}${'ffffffff'}${'00000001'}`,
+  )
+  // length 16 (zig-zag), attributes, timestamp and offset delta 0, key of 4: version 0, ABORT 0; value of 6: version 0, coordinator epoch 9; no headers
+  t.equal(abort.toString('hex', 61), `20000000${'08'}${'00000000'}${'0c'}${'000000000009'}${'00'}`)
+  t.equal(commit.toString('hex', 61), `20000000${'08'}${'00000001'}${'0c'}${'000000000009'}${'00'}`)
+  const index = contentOf(desk.disk, `${DATA}/topic-0/00000000000000000000.txnindex`)
+  // version 0, producer, first offset 0, last offset 2, last stable offset 1
+  t.equal(
+    index.toString('hex'),
+    `0000${'0000000102030405'}${'0000000000000000'}${'0000000000000002'}${'0000000000000001'}`,
+  )
+  t.end()
+})
