@@ -1,13 +1,13 @@
-// Admin: topics, offsets, configs and the cluster, one request each. Groups have a file of their own.
+// Admin: topics, offsets and the cluster, one request each. Configs and groups have files of their own.
 
 import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
 import { deleteRecords } from '../protocol/api/21_delete_records.ts'
-import { describeConfigs } from '../protocol/api/32_describe_configs.ts'
 import { createPartitions } from '../protocol/api/37_create_partitions.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { UUID_ZERO } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
+import { ConfigAdmin } from './admin-configs.ts'
 import { GroupAdmin } from './admin-groups.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
@@ -58,33 +58,6 @@ export interface LogStart extends TopicPartition {
   readonly logStartOffset: number
 }
 
-export type ConfigResource = { readonly topic: TopicLike } | { readonly broker: number }
-
-export interface ConfigDescription {
-  readonly resource: ConfigResource
-  readonly entries: readonly ConfigEntry[]
-}
-
-export interface ConfigEntry {
-  readonly name: string
-  /** null when it is secret. */
-  readonly value: string | null
-  readonly source: ConfigSource
-  readonly isReadOnly: boolean
-  readonly isSensitive: boolean
-}
-
-/** Where a value was set, by Kafka's numbers. */
-const configSources = [
-  'unknown',
-  'topic',
-  'dynamicBroker',
-  'dynamicDefaultBroker',
-  'staticBroker',
-  'default',
-] as const
-export type ConfigSource = (typeof configSources)[number]
-
 export interface ClusterDescription {
   readonly clusterId: string | null
   /** Node id. */
@@ -92,17 +65,15 @@ export interface ClusterDescription {
   readonly brokers: readonly BrokerNode[]
 }
 
-/** Kafka's numbers of what a config belongs to. */
-const RESOURCE_TOPIC = 2
-const RESOURCE_BROKER = 4
-
 /** Calls about several items throw a `PartialError` when some fail; what succeeded is then done. */
 export class Admin {
+  readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
   readonly #cluster: Cluster
 
   /** @internal */
   constructor(cluster: Cluster) {
+    this.configs = new ConfigAdmin(cluster)
     this.groups = new GroupAdmin(cluster)
     this.#cluster = cluster
   }
@@ -242,42 +213,12 @@ export class Admin {
     return wholeOrPartial(await askOffsets(this.#cluster, questions, call))
   }
 
-  async describeConfigs(
-    resources: readonly ConfigResource[],
-    options: CallOptions = {},
-  ): Promise<ConfigDescription[]> {
-    const call = this.#cluster.call(options)
-    return await Promise.all(resources.map((resource) => this.#describeConfig(resource, call)))
-  }
-
   async cluster(options: CallOptions = {}): Promise<ClusterDescription> {
     const call = this.#cluster.call(options)
     const { clusterId, controller, brokers } = await this.#cluster.retrying(call, () =>
       this.#cluster.describe([], call),
     )
     return { clusterId, controller, brokers }
-  }
-
-  /** A broker's configs are asked of itself. */
-  async #describeConfig(resource: ConfigResource, call: Call): Promise<ConfigDescription> {
-    const isBroker = 'broker' in resource
-    const resourceName = isBroker ? String(resource.broker) : topicOf(resource.topic).name
-    const request = {
-      resources: [{ resourceType: isBroker ? RESOURCE_BROKER : RESOURCE_TOPIC, resourceName }],
-    }
-    return await this.#cluster.retrying(call, async () => {
-      if (isBroker) await this.#cluster.describe([], call)
-      const answer = await this.#cluster.ask(
-        describeConfigs,
-        request,
-        isBroker ? resource.broker : 'any',
-        call,
-      )
-      const result = answer.results[0]
-      const refusal = refusalOf(resourceName, result)
-      if (refusal !== undefined) throw refusal
-      return { resource, entries: result!.configs.map(configEntryOf) }
-    })
   }
 
   /** One request to the controller, again when it has moved. */
@@ -324,21 +265,4 @@ function idOf(id: string): string | undefined {
 function timestampOf(at: OffsetAt): number {
   if (at instanceof Date) return at.getTime()
   return { earliest: EARLIEST, latest: LATEST, maxTimestamp: MAX_TIMESTAMP }[at]
-}
-
-function configEntryOf(entry: {
-  readonly name: string
-  readonly value: string | null
-  readonly readOnly: boolean
-  readonly configSource: number
-  readonly isSensitive: boolean
-}): ConfigEntry {
-  const { name, value, readOnly, configSource, isSensitive } = entry
-  return {
-    name,
-    value,
-    source: configSources[configSource] ?? 'unknown',
-    isReadOnly: readOnly,
-    isSensitive,
-  }
 }

@@ -155,7 +155,7 @@ t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
     code: 'OFFSET_OUT_OF_RANGE',
   })
 
-  const [config, broker] = await admin.describeConfigs([
+  const [config, broker] = await admin.configs.describe([
     { topic: 'a' },
     { broker: (await admin.cluster()).controller },
   ])

@@ -3,10 +3,6 @@
 export {
   Admin,
   type ClusterDescription,
-  type ConfigDescription,
-  type ConfigEntry,
-  type ConfigResource,
-  type ConfigSource,
   type CreatedTopic,
   type LogStart,
   type NewTopic,
@@ -14,6 +10,15 @@ export {
   type PartitionDescription,
   type TopicDescription,
 } from './admin.ts'
+export {
+  ConfigAdmin,
+  type ConfigChange,
+  type ConfigDescription,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigSource,
+  type ConfigSynonym,
+} from './admin-configs.ts'
 export {
   GroupAdmin,
   type CommittedOffset,

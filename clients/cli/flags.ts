@@ -64,9 +64,15 @@ export function partitionList(text: string, previous: readonly number[] = []): r
 
 /** A flag `name=value`, given once or several times. */
 export function pairs(text: string, previous: readonly Pair[] = []): readonly Pair[] {
+  const pair = pairOf(text)
+  if (pair === undefined) throw new InvalidArgumentError('Expected name=value.')
+  return [...previous, pair]
+}
+
+/** @returns undefined for anything but `name=value` */
+export function pairOf(text: string): Pair | undefined {
   const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('Expected name=value.')
-  return [...previous, [text.slice(0, at), text.slice(at + 1)]]
+  return at < 1 ? undefined : [text.slice(0, at), text.slice(at + 1)]
 }
 
 export type Pair = readonly [name: string, value: string]

@@ -27,7 +27,7 @@ const verbs: Record<string, Verb> = {
     load: () => import('./commands/produce.ts'),
   },
   topic: {
-    summary: 'list, show, create, delete and trim topics',
+    summary: 'list, show, create, alter, delete and trim topics',
     load: () => import('./commands/topic.ts'),
   },
   group: {
@@ -35,7 +35,7 @@ const verbs: Record<string, Verb> = {
     load: () => import('./commands/group.ts'),
   },
   config: {
-    summary: 'show the configuration of topics and the broker',
+    summary: 'show and change the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),
   },
 }

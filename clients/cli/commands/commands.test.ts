@@ -103,6 +103,74 @@ t.test('config show tells values and where they come from', async (t) => {
   t.equal(status, 0)
 })
 
+t.test('config set and unset change topics and brokers, and tell what held before', async (t) => {
+  const { stdout, stderr, status } = await terminal.bash(`
+    M topic create -q tuned > /dev/null
+    M config set topic tuned retention.ms=5000 cleanup.policy+=compact --dry-run
+    M config set topic tuned retention.ms=5000 cleanup.policy+=compact --json
+    M config unset topic tuned retention.ms --json
+    M config set broker num.partitions=2 --json
+    M config set broker 1 num.partitions=3 --json
+    M config show --origin | grep num.partitions | tr -s ' '
+    M config unset broker 1 num.partitions -q > /dev/null; M config unset broker num.partitions -q > /dev/null
+    M config show --origin | grep num.partitions | tr -s ' '
+    M config set topic tuned retention.mss=1; echo $?
+    M config set broker port=1; echo $?
+    M config set topic nowhere retention.ms=1; echo $?
+    M config set topic retention.ms=1; echo $?
+    M config set topic tuned retention.ms; echo $?`)
+  t.same(stdout.split('\n'), [
+    'OF     NAME            BEFORE     NOW',
+    'tuned  retention.ms    604800000  5000',
+    'tuned  cleanup.policy  delete     delete + compact',
+    '{"of":"tuned","name":"retention.ms","before":"604800000","value":"5000"}',
+    '{"of":"tuned","name":"cleanup.policy","before":"delete","value":"delete,compact"}',
+    '{"of":"tuned","name":"retention.ms","before":"5000","value":"604800000"}',
+    '{"of":"all brokers","name":"num.partitions","value":"2"}',
+    '{"of":"broker 1","name":"num.partitions","before":"2","value":"3"}',
+    'num.partitions 3 dynamicBroker',
+    'num.partitions 1 default',
+    '1',
+    '1',
+    '3',
+    '2',
+    '2',
+    '',
+  ])
+  t.match(stderr, /dry run: nothing was changed/)
+  t.match(stderr, /did you mean retention.ms\?/)
+  t.match(stderr, /cannot update port dynamically/)
+  t.match(stderr, /expected name=value, not 'retention.ms'/)
+  t.equal(status, 0)
+})
+
+t.test('topic alter adds partitions and changes configs, all or nothing', async (t) => {
+  const { stdout, stderr, status } = await terminal.bash(`
+    M topic create -q grown -c retention.ms=5 > /dev/null
+    M topic alter grown -p 3 -c retention.mss=1; echo $?
+    M topic alter grown -p 1 -c retention.ms=7; echo $?
+    M topic alter grown -p 3 -c segment.ms=7 -c retention.ms= --dry-run
+    M topic info grown | head -3
+    M topic alter grown -p 3 -c segment.ms=7 -c retention.ms= --json
+    M topic info grown --json
+    M topic alter grown; echo $?
+    M topic alter nowhere -p 3`)
+  t.match(
+    stdout,
+    /^1\n1\nTOPIC +PARTITIONS\ngrown +3\nOF .*\ngrown +segment.ms +604800000 +7\ngrown +retention.ms +5 +604800000\n/,
+  )
+  t.match(
+    stdout,
+    /\ngrown .*\nretention.ms=5\nPARTITION/,
+    'neither refusal nor dry run did a thing',
+  )
+  t.match(stdout, /\n\{"topic":"grown","partitions":3\}\n\{"of":"grown","name":"segment.ms"/)
+  t.match(stdout, /"config":\{"segment.ms":"7"\},"partitions":\[.*"partition":2.*\]\}\n2\n$/)
+  t.match(stderr, /INVALID_PARTITIONS/)
+  t.match(stderr, /nothing to change: say -p or -c/)
+  t.equal(status, 3)
+})
+
 t.test(
   'start is the default verb: it prints where it listens, and SIGTERM ends it with status 0',
   async (t) => {

@@ -1,9 +1,10 @@
-// config show. For users: docs/guide/cli.md, "Configuration"
+// config show|set|unset. For users: docs/guide/cli.md, "Configuration"
 
 import type { Command } from 'commander'
-import type { ConfigEntry, ConfigResource } from '../../admin.ts'
+import type { ConfigChange, ConfigEntry, ConfigResource } from '../../admin-configs.ts'
+import { alterAndTell } from '../config-change.ts'
 import { CliError } from '../exit.ts'
-import { examples, type CommonOptions } from '../flags.ts'
+import { examples, pairOf, type CommonOptions } from '../flags.ts'
 import { table } from '../print.ts'
 import { openSession, type Session } from '../session.ts'
 
@@ -20,10 +21,50 @@ export function define(config: Command): void {
       examples('millrace config show', 'millrace config show topic orders --origin'),
     )
     .action(show)
+  config
+    .command('set')
+    .description('change the configuration of brokers or of a topic, at once and for good')
+    .argument('<kind>', 'broker or topic')
+    .argument('<name=value...>', "the topic's name, or a node id (without: all brokers), then what")
+    .option('--dry-run', 'check, change nothing')
+    .option('--json', 'one JSON object per line')
+    .addHelpText(
+      'after',
+      examples(
+        'millrace config set topic orders retention.ms=86400000 segment.bytes=1048576',
+        'millrace config set topic orders cleanup.policy+=compact   adds to a list, -= takes away',
+        'millrace config set broker log.retention.ms=3600000',
+      ),
+    )
+    .action((kind: string, rest: readonly string[], _: unknown, command: Command) =>
+      change(kind, rest, settingsOf, command),
+    )
+  config
+    .command('unset')
+    .description('let configuration of brokers or of a topic fall back to its default')
+    .argument('<kind>', 'broker or topic')
+    .argument('<name...>', "the topic's name, or a node id (without: all brokers), then which")
+    .option('--dry-run', 'check, change nothing')
+    .option('--json', 'one JSON object per line')
+    .addHelpText(
+      'after',
+      examples(
+        'millrace config unset topic orders retention.ms',
+        'millrace config unset broker num.partitions',
+      ),
+    )
+    .action((kind: string, rest: readonly string[], _: unknown, command: Command) =>
+      change(kind, rest, (unset) => ({ unset }), command),
+    )
 }
 
 interface ShowOptions extends CommonOptions {
   readonly origin?: boolean
+  readonly json?: boolean
+}
+
+interface ChangeOptions extends CommonOptions {
+  readonly dryRun?: boolean
   readonly json?: boolean
 }
 
@@ -35,25 +76,77 @@ async function show(
 ): Promise<void> {
   const options = command.optsWithGlobals<ShowOptions>()
   await using session = await openSession(options)
-  const resource = await resourceOf(session, kind, name)
-  const [description] = await session.client.admin().describeConfigs([resource])
+  const resource = await shownResource(session, kind, name)
+  const [description] = await session.client.admin().configs.describe([resource])
   const entries = description!.entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   await session.stdout.write(
     options.json === true ? entries.map(asJson).join('') : asTable(session, entries, options),
   )
 }
 
+async function change(
+  kind: string,
+  rest: readonly string[],
+  changeOf: (items: readonly string[]) => Omit<ConfigChange, 'resource'>,
+  command: Command,
+): Promise<void> {
+  const [resource, items] = resourceAndItems(kind, rest)
+  if (items.length === 0) throw new CliError('usage', 'expected what to change after the name')
+  const wanted = { resource, ...changeOf(items) }
+  const options = command.optsWithGlobals<ChangeOptions>()
+  await using session = await openSession(options)
+  await alterAndTell(session, [wanted], options)
+}
+
+/** `broker`, `broker 1` or `topic NAME`, and what comes after. @throws {CliError} usage */
+function resourceAndItems(
+  kind: string,
+  rest: readonly string[],
+): [ConfigResource, readonly string[]] {
+  const [first = ''] = rest
+  if (kind === 'topic') {
+    if (first.includes('=')) throw new CliError('usage', "expected the topic's name first")
+    return [{ topic: first }, rest.slice(1)]
+  }
+  if (kind !== 'broker') throw unknownKind()
+  return isNodeId(first) ? [{ broker: Number(first) }, rest.slice(1)] : [{ broker: 'all' }, rest]
+}
+
+/** name=value, name+=item or name-=item. */
+function settingsOf(items: readonly string[]): Omit<ConfigChange, 'resource'> {
+  const set: Record<string, string> = {}
+  const append: Record<string, string> = {}
+  const subtract: Record<string, string> = {}
+  for (const item of items) {
+    const [name, value] = pairOf(item) ?? []
+    if (name === undefined || value === undefined)
+      throw new CliError('usage', `expected name=value, not '${item}'`)
+    if (name.endsWith('+')) append[name.slice(0, -1)] = value
+    else if (name.endsWith('-')) subtract[name.slice(0, -1)] = value
+    else set[name] = value
+  }
+  return { set, append, subtract }
+}
+
 /** @throws {CliError} usage */
-async function resourceOf(
+async function shownResource(
   { client }: Session,
   kind: string,
   name: string | undefined,
 ): Promise<ConfigResource> {
   if (kind === 'topic' && name !== undefined) return { topic: name }
-  if (kind !== 'broker') throw new CliError('usage', "expected 'broker' or 'topic NAME'")
+  if (kind !== 'broker') throw unknownKind()
   if (name === undefined) return { broker: (await client.admin().cluster()).controller }
-  if (!/^\d+$/.test(name)) throw new CliError('usage', `'${name}' is not a node id`)
+  if (!isNodeId(name)) throw new CliError('usage', `'${name}' is not a node id`)
   return { broker: Number(name) }
+}
+
+function isNodeId(text: string): boolean {
+  return /^\d+$/.test(text)
+}
+
+function unknownKind(): CliError {
+  return new CliError('usage', "expected 'broker' or 'topic NAME'")
 }
 
 function asJson({ name, value, source, isReadOnly }: ConfigEntry): string {

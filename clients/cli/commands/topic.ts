@@ -1,4 +1,4 @@
-// topic ls|info|create|rm|trim. For users: docs/guide/cli.md, "Topics"
+// topic ls|info|create|alter|rm|trim. For users: docs/guide/cli.md, "Topics"
 
 import type { Command } from 'commander'
 import type { Admin, TopicDescription } from '../../admin.ts'
@@ -13,7 +13,9 @@ import {
 } from '../flags.ts'
 import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
+import { alterAndTell } from '../config-change.ts'
 import { confirmed } from '../confirm.ts'
+import { CliError } from '../exit.ts'
 import { rowsAs, table } from '../print.ts'
 import { openSession, type Session } from '../session.ts'
 
@@ -40,6 +42,19 @@ export function define(topic: Command): void {
       ),
     )
     .action(createTopics)
+  verb('alter', 'add partitions, change configuration')
+    .argument('<topic...>')
+    .option('-p, --partitions <count>', 'how many there are to be in all', wholeNumber(1))
+    .option('-c, --config <name=value>', 'set, `name=` to unset; may be repeated', pairs)
+    .option('--dry-run', 'check, change nothing')
+    .addHelpText(
+      'after',
+      examples(
+        'millrace topic alter orders -p 6',
+        'millrace topic alter orders -c retention.ms=86400000 -c segment.ms=',
+      ),
+    )
+    .action(alterTopics)
   verb('rm', 'delete topics and all their records')
     .argument('<topic...>')
     .option('--dry-run', 'tell what would be deleted')
@@ -99,7 +114,7 @@ async function showTopics(names: readonly string[], _: unknown, command: Command
   const admin = session.client.admin()
   const topics = await describe(admin, names)
   const bounds = await boundsOf(admin, names)
-  const configs = await admin.describeConfigs(names.map((topic) => ({ topic })))
+  const configs = await admin.configs.describe(names.map((topic) => ({ topic })))
   for (const [i, topic] of topics.entries()) {
     const entries = configs[i]!.entries.filter(({ source }) => source === 'topic')
     const config = Object.fromEntries(entries.map(({ name, value }) => [name, value]))
@@ -176,6 +191,35 @@ async function createTopics(names: readonly string[], _: unknown, command: Comma
 async function missingOf(admin: Admin, names: readonly string[]): Promise<string[]> {
   const existing = new Set((await admin.listTopics()).map(({ topic }) => topic))
   return names.filter((name) => !existing.has(name))
+}
+
+interface AlterOptions extends TopicOptions {
+  readonly partitions?: number
+  readonly config?: readonly Pair[]
+  readonly dryRun?: boolean
+}
+
+/** All of it is checked before anything is changed. */
+async function alterTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<AlterOptions>()
+  const { partitions, config = [], dryRun = false } = options
+  if (partitions === undefined && config.length === 0)
+    throw new CliError('usage', 'nothing to change: say -p or -c')
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const set = Object.fromEntries(config.filter(([, value]) => value !== ''))
+  const unset = config.filter(([, value]) => value === '').map(([name]) => name)
+  const changes = names.map((topic) => ({ resource: { topic }, set, unset }))
+  await admin.configs.alter(changes, { validateOnly: true })
+  if (partitions !== undefined) {
+    const totals = names.map((topic) => ({ topic, count: partitions }))
+    await admin.createPartitions(totals, { validateOnly: true })
+    if (!dryRun) await admin.createPartitions(totals)
+    const rows = names.map((topic) => ({ topic, partitions }))
+    await session.stdout.write(rowsAs(options, ['TOPIC', 'PARTITIONS'], rows, session.paint))
+  }
+  if (config.length > 0) await alterAndTell(session, changes, options)
+  else if (dryRun) session.notes.say('dry run: nothing was changed')
 }
 
 async function removeTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
