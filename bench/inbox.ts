@@ -24,6 +24,7 @@ const config: LogConfig = {
   indexBytesMax: 10 * KIB * KIB,
   flushPolicy: 'fsync',
   timestampType: 'CreateTime',
+  fileDeleteDelayMs: 0,
 }
 
 type Start = (dataDir: string, events: WriterEvents) => WriterPort
@@ -37,6 +38,7 @@ const places: [name: string, start: Start][] = [
     (dataDir, events) =>
       new InlineWriterPort(
         new LogWriter({ fs: realFs, clock: systemClock, dataDir }),
+        systemClock,
         INBOX_BYTES,
         events,
       ),

@@ -9,7 +9,7 @@ import { KafkaError } from '../protocol/errors.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
 import { openStore } from '../storage/open-store.ts'
-import type { Store } from '../storage/store.ts'
+import type { CleanerConfig, Store } from '../storage/store.ts'
 import { produceHandler } from './api/00_produce.ts'
 import { fetchHandler } from './api/01_fetch.ts'
 import { listOffsetsHandler } from './api/02_list_offsets.ts'
@@ -44,7 +44,7 @@ import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
 import { subscribedTopics } from './group/subscription.ts'
 import { BrokerHealth } from './health.ts'
-import { openHttp, type HttpDeps } from './http/server.ts'
+import type { HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { Registry } from './metrics/registry.ts'
@@ -124,13 +124,17 @@ export class Broker {
     const hosts = hostsOf(environment.settings.broker)
     const closing = new Closing()
     try {
-      const { store, dataDir } = await openData(environment, closing)
+      const [{ store, dataDir }, httpModule] = await Promise.all([
+        openData(environment, closing),
+        loadHttp(environment.settings.broker),
+      ])
       const configs = await openConfigs(environment, store)
       const groups = await openGroups(environment, configs.current, store, closing)
       const services = compose(environment, configs, store, groups)
       const listener = await listen(environment, hosts, services, closing)
-      const httpUrl = await startHttp(environment, services, listener, closing)
-      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl, dataDir })
+      const http = await httpModule?.openHttp(httpDeps(environment, services, listener))
+      if (http !== undefined) closing.add(() => http.close())
+      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
     } catch (error) {
       await closing.close()
       throw error
@@ -177,6 +181,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     topicDefaults,
     inboxBytesMax: config['inbox.max.bytes'],
     openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
+    cleaner: cleanerConfig(config),
     onWarning: (message) => log.warn(message),
   })
   closing.add(async () => store[Symbol.asyncDispose]())
@@ -193,12 +198,13 @@ async function openConfigs(
     warn: (message) => log.warn(message),
   })
   let level = settings.broker['log.level']
-  const followLevel = () => {
+  const follow = () => {
+    store.setCleanerConfig(cleanerConfig(configs.current))
     if (level !== configs.current['log.level']) log.setLevel(configs.current['log.level'])
     level = configs.current['log.level']
   }
-  configs.onChange(followLevel)
-  followLevel()
+  configs.onChange(follow)
+  follow()
   return configs
 }
 
@@ -344,16 +350,11 @@ async function listen(
   return listener
 }
 
-async function startHttp(
-  environment: BrokerEnvironment,
-  services: Services,
-  listener: Listener,
-  closing: Closing,
-): Promise<string | undefined> {
-  if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
-  const http = await openHttp(httpDeps(environment, services, listener))
-  closing.add(() => http.close())
-  return http.url
+/** While the writer's thread starts and the disk is read: loading takes as long. */
+async function loadHttp(
+  config: BrokerConfig,
+): Promise<typeof import('./http/server.ts') | undefined> {
+  return config['http.port'] === NO_HTTP ? undefined : import('./http/server.ts')
 }
 
 function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Listener): HttpDeps {
@@ -396,6 +397,13 @@ function hostsOf(config: BrokerConfig): string[] {
     )
   }
   return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
+}
+
+function cleanerConfig(config: BrokerConfig): CleanerConfig {
+  return {
+    retentionCheckIntervalMs: config['log.retention.check.interval.ms'],
+    clockGraceMs: config['log.retention.clock.grace.ms'],
+  }
 }
 
 /** Follows `config` as it changes. */

@@ -109,6 +109,12 @@ export const brokerConfigs = {
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     says: 'How much the process log tells.',
   }),
+  'log.retention.check.interval.ms': whole('long', 300_000, 1, {
+    says: 'How often partitions are looked at that may hold records which are too old, or too many.',
+  }),
+  'log.retention.clock.grace.ms': whole('long', 86_400_000, 0, {
+    says: 'A clock that leaps ahead by more than a day must stand for so long before records are deleted by it.',
+  }),
   'max.connections': whole('int', 20_000, 1, {
     says: 'Connections at the same time; never more than half of the files that the process may have open.',
   }),

@@ -50,6 +50,7 @@ t.test('without overrides a topic has the defaults of Kafka', async (t) => {
     indexBytesMax: 10_485_760,
     flushPolicy: 'fsync',
     timestampType: 'CreateTime',
+    fileDeleteDelayMs: 60_000,
   })
 })
 

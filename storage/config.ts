@@ -149,8 +149,7 @@ export const topicConfigs = {
   }),
   'file.delete.delay.ms': whole('long', 60_000, 0, {
     broker: 'log.segment.delete.delay.ms',
-    says: 'Wait between giving up a segment and deleting its files. Here files go at once; open readers keep theirs.',
-    inert: true,
+    says: 'Wait between giving up a segment and deleting its files, unless the disk runs out of room.',
   }),
   'flush.messages': whole('long', LONG_MAX, 1, {
     broker: 'log.flush.interval.messages',
@@ -242,13 +241,11 @@ export const topicConfigs = {
   }),
   'retention.bytes': whole('long', -1, -1, {
     broker: 'log.retention.bytes',
-    says: 'Bytes of a partition above which its oldest segments are deleted; -1 for no limit.',
-    inert: true,
+    says: 'Bytes of a partition that are kept: the oldest segments go while what is left is no less; -1 for no limit.',
   }),
   'retention.ms': whole('long', 604_800_000, -1, {
     broker: 'log.retention.ms',
-    says: 'Age after which segments are deleted; -1 for never.',
-    inert: true,
+    says: 'Age of its latest record at which a segment is deleted; -1 for never.',
   }),
   'segment.bytes': whole('int', 1_073_741_824, 14, {
     broker: 'log.segment.bytes',
@@ -374,5 +371,6 @@ export function logConfig(config: TopicConfig): LogConfig {
     indexBytesMax: config['segment.index.bytes'],
     flushPolicy: config['flush.policy'],
     timestampType: config['message.timestamp.type'],
+    fileDeleteDelayMs: config['file.delete.delay.ms'],
   }
 }

@@ -2,13 +2,13 @@
 // Network thread. Turns what topics need into commands, and the writer's results into watermarks.
 
 import { isDeepStrictEqual } from 'node:util'
-import { logConfig, parseTopicConfig } from './config.ts'
+import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
 import { partitionDirectory } from './layout.ts'
 import { PartitionLog } from './log.ts'
 import type { LogReader } from './reader.ts'
 import type { Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer-client.ts'
-import type { LogConfig, Opened, Outcome, TurnResult } from './writer/commands.ts'
+import type { Opened, Outcome, TurnResult } from './writer/commands.ts'
 
 export interface LogsDeps {
   readonly dataDir: string
@@ -31,6 +31,8 @@ export class Logs {
   readonly #bySlot: (PartitionLog | undefined)[] = []
   readonly #byTopic = new Map<string, PartitionLog[]>()
   #topicDefaults: Overrides
+  /** A topic whose configuration changes is another object. */
+  #configs = new WeakMap<Topic, TopicConfig>()
   #onTurn: (turn: Turn) => void = () => {}
 
   constructor(deps: LogsDeps) {
@@ -42,6 +44,20 @@ export class Logs {
     return this.#byTopic.get(topic)?.[partition]
   }
 
+  /** Every log that is open. */
+  *all(): Generator<PartitionLog> {
+    for (const logs of this.#byTopic.values()) yield* logs
+  }
+
+  configOf(topic: Topic): TopicConfig {
+    let config = this.#configs.get(topic)
+    if (config === undefined) {
+      config = parseTopicConfig(topic.config, this.#topicDefaults)
+      this.#configs.set(topic, config)
+    }
+    return config
+  }
+
   /**
    * Recovers logs, or creates empty ones. They are there for `get` when this resolves.
    *
@@ -50,7 +66,7 @@ export class Logs {
   async open(ranges: readonly PartitionRange[], create: boolean): Promise<readonly Opened[]> {
     const defaults = this.#topicDefaults
     const wanted = ranges.flatMap(({ topic, from, to }) => {
-      const config = this.#configOf(topic)
+      const config = logConfig(this.configOf(topic))
       return Array.from({ length: to - from }, (_, i) => ({ topic, partition: from + i, config }))
     })
     const first = this.#bySlot.length
@@ -91,7 +107,7 @@ export class Logs {
 
   /** Appends follow the topic's configuration when this resolves. */
   async configure(topic: Topic): Promise<void> {
-    const config = this.#configOf(topic)
+    const config = logConfig(this.configOf(topic))
     const logs = this.#byTopic.get(topic.name) ?? []
     await Promise.all(logs.map(({ slot }) => this.#deps.ask({ kind: 'configure', slot, config })))
   }
@@ -100,6 +116,7 @@ export class Logs {
   async setTopicDefaults(defaults: Overrides): Promise<void> {
     const before = this.#topicDefaults
     this.#topicDefaults = defaults
+    this.#configs = new WeakMap()
     const topics = Array.from(this.#byTopic.values()).flatMap(([log]) => log ?? [])
     await this.#follow(topics, before)
   }
@@ -107,7 +124,11 @@ export class Logs {
   /** Those that the change of the defaults makes a difference to. */
   async #follow(topics: readonly { readonly topic: Topic }[], before: Overrides): Promise<void> {
     const concerned = topics.filter(
-      ({ topic }) => !isDeepStrictEqual(configOf(topic, before), this.#configOf(topic)),
+      ({ topic }) =>
+        !isDeepStrictEqual(
+          logConfig(parseTopicConfig(topic.config, before)),
+          logConfig(this.configOf(topic)),
+        ),
     )
     await Promise.all(concerned.map(({ topic }) => this.configure(topic)))
   }
@@ -132,12 +153,4 @@ export class Logs {
     const { batchCount, batchBytes, writeSeconds, syncSeconds } = result
     this.#onTurn({ logs: changed, batchCount, batchBytes, writeSeconds, syncSeconds })
   }
-
-  #configOf(topic: Topic): LogConfig {
-    return configOf(topic, this.#topicDefaults)
-  }
-}
-
-function configOf(topic: Topic, defaults: Overrides): LogConfig {
-  return logConfig(parseTopicConfig(topic.config, defaults))
 }

@@ -1,13 +1,15 @@
 // openStore: builds a store on a data directory, recovers what is there, and finishes what a crash left half done.
 // Network thread. Order of the start: docs/formats/data-directory.md
 
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
+import { Cleaner } from './cleaner/cleaner.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
 import { parseTopicConfig } from './config.ts'
 import { realFs, type Fs } from './fs.ts'
+import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { PartitionLog } from './log.ts'
 import { Logs } from './logs.ts'
@@ -17,6 +19,8 @@ import { recoverTopics, strangersOf } from './recover-topics.ts'
 import type {
   AppendOutcome,
   BrokerOverrides,
+  CleanerConfig,
+  CleanerCounts,
   EndMarker,
   Log,
   Overrides,
@@ -66,6 +70,7 @@ interface Parts {
   readonly table: MetadataTable
   readonly topics: TopicTable
   readonly recovery: Store['recovery']
+  readonly cleaner: Cleaner
   readonly closing: Closing
 }
 
@@ -98,6 +103,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   const { client, logs } = connect(surroundings, closing)
   if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
   const meta = readOrCreateMeta(fs, dataDir)
+  const lastSeenMs = lastUseOf(fs, dataDir)
   const viewFromBytes = options.fs ? Infinity : (options.viewFromBytes ?? VIEW_FROM_BYTES)
   const views = new Views({ fs, dataDir, clusterId: meta.clusterId, viewFromBytes, warn })
   closing.add(() => views.close())
@@ -121,7 +127,22 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     cleanStart: opened.every((log) => log.cleanStart),
     corruptBatchCount: opened.reduce((count, log) => count + log.quarantined.length, 0),
   }
-  return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, closing }
+  const cleaner = new Cleaner({
+    fs,
+    clock,
+    config: options.cleaner,
+    lastSeenMs,
+    logs: () => logs.all(),
+    configOf: ({ topic }) => logs.configOf(topic),
+    trim: ({ slot }, logStartOffset) => client.ask({ kind: 'trim', slot, logStartOffset }),
+    warn,
+  })
+  return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, cleaner, closing }
+}
+
+/** Before this start writes anything: ms since the epoch. */
+function lastUseOf(fs: Fs, dataDir: string): number | undefined {
+  return fs.stat(join(dataDir, RECOVERY_CHECKPOINT_FILE))?.modifiedMs
 }
 
 /** With its parents, each of which survives a power cut. */
@@ -143,7 +164,7 @@ function connect(
   const port = (events: WriterEvents): WriterPort =>
     options.writer === 'thread'
       ? startWriterThread({ dataDir, inboxBytesMax }, events)
-      : new InlineWriterPort(new LogWriter({ fs, clock, dataDir }), inboxBytesMax, events)
+      : new InlineWriterPort(new LogWriter({ fs, clock, dataDir }), clock, inboxBytesMax, events)
   const client: WriterClient = new WriterClient({
     connect: port,
     onResult: (result) => logs.apply(result),
@@ -166,6 +187,7 @@ class OpenedStore implements Store {
     this.#producerIds = new ProducerIds(parts.table)
     parts.closing.add(() => parts.client.finish())
     parts.closing.add(() => parts.table.saveView())
+    parts.closing.add(() => parts.cleaner.stop())
   }
 
   get clusterId(): string {
@@ -244,6 +266,14 @@ class OpenedStore implements Store {
     }
     await this.#parts.client.ask({ kind: 'trim', slot, logStartOffset: offset })
     return log.logStartOffset
+  }
+
+  setCleanerConfig(config: Partial<CleanerConfig>): void {
+    this.#parts.cleaner.configure(config)
+  }
+
+  get cleanerCounts(): CleanerCounts {
+    return this.#parts.cleaner.counts
   }
 
   async openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>> {

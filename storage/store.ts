@@ -24,12 +24,25 @@ export interface StoreOptions {
   readonly openFilesMax?: number
   /** Bytes of a table's log from which on a clean stop leaves an LMDB view of it; Infinity: never. */
   readonly viewFromBytes?: number
+  /** Of the background work on logs; what is absent has Kafka's defaults. */
+  readonly cleaner?: Partial<CleanerConfig>
   /** Hears, in a sentence, what an operator should know and nothing else tells. */
   readonly onWarning?: (message: string) => void
 }
 
 /** What somebody has set: text by Kafka's property names. */
 export type Overrides = Readonly<Record<string, string>>
+/** How retention and compaction work, for all topics. ms. */
+export interface CleanerConfig {
+  readonly retentionCheckIntervalMs: number
+  /** A clock that leaps ahead by more than a day is not believed before it has stood for so long. */
+  readonly clockGraceMs: number
+}
+
+/** What background work has done since the start. */
+export interface CleanerCounts {
+  readonly retention: { readonly deletedSegments: number; readonly deletedBytes: number }
+}
 
 export interface Topic {
   readonly name: string
@@ -241,6 +254,10 @@ export interface Store extends AsyncDisposable {
 
   /** DeleteRecords. @returns the new log start offset. @throws {KafkaError} OFFSET_OUT_OF_RANGE */
   deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset>
+
+  /** Takes effect at once; what is absent stays as it is. */
+  setCleanerConfig(config: Partial<CleanerConfig>): void
+  readonly cleanerCounts: CleanerCounts
 
   /**
    * A table in an internal topic of one partition, which is made with the first change.

@@ -144,6 +144,8 @@ class Fetch {
   #readPartition(asked: FetchPartition): void | Promise<void> {
     const log = this.#logOf(asked)
     const refusal = typeof log === 'string' ? log : refusalOf(log, asked)
+    if (typeof log !== 'string' && asked.fetchOffset < log.logStartOffset)
+      this.#deps.traffic.overtaken(log.topic.name)
     if (refusal !== undefined) return this.#answerError(asked, errorCode(refusal))
     return this.#read(asked, log as Log)
   }

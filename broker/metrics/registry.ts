@@ -64,6 +64,9 @@ export class Registry {
     samples.add('millrace_recovery_seconds', store.recovery.seconds)
     samples.add('millrace_inbox_used_bytes', store.inboxBytesUsed)
     samples.add('millrace_disk_free_bytes', diskFreeBytes)
+    const { retention } = store.cleanerCounts
+    samples.add('millrace_retention_deleted_bytes_total', retention.deletedBytes)
+    samples.add('millrace_retention_deleted_segments_total', retention.deletedSegments)
   }
 
   #network(samples: Samples): void {
@@ -132,11 +135,13 @@ export class Registry {
   }
 
   #traffic(samples: Samples): void {
-    for (const [topic, { bytesIn, bytesOut, recordsIn, recordsOut }] of this.#deps.traffic) {
+    for (const [topic, { bytesIn, bytesOut, recordsIn, recordsOut, overtakenReads }] of this.#deps
+      .traffic) {
       samples.add('millrace_received_bytes_total', bytesIn, { topic })
       samples.add('millrace_sent_bytes_total', bytesOut, { topic })
       samples.add('millrace_records_in_total', recordsIn, { topic })
       samples.add('millrace_records_out_total', recordsOut, { topic })
+      samples.add('millrace_readers_overtaken_total', overtakenReads, { topic })
     }
   }
 }

@@ -81,6 +81,10 @@ export const metrics = {
     'partition',
   ),
   millrace_partition_log_start_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
+  millrace_readers_overtaken_total: counter(
+    'Fetches of records that had been deleted already.',
+    'topic',
+  ),
   millrace_rebalances_total: counter(
     'Rebalances of a group, by what began them.',
     'group',
@@ -96,6 +100,8 @@ export const metrics = {
   ),
   millrace_request_errors_total: counter('Error codes in answers.', 'api', 'error'),
   millrace_requests_total: counter('Requests answered.', 'api'),
+  millrace_retention_deleted_bytes_total: counter('Bytes of segments that retention deleted.'),
+  millrace_retention_deleted_segments_total: counter('Segments that retention deleted.'),
   millrace_sent_bytes_total: counter('Bytes of record batches fetched.', 'topic'),
   millrace_unauthenticated_network: gauge('1 when other machines can connect without a password.'),
   process_cpu_seconds_total: counter('Processor time of the process, all threads.'),

@@ -8,6 +8,8 @@ export interface TopicCounts {
   bytesOut: number
   recordsIn: number
   recordsOut: number
+  /** Fetches below the log start. */
+  overtakenReads: number
 }
 
 export class TopicTraffic {
@@ -31,6 +33,10 @@ export class TopicTraffic {
     counts.bytesOut += byteCount
   }
 
+  overtaken(topic: string): void {
+    this.#of(topic).overtakenReads++
+  }
+
   [Symbol.iterator](): IterableIterator<[topic: string, counts: Readonly<TopicCounts>]> {
     return this.#countsByTopic.entries()
   }
@@ -40,7 +46,7 @@ export class TopicTraffic {
     if (known !== undefined) return known
     if (this.#countsByTopic.size >= this.#topicsMax && topic !== OTHER_TOPICS)
       return this.#of(OTHER_TOPICS)
-    const counts = { bytesIn: 0, bytesOut: 0, recordsIn: 0, recordsOut: 0 }
+    const counts = { bytesIn: 0, bytesOut: 0, recordsIn: 0, recordsOut: 0, overtakenReads: 0 }
     this.#countsByTopic.set(topic, counts)
     return counts
   }

@@ -19,6 +19,7 @@ export const smallConfig: LogConfig = {
   indexBytesMax: 10_000,
   flushPolicy: 'fsync',
   timestampType: 'CreateTime',
+  fileDeleteDelayMs: 0,
 }
 
 /** A disk with an empty data directory. */

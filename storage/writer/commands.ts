@@ -15,6 +15,8 @@ export interface LogConfig {
   /** 'fsync': durable before acknowledged. 'os': no sync, the high watermark is the written end. */
   readonly flushPolicy: 'fsync' | 'os'
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
+  /** From giving up a segment to deleting its files. */
+  readonly fileDeleteDelayMs: number
 }
 
 export type Command =
@@ -24,7 +26,10 @@ export type Command =
   | EndTransaction
   /** What is known of the log's producers; the answer has `producers`. */
   | { readonly kind: 'producers'; readonly id: number; readonly slot: Slot }
-  /** DeleteRecords: the log now starts at `logStartOffset` (no change when it starts later already). */
+  /**
+   * The log now starts at `logStartOffset` (no change when it starts later already); at its end, the active segment goes too,
+   * and a new one begins.
+   */
   | {
       readonly kind: 'trim'
       readonly id: number

@@ -3,6 +3,7 @@
 // See docs/formats/recovery.md
 
 import { join } from 'node:path'
+import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
 import { BALLAST_FILE, DELETED_SUFFIX, deletedDirectory, DISK_FAILURE_FILE } from '../layout.ts'
@@ -11,6 +12,16 @@ import type { PartitionLog } from './partition-log.ts'
 import { RecoveryCheckpoint } from './recovery-checkpoint.ts'
 
 const BALLAST_BYTES_MIN = 64 * 1024
+/** The most that a timer takes is 24 days; an hour is as good. */
+const TIDY_WAIT_MS_MAX = 3_600_000
+/** Deleted in one turn: a file of a gigabyte may take many milliseconds, for which appends wait. */
+const DELETES_A_TURN = 8
+
+interface Doomed {
+  readonly path: string
+  /** Of the clock's monotonic time. */
+  dueMs: number
+}
 
 export class DataDirectory {
   readonly path: string
@@ -18,20 +29,22 @@ export class DataDirectory {
   /** The last process ended because the disk failed, and not every log has been closed in order since. */
   readonly hasFailed: boolean
   readonly #fs: Fs
+  readonly #clock: Clock
   /** Renamed already; what is in them is nobody's. */
-  readonly #doomed: string[]
+  #doomed: Doomed[]
   /** At the start, and whenever there may be room again. */
   #isBallastDue = true
 
-  constructor(fs: Fs, path: string) {
+  constructor(fs: Fs, clock: Clock, path: string) {
     this.#fs = fs
+    this.#clock = clock
     this.path = path
     this.checkpoint = new RecoveryCheckpoint(fs, path)
     this.hasFailed = fs.stat(join(path, DISK_FAILURE_FILE)) !== undefined
     this.#doomed = fs
       .readDirectory(path)
       .filter(({ name, isDirectory }) => isDirectory && name.endsWith(DELETED_SUFFIX))
-      .map(({ name }) => join(path, name))
+      .map(({ name }) => ({ path: join(path, name), dueMs: -Infinity }))
   }
 
   /** Makes the checkpoint durable, if need be with the room that was kept for it. @throws when the disk refuses even so */
@@ -58,25 +71,37 @@ export class DataDirectory {
       const target = () => join(this.path, deletedDirectory(directory, serial))
       while (this.#fs.stat(target())) serial++
       orDiskFailure(from, () => this.#fs.rename(from, target()))
-      this.#doomed.push(target())
+      this.#doomed.push({ path: target(), dueMs: -Infinity })
     }
     if (this.#doomed.length === doomedBefore) return
     syncOrDie(this.path, () => this.#fs.syncDirectory(this.path))
   }
 
-  /** These are to be deleted, when nobody waits. */
-  doom(paths: readonly string[]): void {
-    this.#doomed.push(...paths)
+  /** These are to be deleted once `delayMs` have passed and nobody waits. */
+  doom(paths: readonly string[], delayMs: number): void {
+    const dueMs = this.#clock.monotonic() + delayMs
+    this.#doomed.push(...paths.map((path) => ({ path, dueMs })))
   }
 
-  /** Is there anything that can wait until everybody has been answered? */
-  get isTidyDue(): boolean {
-    return this.#doomed.length > 0 || this.#isBallastDue
+  /** Room is short: what is out of the way is deleted without delay. */
+  hurry(): void {
+    for (const each of this.#doomed) each.dueMs = -Infinity
   }
 
-  /** Deletes what was put out of the way, and lays in ballast again. */
+  /** How long what is to be done can wait, once everybody has been answered; undefined when there is nothing. */
+  get tidyDueInMs(): number | undefined {
+    if (this.#isBallastDue) return 0
+    if (this.#doomed.length === 0) return undefined
+    const dueMs = this.#doomed.reduce((first, each) => Math.min(first, each.dueMs), Infinity)
+    return Math.min(Math.max(0, dueMs - this.#clock.monotonic()), TIDY_WAIT_MS_MAX)
+  }
+
+  /** Deletes some of what is due, and lays in ballast again. */
   tidy(): void {
-    for (const path of this.#doomed.splice(0)) {
+    const nowMs = this.#clock.monotonic()
+    const due = this.#doomed.filter(({ dueMs }) => dueMs <= nowMs).slice(0, DELETES_A_TURN)
+    this.#doomed = this.#doomed.filter((each) => !due.includes(each))
+    for (const { path } of due) {
       try {
         this.#fs.removeTree(path)
       } catch (error) {

@@ -112,7 +112,12 @@ t.test('an inbox that is full refuses, and takes more once the writer is done', 
 const ports: Record<string, (dataDir: string, events: WriterEvents) => WriterPort> = {
   'a thread': (dataDir, events) => startWriterThread({ dataDir, inboxBytesMax: 4096 }, events),
   'this thread': (dataDir, events) =>
-    new InlineWriterPort(new LogWriter({ fs: realFs, clock: systemClock, dataDir }), 4096, events),
+    new InlineWriterPort(
+      new LogWriter({ fs: realFs, clock: systemClock, dataDir }),
+      systemClock,
+      4096,
+      events,
+    ),
 }
 
 for (const [place, start] of Object.entries(ports)) {

@@ -229,10 +229,14 @@ export class InboxReceiver {
     this.#drained = this.#ring.head
   }
 
-  /** Everything that waits, in order; sleeps until there is something. Batches stay in the ring until `release`. */
-  drain(): Command[] {
+  /**
+   * Everything that waits, in order; sleeps until there is something. Batches stay in the ring until `release`.
+   *
+   * @param patienceMs sleep no longer than that, and return nothing
+   */
+  drain(patienceMs = Infinity): Command[] {
     const ring = this.#ring
-    this.#sleepWhileEmpty()
+    this.#sleepWhileEmpty(patienceMs)
     const { tail } = ring
     const commands: Command[] = []
     let at = this.#drained
@@ -264,12 +268,14 @@ export class InboxReceiver {
     return received.message as Command
   }
 
-  #sleepWhileEmpty(): void {
+  #sleepWhileEmpty(patienceMs: number): void {
     const { control } = this.#ring
-    while (this.#ring.tail === this.#drained) {
+    let isPatient = true
+    while (isPatient && this.#ring.tail === this.#drained) {
       Atomics.store(control, CONTROL.isAsleep, 1)
       // What was put before the sender could see that we are asleep.
-      if (this.#ring.tail === this.#drained) Atomics.wait(control, CONTROL.isAsleep, 1)
+      if (this.#ring.tail === this.#drained)
+        isPatient = Atomics.wait(control, CONTROL.isAsleep, 1, patienceMs) !== 'timed-out'
       Atomics.store(control, CONTROL.isAsleep, 0)
     }
   }

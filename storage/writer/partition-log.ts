@@ -311,6 +311,16 @@ export class PartitionLog {
     return this.#active.mustRoll(facts, this.#staged, this.config, this.#deps.clock)
   }
 
+  /** Begins a new segment, so that the active one may be deleted; a disk without room leaves it. Nothing is staged. */
+  closeActive(report: TurnReport): void {
+    if (this.#active.sizeBytes === 0) return
+    try {
+      this.#roll(report)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+    }
+  }
+
   /** Seals the active segment and begins one at the end offset. Nothing is staged. */
   #roll(report: TurnReport): void {
     const { fs, clock, path } = this.#deps

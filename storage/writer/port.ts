@@ -1,6 +1,7 @@
 // WriterPort: the network thread's end of the way to the writer, wherever the writer runs.
 // Network thread. Forms: thread.ts (a worker), and in-process for tests and embedding.
 
+import type { Clock, Timer } from '../clock.ts'
 import type { Command, TurnResult } from './commands.ts'
 import type { LogWriter } from './writer.ts'
 
@@ -29,13 +30,16 @@ export interface WriterEvents {
 /** A writer in this thread: what was put during one turn of the loop is one turn of the writer. */
 export class InlineWriterPort implements WriterPort {
   readonly #writer: LogWriter
+  readonly #clock: Clock
   readonly #events: WriterEvents
   readonly #bytesMax: number
   #waiting: Command[] = []
   #bytesUsed = 0
+  #tidyTimer: Timer | undefined
 
-  constructor(writer: LogWriter, bytesMax: number, events: WriterEvents) {
+  constructor(writer: LogWriter, clock: Clock, bytesMax: number, events: WriterEvents) {
     this.#writer = writer
+    this.#clock = clock
     this.#bytesMax = bytesMax
     this.#events = events
   }
@@ -61,11 +65,15 @@ export class InlineWriterPort implements WriterPort {
   #turn(): void {
     const wasFull = this.isFull
     const commands = this.#waiting
+    const isLast = commands.some(({ kind }) => kind === 'close')
     this.#waiting = []
     this.#bytesUsed = 0
     try {
       const report = (result: TurnResult) => this.#events.onResult(result)
       report(this.#writer.turn(commands, report))
+      this.#tidyTimer?.cancel()
+      const dueInMs = isLast ? undefined : this.#writer.tidyDueInMs
+      if (dueInMs !== undefined) this.#tidyTimer = this.#clock.after(dueInMs, () => this.#turn())
     } catch (error) {
       this.#events.onDeath(error as Error)
       return
@@ -73,5 +81,7 @@ export class InlineWriterPort implements WriterPort {
     if (wasFull) this.#events.onDrain()
   }
 
-  async stop(): Promise<void> {}
+  async stop(): Promise<void> {
+    this.#tidyTimer?.cancel()
+  }
 }

@@ -128,10 +128,10 @@ function serve(): void {
   const receiver = new InboxReceiver(inbox)
   const answer = (result: TurnResult) => parentPort!.postMessage(packResult(result))
   for (let isClosed = false; !isClosed;) {
-    const commands = receiver.drain()
+    const commands = receiver.drain(writer.tidyDueInMs)
     const result = writer.turn(commands, answer)
     receiver.release()
-    answer(result)
+    if (commands.length > 0 || result.fatal !== undefined) answer(result)
     isClosed = commands.some(({ kind }) => kind === 'close')
   }
 }

@@ -14,6 +14,8 @@ export class TurnReport {
   dropped: TurnResult['dropped'][number][] = []
   /** Bytes of all batches of the turn, said or not. */
   turnBytes = 0
+  /** The disk has no room, or no descriptors. */
+  hasStorageErrors = false
   #batchCount = 0
   #batchBytes = 0
   #outcomes: Outcome[] = []
@@ -32,6 +34,7 @@ export class TurnReport {
   }
 
   refuse(id: number, error: ErrorName, message: string): void {
+    this.hasStorageErrors ||= error === 'KAFKA_STORAGE_ERROR'
     this.#outcomes.push({ id, error, message, baseOffset: -1, logAppendTimeMs: -1 })
   }
 

@@ -60,9 +60,14 @@ export class LogWriter {
 
   /** Looked at when there is something to do: before the first command it may still be another process's. */
   get #directory(): DataDirectory {
-    const { fs, dataDir } = this.#deps
-    this.#openedDirectory ??= new DataDirectory(fs, dataDir)
+    const { fs, clock, dataDir } = this.#deps
+    this.#openedDirectory ??= new DataDirectory(fs, clock, dataDir)
     return this.#openedDirectory
+  }
+
+  /** When a turn is due although nothing is asked, in ms from now; undefined: never. */
+  get tidyDueInMs(): number | undefined {
+    return this.#failure ? undefined : this.#openedDirectory?.tidyDueInMs
   }
 
   /**
@@ -186,6 +191,7 @@ export class LogWriter {
       return report.refuse(id, 'OFFSET_OUT_OF_RANGE', message)
     }
     log.sync()
+    if (logStartOffset === highWatermark) log.closeActive(report)
     this.#trims.push({ id, log, dropped: log.trim(logStartOffset) })
     report.changed.add(log)
   }
@@ -204,7 +210,9 @@ export class LogWriter {
       return
     }
     for (const { id, log, dropped } of this.#trims.splice(0)) {
-      if (dropped.length > 0) this.#directory.doom(log.discardSegments(dropped))
+      if (dropped.length > 0) {
+        this.#directory.doom(log.discardSegments(dropped), log.config.fileDeleteDelayMs)
+      }
       for (const baseOffset of dropped) report.dropped.push({ slot: log.slot, baseOffset })
       if (id !== undefined) report.done({ id })
     }
@@ -267,8 +275,9 @@ export class LogWriter {
   /** What nobody waits for. */
   #tidy(report: TurnReport, early: ReportEarly | undefined): void {
     this.#bytesSinceCheckpoint += report.turnBytes
+    if (report.hasStorageErrors) this.#directory.hurry()
     const isCheckpointDue = this.#bytesSinceCheckpoint >= this.#checkpointBytes
-    if (!isCheckpointDue && !this.#directory.isTidyDue) return
+    if (!isCheckpointDue && this.#directory.tidyDueInMs !== 0) return
     early?.(report.take())
     if (isCheckpointDue) this.#checkpointIfRoom()
     this.#directory.tidy()

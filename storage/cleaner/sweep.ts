@@ -1,0 +1,148 @@
+// RetentionSweep: goes over every log and moves log starts up past segments that have had their time. The writer deletes.
+// Network thread. Semantics: docs/formats/cleaning.md
+
+import { KafkaError } from '../../protocol/errors.ts'
+import type { SegmentView } from '../batch-walk.ts'
+import type { Clock } from '../clock.ts'
+import type { TopicConfig } from '../config.ts'
+import type { Fs } from '../fs.ts'
+import type { PartitionLog } from '../log.ts'
+import type { BelievedClock } from './believed-clock.ts'
+import { countOverAge, countOverSize, type RetentionLimits } from './retention.ts'
+
+export interface RetentionCounts {
+  deletedSegments: number
+  deletedBytes: number
+}
+
+export interface RetentionSweepDeps {
+  readonly fs: Fs
+  readonly clock: Clock
+  readonly believed: BelievedClock
+  readonly logs: () => Iterable<PartitionLog>
+  readonly configOf: (log: PartitionLog) => TopicConfig
+  /** Durable when it resolves. @throws {KafkaError} when the writer refuses */
+  readonly trim: (log: PartitionLog, logStartOffset: number) => Promise<unknown>
+}
+
+/** Logs that are looked at before others get a turn of the loop, and that share one checkpoint. */
+const LOGS_A_TURN = 128
+/** One trim renames the files of so many segments at most: appends wait for it. */
+const SEGMENTS_A_TRIM = 64
+
+interface Excess {
+  readonly log: PartitionLog
+  readonly newStartOffset: number
+  readonly segmentCount: number
+  readonly sizeBytes: number
+}
+
+export class RetentionSweep {
+  readonly counts: RetentionCounts = { deletedSegments: 0, deletedBytes: 0 }
+  readonly #deps: RetentionSweepDeps
+  /** Of the active segment, which only reading tells: good while the log has not grown. */
+  readonly #activeTimestamps = new WeakMap<SegmentView, { endOffset: number; timestamp: number }>()
+
+  constructor(deps: RetentionSweepDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when every log is within its limits, or the writer refused. */
+  async run(isStopped: () => boolean): Promise<void> {
+    let waiting = [...this.#deps.logs()]
+    while (waiting.length > 0 && !isStopped()) {
+      const again = await this.#sweepSome(waiting.slice(0, LOGS_A_TURN))
+      waiting = [...again, ...waiting.slice(LOGS_A_TURN)]
+      await new Promise<void>((resolve) => this.#deps.clock.after(0, resolve))
+    }
+  }
+
+  /** @returns logs that have more to delete */
+  async #sweepSome(logs: readonly PartitionLog[]): Promise<PartitionLog[]> {
+    const found = await Promise.all(logs.map((log) => this.#excessOf(log)))
+    const excesses = found.filter((excess) => excess !== undefined)
+    const trimmed = await Promise.all(excesses.map((excess) => this.#trim(excess)))
+    return trimmed.flatMap((log) => log ?? [])
+  }
+
+  async #excessOf(log: PartitionLog): Promise<Excess | undefined> {
+    const config = this.#deps.configOf(log)
+    if (!config['cleanup.policy'].includes('delete')) return undefined
+    const limits: RetentionLimits = {
+      retentionMs: config['retention.ms'],
+      retentionBytes: config['retention.bytes'],
+    }
+    const nowMs = this.#deps.believed.now()
+    const count = Math.min(await this.#countOver(log, limits, nowMs), SEGMENTS_A_TRIM)
+    if (count === 0) return undefined
+    const { segments } = log
+    return {
+      log,
+      newStartOffset: segments[count]?.baseOffset ?? log.highWatermark,
+      segmentCount: count,
+      sizeBytes: segments.slice(0, count).reduce((sum, each) => sum + each.endPosition, 0),
+    }
+  }
+
+  /** Of the oldest segments; also of the active one, if that is all there is left, and all of it visible. */
+  async #countOver(log: PartitionLog, limits: RetentionLimits, nowMs: number): Promise<number> {
+    const { segments } = log
+    const sealed = segments.filter(({ maxTimestamp }) => maxTimestamp < Infinity)
+    const sizes = segments.map(({ endPosition }) => endPosition)
+    const overSize = countOverSize(sizes, limits)
+    const timesOf = (index: number) => this.#timesOf(segments[index]!)
+    const overAge = countOverAge(sealed.length, timesOf, nowMs, limits)
+    const count = Math.max(Math.min(overSize, sealed.length), overAge)
+    if (count < segments.length - 1 || !isActiveVisible(log)) return count
+    if (overSize === segments.length) return segments.length
+    const maxTimestamp = limits.retentionMs < 0 ? undefined : await this.#activeTimestamp(log)
+    if (maxTimestamp === undefined) return count
+    const active = { ...this.#timesOf(segments.at(-1)!), maxTimestamp }
+    return count + countOverAge(1, () => active, nowMs, limits)
+  }
+
+  #timesOf({ path, maxTimestamp }: SegmentView) {
+    const { fs } = this.#deps
+    return {
+      maxTimestamp,
+      get modifiedMs() {
+        return fs.stat(`${path}.log`)?.modifiedMs ?? Infinity
+      },
+    }
+  }
+
+  /** @returns -1 when its records bear none; undefined when it cannot be read now, or the log grew meanwhile */
+  async #activeTimestamp(log: PartitionLog): Promise<number | undefined> {
+    const { logEndOffset: endOffset } = log
+    const active = log.segments.at(-1)!
+    const known = this.#activeTimestamps.get(active)
+    if (known?.endOffset === endOffset) return known.timestamp
+    try {
+      const timestamp = (await log.offsetForMaxTimestamp())?.timestamp ?? -1
+      if (log.logEndOffset !== endOffset) return undefined
+      this.#activeTimestamps.set(active, { endOffset, timestamp })
+      return timestamp
+    } catch (error) {
+      if (error instanceof KafkaError) return undefined
+      throw error
+    }
+  }
+
+  /** @returns the log when there may be more */
+  async #trim(excess: Excess): Promise<PartitionLog | undefined> {
+    const { log, newStartOffset, segmentCount, sizeBytes } = excess
+    try {
+      await this.#deps.trim(log, newStartOffset)
+    } catch (error) {
+      if (error instanceof KafkaError) return undefined // deleted meanwhile, or the disk is full: the next sweep tries again
+      throw error
+    }
+    this.counts.deletedSegments += segmentCount
+    this.counts.deletedBytes += sizeBytes
+    return segmentCount === SEGMENTS_A_TRIM ? log : undefined
+  }
+}
+
+function isActiveVisible(log: PartitionLog): boolean {
+  return log.segments.at(-1)!.endPosition > 0 && log.highWatermark === log.logEndOffset
+}
