@@ -1,5 +1,6 @@
 // The process log: one JSON object per line. Any string that came from a client goes through `printable`.
-// Twenty lines rather than pino: a broker inside a test should be there before a logger has loaded. Network thread.
+// Of warnings and errors with the same message only so many are written at a time: clients cause them at will.
+// Our own rather than pino: a broker inside a test should be there before a logger has loaded. Network thread.
 
 import { writeSync } from 'node:fs'
 import type { Clock } from '../storage/clock.ts'
@@ -10,11 +11,23 @@ export type LogLevel = (typeof levels)[number]
 /** Longest client string in the log, in characters. */
 const CLIENT_CHARS_MAX = 256
 const STDERR = 2
+/** Lines with the same message, in so many ms; the first one after that says how many were left out. */
+export const REPEATS_MAX = 20
+const REPEATS_MS = 10_000
+const MESSAGES_MAX = 100
+
+/** Lines of one message since `sinceMs` (monotonic). */
+interface Repeats {
+  sinceMs: number
+  count: number
+}
 
 export class Log {
   #levelMin: number
   readonly #clock: Clock
   readonly #write: (line: string) => void
+  /** By message. */
+  readonly #repeats = new Map<string, Repeats>()
 
   /** @param write stderr unless given; gets one line with its line end */
   constructor(level: LogLevel, clock: Clock, write: (line: string) => void = writeToStderr) {
@@ -46,8 +59,24 @@ export class Log {
 
   #log(level: LogLevel, message: string, facts: object | undefined): void {
     if (levels.indexOf(level) < this.#levelMin) return
+    const leftOut = level === 'warn' || level === 'error' ? this.#countRepeat(message) : 0
+    if (leftOut === undefined) return
     const time = new Date(this.#clock.now()).toISOString()
-    this.#write(`${JSON.stringify({ level, time, message, ...facts }, showErrors)}\n`)
+    const said = { level, time, message, ...facts, ...(leftOut > 0 && { leftOut }) }
+    this.#write(`${JSON.stringify(said, showErrors)}\n`)
+  }
+
+  /** @returns how many lines with this message were left out before this one; undefined when this one is to be, too */
+  #countRepeat(message: string): number | undefined {
+    const nowMs = this.#clock.monotonic()
+    const repeats = this.#repeats.get(message)
+    if (repeats && nowMs - repeats.sinceMs < REPEATS_MS) {
+      repeats.count++
+      return repeats.count > REPEATS_MAX ? undefined : 0
+    }
+    if (this.#repeats.size >= MESSAGES_MAX) this.#repeats.clear()
+    this.#repeats.set(message, { sinceMs: nowMs, count: 1 })
+    return Math.max(0, (repeats?.count ?? 0) - REPEATS_MAX)
   }
 }
 

@@ -15,7 +15,7 @@ import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
-import { Log, printable } from '../log.ts'
+import { Log, printable, REPEATS_MAX } from '../log.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
@@ -391,4 +391,21 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
 t.test('client text in the log is escaped and cut', async (t) => {
   t.equal(printable('a\nb\u202e\u0000é'), 'a\\u{a}b\\u{202e}\\u{0}é')
   t.equal(printable('x'.repeat(300)), `${'x'.repeat(256)}...`)
+})
+
+t.test('a client that is refused over and over does not fill the log', async (t) => {
+  const clock = new VirtualClock()
+  const lines: { remote?: string; leftOut?: number }[] = []
+  const log = new Log('info', clock, (line) => lines.push(JSON.parse(line)))
+  const refuse = (times: number) => {
+    for (let i = 0; i < times; i++) log.warn('connection refused', { remote: `${i}` })
+  }
+  refuse(REPEATS_MAX + 7)
+  t.equal(lines.length, REPEATS_MAX)
+  log.warn('something else')
+  log.info('connection refused')
+  t.equal(lines.length, REPEATS_MAX + 2, 'other messages are written')
+  await clock.advance(10_000)
+  refuse(1)
+  t.match(lines.at(-1), { remote: '0', leftOut: 7 })
 })
