@@ -44,7 +44,7 @@ import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
 import { subscribedTopics } from './group/subscription.ts'
 import { BrokerHealth } from './health.ts'
-import type { HttpDeps } from './http/server.ts'
+import { openHttp, type HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { Registry } from './metrics/registry.ts'
@@ -124,17 +124,13 @@ export class Broker {
     const hosts = hostsOf(environment.settings.broker)
     const closing = new Closing()
     try {
-      const [{ store, dataDir }, httpModule] = await Promise.all([
-        openData(environment, closing),
-        loadHttp(environment.settings.broker),
-      ])
+      const { store, dataDir } = await openData(environment, closing)
       const configs = await openConfigs(environment, store)
       const groups = await openGroups(environment, configs.current, store, closing)
       const services = compose(environment, configs, store, groups)
       const listener = await listen(environment, hosts, services, closing)
-      const http = await httpModule?.openHttp(httpDeps(environment, services, listener))
-      if (http !== undefined) closing.add(() => http.close())
-      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl: http?.url, dataDir })
+      const httpUrl = await startHttp(environment, services, listener, closing)
+      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl, dataDir })
     } catch (error) {
       await closing.close()
       throw error
@@ -350,11 +346,16 @@ async function listen(
   return listener
 }
 
-/** While the writer's thread starts and the disk is read: loading takes as long. */
-async function loadHttp(
-  config: BrokerConfig,
-): Promise<typeof import('./http/server.ts') | undefined> {
-  return config['http.port'] === NO_HTTP ? undefined : import('./http/server.ts')
+async function startHttp(
+  environment: BrokerEnvironment,
+  services: Services,
+  listener: Listener,
+  closing: Closing,
+): Promise<string | undefined> {
+  if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
+  const http = await openHttp(httpDeps(environment, services, listener))
+  closing.add(() => http.close())
+  return http.url
 }
 
 function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Listener): HttpDeps {

@@ -1,10 +1,9 @@
-// The HTTP side: metrics and health, on its own port. Network thread.
+// The HTTP side: metrics and health, on its own port. The port is open from the start; fastify and the routes are loaded
+// at the first request, for they would be a quarter of the start. Network thread.
 
-import { fastify } from 'fastify'
-import { healthRoutes, type Health } from './routes/health.ts'
-import { metricsRoutes } from './routes/metrics.ts'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { Routes } from './routes.ts'
 
-const BODY_BYTES_MAX = 64 * 1024
 /** For a request to arrive whole. */
 const REQUEST_MS_MAX = 10_000
 
@@ -14,22 +13,48 @@ interface HttpServer {
   close(): Promise<void>
 }
 
-export interface HttpDeps extends Health {
+export interface HttpDeps extends Routes {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
-  readonly metricsText: () => Promise<string>
 }
 
+/** @throws what listening fails with */
 export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
   const { host, port } = deps
-  const server = fastify({
-    forceCloseConnections: true,
-    bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_MS_MAX,
+  let routes: Promise<RequestListener> | undefined
+  const server = createServer({ requestTimeout: REQUEST_MS_MAX }, (request, response) => {
+    routes ??= import('./routes.ts').then(({ openRoutes }) => openRoutes(deps))
+    routes.then(
+      (handle) => handle(request, response),
+      (error: Error) => response.destroy(error),
+    )
   })
-  healthRoutes(server, deps)
-  metricsRoutes(server, deps.metricsText)
-  const url = await server.listen({ host, port })
-  return { url, close: () => server.close() }
+  await listen(server, host, port)
+  return { url: urlOf(server), close: () => close(server) }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as Exclude<
+    ReturnType<Server['address']>,
+    string | null
+  >
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })
 }

@@ -1,0 +1,21 @@
+// What the HTTP port answers, by fastify. Network thread.
+
+import type { RequestListener } from 'node:http'
+import { fastify } from 'fastify'
+import { healthRoutes, type Health } from './routes/health.ts'
+import { metricsRoutes } from './routes/metrics.ts'
+
+const BODY_BYTES_MAX = 64 * 1024
+
+export interface Routes extends Health {
+  readonly metricsText: () => Promise<string>
+}
+
+/** @returns what answers a request; it holds nothing that must be closed */
+export async function openRoutes(routes: Routes): Promise<RequestListener> {
+  const app = fastify({ bodyLimit: BODY_BYTES_MAX })
+  healthRoutes(app, routes)
+  metricsRoutes(app, routes.metricsText)
+  await app.ready()
+  return (request, response) => app.routing(request, response)
+}
