@@ -340,7 +340,9 @@ t.test('metrics count what happened, and health says whether clients may come', 
 
 t.test('health tells every reason not to come', async (t) => {
   let freeBytes = 1e9
-  const health = new BrokerHealth({ diskFreeBytes: () => Promise.resolve(freeBytes) })
+  const health = new BrokerHealth({
+    diskSpace: () => Promise.resolve({ freeBytes, totalBytes: 2e9 }),
+  })
   t.same(await health.reasonsNotReady(), [])
   health.stop()
   health.fail(new Error('EIO'))

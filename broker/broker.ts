@@ -31,11 +31,17 @@ import { initProducerIdHandler } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { alterConfigsHandler } from './api/33_alter_configs.ts'
+import { describeLogDirsHandler } from './api/35_describe_log_dirs.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
 import { deleteGroupsHandler } from './api/42_delete_groups.ts'
+import { electLeadersHandler } from './api/43_elect_leaders.ts'
 import { incrementalAlterConfigsHandler } from './api/44_incremental_alter_configs.ts'
+import { alterPartitionReassignmentsHandler } from './api/45_alter_partition_reassignments.ts'
+import { listPartitionReassignmentsHandler } from './api/46_list_partition_reassignments.ts'
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
+import { listConfigResourcesHandler } from './api/74_list_config_resources.ts'
+import { describeTopicPartitionsHandler } from './api/75_describe_topic_partitions.ts'
 import { BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
@@ -252,11 +258,17 @@ const handlerMakers = [
   offsetForLeaderEpochHandler,
   describeConfigsHandler,
   alterConfigsHandler,
+  describeLogDirsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
+  electLeadersHandler,
   incrementalAlterConfigsHandler,
+  alterPartitionReassignmentsHandler,
+  listPartitionReassignmentsHandler,
   offsetDeleteHandler,
   describeClusterHandler,
+  listConfigResourcesHandler,
+  describeTopicPartitionsHandler,
 ]
 
 type Services = ReturnType<typeof compose>

@@ -6,11 +6,11 @@ import type { Store } from '../storage/store.ts'
 const DISK_FREE_BYTES_MIN = 16 * 1024 * 1024
 
 export class BrokerHealth {
-  readonly #store: Pick<Store, 'diskFreeBytes'>
+  readonly #store: Pick<Store, 'diskSpace'>
   #failure: Error | undefined
   #isStopping = false
 
-  constructor(store: Pick<Store, 'diskFreeBytes'>) {
+  constructor(store: Pick<Store, 'diskSpace'>) {
     this.#store = store
   }
 
@@ -26,7 +26,7 @@ export class BrokerHealth {
     const reasons: string[] = []
     if (this.#isStopping) reasons.push('the broker is stopping')
     if (this.#failure !== undefined) reasons.push(`the disk failed: ${this.#failure.message}`)
-    const freeBytes = await this.#store.diskFreeBytes()
+    const { freeBytes } = await this.#store.diskSpace()
     if (freeBytes < DISK_FREE_BYTES_MIN)
       reasons.push(`the disk is full: ${freeBytes} bytes are free`)
     return reasons

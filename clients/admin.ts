@@ -3,8 +3,9 @@
 import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
 import { deleteRecords } from '../protocol/api/21_delete_records.ts'
+import { describeLogDirs } from '../protocol/api/35_describe_log_dirs.ts'
 import { createPartitions } from '../protocol/api/37_create_partitions.ts'
-import { KafkaError } from '../protocol/errors.ts'
+import { errorName, KafkaError } from '../protocol/errors.ts'
 import { UUID_ZERO } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
 import { ConfigAdmin } from './admin-configs.ts'
@@ -56,6 +57,17 @@ export type OffsetAt = 'earliest' | 'latest' | 'maxTimestamp' | Date
 
 export interface LogStart extends TopicPartition {
   readonly logStartOffset: number
+}
+
+/** A directory of a broker in which partitions lie. */
+export interface LogDirDescription {
+  /** Node id. */
+  readonly broker: number
+  readonly path: string
+  /** Of the disk; undefined from brokers before Kafka 3.3. */
+  readonly totalBytes: number | undefined
+  readonly usableBytes: number | undefined
+  readonly partitions: readonly (TopicPartition & { readonly sizeBytes: number })[]
 }
 
 export interface ClusterDescription {
@@ -211,6 +223,36 @@ export class Admin {
     const timestamp = timestampOf(at)
     const questions = partitions.map((each) => ({ ...each, timestamp }))
     return wholeOrPartial(await askOffsets(this.#cluster, questions, call))
+  }
+
+  /** What partitions take on the disks of all brokers. */
+  async logDirs(options: CallOptions = {}): Promise<LogDirDescription[]> {
+    const call = this.#cluster.call(options)
+    return await this.#cluster.retrying(call, async () => {
+      const { brokers } = await this.#cluster.describe([], call)
+      const dirs = await Promise.all(brokers.map(({ id }) => this.#logDirsOf(id, call)))
+      return dirs.flat()
+    })
+  }
+
+  async #logDirsOf(broker: number, call: Call): Promise<LogDirDescription[]> {
+    const answer = await this.#cluster.ask(describeLogDirs, { topics: null }, broker, call)
+    const failed = [answer, ...answer.results].find(({ errorCode }) => errorCode !== 0)
+    if (failed !== undefined) {
+      const what = `log directories of broker ${broker}`
+      throw new KafkaError(errorName(failed.errorCode)!, what)
+    }
+    return answer.results.map(({ logDir, topics, totalBytes, usableBytes }) => ({
+      broker,
+      path: logDir,
+      totalBytes: totalBytes < 0 ? undefined : totalBytes,
+      usableBytes: usableBytes < 0 ? undefined : usableBytes,
+      partitions: topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, partitionSize }) => {
+          return { topic: name, partition: partitionIndex, sizeBytes: partitionSize }
+        }),
+      ),
+    }))
   }
 
   async cluster(options: CallOptions = {}): Promise<ClusterDescription> {

@@ -4,6 +4,7 @@ export {
   Admin,
   type ClusterDescription,
   type CreatedTopic,
+  type LogDirDescription,
   type LogStart,
   type NewTopic,
   type OffsetAt,

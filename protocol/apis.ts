@@ -26,14 +26,20 @@ import { writeTxnMarkers } from './api/27_write_txn_markers.ts'
 import { txnOffsetCommit } from './api/28_txn_offset_commit.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { alterConfigs } from './api/33_alter_configs.ts'
+import { describeLogDirs } from './api/35_describe_log_dirs.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
 import { deleteGroups } from './api/42_delete_groups.ts'
+import { electLeaders } from './api/43_elect_leaders.ts'
 import { incrementalAlterConfigs } from './api/44_incremental_alter_configs.ts'
+import { alterPartitionReassignments } from './api/45_alter_partition_reassignments.ts'
+import { listPartitionReassignments } from './api/46_list_partition_reassignments.ts'
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import { describeProducers } from './api/61_describe_producers.ts'
 import { describeTransactions } from './api/65_describe_transactions.ts'
 import { listTransactions } from './api/66_list_transactions.ts'
+import { listConfigResources } from './api/74_list_config_resources.ts'
+import { describeTopicPartitions } from './api/75_describe_topic_partitions.ts'
 import type { Api } from './schema.ts'
 
 /** Those that the broker serves, sorted by key. */
@@ -64,14 +70,20 @@ export const apis: readonly Api[] = [
   txnOffsetCommit,
   describeConfigs,
   alterConfigs,
+  describeLogDirs,
   createPartitions,
   deleteGroups,
+  electLeaders,
   incrementalAlterConfigs,
+  alterPartitionReassignments,
+  listPartitionReassignments,
   offsetDelete,
   describeCluster,
   describeProducers,
   describeTransactions,
   listTransactions,
+  listConfigResources,
+  describeTopicPartitions,
 ]
 
 const byKey = new Map(apis.map((api) => [api.key, api]))

@@ -20,6 +20,12 @@ export interface DirectoryEntry {
   readonly isDirectory: boolean
 }
 
+export interface DiskSpace {
+  /** What an unprivileged process may still write. */
+  readonly freeBytes: number
+  readonly totalBytes: number
+}
+
 /** Blocking, except where a promise is returned: the writer blocks by design, the network thread reads what is cached. */
 export interface Fs {
   /** @returns a file descriptor, the caller's to close */
@@ -56,8 +62,8 @@ export interface Fs {
   /** A file, or a directory with everything in it; no failure when there is none. */
   removeTree(path: string): void
 
-  /** Bytes that an unprivileged process may still write where `path` lies. */
-  freeBytes(path: string): Promise<number>
+  /** Of the file system where `path` lies. */
+  space(path: string): Promise<DiskSpace>
 }
 
 const flagsByMode = { read: 'r', write: 'r+', create: 'wx+', replace: 'w+' } as const
@@ -133,11 +139,14 @@ export const realFs: Fs = {
   removeFile: (path) => nodeFs.unlinkSync(path),
   removeTree: (path) => nodeFs.rmSync(path, { recursive: true, force: true }),
 
-  freeBytes: (path) =>
+  space: (path) =>
     new Promise((resolve, reject) => {
       nodeFs.statfs(path, (error, found) => {
         if (error) reject(error)
-        else resolve(found.bavail * found.bsize)
+        else {
+          const { bavail, blocks, bsize } = found
+          resolve({ freeBytes: bavail * bsize, totalBytes: blocks * bsize })
+        }
       })
     }),
 }

@@ -8,7 +8,7 @@ import { Cleaner } from './cleaner/cleaner.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
 import { parseTopicConfig } from './config.ts'
-import { realFs, type Fs } from './fs.ts'
+import { realFs, type DiskSpace, type Fs } from './fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { PartitionLog } from './log.ts'
@@ -292,8 +292,8 @@ class OpenedStore implements Store {
     return this.#producerIds.next()
   }
 
-  diskFreeBytes(): Promise<number> {
-    return this.#parts.fs.freeBytes(this.#parts.dataDir)
+  diskSpace(): Promise<DiskSpace> {
+    return this.#parts.fs.space(this.#parts.dataDir)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
 import type { Clock } from './clock.ts'
-import type { Fs } from './fs.ts'
+import type { DiskSpace, Fs } from './fs.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
 
 export type { EndMarker, ProducerInfo }
@@ -274,5 +274,5 @@ export interface Store extends AsyncDisposable {
 
   /** A producer id that was never given out, over all starts. */
   nextProducerId(): Promise<number>
-  diskFreeBytes(): Promise<number>
+  diskSpace(): Promise<DiskSpace>
 }

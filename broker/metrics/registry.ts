@@ -36,10 +36,10 @@ export class Registry {
 
   /** Everything as it is now. */
   async read(): Promise<Samples> {
-    const diskFreeBytes = await this.#deps.store.diskFreeBytes()
+    const { freeBytes } = await this.#deps.store.diskSpace()
     const samples = new Samples()
     this.#process(samples)
-    this.#storage(samples, diskFreeBytes)
+    this.#storage(samples, freeBytes)
     this.#network(samples)
     this.#topics(samples)
     this.#traffic(samples)

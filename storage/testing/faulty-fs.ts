@@ -4,7 +4,7 @@
 
 import { strict as assert } from 'node:assert'
 import { posix } from 'node:path'
-import type { DirectoryEntry, FileStat, Fs, OpenMode } from '../fs.ts'
+import type { DirectoryEntry, DiskSpace, FileStat, Fs, OpenMode } from '../fs.ts'
 import { seededRandom, type Random } from './random.ts'
 
 const SECTOR_BYTES = 512
@@ -237,8 +237,8 @@ export class FaultyFs implements Fs {
     this.removeFile(path)
   }
 
-  async freeBytes(): Promise<number> {
-    return this.capacityBytes - this.usedBytes
+  async space(): Promise<DiskSpace> {
+    return { freeBytes: this.capacityBytes - this.usedBytes, totalBytes: this.capacityBytes }
   }
 
   /** The whole content of a file, to look at or to damage. */

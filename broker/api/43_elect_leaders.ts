@@ -1,0 +1,50 @@
+// ElectLeaders: there is one node, and it leads everything.
+// Versions: 0-2
+// Behaviour: as Apache Kafka does when the leader is the preferred one already: ELECTION_NOT_NEEDED for each partition that is
+// named, and nothing to tell when all are asked for.
+
+import { electLeaders, type ElectLeadersRequest } from '../../protocol/api/43_elect_leaders.ts'
+import { errorCode, KafkaError } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import type { Handler } from '../net/handler.ts'
+
+/** Kafka's codes: the preferred replica, and any that lives. */
+const electionTypes = [0, 1]
+
+export function electLeadersHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof electLeaders> {
+  return {
+    api: electLeaders,
+    handle({ electionType, topicPartitions }) {
+      if (!electionTypes.includes(electionType))
+        throw new KafkaError('INVALID_REQUEST', `election type ${electionType}`)
+      return { replicaElectionResults: resultsOf(topicPartitions, codeOf(store)) }
+    },
+    refuse: ({ topicPartitions }, code) => ({
+      errorCode: code,
+      replicaElectionResults: resultsOf(topicPartitions, () => code),
+    }),
+  }
+}
+
+function codeOf(store: Store) {
+  return (topic: string, partition: number): number => {
+    const exists = store.log(topic, partition) !== undefined
+    return errorCode(exists ? 'ELECTION_NOT_NEEDED' : 'UNKNOWN_TOPIC_OR_PARTITION')
+  }
+}
+
+function resultsOf(
+  topicPartitions: ElectLeadersRequest['topicPartitions'],
+  outcomeOf: (topic: string, partition: number) => number,
+) {
+  return (topicPartitions ?? []).map(({ topic, partitions }) => {
+    const partitionResult = partitions.map((partitionId) => {
+      return { partitionId, errorCode: outcomeOf(topic, partitionId) }
+    })
+    return { topic, partitionResult }
+  })
+}

@@ -1,0 +1,48 @@
+// AlterPartitionReassignments: there is one node, where everything lies already.
+// Versions: 0-1
+// Behaviour: to this node: done. Anywhere else, or to several: refused. Nothing is ever under way that could be cancelled.
+
+import {
+  alterPartitionReassignments,
+  type AlterPartitionReassignmentsRequest,
+  type AlterPartitionReassignmentsResponse,
+} from '../../protocol/api/45_alter_partition_reassignments.ts'
+import { errorCode, type ErrorName } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import type { Handler } from '../net/handler.ts'
+
+type Asked = AlterPartitionReassignmentsRequest['topics'][number]['partitions'][number]
+type Answer = AlterPartitionReassignmentsResponse['responses'][number]['partitions'][number]
+
+export function alterPartitionReassignmentsHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof alterPartitionReassignments> {
+  return {
+    api: alterPartitionReassignments,
+    handle({ topics, allowReplicationFactorChange }) {
+      const responses = topics.map(({ name, partitions }) => {
+        return { name, partitions: partitions.map((asked) => answerFor(store, name, asked)) }
+      })
+      return { allowReplicationFactorChange, errorCode: 0, responses }
+    },
+    refuse: ({ topics }, code) => ({
+      errorCode: code,
+      responses: topics.map(({ name }) => ({ name, partitions: [] })),
+    }),
+  }
+}
+
+function answerFor(store: Store, topic: string, { partitionIndex, replicas }: Asked): Answer {
+  const refused = (error: ErrorName, errorMessage: string): Answer => {
+    return { partitionIndex, errorCode: errorCode(error), errorMessage }
+  }
+  if (store.log(topic, partitionIndex) === undefined)
+    return refused('UNKNOWN_TOPIC_OR_PARTITION', `no partition ${topic}-${partitionIndex}`)
+  if (replicas === null) return refused('NO_REASSIGNMENT_IN_PROGRESS', 'there is nothing to cancel')
+  if (replicas.length !== 1 || replicas[0] !== store.nodeId) {
+    return refused('INVALID_REPLICA_ASSIGNMENT', `there is one node, ${store.nodeId}`)
+  }
+  return { partitionIndex, errorCode: 0 }
+}

@@ -1,0 +1,13 @@
+// ListPartitionReassignments: none, since there is one node.
+// Versions: 0
+
+import { listPartitionReassignments } from '../../protocol/api/46_list_partition_reassignments.ts'
+import type { Handler } from '../net/handler.ts'
+
+export function listPartitionReassignmentsHandler(): Handler<typeof listPartitionReassignments> {
+  return {
+    api: listPartitionReassignments,
+    handle: () => ({ errorCode: 0, topics: [] }),
+    refuse: (_, code) => ({ errorCode: code, topics: [] }),
+  }
+}

@@ -1,0 +1,44 @@
+// ListConfigResources: what has a configuration.
+// Versions: 0-1
+// Behaviour: topics and this broker. Of the other kinds that Apache Kafka knows there are none; version 0 asks for one of them.
+
+import { listConfigResources } from '../../protocol/api/74_list_config_resources.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import { METADATA_TOPIC } from '../../storage/topic-name.ts'
+import { BROKER, TOPIC } from '../config-resources.ts'
+import type { Handler } from '../net/handler.ts'
+
+/** Kafka's codes: loggers, client metrics and groups. */
+const kindsWithoutAny = [8, 16, 32]
+const knownKinds = [TOPIC, BROKER, ...kindsWithoutAny]
+
+export function listConfigResourcesHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof listConfigResources> {
+  return {
+    api: listConfigResources,
+    handle({ resourceTypes }, { version }) {
+      const unknown = resourceTypes.find((kind) => !knownKinds.includes(kind))
+      if (unknown !== undefined)
+        throw new KafkaError('UNSUPPORTED_VERSION', `resource type ${unknown}`)
+      const isAsked = (kind: number) => resourceTypes.length === 0 || resourceTypes.includes(kind)
+      const configResources =
+        version === 0 ? [] : resourcesOf(store).filter(({ resourceType }) => isAsked(resourceType))
+      return { errorCode: 0, configResources }
+    },
+    refuse: (_, code) => ({ errorCode: code, configResources: [] }),
+  }
+}
+
+function resourcesOf({ topics, nodeId }: Store) {
+  const names = Array.from(topics.list(), ({ name }) => name)
+  return [
+    ...names
+      .filter((name) => name !== METADATA_TOPIC)
+      .map((resourceName) => ({ resourceName, resourceType: TOPIC })),
+    { resourceName: String(nodeId), resourceType: BROKER },
+  ]
+}

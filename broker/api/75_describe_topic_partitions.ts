@@ -1,0 +1,103 @@
+// DescribeTopicPartitions: topics and their partitions, page by page.
+// Versions: 0
+// Behaviour: in order of name, whatever the order of the question. A page ends after so many partitions, in the middle of a topic
+// if need be, and names the place of the next one. Asked for all, the broker's own topic is left out.
+
+import {
+  describeTopicPartitions,
+  type DescribeTopicPartitionsRequest,
+  type DescribeTopicPartitionsResponse,
+} from '../../protocol/api/75_describe_topic_partitions.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import type { Store, Topic } from '../../storage/store.ts'
+import { checkTopicName, METADATA_TOPIC } from '../../storage/topic-name.ts'
+import type { Handler } from '../net/handler.ts'
+import { topicOperations } from '../operations.ts'
+
+type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]
+
+/** Kafka's `max.request.partition.size.limit`. */
+const PAGE_PARTITIONS_MAX = 2000
+
+export function describeTopicPartitionsHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof describeTopicPartitions> {
+  return {
+    api: describeTopicPartitions,
+    handle: (request) => pageOf(store, request),
+    refuse: ({ topics }, code) => ({
+      topics: topics.map(({ name }) => ({ errorCode: code, name, partitions: [] })),
+    }),
+  }
+}
+
+/** @throws {KafkaError} INVALID_REQUEST */
+function pageOf(
+  store: Store,
+  { topics: asked, responsePartitionLimit, cursor }: DescribeTopicPartitionsRequest,
+): DescribeTopicPartitionsResponse {
+  if (cursor !== null && cursor.partitionIndex < 0)
+    throw new KafkaError('INVALID_REQUEST', `partition ${cursor.partitionIndex} in the cursor`)
+  const names = namesOf(store, asked).filter((name) => name >= (cursor?.topicName ?? ''))
+  const topics: TopicAnswer[] = []
+  let left = Math.min(Math.max(responsePartitionLimit, 1), PAGE_PARTITIONS_MAX)
+  for (const topicName of names) {
+    const from = topicName === cursor?.topicName ? cursor.partitionIndex : 0
+    if (left === 0) return { topics, nextCursor: { topicName, partitionIndex: from } }
+    const topic = store.topics.get(topicName)
+    if (topic === undefined) {
+      topics.push(missing(topicName))
+      continue
+    }
+    const to = Math.min(from + left, topic.partitionCount)
+    topics.push(described(store, topic, from, to))
+    if (to < topic.partitionCount) return { topics, nextCursor: { topicName, partitionIndex: to } }
+    left -= Math.max(to - from, 0)
+  }
+  return { topics }
+}
+
+/** Each once, sorted. */
+function namesOf(store: Store, asked: DescribeTopicPartitionsRequest['topics']): string[] {
+  if (asked.length > 0) return [...new Set(asked.map(({ name }) => name))].sort()
+  const all = Array.from(store.topics.list(), ({ name }) => name)
+  return all.filter((name) => name !== METADATA_TOPIC)
+}
+
+function described(store: Store, topic: Topic, from: number, to: number): TopicAnswer {
+  const nodes = [store.nodeId]
+  const partitions = Array.from({ length: Math.max(to - from, 0) }, (_, i) => ({
+    errorCode: 0,
+    partitionIndex: from + i,
+    leaderId: store.nodeId,
+    leaderEpoch: store.log(topic.name, from + i)?.leaderEpoch ?? -1,
+    replicaNodes: nodes,
+    isrNodes: nodes,
+    eligibleLeaderReplicas: [],
+    lastKnownElr: [],
+  }))
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: topic.isInternal,
+    partitions,
+    topicAuthorizedOperations: topicOperations(true),
+  }
+}
+
+function missing(name: string): TopicAnswer {
+  return { errorCode: codeOfMissing(name), name, partitions: [] }
+}
+
+function codeOfMissing(name: string): number {
+  try {
+    checkTopicName(name)
+    return errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+  } catch (error) {
+    if (error instanceof KafkaError) return errorCodeOf(error)
+    throw error
+  }
+}

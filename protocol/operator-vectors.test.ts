@@ -1,0 +1,281 @@
+// Byte vectors of the APIs of operators: log directories, elections, reassignments, lists of resources, topics by the page.
+
+import { describeLogDirs } from './api/35_describe_log_dirs.ts'
+import { electLeaders } from './api/43_elect_leaders.ts'
+import { alterPartitionReassignments } from './api/45_alter_partition_reassignments.ts'
+import { listPartitionReassignments } from './api/46_list_partition_reassignments.ts'
+import { listConfigResources } from './api/74_list_config_resources.ts'
+import { describeTopicPartitions } from './api/75_describe_topic_partitions.ts'
+import { ID, vector } from './testing/vectors.ts'
+
+vector(
+  describeLogDirs.request,
+  { topics: [{ topic: 'logs', partitions: [0, 3] }] },
+  `
+    -1    00000001 0004 'logs' 00000002 00000000 00000003
+    2+    02 05 'logs' 03 00000000 00000003 00 00
+  `,
+)
+
+vector(
+  describeLogDirs.request,
+  { topics: null },
+  `
+    -1    ffffffff               -- null: all topics
+    2+    00 00
+  `,
+)
+
+vector(
+  describeLogDirs.response,
+  {
+    throttleTimeMs: 1,
+    errorCode: 56,
+    results: [
+      {
+        errorCode: 57,
+        logDir: '/d',
+        topics: [
+          {
+            name: 'logs',
+            partitions: [
+              { partitionIndex: 3, partitionSize: 258, offsetLag: 1, isFutureKey: true },
+            ],
+          },
+        ],
+        totalBytes: 1024,
+        usableBytes: 512,
+      },
+    ],
+  },
+  `
+    *     00000001
+    3+    0038                   -- errorCode
+    -1    00000001 0039 0002 '/d' 00000001 0004 'logs' 00000001
+    2+    02 0039 03 '/d' 02 05 'logs' 02
+    *     00000003 0000000000000102 0000000000000001 01 -- index, size, lag, isFutureKey
+    2+    00 00                  -- tags of partition and topic
+    4+    0000000000000400 0000000000000200 -- totalBytes, usableBytes
+    2+    00 00
+  `,
+)
+
+vector(
+  electLeaders.request,
+  {
+    electionType: 1,
+    topicPartitions: [{ topic: 'logs', partitions: [3] }],
+    timeoutMs: 1000,
+  },
+  `
+    1+    01                     -- electionType
+    -1    00000001 0004 'logs' 00000001 00000003
+    2+    02 05 'logs' 02 00000003 00
+    *     000003e8
+    2+    00
+  `,
+)
+
+vector(
+  electLeaders.request,
+  { topicPartitions: null },
+  `
+    1+    00                     -- the preferred leader, unless told
+    -1    ffffffff
+    2+    00
+    *     0000ea60
+    2+    00
+  `,
+)
+
+vector(
+  electLeaders.response,
+  {
+    throttleTimeMs: 1,
+    errorCode: 41,
+    replicaElectionResults: [
+      {
+        topic: 'logs',
+        partitionResult: [
+          { partitionId: 3, errorCode: 84, errorMessage: 'no' },
+          { partitionId: 4, errorCode: 0, errorMessage: null },
+        ],
+      },
+    ],
+  },
+  `
+    *     00000001
+    1+    0029                   -- errorCode
+    -1    00000001 0004 'logs' 00000002 00000003 0054 0002 'no' 00000004 0000 ffff
+    2+    02 05 'logs' 03 00000003 0054 03 'no' 00 00000004 0000 00 00
+    2+    00 00
+  `,
+)
+
+vector(
+  alterPartitionReassignments.request,
+  {
+    timeoutMs: 1000,
+    allowReplicationFactorChange: false,
+    topics: [
+      {
+        name: 'logs',
+        partitions: [
+          { partitionIndex: 3, replicas: [1, 2] },
+          { partitionIndex: 4, replicas: null },
+        ],
+      },
+    ],
+  },
+  `
+    *     000003e8
+    1+    00                     -- allowReplicationFactorChange
+    *     02 05 'logs' 03
+    *     00000003 03 00000001 00000002 00
+    *     00000004 00 00         -- null: cancel
+    *     00 00
+  `,
+)
+
+vector(
+  alterPartitionReassignments.response,
+  {
+    throttleTimeMs: 1,
+    allowReplicationFactorChange: true,
+    errorCode: 41,
+    errorMessage: 'top',
+    responses: [
+      { name: 'logs', partitions: [{ partitionIndex: 3, errorCode: 85, errorMessage: 'no' }] },
+    ],
+  },
+  `
+    *     00000001
+    1+    01                     -- allowReplicationFactorChange
+    *     0029 04 'top'
+    *     02 05 'logs' 02 00000003 0055 03 'no' 00 00 00
+  `,
+)
+
+vector(
+  listPartitionReassignments.request,
+  { timeoutMs: 1000, topics: [{ name: 'logs', partitionIndexes: [3] }] },
+  `
+    *     000003e8 02 05 'logs' 02 00000003 00 00
+  `,
+)
+
+vector(
+  listPartitionReassignments.request,
+  {},
+  `
+    *     0000ea60 00 00         -- null: all
+  `,
+)
+
+vector(
+  listPartitionReassignments.response,
+  {
+    throttleTimeMs: 1,
+    errorCode: 41,
+    errorMessage: 'top',
+    topics: [
+      {
+        name: 'logs',
+        partitions: [
+          { partitionIndex: 3, replicas: [1, 2], addingReplicas: [2], removingReplicas: [1] },
+        ],
+      },
+    ],
+  },
+  `
+    *     00000001 0029 04 'top' 02 05 'logs' 02
+    *     00000003 03 00000001 00000002 02 00000002 02 00000001
+    *     00 00 00
+  `,
+)
+
+vector(
+  listConfigResources.request,
+  { resourceTypes: [2, 32] },
+  `
+    1+    03 02 20               -- resourceTypes
+    *     00
+  `,
+)
+
+vector(
+  listConfigResources.response,
+  {
+    throttleTimeMs: 1,
+    errorCode: 35,
+    configResources: [{ resourceName: 'logs', resourceType: 2 }],
+  },
+  `
+    *     00000001 0023 02 05 'logs'
+    1+    02                     -- resourceType
+    *     00 00
+  `,
+)
+
+vector(
+  describeTopicPartitions.request,
+  {
+    topics: [{ name: 'logs' }],
+    responsePartitionLimit: 7,
+    cursor: { topicName: 'logs', partitionIndex: 3 },
+  },
+  `
+    *     02 05 'logs' 00 00000007
+    *     01 05 'logs' 00000003 00 -- a cursor is there
+    *     00
+  `,
+)
+
+vector(
+  describeTopicPartitions.request,
+  { topics: [] },
+  `
+    *     01 000007d0 ff 00      -- 2000 partitions unless told, no cursor
+  `,
+)
+
+vector(
+  describeTopicPartitions.response,
+  {
+    throttleTimeMs: 1,
+    topics: [
+      {
+        errorCode: 0,
+        name: 'logs',
+        topicId: ID,
+        isInternal: true,
+        partitions: [
+          {
+            errorCode: 5,
+            partitionIndex: 3,
+            leaderId: 1,
+            leaderEpoch: 9,
+            replicaNodes: [1],
+            isrNodes: [],
+            eligibleLeaderReplicas: [],
+            lastKnownElr: null,
+            offlineReplicas: [2],
+          },
+        ],
+        topicAuthorizedOperations: 3,
+      },
+      { errorCode: 3, name: null, partitions: [] },
+    ],
+    nextCursor: { topicName: 'm', partitionIndex: 0 },
+  },
+  `
+    *     00000001 03
+    *     0000 05 'logs' ID 01 02
+    *     0005 00000003 00000001 00000009 02 00000001 01 -- error, index, leader, epoch, replicas, in sync
+    *     01 00 02 00000002 00   -- eligible, last known (null), offline, tags
+    *     00000003 00            -- authorized operations
+    *     0003 00 00000000000000000000000000000000 00 01 80000000 00
+    *     01 02 'm' 00000000 00
+    *     00
+  `,
+)
