@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
+import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { CleanerConfig, Store } from '../storage/store.ts'
 import { produceHandler } from './api/00_produce.ts'
@@ -45,6 +46,7 @@ import { describeTopicPartitionsHandler } from './api/75_describe_topic_partitio
 import { BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
+import { DiskGuard } from './disk-guard.ts'
 import { FetchSessions } from './fetch/sessions.ts'
 import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
@@ -93,6 +95,8 @@ export interface BrokerEnvironment {
   readonly ephemeral: boolean
   /** Where the writer runs: in its own thread unless a test says otherwise. */
   readonly writer?: 'thread' | 'inline'
+  /** The disk, for the writer 'inline'. Default: the real one. */
+  readonly fs?: Fs
   readonly onFatal: (error: Error) => void
   readonly clock: Clock
   readonly log: Log
@@ -184,6 +188,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     inboxBytesMax: config['inbox.max.bytes'],
     openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
     cleaner: cleanerConfig(config),
+    ...(environment.fs && { fs: environment.fs }),
     onWarning: (message) => log.warn(message),
   })
   closing.add(async () => store[Symbol.asyncDispose]())
@@ -285,10 +290,12 @@ function compose(
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
+  const disk = new DiskGuard({ store, config, clock, log })
   const deps = {
     store,
     config,
     clock,
+    disk,
     traffic,
     purgatory,
     sessions,
@@ -311,7 +318,7 @@ function compose(
     },
     store,
   })
-  const health = new BrokerHealth(store)
+  const health = new BrokerHealth(disk)
   store.onFatal((error) => {
     health.fail(error)
     onFatal(error)

@@ -106,6 +106,9 @@ export const brokerConfigs = {
     says: 'Batches that wait for the writer; above it no connection is read.',
   }),
   'log.dir': fixedText('data', 'a directory', 'Where everything is kept.'),
+  'log.disk.min.free.bytes': whole('long', 32 * MIB, 0, {
+    says: 'Produce is refused while fewer bytes are free on the disk, so that deletes, commits and topics still find room; 0 for never.',
+  }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     says: 'How much the process log tells.',
   }),

@@ -1,17 +1,14 @@
 // BrokerHealth: what speaks against sending clients to this broker. Network thread.
 
-import type { Store } from '../storage/store.ts'
-
-/** Below this, the disk counts as full. */
-const DISK_FREE_BYTES_MIN = 16 * 1024 * 1024
+import type { DiskGuard } from './disk-guard.ts'
 
 export class BrokerHealth {
-  readonly #store: Pick<Store, 'diskSpace'>
+  readonly #disk: Pick<DiskGuard, 'shortage'>
   #failure: Error | undefined
   #isStopping = false
 
-  constructor(store: Pick<Store, 'diskSpace'>) {
-    this.#store = store
+  constructor(disk: Pick<DiskGuard, 'shortage'>) {
+    this.#disk = disk
   }
 
   fail(error: Error): void {
@@ -26,9 +23,8 @@ export class BrokerHealth {
     const reasons: string[] = []
     if (this.#isStopping) reasons.push('the broker is stopping')
     if (this.#failure !== undefined) reasons.push(`the disk failed: ${this.#failure.message}`)
-    const { freeBytes } = await this.#store.diskSpace()
-    if (freeBytes < DISK_FREE_BYTES_MIN)
-      reasons.push(`the disk is full: ${freeBytes} bytes are free`)
+    const shortage = await this.#disk.shortage()
+    if (shortage !== undefined) reasons.push(shortage)
     return reasons
   }
 }

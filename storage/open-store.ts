@@ -296,6 +296,10 @@ class OpenedStore implements Store {
     return this.#parts.fs.space(this.#parts.dataDir)
   }
 
+  async makeRoom(): Promise<void> {
+    await this.#parts.client.ask({ kind: 'hurry' })
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#parts.closing.close()
   }

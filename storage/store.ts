@@ -275,4 +275,6 @@ export interface Store extends AsyncDisposable {
   /** A producer id that was never given out, over all starts. */
   nextProducerId(): Promise<number>
   diskSpace(): Promise<DiskSpace>
+  /** Room on the disk is short: files that wait for their deletion (`file.delete.delay.ms`) are deleted now. */
+  makeRoom(): Promise<void>
 }

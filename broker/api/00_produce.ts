@@ -15,6 +15,7 @@ import { UUID_ZERO } from '../../protocol/ids.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
 import { refusalOf } from '../batch-check.ts'
+import type { DiskGuard } from '../disk-guard.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import { Disconnect, type Handler, type RequestContext } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -26,6 +27,7 @@ interface ProduceDeps {
   readonly store: Store
   readonly topicConfigs: TopicConfigs
   readonly traffic: TopicTraffic
+  readonly disk: DiskGuard
   readonly clock: Clock
 }
 
@@ -80,6 +82,8 @@ function append(
   const refusal = refusalOf(batch, version, config, deps.clock.now())
   if (batch === null || refusal !== undefined)
     return refused(index, errorCode(refusal?.error), refusal?.message)
+  const shortage = deps.disk.refusalOf(batch.length)
+  if (shortage !== undefined) return refused(index, errorCode('KAFKA_STORAGE_ERROR'), shortage)
   const recordCount = recordCountOf(batch)
   const byteCount = batch.length
   return deps.store.append(log, batch, acks).then((outcome) => {

@@ -7,6 +7,7 @@ import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
 import { systemClock, type Clock } from '../../storage/clock.ts'
+import type { Fs } from '../../storage/fs.ts'
 import { Broker } from '../broker.ts'
 import { readSettings } from '../config.ts'
 import { Log } from '../log.ts'
@@ -21,6 +22,8 @@ interface Test {
 }
 
 interface WorldOptions {
+  /** The disk, for the writer 'inline'. */
+  readonly fs?: Fs
   readonly clock?: Clock
   readonly config?: Readonly<Record<string, string | number | boolean>>
   /** In a thread as in real life, or without the time that a thread takes to start (the default). */
@@ -45,7 +48,7 @@ export class World {
 
   static async open(
     test: Test,
-    { clock = systemClock, config = {}, writer = 'inline' }: WorldOptions = {},
+    { clock = systemClock, config = {}, writer = 'inline', ...disk }: WorldOptions = {},
   ): Promise<World> {
     const logged: World['logged'] = []
     const own = { port: 0, 'http.port': -1, 'fetch.max.wait.ms': FETCH_WAIT_MS_MAX }
@@ -58,7 +61,7 @@ export class World {
     const onFatal = (error: Error) => {
       throw error
     }
-    const environment = { settings, ephemeral: true, writer, onFatal, clock, log }
+    const environment = { settings, ephemeral: true, writer, onFatal, clock, log, ...disk }
     const broker = await Broker.open(environment)
     test.teardown(() => broker.close())
     return new World(test, broker, logged)

@@ -46,6 +46,8 @@ export type Command =
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
   /** Rename these directories, which no slot stands for (left by a crash), to `*.deleted`, then delete them; missing ones are fine. */
   | { readonly kind: 'discard'; readonly id: number; readonly directories: readonly string[] }
+  /** Room on the disk is short: files that wait for their deletion are deleted now. */
+  | { readonly kind: 'hurry'; readonly id: number }
   /** Sync everything, write the recovery checkpoint and, when `clean`, the clean-shutdown mark; close all files. */
   | { readonly kind: 'close'; readonly id: number; readonly clean: boolean }
 

@@ -129,6 +129,9 @@ export class LogWriter {
       case 'discard':
         this.#directory.discard(command.directories)
         return report.done({ id: command.id })
+      case 'hurry':
+        this.#directory.hurry()
+        return report.done({ id: command.id })
       case 'close':
         return this.#close(command.id, command.clean, report)
     }

@@ -1,0 +1,90 @@
+// DiskGuard: stops produce before the disk is full, so that commits, tables, deletes and compaction still find room.
+// Network thread. What happens when the disk is full all the same: docs/architecture.md, "What an acknowledgement means"
+
+import type { Clock } from '../storage/clock.ts'
+import type { Store } from '../storage/store.ts'
+import type { BrokerConfig } from './config.ts'
+import type { Log } from './log.ts'
+
+/** How old a look at the disk may be. Nobody looks while nothing is produced: the first batch passes, and has others look. */
+const SAMPLE_AGE_MS_MAX = 250
+
+export interface DiskGuardDeps {
+  readonly store: Pick<Store, 'diskSpace' | 'inboxBytesUsed' | 'makeRoom'>
+  readonly config: Pick<BrokerConfig, 'log.disk.min.free.bytes'>
+  readonly clock: Clock
+  readonly log: Pick<Log, 'info' | 'warn'>
+}
+
+export class DiskGuard {
+  readonly #deps: DiskGuardDeps
+  #freeBytes = Infinity
+  /** Monotonic. */
+  #sampledAtMs = -Infinity
+  /** Let through and not yet in `#freeBytes`. */
+  #claimedBytes = 0
+  #sampling: Promise<void> | undefined
+  #isFull = false
+
+  constructor(deps: DiskGuardDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * Lets a batch through, or not.
+   *
+   * @returns why not; undefined: its bytes count as written from now on
+   */
+  refusalOf(batchBytes: number): string | undefined {
+    const { config, clock } = this.#deps
+    const freeBytesMin = config['log.disk.min.free.bytes']
+    if (freeBytesMin === 0) return undefined
+    if (clock.monotonic() - this.#sampledAtMs > SAMPLE_AGE_MS_MAX) void this.#sample()
+    const isFull = this.#freeBytes - this.#claimedBytes - batchBytes < freeBytesMin
+    if (isFull !== this.#isFull) this.#note(isFull)
+    if (isFull) return this.#shortage
+    this.#claimedBytes += batchBytes
+    return undefined
+  }
+
+  /** Looks at the disk. @returns why nothing can be produced */
+  async shortage(): Promise<string | undefined> {
+    await this.#sample()
+    const freeBytesMin = Math.max(this.#deps.config['log.disk.min.free.bytes'], 1)
+    return this.#freeBytes < freeBytesMin ? this.#shortage : undefined
+  }
+
+  get #shortage(): string {
+    const freeBytesMin = this.#deps.config['log.disk.min.free.bytes']
+    return `the disk is full: ${this.#freeBytes} bytes are free, log.disk.min.free.bytes is ${freeBytesMin}`
+  }
+
+  #note(isFull: boolean): void {
+    this.#isFull = isFull
+    if (isFull) this.#deps.log.warn(`${this.#shortage}; produce is refused until there is room`)
+    else this.#deps.log.info('the disk has room again; produce goes on')
+  }
+
+  /** Those who ask while one is under way share it. */
+  #sample(): Promise<void> {
+    this.#sampling ??= this.#lookAtDisk().finally(() => {
+      this.#sampling = undefined
+    })
+    return this.#sampling
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    const { store, clock, log } = this.#deps
+    this.#sampledAtMs = clock.monotonic()
+    const claimedBefore = this.#claimedBytes
+    const waitingBytes = store.inboxBytesUsed
+    try {
+      const { freeBytes } = await store.diskSpace()
+      this.#freeBytes = freeBytes
+      this.#claimedBytes += waitingBytes - claimedBefore
+      if (this.#isFull) await store.makeRoom()
+    } catch (error) {
+      log.warn('the disk cannot be looked after', { error })
+    }
+  }
+}
