@@ -2,6 +2,7 @@
 
 /**
  * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex .txnindex    as Apache Kafka names them
+ * DATA/<topic>-<partition>/<20-digit offset>.snapshot                      named as in Apache Kafka, content ours
  * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
  * DATA/recovery-checkpoint, disk-failure, ballast, meta.json, lock         ours
  */
@@ -44,6 +45,19 @@ export function parsePartitionDirectory(
 export function deletedDirectory(directory: string, serial: number): string {
   const suffix = `.${serial}${DELETED_SUFFIX}`
   return directory.slice(0, NAME_BYTES_MAX - suffix.length) + suffix
+}
+
+const SNAPSHOT_SUFFIX = '.snapshot'
+
+/** Of the producers' state as it was before `offset`. */
+export function snapshotFile(offset: number): string {
+  return String(offset).padStart(20, '0') + SNAPSHOT_SUFFIX
+}
+
+/** @returns the offset; undefined when `name` is not that of a snapshot */
+export function parseSnapshotFile(name: string): number | undefined {
+  const offset = Number(name.slice(0, 20))
+  return snapshotFile(offset) === name ? offset : undefined
 }
 
 /** The 20 digits that start the name of every file of a segment. */

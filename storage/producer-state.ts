@@ -2,6 +2,7 @@
 // none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
 // Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
 
+import { readEndMarker } from '../protocol/batch/control.ts'
 import {
   attributesOf,
   baseOffsetOf,
@@ -10,6 +11,7 @@ import {
   maxTimestampOf,
   producerEpochOf,
   producerIdOf,
+  readBatchHeader,
   TRANSACTIONAL_BIT,
 } from '../protocol/batch/header.ts'
 import type { ErrorName } from '../protocol/errors.ts'
@@ -91,6 +93,35 @@ export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined 
     lastOffset: baseOffset + lastOffsetDelta,
     timestampMs: maxTimestampOf(bytes),
   }
+}
+
+/** A marker, as it lies in a log. */
+export interface PlacedMarker extends EndMarker {
+  readonly offset: number
+  readonly timestampMs: number
+}
+
+/** @returns undefined for a control batch that ends no transaction. @param bytes one that has its base offset */
+export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
+  const header = readBatchHeader(bytes)
+  if (header.producerId < 0) return undefined
+  const marker = readEndMarker(bytes, 0, header)
+  return (
+    marker && {
+      producerId: header.producerId,
+      producerEpoch: header.producerEpoch,
+      isCommit: marker.kind === 'commit',
+      coordinatorEpoch: marker.coordinatorEpoch,
+      offset: header.baseOffset,
+      timestampMs: header.maxTimestamp,
+    }
+  )
+}
+
+/** What matters of a batch in a log; both are undefined when no producer with an id wrote it. */
+export interface Replayed {
+  readonly sequenced: SequencedBatch | undefined
+  readonly marker: PlacedMarker | undefined
 }
 
 /** Sequences go on with 0 after the largest int32. */
@@ -197,15 +228,17 @@ export class ProducerState {
   }
 
   /**
-   * The marker has its place in the log, at `offset`.
+   * The marker has its place in the log. Not judged.
    *
    * @returns undefined when no transaction was open: then it ends none
    */
-  stageMarker(
-    { producerId, producerEpoch, coordinatorEpoch }: EndMarker,
-    offset: number,
-    timestampMs: number,
-  ): TxnEntry | undefined {
+  stageMarker({
+    producerId,
+    producerEpoch,
+    coordinatorEpoch,
+    offset,
+    timestampMs,
+  }: PlacedMarker): TxnEntry | undefined {
     const producer = this.#find(producerId)
     const isSameEpoch = producer?.producerEpoch === producerEpoch
     this.#staged.producers.set(producerId, {
@@ -222,6 +255,15 @@ export class ProducerState {
     const ended = { producerId, firstOffset, lastOffset: offset, lastStableOffset }
     this.#staged.ended.push(ended)
     return ended
+  }
+
+  /** A batch that lies in the log already. @returns the transaction that it aborts, if it does */
+  replay({ sequenced, marker }: Replayed, nowMs: number): TxnEntry | undefined {
+    if (sequenced) this.stage(sequenced)
+    const ended = marker && this.stageMarker(marker)
+    this.keep(nowMs)
+    this.#ended = []
+    return marker?.isCommit ? undefined : ended
   }
 
   /** What was staged is in the log. @param nowMs by the broker's clock */

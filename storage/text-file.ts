@@ -1,4 +1,4 @@
-// Small text files that are replaced as a whole: old or new content, never a mix. Writer thread.
+// Small files, most of them text, that are replaced as a whole: old or new content, never a mix. Writer thread.
 
 import { join } from 'node:path'
 import { isRefusal, orDiskFailure, syncOrDie } from './disk-failure.ts'
@@ -6,30 +6,46 @@ import type { Fs } from './fs.ts'
 import { UNFINISHED_SUFFIX } from './layout.ts'
 
 /** @returns undefined when there is no such file */
-export function readText(fs: Fs, path: string): string | undefined {
+export function readBytes(fs: Fs, path: string): Buffer | undefined {
   if (!fs.stat(path)) return undefined
   const fd = fs.open(path, 'read')
   try {
     const bytes = Buffer.alloc(fs.sizeBytes(fd))
-    return bytes.toString('utf8', 0, fs.read(fd, bytes, 0))
+    return bytes.subarray(0, fs.read(fd, bytes, 0))
   } finally {
     fs.close(fd)
   }
 }
 
-/** @throws when the disk refuses: the old content stays; {DiskFailure} when it fails */
+/** @returns undefined when there is no such file */
+export function readText(fs: Fs, path: string): string | undefined {
+  return readBytes(fs, path)?.toString()
+}
+
+/** As `replaceBytes`. */
 export function replaceText(
   fs: Fs,
   directory: string,
   name: string,
   text: string,
+  durability: { readonly isDurable: boolean },
+): void {
+  replaceBytes(fs, directory, name, Buffer.from(text), durability)
+}
+
+/** @throws when the disk refuses: the old content stays; {DiskFailure} when it fails */
+export function replaceBytes(
+  fs: Fs,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
   { isDurable }: { readonly isDurable: boolean },
 ): void {
   const path = join(directory, name)
   const unfinished = path + UNFINISHED_SUFFIX
   try {
     orDiskFailure(path, () => {
-      writeWhole(fs, unfinished, Buffer.from(text), isDurable)
+      writeWhole(fs, unfinished, bytes, isDurable)
       fs.rename(unfinished, path)
     })
   } catch (error) {

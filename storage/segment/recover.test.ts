@@ -1,6 +1,7 @@
 // Recovery: torn tails are cut off, rot costs one batch and is always found, indexes are made anew.
 
 import { strict as assert } from 'node:assert'
+import { defaultProducerLimits } from '../producer-state.ts'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
@@ -79,6 +80,7 @@ function recover(disk: FaultyFs, checkpoint: LogCheckpoint | undefined): Recover
     config,
     checkpoint,
     distrustsCache: false,
+    producerLimits: defaultProducerLimits,
   })
 }
 
@@ -369,7 +371,11 @@ t.test('after a failed disk, what came after the checkpoint is copied to a new f
     return undefined
   }
   const deps = { fs: disk, clock: systemClock, path: PATH, config, checkpoint: log.early }
-  const recovered = recoverLog({ ...deps, distrustsCache: true })
+  const recovered = recoverLog({
+    ...deps,
+    distrustsCache: true,
+    producerLimits: defaultProducerLimits,
+  })
   t.equal(recovered.active.endOffset, log.endOffset)
   t.ok(paths.includes(`${LOG}.tmp`))
   t.strictSame(Buffer.from(disk.contentOf(LOG)), Buffer.from(log.files.get(LOG)!))

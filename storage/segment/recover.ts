@@ -9,11 +9,13 @@ import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile, UNFINISHED_SUFFIX } from '../layout.ts'
+import type { ProducerLimits } from '../producer-state.ts'
 import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
 import type { LogStart } from '../writer/partition-log.ts'
 import type { LogCheckpoint } from '../writer/recovery-checkpoint.ts'
 import { lastEpochInFile } from './epoch-file.ts'
 import { epochAt, withEpoch } from './epochs.ts'
+import { recoverProducers, type RecoveredProducers } from './recover-producers.ts'
 import { indexState, removeSegmentFiles, tidySegmentFiles } from './segment-files.ts'
 import { type BadRange, SegmentScan } from './segment-scan.ts'
 import { emptySegment, Segment, type SegmentStart } from './segment.ts'
@@ -33,6 +35,7 @@ export interface RecoveryDeps {
    * grew since the checkpoint are copied to new files.
    */
   readonly distrustsCache: boolean
+  readonly producerLimits: ProducerLimits
 }
 
 export interface Recovered extends LogStart {
@@ -93,16 +96,26 @@ class LogRecovery {
     if (this.#mustStartSegment()) this.#startSegment()
     this.#syncNewEntries()
     if (!isAsClosed) this.#beginEpoch(isNew)
+    const producers = this.#recoverProducers()
     const active = this.#segments.pop()!
     return {
       logStartOffset: this.#logStartOffset,
       sealed: this.#segments.map(({ info }) => info),
       active,
+      producers,
       epochs: this.#epochs,
       quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
     }
+  }
+
+  #recoverProducers(): RecoveredProducers {
+    const { fs, clock, path, checkpoint, producerLimits } = this.#deps
+    const segments = this.#segments
+    const quarantined = this.#quarantined
+    const limits = producerLimits
+    return recoverProducers({ fs, clock, path, limits, checkpoint, segments, quarantined })
   }
 
   #findSegments(): Found[] {

@@ -2,9 +2,11 @@
 // Writer thread, in recovery. See docs/formats/recovery.md
 
 import {
+  attributesOf,
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
   batchSizeBytes,
+  CONTROL_BIT,
   crcMatches,
   lastOffsetDeltaOf,
   leaderEpochOf,
@@ -15,6 +17,7 @@ import {
   putInt64,
 } from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
+import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producer-state.ts'
 import type { BatchFacts } from './segment.ts'
 
 const WINDOW_BYTES = 1024 * 1024
@@ -23,7 +26,7 @@ const UNCHECKED_BYTES_MAX = 16 * 1024 * 1024
 /** What a disk writes in one piece: a batch that was only partly written lacks whole ones. */
 const SECTOR_BYTES = 512
 
-export interface ScannedBatch extends BatchFacts {
+export interface ScannedBatch extends BatchFacts, Replayed {
   readonly kind: 'batch'
   readonly baseOffset: number
   readonly leaderEpoch: number
@@ -92,6 +95,7 @@ export class SegmentScan {
     const bytes = this.#bytesAt(position, sizeBytes)
     if (!bytes || !crcMatches(bytes, 0, sizeBytes)) return undefined
     const baseOffset = baseOffsetOf(bytes)
+    const isControl = (attributesOf(bytes) & CONTROL_BIT) !== 0
     return {
       kind: 'batch',
       baseOffset,
@@ -100,6 +104,8 @@ export class SegmentScan {
       position,
       sizeBytes,
       maxTimestamp: maxTimestampOf(bytes),
+      sequenced: isControl ? undefined : sequencedBatchOf(bytes),
+      marker: isControl ? placedMarkerOf(bytes) : undefined,
     }
   }
 

@@ -18,7 +18,7 @@ import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
-import { type TxnEntry, TxnIndex, type TxnIndexStart } from './txn-index.ts'
+import { readTxnIndex, type TxnEntry, TxnIndex, type TxnIndexStart } from './txn-index.ts'
 
 /** Relative offsets and positions are int32 in the indexes. */
 const INT32_MAX = 0x7fffffff
@@ -67,6 +67,8 @@ export class Segment {
   readonly baseOffset: number
   readonly path: string
   readonly createdMs: number
+  /** In recovery: what lies from this offset on was found there, and is not what a checkpoint says. */
+  readonly adoptedFrom: number
   readonly #fs: Fs
   readonly #offsetIndex: OffsetIndex
   readonly #timeIndex: TimeIndex
@@ -87,6 +89,7 @@ export class Segment {
     this.baseOffset = baseOffset
     this.path = join(directoryPath, segmentFile(baseOffset, '.log'))
     this.createdMs = createdMs
+    this.adoptedFrom = start.endOffset
     this.#fs = fs
     const indexPath = join(directoryPath, segmentFile(baseOffset, '.index'))
     const timePath = join(directoryPath, segmentFile(baseOffset, '.timeindex'))
@@ -143,6 +146,28 @@ export class Segment {
   /** Transactions that markers in this segment aborted. */
   get abortedCount(): number {
     return this.#txnIndex.file.count
+  }
+
+  /** Is the transaction index what it was when it was last written? In recovery. */
+  get hasSoundTxnIndex(): boolean {
+    return readTxnIndex(this.#fs, this.#txnIndex.file.path, this.#txnIndex.info) !== undefined
+  }
+
+  /** In recovery: it is made anew. */
+  clearTxnIndex(): void {
+    this.#txnIndex.cutTo({ abortedCount: 0, abortedChecksum: 0 })
+  }
+
+  /** In recovery: a marker that lies there aborted this transaction. */
+  noteAborted(aborted: TxnEntry): void {
+    this.#txnIndex.append(aborted)
+  }
+
+  /** In recovery: the file holds all entries and nothing else. @param isSealed durably, for nothing is added any more */
+  finishTxnIndex(isSealed: boolean): void {
+    const { file } = this.#txnIndex
+    if (this.abortedCount === 0 && !this.#fs.stat(file.path)) return
+    orDiskFailure(file.path, () => (isSealed ? file.seal() : file.saveAndCut()))
   }
 
   /** What a later process may rely on; undefined while something of it is not yet on the disk. */

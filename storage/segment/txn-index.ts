@@ -101,3 +101,30 @@ function checksumWith(checksum: number, entry: Uint8Array): number {
   bytes.set(entry, 4)
   return crc32c(bytes)
 }
+
+/** What the first `count` entries of a file say; undefined when it is missing, too short or damaged. */
+export function readTxnIndex(
+  fs: Fs,
+  path: string,
+  { abortedCount, abortedChecksum }: TxnIndexStart,
+): TxnEntry[] | undefined {
+  if (abortedCount === 0) return []
+  const wantedBytes = abortedCount * TXN_ENTRY_BYTES
+  if ((fs.stat(path)?.sizeBytes ?? 0) < wantedBytes) return undefined
+  const bytes = Buffer.alloc(wantedBytes)
+  const fd = fs.open(path, 'read')
+  try {
+    fs.read(fd, bytes, 0)
+  } finally {
+    fs.close(fd)
+  }
+  const entries: TxnEntry[] = []
+  let checksum = 0
+  for (let at = 0; at < wantedBytes; at += TXN_ENTRY_BYTES) {
+    const entry = readTxnEntry(bytes, at)
+    if (!entry) return undefined
+    entries.push(entry)
+    checksum = checksumWith(checksum, bytes.subarray(at, at + TXN_ENTRY_BYTES))
+  }
+  return checksum === abortedChecksum ? entries : undefined
+}

@@ -21,15 +21,16 @@ import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { DELETED_SUFFIX, segmentFile, segmentSuffixes } from '../layout.ts'
+import type { ProducerSnapshots } from '../producer-snapshot.ts'
 import {
   type KeptBatch,
-  ProducerState,
-  type ProducerLimits,
+  type ProducerState,
   type SequencedBatch,
   sequencedBatchOf,
 } from '../producer-state.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
+import type { RecoveredProducers } from '../segment/recover-producers.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
@@ -52,7 +53,6 @@ export interface PartitionLogDeps {
   readonly clock: Clock
   /** Of the partition. */
   readonly path: string
-  readonly producerLimits: ProducerLimits
 }
 
 /** What is on disk when a log is opened. */
@@ -61,6 +61,7 @@ export interface LogStart {
   /** Ascending, without the active one. */
   readonly sealed: readonly SegmentStart[]
   readonly active: Segment
+  readonly producers: RecoveredProducers
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
 }
@@ -91,6 +92,9 @@ class Staged {
   readonly aborted: TxnEntry[] = []
 }
 
+/** A checkpoint comes with a snapshot when so much has been written since the last: so many logs cost it little. */
+const SNAPSHOT_BYTES = 64 * 1024
+
 export class PartitionLog {
   readonly slot: Slot
   readonly directory: string
@@ -108,6 +112,9 @@ export class PartitionLog {
   #durableBytes: number
   #staged = new Staged()
   readonly #producers: ProducerState
+  readonly #snapshots: ProducerSnapshots
+  /** Of log, behind the last snapshot of the producers. */
+  #bytesBehindSnapshot: number
   #lastAppendTimeMs: number
   /** Does leader-epoch-checkpoint name every epoch that wrote a record? */
   #areEpochsSaved = true
@@ -134,7 +141,9 @@ export class PartitionLog {
     this.#writtenOffset = start.active.endOffset
     this.#durableOffset = start.active.endOffset
     this.#durableBytes = start.active.sizeBytes
-    this.#producers = new ProducerState(deps.producerLimits)
+    this.#producers = start.producers.state
+    this.#snapshots = start.producers.snapshots
+    this.#bytesBehindSnapshot = start.producers.bytesBehindSnapshot
     this.#lastAppendTimeMs = this.segments.reduce((ms, each) => Math.max(ms, each.maxTimestamp), -1)
   }
 
@@ -183,6 +192,8 @@ export class PartitionLog {
   takeCheckpoint(): string {
     this.#active.saveIndexes()
     this.#saveEpochs()
+    if (this.#bytesBehindSnapshot >= SNAPSHOT_BYTES) this.#saveProducers()
+    this.#snapshots.pin()
     this.#checkpointLine ??= checkpointLine(this.checkpoint(false))
     return this.#checkpointLine
   }
@@ -198,7 +209,25 @@ export class PartitionLog {
       segments: active ? [...this.#sealed, active] : this.#sealed,
       epochs: this.#epochs,
       quarantined: this.#quarantined,
+      hasProducers: !this.#producers.isEmpty || this.#hasAborts,
     }
+  }
+
+  get #hasAborts(): boolean {
+    const isAny = ({ abortedCount }: { readonly abortedCount: number }) => abortedCount > 0
+    return isAny(this.#active) || this.#sealed.some(isAny)
+  }
+
+  /** As of now, if all that is written is durable: nothing that a power cut takes may be remembered. Nothing is staged. */
+  #saveProducers(): void {
+    const offset = this.#writtenOffset
+    if (this.#producers.isEmpty || this.#durableOffset < offset) return
+    if (offset <= this.#snapshots.newestOffset) return
+    this.#producers.expire(this.#deps.clock.now())
+    const { baseOffset: segmentBaseOffset, sizeBytes: position } = this.#active
+    const producers = [...this.#producers.entries()]
+    this.#snapshots.write({ offset, segmentBaseOffset, position, producers })
+    this.#bytesBehindSnapshot = 0
   }
 
   /** Does the flush policy want a sync before the turn ends? */
@@ -255,7 +284,8 @@ export class PartitionLog {
     const refusal = this.#producers.refusalOfMarker(command)
     if (refusal) return this.#refuse(append, refusal.error, refusal.message, report)
     stampBatch(batch, 0, this.#nextOffset, this.leaderEpoch)
-    const ended = this.#producers.stageMarker(command, this.#nextOffset, maxTimestampOf(batch))
+    const placed = { ...command, offset: this.#nextOffset, timestampMs: maxTimestampOf(batch) }
+    const ended = this.#producers.stageMarker(placed)
     if (ended && !isCommit) this.#staged.aborted.push(ended)
     this.#place(append, logAppendTimeMs)
   }
@@ -334,6 +364,7 @@ export class PartitionLog {
     this.#durableOffset = this.#nextOffset
     this.#durableBytes = 0
     this.#checkpointLine = undefined
+    this.#saveProducers()
     report.changed.add(this)
     report.rolled.push({
       slot: this.slot,
@@ -376,6 +407,7 @@ export class PartitionLog {
     report.timeWrite(() => this.#active.write(pieces, sizeBytes, aborted))
     for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
+    this.#bytesBehindSnapshot += sizeBytes
     this.#producers.keep(this.#deps.clock.now())
     if (this.#epochs.at(-1)!.startOffset === batches[0]!.baseOffset) this.#areEpochsSaved = false
     this.#active.saveIndexesIfDue()
@@ -453,6 +485,7 @@ export class PartitionLog {
       if (!isRefusal(error)) throw error // index entries that find no room are made anew at the next start
     }
     this.#saveEpochs()
+    this.#saveProducers()
     this.#active.release()
     return this.checkpoint(true)
   }

@@ -161,9 +161,10 @@ export class LogWriter {
     const checkpoint = this.#directory.checkpoint.get(directory)
     if (!fs.stat(path)) this.#makeDirectory(path, checkpoint)
     const distrustsCache = this.#directory.hasFailed
-    const start = recoverLog({ fs, clock, path, config, checkpoint, distrustsCache })
-    const logDeps = { fs, clock, path, producerLimits: this.#producerLimits }
-    const log = new PartitionLog(logDeps, slot, directory, config, start)
+    const producerLimits = this.#producerLimits
+    const deps = { fs, clock, path, config, checkpoint, distrustsCache, producerLimits }
+    const start = recoverLog(deps)
+    const log = new PartitionLog({ fs, clock, path }, slot, directory, config, start)
     this.#directory.checkpoint.forget(directory)
     opened.push(log)
     return {
