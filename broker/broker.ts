@@ -188,6 +188,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     inboxBytesMax: config['inbox.max.bytes'],
     openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
     cleaner: cleanerConfig(config),
+    producerIdExpirationMs: config['producer.id.expiration.ms'],
     ...(environment.fs && { fs: environment.fs }),
     onWarning: (message) => log.warn(message),
   })

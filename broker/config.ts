@@ -156,6 +156,10 @@ export const brokerConfigs = {
     { readOnly: true, says: 'The port that Kafka clients connect to; 0 for a free one.' },
     65_535n,
   ),
+  'producer.id.expiration.ms': whole('int', 86_400_000, 1, {
+    readOnly: true,
+    says: 'A partition forgets what it knows of a producer that has not written to it for this time: its sequence numbers start from anywhere then.',
+  }),
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
     says: 'Requests of all connections that arrive, wait or run; above it no connection is read.',
   }),

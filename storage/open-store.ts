@@ -14,6 +14,7 @@ import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { PartitionLog } from './log.ts'
 import { Logs } from './logs.ts'
 import { readOrCreateMeta, type Meta } from './meta.ts'
+import { defaultProducerLimits } from './producer-state.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
 import type {
@@ -161,10 +162,16 @@ function connect(
 ): { client: WriterClient; logs: Logs } {
   const { options, dataDir, fs, clock, topicDefaults, warn } = surroundings
   const inboxBytesMax = options.inboxBytesMax ?? INBOX_BYTES_MAX
-  const port = (events: WriterEvents): WriterPort =>
-    options.writer === 'thread'
-      ? startWriterThread({ dataDir, inboxBytesMax }, events)
-      : new InlineWriterPort(new LogWriter({ fs, clock, dataDir }), clock, inboxBytesMax, events)
+  const producerLimits = {
+    ...defaultProducerLimits,
+    ...(options.producerIdExpirationMs && { expirationMs: options.producerIdExpirationMs }),
+  }
+  const port = (events: WriterEvents): WriterPort => {
+    if (options.writer === 'thread')
+      return startWriterThread({ dataDir, inboxBytesMax, producerLimits }, events)
+    const writer = new LogWriter({ fs, clock, dataDir, producerLimits })
+    return new InlineWriterPort(writer, clock, inboxBytesMax, events)
+  }
   const client: WriterClient = new WriterClient({
     connect: port,
     onResult: (result) => logs.apply(result),

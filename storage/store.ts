@@ -24,6 +24,8 @@ export interface StoreOptions {
   readonly openFilesMax?: number
   /** Bytes of a table's log from which on a clean stop leaves an LMDB view of it; Infinity: never. */
   readonly viewFromBytes?: number
+  /** A partition forgets a producer that has not written to it for so long. Default: Kafka's day. */
+  readonly producerIdExpirationMs?: number
   /** Of the background work on logs; what is absent has Kafka's defaults. */
   readonly cleaner?: Partial<CleanerConfig>
   /** Hears, in a sentence, what an operator should know and nothing else tells. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { isMainThread, MessageChannel, parentPort, Worker, workerData } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
+import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
 import type { Command, TurnResult } from './commands.ts'
 import { createInboxMemory, type Inbox, InboxQueue, InboxReceiver, InboxSender } from './inbox.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
@@ -14,20 +15,28 @@ interface ThreadOptions {
   readonly millraceWriter: true
   readonly dataDir: string
   readonly inbox: Inbox
+  readonly producerLimits: ProducerLimits
 }
 
 /** A port that is full still gets what its connections have read already: that must find room, too. */
 const RING_SLACK = 1.25
 
-/** Network thread: starts the writer's. @param inboxBytesMax of commands that may wait before the port is full */
+export interface WriterThreadDeps {
+  readonly dataDir: string
+  /** Of commands that may wait before the port is full. */
+  readonly inboxBytesMax: number
+  readonly producerLimits?: ProducerLimits
+}
+
+/** Network thread: starts the writer's. */
 export function startWriterThread(
-  { dataDir, inboxBytesMax }: { readonly dataDir: string; readonly inboxBytesMax: number },
+  { dataDir, inboxBytesMax, producerLimits = defaultProducerLimits }: WriterThreadDeps,
   events: WriterEvents,
 ): WriterPort {
   const memory = createInboxMemory(inboxBytesMax * RING_SLACK)
   const { port1, port2 } = new MessageChannel()
   const inbox: Inbox = { memory, side: port2 }
-  const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox }
+  const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox, producerLimits }
   const options = { workerData, ...execArgv(), name: 'writer', transferList: [port2] }
   const worker = new Worker(new URL(import.meta.url), options)
   const queue = new InboxQueue(new InboxSender({ memory, side: port1 }))
@@ -123,8 +132,8 @@ if (!isMainThread && (workerData as Partial<ThreadOptions> | null)?.millraceWrit
 
 /** Writer thread: never returns to its loop, but to end. */
 function serve(): void {
-  const { dataDir, inbox } = workerData as ThreadOptions
-  const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir })
+  const { dataDir, inbox, producerLimits } = workerData as ThreadOptions
+  const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir, producerLimits })
   const receiver = new InboxReceiver(inbox)
   const answer = (result: TurnResult) => parentPort!.postMessage(packResult(result))
   for (let isClosed = false; !isClosed;) {
