@@ -13,7 +13,14 @@ import { GroupAdmin } from './admin-groups.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from './leaders.ts'
-import { askOffsets, EARLIEST, LATEST, MAX_TIMESTAMP, type PartitionOffset } from './offsets.ts'
+import {
+  askOffsets,
+  EARLIEST,
+  LATEST,
+  MAX_TIMESTAMP,
+  type Isolation,
+  type PartitionOffset,
+} from './offsets.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
 import { partitionText, topicOf, type TopicLike, type TopicPartition } from './topic.ts'
 
@@ -212,17 +219,20 @@ export class Admin {
     return wholeOrPartial(results)
   }
 
-  /** @param of topics (all their partitions) or single partitions */
+  /**
+   * @param of topics (all their partitions) or single partitions
+   * @param options.isolation `committed`: the latest offset is that before the first open transaction
+   */
   async listOffsets(
     of: readonly (TopicLike | TopicPartition)[],
     at: OffsetAt,
-    options: CallOptions = {},
+    options: CallOptions & { readonly isolation?: Isolation | undefined } = {},
   ): Promise<PartitionOffset[]> {
     const call = this.#cluster.call(options)
     const partitions = await partitionsOf(this.#cluster, of, call)
     const timestamp = timestampOf(at)
     const questions = partitions.map((each) => ({ ...each, timestamp }))
-    return wholeOrPartial(await askOffsets(this.#cluster, questions, call))
+    return wholeOrPartial(await askOffsets(this.#cluster, questions, call, options.isolation))
   }
 
   /** What partitions take on the disks of all brokers. */

@@ -3,7 +3,7 @@
 import { KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster } from './cluster.ts'
-import { askOffsets, EARLIEST, LATEST } from './offsets.ts'
+import { askOffsets, EARLIEST, LATEST, type Isolation } from './offsets.ts'
 import { partitionText, type TopicPartition } from './topic.ts'
 
 /** An end of the log, an offset (negative: so many before the end), or the first record at or after a time. */
@@ -27,14 +27,21 @@ export class Bounds {
   readonly #cluster: Cluster
   readonly #call: Call
   readonly #partitions: readonly TopicPartition[]
+  readonly #isolation: Isolation
   /** Timestamp -> partition -> offset. */
   readonly #answers = new Map<number, Promise<Map<string, number>>>()
 
   /** @param partitions those of which anything is going to be asked */
-  constructor(cluster: Cluster, call: Call, partitions: readonly TopicPartition[]) {
+  constructor(
+    cluster: Cluster,
+    call: Call,
+    partitions: readonly TopicPartition[],
+    isolation: Isolation = 'uncommitted',
+  ) {
     this.#cluster = cluster
     this.#call = call
     this.#partitions = partitions
+    this.#isolation = isolation
   }
 
   async start(partition: TopicPartition, at: StartAt): Promise<number> {
@@ -70,7 +77,8 @@ export class Bounds {
   async #askAll(timestamp: number): Promise<Map<string, number>> {
     const questions = this.#partitions.map((partition) => ({ ...partition, timestamp }))
     const offsets = new Map<string, number>()
-    for (const answer of await askOffsets(this.#cluster, questions, this.#call)) {
+    const answers = await askOffsets(this.#cluster, questions, this.#call, this.#isolation)
+    for (const answer of answers) {
       if (answer instanceof KafkaError) throw answer
       offsets.set(partitionText(answer), answer.offset)
     }

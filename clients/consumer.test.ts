@@ -363,7 +363,13 @@ t.test(
     })
     await consumer.start()
     const next = read(consumer, 1)
-    const log: FakeLog = { batches: [], startOffset: 0, endOffset: 0, producers: new Map() }
+    const log: FakeLog = {
+      batches: [],
+      startOffset: 0,
+      endOffset: 0,
+      producers: new Map(),
+      transactions: [],
+    }
     write(log, ['second'])
     w.broker.topics.get('t')!.push(log)
     t.same(await next, ['second'])

@@ -5,6 +5,7 @@ import { atPartition, Bounds, type PerPartition, type StartAt, type StopAt } fro
 import type { Call, CallOptions, Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { Reading } from './reading.ts'
+import type { Isolation } from './offsets.ts'
 import { DONE, RecordStream, recordOf, type Position } from './record-stream.ts'
 import {
   partitionText,
@@ -23,6 +24,11 @@ export interface ConsumerOptions<T extends readonly TopicLike[] = readonly Topic
   readonly from?: PerPartition<StartAt> | undefined
   /** Where each partition ends; the iteration is over when all have. A time to come is waited for. Default: never. */
   readonly until?: PerPartition<StopAt> | undefined
+  /**
+   * `committed`: records of a transaction when it has committed, in the order of the log, so an open transaction holds
+   * back what comes after it. `uncommitted` (default): everything, aborted transactions included.
+   */
+  readonly isolation?: Isolation | undefined
   /**
    * When a position is not in the log (any more): go on at the nearest offset that is, at an end of the log, or throw.
    * The logger is told. Default `nearest`.
@@ -160,6 +166,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       this.#cluster,
       call,
       readable.map(({ where }) => where),
+      this.#options.isolation,
     )
     const { from = 'latest', until } = this.#options
     await Promise.all(

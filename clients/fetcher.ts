@@ -10,7 +10,7 @@ import type { Timer } from './clock.ts'
 import type { Cluster } from './cluster.ts'
 import { Fifo } from './fifo.ts'
 import { groupBy } from './group-by.ts'
-import { askOffsets, EARLIEST, LATEST } from './offsets.ts'
+import { askOffsets, EARLIEST, isolationLevels, LATEST, type Isolation } from './offsets.ts'
 import type { Reading } from './reading.ts'
 import type { Lane } from './net/lane.ts'
 import { partitionText } from './topic.ts'
@@ -26,6 +26,7 @@ export interface FetcherOptions {
   readonly partitionBytesMax: number
   readonly fetchBytesMin: number
   readonly fetchWaitMs: number
+  readonly isolation: Isolation
   readonly outOfRange: 'nearest' | 'earliest' | 'latest' | 'error'
   /** There are records, or an error, or the end came nearer. */
   readonly onChange: () => void
@@ -290,7 +291,8 @@ export class Fetcher {
   }
 
   #requestOf(readings: readonly Reading[]): RequestInput<typeof fetch> {
-    const { fetchWaitMs, fetchBytesMin, prefetchBytes, partitionBytesMax } = this.#options
+    const { fetchWaitMs, fetchBytesMin, prefetchBytes, partitionBytesMax, isolation } =
+      this.#options
     const topics = [...groupBy(readings, (reading) => reading.topic.name)].map(([name, group]) => ({
       topic: name,
       topicId: this.#topicId(group[0]!),
@@ -301,7 +303,8 @@ export class Fetcher {
       })),
     }))
     const maxBytes = Math.max(1, prefetchBytes - this.#bytesBuffered)
-    return { maxWaitMs: fetchWaitMs, minBytes: fetchBytesMin, maxBytes, topics }
+    const isolationLevel = isolationLevels[isolation]
+    return { maxWaitMs: fetchWaitMs, minBytes: fetchBytesMin, maxBytes, isolationLevel, topics }
   }
 
   #settle(reading: Reading, answer: PartitionAnswer): void {
@@ -310,10 +313,12 @@ export class Fetcher {
       return this.#fail(reading, new KafkaError(error, partitionText(reading.where)))
     reading.failures = 0
     reading.missingSince = undefined
-    reading.highWatermark = answer.highWatermark
+    const isCommitted = this.#options.isolation === 'committed'
+    reading.endOffset = isCommitted ? answer.lastStableOffset : answer.highWatermark
     if (answer.records === null || answer.records.length === 0) return
     reading.lastGaveAt = this.#cluster.clock.monotonic()
-    this.#count(reading, reading.push(answer.records as Buffer))
+    const aborted = answer.abortedTransactions ?? []
+    this.#count(reading, reading.push(answer.records as Buffer, aborted))
     if (this.#current !== reading) this.#enqueue(reading)
   }
 
@@ -372,7 +377,9 @@ export class Fetcher {
 
   async #ask(reading: Reading, timestamp: number): Promise<number> {
     const question = { ...reading.where, timestamp }
-    const [answer] = await askOffsets(this.#cluster, [question], this.#cluster.call({}))
+    const { isolation } = this.#options
+    const call = this.#cluster.call({})
+    const [answer] = await askOffsets(this.#cluster, [question], call, isolation)
     if (answer instanceof KafkaError) throw answer
     return answer!.offset
   }

@@ -261,12 +261,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   #newEnd(): GroupEnd | undefined {
-    const { until, heartbeatIntervalMs = 3000 } = this.#options
+    const { until, isolation, heartbeatIntervalMs = 3000 } = this.#options
     if (until === undefined) return undefined
     return new GroupEnd({
       cluster: this.#cluster,
       coordinator: this.#coordinator,
       until,
+      isolation,
       intervalMs: heartbeatIntervalMs,
       onHandedOut: () => this.#stream.wake(),
     })
@@ -328,8 +329,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const call = this.#cluster.call({})
     const committed =
       partitions.length === 0 ? new Map<string, number>() : await this.#committed(partitions)
-    const bounds = new Bounds(this.#cluster, call, partitions)
-    const { from = 'latest' } = this.#options
+    const { from = 'latest', isolation } = this.#options
+    const bounds = new Bounds(this.#cluster, call, partitions, isolation)
     const readings = await Promise.all(
       partitions.map(async (where) => {
         const offset = committed.get(partitionText(where)) ?? -1

@@ -12,6 +12,12 @@ export const LATEST = -1
 export const EARLIEST = -2
 export const MAX_TIMESTAMP = -3
 
+/** Which records are seen: those of committed transactions and of none, or all. */
+export type Isolation = 'committed' | 'uncommitted'
+
+/** As Fetch and ListOffsets number them. */
+export const isolationLevels = { uncommitted: 0, committed: 1 } as const
+
 export interface OffsetQuestion extends TopicPartition {
   /** ms since the epoch, or one of the constants above. */
   readonly timestamp: number
@@ -25,18 +31,24 @@ export interface PartitionOffset extends TopicPartition {
   readonly leaderEpoch: number
 }
 
-/** @param questions at most one per partition; @returns one answer or refusal per question, in that order */
+/**
+ * @param questions at most one per partition
+ * @param isolation `committed`: the end of the log is before the first open transaction
+ * @returns one answer or refusal per question, in that order
+ */
 export async function askOffsets(
   cluster: Cluster,
   questions: readonly OffsetQuestion[],
   call: Call,
+  isolation: Isolation = 'uncommitted',
 ): Promise<(PartitionOffset | KafkaError)[]> {
+  const isolationLevel = isolationLevels[isolation]
   return await askLeaders(cluster, questions, call, async (leader, group) => {
     const topics = byTopic(group, ({ partition, timestamp }) => ({
       partitionIndex: partition,
       timestamp,
     }))
-    const answer = await cluster.ask(listOffsets, { topics }, leader, call)
+    const answer = await cluster.ask(listOffsets, { isolationLevel, topics }, leader, call)
     return answer.topics.flatMap(({ name, partitions }) =>
       partitions.map((each): Outcome<PartitionOffset> => {
         const where = { topic: name, partition: each.partitionIndex }

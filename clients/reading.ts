@@ -1,5 +1,5 @@
 // Reading: where a consumer stands in one partition, and the fetched bytes it has yet to give out.
-// Batches are opened lazily, record by record. Control batches are stepped over.
+// Batches are opened lazily, record by record. Control batches and those of aborted transactions are stepped over.
 
 import {
   batchSizeBytes,
@@ -11,6 +11,7 @@ import {
 } from '../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'
+import { AbortedTransactions, type AbortedTransaction } from './aborted.ts'
 import { partitionText, type Topic, type TopicPartition } from './topic.ts'
 
 /** What one compressed batch may unfold to. */
@@ -25,8 +26,8 @@ export class Reading {
   fetchOffset: number
   /** Offset that is not given any more. */
   stopOffset = Infinity
-  /** As last heard; -1: nothing heard yet. */
-  highWatermark = -1
+  /** Offset after the last record that may be read, as last heard; -1: nothing heard yet. */
+  endOffset = -1
   isPaused = false
   /** Its chunks have a place in the line of those to be read. */
   isInLine = false
@@ -81,12 +82,16 @@ export class Reading {
     return this.position >= this.stopOffset
   }
 
-  /** @param bytes given; whole batches, the last may be cut; @returns bytes kept */
-  push(bytes: Buffer): number {
+  /**
+   * @param bytes given; whole batches, the last may be cut
+   * @param aborted transactions whose records are not to be given
+   * @returns bytes kept
+   */
+  push(bytes: Buffer, aborted: readonly AbortedTransaction[] = []): number {
     const nextOffset = offsetAfter(bytes)
     if (nextOffset === undefined) return 0
     this.fetchOffset = Math.max(this.fetchOffset, nextOffset)
-    this.#chunks.push(new Chunk(bytes))
+    this.#chunks.push(new Chunk(bytes, aborted))
     return bytes.length
   }
 
@@ -118,13 +123,15 @@ export class Reading {
 /** The bytes of one partition from one fetch. */
 class Chunk {
   readonly bytes: Buffer
+  readonly #aborted: AbortedTransactions
   #at = 0
   #records: Iterator<RecordView> | undefined
   /** Offset after the batch that is being read. */
   #batchEnd = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, aborted: readonly AbortedTransaction[]) {
     this.bytes = bytes
+    this.#aborted = new AbortedTransactions(aborted)
   }
 
   /** Moves the position over what holds no records. @throws {KafkaError} CORRUPT_MESSAGE and others of a bad batch */
@@ -151,11 +158,12 @@ class Chunk {
     const header = readBatchHeader(this.bytes, at)
     this.#at = at + sizeBytes
     this.#batchEnd = header.baseOffset + header.lastOffsetDelta + 1
+    const isAborted = this.#aborted.covers(this.bytes, at, header)
     if (this.#batchEnd <= reading.position) return true
     if (header.magic !== MAGIC) throw corrupt(reading, `message format ${header.magic}`)
     if (!crcMatches(this.bytes, at, sizeBytes))
       throw corrupt(reading, `wrong CRC in the batch at ${header.baseOffset}`)
-    if (header.isControl) reading.position = this.#batchEnd
+    if (header.isControl || isAborted) reading.position = this.#batchEnd
     else
       this.#records = recordsOf(this.bytes, at, header, { decompressedBytesMax: BATCH_BYTES_MAX })[
         Symbol.iterator

@@ -16,7 +16,7 @@ import { partitionText, type ConsumerRecord, type TopicPartition } from './topic
 export interface Position extends TopicPartition {
   /** Of the next record. */
   readonly offset: number
-  /** Offset after the last record that may be read, as last heard; -1: nothing heard yet. */
+  /** Offset after the last record that may be read (with isolation `committed`: the last stable one), as last heard; -1: nothing heard yet. */
   readonly highWatermark: number
 }
 
@@ -67,6 +67,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       partitionBytesMax: options.partitionBytesMax ?? 1024 * 1024,
       fetchBytesMin: options.fetchBytesMin ?? 1,
       fetchWaitMs: options.fetchWaitMs ?? 500,
+      isolation: options.isolation ?? 'uncommitted',
       outOfRange: options.outOfRange ?? 'nearest',
       onChange: () => this.#change.open(),
       onStale: (topic) => owner.onStale(topic),
@@ -110,10 +111,10 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   positions(): Position[] {
-    return this.readings.map(({ where, position, highWatermark }) => ({
+    return this.readings.map(({ where, position, endOffset }) => ({
       ...where,
       offset: position,
-      highWatermark,
+      highWatermark: endOffset,
     }))
   }
 

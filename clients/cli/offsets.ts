@@ -2,6 +2,7 @@
 
 import type { Admin, TopicDescription } from '../admin.ts'
 import { KafkaError } from '../../protocol/errors.ts'
+import type { Isolation } from '../offsets.ts'
 import { PartialError } from '../partial-error.ts'
 import { CliError } from './exit.ts'
 import type { Bounds } from './offset-range.ts'
@@ -30,11 +31,16 @@ export async function describe(
 /** Bounds of every partition of these topics: topic -> by partition. */
 export type BoundsByTopic = ReadonlyMap<string, readonly Bounds[]>
 
-export async function boundsOf(admin: Admin, topics: readonly string[]): Promise<BoundsByTopic> {
+/** @param isolation `committed`: they end where the first open transaction begins */
+export async function boundsOf(
+  admin: Admin,
+  topics: readonly string[],
+  isolation?: Isolation,
+): Promise<BoundsByTopic> {
   if (topics.length === 0) return new Map()
   const [starts, ends] = await Promise.all([
     admin.listOffsets(topics, 'earliest'),
-    admin.listOffsets(topics, 'latest'),
+    admin.listOffsets(topics, 'latest', { isolation }),
   ])
   const bounds = new Map<string, { start: number; end: number }[]>(
     topics.map((topic) => [topic, []]),

@@ -9,6 +9,7 @@ import { atPartition, Bounds, type PerPartition, type StopAt } from '../bounds.t
 import type { Call } from '../call.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster } from '../cluster.ts'
+import type { Isolation } from '../offsets.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Coordinator } from './coordinator.ts'
 
@@ -18,6 +19,7 @@ export interface GroupEndDeps {
   readonly cluster: Cluster
   readonly coordinator: Coordinator
   readonly until: PerPartition<StopAt>
+  readonly isolation: Isolation | undefined
   /** Between two questions whether all is handed out. */
   readonly intervalMs: number
   /** All is handed out. */
@@ -42,8 +44,8 @@ export class GroupEnd {
   /** Looks up what is known by now: everything but times that are still to come. @param partitions all of the topics */
   async start(partitions: readonly TopicPartition[], call: Call): Promise<void> {
     this.#partitions = partitions
-    const { cluster, until } = this.#deps
-    const bounds = new Bounds(cluster, call, partitions)
+    const { cluster, until, isolation } = this.#deps
+    const bounds = new Bounds(cluster, call, partitions, isolation)
     await Promise.all(
       partitions.map(async (where) => {
         const at = atPartition(until, where)

@@ -9,6 +9,7 @@ import { metadata } from '../../protocol/api/03_metadata.ts'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { apiByKey, apis } from '../../protocol/apis.ts'
+import { buildEndMarker, type MarkerKind } from '../../protocol/batch/control.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { stampBatch, type BatchHeader } from '../../protocol/batch/header.ts'
 import { decode } from '../../protocol/compile.ts'
@@ -29,12 +30,19 @@ export type Handler<A extends Api<any, any>> = (
   version: number,
 ) => Reply<A> | Promise<Reply<A>>
 
-/** One partition: its batches, and the last batches of each producer. */
+/** One partition: its batches, the last batches of each producer, and the transactions that wrote into it. */
 export interface FakeLog {
   readonly batches: Uint8Array[]
   startOffset: number
   endOffset: number
   readonly producers: Map<number, { epoch: number; nextSequence: number; recent: Recent[] }>
+  readonly transactions: FakeTransaction[]
+}
+
+interface FakeTransaction {
+  readonly producerId: number
+  readonly firstOffset: number
+  end?: { readonly kind: MarkerKind; readonly offset: number }
 }
 
 interface Recent {
@@ -95,6 +103,7 @@ export class FakeBroker implements AsyncDisposable {
       startOffset: 0,
       endOffset: 0,
       producers: new Map(),
+      transactions: [],
     }))
     this.topics.set(name, logs)
     this.ids.set(name, Buffer.from(name.padEnd(16, '.').slice(0, 16)).toString('base64url'))
@@ -249,7 +258,7 @@ export class FakeBroker implements AsyncDisposable {
         const answer =
           log === undefined
             ? fetchRefusal('UNKNOWN_TOPIC_OR_PARTITION')
-            : read(log, fetchOffset, this.batchesMax)
+            : read(log, fetchOffset, this.batchesMax, request.isolationLevel === 1)
         bytes += answer.records.length + answer.errorCode
         return { partitionIndex: partition, ...answer }
       }),
@@ -260,13 +269,17 @@ export class FakeBroker implements AsyncDisposable {
     )
   }
 
-  #listOffsets({ topics }: RequestOf<typeof listOffsets>): ResponseInput<typeof listOffsets> {
+  #listOffsets({
+    topics,
+    isolationLevel,
+  }: RequestOf<typeof listOffsets>): ResponseInput<typeof listOffsets> {
+    const endOf = isolationLevel === 1 ? lastStableOffset : ({ endOffset }: FakeLog) => endOffset
     return {
       topics: topics.map(({ name, partitions }) => ({
         name,
         partitions: partitions.map(({ partitionIndex, timestamp }) => {
           const log = this.topics.get(name)![partitionIndex]!
-          const offset = timestamp === -2 ? log.startOffset : timestamp === -1 ? log.endOffset : -1
+          const offset = timestamp === -2 ? log.startOffset : timestamp === -1 ? endOf(log) : -1
           return { partitionIndex, errorCode: 0, offset }
         }),
       })),
@@ -298,6 +311,9 @@ function append(log: FakeLog, bytes: Buffer): { errorCode: number; baseOffset: n
   log.batches.push(bytes)
   log.endOffset += header.lastOffsetDelta + 1
   log.producers.get(header.producerId)?.recent.push({ sequence: header.baseSequence, baseOffset })
+  const { producerId } = header
+  if (header.isTransactional && openTransaction(log, producerId) === undefined)
+    log.transactions.push({ producerId, firstOffset: baseOffset })
   return { errorCode: 0, baseOffset }
 }
 
@@ -325,16 +341,46 @@ function checkSequence(
   return undefined
 }
 
-function read(log: FakeLog, offset: number, batchesMax: number) {
+/** Writes the marker that ends a producer's transaction. */
+export function endTransaction(
+  log: FakeLog,
+  producerId: number,
+  producerEpoch: number,
+  kind: MarkerKind,
+): void {
+  const marker = { producerId, producerEpoch, kind, coordinatorEpoch: 0, timestamp: 0 }
+  const bytes = buildEndMarker(marker)
+  stampBatch(bytes, 0, log.endOffset, 0)
+  log.batches.push(bytes)
+  const open = openTransaction(log, producerId)
+  if (open !== undefined) open.end = { kind, offset: log.endOffset }
+  log.endOffset++
+}
+
+function openTransaction(log: FakeLog, producerId: number): FakeTransaction | undefined {
+  return log.transactions.find((each) => each.producerId === producerId && each.end === undefined)
+}
+
+function lastStableOffset({ transactions, endOffset }: FakeLog): number {
+  return transactions.find(({ end }) => end === undefined)?.firstOffset ?? endOffset
+}
+
+function read(log: FakeLog, offset: number, batchesMax: number, isCommitted: boolean) {
   if (offset < log.startOffset || offset > log.endOffset) return fetchRefusal('OFFSET_OUT_OF_RANGE')
+  const visibleEnd = isCommitted ? lastStableOffset(log) : log.endOffset
   const batches = log.batches.filter((bytes) => {
     const [batch] = batchesOf(bytes)
-    return batch!.header.baseOffset + batch!.header.lastOffsetDelta >= offset
+    const { baseOffset, lastOffsetDelta } = batch!.header
+    return baseOffset + lastOffsetDelta >= offset && baseOffset < visibleEnd
   })
+  const aborted = log.transactions.filter(
+    ({ end }) => end?.kind === 'abort' && end.offset >= offset,
+  )
   return {
     errorCode: 0,
     highWatermark: log.endOffset,
-    abortedTransactions: null,
+    lastStableOffset: lastStableOffset(log),
+    abortedTransactions: isCommitted ? aborted : null,
     records: Buffer.concat(batches.slice(0, batchesMax)),
   }
 }

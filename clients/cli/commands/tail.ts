@@ -5,6 +5,7 @@ import { systemClock } from '../../clock.ts'
 import type { StartAt } from '../../bounds.ts'
 import type { Consumer } from '../../consumer.ts'
 import type { GroupConsumer } from '../../group-consumer.ts'
+import type { Isolation } from '../../offsets.ts'
 import type { TopicPartition } from '../../topic.ts'
 import { announcement, type Span } from '../announcement.ts'
 import { CliError, exitCodes } from '../exit.ts'
@@ -38,6 +39,7 @@ export function define(command: Command): void {
       '--filter <expr>',
       "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'",
     )
+    .option('--read-committed', 'leave out open and aborted transactions')
     .addOption(new Option('--serde <name>', 'what values are').choices(serdeNames))
     .addHelpText('after', `\nRanges:\n${ranges}`)
     .addHelpText(
@@ -83,6 +85,7 @@ interface Options extends CommonOptions {
   readonly raw?: boolean
   readonly lengthPrefixed?: boolean
   readonly serde?: SerdeName
+  readonly readCommitted?: boolean
 }
 
 async function tail(names: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -114,6 +117,10 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
       : await member(session, topics, from, options)
   session.notes.tellTrouble()
   await print(session, consumer, options, passes, printer)
+}
+
+function isolationOf({ readCommitted }: Options): Isolation {
+  return readCommitted === true ? 'committed' : 'uncommitted'
 }
 
 /** Warns of the first record only. */
@@ -148,7 +155,7 @@ async function spansOf(
 ): Promise<Span[]> {
   const admin = client.admin()
   const topics = await describe(admin, names)
-  const bounds = await boundsOf(admin, names)
+  const bounds = await boundsOf(admin, names, isolationOf(options))
   const partitions = topics.flatMap((topic) =>
     choosePartitions(topic, options.partition).map((partition) => ({
       topic: topic.topic,
@@ -202,6 +209,7 @@ async function reader(
     partitions: options.partition,
     from: (of) => spanOf(of)?.from ?? 'earliest',
     until: hasEnd ? (of) => spanOf(of)?.until ?? 0 : undefined,
+    isolation: isolationOf(options),
     signal,
   })
 }
@@ -226,14 +234,16 @@ async function member(
   { client, notes, interruptible }: Session,
   topics: readonly string[],
   from: StartAt,
-  { group, exit }: Options,
+  options: Options,
 ): Promise<GroupConsumer> {
+  const { group, exit } = options
   await describe(client.admin(), topics)
   const consumer = client.consumer({
     topics,
     group: group!,
     from,
     until: exit === true ? 'end' : undefined,
+    isolation: isolationOf(options),
     signal: interruptible(),
     ...MEMBER_TIMES,
     onAssignment: (assigned) => {
