@@ -134,6 +134,16 @@ export class ClassicGroup {
     return this.state === 'CompletingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
   }
 
+  /** The same in a transaction. Who says nothing of itself is not a member: its transactional id fences it. KIP-447. */
+  checkPendingCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
+    const { memberId, groupInstanceId } = identity
+    const isFromOutside = generationId < 0 && memberId === '' && groupInstanceId === null
+    if (isFromOutside || (generationId < 0 && this.state === 'Empty')) return undefined
+    const error = this.#identityError(identity) ?? this.#generationError(generationId)
+    if (error === undefined) this.members.get(memberId)!.touch()
+    return error
+  }
+
   /** Ends every wait and timer; the group answers nothing more. */
   close(error: ErrorName): void {
     this.state = 'Dead'

@@ -17,6 +17,7 @@ import {
   type SyncRequest,
 } from './messages.ts'
 import { GroupOffsets, type CommittedOffset, type PartitionOffset } from './offsets.ts'
+import { PendingOffsets } from './pending.ts'
 
 export interface OffsetKey {
   readonly groupId: string
@@ -28,12 +29,19 @@ export interface OffsetKey {
 export type GroupEntry =
   | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupRecord | null }
   | { readonly kind: 'offset'; readonly key: OffsetKey; readonly value: CommittedOffset | null }
+  | {
+      readonly kind: 'pending'
+      readonly key: OffsetKey
+      /** Of the open transaction that the offset belongs to. */
+      readonly producerId: number
+      readonly value: CommittedOffset | null
+    }
 
 /** Where groups and offsets are kept: __consumer_offsets and its view. */
 export interface GroupStateTable {
   /** Everything that is kept, in any order. */
   entries(): Iterable<GroupEntry>
-  /** In call order. Resolves when durable, or with why it is not. */
+  /** All of them or, after a crash, none; in call order. Resolves when durable, or with why it is not. */
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
 }
 
@@ -64,6 +72,7 @@ export interface GroupCoordinatorDeps {
 interface Group {
   readonly classic: ClassicGroup
   readonly offsets: GroupOffsets
+  readonly pending: PendingOffsets
   /** Commits that are not durable yet: what forgets offsets waits for them, or they would come back. */
   readonly commits: Set<Promise<unknown>>
 }
@@ -84,15 +93,14 @@ export class GroupCoordinator {
 
   constructor(deps: GroupCoordinatorDeps) {
     this.#deps = deps
-    const records = new Map<string, GroupRecord>()
-    const offsets = new Map<string, GroupOffsets>()
+    const offsetEntries: OffsetEntry[] = []
     for (const entry of deps.table.entries()) {
-      if (entry.value === null) continue
-      if (entry.kind === 'group') records.set(entry.groupId, entry.value)
-      else addOffset(offsets, entry.key, entry.value)
+      if (entry.kind !== 'group') offsetEntries.push(entry)
+      else if (entry.value !== null) this.#restore(entry.groupId, entry.value)
     }
-    for (const groupId of new Set([...records.keys(), ...offsets.keys()])) {
-      this.#restore(groupId, records.get(groupId), offsets.get(groupId) ?? new GroupOffsets())
+    for (const entry of offsetEntries) {
+      const { groupId } = entry.key
+      apply(this.#groups.get(groupId) ?? this.#create(groupId), entry)
     }
     this.#expiryTimer = this.#scheduleExpiry()
   }
@@ -148,17 +156,47 @@ export class GroupCoordinator {
     const error = known?.classic.checkCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
     const group = known ?? this.#create(groupId)
-    const entries = offsets.map(({ topic, partition, committed }) => {
-      return { kind: 'offset', key: { groupId, topic, partition }, value: committed } as const
+    const entries = offsets.flatMap(({ topic, partition, committed }): GroupEntry[] => {
+      const key = { groupId, topic, partition }
+      // What transactions have pending there is older than this, whether they commit or not.
+      return [{ kind: 'offset', key, value: committed }, ...withoutPending(group, key)]
     })
-    const kept = this.#deps.table.put(entries).then((failure) => {
-      group.commits.delete(kept)
-      if (failure !== undefined) return failure
-      for (const each of offsets) group.offsets.set(each.topic, each.partition, each.committed)
-      return undefined
+    return this.#write(group, entries)
+  }
+
+  /** TxnOffsetCommit: as `commit`, but seen when the transaction of this producer has committed, if it does. */
+  async commitPending(producerId: number, request: CommitRequest): Promise<ErrorName | undefined> {
+    const { groupId, generationId, offsets } = request
+    const known = this.#groups.get(groupId)
+    if (known === undefined && generationId >= 0) return request.unknownGroupError
+    const error = known?.classic.checkPendingCommit(request, generationId)
+    if (error !== undefined || offsets.length === 0) return error
+    const entries = offsets.map(({ topic, partition, committed }): GroupEntry => {
+      return { kind: 'pending', key: { groupId, topic, partition }, producerId, value: committed }
     })
-    group.commits.add(kept)
-    return kept
+    return this.#write(known ?? this.#create(groupId), entries)
+  }
+
+  /** A transaction has ended: what it has pending becomes visible, all at once, or is dropped. May be told twice. */
+  async endPending(
+    groupId: string,
+    producerId: number,
+    isCommit: boolean,
+  ): Promise<ErrorName | undefined> {
+    const group = this.#groups.get(groupId)
+    const entries: GroupEntry[] = []
+    for (const { topic, partition, committed } of group?.pending.ofProducer(producerId) ?? []) {
+      const key = { groupId, topic, partition }
+      if (isCommit) entries.push({ kind: 'offset', key, value: committed })
+      entries.push({ kind: 'pending', key, producerId, value: null })
+    }
+    return group === undefined || entries.length === 0 ? undefined : this.#write(group, entries)
+  }
+
+  /** Whether an open transaction may still commit an offset for this partition. */
+  isPending(groupId: string, topic: string, partition: number): boolean {
+    const producerIds = this.#groups.get(groupId)?.pending.producersOf(topic, partition)
+    return producerIds !== undefined && producerIds.length > 0
   }
 
   /** Undefined for a group that does not exist, which is not an error: nothing is committed. */
@@ -184,20 +222,21 @@ export class GroupCoordinator {
         entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
       }
     }
-    const failure = await this.#forgetOffsets(entries)
+    const failure = await this.#forget(group, entries)
     return failure ?? refused
   }
 
   /** A deleted topic takes the offsets of all groups with it. */
   async onTopicDeleted(topic: string): Promise<void> {
     await Promise.all([...this.#groups.values()].flatMap(({ commits }) => [...commits]))
-    const entries: GroupEntry[] = []
-    for (const [groupId, { offsets }] of this.#groups) {
-      for (const { partition } of offsets.ofTopic(topic)) {
-        entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
-      }
-    }
-    await this.#forgetOffsets(entries)
+    const forgetting = [...this.#groups].map(([groupId, group]) => {
+      const entries = [...everyOffset(groupId, group)]
+      return this.#forget(
+        group,
+        entries.filter(({ key }) => key.topic === topic),
+      )
+    })
+    await Promise.all(forgetting)
   }
 
   // Administration
@@ -231,11 +270,11 @@ export class GroupCoordinator {
   async expire(): Promise<void> {
     for (const [groupId, group] of this.#groups) {
       if (group.commits.size > 0) continue // it is in use
-      const failure = await this.#forgetOffsets([...this.#expiredOffsets(groupId, group)])
+      const failure = await this.#forget(group, [...this.#expiredOffsets(groupId, group)])
       if (failure !== undefined) return
-      const { classic, offsets, commits } = group
+      const { classic, offsets, pending, commits } = group
       const isIdle = classic.state === 'Empty' && !classic.hasPendingIds && commits.size === 0
-      if (isIdle && offsets.isEmpty) await this.#bury(groupId, group)
+      if (isIdle && offsets.isEmpty && pending.isEmpty) await this.#bury(groupId, group)
     }
   }
 
@@ -281,23 +320,29 @@ export class GroupCoordinator {
     })
   }
 
-  async #forgetOffsets(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+  async #forget(group: Group, entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
     if (entries.length === 0) return undefined
     const failure = await this.#deps.table.put(entries)
-    if (failure !== undefined) return failure
-    for (const entry of entries) {
-      if (entry.kind !== 'offset') continue
-      this.#groups.get(entry.key.groupId)?.offsets.delete(entry.key.topic, entry.key.partition)
-    }
-    return undefined
+    if (failure === undefined) for (const entry of entries) apply(group, entry)
+    return failure
+  }
+
+  #write(group: Group, entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+    const kept = this.#deps.table.put(entries).then((failure) => {
+      group.commits.delete(kept)
+      if (failure === undefined) for (const entry of entries) apply(group, entry)
+      return failure
+    })
+    group.commits.add(kept)
+    return kept
   }
 
   async #bury(groupId: string, group: Group): Promise<ErrorName | undefined> {
     this.#groups.delete(groupId)
-    const entries: GroupEntry[] = [{ kind: 'group', groupId, value: null }]
-    for (const { topic, partition } of group.offsets.list()) {
-      entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
-    }
+    const entries: GroupEntry[] = [
+      { kind: 'group', groupId, value: null },
+      ...everyOffset(groupId, group),
+    ]
     const failure = await this.#deps.table.put(entries)
     if (failure === undefined) group.classic.close('COORDINATOR_NOT_AVAILABLE')
     else if (!this.#groups.has(groupId)) this.#groups.set(groupId, group)
@@ -307,20 +352,20 @@ export class GroupCoordinator {
   // Groups
 
   #create(groupId: string): Group {
-    return this.#add(groupId, new ClassicGroup(groupId, this.#depsOf(groupId)), new GroupOffsets())
+    return this.#add(groupId, new ClassicGroup(groupId, this.#depsOf(groupId)))
   }
 
-  #restore(groupId: string, record: GroupRecord | undefined, offsets: GroupOffsets): void {
-    const deps = this.#depsOf(groupId)
-    const classic =
-      record === undefined
-        ? new ClassicGroup(groupId, deps)
-        : ClassicGroup.restore(groupId, record, deps)
-    this.#add(groupId, classic, offsets)
+  #restore(groupId: string, record: GroupRecord): void {
+    this.#add(groupId, ClassicGroup.restore(groupId, record, this.#depsOf(groupId)))
   }
 
-  #add(groupId: string, classic: ClassicGroup, offsets: GroupOffsets): Group {
-    const group = { classic, offsets, commits: new Set<Promise<unknown>>() }
+  #add(groupId: string, classic: ClassicGroup): Group {
+    const group = {
+      classic,
+      offsets: new GroupOffsets(),
+      pending: new PendingOffsets(),
+      commits: new Set<Promise<unknown>>(),
+    }
     this.#groups.set(groupId, group)
     return group
   }
@@ -337,12 +382,30 @@ export class GroupCoordinator {
   }
 }
 
-function addOffset(
-  offsets: Map<string, GroupOffsets>,
-  key: OffsetKey,
-  committed: CommittedOffset,
-): void {
-  const ofGroup = offsets.get(key.groupId) ?? new GroupOffsets()
-  ofGroup.set(key.topic, key.partition, committed)
-  offsets.set(key.groupId, ofGroup)
+type OffsetEntry = Exclude<GroupEntry, { readonly kind: 'group' }>
+
+/** What is durable, in memory too. */
+function apply({ offsets, pending }: Group, entry: GroupEntry): void {
+  if (entry.kind === 'group') return
+  const { topic, partition } = entry.key
+  if (entry.kind === 'offset') {
+    if (entry.value === null) offsets.delete(topic, partition)
+    else offsets.set(topic, partition, entry.value)
+  } else if (entry.value === null) pending.delete(entry.producerId, topic, partition)
+  else pending.set(entry.producerId, topic, partition, entry.value)
+}
+
+function withoutPending({ pending }: Group, key: OffsetKey): OffsetEntry[] {
+  const producerIds = pending.producersOf(key.topic, key.partition)
+  return producerIds.map((producerId) => ({ kind: 'pending', key, producerId, value: null }))
+}
+
+/** Deletes all that a group has committed or has pending. */
+function* everyOffset(groupId: string, { offsets, pending }: Group): Iterable<OffsetEntry> {
+  for (const { topic, partition } of offsets.list()) {
+    yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
+  }
+  for (const { producerId, topic, partition } of pending.list()) {
+    yield { kind: 'pending', key: { groupId, topic, partition }, producerId, value: null }
+  }
 }

@@ -129,6 +129,123 @@ t.test('offsets', async (t) => {
     },
   )
 
+  const pending = (
+    w: World,
+    producerId: number,
+    offset: number,
+    memberId = '',
+    generationId = -1,
+    groupInstanceId: string | null = null,
+  ) =>
+    w.coordinator.commitPending(producerId, {
+      ...identity(memberId, groupInstanceId),
+      groupId: 'g',
+      generationId,
+      offsets: [at(offset)],
+      unknownGroupError: 'ILLEGAL_GENERATION',
+    })
+  const committed = (w: World) => w.coordinator.offsetsOf('g')?.get('t', 0)?.offset
+
+  t.test('what a transaction commits is seen when it has committed, not before', async (t) => {
+    const w = world()
+    t.equal(await pending(w, 7, 5), undefined)
+    t.equal(committed(w), undefined)
+    t.equal(w.coordinator.isPending('g', 't', 0), true)
+    t.equal(w.coordinator.isPending('g', 't', 1), false)
+    t.equal(w.coordinator.isPending('other', 't', 0), false)
+    w.restart()
+    t.equal(w.coordinator.isPending('g', 't', 0), true, 'a restart forgets nothing')
+    t.equal(await w.coordinator.endPending('g', 8, true), undefined)
+    t.equal(committed(w), undefined, 'the end of another transaction changes nothing')
+    t.equal(await w.coordinator.endPending('g', 7, true), undefined)
+    t.equal(committed(w), 5)
+    t.equal(w.coordinator.isPending('g', 't', 0), false)
+    t.equal(await w.coordinator.endPending('g', 7, true), undefined, 'and may be told twice')
+    w.restart()
+    t.equal(committed(w), 5)
+    t.equal(w.coordinator.isPending('g', 't', 0), false)
+  })
+
+  t.test('an aborted transaction leaves the offsets as they were', async (t) => {
+    const w = world()
+    await commit(w, '', -1, 3)
+    await pending(w, 7, 5)
+    t.equal(await w.coordinator.endPending('g', 7, false), undefined)
+    t.equal(committed(w), 3)
+    t.equal(w.coordinator.isPending('g', 't', 0), false)
+  })
+
+  t.test('a transaction ends for all of its offsets or, after a crash, for none', async (t) => {
+    const w = world()
+    await pending(w, 7, 5)
+    w.table.hold()
+    void w.coordinator.endPending('g', 7, true)
+    await settle()
+    t.equal(committed(w), undefined)
+    w.restart()
+    t.equal(w.coordinator.isPending('g', 't', 0), true)
+    t.equal(await w.coordinator.endPending('g', 7, true), undefined)
+    t.equal(committed(w), 5)
+    w.table.failure = 'COORDINATOR_NOT_AVAILABLE'
+    t.equal(await pending(w, 8, 6), 'COORDINATOR_NOT_AVAILABLE')
+    t.equal(w.coordinator.isPending('g', 't', 0), false)
+  })
+
+  t.test('a later commit stands, whatever becomes of the transaction', async (t) => {
+    for (const isCommit of [true, false]) {
+      const w = world()
+      await pending(w, 7, 5)
+      await commit(w, '', -1, 9)
+      t.equal(w.coordinator.isPending('g', 't', 0), false)
+      await w.coordinator.endPending('g', 7, isCommit)
+      t.equal(committed(w), 9)
+    }
+  })
+
+  t.test(
+    'members commit in their generation in a transaction too, if they say who they are',
+    async (t) => {
+      const w = world()
+      t.equal(await pending(w, 7, 5, 'x', 3), 'ILLEGAL_GENERATION', 'there is no such group')
+      const [first] = await stableGroup(w, 1, { groupInstanceId: 'i' })
+      const { memberId } = first!
+      t.equal(await pending(w, 7, 5, memberId, 1, 'i'), undefined)
+      t.equal(await pending(w, 7, 5, memberId, 2, 'i'), 'ILLEGAL_GENERATION')
+      t.equal(await pending(w, 7, 5, 'x', 1), 'UNKNOWN_MEMBER_ID')
+      t.equal(await pending(w, 7, 5, 'x', 1, 'i'), 'FENCED_INSTANCE_ID')
+      t.equal(
+        await pending(w, 7, 5),
+        undefined,
+        'who says nothing is fenced by its transactional id',
+      )
+      void w.coordinator.join('g', joining())
+      await settle()
+      const again = await w.coordinator.join('g', joining({ memberId, groupInstanceId: 'i' }))
+      t.equal(
+        await pending(w, 7, 5, memberId, again.generationId, 'i'),
+        undefined,
+        'while others sync',
+      )
+    },
+  )
+
+  t.test(
+    'a group with pending offsets lives; a deleted one, or topic, takes them along',
+    async (t) => {
+      const w = world()
+      await pending(w, 7, 5)
+      await w.coordinator.expire()
+      t.equal(w.coordinator.isPending('g', 't', 0), true)
+      await w.coordinator.onTopicDeleted('t')
+      t.equal(w.coordinator.isPending('g', 't', 0), false)
+      await pending(w, 7, 5)
+      t.equal(await w.coordinator.delete('g'), undefined)
+      t.equal(await w.coordinator.endPending('g', 7, true), undefined)
+      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(w.table.kept.size, 0)
+    },
+  )
+
   t.test('groups with members are not deleted; subscribed topics keep their offsets', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)

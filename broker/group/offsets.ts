@@ -45,9 +45,4 @@ export class GroupOffsets {
       for (const [partition, committed] of partitions) yield { topic, partition, committed }
     }
   }
-
-  *ofTopic(topic: string): Iterable<PartitionOffset> {
-    for (const [partition, committed] of this.#byTopic.get(topic) ?? [])
-      yield { topic, partition, committed }
-  }
 }

@@ -4,15 +4,16 @@
 import { strict as assert } from 'node:assert'
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Change, Store, Table } from '../../storage/store.ts'
-import type { GroupEntry, GroupStateTable, OffsetKey } from './coordinator.ts'
+import type { GroupEntry, GroupStateTable } from './coordinator.ts'
 import type { GroupRecord } from './messages.ts'
 import type { CommittedOffset } from './offsets.ts'
 
 const TOPIC = '__consumer_offsets'
 const GROUP_PREFIX = 'group/'
 const OFFSET_PREFIX = 'offset/'
+const PENDING_PREFIX = 'pending/'
 
-type Key = `${typeof GROUP_PREFIX | typeof OFFSET_PREFIX}${string}`
+type Key = `${typeof GROUP_PREFIX | typeof OFFSET_PREFIX | typeof PENDING_PREFIX}${string}`
 type Value = GroupRecord | CommittedOffset
 
 export async function openGroupState(store: Store): Promise<GroupStateTable> {
@@ -39,8 +40,16 @@ function refusalFor({ code }: KafkaError): ErrorName {
 }
 
 function changeOf(entry: GroupEntry): Change<Key, Value> {
-  const key = entry.kind === 'group' ? groupKey(entry.groupId) : offsetKey(entry.key)
-  return [key, entry.value ?? undefined]
+  return [keyOf(entry), entry.value ?? undefined]
+}
+
+/** The group comes last: it may hold any character, slashes too. */
+function keyOf(entry: GroupEntry): Key {
+  if (entry.kind === 'group') return `${GROUP_PREFIX}${entry.groupId}`
+  const { groupId, topic, partition } = entry.key
+  const rest = `${partition}/${topic}/${groupId}`
+  if (entry.kind === 'offset') return `${OFFSET_PREFIX}${rest}`
+  return `${PENDING_PREFIX}${entry.producerId}/${rest}`
 }
 
 function entryOf(key: Key, value: Value): GroupEntry {
@@ -48,20 +57,14 @@ function entryOf(key: Key, value: Value): GroupEntry {
     const groupId = key.slice(GROUP_PREFIX.length)
     return { kind: 'group', groupId, value: value as GroupRecord }
   }
-  return { kind: 'offset', key: parseOffsetKey(key), value: value as CommittedOffset }
-}
-
-function groupKey(groupId: string): Key {
-  return `${GROUP_PREFIX}${groupId}`
-}
-
-/** The group comes last: it may hold any character, slashes too. */
-function offsetKey({ groupId, topic, partition }: OffsetKey): Key {
-  return `${OFFSET_PREFIX}${partition}/${topic}/${groupId}`
-}
-
-function parseOffsetKey(key: Key): OffsetKey {
-  const match = /^offset\/(\d+)\/([^/]+)\/(.*)$/s.exec(key)
+  const match = /^(?:offset|pending\/(\d+))\/(\d+)\/([^/]+)\/(.*)$/s.exec(key)
   assert(match, `a key of ${TOPIC} is ${JSON.stringify(key)}`)
-  return { groupId: match[3]!, topic: match[2]!, partition: Number(match[1]) }
+  const offset = {
+    key: { groupId: match[4]!, topic: match[3]!, partition: Number(match[2]) },
+    value: value as CommittedOffset,
+  }
+  const producerId = match[1]
+  return producerId === undefined
+    ? { kind: 'offset', ...offset }
+    : { kind: 'pending', producerId: Number(producerId), ...offset }
 }

@@ -42,7 +42,7 @@ class MemoryTable implements GroupStateTable {
 
   #keep(entries: readonly GroupEntry[]): undefined {
     for (const each of entries) {
-      const key = each.kind === 'group' ? each.groupId : JSON.stringify(each.key)
+      const key = JSON.stringify({ ...each, value: undefined })
       if (each.value === null) this.kept.delete(key)
       else this.kept.set(key, each)
     }
