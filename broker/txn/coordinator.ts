@@ -1,0 +1,306 @@
+// TransactionCoordinator: every transactional id of this broker, from the epoch of its producer to the end of its
+// transaction everywhere. Network thread; knows no sockets and no wire format. What is answered is durable.
+// A transaction that is decided (Prepare...) is finished by whoever comes next: its producer, the sweep, the next start.
+// Source: KIP-98, KIP-360, KIP-890; docs/formats/transactions.md
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { Clock, Timer } from '../../storage/clock.ts'
+import type {
+  EndRequest,
+  InitRequest,
+  ProducerIdentity,
+  ProducerRequest,
+  TopicPartitions,
+  TransactionRecord,
+  TransactionResult,
+} from './messages.ts'
+import { TransactionalId } from './transactional-id.ts'
+import {
+  added,
+  completed,
+  decideEnd,
+  initialised,
+  isEnding,
+  isExhausted,
+  isInitRepeated,
+  newRecord,
+  prepared,
+  refusalOfInit,
+  refusalOfProducer,
+  type Addition,
+} from './transitions.ts'
+
+/** Where transactional ids are kept: __transaction_state. */
+export interface TransactionTable {
+  entries(): Iterable<[transactionalId: string, record: TransactionRecord]>
+  /** In call order; undefined deletes. Resolves when durable, or with why it is not. */
+  put(
+    transactionalId: string,
+    record: TransactionRecord | undefined,
+  ): Promise<ErrorName | undefined>
+}
+
+/** What hears of the end of a transaction, and may hear of it twice. Durable when it resolves. */
+export interface TransactionEnds {
+  /** Writes the markers into the logs of the record's partitions. @returns the partitions whose log refused */
+  mark(record: TransactionRecord): Promise<readonly TopicPartitions[]>
+  /** Makes the pending offsets of the record's groups visible, or drops them. @returns the groups that remain */
+  endOffsets(record: TransactionRecord): Promise<readonly string[]>
+}
+
+export interface TransactionConfig {
+  readonly timeoutMsMax: number
+  readonly timeoutCheckMs: number
+  readonly idExpirationMs: number
+  readonly idExpirationCheckMs: number
+}
+
+export interface TransactionCoordinatorDeps {
+  readonly clock: Clock
+  readonly table: TransactionTable
+  readonly ends: TransactionEnds
+  /** Never given out before, or why there is none. */
+  readonly newProducerId: () => Promise<number | ErrorName>
+  readonly config: TransactionConfig
+  readonly onEnd: (result: TransactionResult) => void
+}
+
+/** Either an error, or who the producer is from now on. */
+export type ProducerAnswer = ErrorName | ProducerIdentity
+
+export class TransactionCoordinator {
+  readonly #deps: TransactionCoordinatorDeps
+  readonly #ids = new Map<string, TransactionalId>()
+  readonly #timers: Timer[]
+
+  constructor(deps: TransactionCoordinatorDeps) {
+    this.#deps = deps
+    for (const [id, record] of deps.table.entries()) this.#add(id, record)
+    const { timeoutCheckMs, idExpirationCheckMs } = deps.config
+    this.#timers = [
+      this.#every(0, timeoutCheckMs, () => this.sweep()),
+      this.#every(1, idExpirationCheckMs, () => this.expire()),
+    ]
+  }
+
+  /** InitProducerId: whoever had the transactional id before is fenced, and its open transaction aborted. */
+  async initProducer(request: InitRequest): Promise<ProducerAnswer> {
+    const { transactionalId, timeoutMs } = request
+    if (transactionalId === '') return 'INVALID_REQUEST'
+    if (timeoutMs <= 0 || timeoutMs > this.#deps.config.timeoutMsMax) {
+      return 'INVALID_TRANSACTION_TIMEOUT'
+    }
+    if (!this.#ids.has(transactionalId)) {
+      const producerId = await this.#deps.newProducerId()
+      if (typeof producerId === 'string') return producerId
+      this.#add(transactionalId, newRecord(producerId, this.#deps.clock.now()))
+    }
+    const id = this.#ids.get(transactionalId)!
+    return id.inTurn(() => (id.isDead ? this.initProducer(request) : this.#init(id, request)))
+  }
+
+  /** AddPartitionsToTxn, AddOffsetsToTxn, and what newer clients leave to Produce. */
+  add(request: ProducerRequest, addition: Addition): Promise<ErrorName | undefined> {
+    return this.#ofProducer(request, (id) => this.#extend(id, addition))
+  }
+
+  /**
+   * TxnOffsetCommit: `write` stores the pending offsets, while the transaction can neither end nor time out.
+   *
+   * @param isImplicit the group joins the transaction by this (KIP-890); otherwise it must have been added
+   */
+  commitOffsets(
+    request: ProducerRequest,
+    groupId: string,
+    isImplicit: boolean,
+    write: () => Promise<ErrorName | undefined>,
+  ): Promise<ErrorName | undefined> {
+    return this.#ofProducer(request, async (id) => {
+      const { state, groupIds } = id.record
+      const isMember = state === 'Ongoing' && groupIds.includes(groupId)
+      if (!isMember && !isImplicit) return 'INVALID_TXN_STATE'
+      const error = isMember ? undefined : await this.#extend(id, { groupId })
+      return error ?? write()
+    })
+  }
+
+  /** EndTxn. The decision is durable when it resolves, and known everywhere unless a disk refused that. */
+  async end(request: EndRequest): Promise<ProducerAnswer> {
+    return this.#inTurn(request, async (id) => {
+      const decision = decideEnd(id.record, request)
+      if (decision === 'repeat') return identityOf(id.record)
+      if (decision !== 'end') return decision
+      const { isCommit, bumpsEpoch } = request
+      const error = await this.#end(
+        id,
+        isCommit,
+        bumpsEpoch ? 'bumped' : 'kept',
+        isCommit ? 'commit' : 'abort',
+      )
+      return error ?? identityOf(id.record)
+    })
+  }
+
+  /**
+   * Aborts the open transaction of a producer for an administrator, if it is one of ours.
+   *
+   * @returns 'unknown' when no transactional id has this transaction open
+   */
+  async abort(producer: ProducerIdentity): Promise<ErrorName | 'unknown' | undefined> {
+    for (const id of this.#ids.values()) {
+      if (id.record.producerId !== producer.producerId) continue
+      return id.inTurn(async () => {
+        if (id.record.state !== 'Ongoing') return 'unknown'
+        return refusalOfProducer(id.record, producer) ?? this.#end(id, false, 'bumped', 'abort')
+      })
+    }
+    return 'unknown'
+  }
+
+  get(transactionalId: string): TransactionalId | undefined {
+    return this.#ids.get(transactionalId)
+  }
+
+  list(): Iterable<TransactionalId> {
+    return this.#ids.values()
+  }
+
+  /** Aborts what has run for too long, and finishes what is decided: what a crash or a full disk has cut short. */
+  async sweep(): Promise<void> {
+    const nowMs = this.#deps.clock.now()
+    const due = [...this.#ids.values()].filter(
+      ({ record }) => isEnding(record) || isOverdue(record, nowMs),
+    )
+    await Promise.all(
+      due.map((id) =>
+        id.inTurn(async () => {
+          await this.#finish(id)
+          if (isOverdue(id.record, nowMs)) await this.#end(id, false, 'bumped', 'timeout')
+        }),
+      ),
+    )
+  }
+
+  /** Forgets transactional ids that nobody has used for long. */
+  async expire(): Promise<void> {
+    const beforeMs = this.#deps.clock.now() - this.#deps.config.idExpirationMs
+    for (const id of [...this.#ids.values()]) {
+      if (id.isBusy || id.isOpen || id.record.updateMs > beforeMs) continue
+      await id.inTurn(async () => {
+        if (id.isOpen || id.record.updateMs > beforeMs) return
+        const error = await this.#deps.table.put(id.id, undefined)
+        if (error !== undefined) return
+        id.isDead = true
+        this.#ids.delete(id.id)
+      })
+    }
+  }
+
+  close(): void {
+    for (const timer of this.#timers) timer.cancel()
+  }
+
+  async #init(id: TransactionalId, request: InitRequest): Promise<ProducerAnswer> {
+    if (isInitRepeated(id.record, request)) return identityOf(id.record)
+    const refusal = refusalOfInit(id.record, request)
+    if (refusal !== undefined) return refusal
+    await this.#finish(id)
+    if (id.record.state === 'Ongoing') {
+      const error = await this.#end(id, false, 'fenced', 'fenced')
+      if (error !== undefined) return error
+    }
+    if (isEnding(id.record)) return 'CONCURRENT_TRANSACTIONS'
+    const nextProducerId = isExhausted(id.record) ? await this.#deps.newProducerId() : null
+    if (typeof nextProducerId === 'string') return nextProducerId
+    const next = initialised(id.record, request, nextProducerId, this.#deps.clock.now())
+    return (await this.#keep(id, next)) ?? identityOf(next)
+  }
+
+  #ofProducer(
+    request: ProducerRequest,
+    act: (id: TransactionalId) => Promise<ErrorName | undefined>,
+  ): Promise<ErrorName | undefined> {
+    return this.#inTurn(request, async (id) => {
+      const refusal = refusalOfProducer(id.record, request)
+      if (refusal !== undefined) return refusal
+      return isEnding(id.record) ? 'CONCURRENT_TRANSACTIONS' : act(id)
+    })
+  }
+
+  /** After everything that was asked of the id before, and that could be finished. */
+  async #inTurn<Answer>(
+    { transactionalId }: ProducerRequest,
+    act: (id: TransactionalId) => Promise<Answer>,
+  ): Promise<Answer | ErrorName> {
+    const id = this.#ids.get(transactionalId)
+    if (id === undefined) return 'INVALID_PRODUCER_ID_MAPPING'
+    return id.inTurn(async () => {
+      if (id.isDead) return 'INVALID_PRODUCER_ID_MAPPING'
+      await this.#finish(id)
+      return act(id)
+    })
+  }
+
+  async #extend(id: TransactionalId, addition: Addition): Promise<ErrorName | undefined> {
+    const next = added(id.record, addition, this.#deps.clock.now())
+    return next === id.record ? undefined : this.#keep(id, next)
+  }
+
+  /** Decides the end, then lets everybody know. Undefined once it is decided. */
+  async #end(
+    id: TransactionalId,
+    isCommit: boolean,
+    epoch: 'kept' | 'bumped' | 'fenced',
+    result: TransactionResult,
+  ): Promise<ErrorName | undefined> {
+    const { record } = id
+    const isUsedUp = epoch === 'bumped' && isExhausted(record)
+    const nextProducerId = isUsedUp ? await this.#deps.newProducerId() : null
+    if (typeof nextProducerId === 'string') return nextProducerId
+    const nowMs = this.#deps.clock.now()
+    const decided = prepared(record, isCommit, epoch, nextProducerId, nowMs)
+    if (record.state !== 'Ongoing') return this.#keep(id, completed(decided, nowMs)) // nobody to tell
+    const error = await this.#keep(id, decided)
+    if (error !== undefined) return error
+    this.#deps.onEnd(result)
+    await this.#finish(id)
+    return undefined
+  }
+
+  /** Lets everybody know of a decided end. What is refused is tried again by whoever comes next. */
+  async #finish(id: TransactionalId): Promise<void> {
+    if (!isEnding(id.record)) return
+    const { ends, clock } = this.#deps
+    const { record } = id
+    const [partitions, groupIds] = await Promise.all([ends.mark(record), ends.endOffsets(record)])
+    id.record = { ...record, partitions, groupIds } // on disk it still names them all, and a restart tells them again
+    if (partitions.length === 0 && groupIds.length === 0) {
+      await this.#keep(id, completed(id.record, clock.now()))
+    }
+  }
+
+  async #keep(id: TransactionalId, record: TransactionRecord): Promise<ErrorName | undefined> {
+    const error = await this.#deps.table.put(id.id, record)
+    if (error === undefined) id.record = record
+    return error
+  }
+
+  #add(id: string, record: TransactionRecord): void {
+    if (!this.#ids.has(id)) this.#ids.set(id, new TransactionalId(id, record))
+  }
+
+  #every(index: number, delayMs: number, act: () => Promise<void>): Timer {
+    return this.#deps.clock.after(delayMs, () => {
+      this.#timers[index] = this.#every(index, delayMs, act)
+      void act() // what cannot be done now is tried again the next time
+    })
+  }
+}
+
+function isOverdue({ state, startMs, timeoutMs }: TransactionRecord, nowMs: number): boolean {
+  return state === 'Ongoing' && startMs !== null && nowMs - startMs > timeoutMs
+}
+
+function identityOf({ producerId, producerEpoch }: TransactionRecord): ProducerIdentity {
+  return { producerId, producerEpoch }
+}

@@ -1,0 +1,64 @@
+// What the transaction coordinator hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
+// Source: KIP-98, KIP-360 (epoch bumps), KIP-890 (an epoch for each transaction); docs/formats/transactions.md
+
+export const transactionStates = [
+  'Empty',
+  'Ongoing',
+  'PrepareCommit',
+  'PrepareAbort',
+  'CompleteCommit',
+  'CompleteAbort',
+] as const
+
+export type TransactionState = (typeof transactionStates)[number]
+
+/** How a transaction ended: the label of `millrace_txn_total`. */
+export type TransactionResult = 'commit' | 'abort' | 'timeout' | 'fenced'
+
+export interface ProducerIdentity {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+/** What survives a restart, as a whole: each change of a transactional id writes it anew. */
+export interface TransactionRecord extends ProducerIdentity {
+  /** -1 for a transactional id that no producer has yet. */
+  readonly producerEpoch: number
+  /** What the client went by before the last change of its epoch: who comes with it has not heard the answer. */
+  readonly previous: ProducerIdentity | null
+  /** While a transaction ends: the id to go on with, since the epochs of this one are used up. */
+  readonly nextProducerId: number | null
+  readonly timeoutMs: number
+  readonly state: TransactionState
+  /** Of the open transaction; empty when there is none. */
+  readonly partitions: readonly TopicPartitions[]
+  /** Groups that have pending offsets in the open transaction. */
+  readonly groupIds: readonly string[]
+  /** ms since the epoch at which the open transaction began, null when there is none. */
+  readonly startMs: number | null
+  /** ms since the epoch of the last change. */
+  readonly updateMs: number
+}
+
+/** A request of a transactional producer. */
+export interface ProducerRequest extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+export interface InitRequest {
+  readonly transactionalId: string
+  readonly timeoutMs: number
+  /** What the producer has been, to go on after an error (KIP-360); null for a new instance, which fences others. */
+  readonly current: ProducerIdentity | null
+}
+
+export interface EndRequest extends ProducerRequest {
+  readonly isCommit: boolean
+  /** EndTxn 5: every end gives the producer a new epoch (KIP-890). */
+  readonly bumpsEpoch: boolean
+}

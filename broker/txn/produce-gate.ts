@@ -1,0 +1,54 @@
+// ProduceGate: which transactional batches may go to the writer, and when. A batch of a partition that its transaction does
+// not hold yet waits until it does, and whatever the producer sends meanwhile waits behind it. Network thread.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { TransactionCoordinator } from './coordinator.ts'
+import type { ProducerRequest, TopicPartitions } from './messages.ts'
+import { refusalOfProducer } from './transitions.ts'
+
+export class ProduceGate {
+  readonly #coordinator: TransactionCoordinator
+  /** By transactional id: resolves when the last of its waiting requests has gone through. */
+  readonly #lines = new Map<string, Promise<unknown>>()
+
+  constructor(coordinator: TransactionCoordinator) {
+    this.#coordinator = coordinator
+  }
+
+  /** Undefined when the open transaction of this producer takes the batch now. */
+  refusalOf(producer: ProducerRequest, topic: string, partition: number): ErrorName | undefined {
+    const id = this.#coordinator.get(producer.transactionalId)
+    if (id === undefined) return 'INVALID_PRODUCER_ID_MAPPING'
+    const refusal = refusalOfProducer(id.record, producer)
+    return refusal ?? (id.includes(topic, partition) ? undefined : 'INVALID_TXN_STATE')
+  }
+
+  hasLine(transactionalId: string): boolean {
+    return this.#lines.has(transactionalId)
+  }
+
+  /**
+   * Adds partitions to the transaction, then lets the batches through, in the order of the calls.
+   *
+   * @param pass puts the batches into the writer's inbox, without waiting for it; hears why nothing was added
+   */
+  passInLine<Passed>(
+    producer: ProducerRequest,
+    partitions: readonly TopicPartitions[],
+    pass: (error: ErrorName | undefined) => Passed,
+  ): Promise<Passed> {
+    const { transactionalId } = producer
+    const before = this.#lines.get(transactionalId) ?? Promise.resolve()
+    const passing = before.then(async () => {
+      const isNothing = partitions.length === 0
+      return pass(isNothing ? undefined : await this.#coordinator.add(producer, { partitions }))
+    })
+    const line = passing
+      .catch(() => {}) // whoever asked hears of it
+      .then(() => {
+        if (this.#lines.get(transactionalId) === line) this.#lines.delete(transactionalId)
+      })
+    this.#lines.set(transactionalId, line)
+    return passing
+  }
+}

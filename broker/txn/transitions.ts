@@ -1,0 +1,215 @@
+// From one record of a transactional id to the next: what is allowed in which state, and which epoch comes out of it.
+// Pure. Source: KIP-98, KIP-360, KIP-588, KIP-890.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type {
+  EndRequest,
+  InitRequest,
+  ProducerIdentity,
+  TopicPartitions,
+  TransactionRecord,
+} from './messages.ts'
+
+/** The last epoch that a producer is given. One more is left, to fence it with. */
+const EPOCH_MAX = 0x7fff - 1
+
+const NOTHING_OPEN = { partitions: [], groupIds: [], startMs: null, nextProducerId: null } as const
+
+/** A transactional id before its first producer has an epoch. */
+export function newRecord(producerId: number, nowMs: number): TransactionRecord {
+  return {
+    producerId,
+    producerEpoch: -1,
+    previous: null,
+    timeoutMs: 0,
+    state: 'Empty',
+    updateMs: nowMs,
+    ...NOTHING_OPEN,
+  }
+}
+
+export function isExhausted({ producerEpoch }: ProducerIdentity): boolean {
+  return producerEpoch >= EPOCH_MAX
+}
+
+export function isSame(one: ProducerIdentity | null, other: ProducerIdentity | null): boolean {
+  return one?.producerId === other?.producerId && one?.producerEpoch === other?.producerEpoch
+}
+
+/** A transaction whose end is decided, but not yet known everywhere. */
+export function isEnding({ state }: TransactionRecord): boolean {
+  return state === 'PrepareCommit' || state === 'PrepareAbort'
+}
+
+/** Whether the answer to this request was given already and got lost: then it is given again, and nothing changes. */
+export function isInitRepeated(record: TransactionRecord, { current }: InitRequest): boolean {
+  return record.state !== 'Ongoing' && current !== null && isSame(record.previous, current)
+}
+
+/** An id that comes with a new transactional id is what a producer had before its transactional id expired. */
+export function refusalOfInit(
+  record: TransactionRecord,
+  { current }: InitRequest,
+): ErrorName | undefined {
+  const isUnknown = record.producerEpoch === -1
+  return current === null || isUnknown || isSame(record, current) ? undefined : 'PRODUCER_FENCED'
+}
+
+/** @param nextProducerId for an epoch that is exhausted */
+export function initialised(
+  record: TransactionRecord,
+  { timeoutMs, current }: InitRequest,
+  nextProducerId: number | null,
+  nowMs: number,
+): TransactionRecord {
+  return {
+    ...bumped(record, nextProducerId),
+    previous: current,
+    timeoutMs,
+    state: 'Empty',
+    updateMs: nowMs,
+    ...NOTHING_OPEN,
+  }
+}
+
+/** Is this who the transactional id belongs to now? */
+export function refusalOfProducer(
+  record: TransactionRecord,
+  { producerId, producerEpoch }: ProducerIdentity,
+): ErrorName | undefined {
+  if (producerId !== record.producerId) return 'INVALID_PRODUCER_ID_MAPPING'
+  return producerEpoch === record.producerEpoch ? undefined : 'PRODUCER_FENCED'
+}
+
+export interface Addition {
+  readonly partitions?: readonly TopicPartitions[]
+  readonly groupId?: string
+}
+
+/** Begins a transaction unless one is open. @returns the same record when everything belongs to it already */
+export function added(
+  record: TransactionRecord,
+  { partitions = [], groupId }: Addition,
+  nowMs: number,
+): TransactionRecord {
+  const isOpen = record.state === 'Ongoing'
+  const merged = merge(record.partitions, partitions)
+  const isNewGroup = groupId !== undefined && !record.groupIds.includes(groupId)
+  if (isOpen && merged === record.partitions && !isNewGroup) return record
+  return {
+    ...record,
+    state: 'Ongoing',
+    previous: null,
+    partitions: merged,
+    groupIds: isNewGroup ? [...record.groupIds, groupId] : record.groupIds,
+    startMs: isOpen ? record.startMs : nowMs,
+    updateMs: nowMs,
+  }
+}
+
+function merge(
+  known: readonly TopicPartitions[],
+  more: readonly TopicPartitions[],
+): readonly TopicPartitions[] {
+  const byTopic = new Map(known.map(({ topic, partitions }) => [topic, new Set(partitions)]))
+  let isChanged = false
+  for (const { topic, partitions } of more) {
+    const ofTopic = byTopic.get(topic) ?? new Set()
+    byTopic.set(topic, ofTopic)
+    for (const partition of partitions) {
+      isChanged ||= !ofTopic.has(partition)
+      ofTopic.add(partition)
+    }
+  }
+  if (!isChanged) return known
+  return Array.from(byTopic, ([topic, partitions]) => ({ topic, partitions: [...partitions] }))
+}
+
+/** What an EndTxn leads to: an end, the same answer again, or a refusal. */
+export function decideEnd(
+  record: TransactionRecord,
+  request: EndRequest,
+): 'end' | 'repeat' | ErrorName {
+  if (request.bumpsEpoch && isSame(record.previous, request))
+    return decideRepeatedEnd(record, request)
+  const refusal = refusalOfProducer(record, request)
+  if (refusal !== undefined) return refusal
+  const { isCommit, bumpsEpoch } = request
+  switch (record.state) {
+    case 'Ongoing':
+      return 'end'
+    case 'PrepareCommit':
+    case 'PrepareAbort':
+      return bumpsEpoch || isCommit === (record.state === 'PrepareCommit')
+        ? 'CONCURRENT_TRANSACTIONS'
+        : 'INVALID_TXN_STATE'
+    case 'Empty':
+      return bumpsEpoch && !isCommit ? 'end' : 'INVALID_TXN_STATE'
+    case 'CompleteCommit':
+    case 'CompleteAbort':
+      if (bumpsEpoch) return isCommit ? 'INVALID_TXN_STATE' : 'end'
+      return isCommit === (record.state === 'CompleteCommit') ? 'repeat' : 'INVALID_TXN_STATE'
+  }
+}
+
+/** The producer has not heard that its transaction ended: it comes with the epoch from before. */
+function decideRepeatedEnd(
+  { state }: TransactionRecord,
+  { isCommit }: EndRequest,
+): 'repeat' | ErrorName {
+  switch (state) {
+    case 'CompleteCommit':
+    case 'CompleteAbort':
+      return isCommit === (state === 'CompleteCommit') ? 'repeat' : 'INVALID_TXN_STATE'
+    case 'PrepareCommit':
+    case 'PrepareAbort':
+      return isCommit === (state === 'PrepareCommit')
+        ? 'CONCURRENT_TRANSACTIONS'
+        : 'INVALID_TXN_STATE'
+    case 'Empty':
+    case 'Ongoing':
+      return 'PRODUCER_FENCED'
+  }
+}
+
+/**
+ * The end is decided. Markers carry the epoch of this record.
+ *
+ * @param epoch 'kept': as it is. 'bumped': the producer goes on with the next one, and may ask for it with this one.
+ *   'fenced': nobody has the next one, so that whoever has this one is refused from now on
+ * @param nextProducerId to go on with when 'bumped' has no epoch left
+ */
+export function prepared(
+  record: TransactionRecord,
+  isCommit: boolean,
+  epoch: 'kept' | 'bumped' | 'fenced',
+  nextProducerId: number | null,
+  nowMs: number,
+): TransactionRecord {
+  const { producerId, producerEpoch } = record
+  return {
+    ...record,
+    state: isCommit ? 'PrepareCommit' : 'PrepareAbort',
+    producerEpoch: epoch === 'kept' ? producerEpoch : producerEpoch + 1,
+    previous: epoch === 'bumped' ? { producerId, producerEpoch } : null,
+    nextProducerId,
+    updateMs: nowMs,
+  }
+}
+
+/** Everybody knows of the end. */
+export function completed(record: TransactionRecord, nowMs: number): TransactionRecord {
+  const { nextProducerId } = record
+  return {
+    ...record,
+    ...(nextProducerId === null ? undefined : { producerId: nextProducerId, producerEpoch: 0 }),
+    state: record.state === 'PrepareCommit' ? 'CompleteCommit' : 'CompleteAbort',
+    updateMs: nowMs,
+    ...NOTHING_OPEN,
+  }
+}
+
+function bumped(record: TransactionRecord, nextProducerId: number | null): TransactionRecord {
+  if (nextProducerId !== null) return { ...record, producerId: nextProducerId, producerEpoch: 0 }
+  return { ...record, producerEpoch: record.producerEpoch + 1 }
+}
