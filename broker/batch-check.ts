@@ -86,8 +86,8 @@ function refusalOfAttributes(batch: Uint8Array, version: number): Refusal | unde
   }
   if (attributes & CONTROL_BIT)
     return refusal('INVALID_RECORD', 'clients do not write control batches')
-  if (attributes & TRANSACTIONAL_BIT)
-    return refusal('INVALID_TXN_STATE', 'there are no transactions yet')
+  if (attributes & TRANSACTIONAL_BIT && producerIdOf(batch) < 0)
+    return refusal('INVALID_RECORD', 'a transactional batch without a producer id')
   if (attributes & LOG_APPEND_TIME_BIT)
     return refusal('INVALID_TIMESTAMP', 'only the broker sets LogAppendTime')
   return undefined

@@ -339,12 +339,12 @@ t.test('metrics count what happened, and health says whether clients may come', 
 })
 
 t.test('health tells every reason not to come', async (t) => {
-  let shortage: string | undefined
-  const health = new BrokerHealth({ shortage: () => Promise.resolve(shortage) })
+  const disk: { shortage?: string } = {}
+  const health = new BrokerHealth({ shortage: () => Promise.resolve(disk.shortage) })
   t.same(await health.reasonsNotReady(), [])
   health.stop()
   health.fail(new Error('EIO'))
-  shortage = 'the disk is full'
+  disk.shortage = 'the disk is full'
   t.same(await health.reasonsNotReady(), [
     'the broker is stopping',
     'the disk failed: EIO',

@@ -30,6 +30,11 @@ import { deleteTopicsHandler } from './api/20_delete_topics.ts'
 import { deleteRecordsHandler } from './api/21_delete_records.ts'
 import { initProducerIdHandler } from './api/22_init_producer_id.ts'
 import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
+import { addPartitionsToTxnHandler } from './api/24_add_partitions_to_txn.ts'
+import { addOffsetsToTxnHandler } from './api/25_add_offsets_to_txn.ts'
+import { endTxnHandler } from './api/26_end_txn.ts'
+import { writeTxnMarkersHandler } from './api/27_write_txn_markers.ts'
+import { txnOffsetCommitHandler } from './api/28_txn_offset_commit.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { alterConfigsHandler } from './api/33_alter_configs.ts'
 import { describeLogDirsHandler } from './api/35_describe_log_dirs.ts'
@@ -41,6 +46,9 @@ import { alterPartitionReassignmentsHandler } from './api/45_alter_partition_rea
 import { listPartitionReassignmentsHandler } from './api/46_list_partition_reassignments.ts'
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
+import { describeProducersHandler } from './api/61_describe_producers.ts'
+import { describeTransactionsHandler } from './api/65_describe_transactions.ts'
+import { listTransactionsHandler } from './api/66_list_transactions.ts'
 import { listConfigResourcesHandler } from './api/74_list_config_resources.ts'
 import { describeTopicPartitionsHandler } from './api/75_describe_topic_partitions.ts'
 import { BrokerConfigs } from './broker-configs.ts'
@@ -58,6 +66,7 @@ import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { Registry } from './metrics/registry.ts'
 import { RequestMetrics } from './metrics/requests.ts'
 import { TopicTraffic } from './metrics/traffic.ts'
+import { TransactionMetrics } from './metrics/transactions.ts'
 import { TurnTimes } from './metrics/turns.ts'
 import type { ConnectionLimits } from './net/connection.ts'
 import { Dispatch } from './net/dispatch.ts'
@@ -67,6 +76,10 @@ import { Pressure } from './net/pressure.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
+import { TransactionCoordinator, type TransactionConfig } from './txn/coordinator.ts'
+import { endPendingOffsets, writeMarkers } from './txn/ends.ts'
+import { ProduceGate } from './txn/produce-gate.ts'
+import { newProducerId, openTransactionState } from './txn/state-table.ts'
 
 const NO_HTTP = -1
 /** Segment and index files kept open for reading. */
@@ -137,7 +150,14 @@ export class Broker {
       const { store, dataDir } = await openData(environment, closing)
       const configs = await openConfigs(environment, store)
       const groups = await openGroups(environment, configs.current, store, closing)
-      const services = compose(environment, configs, store, groups)
+      const transactions = await openTransactions(
+        environment,
+        configs.current,
+        store,
+        groups.coordinator,
+        closing,
+      )
+      const services = compose(environment, configs, store, groups, transactions)
       const listener = await listen(environment, hosts, services, closing)
       const httpUrl = await startHttp(environment, services, listener, closing)
       return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl, dataDir })
@@ -242,6 +262,35 @@ async function openGroups(
   return { coordinator, rebalances }
 }
 
+interface Transactions {
+  readonly coordinator: TransactionCoordinator
+  readonly metrics: TransactionMetrics
+}
+
+async function openTransactions(
+  { clock }: BrokerEnvironment,
+  config: BrokerConfig,
+  store: Store,
+  groups: GroupCoordinator,
+  closing: Closing,
+): Promise<Transactions> {
+  const metrics = new TransactionMetrics(clock)
+  const coordinator = new TransactionCoordinator({
+    clock,
+    table: await openTransactionState(store),
+    ends: {
+      mark: (record) => writeMarkers(store, record),
+      endOffsets: (record) => endPendingOffsets(groups, record),
+    },
+    newProducerId: () => newProducerId(store),
+    config: transactionConfig(config),
+    onEnd: (result) => metrics.ended(result),
+  })
+  closing.add(() => coordinator.close())
+  void coordinator.sweep() // finishes what a crash has cut short; who asks for one of these waits for it
+  return { coordinator, metrics }
+}
+
 /** One for each API but ApiVersions, which lists the others. Each takes what it needs of what there is. */
 const handlerMakers = [
   produceHandler,
@@ -262,6 +311,11 @@ const handlerMakers = [
   deleteRecordsHandler,
   initProducerIdHandler,
   offsetForLeaderEpochHandler,
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  endTxnHandler,
+  writeTxnMarkersHandler,
+  txnOffsetCommitHandler,
   describeConfigsHandler,
   alterConfigsHandler,
   describeLogDirsHandler,
@@ -273,6 +327,9 @@ const handlerMakers = [
   listPartitionReassignmentsHandler,
   offsetDeleteHandler,
   describeClusterHandler,
+  describeProducersHandler,
+  describeTransactionsHandler,
+  listTransactionsHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
 ]
@@ -285,6 +342,7 @@ function compose(
   configs: BrokerConfigs,
   store: Store,
   groups: Groups,
+  transactions: Transactions,
 ) {
   const config = configs.current
   const topicConfigs = new TopicConfigs(configs)
@@ -301,6 +359,8 @@ function compose(
     purgatory,
     sessions,
     coordinator: groups.coordinator,
+    transactions: transactions.coordinator,
+    gate: new ProduceGate(transactions.coordinator),
     topicConfigs,
     configResources: new ConfigResources(store, topicConfigs, configs),
   }
@@ -328,6 +388,8 @@ function compose(
     config,
     store,
     groups,
+    transactions: transactions.coordinator,
+    transactionMetrics: transactions.metrics,
     traffic,
     turns,
     purgatory,
@@ -446,6 +508,20 @@ function groupConfig(config: BrokerConfig): GroupConfig {
       return config['offsets.retention.minutes'] * MINUTE_MS
     },
     offsetsRetentionCheckMs: config['offsets.retention.check.interval.ms'],
+  }
+}
+
+/** Follows `config` as it changes. */
+function transactionConfig(config: BrokerConfig): TransactionConfig {
+  return {
+    get timeoutMsMax() {
+      return config['transaction.max.timeout.ms']
+    },
+    timeoutCheckMs: config['transaction.abort.timed.out.transaction.cleanup.interval.ms'],
+    get idExpirationMs() {
+      return config['transactional.id.expiration.ms']
+    },
+    idExpirationCheckMs: config['transaction.remove.expired.transaction.cleanup.interval.ms'],
   }
 }
 

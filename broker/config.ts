@@ -170,6 +170,20 @@ export const brokerConfigs = {
     readOnly: true,
     says: 'The largest request.',
   }),
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': whole('int', 10_000, 1, {
+    readOnly: true,
+    says: 'How often transactions are looked for that have run for too long, and aborted.',
+  }),
+  'transaction.max.timeout.ms': whole('int', 900_000, 1, {
+    says: 'The longest time that a producer may ask for its transactions.',
+  }),
+  'transaction.remove.expired.transaction.cleanup.interval.ms': whole('int', 3_600_000, 1, {
+    readOnly: true,
+    says: 'How often transactional ids are looked for that have expired.',
+  }),
+  'transactional.id.expiration.ms': whole('int', 604_800_000, 1, {
+    says: 'A transactional id that nobody has used for this long is forgotten.',
+  }),
 } as const satisfies Record<string, ConfigSpec>
 
 type BrokerConfigName = keyof typeof brokerConfigs

@@ -3,14 +3,18 @@
 // Behaviour: full answers hold every partition asked for; sessions are real; the first partition with data gives its
 // first batch however large (KIP-74); a waiting fetch answers when minBytes are there, after maxWaitMs, or when a
 // partition has an error. One that wants any bytes waits no longer than `fetch.max.wait.ms`. Followers are served as
-// consumers are.
-// Not done: read_committed reads to the high watermark, since there are no transactions yet.
+// consumers are. read_committed reads to the last stable offset, and is told which transactions were aborted.
 
 import { fetch, type FetchRequest, type FetchResponse } from '../../protocol/api/01_fetch.ts'
-import { batchSizeBytes, recordCountOf } from '../../protocol/batch/header.ts'
+import {
+  baseOffsetOf,
+  batchSizeBytes,
+  lastOffsetDeltaOf,
+  recordCountOf,
+} from '../../protocol/batch/header.ts'
 import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Offset } from '../../protocol/ids.ts'
-import type { Log, ReadResult, Store, Topic } from '../../storage/store.ts'
+import type { AbortedTransaction, Log, ReadResult, Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { FetchPartition, FetchScope, FetchSessions } from '../fetch/sessions.ts'
 import { epochRefusal } from '../leader-epoch.ts'
@@ -21,6 +25,7 @@ import { clientOf, type Purgatory } from '../purgatory.ts'
 const READ_COMMITTED = 1
 const TOPIC_ID_VERSION_MIN = 13
 const NO_RECORDS = new Uint8Array(0)
+const NONE_ABORTED: readonly AbortedTransaction[] = []
 
 type TopicAnswer = FetchResponse['responses'][number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
@@ -71,6 +76,7 @@ class Fetch {
   readonly #context: RequestContext
   readonly #scope: FetchScope
   readonly #responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = []
+  readonly #isCommittedOnly: boolean
   #bytesLeft: number
   #bytesRead = 0
 
@@ -78,6 +84,7 @@ class Fetch {
     this.#deps = deps
     this.#request = request
     this.#context = context
+    this.#isCommittedOnly = request.isolationLevel === READ_COMMITTED
     this.#scope = deps.sessions.begin(request, context.version >= TOPIC_ID_VERSION_MIN)
     this.#bytesLeft = Math.min(request.maxBytes, deps.config['fetch.max.bytes'])
   }
@@ -116,11 +123,16 @@ class Fetch {
     for (const asked of partitions) {
       const log = this.#logOf(asked)
       if (typeof log === 'string' || refusalOf(log, asked) !== undefined) return true
-      if (asked.fetchOffset < log.highWatermark)
+      if (asked.fetchOffset < this.#endOf(log))
         available += log.bytesAvailable(asked.fetchOffset as Offset)
       if (available >= minBytes && available > 0) return true
     }
     return available >= minBytes
+  }
+
+  /** Up to here the client may read. */
+  #endOf(log: Log): Offset {
+    return this.#isCommittedOnly ? log.lastStableOffset : log.highWatermark
   }
 
   #logs(): Log[] {
@@ -153,11 +165,12 @@ class Fetch {
   #read(asked: FetchPartition, log: Log): void | Promise<void> {
     const bytesMax = Math.min(asked.partitionMaxBytes, this.#bytesLeft)
     const isFirst = this.#bytesRead === 0
-    if (asked.fetchOffset >= log.highWatermark || (bytesMax <= 0 && !isFirst)) {
-      return this.#answer(asked, log, NO_RECORDS)
+    const endOffset = this.#endOf(log)
+    if (asked.fetchOffset >= endOffset || (bytesMax <= 0 && !isFirst)) {
+      return this.#answer(asked, log, NO_RECORDS, NONE_ABORTED)
     }
     try {
-      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst)
+      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst, endOffset)
       if (!(read instanceof Promise)) return this.#took(asked, log, read)
       return read.then(
         (late) => this.#took(asked, log, late),
@@ -173,7 +186,7 @@ class Fetch {
     this.#answerError(asked, errorCodeOf(error))
   }
 
-  #took(asked: FetchPartition, log: Log, read: ReadResult): void {
+  #took(asked: FetchPartition, log: Log, read: ReadResult): void | Promise<void> {
     const { bytes } = read
     this.#context.whenSent(() => read.release())
     this.#bytesRead += bytes.length
@@ -182,10 +195,20 @@ class Fetch {
       this.#deps.traffic.fetched(log.topic.name, recordCountIn(bytes), bytes.length)
       this.#scope.moveToEnd(asked)
     }
-    this.#answer(asked, log, bytes)
+    const aborted = this.#isCommittedOnly ? abortedIn(asked, log, bytes) : NONE_ABORTED
+    if (!(aborted instanceof Promise)) return this.#answer(asked, log, bytes, aborted)
+    return aborted.then(
+      (late) => this.#answer(asked, log, bytes, late),
+      (error: unknown) => this.#readFailed(asked, error),
+    )
   }
 
-  #answer(asked: FetchPartition, log: Log, records: Uint8Array): void {
+  #answer(
+    asked: FetchPartition,
+    log: Log,
+    records: Uint8Array,
+    aborted: readonly AbortedTransaction[],
+  ): void {
     const { highWatermark, lastStableOffset, logStartOffset } = log
     const isNews =
       records.length > 0 ||
@@ -200,7 +223,7 @@ class Fetch {
       highWatermark,
       lastStableOffset,
       logStartOffset,
-      abortedTransactions: this.#request.isolationLevel === READ_COMMITTED ? [] : null,
+      abortedTransactions: this.#isCommittedOnly ? aborted : null,
       records,
     })
   }
@@ -226,6 +249,35 @@ function refusalOf(
   return fetchOffset < log.logStartOffset || fetchOffset > log.logEndOffset
     ? 'OFFSET_OUT_OF_RANGE'
     : undefined
+}
+
+/** The aborted transactions that have records among these, in order of their first offset: so clients go through them. */
+function abortedIn(
+  { fetchOffset }: FetchPartition,
+  log: Log,
+  batches: Uint8Array,
+): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+  const endOffset = endOffsetOf(batches)
+  if (endOffset <= fetchOffset) return NONE_ABORTED
+  const aborted = log.abortedTransactions(fetchOffset as Offset, endOffset as Offset)
+  return aborted instanceof Promise ? aborted.then(inOrder) : inOrder(aborted)
+}
+
+function inOrder(aborted: readonly AbortedTransaction[]): readonly AbortedTransaction[] {
+  return aborted.length < 2
+    ? aborted
+    : [...aborted].sort((one, other) => one.firstOffset - other.firstOffset)
+}
+
+/** @returns the offset after the last whole batch, -1 when there is none */
+function endOffsetOf(batches: Uint8Array): number {
+  let endOffset = -1
+  for (let at = 0; ;) {
+    const sizeBytes = batchSizeBytes(batches, at)
+    if (sizeBytes === undefined || sizeBytes > batches.length - at) return endOffset
+    endOffset = baseOffsetOf(batches, at) + lastOffsetDeltaOf(batches, at) + 1
+    at += sizeBytes
+  }
 }
 
 function recordCountIn(batches: Uint8Array): number {

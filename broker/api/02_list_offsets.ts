@@ -1,8 +1,8 @@
 // ListOffsets: the offset of a time, or of an end of the log.
 // Versions: 1-10
 // Behaviour: looks inside batches, so the answer is a record and not where a batch begins; nothing above the high
-// watermark is seen. A partition that is asked for twice is refused.
-// Not done: read_committed means the high watermark, since there are no transactions yet.
+// watermark is seen, and with read_committed nothing above the last stable offset. A partition that is asked for twice is
+// refused.
 
 import {
   listOffsets,
@@ -10,7 +10,7 @@ import {
   type ListOffsetsResponse,
 } from '../../protocol/api/02_list_offsets.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Log, Store } from '../../storage/store.ts'
+import type { Log, OffsetAndTimestamp, Store } from '../../storage/store.ts'
 import { duplicatesIn } from '../duplicates.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../net/handler.ts'
@@ -97,19 +97,24 @@ async function answerFor(
 }
 
 async function lookUp(log: Log, timestamp: number, isCommittedOnly: boolean): Promise<Found> {
+  const endOffset = isCommittedOnly ? log.lastStableOffset : log.highWatermark
   switch (timestamp) {
     case LATEST:
-      return { offset: isCommittedOnly ? log.lastStableOffset : log.highWatermark, timestamp: -1 }
+      return { offset: endOffset, timestamp: -1 }
     case EARLIEST:
     case EARLIEST_LOCAL:
       return { offset: log.logStartOffset, timestamp: -1 }
     case LATEST_TIERED:
       return NOTHING
     case MAX_TIMESTAMP:
-      return (await log.offsetForMaxTimestamp()) ?? NOTHING
+      return before(endOffset, await log.offsetForMaxTimestamp())
     default:
-      return (await log.offsetForTimestamp(timestamp)) ?? NOTHING
+      return before(endOffset, await log.offsetForTimestamp(timestamp))
   }
+}
+
+function before(endOffset: number, found: OffsetAndTimestamp | undefined): Found {
+  return found === undefined || found.offset >= endOffset ? NOTHING : found
 }
 
 const NOTHING: Found = { offset: -1, timestamp: -1 }

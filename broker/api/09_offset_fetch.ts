@@ -1,15 +1,15 @@
 // OffsetFetch: what groups have committed.
 // Versions: 1-9
 // Behaviour: nothing committed is offset -1 and no error, in a group that does not exist too; null topics are all that
-// have commits.
-// Not done: requireStable changes nothing, since there are no transactions yet; the member id and epoch of version 9
-// belong to the new group protocol and are not looked at.
+// have commits. Who requires stable offsets is told to wait for those that an open transaction may commit (KIP-447).
+// Not done: the member id and epoch of version 9 belong to the new group protocol and are not looked at.
 
 import {
   offsetFetch,
   type OffsetFetchRequest,
   type OffsetFetchResponse,
 } from '../../protocol/api/09_offset_fetch.ts'
+import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { CommittedOffset, GroupOffsets } from '../group/offsets.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
@@ -25,18 +25,25 @@ export function offsetFetchHandler({
 }: {
   readonly coordinator: GroupCoordinator
 }): Handler<typeof offsetFetch> {
-  const topicsOf = (groupId: string, asked: AskedTopics): TopicAnswer[] => {
+  const topicsOf = (groupId: string, asked: AskedTopics, requireStable: boolean): TopicAnswer[] => {
     const offsets = coordinator.offsetsOf(groupId)
-    return asked === null ? everything(offsets) : askedFor(offsets, asked)
+    const answers = asked === null ? everything(offsets) : askedFor(offsets, asked)
+    if (!requireStable) return answers
+    return answers.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((answer) =>
+        coordinator.isPending(groupId, name, answer.partitionIndex) ? unstable(answer) : answer,
+      ),
+    }))
   }
   return {
     api: offsetFetch,
-    handle({ groupId, topics, groups }, { version }) {
-      if (version < GROUPS_VERSION_MIN) return { topics: topicsOf(groupId, topics) }
+    handle({ groupId, topics, groups, requireStable }, { version }) {
+      if (version < GROUPS_VERSION_MIN) return { topics: topicsOf(groupId, topics, requireStable) }
       return {
         groups: groups.map((each) => ({
           groupId: each.groupId,
-          topics: topicsOf(each.groupId, each.topics),
+          topics: topicsOf(each.groupId, each.topics, requireStable),
         })),
       }
     },
@@ -77,6 +84,10 @@ function answerFor(
     metadata: committed?.metadata ?? '',
     errorCode: 0,
   }
+}
+
+function unstable({ partitionIndex }: PartitionAnswer): PartitionAnswer {
+  return { ...answerFor(partitionIndex, undefined), errorCode: errorCode('UNSTABLE_OFFSET_COMMIT') }
 }
 
 /** Version 1 has no place for an error but the partitions. */

@@ -1,27 +1,50 @@
-// InitProducerId: an id that no other producer has or had.
+// InitProducerId: who a producer is: an id that no other has or had, and an epoch.
 // Versions: 0-5
-// Behaviour: every request gets a new id with epoch 0, also one that comes with an id, as in Apache Kafka.
-// Not done: transactions: a transactional id is refused with UNSUPPORTED_VERSION.
+// Behaviour: without a transactional id every request gets a new id, also one that comes with an id, as in Apache Kafka. With
+// one, the producer that had it before is fenced, and its open transaction is aborted before the answer.
 
-import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
-import { KafkaError } from '../../protocol/errors.ts'
+import {
+  initProducerId,
+  type InitProducerIdRequest,
+  type InitProducerIdResponse,
+} from '../../protocol/api/22_init_producer_id.ts'
+import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { knownTo } from '../fenced.ts'
 import type { Handler } from '../net/handler.ts'
+import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
-export function initProducerIdHandler({
-  store,
-}: {
+const FENCED_VERSION_MIN = 4
+const NO_PRODUCER_ID = -1
+
+interface InitProducerIdDeps {
   readonly store: Store
-}): Handler<typeof initProducerId> {
+  readonly transactions: TransactionCoordinator
+}
+
+export function initProducerIdHandler(deps: InitProducerIdDeps): Handler<typeof initProducerId> {
   return {
     api: initProducerId,
-    async handle({ transactionalId }) {
-      if (transactionalId === '')
-        throw new KafkaError('INVALID_REQUEST', 'the transactional id is empty')
-      if (transactionalId !== null)
-        throw new KafkaError('UNSUPPORTED_VERSION', 'there are no transactions yet')
-      return { errorCode: 0, producerId: await store.nextProducerId(), producerEpoch: 0 }
-    },
+    handle: (request, { version }) =>
+      request.transactionalId === null
+        ? idempotent(deps.store)
+        : transactional(deps.transactions, request, request.transactionalId, version),
     refuse: (_request, code) => ({ errorCode: code, producerEpoch: -1 }),
   }
+}
+
+async function idempotent(store: Store): Promise<InitProducerIdResponse> {
+  return { errorCode: 0, producerId: await store.nextProducerId(), producerEpoch: 0 }
+}
+
+async function transactional(
+  transactions: TransactionCoordinator,
+  { transactionTimeoutMs: timeoutMs, producerId, producerEpoch }: InitProducerIdRequest,
+  transactionalId: string,
+  version: number,
+): Promise<InitProducerIdResponse> {
+  const current = producerId === NO_PRODUCER_ID ? null : { producerId, producerEpoch }
+  const answer = await transactions.initProducer({ transactionalId, timeoutMs, current })
+  if (typeof answer !== 'string') return { errorCode: 0, ...answer }
+  return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, answer)), producerEpoch: -1 }
 }

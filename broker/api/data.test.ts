@@ -112,9 +112,14 @@ t.test(
       ['a control batch', patched(good(), setAttribute(CONTROL_BIT)), 'INVALID_RECORD'],
       ['LogAppendTime', patched(good(), setAttribute(LOG_APPEND_TIME_BIT)), 'INVALID_TIMESTAMP'],
       [
-        'a transactional batch',
+        'a transactional batch without a transactional id',
         batchOf(['x'], { isTransactional: true, producerId: 1, producerEpoch: 0, baseSequence: 0 }),
-        'INVALID_TXN_STATE',
+        'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+      ],
+      [
+        'a transactional batch without a producer id',
+        batchOf(['x'], { isTransactional: true }),
+        'INVALID_RECORD',
       ],
       [
         'a producer id without a sequence',

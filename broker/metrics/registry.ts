@@ -3,9 +3,11 @@
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic } from '../../storage/store.ts'
+import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
 import type { RequestMetrics } from './requests.ts'
 import { Samples } from './samples.ts'
+import type { TransactionMetrics } from './transactions.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
 import type { TurnTimes } from './turns.ts'
 
@@ -16,6 +18,8 @@ interface RegistryDeps {
   readonly traffic: TopicTraffic
   readonly groups: GroupMetrics
   readonly rebalances: Rebalances
+  readonly transactions: TransactionCoordinator
+  readonly transactionMetrics: TransactionMetrics
   readonly clock: Clock
   readonly topicsMax: number
   readonly isNetworkOpen: boolean
@@ -44,6 +48,7 @@ export class Registry {
     this.#topics(samples)
     this.#traffic(samples)
     this.#deps.rebalances.add(samples)
+    this.#deps.transactionMetrics.add(samples, this.#deps.transactions)
     await this.#deps.groups.add(samples)
     return samples
   }

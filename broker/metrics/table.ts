@@ -103,6 +103,12 @@ export const metrics = {
   millrace_retention_deleted_bytes_total: counter('Bytes of segments that retention deleted.'),
   millrace_retention_deleted_segments_total: counter('Segments that retention deleted.'),
   millrace_sent_bytes_total: counter('Bytes of record batches fetched.', 'topic'),
+  millrace_txn_oldest_seconds: gauge('How long the oldest open transaction has been open.'),
+  millrace_txn_open: gauge('Open transactions.'),
+  millrace_txn_total: counter(
+    'Transactions ended: commit, abort, timeout, or fenced by a newer producer.',
+    'result',
+  ),
   millrace_unauthenticated_network: gauge('1 when other machines can connect without a password.'),
   process_cpu_seconds_total: counter('Processor time of the process, all threads.'),
   process_resident_memory_bytes: gauge('Memory of the process.'),

@@ -47,11 +47,18 @@ export class RawClient {
     request: RequestInput<A>,
     version: number = api.versions.to,
   ): Promise<ResponseOf<A>> {
-    const correlationId = this.write(api, request, version)
-    const frame = await this.nextFrame()
-    const reader = new Reader(frame)
+    return this.answerTo(api, version, this.write(api, request, version))
+  }
+
+  /** The next answer, which is one to this API. @param correlationId of the request, when it matters */
+  async answerTo<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    correlationId?: number,
+  ): Promise<ResponseOf<A>> {
+    const reader = new Reader(await this.nextFrame())
     const answered = readResponseHeader(reader, api, version)
-    if (answered !== correlationId)
+    if (answered !== (correlationId ?? answered))
       throw new Error(`answer to ${answered}, not to ${correlationId}`)
     return decode(api.response, version, reader) as ResponseOf<A>
   }

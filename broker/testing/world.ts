@@ -102,12 +102,16 @@ export async function produceTo(
   name: string,
   index: number,
   records: Uint8Array | null,
-  { acks = -1, version = 9 }: { acks?: number; version?: number } = {},
+  {
+    acks = -1,
+    version = 9,
+    transactionalId = null,
+  }: { acks?: number; version?: number; transactionalId?: string | null } = {},
 ): Promise<ResponseOf<typeof produce>['topics'][number]['partitions'][number]> {
   const topics = [{ name, partitions: [{ index, records }] }]
   const answer = await client.send(
     produce,
-    { transactionalId: null, acks, timeoutMs: 1000, topics },
+    { transactionalId, acks, timeoutMs: 1000, topics },
     version,
   )
   return answer.topics[0]!.partitions[0]!

@@ -184,7 +184,7 @@ export class TransactionCoordinator {
   /** Forgets transactional ids that nobody has used for long. */
   async expire(): Promise<void> {
     const beforeMs = this.#deps.clock.now() - this.#deps.config.idExpirationMs
-    for (const id of [...this.#ids.values()]) {
+    for (const id of this.#ids.values()) {
       if (id.isBusy || id.isOpen || id.record.updateMs > beforeMs) continue
       await id.inTurn(async () => {
         if (id.isOpen || id.record.updateMs > beforeMs) return

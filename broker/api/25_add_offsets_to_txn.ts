@@ -1,0 +1,28 @@
+// AddOffsetsToTxn: the producer is about to commit offsets of this group in its transaction, which begins with this if none
+// is open.
+// Versions: 0-4
+
+import { addOffsetsToTxn } from '../../protocol/api/25_add_offsets_to_txn.ts'
+import { errorCode, KafkaError } from '../../protocol/errors.ts'
+import { knownTo } from '../fenced.ts'
+import type { Handler } from '../net/handler.ts'
+import type { TransactionCoordinator } from '../txn/coordinator.ts'
+
+const FENCED_VERSION_MIN = 2
+
+export function addOffsetsToTxnHandler({
+  transactions,
+}: {
+  readonly transactions: TransactionCoordinator
+}): Handler<typeof addOffsetsToTxn> {
+  return {
+    api: addOffsetsToTxn,
+    async handle(request, { version }) {
+      const { groupId } = request
+      if (groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
+      const error = await transactions.add(request, { groupId })
+      return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, error)) }
+    },
+    refuse: (_request, code) => ({ errorCode: code }),
+  }
+}

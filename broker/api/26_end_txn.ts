@@ -1,0 +1,30 @@
+// EndTxn: commits or aborts. What was decided is durable when it is answered, and the markers are written, so that the
+// next transaction may begin at once.
+// Versions: 0-5
+// Behaviour: version 5 gives the producer a new epoch at every end (KIP-890).
+
+import { endTxn } from '../../protocol/api/26_end_txn.ts'
+import { errorCode } from '../../protocol/errors.ts'
+import { knownTo } from '../fenced.ts'
+import type { Handler } from '../net/handler.ts'
+import type { TransactionCoordinator } from '../txn/coordinator.ts'
+
+const FENCED_VERSION_MIN = 2
+const BUMP_VERSION_MIN = 5
+
+export function endTxnHandler({
+  transactions,
+}: {
+  readonly transactions: TransactionCoordinator
+}): Handler<typeof endTxn> {
+  return {
+    api: endTxn,
+    async handle({ committed: isCommit, ...request }, { version }) {
+      const bumpsEpoch = version >= BUMP_VERSION_MIN
+      const answer = await transactions.end({ ...request, isCommit, bumpsEpoch })
+      if (typeof answer !== 'string') return { errorCode: 0, ...answer }
+      return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, answer)) }
+    },
+    refuse: (_request, code) => ({ errorCode: code }),
+  }
+}

@@ -1,0 +1,50 @@
+// TxnOffsetCommit: offsets of a group that count when the transaction commits. Durable when it is answered.
+// Versions: 0-5
+// Behaviour: up to version 4 the group must have been added to the transaction (KIP-890), from version 5 on it is added by
+// this. Members are checked when they say who they are (KIP-447). What is wrong with one partition is said of it alone.
+
+import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
+import type { ErrorName } from '../../protocol/errors.ts'
+import { knownTo } from '../fenced.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { Handler } from '../net/handler.ts'
+import { answerAll, commitsOf, type OffsetCommitsDeps } from '../offset-commits.ts'
+import type { TransactionCoordinator } from '../txn/coordinator.ts'
+
+const FENCED_VERSION_MIN = 3
+const ABORTABLE_VERSION_MIN = 4
+const IMPLICIT_VERSION_MIN = 5
+
+interface TxnOffsetCommitDeps extends OffsetCommitsDeps {
+  readonly coordinator: GroupCoordinator
+  readonly transactions: TransactionCoordinator
+}
+
+export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeof txnOffsetCommit> {
+  return {
+    api: txnOffsetCommit,
+    async handle(request, { version }) {
+      const { groupId, producerId, topics } = request
+      const commits = commitsOf(deps, topics, null)
+      const isImplicit = version >= IMPLICIT_VERSION_MIN
+      const error = await deps.transactions.commitOffsets(request, groupId, isImplicit, () =>
+        deps.coordinator.commitPending(producerId, {
+          groupId,
+          memberId: request.memberId,
+          groupInstanceId: request.groupInstanceId,
+          generationId: request.generationIdOrMemberEpoch,
+          offsets: commits.offsets,
+          unknownGroupError: 'ILLEGAL_GENERATION',
+        }),
+      )
+      return commits.answer(errorIn(version, error))
+    },
+    refuse: ({ topics }, code) => answerAll(topics, () => code),
+  }
+}
+
+function errorIn(version: number, error: ErrorName | undefined): ErrorName | undefined {
+  return error === 'INVALID_TXN_STATE' && version >= ABORTABLE_VERSION_MIN
+    ? 'TRANSACTION_ABORTABLE'
+    : knownTo(version, FENCED_VERSION_MIN, error)
+}

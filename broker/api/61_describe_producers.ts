@@ -1,0 +1,61 @@
+// DescribeProducers: who has written to a partition with a producer id, and who has a transaction open there.
+// Versions: 0
+
+import {
+  describeProducers,
+  type DescribeProducersResponse,
+} from '../../protocol/api/61_describe_producers.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import type { Store } from '../../storage/store.ts'
+import type { Handler } from '../net/handler.ts'
+
+type PartitionAnswer = DescribeProducersResponse['topics'][number]['partitions'][number]
+
+export function describeProducersHandler({
+  store,
+}: {
+  readonly store: Store
+}): Handler<typeof describeProducers> {
+  return {
+    api: describeProducers,
+    async handle(request) {
+      const topics = []
+      for (const { name, partitionIndexes } of request.topics) {
+        const partitions: PartitionAnswer[] = []
+        for (const index of partitionIndexes) partitions.push(await answerFor(store, name, index))
+        topics.push({ name, partitions })
+      }
+      return { topics }
+    },
+    refuse: ({ topics }, code) => ({
+      topics: topics.map(({ name, partitionIndexes }) => ({
+        name,
+        partitions: partitionIndexes.map((partitionIndex) => failed(partitionIndex, code)),
+      })),
+    }),
+  }
+}
+
+async function answerFor(
+  store: Store,
+  topic: string,
+  partitionIndex: number,
+): Promise<PartitionAnswer> {
+  const log = store.log(topic, partitionIndex)
+  if (log === undefined) return failed(partitionIndex, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
+  try {
+    const producers = await store.producersOf(log)
+    const activeProducers = producers.map(({ lastTimestampMs, ...producer }) => ({
+      ...producer,
+      lastTimestamp: lastTimestampMs,
+    }))
+    return { partitionIndex, errorCode: 0, activeProducers }
+  } catch (error) {
+    if (error instanceof KafkaError) return failed(partitionIndex, errorCodeOf(error))
+    throw error
+  }
+}
+
+function failed(partitionIndex: number, code: number): PartitionAnswer {
+  return { partitionIndex, errorCode: code, activeProducers: [] }
+}

@@ -1,0 +1,12 @@
+// How a producer of any age hears that another has taken its place (KIP-588).
+
+import type { ErrorName } from '../protocol/errors.ts'
+
+/** @param versionMin of the request: older clients do not know PRODUCER_FENCED, and take INVALID_PRODUCER_EPOCH for it */
+export function knownTo(
+  version: number,
+  versionMin: number,
+  error: ErrorName | undefined,
+): ErrorName | undefined {
+  return error === 'PRODUCER_FENCED' && version < versionMin ? 'INVALID_PRODUCER_EPOCH' : error
+}
