@@ -1,17 +1,14 @@
 // A broker that is killed and started again under a librdkafka producer: nothing acknowledged is lost.
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { KillableBroker } from './killable-broker.ts'
 import { jsonLines } from './peers.ts'
 import { finished, pythonCommand, requireTools, run } from './tools.ts'
 
 requireTools()
-
-const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
 const KILLS = 3
 const RECORDS_PER_ROUND = 20_000
@@ -24,12 +21,8 @@ const producerConfig = {
 }
 
 t.test('a producer goes on where a killed broker left it', async (t) => {
-  const port = await freePort()
-  const bootstrap = `127.0.0.1:${port}`
-  const start = () => startBroker(t.testdirName, port)
-  t.testdir()
-  let broker = await start()
-  t.teardown(() => broker.kill())
+  await using broker = await KillableBroker.start(t.testdir())
+  const { bootstrap } = broker
 
   const argument = JSON.stringify({ topic: 'killed', config: producerConfig })
   const [python, args] = pythonCommand('confluent_peer.py', [bootstrap, 'produce', argument])
@@ -44,9 +37,8 @@ t.test('a producer goes on where a killed broker left it', async (t) => {
     producer.stdin.write(numbered(sent, RECORDS_PER_ROUND))
     sent += RECORDS_PER_ROUND
     await once(lines, 'line') // some are acknowledged, most are under way
-    broker.kill('SIGKILL')
-    await once(broker, 'exit')
-    broker = await start()
+    await broker.kill()
+    await broker.start()
   }
   producer.stdin.end(numbered(sent, RECORDS_PER_ROUND))
   sent += RECORDS_PER_ROUND
@@ -77,25 +69,4 @@ function text(from: number, count: number): string {
 function numbered(from: number, count: number): string {
   const values = text(from, count).trimEnd().split('\n')
   return jsonLines(values.map((value) => ({ key: null, value: Buffer.from(value), headers: [] })))
-}
-
-async function startBroker(dataDir: string, port: number): Promise<ChildProcess> {
-  const where = ['--data', dataDir, '--port', `${port}`, '--http', 'off']
-  const args = [main, 'start', ...where, '--json', '--quiet']
-  const broker = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [banner] = (await Promise.race([
-    once(broker.stdout, 'data'),
-    once(broker, 'exit'),
-  ])) as unknown[]
-  if (!Buffer.isBuffer(banner)) throw new Error(`the broker ended with ${String(banner)}`)
-  return broker
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }

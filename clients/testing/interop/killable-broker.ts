@@ -1,0 +1,63 @@
+// A broker in a process of its own that can be killed, and comes back on the same port with the same data.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
+
+export class KillableBroker implements AsyncDisposable {
+  readonly bootstrap: string
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+
+  private constructor(dataDir: string, port: number, config: Readonly<Record<string, number>>) {
+    this.bootstrap = `127.0.0.1:${port}`
+    const where = ['--data', dataDir, '--port', `${port}`, '--http', 'off']
+    const settings = Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+    this.#args = [main, 'start', ...where, ...settings, '--json', '--quiet']
+  }
+
+  static async start(
+    dataDir: string,
+    config: Readonly<Record<string, number>> = {},
+  ): Promise<KillableBroker> {
+    const broker = new KillableBroker(dataDir, await freePort(), config)
+    await broker.start()
+    return broker
+  }
+
+  /** Resolves when it listens. */
+  async start(): Promise<void> {
+    const child = spawn(process.execPath, this.#args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = child
+    const [banner] = (await Promise.race([
+      once(child.stdout, 'data'),
+      once(child, 'exit'),
+    ])) as unknown[]
+    if (!Buffer.isBuffer(banner)) throw new Error(`the broker ended with ${String(banner)}`)
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    this.#child = undefined
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
