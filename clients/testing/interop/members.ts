@@ -121,11 +121,9 @@ function kcatArgs(bootstrap: string, argument: MemberArgument): string[] {
     'reconnect.backoff.max.ms': 200,
   }
   const format = '{"partition":%p,"offset":%o,"value":"%s"}\n'
-  return [
-    ...['-G', argument.group, '-b', bootstrap, '-u', '-E', '-f', format],
-    ...Object.entries(settings).flatMap(([name, value]) => ['-X', `${name}=${value}`]),
-    argument.topic,
-  ]
+  const what = ['-G', argument.group, '-b', bootstrap, '-u', '-E', '-f', format]
+  const how = Object.entries(settings).flatMap(([name, value]) => ['-X', `${name}=${value}`])
+  return [...what, ...how, argument.topic]
 }
 
 /** The members of one group, and waits for what they tell. */

@@ -48,7 +48,7 @@ async function millrace(): Promise<void> {
     heartbeatIntervalMs: HEARTBEAT_MS,
     sessionTimeoutMs,
     signal: stop.signal,
-    onAssignment: (owned) => write({ owned: owned.map(({ partition }) => partition).sort() }),
+    onAssignment: (owned) => write({ owned: owned.map(({ partition }) => partition) }),
   }
   await using us = new Client({ brokers: bootstrap })
   await using consumer = us.consumer(options)
