@@ -173,7 +173,7 @@ t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
 })
 
 t.test(
-  'a broker that is killed under a producer and a consumer loses nothing, and order is kept',
+  'a broker that is killed under a producer and a consumer: every record is there once, in order',
   async (t) => {
     const dataDir = t.testdir()
     let broker = await startBroker(dataDir, 0)
@@ -210,7 +210,7 @@ t.test(
       sent,
       'each is where it was acknowledged',
     )
-    t.same([...new Set(values)], sent, 'in the order of the calls')
+    t.same(values, sent, 'once, in the order of the calls')
   },
 )
 

@@ -1,11 +1,12 @@
-// SIGKILL under load, again and again: what was acknowledged is there. The journal is kept by the process that kills.
+// SIGKILL under load, again and again: what was acknowledged is there, and what an idempotent producer sends again is there
+// once. The journal is kept by the process that kills.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { openStore } from './open-store.ts'
-import { killValue } from './testing/kill-child.ts'
+import { killValue, onceBatch } from './testing/kill-child.ts'
 import { seededRandom, type Random } from './testing/random.ts'
 import { readRecords, tempDirectory } from './testing/store-kit.ts'
 
@@ -23,14 +24,15 @@ const START_MS_MAX = 250
 
 /** What the child said before it was killed, whole lines only. */
 async function runAndKill(
-  dataDir: string,
+  { dataDir, onceNext }: Journal,
   run: number,
   killDuringStart: boolean,
   delayMs: number,
 ): Promise<string[]> {
   const script = fileURLToPath(new URL('testing/kill-child.js', import.meta.url))
   // Without the loader that tap puts into NODE_OPTIONS of every child, at 0.2 s each.
-  const command = ['env', '-u', 'NODE_OPTIONS', process.execPath, script, dataDir, String(run)]
+  const numbers = [run, ...onceNext].map(String)
+  const command = ['env', '-u', 'NODE_OPTIONS', process.execPath, script, dataDir, ...numbers]
   const [program, ...args] = process.platform === 'win32' ? command.slice(3) : command
   const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
@@ -56,6 +58,8 @@ class Journal {
   readonly records = [new Map<number, string>(), new Map<number, string>()]
   readonly producerIds: number[] = []
   readonly topics: string[] = []
+  /** By partition: batch of the idempotent producer -> offset. */
+  readonly once = [new Map<number, number>(), new Map<number, number>()]
   /** Offsets that were acknowledged twice. */
   twiceCount = 0
   /** Kills that came after an acknowledgement. */
@@ -65,11 +69,21 @@ class Journal {
     this.dataDir = dataDir
   }
 
+  /** By partition: the first batch of the idempotent producer that was not acknowledged. */
+  get onceNext(): number[] {
+    return this.once.map((acknowledged) => {
+      let next = 0
+      while (acknowledged.has(next)) next++
+      return next
+    })
+  }
+
   note(run: number, lines: readonly string[]): void {
     if (lines.some((line) => line.startsWith('A '))) this.loadedCount++
     for (const [kind, first = '', offset, sequence] of lines.map((line) => line.split(' '))) {
       if (kind === 'P') this.producerIds.push(Number(first))
       if (kind === 'T') this.topics.push(first)
+      if (kind === 'O') this.once[Number(first)]!.set(Number(offset), Number(sequence))
       if (kind !== 'A') continue
       const records = this.records[Number(first)]!
       if (records.has(Number(offset))) this.twiceCount++
@@ -82,7 +96,7 @@ async function killAgainAndAgain(journal: Journal, random: Random): Promise<void
   for (let run = 0; run < KILLS / DIRECTORIES; run++) {
     const killDuringStart = run % START_KILLS_EVERY === 1
     const delayMs = random.below(killDuringStart ? START_MS_MAX : LOAD_MS_MAX)
-    journal.note(run, await runAndKill(journal.dataDir, run, killDuringStart, delayMs))
+    journal.note(run, await runAndKill(journal, run, killDuringStart, delayMs))
   }
 }
 
@@ -125,6 +139,19 @@ t.test(
           records.length,
           'no value is there twice',
         )
+      }
+      for (const [partition, acknowledged] of journal.once.entries()) {
+        const records = await readRecords(store.log('once', partition)!, 0, 1024 * 1024)
+        const where = `${acknowledged.size} batches of the idempotent producer in partition ${partition}`
+        t.strictSame(
+          records.filter(({ value }, i) => value !== String(i)),
+          [],
+          `${where}: each record is there once, in order`,
+        )
+        const elsewhere = [...acknowledged].filter(([number, at]) => onceBatch(number).first !== at)
+        t.strictSame(elsewhere, [], `${where}: where their acknowledgements say`)
+        const last = onceBatch(journal.onceNext[partition]!)
+        t.ok(records.length >= last.first, `${where}: all of them`)
       }
       t.strictSame(
         topics.filter((name) => !store.log(name, 0)),

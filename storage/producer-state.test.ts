@@ -23,7 +23,10 @@ class Model {
   ended: TxnEntry[] = []
 
   copy(): Model {
-    return Object.assign(new Model(), structuredClone({ ...this }))
+    const copy = new Model()
+    copy.producers = structuredClone(this.producers)
+    copy.ended = structuredClone(this.ended)
+    return copy
   }
 
   verdict(batch: SequencedBatch): string | number {
