@@ -1,13 +1,19 @@
 // Groups seen from outside, against a broker: listing, members, committed offsets, lag, resets, deletion.
 
 import t, { type Test } from 'tap'
+import { offsetFetch } from '../protocol/api/09_offset_fetch.ts'
+import { findCoordinator } from '../protocol/api/10_find_coordinator.ts'
 import { joinGroup } from '../protocol/api/11_join_group.ts'
 import { syncGroup } from '../protocol/api/14_sync_group.ts'
+import { describeGroups } from '../protocol/api/15_describe_groups.ts'
+import { listGroups } from '../protocol/api/16_list_groups.ts'
+import { errorCode } from '../protocol/errors.ts'
 import { Broker } from '../broker/broker.ts'
 import { systemClock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { Coordinator } from './group/coordinator.ts'
 import { Client, PartialError, string, topic, type GroupConsumer } from './index.ts'
+import { FakeBroker } from './testing/fake-broker.ts'
 
 const orders = topic('orders', { key: string, value: string })
 const START = Date.parse('2026-01-31T10:00:00Z')
@@ -277,3 +283,80 @@ t.test('members of other kinds of groups are shown as they describe themselves',
   ])
   t.strictSame((await groups.lag('workers')).partitions, [])
 })
+
+t.test(
+  'groups of protocols that this client does not speak, as Apache Kafka tells of them',
+  async (t) => {
+    const groupsOfKafka = [
+      ['old', 'consumer', 'Stable', 'Classic'],
+      ['next', 'consumer', 'Reconciling', 'Consumer'],
+      ['sharing', 'share', 'Stable', 'Share'],
+      ['topology', 'streams', 'NotReady', 'Streams'],
+      ['of the future', 'odd', 'Levitating', 'Quantum'],
+    ] as const
+    await using kafka = await FakeBroker.start()
+    kafka.createTopic('orders')[0]!.endOffset = 10
+    kafka.always(listGroups, () => ({
+      errorCode: 0,
+      groups: groupsOfKafka.map(([groupId, protocolType, groupState, groupType]) => ({
+        groupId,
+        protocolType,
+        groupState,
+        groupType,
+      })),
+    }))
+    kafka.always(findCoordinator, ({ coordinatorKeys }) => ({
+      coordinators: coordinatorKeys.map((key) => ({
+        key,
+        nodeId: 1,
+        host: '127.0.0.1',
+        port: Number(kafka.bootstrap.split(':')[1]),
+        errorCode: 0,
+      })),
+    }))
+    kafka.always(describeGroups, ({ groups: [groupId = ''] }) => ({
+      groups: [
+        {
+          errorCode: errorCode('GROUP_ID_NOT_FOUND'),
+          errorMessage: `Group ${groupId} is not a classic group.`,
+          groupId,
+          groupState: 'Dead',
+          protocolType: '',
+          protocolData: '',
+          members: [],
+        },
+      ],
+    }))
+    const partitions = [{ partitionIndex: 0, committedOffset: 4, metadata: '', errorCode: 0 }]
+    kafka.always(offsetFetch, ({ groups: asked }) => ({
+      groups: asked.map(({ groupId }) => ({
+        groupId,
+        topics: [{ name: 'orders', partitions }],
+        errorCode: 0,
+      })),
+    }))
+    await using outside = new Client({ brokers: kafka.bootstrap })
+    const { groups: seen } = outside.admin()
+
+    t.strictSame(
+      (await seen.list()).map(({ group, state, type }) => [group, state, type]),
+      [
+        ['next', 'Reconciling', 'Consumer'],
+        ['of the future', 'Levitating', 'Quantum'],
+        ['old', 'Stable', 'Classic'],
+        ['sharing', 'Stable', 'Share'],
+        ['topology', 'NotReady', 'Streams'],
+      ],
+    )
+    for (const [group, , , type] of groupsOfKafka.slice(1)) {
+      await t.rejects(seen.describe([group]), {
+        code: 'UNSUPPORTED_VERSION',
+        message: `UNSUPPORTED_VERSION: group ${group} is of type ${type}: its members are not to be had from this client`,
+      })
+    }
+    await t.rejects(seen.describe(['nobody']), { code: 'GROUP_ID_NOT_FOUND' })
+    const { total, partitions: behind } = await seen.lag('next')
+    t.equal(total, 6, 'how far behind it is can be told all the same')
+    t.match(behind, [{ committed: 4, end: 10, memberId: undefined }])
+  },
+)

@@ -28,15 +28,18 @@ export type GroupState =
   | 'Assigning'
   | 'Reconciling'
 
-/** By which protocol its members share: KIP-848 brought `consumer`, KIP-932 `share`. */
-export type GroupType = 'classic' | 'consumer' | 'share'
+/** By which protocol its members share: KIP-848 brought `consumer`, KIP-932 `share`, KIP-1071 `streams`. */
+export type GroupType = 'classic' | 'consumer' | 'share' | 'streams'
+
+/** What a broker that is newer than this client may say besides. */
+type Newer = string & {}
 
 export interface GroupListing {
   readonly group: string
   /** undefined from brokers before Kafka 2.6. */
-  readonly state: GroupState | undefined
+  readonly state: GroupState | Newer | undefined
   /** undefined from brokers before Kafka 3.8. */
-  readonly type: GroupType | undefined
+  readonly type: GroupType | Newer | undefined
   /** `consumer`, or what else uses groups: `connect`, `sr`; empty when nobody has joined yet. */
   readonly protocolType: string
 }
@@ -49,7 +52,7 @@ export interface GroupFilter {
 
 export interface GroupDescription {
   readonly group: string
-  readonly state: GroupState
+  readonly state: GroupState | Newer
   readonly protocolType: string
   /** What the members have agreed on, for consumers their assignor; empty unless the group is stable. */
   readonly protocol: string
@@ -88,7 +91,7 @@ export interface PartitionLag extends TopicPartition {
   readonly end: number | undefined
   /** Records from the one to the other; undefined when either is. */
   readonly lag: number | undefined
-  /** Who reads it now. */
+  /** Who reads it now; undefined when nobody does, or when the group does not tell: see `describe`. */
   readonly memberId: string | undefined
 }
 
@@ -147,7 +150,12 @@ export class GroupAdmin {
     })
   }
 
-  /** @throws {PartialError} GROUP_ID_NOT_FOUND among its refusals */
+  /**
+   * Groups of the classic protocol and their members.
+   *
+   * @throws {PartialError} GROUP_ID_NOT_FOUND among its refusals; UNSUPPORTED_VERSION for a group of a newer protocol
+   *   (KIP-848, KIP-932), whose members are not to be had: `list`, `offsets`, `lag`, `reset` and `delete` know it
+   */
   async describe(
     groups: readonly string[],
     options: CallOptions = {},
@@ -164,8 +172,8 @@ export class GroupAdmin {
   /** @throws {KafkaError} GROUP_ID_NOT_FOUND */
   async lag(group: string, options: CallOptions = {}): Promise<GroupLag> {
     const call = this.#cluster.call(options)
-    const [{ members }, commits] = await Promise.all([
-      this.#describe(group, call),
+    const [members, commits] = await Promise.all([
+      this.#membersOf(group, call),
       this.#offsets(group, call),
     ])
     const committed = new Map(commits.map((each) => [partitionText(each), each.offset]))
@@ -253,9 +261,27 @@ export class GroupAdmin {
       const described = answer.groups[0]
       const refusal = refusalOf(`group ${group}`, described)
       if (refusal !== undefined && refusal.code !== 'GROUP_ID_NOT_FOUND') throw refusal
-      if (refusal !== undefined || described!.groupState === 'Dead') throw notFound(group)
+      if (refusal !== undefined || described!.groupState === 'Dead')
+        throw newer(group, await this.#typeOf(group, coordinator, call)) ?? notFound(group)
       return descriptionOf(described!, coordinator)
     })
+  }
+
+  /** None that are known of a group of a newer protocol. @throws {KafkaError} GROUP_ID_NOT_FOUND */
+  async #membersOf(group: string, call: Call): Promise<readonly GroupMember[]> {
+    try {
+      return (await this.#describe(group, call)).members
+    } catch (error) {
+      if (error instanceof KafkaError && error.code === 'UNSUPPORTED_VERSION') return []
+      throw error
+    }
+  }
+
+  /** @returns undefined when there is no such group, or its broker is too old for other types than one */
+  async #typeOf(group: string, coordinator: number, call: Call): Promise<string | undefined> {
+    const answer = await this.#cluster.ask(listGroups, {}, coordinator, call)
+    check(answer.errorCode, 'ListGroups')
+    return answer.groups.find(({ groupId }) => groupId === group)?.groupType
   }
 
   async #offsets(group: string, call: Call): Promise<CommittedOffset[]> {
@@ -289,7 +315,7 @@ export class GroupAdmin {
 
   async #assertResettable(group: string, mayBeNew: boolean, call: Call): Promise<void> {
     try {
-      const { members } = await this.#describe(group, call)
+      const members = await this.#membersOf(group, call)
       if (members.length > 0) throw notEmpty(group, members)
     } catch (error) {
       const isMissing = error instanceof KafkaError && error.code === 'GROUP_ID_NOT_FOUND'
@@ -371,6 +397,13 @@ function notFound(group: string): KafkaError {
   return new KafkaError('GROUP_ID_NOT_FOUND', `there is no group ${group}`)
 }
 
+/** DescribeGroups knows classic groups only. @returns undefined for those, and for none */
+function newer(group: string, type: string | undefined): KafkaError | undefined {
+  if (type === undefined || type === '' || type.toLowerCase() === 'classic') return undefined
+  const what = `group ${group} is of type ${type}: its members are not to be had from this client`
+  return new KafkaError('UNSUPPORTED_VERSION', what)
+}
+
 function notEmpty(group: string, members: readonly GroupMember[] = []): KafkaError {
   const who = [...new Set(members.map(({ clientId, host }) => `${clientId} at ${host}`))]
   const named = who.length === 0 ? '' : ` (${who.slice(0, 5).join(', ')})`
@@ -394,8 +427,8 @@ function assertTold(groups: readonly GroupListing[], { states, types }: GroupFil
 function listingOf(each: ResponseOf<typeof listGroups>['groups'][number]): GroupListing {
   return {
     group: each.groupId,
-    state: each.groupState === '' ? undefined : (each.groupState as GroupState),
-    type: each.groupType === '' ? undefined : (each.groupType as GroupType),
+    state: each.groupState === '' ? undefined : each.groupState,
+    type: each.groupType === '' ? undefined : each.groupType,
     protocolType: each.protocolType,
   }
 }
@@ -406,7 +439,7 @@ function descriptionOf(group: DescribedGroup, coordinator: number): GroupDescrip
   const { groupId, groupState, protocolType, protocolData, members } = group
   return {
     group: groupId,
-    state: groupState as GroupState,
+    state: groupState,
     protocolType,
     protocol: protocolData,
     coordinator,

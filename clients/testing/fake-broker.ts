@@ -75,16 +75,16 @@ export class FakeBroker implements AsyncDisposable {
 
   private constructor() {
     this.#server = createServer((socket) => this.#accept(socket))
-    this.#default(apiVersions, () => this.#offer())
-    this.#default(metadata, (request) => this.#metadata(request))
-    this.#default(initProducerId, () => ({
+    this.always(apiVersions, () => this.#offer())
+    this.always(metadata, (request) => this.#metadata(request))
+    this.always(initProducerId, () => ({
       errorCode: 0,
       producerId: this.producerIds++,
       producerEpoch: 0,
     }))
-    this.#default(produce, (request, version) => this.produce(request, version))
-    this.#default(fetch, (request, version) => this.#fetch(request, version))
-    this.#default(listOffsets, (request) => this.#listOffsets(request))
+    this.always(produce, (request, version) => this.produce(request, version))
+    this.always(fetch, (request, version) => this.#fetch(request, version))
+    this.always(listOffsets, (request) => this.#listOffsets(request))
   }
 
   static async start(): Promise<FakeBroker> {
@@ -115,6 +115,11 @@ export class FakeBroker implements AsyncDisposable {
     const scripts = this.#scripts.get(api.key) ?? []
     scripts.push(...handlers)
     this.#scripts.set(api.key, scripts)
+  }
+
+  /** Requests of this API are answered so, unless `next` says otherwise. */
+  always<A extends Api<any, any>>(api: A, handler: Handler<A>): void {
+    this.#defaults.set(api.key, handler)
   }
 
   /** Requests of this API, as far as they have come. */
@@ -169,10 +174,6 @@ export class FakeBroker implements AsyncDisposable {
       }),
     }))
     return { topics }
-  }
-
-  #default<A extends Api<any, any>>(api: A, handler: Handler<A>): void {
-    this.#defaults.set(api.key, handler)
   }
 
   #accept(socket: Socket): void {
