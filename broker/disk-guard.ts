@@ -9,6 +9,9 @@ import type { Log } from './log.ts'
 /** How old a look at the disk may be. Nobody looks while nothing is produced: the first batch passes, and has others look. */
 const SAMPLE_AGE_MS_MAX = 250
 
+/** What must be free beyond the minimum before a disk counts as no longer full: room for more than one batch. */
+const RESUME_BYTES = 1024 * 1024
+
 export interface DiskGuardDeps {
   readonly store: Pick<Store, 'diskSpace' | 'inboxBytesUsed' | 'makeRoom'>
   readonly config: Pick<BrokerConfig, 'log.disk.min.free.bytes'>
@@ -40,7 +43,7 @@ export class DiskGuard {
     const freeBytesMin = config['log.disk.min.free.bytes']
     if (freeBytesMin === 0) return undefined
     if (clock.monotonic() - this.#sampledAtMs > SAMPLE_AGE_MS_MAX) void this.#sample()
-    const isFull = this.#freeBytes - this.#claimedBytes - batchBytes < freeBytesMin
+    const isFull = this.#freeBytes - this.#claimedBytes - batchBytes < this.#wantedBytes
     if (isFull !== this.#isFull) this.#note(isFull)
     if (isFull) return this.#shortage
     this.#claimedBytes += batchBytes
@@ -50,13 +53,18 @@ export class DiskGuard {
   /** Looks at the disk. @returns why nothing can be produced */
   async shortage(): Promise<string | undefined> {
     await this.#sample()
-    const freeBytesMin = Math.max(this.#deps.config['log.disk.min.free.bytes'], 1)
-    return this.#freeBytes < freeBytesMin ? this.#shortage : undefined
+    return this.#freeBytes < Math.max(this.#wantedBytes, 1) ? this.#shortage : undefined
+  }
+
+  get #wantedBytes(): number {
+    const freeBytesMin = this.#deps.config['log.disk.min.free.bytes']
+    return this.#isFull ? freeBytesMin + RESUME_BYTES : freeBytesMin
   }
 
   get #shortage(): string {
     const freeBytesMin = this.#deps.config['log.disk.min.free.bytes']
-    return `the disk is full: ${this.#freeBytes} bytes are free, log.disk.min.free.bytes is ${freeBytesMin}`
+    const freeBytes = this.#freeBytes - this.#claimedBytes
+    return `the disk is full: ${freeBytes} bytes are free, log.disk.min.free.bytes is ${freeBytesMin}`
   }
 
   #note(isFull: boolean): void {
