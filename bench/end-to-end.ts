@@ -1,7 +1,7 @@
 // From the moment a record is handed to a socket until a consumer has it, with the disk synced in between.
 // One process, two connections, no client library: what is left is the broker, the disk and the kernel.
 
-import { build as histogram } from 'hdr-histogram-js'
+import { build as histogram, type Histogram } from 'hdr-histogram-js'
 import { join } from 'node:path'
 import { produce } from '../protocol/api/00_produce.ts'
 import { fetch } from '../protocol/api/01_fetch.ts'
@@ -31,22 +31,10 @@ export const endToEnd: Bench = {
 }
 
 async function measure(broker: BrokerProcess, rate: number): Promise<Row> {
-  using producer = await WireClient.connect(broker.bootstrap)
-  using consumer = await WireClient.connect(broker.bootstrap)
-  await producer.createTopic('latency', { 'flush.policy': 'fsync' })
-  const total = rate * (WARM_UP_SECONDS + SECONDS)
-  const latencies = histogram({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60e9,
-    numberOfSignificantValueDigits: 3,
-  })
+  using client = await WireClient.connect(broker.bootstrap)
+  await client.createTopic('latency', { 'flush.policy': 'fsync' })
   const before = broker.usage()
-  const sent = sendAtRate(producer, rate, total)
-  await receive(consumer, total, (sentNs, index) => {
-    if (index >= rate * WARM_UP_SECONDS)
-      latencies.recordValue(Number(process.hrtime.bigint() - sentNs))
-  })
-  await sent
+  const latencies = await latenciesAt(broker.bootstrap, 'latency', { rate, seconds: SECONDS })
   const { cpuSeconds } = broker.usage()
   const ms = (percentile: number) => latencies.getValueAtPercentile(percentile) / 1e6
   return {
@@ -65,8 +53,40 @@ async function measure(broker: BrokerProcess, rate: number): Promise<Row> {
   }
 }
 
+/**
+ * Sends to an empty topic and receives from it.
+ *
+ * @returns ns from before a record's batch was built until it was received, without those of the warm-up
+ */
+export async function latenciesAt(
+  bootstrap: string,
+  topic: string,
+  { rate, seconds }: { rate: number; seconds: number },
+): Promise<Histogram> {
+  using producer = await WireClient.connect(bootstrap)
+  using consumer = await WireClient.connect(bootstrap)
+  const total = rate * (WARM_UP_SECONDS + seconds)
+  const latencies = histogram({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 60e9,
+    numberOfSignificantValueDigits: 3,
+  })
+  const sent = sendAtRate(producer, topic, rate, total)
+  const received = receive(consumer, topic, total, (sentNs, index) => {
+    if (index >= rate * WARM_UP_SECONDS)
+      latencies.recordValue(Number(process.hrtime.bigint() - sentNs))
+  })
+  await Promise.all([sent, received])
+  return latencies
+}
+
 /** Each tick sends what is due in one batch; the value opens with the time at which it was sent. */
-async function sendAtRate(client: WireClient, rate: number, total: number): Promise<void> {
+async function sendAtRate(
+  client: WireClient,
+  topic: string,
+  rate: number,
+  total: number,
+): Promise<void> {
   const value = Buffer.alloc(RECORD_BYTES)
   const answers: Promise<void>[] = []
   const start = performance.now()
@@ -78,7 +98,7 @@ async function sendAtRate(client: WireClient, rate: number, total: number): Prom
     value.writeBigInt64BE(process.hrtime.bigint())
     for (; sent < due; sent++) builder.append({ timestamp: Date.now(), key: null, value })
     const partitions = [{ index: 0, records: builder.finish() }]
-    const request = { acks: -1, timeoutMs: 30_000, topics: [{ name: 'latency', partitions }] }
+    const request = { acks: -1, timeoutMs: 30_000, topics: [{ name: topic, partitions }] }
     answers.push(
       client
         .call(produce, 9, request)
@@ -90,12 +110,13 @@ async function sendAtRate(client: WireClient, rate: number, total: number): Prom
 
 async function receive(
   client: WireClient,
+  topic: string,
   total: number,
   onRecord: (sentNs: bigint, index: number) => void,
 ): Promise<void> {
   for (let offset = 0; offset < total;) {
     const partitions = [{ partition: 0, fetchOffset: offset, partitionMaxBytes: 1 << 20 }]
-    const request = { maxWaitMs: 500, minBytes: 1, topics: [{ topic: 'latency', partitions }] }
+    const request = { maxWaitMs: 500, minBytes: 1, topics: [{ topic, partitions }] }
     const { responses } = await client.call(fetch, 11, request)
     const { errorCode, records } = responses[0]!.partitions[0]!
     check(errorCode)

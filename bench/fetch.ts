@@ -73,7 +73,7 @@ function readToEnd(bootstrap: string): Promise<number> {
 }
 
 /** Asks the kernel to forget each file; needs no rights. */
-function dropFromPageCache(dir: string): void {
+export function dropFromPageCache(dir: string): void {
   try {
     execFileSync('sync')
     for (const file of readdirSync(dir)) {

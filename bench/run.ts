@@ -1,4 +1,5 @@
 // npm run bench [-- NAME...] [--json] [--dir DIR]: runs the benches one after the other and prints their figures.
+// npm run bench -- --check [NAME...]: compares with the ratios in bench/baseline.json instead, which needs Apache Kafka.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import { fetching } from './fetch.ts'
 import { groups } from './groups.ts'
 import { inbox } from './inbox.ts'
 import { partitions } from './partitions.ts'
+import { check } from './peers/check.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { startup } from './startup.ts'
 
@@ -32,8 +34,11 @@ const { values: flags, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     dir: { type: 'string', default: tmpdir() },
+    check: { type: 'boolean', default: false },
   },
 })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+if (flags.check) process.exit((await check(positionals)) ? 0 : 1)
 const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name))
 if (unknown.length > 0) {
   const known = benches.map(({ name }) => name).join(', ')
@@ -44,7 +49,6 @@ const wanted = benches.filter(({ name }) => positionals.length === 0 || position
 /** A table on stdout, or with --json only the JSON. */
 const say = (text: string) => flags.json || console.log(text)
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 const facts = machine(flags.dir)
 for (const [name, value] of Object.entries(facts)) say(`${name.padEnd(12)}${value}`)
 const results: Record<string, Row[]> = {}

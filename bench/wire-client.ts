@@ -14,13 +14,17 @@ const FRAME_BYTES_MAX = 256 * 1024 * 1024
 
 export class WireClient implements Disposable {
   readonly #socket: Socket
-  readonly #waiting: ((frame: Buffer) => void)[] = []
+  readonly #waiting: { take: (frame: Buffer) => void; reject: (error: Error) => void }[] = []
   #correlationId = 0
 
   private constructor(socket: Socket) {
     this.#socket = socket
     const cutter = new FrameCutter(FRAME_BYTES_MAX)
-    socket.on('data', (chunk) => cutter.push(chunk, (frame) => this.#waiting.shift()!(frame)))
+    socket.on('data', (chunk) => cutter.push(chunk, (frame) => this.#waiting.shift()!.take(frame)))
+    socket.on('error', () => {}) // 'close' follows
+    socket.on('close', () => {
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error('the connection is lost'))
+    })
   }
 
   static async connect(bootstrap: string): Promise<WireClient> {
@@ -40,12 +44,13 @@ export class WireClient implements Disposable {
     this.#socket.cork()
     for (const chunk of chunks) this.#socket.write(chunk)
     this.#socket.uncork()
-    return new Promise((resolve) => {
-      this.#waiting.push((frame) => {
+    return new Promise((resolve, reject) => {
+      const take = (frame: Buffer) => {
         const reader = new Reader(frame)
         readResponseHeader(reader, api, version)
         resolve(decode(api.response, version, reader) as ResponseOf<A>)
-      })
+      }
+      this.#waiting.push({ take, reject })
     })
   }
 

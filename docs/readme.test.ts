@@ -61,7 +61,9 @@ t.test('the limits are the defaults of the tables', async (t) => {
 })
 
 t.test('every relative link leads somewhere', async (t) => {
-  const guides = ['getting-started', 'cli', 'client'].map((name) => `docs/guide/${name}.md`)
+  const guides = ['getting-started', 'cli', 'client', 'performance'].map(
+    (name) => `docs/guide/${name}.md`,
+  )
   for (const page of ['README.md', ...guides]) {
     const url = new URL(page, root)
     for (const [, target] of readFileSync(url, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {

@@ -1,0 +1,30 @@
+// All cases, in the order in which they run.
+
+import type { Case } from '../case.ts'
+import { fetchCases } from './fetch.ts'
+import { growthCases } from './growth.ts'
+import { latencyCases } from './latency.ts'
+import { produceCases } from './produce.ts'
+import { startupCases } from './startup.ts'
+
+const cases: readonly Case[] = [
+  ...produceCases,
+  ...fetchCases,
+  ...latencyCases,
+  ...startupCases,
+  ...growthCases,
+]
+
+export const caseNames = cases.map(({ name }) => name)
+
+/**
+ * @param prefixes whole names, or how they begin: `produce-64k` chooses several. None: all that do not take long
+ * @returns undefined if one of them chooses nothing
+ */
+export function choose(prefixes: readonly string[]): readonly Case[] | undefined {
+  const chooses = (prefix: string, { name }: Case) =>
+    caseNames.includes(prefix) ? name === prefix : name.startsWith(prefix)
+  if (prefixes.length === 0) return cases.filter(({ isLong }) => isLong === undefined)
+  if (prefixes.some((prefix) => !cases.some((each) => chooses(prefix, each)))) return undefined
+  return cases.filter((each) => prefixes.some((prefix) => chooses(prefix, each)))
+}

@@ -1,0 +1,37 @@
+// npm run bench -- --check: measures again what bench/baseline.json has, and says what has become worse.
+
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { choose } from './cases/index.ts'
+import { caseNameIn, worseThan, type Baseline } from './results.ts'
+import { run } from './run.ts'
+import { digits } from './table.ts'
+
+export const baselinePath = fileURLToPath(new URL('../../../bench/baseline.json', import.meta.url))
+
+const WARM_UPS = 2
+const ROUNDS = 3
+
+/** @param names of cases; none: all in the baseline. @returns whether all is about as good as it was */
+export async function check(names: readonly string[]): Promise<boolean> {
+  const baseline = JSON.parse(readFileSync(baselinePath, 'utf8')) as Baseline
+  const kept = new Set(Object.keys(baseline).map(caseNameIn))
+  const cases = choose([...kept])?.filter(
+    ({ name }) => kept.has(name) && (names.length === 0 || names.includes(name)),
+  )
+  if (cases === undefined || cases.length === 0)
+    throw new Error('bench/baseline.json has none of these cases')
+  const results = await run({
+    cases,
+    warmUps: WARM_UPS,
+    rounds: ROUNDS,
+    scale: 1,
+    dir: tmpdir(),
+    say: console.log,
+  })
+  const worse = worseThan(baseline, results)
+  for (const { key, was, is } of worse)
+    console.log(`worse than the baseline: ${key} was ${digits(was)} and is ${digits(is)}`)
+  return worse.length === 0
+}

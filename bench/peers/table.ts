@@ -1,0 +1,115 @@
+// Results as text: Markdown for people, and the few rows that the README shows.
+
+import type { CaseResult, RatioResult, Results } from './results.ts'
+
+/** Three digits that count, with separators for thousands. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return '-'
+  const rounded = Number(value.toPrecision(3))
+  return rounded.toLocaleString('en-US', { maximumFractionDigits: 3 })
+}
+
+/** `0.42 (0.40 to 0.45)`, then whether it is as wanted, and whether it is to be trusted. */
+function ratioText({ median, least, most, atMost, atLeast, isMet, isNoisy }: RatioResult): string {
+  const wanted = atMost === undefined ? `>= ${atLeast}` : `<= ${atMost}`
+  const verdict = isMet === undefined ? '' : `, ${isMet ? 'as' : 'not as'} wanted (${wanted})`
+  return `${digits(median)} (${digits(least)} to ${digits(most)})${verdict}${isNoisy ? ', noisy' : ''}`
+}
+
+/** Others that keep more of the machine busy than this make figures worth little. */
+const CORES_OF_OTHERS_MAX = 0.15
+
+/** A table of a case's medians, and its ratios. */
+export function caseMarkdown(result: CaseResult): string {
+  const { name, title, metrics, settings, ratios, coresOfOthers } = result
+  const head = ['', ...metrics.map(({ name, unit }) => `${name}, ${unit}`)]
+  const rows = settings.map(({ name, medians }) => [
+    name,
+    ...metrics.map((metric) => digits(medians[metric.name]!)),
+  ])
+  const busy =
+    coresOfOthers > CORES_OF_OTHERS_MAX
+      ? [`Too busy to count: others kept ${digits(coresOfOthers)} cores busy.`, '']
+      : []
+  return [
+    `### ${name}`,
+    '',
+    `${title}.`,
+    '',
+    ...busy,
+    ...markdownTable(head, rows),
+    '',
+    ...ratios.map((ratio) => `- ${ratio.metric}, ${ratio.of} / ${ratio.to}: ${ratioText(ratio)}`),
+    '',
+  ].join('\n')
+}
+
+/** Whether the run as a whole is worth anything. */
+export function verdict({ cases }: Pick<Results, 'cases'>): string {
+  const busy = cases.filter(({ coresOfOthers }) => coresOfOthers > CORES_OF_OTHERS_MAX)
+  const ratios = cases.flatMap(({ ratios }) => ratios)
+  const noisy = ratios.filter(({ isNoisy }) => isNoisy)
+  if (busy.length === 0 && noisy.length === 0) return 'Quiet enough: no ratio is noisy.'
+  return [
+    `Noisy: ${busy.length} of ${cases.length} cases ran while others kept the machine busy,`,
+    `${noisy.length} of ${ratios.length} ratios differ much from round to round.`,
+  ].join(' ')
+}
+
+export function resultsMarkdown(results: Results): string {
+  const { machine, rounds, cases } = results
+  const facts = Object.entries(machine).map(([name, value]) => [name, value])
+  return [
+    '# Side by side',
+    '',
+    `Medians of ${rounds} rounds; ratios pair by pair, round by round: their median, least and greatest.`,
+    '',
+    verdict(results),
+    '',
+    ...markdownTable(['', ''], facts),
+    '',
+    ...cases.map(caseMarkdown),
+  ].join('\n')
+}
+
+/** What the README shows: a row for each, if the results have it. */
+const readmeRows: readonly (readonly [caseName: string, metric: string, text: string])[] = [
+  ['produce-64k-100b-1p', 'rate', 'records/s produced, 100 bytes, librdkafka'],
+  ['produce-64k-100b-1p', 'CPU', 'CPU-s per GiB produced, 100 bytes'],
+  ['produce-64k-1k-12p', 'CPU', 'CPU-s per GiB produced, 1 KiB, 12 partitions'],
+  ['fetch-100b-1p', 'CPU', 'CPU-s per GiB fetched, from the page cache'],
+  ['one-at-a-time', 'rate', 'records/s, one a request, 16 connections'],
+  ['end-to-end-10k', 'p50', 'ms from producer to consumer at 10,000 records/s, p50'],
+  ['end-to-end-10k', 'p99', 'the same, p99'],
+  ['startup', 'new', 'ms from spawn to the first answer'],
+  ['idle', 'RSS', 'MiB of memory when idle'],
+]
+
+/** One column a setting, over all rows; a dash where a setting was not measured. */
+export function readmeMarkdown({ machine, rounds, cases }: Results): string {
+  const shown = readmeRows.flatMap(([caseName, metric, text]) => {
+    const result = cases.find(({ name }) => name === caseName)
+    return result === undefined ? [] : [{ result, metric, text }]
+  })
+  const columns = [
+    ...new Set(shown.flatMap(({ result }) => result.settings.map(({ name }) => name))),
+  ]
+  const rows = shown.map(({ result, metric, text }) => [
+    text,
+    ...columns.map((column) =>
+      digits(result.settings.find(({ name }) => name === column)?.medians[metric] ?? NaN),
+    ),
+  ])
+  const facts = ['cpu', 'memory', 'node', 'kafka', 'java', 'disk']
+  return [
+    ...markdownTable(['', ...columns], rows),
+    '',
+    `Medians of ${rounds} rounds. ${facts.map((name) => `${name} ${machine[name] ?? '-'}`).join(', ')}.`,
+    '',
+  ].join('\n')
+}
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), `|---${'|---:'.repeat(head.length - 1)}|`, ...rows.map(line)]
+}
