@@ -254,18 +254,11 @@ export class PartitionLog {
 
   /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
   #admit(append: Append, batch: SequencedBatch, report: TurnReport): boolean {
-    const duplicate = this.#producers.duplicateOf(batch)
-    if (duplicate) {
-      this.#staged.duplicates.push({ append, of: duplicate })
-      return false
-    }
-    const refusal = this.#producers.refusalOf(batch)
-    if (refusal) {
-      this.#refuse(append, refusal.error, refusal.message, report)
-      return false
-    }
-    this.#producers.stage(batch)
-    return true
+    const verdict = this.#producers.take(batch)
+    if (!verdict) return true
+    if ('error' in verdict) this.#refuse(append, verdict.error, verdict.message, report)
+    else this.#staged.duplicates.push({ append, of: verdict })
+    return false
   }
 
   /** Gives the control batch that ends a transaction its place, as `stage` does with a producer's. */
