@@ -25,6 +25,7 @@ const config: LogConfig = {
   flushPolicy: 'fsync',
   timestampType: 'CreateTime',
   fileDeleteDelayMs: 0,
+  isCompacted: false,
 }
 
 type Start = (dataDir: string, events: WriterEvents) => WriterPort

@@ -486,6 +486,10 @@ function cleanerConfig(config: BrokerConfig): CleanerConfig {
   return {
     retentionCheckIntervalMs: config['log.retention.check.interval.ms'],
     clockGraceMs: config['log.retention.clock.grace.ms'],
+    isCompactionEnabled: config['log.cleaner.enable'],
+    backoffMs: config['log.cleaner.backoff.ms'],
+    dedupeBufferBytes: config['log.cleaner.dedupe.buffer.size'],
+    ioBytesPerSecond: config['log.cleaner.io.max.bytes.per.second'],
   }
 }
 

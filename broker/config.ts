@@ -105,6 +105,22 @@ export const brokerConfigs = {
     readOnly: true,
     says: 'Batches that wait for the writer; above it no connection is read.',
   }),
+  'log.cleaner.backoff.ms': whole('long', 15_000, 0, {
+    says: 'How often partitions are looked at that may be worth compacting.',
+  }),
+  'log.cleaner.dedupe.buffer.size': whole('long', 134_217_728, 1024, {
+    says: 'Memory for the keys of one compaction, 24 bytes each. With more keys it takes several passes.',
+  }),
+  'log.cleaner.enable': flag(true, {
+    says: 'Whether topics with `cleanup.policy=compact` are compacted, the internal ones among them.',
+  }),
+  'log.cleaner.io.max.bytes.per.second': row(
+    'double',
+    String(Number.MAX_VALUE),
+    'more than 0',
+    { says: 'The most that compaction reads and writes in a second, in bytes.' },
+    (value) => (Number(value) > 0 ? Number(value) : undefined),
+  ),
   'log.dir': fixedText('data', 'a directory', 'Where everything is kept.'),
   'log.disk.min.free.bytes': whole('long', 32 * MIB, 0, {
     says: 'Produce is refused while fewer bytes are free on the disk, so that deletes, commits and topics still find room; 0 for never.',

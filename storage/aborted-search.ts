@@ -69,11 +69,11 @@ class EntryReader {
   }
 
   *#load(blockStart: number): Reading<void> {
-    const { path, abortedCount } = this.#segment
-    const count = Math.min(ENTRIES_A_READ, abortedCount - blockStart)
+    const segment = this.#segment
+    const count = Math.min(ENTRIES_A_READ, segment.abortedCount - blockStart)
     const into = Buffer.alloc(count * TXN_ENTRY_BYTES)
     const position = blockStart * TXN_ENTRY_BYTES
-    yield* readFully({ path: `${path}.txnindex`, into, position, isCold: this.#isCold })
+    yield* readFully({ segment, suffix: '.txnindex', into, position, isCold: this.#isCold })
     this.#block = into
     this.#blockStart = blockStart
   }

@@ -9,9 +9,11 @@ import {
   MAGIC,
   magicOf,
   maxTimestampOf,
+  recordCountOf,
 } from '../protocol/batch/header.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import type { SegmentSuffix } from './layout.ts'
 import type { Quarantined } from './writer/commands.ts'
 
 /** A segment as readers see it. */
@@ -25,6 +27,18 @@ export interface SegmentView {
   readonly abortedCount: number
   /** Path of its files without the suffix. */
   readonly path: string
+  /** The same, but another for the segment that takes its place: files of both may be open. */
+  readonly fileKey: string
+  /** While the writer may be putting another segment in its place: settles when it is known whether it did. */
+  readonly swap: Promise<void> | undefined
+  /** Another one has taken its place, and its name. */
+  readonly isReplaced: boolean
+}
+
+/** A file of a segment. */
+export interface FileOf {
+  readonly segment: SegmentView
+  readonly suffix: SegmentSuffix
 }
 
 /** What a reading must know of a log. */
@@ -49,8 +63,7 @@ export interface Extent {
 }
 
 /** One positional read; the answer is the number of bytes read, fewer only at the end of the file. */
-export interface Want {
-  readonly path: string
+export interface Want extends FileOf {
   readonly into: Uint8Array
   readonly position: number
   /** Hardly in the page cache. */
@@ -68,6 +81,10 @@ export class Hints {
 
   get(offset: number): number | undefined {
     return this.#positions.get(offset)
+  }
+
+  clear(): void {
+    this.#positions.clear()
   }
 
   set(offset: number, position: number): void {
@@ -182,7 +199,7 @@ export class BatchWalk {
     this.position = position
     this.baseOffset = baseOffsetOf(bytes, at)
     this.lastOffset = this.baseOffset + lastOffsetDeltaOf(bytes, at)
-    this.maxTimestamp = maxTimestampOf(bytes, at)
+    this.maxTimestamp = recordCountOf(bytes, at) === 0 ? -1 : maxTimestampOf(bytes, at)
     this.#nextPosition = position + this.sizeBytes
     return true
   }
@@ -190,7 +207,7 @@ export class BatchWalk {
   *#fill(position: number): Reading<void> {
     const { segment, endPosition } = this.#extent
     const into = this.#buffer.subarray(0, Math.min(this.#buffer.length, endPosition - position))
-    yield* readFully({ path: `${segment.path}.log`, into, position, isCold: this.#isCold })
+    yield* readFully({ segment, suffix: '.log', into, position, isCold: this.#isCold })
     this.#filledFrom = position
     this.#filledTo = position + into.length
   }
@@ -203,7 +220,7 @@ export function* readFully(want: Want): Reading<void> {
   const end = want.position + want.into.length
   throw new KafkaError(
     'KAFKA_STORAGE_ERROR',
-    `${want.path} ends at ${want.position + count}, before ${end}`,
+    `${want.segment.path}${want.suffix} ends at ${want.position + count}, before ${end}`,
   )
 }
 

@@ -51,6 +51,7 @@ t.test('without overrides a topic has the defaults of Kafka', async (t) => {
     flushPolicy: 'fsync',
     timestampType: 'CreateTime',
     fileDeleteDelayMs: 60_000,
+    isCompacted: false,
   })
 })
 

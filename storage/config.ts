@@ -145,7 +145,6 @@ export const topicConfigs = {
   'delete.retention.ms': whole('long', 86_400_000, 0, {
     broker: 'log.cleaner.delete.retention.ms',
     says: 'How long a compacted topic keeps the tombstone of a deleted key, so that readers can see it.',
-    inert: true,
   }),
   'file.delete.delay.ms': whole('long', 60_000, 0, {
     broker: 'log.segment.delete.delay.ms',
@@ -189,8 +188,7 @@ export const topicConfigs = {
   }),
   'max.compaction.lag.ms': whole('long', LONG_MAX, 1, {
     broker: 'log.cleaner.max.compaction.lag.ms',
-    says: 'The longest that a record of a compacted topic may wait for compaction.',
-    inert: true,
+    says: 'The longest that a record of a compacted topic may wait for compaction, if records keep coming; its segment is closed by then.',
   }),
   'max.message.bytes': whole('int', 1_048_588, 0, {
     broker: 'message.max.bytes',
@@ -211,12 +209,10 @@ export const topicConfigs = {
   'min.cleanable.dirty.ratio': fraction(0.5, {
     broker: 'log.cleaner.min.cleanable.ratio',
     says: 'The share of a compacted log that must be uncompacted before it is compacted again.',
-    inert: true,
   }),
   'min.compaction.lag.ms': whole('long', 0, 0, {
     broker: 'log.cleaner.min.compaction.lag.ms',
     says: 'How long a record of a compacted topic stays untouched at least.',
-    inert: true,
   }),
   'min.insync.replicas': whole('int', 1, 1, {
     broker: 'min.insync.replicas',
@@ -364,13 +360,17 @@ export function topicDefaults(
 
 /** The part that the writer acts on. */
 export function logConfig(config: TopicConfig): LogConfig {
+  const isCompacted = config['cleanup.policy'].includes('compact')
   return {
     segmentBytesMax: config['segment.bytes'],
-    segmentMs: config['segment.ms'],
+    segmentMs: isCompacted
+      ? Math.min(config['segment.ms'], config['max.compaction.lag.ms'])
+      : config['segment.ms'],
     indexIntervalBytes: config['index.interval.bytes'],
     indexBytesMax: config['segment.index.bytes'],
     flushPolicy: config['flush.policy'],
     timestampType: config['message.timestamp.type'],
     fileDeleteDelayMs: config['file.delete.delay.ms'],
+    isCompacted,
   }
 }

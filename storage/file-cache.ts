@@ -2,6 +2,7 @@
 // Network thread. A file that an asynchronous read still uses is closed when that read is done, never under it.
 
 import { KafkaError } from '../protocol/errors.ts'
+import type { FileOf } from './batch-walk.ts'
 import { errnoCode, type Fs } from './fs.ts'
 
 interface OpenFile {
@@ -11,10 +12,23 @@ interface OpenFile {
   isForgotten: boolean
 }
 
+/**
+ * The file cannot be opened, for its name may stand for another segment by now: look at the log anew once `settled` has
+ * resolved. Files that are open already are read on: they are what they were.
+ */
+export class SegmentMoving extends Error {
+  readonly settled: Promise<void> | undefined
+
+  constructor(settled: Promise<void> | undefined) {
+    super('the segment is being replaced')
+    this.settled = settled
+  }
+}
+
 export class FileCache {
   readonly #fs: Fs
   readonly #openFilesMax: number
-  /** By path, least recently used first. */
+  /** By the segment's key and suffix, least recently used first. */
   readonly #files = new Map<string, OpenFile>()
   #isClosed = false
 
@@ -24,13 +38,13 @@ export class FileCache {
   }
 
   /** Fills `into` from `position` on. @returns bytes read, fewer only at the end of the file */
-  read(path: string, into: Uint8Array, position: number): number {
-    return this.#fs.read(this.#use(path).fd, into, position)
+  read(file: FileOf, into: Uint8Array, position: number): number {
+    return this.#fs.read(this.#use(file).fd, into, position)
   }
 
   /** @param into borrowed until the promise settles */
-  async readAsync(path: string, into: Uint8Array, position: number): Promise<number> {
-    const file = this.#use(path)
+  async readAsync(of: FileOf, into: Uint8Array, position: number): Promise<number> {
+    const file = this.#use(of)
     file.pins++
     try {
       return await this.#fs.readAsync(file.fd, into, position)
@@ -40,14 +54,14 @@ export class FileCache {
     }
   }
 
-  sizeBytes(path: string): number {
-    return this.#fs.sizeBytes(this.#use(path).fd)
+  sizeBytes(file: FileOf): number {
+    return this.#fs.sizeBytes(this.#use(file).fd)
   }
 
   /** Closes every file whose path starts with `prefix`: a directory and its separator, or one segment. */
   forget(prefix: string): void {
-    for (const [path, file] of this.#files) {
-      if (path.startsWith(prefix)) this.#evict(path, file)
+    for (const [key, file] of this.#files) {
+      if (key.startsWith(prefix)) this.#evict(key, file)
     }
   }
 
@@ -57,13 +71,16 @@ export class FileCache {
     this.forget('')
   }
 
-  #use(path: string): OpenFile {
+  /** @throws {SegmentMoving} */
+  #use({ segment, suffix }: FileOf): OpenFile {
     if (this.#isClosed) throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the store is closed')
-    const known = this.#files.get(path)
-    const file = known ?? { fd: this.#open(path), pins: 0, isForgotten: false }
-    if (known) this.#files.delete(path)
+    const key = segment.fileKey + suffix
+    const known = this.#files.get(key)
+    if (!known && (segment.swap || segment.isReplaced)) throw new SegmentMoving(segment.swap)
+    const file = known ?? { fd: this.#open(segment.path + suffix), pins: 0, isForgotten: false }
+    if (known) this.#files.delete(key)
     else if (this.#files.size >= this.#openFilesMax) this.#evictOldest()
-    this.#files.set(path, file)
+    this.#files.set(key, file)
     return file
   }
 
@@ -77,16 +94,16 @@ export class FileCache {
   }
 
   #evictOldest(): boolean {
-    for (const [path, file] of this.#files) {
+    for (const [key, file] of this.#files) {
       if (file.pins > 0) continue
-      this.#evict(path, file)
+      this.#evict(key, file)
       return true
     }
     return false
   }
 
-  #evict(path: string, file: OpenFile): void {
-    this.#files.delete(path)
+  #evict(key: string, file: OpenFile): void {
+    this.#files.delete(key)
     file.isForgotten = true
     this.#closeIfDone(file)
   }

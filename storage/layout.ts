@@ -15,6 +15,10 @@ export const DELETED_SUFFIX = '.deleted'
 /** A file that is still being written, to be renamed when whole. */
 export const UNFINISHED_SUFFIX = '.tmp'
 
+/** What a compaction writes; and what is about to take the place of the segments that it was made from. */
+export const CLEANED_SUFFIX = '.cleaned'
+export const SWAP_SUFFIX = '.swap'
+
 export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint'
 export const RECOVERY_CHECKPOINT_FILE = 'recovery-checkpoint'
 /** Says that the last process ended because the disk failed, and why. */
@@ -73,4 +77,27 @@ export function parseSegmentFile(
   const suffix = segmentSuffixes.find((known) => known === name.slice(20))
   if (!suffix || !/^\d{20}/.test(name) || !Number.isSafeInteger(baseOffset)) return undefined
   return { baseOffset, suffix }
+}
+
+/** The offsets of segments that lie side by side, of which one segment is made. */
+export interface SwapRange {
+  readonly baseOffset: number
+  /** Exclusive. */
+  readonly endOffset: number
+}
+
+/** A file of that segment, before `CLEANED_SUFFIX` or `SWAP_SUFFIX`: its name says what it replaces. */
+export function swapFile({ baseOffset, endOffset }: SwapRange, suffix: SegmentSuffix): string {
+  return `${String(baseOffset).padStart(20, '0')}-${String(endOffset).padStart(20, '0')}${suffix}`
+}
+
+/** @returns undefined when `name` is no file of a segment that is to be swapped in */
+export function parseSwapFile(
+  name: string,
+): (SwapRange & { readonly suffix: SegmentSuffix }) | undefined {
+  const suffix = segmentSuffixes.find((known) => name.endsWith(known + SWAP_SUFFIX))
+  const match = /^(\d{20})-(\d{20})\./.exec(name)
+  if (!suffix || !match) return undefined
+  const range = { baseOffset: Number(match[1]), endOffset: Number(match[2]) }
+  return swapFile(range, suffix) + SWAP_SUFFIX === name ? { ...range, suffix } : undefined
 }

@@ -6,7 +6,7 @@ import { KafkaError } from '../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../protocol/ids.ts'
 import { abortedBetween } from './aborted-search.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
-import { partitionDirectory, segmentFile } from './layout.ts'
+import { partitionDirectory, segmentFile, type SwapRange } from './layout.ts'
 import type { LogReader } from './reader.ts'
 import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
@@ -23,6 +23,8 @@ interface Segment extends SegmentView {
   endPosition: number
   maxTimestamp: number
   abortedCount: number
+  swap: Promise<void> | undefined
+  isReplaced: boolean
 }
 
 interface Roll {
@@ -39,6 +41,8 @@ export class PartitionLog implements Log, ReadableLog {
   readonly writtenHereFrom: number
   readonly hints = new Hints()
   readonly quarantined: readonly Quarantined[]
+  /** Everything before it has been compacted. */
+  firstDirtyOffset: number
   logStartOffset: Offset
   logEndOffset: Offset
   highWatermark: Offset
@@ -51,6 +55,7 @@ export class PartitionLog implements Log, ReadableLog {
   /** Segments closed with records that are not yet visible, in order. */
   #rolls: Roll[] = []
   #isRemoved = false
+  #swapCount = 0
 
   constructor(deps: {
     topic: Topic
@@ -67,6 +72,7 @@ export class PartitionLog implements Log, ReadableLog {
     this.#reader = deps.reader
     this.#epochs = opened.epochs
     this.quarantined = opened.quarantined
+    this.firstDirtyOffset = opened.firstDirtyOffset
     this.logStartOffset = Offset(opened.logStartOffset)
     this.logEndOffset = Offset(opened.logEndOffset)
     this.highWatermark = Offset(opened.highWatermark)
@@ -77,6 +83,11 @@ export class PartitionLog implements Log, ReadableLog {
     active.maxTimestamp = Infinity
     active.endPosition = opened.activeBytesVisible
     this.sizeBytes = this.#segments.reduce((bytes, segment) => bytes + segment.endPosition, 0)
+  }
+
+  /** Of its directory. */
+  get path(): string {
+    return this.#path
   }
 
   get segments(): readonly SegmentView[] {
@@ -120,22 +131,22 @@ export class PartitionLog implements Log, ReadableLog {
   ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
     this.#refuseIfRemoved()
     if (!this.#segments.some(({ abortedCount }) => abortedCount > 0)) return []
-    return this.#reader.run(abortedBetween(this, from, to))
+    return this.#reader.run(() => abortedBetween(this, from, to))
   }
 
   async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
     this.#refuseIfRemoved()
-    return this.#reader.run(firstRecordSince(this.#reader, this, timestamp))
+    return this.#reader.run(() => firstRecordSince(this.#reader, this, timestamp))
   }
 
   async offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
     this.#refuseIfRemoved()
-    return this.#reader.run(recordWithMaxTimestamp(this.#reader, this))
+    return this.#reader.run(() => recordWithMaxTimestamp(this.#reader, this))
   }
 
   async timestampAt(offset: Offset): Promise<number | undefined> {
     this.#refuseIfRemoved()
-    return this.#reader.run(timestampOfBatch(this.#reader, this, offset))
+    return this.#reader.run(() => timestampOfBatch(this.#reader, this, offset))
   }
 
   endOffsetOfEpoch(
@@ -171,6 +182,38 @@ export class PartitionLog implements Log, ReadableLog {
     if (!dropped) return
     this.sizeBytes -= dropped.endPosition
     this.#reader.forget(dropped.path)
+  }
+
+  /**
+   * Before the writer is asked to put one segment in the place of those in a range: a reading that must open one of their files
+   * waits until it is known which one its name stands for.
+   *
+   * @returns call it when the writer has answered
+   */
+  holdFiles({ baseOffset, endOffset }: SwapRange): () => void {
+    const isHeld = (segment: Segment) =>
+      segment.baseOffset >= baseOffset && segment.baseOffset < endOffset
+    const held = this.#segments.filter(isHeld)
+    let settle = () => {}
+    const swap = new Promise<void>((resolve) => (settle = resolve))
+    for (const segment of held) segment.swap = swap
+    return () => {
+      for (const segment of held) segment.swap = undefined
+      settle()
+    }
+  }
+
+  /** A compacted segment has taken the place of some. */
+  replace(replacedCount: number, info: SegmentInfo): void {
+    const first = this.#segments.findIndex(({ baseOffset }) => baseOffset === info.baseOffset)
+    const segment = this.#segment(info, ++this.#swapCount)
+    for (const replaced of this.#segments.splice(first, replacedCount, segment)) {
+      replaced.isReplaced = true
+      this.sizeBytes -= replaced.endPosition
+      this.#reader.forget(replaced.fileKey)
+    }
+    this.sizeBytes += segment.endPosition
+    this.hints.clear()
   }
 
   /** Takes over what the writer says, after the rolls of the same turn. */
@@ -211,13 +254,19 @@ export class PartitionLog implements Log, ReadableLog {
     }
   }
 
-  #segment(segment: SegmentInfo): Segment {
+  /** @param serial of the segment that takes the place of others under a name that was theirs */
+  #segment(segment: SegmentInfo, serial = 0): Segment {
+    const name = segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)
+    const path = join(this.#path, name)
     return {
       baseOffset: segment.baseOffset,
       endPosition: segment.sizeBytes,
       maxTimestamp: segment.maxTimestamp,
       abortedCount: segment.abortedCount,
-      path: join(this.#path, segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)),
+      path,
+      fileKey: serial === 0 ? path : `${path}#${serial}`,
+      swap: undefined,
+      isReplaced: false,
     }
   }
 }

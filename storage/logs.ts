@@ -142,6 +142,9 @@ export class Logs {
     for (const { slot, closed, activeBaseOffset } of result.rolled) {
       this.#bySlot[slot]?.roll(closed, activeBaseOffset)
     }
+    for (const { slot, replacedCount, segment } of result.swapped) {
+      this.#bySlot[slot]?.replace(replacedCount, segment)
+    }
     for (const { slot, baseOffset } of result.dropped) this.#bySlot[slot]?.drop(baseOffset)
     const changed: PartitionLog[] = []
     for (const state of result.states) {

@@ -5,6 +5,8 @@ import { dirname, join, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
 import { Cleaner } from './cleaner/cleaner.ts'
+import { InlineCleanerPort, type CleanerPort } from './cleaner/port.ts'
+import { ThreadCleanerPort } from './cleaner/thread.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
 import { parseTopicConfig } from './config.ts'
@@ -135,10 +137,16 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     lastSeenMs,
     logs: () => logs.all(),
     configOf: ({ topic }) => logs.configOf(topic),
-    trim: ({ slot }, logStartOffset) => client.ask({ kind: 'trim', slot, logStartOffset }),
+    ask: (request) => client.ask(request),
+    port: cleanerPort(surroundings, client),
     warn,
   })
   return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, cleaner, closing }
+}
+
+function cleanerPort({ options, fs, clock }: Surroundings, client: WriterClient): CleanerPort {
+  if (options.writer === 'thread') return new ThreadCleanerPort((error) => client.fail(error))
+  return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 
 /** Before this start writes anything: ms since the epoch. */

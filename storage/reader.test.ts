@@ -260,6 +260,7 @@ function madeLog(
       ],
       epochs: [{ epoch: 0, startOffset: 0 }],
       quarantined: [],
+      firstDirtyOffset: 0,
       truncatedBytes: 0,
       cleanStart: true,
       ...opened(positions),

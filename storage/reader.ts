@@ -12,12 +12,13 @@ import {
   segmentIndexOf,
   wholeBatches,
   type Extent,
+  type FileOf,
   type Reading,
   type ReadableLog,
   type Want,
 } from './batch-walk.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { FileCache } from './file-cache.ts'
+import { FileCache, SegmentMoving } from './file-cache.ts'
 import { errnoCode, type Fs } from './fs.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './segment/offset-index.ts'
 import type { ReadResult } from './store.ts'
@@ -70,7 +71,7 @@ export class LogReader {
   /** As `Log.read`; `offset` is not before the log's start. */
   read(log: ReadableLog, offset: number, limits: ReadLimits): ReadResult | Promise<ReadResult> {
     if (offset < Math.min(log.highWatermark, limits.endOffset))
-      return this.run(this.#batchesFrom(log, offset, limits))
+      return this.run(() => this.#batchesFrom(log, offset, limits))
     if (offset === log.highWatermark) {
       log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
     }
@@ -89,38 +90,54 @@ export class LogReader {
   /**
    * Feeds a reading until it is done.
    *
+   * @param begin called again when a compaction gets in between
    * @throws {KafkaError} what the reading throws; KAFKA_STORAGE_ERROR when the disk refuses
    */
-  run<Result>(reading: Reading<Result>): Result | Promise<Result> {
+  run<Result>(begin: () => Reading<Result>): Result | Promise<Result> {
+    const reading = begin()
     try {
       let step = reading.next()
       for (let reads = 0; !step.done; reads++) {
         if (step.value.isCold || reads === SYNC_READS_MAX)
-          return this.#runAsync(reading, step.value)
+          return this.#runAsync(begin, reading, step.value)
         step = this.#readNow(reading, step.value)
       }
       return step.value
     } catch (error) {
+      if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
       throw refusalOf(error)
     }
+  }
+
+  async #runAnew<Result>(
+    begin: () => Reading<Result>,
+    { settled }: SegmentMoving,
+  ): Promise<Result> {
+    await settled
+    return this.run(begin)
   }
 
   #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want, Result> {
     let count: number
     try {
-      count = this.#files.read(want.path, want.into, want.position)
+      count = this.#files.read(want, want.into, want.position)
     } catch (error) {
       return reading.throw(error)
     }
     return reading.next(count)
   }
 
-  async #runAsync<Result>(reading: Reading<Result>, first: Want): Promise<Result> {
+  async #runAsync<Result>(
+    begin: () => Reading<Result>,
+    reading: Reading<Result>,
+    first: Want,
+  ): Promise<Result> {
     try {
       let step = await this.#readLater(reading, first)
       while (!step.done) step = await this.#readLater(reading, step.value)
       return step.value
     } catch (error) {
+      if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
       throw refusalOf(error)
     }
   }
@@ -131,7 +148,7 @@ export class LogReader {
   ): Promise<IteratorResult<Want, Result>> {
     let count: number
     try {
-      count = await this.#files.readAsync(want.path, want.into, want.position)
+      count = await this.#files.readAsync(want, want.into, want.position)
     } catch (error) {
       return reading.throw(error)
     }
@@ -149,7 +166,8 @@ export class LogReader {
           ...limits,
           isCold,
         })
-        if (read.sizeBytes > 0) log.hints.set(read.nextOffset, position + read.sizeBytes)
+        if (read.sizeBytes > 0 && !extent.segment.isReplaced)
+          log.hints.set(read.nextOffset, position + read.sizeBytes)
         return read.result
       }
       from = extent.endOffset // a compacted log may have no batch left at the end of an extent
@@ -190,7 +208,7 @@ export class LogReader {
       let isTaken = false
       try {
         const into = buffer.subarray(0, sizeBytes)
-        yield* readFully({ path: `${extent.segment.path}.log`, into, position, isCold })
+        yield* readFully({ segment: extent.segment, suffix: '.log', into, position, isCold })
         const whole = wholeBatches(into, extent, position, { offset, endOffset })
         const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
         if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
@@ -222,7 +240,7 @@ export class LogReader {
   /** Position of a batch at or before the one that holds `offset`. An index is a hint: its entry is checked against the batch. */
   *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
     const { segment, startPosition, endPosition } = extent
-    const index = { path: `${segment.path}.index`, entryBytes: OFFSET_ENTRY_BYTES, isCold }
+    const index = { segment, suffix: '.index', entryBytes: OFFSET_ENTRY_BYTES, isCold } as const
     const parse = (bytes: Buffer) => readOffsetEntry(bytes, segment.baseOffset)
     const bytes = yield* this.lastEntry(index, (entry) => parse(entry).lastOffset <= offset)
     if (!bytes) return startPosition
@@ -233,7 +251,7 @@ export class LogReader {
       if (batch?.lastOffset === lastOffset) return position
     }
     this.#warn(
-      `${index.path}: no batch at ${position} ends at offset ${lastOffset}; the entry is passed over`,
+      `${segment.path}.index: no batch at ${position} ends at offset ${lastOffset}; the entry is passed over`,
     )
     return startPosition
   }
@@ -256,7 +274,9 @@ export class LogReader {
     try {
       return yield* this.#searchIndex(index, isBefore)
     } catch (error) {
-      if (errnoCode(error) !== 'ENOENT') this.#warn(`${index.path}: ${String(error)}; passed over`)
+      if (error instanceof SegmentMoving) throw error
+      const name = index.segment.path + index.suffix
+      if (errnoCode(error) !== 'ENOENT') this.#warn(`${name}: ${String(error)}; passed over`)
       return undefined
     }
   }
@@ -265,19 +285,19 @@ export class LogReader {
     index: IndexFile,
     isBefore: (entry: Buffer) => boolean,
   ): Reading<Buffer | undefined> {
-    const { path, entryBytes, isCold } = index
+    const { entryBytes } = index
     const block = Buffer.allocUnsafe(entryBytes * ENTRIES_A_READ)
     const entryAt = (i: number) => block.subarray(i * entryBytes, (i + 1) * entryBytes)
     let low = 0
-    let high = Math.floor(this.#files.sizeBytes(path) / entryBytes)
+    let high = Math.floor(this.#files.sizeBytes(index) / entryBytes)
     while (high - low > ENTRIES_A_READ) {
       const middle = (low + high) >>> 1
-      yield* readFully({ path, into: entryAt(0), position: middle * entryBytes, isCold })
+      yield* readFully({ ...index, into: entryAt(0), position: middle * entryBytes })
       if (isBefore(entryAt(0))) low = middle
       else high = middle
     }
     const into = block.subarray(0, (high - low) * entryBytes)
-    yield* readFully({ path, into, position: low * entryBytes, isCold })
+    yield* readFully({ ...index, into, position: low * entryBytes })
     let beforeCount = 0
     for (let afterFrom = high - low; beforeCount < afterFrom;) {
       const middle = (beforeCount + afterFrom) >>> 1
@@ -288,8 +308,7 @@ export class LogReader {
   }
 }
 
-interface IndexFile {
-  readonly path: string
+interface IndexFile extends FileOf {
   readonly entryBytes: number
   /** Hardly in the page cache. */
   readonly isCold: boolean

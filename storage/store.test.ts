@@ -430,7 +430,7 @@ t.test(
     const asked = client.ask({ kind: 'remove', slots: [0] })
     const counts = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
     const outcomes = [{ id: put[0]!.id, baseOffset: 7, logAppendTimeMs: -1 }]
-    events!.onResult({ outcomes, states: [], rolled: [], dropped: [], ...counts })
+    events!.onResult({ outcomes, states: [], rolled: [], swapped: [], dropped: [], ...counts })
     events!.onDeath(new Error('out of memory'))
     events!.onDeath(new Error('again'))
     t.match(await waiting[0], { baseOffset: 7 }, 'what was answered stays answered')

@@ -34,16 +34,37 @@ export interface StoreOptions {
 
 /** What somebody has set: text by Kafka's property names. */
 export type Overrides = Readonly<Record<string, string>>
-/** How retention and compaction work, for all topics. ms. */
+/** How retention and compaction work, for all topics. ms, bytes. */
 export interface CleanerConfig {
   readonly retentionCheckIntervalMs: number
   /** A clock that leaps ahead by more than a day is not believed before it has stood for so long. */
   readonly clockGraceMs: number
+  readonly isCompactionEnabled: boolean
+  /** Between two looks for a log that is worth compacting. */
+  readonly backoffMs: number
+  /** For the keys of a pass; what finds no room waits for the next one. */
+  readonly dedupeBufferBytes: number
+  /** Of compaction, read and written; Infinity for no limit. */
+  readonly ioBytesPerSecond: number
 }
 
 /** What background work has done since the start. */
 export interface CleanerCounts {
   readonly retention: { readonly deletedSegments: number; readonly deletedBytes: number }
+  readonly compaction: CompactionCounts
+}
+
+export interface CompactionCounts {
+  /** Over one log each. */
+  readonly passes: number
+  readonly failures: number
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** Of an earlier value of their key, deleted or aborted. */
+  readonly recordsDropped: number
+  readonly seconds: number
+  /** Partitions that failed lately, and wait. */
+  readonly uncleanablePartitions: number
 }
 
 export interface Topic {

@@ -128,7 +128,7 @@ function* findRecord(
   const buffer = reader.pool.take(sizeBytes)
   try {
     const into = buffer.subarray(0, sizeBytes)
-    yield* readFully({ path: `${extent.segment.path}.log`, into, position, isCold })
+    yield* readFully({ segment: extent.segment, suffix: '.log', into, position, isCold })
     const records = recordsOf(into, 0, readBatchHeader(into), {
       decompressedBytesMax: DECOMPRESSED_BYTES_MAX,
     })
@@ -157,7 +157,8 @@ function* timeEntryBefore(
   timestamp: number,
 ): Reading<{ readonly position: number } | undefined> {
   const isCold = !isHot(log, extent, log.logStartOffset)
-  const index = { path: `${extent.segment.path}.timeindex`, entryBytes: TIME_ENTRY_BYTES, isCold }
+  const { segment } = extent
+  const index = { segment, suffix: '.timeindex', entryBytes: TIME_ENTRY_BYTES, isCold } as const
   const parse = (bytes: Buffer) => readTimeEntry(bytes, extent.segment.baseOffset)
   const bytes = yield* reader.lastEntry(index, (entry) => parse(entry).timestamp < timestamp)
   if (!bytes) return undefined

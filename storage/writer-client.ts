@@ -113,6 +113,11 @@ export class WriterClient {
     if (result.fatal !== undefined) this.#fail(new Error(result.fatal))
   }
 
+  /** Something else went wrong that ends the process. */
+  fail(error: Error): void {
+    this.#fail(error)
+  }
+
   #drain(): void {
     for (const callback of this.#drainCallbacks) callback()
   }

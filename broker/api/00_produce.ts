@@ -3,7 +3,7 @@
 // Behaviour: batches are handed to the writer in order of arrival, before the first await; each partition has its own
 // outcome. acks=0 is never answered; an error closes the connection. A transactional batch must belong to the open
 // transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits.
-// Not done: null keys on compacted topics are not refused.
+// A topic that compacts refuses records without a key.
 
 import {
   produce,
@@ -24,6 +24,7 @@ import type { Clock } from '../../storage/clock.ts'
 import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
 import { refusalOf } from '../batch-check.ts'
 import type { DiskGuard } from '../disk-guard.ts'
+import { refusalOfKeys } from '../record-keys.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import { Disconnect, type Handler, type RequestContext } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -165,6 +166,10 @@ function append(
   const refusal = refusalOf(batch, version, config, deps.clock.now())
   if (batch === null || refusal !== undefined)
     return refused(index, errorCode(refusal?.error), refusal?.message)
+  if (config['cleanup.policy'].includes('compact')) {
+    const keyless = refusalOfKeys(batch, `${topic.name}-${index}`)
+    if (keyless !== undefined) return { index, baseOffset: -1, ...keyless }
+  }
   const shortage = deps.disk.refusalOf(batch.length)
   if (shortage !== undefined) return refused(index, errorCode('KAFKA_STORAGE_ERROR'), shortage)
   const outside = outsideTransaction(run, batch, topic.name, index)

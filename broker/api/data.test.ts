@@ -268,6 +268,43 @@ t.test('min.insync.replicas above 1 refuses acks=all only', async (t) => {
   t.match(await produceTo(client, 'insync', 0, batchOf(['x']), { acks: 1 }), { errorCode: 0 })
 })
 
+t.test(
+  'a topic that compacts refuses a batch with a record without a key, and says which',
+  async (t) => {
+    const { client } = await world.topic('keyed', 1, { 'cleanup.policy': 'delete,compact' })
+    for (const codec of ['none', 'gzip'] as const) {
+      const builder = new BatchBuilder()
+      for (const key of ['a', null, '', null]) {
+        const bytes = key === null ? null : Buffer.from(key)
+        builder.append({ timestamp: NOW, key: bytes, value: null })
+      }
+      const answer = await produceTo(client, 'keyed', 0, Buffer.from(builder.finish({ codec })))
+      const message =
+        'Compacted topic cannot accept message without key in topic partition keyed-0.'
+      t.match(answer, {
+        errorCode: errorCode('INVALID_RECORD'),
+        baseOffset: -1,
+        recordErrors: [
+          { batchIndex: 1, message },
+          { batchIndex: 3, message },
+        ],
+      })
+      t.match(answer.errorMessage, /^One or more records have been rejected due to 2 record errors/)
+    }
+    const keyed = new BatchBuilder()
+    keyed.append({ timestamp: NOW, key: Buffer.from(''), value: null })
+    t.match(await produceTo(client, 'keyed', 0, Buffer.from(keyed.finish())), { errorCode: 0 })
+    const torn = Buffer.from(keyed.finish())
+    torn.writeUInt8(0x7f, 61)
+    t.match(await produceTo(client, 'keyed', 0, torn), { errorCode: errorCode('CORRUPT_MESSAGE') })
+    await world.topic('keyless')
+    t.match(await produceTo(client, 'keyless', 0, batchOf(['v'])), {
+      errorCode: 0,
+      recordErrors: [],
+    })
+  },
+)
+
 t.test('batches with a producer id and a sequence are taken', async (t) => {
   const { client } = await world.topic('idempotent')
   const batch = (baseSequence: number) =>

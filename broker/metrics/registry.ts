@@ -69,9 +69,16 @@ export class Registry {
     samples.add('millrace_recovery_seconds', store.recovery.seconds)
     samples.add('millrace_inbox_used_bytes', store.inboxBytesUsed)
     samples.add('millrace_disk_free_bytes', diskFreeBytes)
-    const { retention } = store.cleanerCounts
+    const { retention, compaction } = store.cleanerCounts
     samples.add('millrace_retention_deleted_bytes_total', retention.deletedBytes)
     samples.add('millrace_retention_deleted_segments_total', retention.deletedSegments)
+    samples.add('millrace_compaction_passes_total', compaction.passes)
+    samples.add('millrace_compaction_failures_total', compaction.failures)
+    samples.add('millrace_compaction_read_bytes_total', compaction.readBytes)
+    samples.add('millrace_compaction_written_bytes_total', compaction.writtenBytes)
+    samples.add('millrace_compaction_records_dropped_total', compaction.recordsDropped)
+    samples.add('millrace_compaction_seconds_total', compaction.seconds)
+    samples.add('millrace_compaction_uncleanable_partitions', compaction.uncleanablePartitions)
   }
 
   #network(samples: Samples): void {

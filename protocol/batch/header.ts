@@ -33,6 +33,8 @@ export const CODEC_MASK = 0x07
 export const LOG_APPEND_TIME_BIT = 0x08
 export const TRANSACTIONAL_BIT = 0x10
 export const CONTROL_BIT = 0x20
+/** The base timestamp is the time from which tombstones, or a marker, of the batch may go (KIP-534). Set by compaction. */
+export const DELETE_HORIZON_BIT = 0x40
 
 export type TimestampType = 'CreateTime' | 'LogAppendTime'
 

@@ -87,6 +87,10 @@ export class RecordView {
     this.#headersAt = headersAt
   }
 
+  get hasKey(): boolean {
+    return this.#keyBytes >= 0
+  }
+
   get key(): Buffer | null {
     return this.#keyBytes < 0
       ? null

@@ -110,6 +110,7 @@ class ProducerRecovery {
       const scan = new SegmentScan(fs, fd, {
         sizeBytes: segment.sizeBytes,
         offsetMax: next?.baseOffset ?? Infinity,
+        isSparse: true, // what is missing has been noticed before
         epochAt: () => undefined,
       })
       for (const found of batchesSince(scan, segment, start)) {
@@ -138,8 +139,9 @@ function batchesSince(
   { offset, place }: Start,
 ): ReturnType<SegmentScan['from']> {
   if (place?.segmentBaseOffset === baseOffset) {
-    const isThere = scan.from(place.position, offset).next().value?.kind === 'batch'
-    if (isThere) return scan.from(place.position, offset)
+    const first = scan.from(place.position, offset).next().value
+    if (first?.kind === 'batch' && first.baseOffset === offset)
+      return scan.from(place.position, offset)
   }
   return scan.from(0, baseOffset)
 }

@@ -6,6 +6,7 @@ import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
 import { systemClock } from '../clock.ts'
+import { swapFile } from '../layout.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
 import { seededRandom } from '../testing/random.ts'
 import { storedBatches, type StoredBatch, uniqueBatch } from '../testing/stored-log.ts'
@@ -108,6 +109,7 @@ function stored(disk: FaultyFs, recovered: Recovered): StoredBatch[] {
     segments: [...sealed, active.info],
     epochs: recovered.epochs,
     quarantined,
+    firstDirtyOffset: 0,
     truncatedBytes: recovered.truncatedBytes,
     cleanStart: recovered.cleanStart,
   }
@@ -341,10 +343,15 @@ t.test('what a crash broke off is finished or taken back', async (t) => {
   const name = (base: number) => `${PATH}/${String(base).padStart(20, '0')}`
   const files = new Map(log.files)
   files.set(`${name(999)}.log.deleted`, Buffer.from('gone'))
-  files.set(`${name(0)}.log.cleaned`, Buffer.from('half a compaction'))
+  files.set(`${PATH}/${swapFile(first!, '.log')}.cleaned`, Buffer.from('half a compaction'))
+  files.set(
+    `${PATH}/${swapFile(first!, '.index')}.swap`,
+    Buffer.from('of one that was not committed'),
+  )
   files.set(`${PATH}/leader-epoch-checkpoint.tmp`, Buffer.from('half'))
   files.set(`${name(7777)}.timeindex`, Buffer.from('no log'))
-  files.set(`${name(second!.baseOffset)}.log.swap`, files.get(`${name(second!.baseOffset)}.log`)!)
+  const swap = `${PATH}/${swapFile(second!, '.log')}.swap`
+  files.set(swap, files.get(`${name(second!.baseOffset)}.log`)!)
   files.delete(`${name(second!.baseOffset)}.log`)
   const disk = diskWith(files)
   const trimmed = { ...log.late, logStartOffset: first!.endOffset }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
-import { segmentFile, UNFINISHED_SUFFIX } from '../layout.ts'
+import { segmentFile, type SwapRange, UNFINISHED_SUFFIX } from '../layout.ts'
 import type { ProducerLimits } from '../producer-state.ts'
 import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
 import type { LogStart } from '../writer/partition-log.ts'
@@ -53,12 +53,14 @@ interface Found {
   readonly sizeBytes: number
   /** Where the next segment starts; undefined for the last one. */
   readonly nextBase: number | undefined
+  /** A compaction may have left gaps between its batches. */
+  readonly isSparse: boolean
 }
 
 class LogRecovery {
   readonly #deps: RecoveryDeps
   /** What the checkpoint says of segments, by base offset, ascending. */
-  readonly #known: ReadonlyMap<number, SegmentStart>
+  readonly #known: Map<number, SegmentStart>
   /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
   readonly #coveredOffset: number
   readonly #segments: Segment[] = []
@@ -68,6 +70,8 @@ class LogRecovery {
   #epochs: EpochStart[]
   #quarantined: Quarantined[]
   #truncatedBytes = 0
+  /** Segments before it may have been compacted. */
+  #sparseEndOffset: number
 
   constructor(deps: RecoveryDeps) {
     this.#deps = deps
@@ -78,6 +82,7 @@ class LogRecovery {
     this.#endOffset = this.#logStartOffset
     this.#epochs = [...(checkpoint?.epochs ?? [])]
     this.#quarantined = [...(checkpoint?.quarantined ?? [])]
+    this.#sparseEndOffset = checkpoint?.compacted?.sparseEndOffset ?? 0
   }
 
   run(): Recovered {
@@ -107,6 +112,10 @@ class LogRecovery {
       quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
+      compacted: {
+        firstDirtyOffset: checkpoint?.compacted?.firstDirtyOffset ?? 0,
+        sparseEndOffset: this.#sparseEndOffset,
+      },
     }
   }
 
@@ -119,19 +128,31 @@ class LogRecovery {
   }
 
   #findSegments(): Found[] {
-    const { fs, path } = this.#deps
-    const bases = tidySegmentFiles(fs, path, this.#logStartOffset)
+    const { fs, path, config, checkpoint } = this.#deps
+    const { bases, swapped } = tidySegmentFiles(fs, path, this.#logStartOffset)
+    for (const range of swapped) this.#noteSwap(range)
     const sizeOf = (base: number) => fs.stat(join(path, segmentFile(base, '.log')))!.sizeBytes
     const last = bases.at(-1)
     // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
-    if (bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)) {
-      removeSegmentFiles(fs, path, bases.pop()!)
-    }
-    return bases.map((base, i) => ({
+    const isLeftover = bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)
+    if (isLeftover) removeSegmentFiles(fs, path, last!)
+    const kept = isLeftover ? bases.slice(0, -1) : bases
+    // Without a checkpoint, what a topic that compacts has sealed may have been compacted.
+    if (!checkpoint && config.isCompacted) this.#sparseEndOffset = kept.at(-1) ?? 0
+    return kept.map((base, i) => ({
       baseOffset: base,
       sizeBytes: sizeOf(base),
-      nextBase: bases[i + 1],
+      nextBase: kept[i + 1],
+      isSparse: base < this.#sparseEndOffset,
     }))
+  }
+
+  /** What the checkpoint says of these segments may be older than the swap. */
+  #noteSwap({ baseOffset, endOffset }: SwapRange): void {
+    this.#sparseEndOffset = Math.max(this.#sparseEndOffset, endOffset)
+    for (const base of this.#known.keys()) {
+      if (base >= baseOffset && base < endOffset) this.#known.delete(base)
+    }
   }
 
   #isAsKnown(files: readonly Found[]): boolean {
@@ -186,11 +207,13 @@ class LogRecovery {
     return segment
   }
 
-  #scanFile(fd: number, { sizeBytes, nextBase }: Found, segment: Segment): void {
+  #scanFile(fd: number, file: Found, segment: Segment): void {
+    const { sizeBytes, nextBase, isSparse } = file
     const { fs, config, checkpoint } = this.#deps
     const scan = new SegmentScan(fs, fd, {
       sizeBytes,
       offsetMax: nextBase ?? Infinity,
+      isSparse,
       epochAt: (offset) => (checkpoint ? epochAt(checkpoint.epochs, offset) : undefined),
     })
     for (const found of scan.from(segment.sizeBytes, this.#endOffset)) {
@@ -206,6 +229,15 @@ class LogRecovery {
         this.#quarantine(found, nextBase, segment)
       }
     }
+    if (isSparse && nextBase !== undefined) this.#endSparse(segment, nextBase)
+  }
+
+  /** The last batches of a segment may be gone without a trace, but no segment. */
+  #endSparse(segment: Segment, nextBase: number): void {
+    const endOffset = this.#known.get(segment.baseOffset)?.endOffset ?? nextBase
+    if (endOffset <= this.#endOffset) return
+    segment.skipTo(segment.sizeBytes, endOffset)
+    this.#endOffset = endOffset
   }
 
   /** Is it the end of what was written, cut off by a crash? Nothing of it was acknowledged then. */

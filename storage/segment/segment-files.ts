@@ -5,31 +5,32 @@ import { join } from 'node:path'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import {
+  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   parseSegmentFile,
   segmentFile,
   segmentSuffixes,
+  type SwapRange,
   UNFINISHED_SUFFIX,
 } from '../layout.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './offset-index.ts'
+import { finishSwaps } from './segment-swap.ts'
 import type { SegmentStart } from './segment.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './time-index.ts'
 
-/** Written by a cleaner, not finished; and finished, but not yet in the place of what it was made from. */
-const CLEANED_SUFFIX = '.cleaned'
-const SWAP_SUFFIX = '.swap'
+export interface FoundSegments {
+  /** Base offsets, ascending. */
+  readonly bases: readonly number[]
+  /** Compactions that were committed, and are finished now: the segment at the base offset is what is left of these. */
+  readonly swapped: readonly SwapRange[]
+}
 
-/**
- * Finishes or takes back what a crash broke off, and deletes what the log start has passed.
- *
- * @returns base offsets of the segments, ascending
- */
-export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): number[] {
+/** Finishes or takes back what a crash broke off, and deletes what the log start has passed. */
+export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): FoundSegments {
+  const swapped = finishSwaps(fs, path)
   for (const { name } of fs.readDirectory(path)) {
     if ([DELETED_SUFFIX, UNFINISHED_SUFFIX, CLEANED_SUFFIX].some((end) => name.endsWith(end))) {
       fs.removeFile(join(path, name))
-    } else if (name.endsWith(SWAP_SUFFIX)) {
-      fs.rename(join(path, name), join(path, name.slice(0, -SWAP_SUFFIX.length)))
     }
   }
   const files = fs.readDirectory(path).flatMap(({ name }) => parseSegmentFile(name) ?? [])
@@ -42,7 +43,7 @@ export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): 
       fs.removeFile(join(path, segmentFile(baseOffset, suffix)))
     syncOrDie(path, () => fs.syncDirectory(path))
   }
-  return [...kept]
+  return { bases: [...kept], swapped }
 }
 
 /** Durably. */

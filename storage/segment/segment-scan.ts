@@ -13,6 +13,7 @@ import {
   MAGIC,
   magicOf,
   maxTimestampOf,
+  recordCountOf,
   position as field,
   putInt64,
 } from '../../protocol/batch/header.ts'
@@ -50,6 +51,8 @@ export interface ScanBounds {
   readonly sizeBytes: number
   /** Where the next segment starts, else Infinity: no batch reaches beyond. */
   readonly offsetMax: number
+  /** Offsets may be missing between batches: a compaction took them. */
+  readonly isSparse: boolean
   /** The epoch that a batch at an offset must bear; undefined when that is not known. */
   readonly epochAt: (offset: number) => number | undefined
 }
@@ -70,7 +73,7 @@ export class SegmentScan {
   /** What there is from `position` on, where the batch with `offset` should start; every byte is in one or the other. */
   *from(position: number, offset: number): Generator<ScannedBatch | BadRange> {
     while (position < this.#bounds.sizeBytes) {
-      const batch = this.#batchAt(position, offset, offset)
+      const batch = this.#batchAt(position, offset, this.#latest(offset))
       const next = batch ?? this.#badFrom(position, offset)
       yield next
       if (next.kind === 'batch') {
@@ -82,6 +85,11 @@ export class SegmentScan {
         offset = next.endOffset
       }
     }
+  }
+
+  /** The largest base offset of a batch that should begin at `offset`. */
+  #latest(offset: number): number {
+    return this.#bounds.isSparse ? this.#bounds.offsetMax : offset
   }
 
   /** The batch at `position`, if it is whole, its checksum right and its base offset one of these. */
@@ -103,7 +111,7 @@ export class SegmentScan {
       leaderEpoch: leaderEpochOf(bytes),
       position,
       sizeBytes,
-      maxTimestamp: maxTimestampOf(bytes),
+      maxTimestamp: recordCountOf(bytes) === 0 ? -1 : maxTimestampOf(bytes),
       sequenced: isControl ? undefined : sequencedBatchOf(bytes),
       marker: isControl ? placedMarkerOf(bytes) : undefined,
     }
@@ -134,7 +142,8 @@ export class SegmentScan {
     if (position === this.#bounds.sizeBytes) return true
     const nextOffset = baseOffsetOf(header) + lastOffsetDeltaOf(header) + 1
     const next = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
-    return next !== undefined && this.#isPlausible(next, 0, position, nextOffset, nextOffset)
+    const latest = this.#latest(nextOffset)
+    return next !== undefined && this.#isPlausible(next, 0, position, nextOffset, latest)
   }
 
   #badFrom(position: number, offset: number): BadRange {
@@ -161,7 +170,8 @@ export class SegmentScan {
       const nextPosition = position + batchSizeBytes(header)!
       const nextOffset = offset + lastOffsetDeltaOf(header) + 1
       const isAhead = nextPosition > position && nextOffset > offset
-      const next = isAhead ? this.#batchAt(nextPosition, nextOffset, nextOffset) : undefined
+      const latest = this.#latest(nextOffset)
+      const next = isAhead ? this.#batchAt(nextPosition, nextOffset, latest) : undefined
       if (next) return next
     }
     for (let start = position + 1; start + BATCH_OVERHEAD_BYTES <= sizeBytes;) {

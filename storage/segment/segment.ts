@@ -13,7 +13,7 @@ import {
 } from '../../protocol/batch/header.ts'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
-import { segmentFile, segmentSuffixes } from '../layout.ts'
+import { segmentFile, type SegmentSuffix, segmentSuffixes } from '../layout.ts'
 import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
@@ -84,15 +84,22 @@ export class Segment {
   #firstTimestamp: number | undefined
   #bytesSinceIndexEntry = 0
 
-  constructor(fs: Fs, directoryPath: string, createdMs: number, start: SegmentStart) {
+  /** @param nameOf of its files, by suffix; a segment that is to be swapped in has others */
+  constructor(
+    fs: Fs,
+    directoryPath: string,
+    createdMs: number,
+    start: SegmentStart,
+    nameOf = (suffix: SegmentSuffix) => segmentFile(start.baseOffset, suffix),
+  ) {
     const { baseOffset } = start
     this.baseOffset = baseOffset
-    this.path = join(directoryPath, segmentFile(baseOffset, '.log'))
+    this.path = join(directoryPath, nameOf('.log'))
     this.createdMs = createdMs
     this.adoptedFrom = start.endOffset
     this.#fs = fs
-    const indexPath = join(directoryPath, segmentFile(baseOffset, '.index'))
-    const timePath = join(directoryPath, segmentFile(baseOffset, '.timeindex'))
+    const indexPath = join(directoryPath, nameOf('.index'))
+    const timePath = join(directoryPath, nameOf('.timeindex'))
     this.#offsetIndex = new OffsetIndex(fs, indexPath, baseOffset, start.offsetEntryCount)
     this.#timeIndex = new TimeIndex(
       fs,
@@ -101,7 +108,7 @@ export class Segment {
       start.timeEntryCount,
       start.lastTimeEntryTimestamp,
     )
-    const txnPath = join(directoryPath, segmentFile(baseOffset, '.txnindex'))
+    const txnPath = join(directoryPath, nameOf('.txnindex'))
     this.#txnIndex = new TxnIndex(fs, txnPath, start)
     this.#hasFinishedIndexes = start.lastTimeEntryTimestamp === start.maxTimestamp
     this.#endOffset = start.endOffset

@@ -20,6 +20,7 @@ export const smallConfig: LogConfig = {
   flushPolicy: 'fsync',
   timestampType: 'CreateTime',
   fileDeleteDelayMs: 0,
+  isCompacted: false,
 }
 
 /** A disk with an empty data directory. */

@@ -2,6 +2,7 @@
 // One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0003-one-hop-out-one-back.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
+import type { SegmentStart } from '../segment/segment.ts'
 
 /** Small dense number that stands for an open partition log in commands, results and watermarks. */
 export type Slot = number
@@ -17,6 +18,8 @@ export interface LogConfig {
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   /** From giving up a segment to deleting its files. */
   readonly fileDeleteDelayMs: number
+  /** Its sealed segments may have been compacted, here or in Apache Kafka. */
+  readonly isCompacted: boolean
 }
 
 export type Command =
@@ -42,6 +45,14 @@ export type Command =
       readonly slot: Slot
       readonly config: LogConfig
     }
+  | Swap
+  /** Everything before `firstDirtyOffset` has been compacted; durable with the next checkpoint. */
+  | {
+      readonly kind: 'compacted'
+      readonly id: number
+      readonly slot: Slot
+      readonly firstDirtyOffset: number
+    }
   /** Close these logs, rename their directories to `*.deleted`, then delete them. */
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
   /** Rename these directories, which no slot stands for (left by a crash), to `*.deleted`, then delete them; missing ones are fine. */
@@ -60,6 +71,15 @@ export interface Append {
   readonly batch: Uint8Array
   /** acks -1: answer when the batch is as durable as the flush policy says. Else when it is written. */
   readonly durable: boolean
+}
+
+/** Put a compacted segment, which lies beside them as `*.cleaned`, in the place of those that it was made from. */
+export interface Swap {
+  readonly kind: 'swap'
+  readonly id: number
+  readonly slot: Slot
+  /** Of the new segment; from its base to its end offset it replaces all there are. */
+  readonly segment: SegmentStart
 }
 
 /** Which producer's transaction ends, and how. */
@@ -151,6 +171,8 @@ export interface Opened extends LogState {
   /** Ascending; the last one is the epoch that this start writes. */
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
+  /** Everything before it has been compacted. */
+  readonly firstDirtyOffset: number
   /** Bytes cut from a torn tail. */
   readonly truncatedBytes: number
   /** The log was closed in order or is new: nothing but names and sizes was looked at, and the leader epoch is as before. */
@@ -182,6 +204,12 @@ export interface TurnResult {
     readonly slot: Slot
     readonly closed: SegmentInfo
     readonly activeBaseOffset: number
+  }[]
+  /** Segments that gave way to what a compaction left of them; before what is in `dropped`. */
+  readonly swapped: readonly {
+    readonly slot: Slot
+    readonly replacedCount: number
+    readonly segment: SegmentInfo
   }[]
   /** Segments deleted by a trim. */
   readonly dropped: readonly { readonly slot: Slot; readonly baseOffset: number }[]

@@ -20,7 +20,7 @@ import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
-import { DELETED_SUFFIX, segmentFile, segmentSuffixes } from '../layout.ts'
+import { DELETED_SUFFIX, segmentFile, segmentSuffixes, type SwapRange } from '../layout.ts'
 import type { ProducerSnapshots } from '../producer-snapshot.ts'
 import {
   type KeptBatch,
@@ -45,7 +45,7 @@ import type {
   SegmentInfo,
   Slot,
 } from './commands.ts'
-import { checkpointLine, type LogCheckpoint } from './recovery-checkpoint.ts'
+import { checkpointLine, type Compacted, type LogCheckpoint } from './recovery-checkpoint.ts'
 import type { TurnReport } from './turn-report.ts'
 
 export interface PartitionLogDeps {
@@ -64,6 +64,7 @@ export interface LogStart {
   readonly producers: RecoveredProducers
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
+  readonly compacted: Compacted
 }
 
 /** What is answered by id. */
@@ -104,6 +105,7 @@ export class PartitionLog {
   #active: Segment
   #epochs: EpochStart[]
   #quarantined: Quarantined[]
+  #compacted: Compacted
   #logStartOffset: number
   /** Offset of the next record: after the staged ones, after the written ones, after the durable ones. */
   #nextOffset: number
@@ -136,6 +138,7 @@ export class PartitionLog {
     this.#active = start.active
     this.#epochs = [...start.epochs]
     this.#quarantined = [...start.quarantined]
+    this.#compacted = start.compacted
     this.#logStartOffset = start.logStartOffset
     this.#nextOffset = start.active.endOffset
     this.#writtenOffset = start.active.endOffset
@@ -157,6 +160,10 @@ export class PartitionLog {
 
   get quarantined(): readonly Quarantined[] {
     return this.#quarantined
+  }
+
+  get firstDirtyOffset(): number {
+    return this.#compacted.firstDirtyOffset
   }
 
   get logStartOffset(): number {
@@ -209,8 +216,13 @@ export class PartitionLog {
       segments: active ? [...this.#sealed, active] : this.#sealed,
       epochs: this.#epochs,
       quarantined: this.#quarantined,
+      ...(this.#hasBeenCompacted && { compacted: this.#compacted }),
       hasProducers: !this.#producers.isEmpty || this.#hasAborts,
     }
+  }
+
+  get #hasBeenCompacted(): boolean {
+    return this.#compacted.firstDirtyOffset > 0 || this.#compacted.sparseEndOffset > 0
   }
 
   get #hasAborts(): boolean {
@@ -449,7 +461,49 @@ export class PartitionLog {
     return dropped.map(({ baseOffset }) => baseOffset)
   }
 
-  /** Puts segments that the log start has passed out of the way, durably. @returns the files that are left to remove */
+  /** How many sealed segments there are in the range; undefined when they do not fill it, or hold rot. Nothing is staged. */
+  countSegmentsIn({ baseOffset, endOffset }: SwapRange): number | undefined {
+    const found = this.#sealed.filter(
+      (each) => each.baseOffset >= baseOffset && each.endOffset <= endOffset,
+    )
+    const isFilled = found[0]?.baseOffset === baseOffset && found.at(-1)?.endOffset === endOffset
+    const isRotten = this.#quarantined.some(
+      (rot) => rot.startOffset < endOffset && rot.endOffset > baseOffset,
+    )
+    return isFilled && !isRotten ? found.length : undefined
+  }
+
+  /**
+   * The segment stands for all in its range, in memory: durable with the next checkpoint.
+   *
+   * @returns the segments that it stands for, and a step that takes it back
+   */
+  replaceSegments(segment: SegmentStart): { replaced: SegmentStart[]; takeBack: () => void } {
+    const before = this.#sealed
+    const compactedBefore = this.#compacted
+    const first = before.findIndex(({ baseOffset }) => baseOffset === segment.baseOffset)
+    const last = before.findIndex(({ endOffset }) => endOffset === segment.endOffset)
+    this.#sealed = before.toSpliced(first, last - first + 1, segment)
+    const sparseEndOffset = Math.max(compactedBefore.sparseEndOffset, segment.endOffset)
+    this.#compacted = { ...compactedBefore, sparseEndOffset }
+    this.#checkpointLine = undefined
+    return {
+      replaced: before.slice(first, last + 1),
+      takeBack: () => {
+        this.#sealed = before
+        this.#compacted = compactedBefore
+        this.#checkpointLine = undefined
+      },
+    }
+  }
+
+  /** Everything before it has been compacted. */
+  noteCompacted(firstDirtyOffset: number): void {
+    this.#compacted = { ...this.#compacted, firstDirtyOffset }
+    this.#checkpointLine = undefined
+  }
+
+  /** Puts segments that nobody reads any more out of the way, durably. @returns the files that are left to remove */
   discardSegments(baseOffsets: readonly number[]): string[] {
     const { fs, path } = this.#deps
     const discarded: string[] = []

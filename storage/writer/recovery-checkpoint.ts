@@ -12,6 +12,14 @@ import type { EpochStart, Quarantined } from './commands.ts'
 
 const VERSION = 1
 
+/** How far compaction has come in a log. */
+export interface Compacted {
+  /** Everything before it has been compacted. */
+  readonly firstDirtyOffset: number
+  /** Segments before it may have gaps between their batches. */
+  readonly sparseEndOffset: number
+}
+
 /** What was true of a log when the checkpoint was written. */
 export interface LogCheckpoint {
   readonly directory: string
@@ -24,6 +32,8 @@ export interface LogCheckpoint {
   readonly segments: readonly SegmentStart[]
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
+  /** Absent: nothing has been compacted. */
+  readonly compacted?: Compacted
   /** Did producers with an id write before `durableOffset`, that are not forgotten yet? Absent: not known. */
   readonly hasProducers?: boolean
 }

@@ -11,8 +11,9 @@ const OUTCOME = 3
 const STATE = 7
 
 export function packResult(result: TurnResult): ResultMessage {
-  const { outcomes, states, rolled, dropped, fatal } = result
-  if (rolled.length > 0 || dropped.length > 0 || fatal !== undefined) return result
+  const { outcomes, states, rolled, swapped, dropped, fatal } = result
+  if (rolled.length > 0 || swapped.length > 0 || dropped.length > 0 || fatal !== undefined)
+    return result
   if (!outcomes.every(isPlainAppend)) return result
   const numbers = new Float64Array(TOTALS + OUTCOME * outcomes.length + STATE * states.length)
   numbers[0] = outcomes.length
@@ -61,6 +62,7 @@ export function unpackResult(message: ResultMessage): TurnResult {
     outcomes,
     states,
     rolled: [],
+    swapped: [],
     dropped: [],
     batchCount: message[2]!,
     batchBytes: message[3]!,

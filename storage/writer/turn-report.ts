@@ -11,6 +11,7 @@ export class TurnReport {
   /** Logs whose state is other than before. */
   readonly changed = new Set<PartitionLog>()
   rolled: TurnResult['rolled'][number][] = []
+  swapped: TurnResult['swapped'][number][] = []
   dropped: TurnResult['dropped'][number][] = []
   /** Bytes of all batches of the turn, said or not. */
   turnBytes = 0
@@ -79,6 +80,7 @@ export class TurnReport {
       outcomes: this.#outcomes,
       states: Array.from(this.changed, (log) => log.state),
       rolled: this.rolled,
+      swapped: this.swapped,
       dropped: this.dropped,
       batchCount: this.#batchCount,
       batchBytes: this.#batchBytes,
@@ -87,6 +89,7 @@ export class TurnReport {
     }
     this.#outcomes = []
     this.rolled = []
+    this.swapped = []
     this.dropped = []
     this.#batchCount = 0
     this.#batchBytes = 0
@@ -101,6 +104,7 @@ export class TurnReport {
     this.#written = []
     this.changed.clear()
     this.rolled = []
+    this.swapped = []
     this.dropped = []
     for (const { id } of unanswered) this.refuse(id, 'KAFKA_STORAGE_ERROR', reason)
     return { ...this.take(), fatal: reason }

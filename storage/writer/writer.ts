@@ -9,7 +9,17 @@ import { DiskFailure, isRefusal, orDiskFailure } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
 import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
 import { recoverLog } from '../segment/recover.ts'
-import type { Command, LogConfig, Opened, OpenLog, Outcome, Slot, TurnResult } from './commands.ts'
+import { commitSwap, discardCleaned, finishSwap, takeBackSwap } from '../segment/segment-swap.ts'
+import type {
+  Command,
+  LogConfig,
+  Opened,
+  OpenLog,
+  Outcome,
+  Slot,
+  Swap,
+  TurnResult,
+} from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -122,6 +132,10 @@ export class LogWriter {
         return this.#describeProducers(command.id, command.slot, report)
       case 'trim':
         return this.#trim(command.id, command.slot, command.logStartOffset, report)
+      case 'swap':
+        return this.#swap(command, report)
+      case 'compacted':
+        return this.#noteCompacted(command.id, command.slot, command.firstDirtyOffset, report)
       case 'configure':
         return this.#configure(command.id, command.slot, command.config, report)
       case 'remove':
@@ -172,6 +186,7 @@ export class LogWriter {
       segments: log.segments,
       epochs: log.epochs,
       quarantined: log.quarantined,
+      firstDirtyOffset: log.firstDirtyOffset,
       truncatedBytes: start.truncatedBytes,
       cleanStart: start.cleanStart,
     }
@@ -220,6 +235,39 @@ export class LogWriter {
       for (const baseOffset of dropped) report.dropped.push({ slot: log.slot, baseOffset })
       if (id !== undefined) report.done({ id })
     }
+  }
+
+  #swap({ id, slot, segment }: Swap, report: TurnReport): void {
+    const log = this.#logs.get(slot)
+    if (!log) return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+    const { fs } = this.#deps
+    const path = join(this.#deps.dataDir, log.directory)
+    if (log.countSegmentsIn(segment) === undefined) {
+      discardCleaned(fs, path, segment)
+      return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the segments are not what they were')
+    }
+    commitSwap(fs, path, segment)
+    const { replaced, takeBack } = log.replaceSegments(segment)
+    try {
+      this.#directory.writeCheckpoint(this.#logs.values())
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      takeBack()
+      takeBackSwap(fs, path, segment)
+      return report.refuse(id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
+    }
+    const files = log.discardSegments(replaced.map(({ baseOffset }) => baseOffset))
+    this.#directory.doom(files, log.config.fileDeleteDelayMs)
+    finishSwap(fs, path, segment)
+    const { baseOffset, sizeBytes, maxTimestamp, abortedCount } = segment
+    const seen = { baseOffset, sizeBytes, maxTimestamp, abortedCount }
+    report.swapped.push({ slot, replacedCount: replaced.length, segment: seen })
+    report.done({ id })
+  }
+
+  #noteCompacted(id: number, slot: Slot, firstDirtyOffset: number, report: TurnReport): void {
+    this.#logs.get(slot)?.noteCompacted(firstDirtyOffset)
+    report.done({ id })
   }
 
   #describeProducers(id: number, slot: Slot, report: TurnReport): void {

@@ -1,0 +1,239 @@
+// Compaction against a plain map: whatever is written, deleted, compacted and restarted, the latest value of every key is
+// there at its offset, and no reader sees anything that was never written, or in another order.
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
+import type { Codec } from '../../protocol/compression/index.ts'
+import { Offset } from '../../protocol/ids.ts'
+import { openStore } from '../open-store.ts'
+import type { Log, Store, StoreOptions } from '../store.ts'
+import { KeyedLog, readKeyed, type KeyedRecord } from '../testing/keyed-log.ts'
+import { seededRandom, type Random } from '../testing/random.ts'
+import { tempDirectory } from '../testing/store-kit.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const CODECS: readonly Codec[] = ['none', 'none', 'gzip', 'snappy', 'lz4', 'zstd']
+const BACKOFF_MS = 1000
+const TOPIC = 'keyed'
+const HOUR_MS = 3_600_000
+
+const eager = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': '2000',
+  'index.interval.bytes': '300',
+  'min.cleanable.dirty.ratio': '0',
+  'file.delete.delay.ms': '0',
+}
+
+interface World {
+  readonly store: Store
+  readonly log: Log
+  readonly clock: VirtualClock
+}
+
+async function worldOf(
+  dataDir: string,
+  config: Record<string, string> = eager,
+  options: Partial<StoreOptions> & { clock?: VirtualClock } = {},
+): Promise<World> {
+  const { clock = new VirtualClock(Date.now()) } = options
+  const cleaner = { backoffMs: BACKOFF_MS, dedupeBufferBytes: 1024 * 1024, ...options.cleaner }
+  const store = await openStore({ dataDir, writer: 'inline', ...options, clock, cleaner })
+  if (!store.topics.get(TOPIC)) {
+    await store.topics.create({ name: TOPIC, partitionCount: 1, config })
+  }
+  return { store, log: store.log(TOPIC, 0)!, clock }
+}
+
+/** Resolves when nothing is left that is worth compacting. */
+async function compact({ store, clock }: World): Promise<void> {
+  let idleRounds = 0
+  for (let passes = -1; idleRounds < 5;) {
+    await clock.advance(BACKOFF_MS)
+    for (let i = 0; i < 20; i++) await clock.advance(0)
+    await setTimeout(1)
+    const { compaction } = store.cleanerCounts
+    idleRounds = compaction.passes === passes ? idleRounds + 1 : 0
+    passes = compaction.passes
+  }
+}
+
+function randomRecords(random: Random, keyCount: number, now: number): KeyedRecord[] {
+  return Array.from({ length: 1 + random.below(8) }, () => ({
+    key: `key-${random.below(keyCount)}`,
+    value: random.chance(0.1) ? null : `${random.below(1e9)}`.repeat(random.below(12)),
+    timestamp: now + random.below(100),
+  }))
+}
+
+async function check(t: Test, model: KeyedLog, { log }: World, what: string): Promise<void> {
+  const flaws = model.flaws(await readKeyed(log))
+  if (flaws.length > 0) t.fail(what, { flaws: flaws.slice(0, 5), count: flaws.length, seed: SEED })
+}
+
+t.test(
+  'random writes, deletes, compactions and restarts: the latest value of every key stays',
+  async (t) => {
+    t.comment(`SEED=${SEED}`)
+    for (let life = 0; life < 4; life++) {
+      const random = seededRandom(SEED + life)
+      const dataDir = tempDirectory(t)
+      const model = new KeyedLog()
+      let world = await worldOf(dataDir)
+      const { clock } = world
+      for (let act = 0; act < 60; act++) {
+        if (random.chance(0.7)) {
+          for (let i = random.below(20); i >= 0; i--) {
+            const records = randomRecords(random, 5 + random.below(100), clock.now())
+            await model.append(
+              world.store,
+              world.log,
+              records,
+              CODECS[random.below(CODECS.length)]!,
+            )
+          }
+        } else if (random.chance(0.6)) {
+          await compact(world)
+        } else {
+          await world.store[Symbol.asyncDispose]()
+          world = await worldOf(dataDir, eager, { clock })
+          t.equal(world.store.recovery.corruptBatchCount, 0)
+        }
+        await check(t, model, world, `life ${life}, act ${act}`)
+      }
+      await compact(world)
+      await check(t, model, world, `life ${life}, the end`)
+      const { compaction } = world.store.cleanerCounts
+      t.equal(compaction.failures, 0)
+      await world.store[Symbol.asyncDispose]()
+    }
+  },
+)
+
+t.test('what is left is small: one record a key, in few segments', async (t) => {
+  const world = await worldOf(tempDirectory(t))
+  const { store, log } = world
+  const model = new KeyedLog()
+  for (let i = 0; i < 400; i++) {
+    const record = { key: `key-${i % 10}`, value: 'v'.repeat(100), timestamp: i }
+    await model.append(store, log, [record], 'none')
+  }
+  const segmentsBefore = log.segmentCount
+  await compact(world)
+  await check(t, model, world, 'compacted')
+  const activeBase = Number(
+    readdirSync(join(store.dataDir, `${TOPIC}-0`))
+      .filter((name) => name.endsWith('.log'))
+      .sort()
+      .at(-1)!
+      .slice(0, 20),
+  )
+  const compacted = (await readKeyed(log)).filter(({ offset }) => offset < activeBase)
+  t.ok(compacted.length <= 10, `${compacted.length} records before the active segment`)
+  t.ok(log.segmentCount <= 3, `${log.segmentCount} segments of ${segmentsBefore}`)
+  t.ok(store.cleanerCounts.compaction.recordsDropped > 300)
+  t.equal(store.cleanerCounts.compaction.failures, 0)
+  const read = await log.read(Offset(0), 1_000_000, true)
+  t.ok(read.bytes.length > 0, 'an offset that is gone reads the next there is')
+  read.release()
+  const found = await log.offsetForTimestamp(395)
+  t.match(found, { offset: 395, timestamp: 395 })
+  await store[Symbol.asyncDispose]()
+})
+
+t.test('more keys than fit in memory take several passes', async (t) => {
+  const cleaner = { dedupeBufferBytes: 2400, backoffMs: BACKOFF_MS }
+  const world = await worldOf(tempDirectory(t), eager, { cleaner })
+  const { store, log } = world
+  const model = new KeyedLog()
+  const random = seededRandom(SEED)
+  for (let i = 0; i < 300; i++) {
+    await model.append(store, log, randomRecords(random, 400, i * 1000), 'none')
+  }
+  await compact(world)
+  await check(t, model, world, 'compacted')
+  const { compaction } = store.cleanerCounts
+  t.ok(compaction.passes > 3, `${compaction.passes} passes`)
+  t.equal(compaction.failures, 0)
+  await store[Symbol.asyncDispose]()
+})
+
+t.test('a tombstone stays for delete.retention.ms, then goes', async (t) => {
+  const config = { ...eager, 'delete.retention.ms': String(HOUR_MS) }
+  const world = await worldOf(tempDirectory(t), config)
+  const { store, log, clock } = world
+  const model = new KeyedLog()
+  const append = (key: string, value: string | null) =>
+    model.append(store, log, [{ key, value, timestamp: clock.now() }], 'none')
+  const rolls = async () => {
+    for (let i = 0; i < 30; i++) await append('filler', `${i}`.repeat(60))
+  }
+  const tombstones = async () => (await readKeyed(log)).filter(({ value }) => value === null)
+  await append('gone', 'value')
+  await append('gone', null)
+  await rolls()
+  await compact(world)
+  const [tombstone] = await tombstones()
+  t.match(tombstone, { offset: 1, key: 'gone', timestamp: model.written.get(1)!.timestamp })
+  await clock.advance(HOUR_MS / 2)
+  await rolls()
+  await compact(world)
+  t.equal((await tombstones()).length, 1, 'half an hour later')
+  await clock.advance(HOUR_MS)
+  await rolls()
+  await compact(world)
+  t.strictSame(await tombstones(), [])
+  await check(t, model, world, 'the end')
+  await store[Symbol.asyncDispose]()
+})
+
+t.test('readers see nothing else while segments are swapped under them', async (t) => {
+  t.comment(`SEED=${SEED}`)
+  const random = seededRandom(SEED)
+  const store = await openStore({
+    dataDir: tempDirectory(t),
+    writer: 'thread',
+    openFilesMax: 4,
+    cleaner: { backoffMs: 1 },
+  })
+  const config = { ...eager, 'flush.policy': 'os', 'segment.bytes': '20000' }
+  await store.topics.create({ name: TOPIC, partitionCount: 1, config })
+  const log = store.log(TOPIC, 0)!
+  const model = new KeyedLog()
+  let isDone = false
+  let readCount = 0
+  const hammer = async () => {
+    while (!isDone) {
+      const from = random.below(log.highWatermark + 1)
+      const end = log.highWatermark
+      const latest = new Map(model.latest)
+      const seen = await readKeyed(log, from, 1 + random.below(4000))
+      const flaws = model.flaws(seen, from, end).filter((flaw) => {
+        const overtaken = /the latest of (\S+),/.exec(flaw)?.[1]
+        return overtaken === undefined || latest.get(overtaken) === model.latest.get(overtaken)
+      })
+      if (flaws.length > 0) t.fail('a reader', { flaws: flaws.slice(0, 5), from, end })
+      readCount++
+      await setTimeout(0)
+    }
+  }
+  const readers = Array.from({ length: 4 }, () => hammer())
+  const untilMs = performance.now() + 3000
+  while (performance.now() < untilMs) {
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        model.append(store, log, randomRecords(random, 200, Date.now()), 'none'),
+      ),
+    )
+    await setTimeout(5)
+  }
+  isDone = true
+  await Promise.all(readers)
+  const { compaction } = store.cleanerCounts
+  t.ok(compaction.passes > 5, `${compaction.passes} passes, ${readCount} reads`)
+  t.equal(compaction.failures, 0)
+  await store[Symbol.asyncDispose]()
+})

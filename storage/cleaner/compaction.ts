@@ -1,0 +1,186 @@
+// Compaction: picks the log that is dirtiest, has it compacted group by group, and asks the writer to put each group in its
+// place, until no log is dirty enough. Network thread. Semantics: docs/formats/cleaning.md
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { Offset } from '../../protocol/ids.ts'
+import type { Clock } from '../clock.ts'
+import type { TopicConfig } from '../config.ts'
+import type { PartitionLog } from '../log.ts'
+import type { CleanerConfig, CompactionCounts } from '../store.ts'
+import type { Request } from '../writer-client.ts'
+import type { Outcome } from '../writer/commands.ts'
+import type { Cleaned, Pass } from './compactor.ts'
+import { type Dirtiness, dirtinessOf } from './dirtiness.ts'
+import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
+
+export interface CompactionDeps {
+  readonly clock: Clock
+  readonly port: CleanerPort
+  readonly logs: () => Iterable<PartitionLog>
+  readonly configOf: (log: PartitionLog) => TopicConfig
+  readonly config: () => CleanerConfig
+  /** @throws {KafkaError} when the writer refuses */
+  readonly ask: (request: Request) => Promise<Outcome>
+  readonly warn: (message: string) => void
+}
+
+interface Candidate {
+  readonly log: PartitionLog
+  readonly config: TopicConfig
+  readonly dirtiness: Dirtiness
+}
+
+/** A log that could not be compacted is left alone for so long. */
+const FAILED_WAIT_MS = 600_000
+
+export class Compaction {
+  readonly counts: { -readonly [Name in keyof CompactionCounts]: number } = {
+    passes: 0,
+    failures: 0,
+    readBytes: 0,
+    writtenBytes: 0,
+    recordsDropped: 0,
+    seconds: 0,
+    uncleanablePartitions: 0,
+  }
+  readonly #deps: CompactionDeps
+  /** Until when, in monotonic ms. */
+  readonly #failed = new Map<PartitionLog, number>()
+
+  constructor(deps: CompactionDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when there is nothing to compact. */
+  async run(isStopped: () => boolean): Promise<void> {
+    let hasWorked = false
+    while (!isStopped()) {
+      const next = await this.#dirtiest()
+      if (!next) break
+      hasWorked = true
+      await this.#compact(next, isStopped)
+    }
+    if (hasWorked) this.#deps.port.rest()
+  }
+
+  async #dirtiest(): Promise<Candidate | undefined> {
+    const { logs, configOf, clock } = this.#deps
+    this.#forgive()
+    let best: Candidate | undefined
+    for (const log of logs()) {
+      const config = configOf(log)
+      if (!config['cleanup.policy'].includes('compact') || this.#failed.has(log)) continue
+      const dirtiness = dirtinessOf(log, config, clock.now())
+      if (dirtiness.dirty.length === 0) continue
+      if (dirtiness.ratio <= (best?.dirtiness.ratio ?? 0)) continue
+      const isDue =
+        dirtiness.ratio > config['min.cleanable.dirty.ratio'] ||
+        (await this.#hasWaitedTooLong(log, config))
+      if (isDue) best = { log, config, dirtiness }
+    }
+    return best
+  }
+
+  #forgive(): void {
+    for (const [log, untilMs] of this.#failed) {
+      if (log.isRemoved || untilMs <= this.#deps.clock.monotonic()) this.#failed.delete(log)
+    }
+    this.counts.uncleanablePartitions = this.#failed.size
+  }
+
+  async #hasWaitedTooLong(log: PartitionLog, config: TopicConfig): Promise<boolean> {
+    const maxLagMs = config['max.compaction.lag.ms']
+    const nowMs = this.#deps.clock.now()
+    if (maxLagMs > nowMs) return false
+    try {
+      const first = Math.max(log.firstDirtyOffset, log.logStartOffset)
+      const timestamp = await log.timestampAt(Offset(first))
+      return timestamp !== undefined && nowMs - timestamp > maxLagMs
+    } catch (error) {
+      if (error instanceof KafkaError) return false
+      throw error
+    }
+  }
+
+  async #compact(candidate: Candidate, isStopped: () => boolean): Promise<void> {
+    const { log } = candidate
+    const { clock, warn } = this.#deps
+    const startMs = clock.monotonic()
+    let failure: string | undefined
+    try {
+      failure = await this.#pass(candidate, isStopped)
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      failure = error.message
+    }
+    this.counts.seconds += (clock.monotonic() - startMs) / 1000
+    this.counts.passes++
+    if (failure === undefined || log.isRemoved || isStopped()) return
+    this.counts.failures++
+    this.#failed.set(log, clock.monotonic() + FAILED_WAIT_MS)
+    warn(`${log.topic.name}-${log.partition} is not compacted for now: ${failure}`)
+  }
+
+  /** @returns what went wrong */
+  async #pass(candidate: Candidate, isStopped: () => boolean): Promise<string | undefined> {
+    const { log, dirtiness } = candidate
+    const pass = await this.#passOver(candidate)
+    const { ioBytesPerSecond: bytesPerSecond } = this.#deps.config()
+    const { mapped, failure } = await this.#task({ kind: 'map', pass, bytesPerSecond })
+    if (!mapped) return failure
+    let left = [...dirtiness.clean, ...dirtiness.dirty].filter(
+      ({ baseOffset }) => baseOffset < mapped.endOffset,
+    )
+    while (left.length > 0) {
+      if (isStopped() || log.isRemoved) return 'it was stopped'
+      const { cleaned, failure: trouble } = await this.#task({ kind: 'clean', segments: left })
+      if (!cleaned) return trouble
+      await this.#swap(log, cleaned)
+      left = left.slice(cleaned.segmentCount)
+    }
+    const firstDirtyOffset = mapped.endOffset
+    await this.#deps.ask({ kind: 'compacted', slot: log.slot, firstDirtyOffset })
+    log.firstDirtyOffset = firstDirtyOffset
+    return undefined
+  }
+
+  async #swap(log: PartitionLog, { segment, recordsDropped }: Cleaned): Promise<void> {
+    if (!segment) return
+    const release = log.holdFiles(segment)
+    try {
+      await this.#deps.ask({ kind: 'swap', slot: log.slot, segment })
+    } finally {
+      release()
+    }
+    this.counts.recordsDropped += recordsDropped
+  }
+
+  async #task(task: CleanerTask): Promise<CleanerAnswer> {
+    const answer = await this.#deps.port.ask(task)
+    this.counts.readBytes += answer.readBytes
+    this.counts.writtenBytes += answer.writtenBytes
+    return answer
+  }
+
+  async #passOver({ log, config, dirtiness }: Candidate): Promise<Pass> {
+    const { ask, clock } = this.#deps
+    const { clean, dirty } = dirtiness
+    const { producers = [] } = await ask({ kind: 'producers', slot: log.slot })
+    const first = [...clean, ...dirty][0]!
+    const from = Offset(Math.max(log.logStartOffset, first.baseOffset))
+    return {
+      path: log.path,
+      dirty,
+      logStartOffset: log.logStartOffset,
+      firstDirtyOffset: Math.max(log.firstDirtyOffset, log.logStartOffset),
+      aborted: await log.abortedTransactions(from, Offset(dirty.at(-1)!.endOffset)),
+      producers,
+      keepsMarkers: log.quarantined.length > 0,
+      nowMs: clock.now(),
+      deleteRetentionMs: config['delete.retention.ms'],
+      indexIntervalBytes: config['index.interval.bytes'],
+      segmentBytesMax: config['segment.bytes'],
+      keyMapBytesMax: this.#deps.config().dedupeBufferBytes,
+    }
+  }
+}

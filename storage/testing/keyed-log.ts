@@ -1,0 +1,123 @@
+// KeyedLog: drives a compacted log, remembers everything that was written, and holds what readers see against it. Tests only.
+
+import { strict as assert } from 'node:assert'
+import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
+import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
+import type { Codec } from '../../protocol/compression/index.ts'
+import { Offset } from '../../protocol/ids.ts'
+import type { Log, Store } from '../store.ts'
+
+export interface KeyedRecord {
+  readonly key: string
+  /** Null deletes the key. */
+  readonly value: string | null
+  readonly timestamp: number
+}
+
+export interface PlacedRecord extends KeyedRecord {
+  readonly offset: number
+}
+
+export function keyedBatch(
+  records: readonly KeyedRecord[],
+  options: FinishOptions = {},
+): Uint8Array {
+  const builder = new BatchBuilder()
+  for (const { key, value, timestamp } of records) {
+    builder.append({
+      timestamp,
+      key: Buffer.from(key),
+      value: value === null ? null : Buffer.from(value),
+    })
+  }
+  return builder.finish(options)
+}
+
+/** What lies in a log from `from` on, as a consumer reads it: also the batches that hold no record. */
+export async function readKeyed(
+  log: Log,
+  from = 0,
+  bytesMax = 1024 * 1024,
+): Promise<PlacedRecord[]> {
+  const records: PlacedRecord[] = []
+  for (let next = from; next < log.highWatermark;) {
+    const read = await log.read(Offset(next), bytesMax, true)
+    assert(read.bytes.length > 0, `something is there from ${next} to ${log.highWatermark}`)
+    for (const { at, header } of batchesOf(read.bytes)) {
+      const lastOffset = header.baseOffset + header.lastOffsetDelta
+      assert(lastOffset >= next, `a batch that ends at ${lastOffset} is no answer to ${next}`)
+      for (const record of recordsOf(read.bytes, at, header, { decompressedBytesMax: 1 << 20 })) {
+        if (record.offset >= next && !header.isControl) records.push(placed(record))
+      }
+      next = lastOffset + 1
+    }
+    read.release()
+  }
+  return records
+}
+
+function placed(record: {
+  offset: number
+  timestamp: number
+  key: Buffer | null
+  value: Buffer | null
+}): PlacedRecord {
+  const { offset, timestamp, key, value } = record
+  return {
+    offset,
+    timestamp,
+    key: key!.toString(),
+    value: value === null ? null : value.toString(),
+  }
+}
+
+export class KeyedLog {
+  /** Everything that was ever acknowledged, by offset. */
+  readonly written = new Map<number, KeyedRecord>()
+  /** The offset of each key's latest record. */
+  readonly latest = new Map<string, number>()
+
+  async append(
+    store: Store,
+    log: Log,
+    records: readonly KeyedRecord[],
+    codec: Codec,
+  ): Promise<void> {
+    const { error, message, baseOffset } = await store.append(
+      log,
+      keyedBatch(records, { codec }),
+      -1,
+    )
+    if (error) throw new Error(`${error}: ${message}`)
+    this.note(records, baseOffset)
+  }
+
+  note(records: readonly KeyedRecord[], baseOffset: number): void {
+    for (const [i, record] of records.entries()) {
+      this.written.set(baseOffset + i, record)
+      this.latest.set(record.key, baseOffset + i)
+    }
+  }
+
+  /** @returns what is wrong with what a reader saw that began at `from`; empty when nothing is */
+  flaws(seen: readonly PlacedRecord[], from = 0, endOffset = Infinity): string[] {
+    const flaws: string[] = []
+    let last = from - 1
+    for (const { offset, ...record } of seen) {
+      if (offset <= last) flaws.push(`offset ${offset} comes after ${last}`)
+      last = offset
+      const was = this.written.get(offset)
+      if (
+        JSON.stringify([was?.key, was?.value, was?.timestamp]) !==
+        JSON.stringify([record.key, record.value, record.timestamp])
+      )
+        flaws.push(`offset ${offset} is ${JSON.stringify(record)}, not ${JSON.stringify(was)}`)
+    }
+    const offsets = new Set(seen.map(({ offset }) => offset))
+    for (const [key, offset] of this.latest) {
+      const isDue = offset >= from && offset < endOffset && this.written.get(offset)!.value !== null
+      if (isDue && !offsets.has(offset)) flaws.push(`the latest of ${key}, at ${offset}, is gone`)
+    }
+    return flaws
+  }
+}
