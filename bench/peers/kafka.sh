@@ -64,6 +64,10 @@ PROPERTIES
 # Sets port and classpath.
 prepare() {
   port=${1:-19092}
+  if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
+    echo "something else listens on port $port" >&2
+    exit 1
+  fi
   classpath="$(libs)/*"
   mkdir -p "$dir"
   properties "$port" > "$dir/server.properties"

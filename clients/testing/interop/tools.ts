@@ -35,6 +35,13 @@ export function requireTools(): void {
   throw new Error(`missing: ${missing.join(', ')}. Run: apt-get install --yes ${wanted}`)
 }
 
+/** @returns what Apache Kafka lacks to be run here; undefined when it can be */
+export function whyNoKafka(): string | undefined {
+  if (!works('java', ['-version'])) return 'no Java: apt-get install --yes default-jre-headless'
+  if (process.env['KAFKA_HOME'] !== undefined || works('mvn', ['--version'])) return undefined
+  return 'neither KAFKA_HOME nor Maven: apt-get install --yes maven'
+}
+
 function importable(module: string): boolean {
   return pythons.some((each) => works(each, ['-c', `import ${module}`]))
 }
@@ -50,9 +57,14 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** @throws {Error} with what it said, when it fails or does not end in a minute */
-export async function run(command: string, args: string[], input = Buffer.of()): Promise<Finished> {
-  const child = spawn(command, args, { timeout: RUN_TIMEOUT_MS })
+/** @throws {Error} with what it said, when it fails or does not end in time */
+export async function run(
+  command: string,
+  args: string[],
+  input = Buffer.of(),
+  timeout = RUN_TIMEOUT_MS,
+): Promise<Finished> {
+  const child = spawn(command, args, { timeout })
   child.stdin.on('error', () => {}) // it may end without reading everything
   child.stdin.end(input)
   return finished(child, [command, ...args].join(' '))

@@ -1,0 +1,112 @@
+// Our client against Apache Kafka itself, and Kafka's group coordinator beside ours. Skipped where Kafka cannot be run.
+
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { Broker } from '../../../broker/broker.ts'
+import { Client, json, string, topic } from '../../index.ts'
+import { walkGroupEdges } from './group-edges.ts'
+import { freePort } from './killable-broker.ts'
+import { run, whyNoKafka } from './tools.ts'
+
+/** Maven fetches the jars the first time; they are kept in this directory, the data is not. */
+const START_TIMEOUT_MS = 100_000
+process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
+const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
+
+t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, async (t) => {
+  t.setTimeout(START_TIMEOUT_MS + 60_000)
+  const start = [script, 'start', `${await freePort()}`]
+  const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)
+  t.teardown(() => run('bash', [script, 'stop']))
+  const bootstrap = stdout.toString().trim().split('\n').at(-1)!
+  await using client = new Client({ brokers: bootstrap, metadataAgeMaxMs: 500 })
+  await sharing(t, client)
+  await administering(t, client)
+  await comparing(t, bootstrap, client)
+})
+
+const orders = topic('orders', { key: string, value: json<{ id: number }>() })
+
+async function sharing(t: Test, client: Client): Promise<void> {
+  await t.test(
+    'it produces, shares partitions, commits, and goes on from the commit',
+    async (t) => {
+      await client.admin().createTopics([{ topic: orders, partitions: 4 }])
+      await using producer = client.producer({ compression: 'lz4' })
+      const sent = Array.from({ length: 400 }, (_, id) => id)
+      await producer.send(
+        orders,
+        sent.map((id) => ({ key: `k${id}`, value: { id } })),
+      )
+      const consumer = (more: object = {}) =>
+        client.consumer({
+          topics: [orders],
+          group: 'audit',
+          from: 'earliest',
+          heartbeatIntervalMs: 100,
+          until: 'end',
+          ...more,
+        })
+      const got: number[] = []
+      const [first, second] = [consumer(), consumer({ instanceId: 'static' })]
+      const read = async (member: typeof first) => {
+        for await (const { value } of member) got.push(value.id)
+      }
+      await Promise.all([read(first), read(second)])
+      t.strictSame(
+        got.sort((a, b) => a - b),
+        sent,
+        'two members, each record once',
+      )
+      await Promise.all([first.close(), second.close()])
+      await producer.send(orders, { key: 'late', value: { id: 400 } })
+      const third = consumer({ instanceId: 'static' })
+      await read(third)
+      await third.close()
+      t.strictSame(got.slice(400), [400])
+    },
+  )
+}
+
+async function administering(t: Test, client: Client): Promise<void> {
+  await t.test('it lists, describes, resets and deletes groups', async (t) => {
+    const { groups } = client.admin()
+    const consumer = client.consumer({ topics: [orders], group: 'live', from: 'earliest' })
+    await consumer[Symbol.asyncIterator]().next()
+    t.match(
+      (await groups.list({ states: ['Stable'], types: ['classic'] })).find(
+        ({ group }) => group === 'live',
+      ),
+      { state: 'Stable', type: 'classic', protocolType: 'consumer' },
+    )
+    t.match(await groups.describe(['live']), [
+      { protocol: 'cooperative-sticky', members: [{ topics: ['orders'] }] },
+    ])
+    await t.rejects(groups.reset('live', 'earliest', { of: [orders] }), { code: 'NON_EMPTY_GROUP' })
+    await consumer.close()
+    t.equal((await groups.lag('audit')).total, 0)
+    const reset = await groups.reset('live', 3, { of: [orders] })
+    t.strictSame(
+      reset.map(({ offset }) => offset),
+      [3, 3, 3, 3],
+    )
+    await groups.delete(['live'])
+    await t.rejects(groups.describe(['live']), { code: 'GROUP_ID_NOT_FOUND' })
+  })
+}
+
+async function comparing(t: Test, bootstrap: string, client: Client): Promise<void> {
+  await t.test('its group coordinator and ours agree at every edge', async (t) => {
+    await using broker = await Broker.start({ ephemeral: true })
+    await using ours = new Client({ brokers: broker.bootstrap })
+    for (const each of [client, ours]) await each.admin().createTopics(['t'])
+    const [theirSteps, ourSteps] = [
+      await walkGroupEdges(bootstrap),
+      await walkGroupEdges(broker.bootstrap),
+    ]
+    for (const [i, [what, answer]] of ourSteps.entries())
+      t.strictSame(answer, theirSteps[i]![1], what)
+  })
+}
