@@ -13,7 +13,8 @@ import type { ResponseOf } from '../protocol/schema.ts'
 import { atPartition, Bounds, type PerPartition, type StartAt } from './bounds.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
-import { commitOf, findGroupCoordinator, type OffsetToCommit } from './group/coordinator.ts'
+import { findNode } from './coordinator-node.ts'
+import { commitOf, type OffsetToCommit } from './group/coordinator.ts'
 import { byTopic, partitionsOf } from './leaders.ts'
 import { askOffsets, LATEST } from './offsets.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
@@ -369,7 +370,7 @@ export class GroupAdmin {
     ask: (coordinator: number) => Promise<R>,
   ): Promise<R> {
     return await this.#cluster.retrying(call, async () =>
-      ask(await findGroupCoordinator(this.#cluster, group, call)),
+      ask(await findNode(this.#cluster, 'group', group, call)),
     )
   }
 }

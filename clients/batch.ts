@@ -32,6 +32,8 @@ export interface RecordAck {
 export interface Identity {
   readonly producerId: number
   readonly epoch: number
+  /** Its batches belong to transactions. */
+  readonly isTransactional: boolean
 }
 
 /** The sends and partitions of one topic. */
@@ -100,8 +102,9 @@ export class Send {
   readonly #records: ProducerRecord | readonly ProducerRecord[]
   /** By index; undefined for a single record, which needs none. */
   readonly #results: (RecordAck | KafkaError)[] | undefined
+  /** What the first of its records failed with. */
+  failure: KafkaError | undefined
   #unsettledCount: number
-  #hasFailure = false
   #resolve!: (result: RecordAck | RecordAck[]) => void
   #reject!: (error: KafkaError) => void
 
@@ -131,9 +134,9 @@ export class Send {
   }
 
   fail(index: number, error: KafkaError): void {
+    this.failure ??= error
     if (this.#results === undefined) return this.#reject(error)
     this.#results[index] = error
-    this.#hasFailure = true
     if (--this.#unsettledCount === 0) this.#finish(this.#results)
   }
 
@@ -144,7 +147,7 @@ export class Send {
   }
 
   #finish(results: readonly (RecordAck | KafkaError)[]): void {
-    if (this.#hasFailure) this.#reject(new PartialError(results))
+    if (this.failure !== undefined) this.#reject(new PartialError(results))
     else this.#resolve(results as RecordAck[])
   }
 }
@@ -212,6 +215,7 @@ export class Batch {
       producerId: identity?.producerId ?? -1,
       producerEpoch: identity?.epoch ?? -1,
       baseSequence,
+      isTransactional: identity?.isTransactional ?? false,
     }
     this.baseSequence = baseSequence
     this.#bytes = this.#builder!.finish(options)

@@ -21,6 +21,8 @@ export class Call {
   readonly timeoutMs: number
   readonly #clock: Clock
   readonly #deadline: number
+  /** A timer has said so: it may fire a little before the clock does. */
+  #isTimedOut = false
 
   constructor(clock: Clock, options: CallOptions, timeoutMsDefault: number) {
     this.signal = options.signal
@@ -30,7 +32,7 @@ export class Call {
   }
 
   get remainingMs(): number {
-    return Math.max(0, this.#deadline - this.#clock.monotonic())
+    return this.#isTimedOut ? 0 : Math.max(0, this.#deadline - this.#clock.monotonic())
   }
 
   get isOver(): boolean {
@@ -43,7 +45,10 @@ export class Call {
     if (this.timeoutMs === Infinity && signal === undefined) return promise
     return new Promise<T>((resolve, reject) => {
       const timer = Number.isFinite(this.timeoutMs)
-        ? this.#clock.after(this.remainingMs, () => settle(reject, this.timedOut(cause)))
+        ? this.#clock.after(this.remainingMs, () => {
+            this.#isTimedOut = true
+            settle(reject, this.timedOut(cause))
+          })
         : undefined
       const onAbort = (): void => settle(reject, signal!.reason)
       const settle = <V>(how: (value: V) => void, value: V): void => {

@@ -10,6 +10,10 @@ import type { Logger } from './logger.ts'
 import { parseAddresses } from './net/address.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
 import type { RecordOf, TopicLike } from './topic.ts'
+import {
+  TransactionalProducer,
+  type TransactionalProducerOptions,
+} from './transactional-producer.ts'
 
 export interface ClientOptions {
   /** Where to begin: `host:port`, one or several. The rest of the cluster is found from there. */
@@ -62,9 +66,20 @@ export class Client implements AsyncDisposable {
     })
   }
 
-  /** @throws {TypeError} for options that contradict each other */
-  producer(options: ProducerOptions = {}): Producer {
-    const producer = new Producer(this.#cluster, options, this.#onClose)
+  /**
+   * With `transactionalId`, a producer whose records and commits come in transactions.
+   *
+   * @throws {TypeError} for options that contradict each other
+   */
+  producer(options: TransactionalProducerOptions): TransactionalProducer
+  producer(options?: ProducerOptions): Producer
+  producer(
+    options: ProducerOptions | TransactionalProducerOptions = {},
+  ): Producer | TransactionalProducer {
+    const producer =
+      'transactionalId' in options
+        ? new TransactionalProducer(this.#cluster, options, this.#onClose)
+        : new Producer(this.#cluster, options, this.#onClose)
     this.#users.add(producer)
     return producer
   }

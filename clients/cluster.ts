@@ -62,6 +62,9 @@ export type Target = number | 'controller' | 'any'
 /** How long a topic that a broker does not know may still be on its way to it. */
 const MISSING_TOPIC_PATIENCE_MS = 1_000
 
+/** The end of the transaction before is still being written, which takes a moment; Java's client waits as long. */
+const CONCURRENT_BACKOFF_MS = 20
+
 export class Cluster {
   readonly options: ClusterOptions
   readonly clock: Clock
@@ -195,13 +198,16 @@ export class Cluster {
         const isMissing = error.code === 'UNKNOWN_TOPIC_OR_PARTITION'
         if (isMissing && this.clock.monotonic() - startedAt > MISSING_TOPIC_PATIENCE_MS) throw error
         this.options.logger?.debug({ error }, 'trying again')
-        await call.sleep(this.backoffMs(failures), error)
+        await call.sleep(this.backoffMs(failures, error), error)
       }
     }
   }
 
-  backoffMs(failures: number): number {
-    return backoffMs(failures, this.options.retry, this.clock)
+  /** @param error what is waited out */
+  backoffMs(failures: number, error?: KafkaError): number {
+    const delayMs = backoffMs(failures, this.options.retry, this.clock)
+    const isShort = error?.code === 'CONCURRENT_TRANSACTIONS'
+    return isShort ? Math.min(delayMs, CONCURRENT_BACKOFF_MS) : delayMs
   }
 
   /** @throws {KafkaError} BROKER_NOT_AVAILABLE when no broker was ever reached, else what befell the socket */

@@ -11,6 +11,7 @@ import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
 import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
 import { GroupEnd } from './group/group-end.ts'
+import { InHand, notOurs, type RecordPlace } from './group/in-hand.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
 import { Progress } from './group/progress.ts'
@@ -24,6 +25,7 @@ import {
   type TopicLike,
   type TopicPartition,
 } from './topic.ts'
+import { GroupOffsets } from './transaction/group-offsets.ts'
 
 export interface GroupConsumerOptions<
   T extends readonly TopicLike[] = readonly TopicLike[],
@@ -97,7 +99,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #end: GroupEnd | undefined
   readonly #progress = new Map<Reading, Progress>()
   /** What was given since the reader last asked. */
-  #inHand: Progress[] = []
+  readonly #inHand = new InHand()
   readonly #onAbort = (): void => void this.#closeOnce(true)
   readonly #isAuto: boolean
   /** With `run`, records are done when their handler is, not when the next one is asked for. */
@@ -194,6 +196,36 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
         ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
         : [{ topic: record.topic, partition: record.partition, offset: record.offset + 1 }]
     await this.#commit(offsets, options)
+  }
+
+  /**
+   * For a transaction: the offsets that it commits.
+   *
+   * @internal Use `transaction.commitOffsetsOf`.
+   * @throws {TypeError} where offsets are committed without the transaction, or out of order
+   */
+  offsetsInTransaction(): GroupOffsets {
+    if (this.#isAuto)
+      throw new TypeError("offsets in a transaction: the consumer needs commit: 'manual'")
+    if (this.#pool !== undefined && this.#pool.size > 1)
+      throw new TypeError(
+        'offsets in a transaction: run() with concurrency ends records out of order',
+      )
+    return new GroupOffsets({
+      coordinator: this.#coordinator,
+      member: () => this.#membership.state,
+      through: (record) => this.#through(record),
+      isOurs: (progress) => this.#progress.get(progress.reading) === progress,
+    })
+  }
+
+  #through(record: RecordPlace & { readonly signal?: AbortSignal }): ReadonlyMap<Progress, number> {
+    const ends = this.#inHand.through(record)
+    if (ends.size > 0) return ends
+    const progress = this.#progressAt(record)
+    const isStale = record.signal !== undefined && record.signal !== progress?.reading.signal
+    if (progress === undefined || isStale) throw notOurs(record)
+    return new Map([[progress, record.offset + 1]])
   }
 
   /** Goes on at `offset` in a partition that is assigned. */
@@ -397,19 +429,17 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #given({ reading, view }: Given<unknown>): void {
     const progress = this.#progress.get(reading)!
     progress.given(view.offset)
-    if (this.#pool === undefined) this.#inHand.push(progress)
+    if (this.#pool === undefined) this.#inHand.push(progress, view.offset)
   }
 
   #asked(): void {
     this.#heardFromReader()
-    for (const progress of this.#inHand) progress.finishedAll()
-    this.#inHand = []
+    this.#inHand.finish()
   }
 
   /** It left its loop in the middle of a record, perhaps by an error: that record counts as not done. */
   #abandoned(): void {
-    for (const progress of this.#inHand) progress.abandon()
-    this.#inHand = []
+    this.#inHand.abandon()
   }
 
   #heardFromReader(): void {
@@ -487,10 +517,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const offsets = places.map((each) => ({ ...each, metadata: options.metadata }))
     for (let failures = 1; ; failures++) {
       const lost = offsets.find((each) => this.#progressAt(each) === undefined)
-      if (lost !== undefined) {
-        const what = `${partitionText(lost)} is not assigned to this member any more: not committed`
-        throw new KafkaError('ILLEGAL_GENERATION', what)
-      }
+      if (lost !== undefined) throw notOurs(lost)
       try {
         await this.#coordinator.commit(offsets, this.#membership.state, call)
         break

@@ -62,6 +62,11 @@ export { PartialError } from './partial-error.ts'
 export type { RecordAck } from './batch.ts'
 export type { Partitioner } from './partitioner.ts'
 export { Producer, type ProducerOptions } from './producer.ts'
+export {
+  TransactionalProducer,
+  type TransactionalProducerOptions,
+} from './transactional-producer.ts'
+export { Transaction } from './transaction/transaction.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'
 export {
   topic,

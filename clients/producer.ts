@@ -10,7 +10,7 @@ import { Send, type RecordAck, type TopicQueue } from './batch.ts'
 import type { CallOptions, Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
-import { Sender } from './sender.ts'
+import { Sender, type SenderTransaction } from './sender.ts'
 import { topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
 
 export interface ProducerOptions {
@@ -56,7 +56,12 @@ export class Producer implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   /** @internal Use `client.producer()`. */
-  constructor(cluster: Cluster, options: ProducerOptions, onClose: (self: Closeable) => void) {
+  constructor(
+    cluster: Cluster,
+    options: ProducerOptions,
+    onClose: (self: Closeable) => void,
+    transaction?: SenderTransaction,
+  ) {
     const { acks = 'all', idempotent = acks === 'all', maxInFlight = IN_FLIGHT_MAX } = options
     if (idempotent && acks !== 'all')
       throw new TypeError(`an idempotent producer needs acks 'all', not ${acks}`)
@@ -84,6 +89,7 @@ export class Producer implements AsyncDisposable {
       maxInFlight,
       deliveryTimeoutMs: this.#deliveryTimeoutMs,
       signal: this.#ending.signal,
+      transaction,
     }
     this.#sender = new Sender(cluster, senderOptions, this.#accumulator)
   }
@@ -107,12 +113,7 @@ export class Producer implements AsyncDisposable {
     options?: CallOptions,
   ): Promise<RecordAck[]>
   send(topic: TopicLike, records: any, options?: CallOptions): Promise<any> {
-    const settled = tracing.start.hasSubscribers
-      ? tracing.tracePromise(() => this.#begin(topic, records).settled, {
-          topic: topicOf(topic).name,
-          records,
-        })
-      : this.#begin(topic, records).settled
+    const { settled } = this.begin(topic, records)
     if (options?.signal === undefined && options?.timeoutMs === undefined) return settled
     return this.#cluster.call({ timeoutMs: Infinity, ...options }).wait(settled)
   }
@@ -128,7 +129,7 @@ export class Producer implements AsyncDisposable {
    */
   writable<T extends TopicLike>(topic: T): Writable {
     const write = (records: ProducerRecord[], done: (error?: Error | null) => void): void => {
-      const send = this.#begin(topic, records)
+      const send = this.begin(topic, records)
       send.settled.catch((error: Error) => stream.destroy(error))
       if (send.next === send.recordCount) done()
       else send.onTaken = done
@@ -162,15 +163,33 @@ export class Producer implements AsyncDisposable {
     } finally {
       this.#accumulator.stop()
       this.#ending.abort(closedError())
-      for (const queue of this.#accumulator.topics())
-        this.#accumulator.failWaiting(queue, closedError())
-      this.#sender.failAll(closedError())
+      this.discard(closedError())
       this.#onClose(this)
     }
   }
 
-  #begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
+  /** @internal */
+  begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
     const send = new Send(topicOf(topic), records)
+    if (tracing.start.hasSubscribers) {
+      const traced = { topic: send.topic.name, records }
+      tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // its caller hears
+    } else this.#add(send)
+    return send
+  }
+
+  /** Fails everything that is not under way. @internal */
+  discard(error: KafkaError): void {
+    for (const queue of this.#accumulator.topics()) this.#accumulator.failWaiting(queue, error)
+    this.#sender.failAll(error)
+  }
+
+  /** What the transaction did not admit may be admitted now. @internal */
+  pump(): void {
+    this.#sender.pump()
+  }
+
+  #add(send: Send): Send {
     if (this.#closing !== undefined) send.failRest(closedError())
     else this.#accumulator.add(send)
     return send

@@ -40,6 +40,19 @@ export interface SenderOptions {
   readonly deliveryTimeoutMs: number
   /** The producer is closed: nothing is sent any more. */
   readonly signal: AbortSignal
+  readonly transaction: SenderTransaction | undefined
+}
+
+/** What a transactional producer adds: one identity for all partitions, and partitions that join the transaction first. */
+export interface SenderTransaction {
+  readonly transactionalId: string
+  /** Another object when the epoch has changed: sequences then begin anew. */
+  readonly identity: Identity | undefined
+  readonly produceVersionMax: number
+  /** It is being aborted: nothing is sent again. */
+  readonly isFailed: boolean
+  /** May the partition be written now? If not, `pump` is called when it may. */
+  admits(partition: PartitionQueue): boolean
 }
 
 /** The way to one broker. */
@@ -78,7 +91,7 @@ export class Sender {
   /** Something of this partition can go. What comes in one turn goes together. */
   wake(queue: PartitionQueue): void {
     this.#ready.add(queue)
-    this.#pumpSoon()
+    this.pump()
   }
 
   #stop(): void {
@@ -90,17 +103,18 @@ export class Sender {
     return this.#options.signal.aborted
   }
 
-  #pumpSoon(): void {
+  /** Looks at what waits, in a moment. */
+  pump(): void {
     if (this.#isPumpDue || this.#isStopped) return
     this.#isPumpDue = true
     queueMicrotask(() => {
       this.#isPumpDue = false
-      this.#pump()
+      this.#sendWhatCan()
     })
   }
 
   /** Sends what can be sent now; whatever cannot is looked at again when what it waits for has happened. */
-  #pump(): void {
+  #sendWhatCan(): void {
     if (this.#isStopped) return
     const now = this.#cluster.clock.monotonic()
     const byChannel = new Map<Channel, PartitionQueue[]>()
@@ -108,7 +122,7 @@ export class Sender {
       this.#expire(queue, now)
       if (!this.#hasNext(queue)) this.#ready.delete(queue)
       else if (queue.blockedUntil > now) this.#wakeUpAt(queue.blockedUntil)
-      else {
+      else if (this.#options.transaction?.admits(queue) !== false) {
         const channel = this.#channelOf(queue, now)
         if (channel === undefined) continue
         const queues = byChannel.get(channel)
@@ -184,7 +198,7 @@ export class Sender {
       this.#noteUnreachable(channel.leader, error as KafkaError)
     } finally {
       channel.isOpening = false
-      this.#pumpSoon()
+      this.pump()
     }
   }
 
@@ -232,13 +246,22 @@ export class Sender {
     const batch = again ?? this.#accumulator.takeNext(queue)!
     if (again === undefined) {
       const { compression, isIdempotent } = this.#options
-      if (isIdempotent) queue.identity ??= this.#identity
+      if (isIdempotent) this.#identify(queue)
       batch.encode(compression, queue.identity, isIdempotent ? queue.nextSequence : -1)
       queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
     }
     batch.attempts++
     queue.inFlight.push(batch)
     return batch
+  }
+
+  #identify(queue: PartitionQueue): void {
+    const { transaction } = this.#options
+    if (transaction === undefined) queue.identity ??= this.#identity
+    else if (queue.identity !== transaction.identity) {
+      queue.identity = transaction.identity
+      queue.nextSequence = 0
+    }
   }
 
   #renumber(queue: PartitionQueue): void {
@@ -255,7 +278,9 @@ export class Sender {
     channel.requestsInFlight++
     try {
       const hasIds = batches.every(({ queue }) => this.#topicId(queue) !== UUID_ZERO)
-      const version = connection.version(produce, hasIds ? Infinity : TOPIC_ID_VERSION - 1)
+      const { produceVersionMax = Infinity } = this.#options.transaction ?? {}
+      const versionMax = Math.min(hasIds ? Infinity : TOPIC_ID_VERSION - 1, produceVersionMax)
+      const version = connection.version(produce, versionMax)
       const request = this.#requestOf(batches)
       if (this.#options.acks === 0) {
         await connection.send(produce, version, request)
@@ -277,7 +302,7 @@ export class Sender {
       for (const batch of batches) this.#refuse(batch, error as KafkaError)
     } finally {
       channel.requestsInFlight--
-      this.#pumpSoon()
+      this.pump()
     }
   }
 
@@ -292,7 +317,8 @@ export class Sender {
       partitions: group.map(({ queue, bytes }) => ({ index: queue.partition, records: bytes })),
     }))
     const timeoutMs = this.#cluster.options.requestTimeoutMs
-    return { transactionalId: null, acks: this.#options.acks, timeoutMs, topics }
+    const transactionalId = this.#options.transaction?.transactionalId ?? null
+    return { transactionalId, acks: this.#options.acks, timeoutMs, topics }
   }
 
   #settle(batch: Batch, answer: PartitionAnswer | undefined): void {
@@ -316,15 +342,18 @@ export class Sender {
     )
     leave(queue.inFlight, batch)
     batch.lastError = error
-    if (this.#isStopped) return this.#fail(batch, error)
+    const { transaction } = this.#options
+    if (this.#isStopped || transaction?.isFailed) return this.#fail(batch, error)
     if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
     if (this.#options.isIdempotent && LOST_COUNT.has(error.code)) {
       // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
-      if (isOldest) this.#loseCount(queue, error.code)
+      if (isOldest && transaction !== undefined) return this.#fail(batch, error) // the next has another epoch
+      if (isOldest) this.#loseCount(queue, error)
     } else if (!error.retriable) return this.#fail(batch, error)
     this.#retry(batch)
     if (!isOldest) return
-    queue.blockedUntil = this.#cluster.clock.monotonic() + this.#cluster.backoffMs(batch.attempts)
+    const delayMs = this.#cluster.backoffMs(batch.attempts, error)
+    queue.blockedUntil = this.#cluster.clock.monotonic() + delayMs
     this.#refresh(queue)
   }
 
@@ -351,8 +380,13 @@ export class Sender {
     for (const half of halves) this.#retry(half)
   }
 
-  #loseCount(queue: PartitionQueue, code: ErrorName): void {
+  #loseCount(queue: PartitionQueue, error: KafkaError): void {
+    const { code } = error
     const { identity } = queue
+    this.#cluster.options.logger?.warn(
+      { error, topic: queue.topic.name, partition: queue.partition },
+      'a broker has lost count of a producer: going on under a new epoch',
+    )
     const isSpent =
       code === 'INVALID_PRODUCER_EPOCH' || identity === undefined || identity.epoch >= EPOCH_MAX
     queue.mustRenumber = true
@@ -398,11 +432,12 @@ export class Sender {
   }
 
   #isIdentified(): boolean {
-    if (this.#identity === undefined && !this.#isIdentifying) void this.#identify()
+    if (this.#options.transaction !== undefined) return true // or there would be nothing to send
+    if (this.#identity === undefined && !this.#isIdentifying) void this.#askIdentity()
     return this.#identity !== undefined
   }
 
-  async #identify(): Promise<void> {
+  async #askIdentity(): Promise<void> {
     this.#isIdentifying = true
     const { signal, deliveryTimeoutMs } = this.#options
     const call = this.#cluster.call({ signal, timeoutMs: deliveryTimeoutMs })
@@ -411,19 +446,20 @@ export class Sender {
         const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
         const error = errorName(answer.errorCode)
         if (error !== undefined) throw new KafkaError(error, 'no producer id')
-        return { producerId: answer.producerId, epoch: answer.producerEpoch }
+        const { producerId, producerEpoch: epoch } = answer
+        return { producerId, epoch, isTransactional: false }
       })
     } catch (error) {
       if (!this.#isStopped) this.failAll(error as KafkaError)
     } finally {
       this.#isIdentifying = false
-      this.#pumpSoon()
+      this.pump()
     }
   }
 
   #refresh(queue: PartitionQueue): void {
     this.#cluster.refresh(queue.topic.name).then(
-      () => this.#pumpSoon(),
+      () => this.pump(),
       () => {}, // asked again after the next failure
     )
   }
@@ -435,7 +471,7 @@ export class Sender {
     this.#wakeAt = at
     this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
       this.#wakeAt = Infinity
-      this.#pumpSoon()
+      this.pump()
     })
   }
 }

@@ -3,25 +3,13 @@
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
-import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
-import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Call } from '../call.ts'
 import type { Cluster } from '../cluster.ts'
+import { CoordinatorNode, type AskOptions } from '../coordinator-node.ts'
 import { byTopic } from '../leaders.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
-
-/** The group has another coordinator now, or will have in a moment. */
-const MOVED: ReadonlySet<ErrorName> = new Set([
-  'NOT_COORDINATOR',
-  'COORDINATOR_NOT_AVAILABLE',
-  'NETWORK_EXCEPTION',
-  'REQUEST_TIMED_OUT',
-  'LEADER_NOT_AVAILABLE',
-])
-
-const GROUP_KEY_TYPE = 0
 
 /** Who asks, as of some generation. */
 export interface MemberState {
@@ -40,13 +28,14 @@ export interface OffsetToCommit extends TopicPartition {
 export class Coordinator {
   readonly groupId: string
   readonly #cluster: Cluster
+  readonly #node: CoordinatorNode
   readonly #members: Lane
   readonly #aside: Lane
-  #nodeId: number | undefined
 
   constructor(cluster: Cluster, groupId: string) {
     this.groupId = groupId
     this.#cluster = cluster
+    this.#node = new CoordinatorNode(cluster, 'group', groupId)
     this.#members = cluster.newLane()
     this.#aside = cluster.newLane()
   }
@@ -68,7 +57,7 @@ export class Coordinator {
     call: Call,
     patienceMs = 0,
   ): Promise<ResponseOf<A>> {
-    return this.#ask(this.#members, api, request, call, patienceMs)
+    return this.#node.ask(this.#members, api, request, call, { patienceMs })
   }
 
   /** The same, past whatever membership request is still waiting for its answer. */
@@ -76,16 +65,14 @@ export class Coordinator {
     api: A,
     request: RequestInput<A>,
     call: Call,
+    options?: AskOptions,
   ): Promise<ResponseOf<A>> {
-    return this.#ask(this.#aside, api, request, call)
+    return this.#node.ask(this.#aside, api, request, call, options)
   }
 
   /** @throws {KafkaError} what an answer says; a coordinator that is none is looked for anew */
   check(errorCode: number, what: string): void {
-    const error = errorName(errorCode)
-    if (error === undefined) return
-    if (MOVED.has(error)) this.#nodeId = undefined
-    throw new KafkaError(error, `group ${this.groupId}: ${what}`)
+    this.#node.check(errorCode, what)
   }
 
   /** Durable when it resolves. @throws {KafkaError} the first refusal; nothing is retried */
@@ -135,42 +122,9 @@ export class Coordinator {
     }
     return offsets
   }
-
-  async #ask<A extends Api<any, any>>(
-    lane: Lane,
-    api: A,
-    request: RequestInput<A>,
-    call: Call,
-    patienceMs = 0,
-  ): Promise<ResponseOf<A>> {
-    try {
-      this.#nodeId ??= await findGroupCoordinator(this.#cluster, this.groupId, call)
-      const connection = await this.#cluster.connection(this.#nodeId, lane, call)
-      const version = connection.version(api)
-      return await call.wait(connection.request(api, version, request, patienceMs))
-    } catch (error) {
-      if (error instanceof KafkaError && MOVED.has(error.code)) this.#nodeId = undefined
-      throw error
-    }
-  }
 }
 
 /** As OffsetCommit writes it. */
 export function commitOf({ partition, offset, metadata = '' }: OffsetToCommit) {
   return { partitionIndex: partition, committedOffset: offset, committedMetadata: metadata }
-}
-
-/** @returns the node id of the broker that keeps the group; @throws {KafkaError} retriable ones among them */
-export async function findGroupCoordinator(
-  cluster: Cluster,
-  groupId: string,
-  call: Call,
-): Promise<number> {
-  const request = { key: groupId, keyType: GROUP_KEY_TYPE, coordinatorKeys: [groupId] }
-  const answer = await cluster.ask(findCoordinator, request, 'any', call)
-  const { errorCode, nodeId } = answer.coordinators[0] ?? answer
-  const error = errorName(errorCode)
-  if (error !== undefined) throw new KafkaError(error, `group ${groupId}: its coordinator`)
-  if (!cluster.knows(nodeId)) await cluster.describe([], call)
-  return nodeId
 }

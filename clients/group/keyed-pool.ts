@@ -1,7 +1,8 @@
 // KeyedPool: runs tasks side by side, at most so many; those of one key one after the other, in order.
 
 export class KeyedPool {
-  readonly #size: number
+  /** Tasks that run side by side, at most. */
+  readonly size: number
   readonly #onFailure: () => void
   /** The last task of each key that has one. */
   readonly #tails = new Map<string, Promise<void>>()
@@ -11,7 +12,7 @@ export class KeyedPool {
   /** @param onFailure called when the first task fails */
   constructor(size: number, onFailure: () => void) {
     if (!Number.isInteger(size) || size < 1) throw new TypeError(`concurrency ${size}`)
-    this.#size = size
+    this.size = size
     this.#onFailure = onFailure
   }
 
@@ -21,7 +22,7 @@ export class KeyedPool {
 
   /** Resolves when another task may start. */
   async room(): Promise<void> {
-    while (this.#running.size >= this.#size) await Promise.race(this.#running)
+    while (this.#running.size >= this.size) await Promise.race(this.#running)
   }
 
   /** @param key undefined: it waits for nobody */

@@ -41,6 +41,8 @@ export class Connection {
   readonly #cutter = new FrameCutter(RESPONSE_BYTES_MAX)
   readonly #waiting: Waiting[] = []
   #versions = new Map<number, { readonly min: number; readonly max: number }>()
+  /** Finalized features of the cluster: name -> level. */
+  #features = new Map<string, number>()
   #correlationId = 0
   /** Until both sides have agreed on versions, that of connecting. */
   #answerTimeoutMs: number
@@ -94,6 +96,11 @@ export class Connection {
       'UNSUPPORTED_VERSION',
       `${api.name}: ${addressText(this.address)} ${offer}, needed is ${ours}`,
     )
+  }
+
+  /** The level that a feature of the cluster has been set to (KIP-584); 0: the cluster does not have it. */
+  feature(name: string): number {
+    return this.#features.get(name) ?? 0
   }
 
   /**
@@ -162,6 +169,9 @@ export class Connection {
     }
     this.#versions = new Map(
       offer.apiKeys.map((each) => [each.apiKey, { min: each.minVersion, max: each.maxVersion }]),
+    )
+    this.#features = new Map(
+      offer.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]),
     )
     this.#answerTimeoutMs = this.#options.requestTimeoutMs
   }

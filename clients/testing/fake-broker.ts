@@ -50,7 +50,7 @@ interface Recent {
   readonly baseOffset: number
 }
 
-const NODE_ID = 1
+export const NODE_ID = 1
 
 export class FakeBroker implements AsyncDisposable {
   /** Topic -> its partitions. */
@@ -61,6 +61,7 @@ export class FakeBroker implements AsyncDisposable {
     []
   /** Caps what ApiVersions offers, by API name. */
   readonly versionsMax = new Map<string, number>()
+  features: { name: string; maxVersionLevel: number; minVersionLevel: number }[] = []
   leader = NODE_ID
   /** The port that Metadata names, unless it is its own. */
   advertised: number | undefined
@@ -91,6 +92,10 @@ export class FakeBroker implements AsyncDisposable {
     const broker = new FakeBroker()
     await broker.listen()
     return broker
+  }
+
+  get port(): number {
+    return this.#port
   }
 
   get bootstrap(): string {
@@ -217,7 +222,7 @@ export class FakeBroker implements AsyncDisposable {
       minVersion: advertised.from,
       maxVersion: this.versionsMax.get(name) ?? advertised.to,
     }))
-    return { errorCode: 0, apiKeys }
+    return { errorCode: 0, apiKeys, finalizedFeatures: this.features }
   }
 
   #nameOf(id: string): string {
