@@ -4,8 +4,14 @@
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
+import { BatchBuilder } from '../protocol/batch/build.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
-import { defaultProducerLimits, ProducerState, type SequencedBatch } from './producer-state.ts'
+import {
+  defaultProducerLimits,
+  placedMarkerOf,
+  ProducerState,
+  type SequencedBatch,
+} from './producer-state.ts'
 import type { TxnEntry } from './segment/txn-index.ts'
 import { FaultyFs } from './testing/faulty-fs.ts'
 
@@ -338,5 +344,23 @@ t.test(
       'no room, no snapshot',
     )
     t.equal(snapshots.newestOffset, 50)
+  },
+)
+
+t.test(
+  'a control batch that a compaction emptied, or that is not a marker, harms nothing',
+  async (t) => {
+    const markerOf = (records: number, key: string) => {
+      const builder = new BatchBuilder()
+      for (let i = 0; i < records; i++) {
+        builder.append({ timestamp: 1, key: Buffer.from(key, 'hex'), value: null })
+      }
+      const ids = { producerId: 7, producerEpoch: 3 }
+      return placedMarkerOf(builder.finish({ ...ids, isTransactional: true, isControl: true }))
+    }
+    t.match(markerOf(0, ''), { producerId: 7, producerEpoch: 3, coordinatorEpoch: -1 })
+    t.equal(markerOf(1, '00'), undefined, 'no kind')
+    t.equal(markerOf(1, '00000001'), undefined, 'no coordinator epoch')
+    t.equal(markerOf(1, '00000002'), undefined, 'a leader change')
   },
 )

@@ -2,9 +2,10 @@
 // none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
 // Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
 
-import { readEndMarker } from '../protocol/batch/control.ts'
+import { type EndMarker as EndMarkerRecord, readEndMarker } from '../protocol/batch/control.ts'
 import {
   attributesOf,
+  type BatchHeader,
   baseOffsetOf,
   baseSequenceOf,
   lastOffsetDeltaOf,
@@ -14,7 +15,7 @@ import {
   readBatchHeader,
   TRANSACTIONAL_BIT,
 } from '../protocol/batch/header.ts'
-import type { ErrorName } from '../protocol/errors.ts'
+import { type ErrorName, KafkaError } from '../protocol/errors.ts'
 import type { TxnEntry } from './segment/txn-index.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
 
@@ -105,7 +106,7 @@ export interface PlacedMarker extends EndMarker {
 export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
   const header = readBatchHeader(bytes)
   if (header.producerId < 0) return undefined
-  const marker = readEndMarker(bytes, 0, header)
+  const marker = endMarkerIn(bytes, header)
   return (
     marker && {
       producerId: header.producerId,
@@ -116,6 +117,17 @@ export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
       timestampMs: header.maxTimestamp,
     }
   )
+}
+
+function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarkerRecord | undefined {
+  // Of a transaction of which nothing else is left, a compaction may keep the marker's header, for the producer's epoch.
+  if (header.recordCount === 0) return { kind: 'commit', coordinatorEpoch: -1 }
+  try {
+    return readEndMarker(bytes, 0, header)
+  } catch (error) {
+    if (error instanceof KafkaError) return undefined // its CRC is right: somebody else's, and no reason not to start
+    throw error
+  }
 }
 
 /** What matters of a batch in a log; both are undefined when no producer with an id wrote it. */

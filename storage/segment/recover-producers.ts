@@ -57,8 +57,10 @@ class ProducerRecovery {
 
   constructor(deps: ProducerRecoveryDeps) {
     this.#deps = deps
-    const { fs, path } = deps
-    const offsets = fs.readDirectory(path).flatMap(({ name }) => parseSnapshotFile(name) ?? [])
+    const { fs, path, checkpoint } = deps
+    const isPlain = checkpoint?.isClosed === true && checkpoint.hasProducers === false
+    const names = isPlain ? [] : fs.readDirectory(path) // most logs are, and there may be thousands
+    const offsets = names.flatMap(({ name }) => parseSnapshotFile(name) ?? [])
     this.#snapshots = new ProducerSnapshots(fs, path, offsets)
   }
 

@@ -182,19 +182,22 @@ t.test('a crash at every step of a life, and each record is there once', async (
   }
 })
 
-t.test('random lives with crashes, also while starting, and full disks', async (t) => {
-  const seeds = Number(process.env['SEEDS'] ?? 60)
-  const first = Number(process.env['SEED'] ?? 1)
-  for (let seed = first; seed < first + seeds; seed++) {
-    try {
-      randomLife(seed)
-    } catch (error) {
-      t.fail(`seed ${seed}: ${(error as Error).stack}`)
-      return
+t.test(
+  'random lives with crashes, also while starting, full disks and damaged snapshots',
+  async (t) => {
+    const seeds = Number(process.env['SEEDS'] ?? 60)
+    const first = Number(process.env['SEED'] ?? 1)
+    for (let seed = first; seed < first + seeds; seed++) {
+      try {
+        randomLife(seed)
+      } catch (error) {
+        t.fail(`seed ${seed}: ${(error as Error).stack}`)
+        return
+      }
     }
-  }
-  t.pass(`seeds ${first} to ${first + seeds - 1}`)
-})
+    t.pass(`seeds ${first} to ${first + seeds - 1}`)
+  },
+)
 
 function randomLife(seed: number): void {
   const random = seededRandom(seed)
@@ -219,9 +222,23 @@ function randomLife(seed: number): void {
       )
       left = leftOf(starting, random)
     }
+    if (random.chance(0.3)) damageSnapshots(left, random)
     life.restart(left, `generation ${generation}`)
   }
   life.finish()
+}
+
+/** Flips a bit in some, deletes others. */
+function damageSnapshots(disk: FaultyFs, random: Random): void {
+  for (const { name } of disk.readDirectory(PATH)) {
+    if (!name.endsWith('.snapshot') || random.chance(0.3)) continue
+    const path = join(PATH, name)
+    const content = contentOf(disk, path)
+    const bit = random.below(content.length * 8)
+    content[bit >> 3]! ^= 1 << (bit & 7)
+    disk.removeFile(path)
+    if (random.chance(0.7)) disk.place(path, content)
+  }
 }
 
 function leftOf(disk: FaultyFs, random: Random): FaultyFs {
