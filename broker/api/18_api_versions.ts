@@ -1,12 +1,18 @@
 // ApiVersions: what this broker serves.
 // Versions: 0-4; any other is answered in version 0 with UNSUPPORTED_VERSION and our own range, as KIP-511 says.
-// Behaviour: lists exactly the APIs that have a handler, sorted by key.
-// Not done: features; none is announced before it works.
+// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by.
 
 import { apiVersions, type ApiVersionsResponse } from '../../protocol/api/18_api_versions.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import type { Handler } from '../net/handler.ts'
+
+/** By this alone clients choose the transactions of KIP-890: Produce 12, TxnOffsetCommit 5 and EndTxn 5. */
+const TRANSACTION_VERSION = { name: 'transaction.version', max: 2 } as const
+/** They never change while a broker runs. */
+const FEATURES_EPOCH = 0
+/** Older ones cannot read a feature whose minimum is 0, and are not told of its range. */
+const ZERO_MINIMUM_VERSION_MIN = 4
 
 /** @param served without ApiVersions itself */
 export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<typeof apiVersions> {
@@ -14,12 +20,22 @@ export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<ty
   const apiKeys = sorted.map(rangeOf)
   return {
     api: apiVersions,
-    handle: () => ({ errorCode: 0, apiKeys }),
+    handle: (_request, { version }) => ({ errorCode: 0, apiKeys, ...features(version) }),
     refuse: (_request, code) => ({ errorCode: code, apiKeys: [] }),
     refuseVersion: () => ({
       errorCode: errorCode('UNSUPPORTED_VERSION'),
       apiKeys: [rangeOf(apiVersions)],
     }),
+  }
+}
+
+function features(version: number): Partial<ApiVersionsResponse> {
+  const { name, max } = TRANSACTION_VERSION
+  return {
+    supportedFeatures:
+      version < ZERO_MINIMUM_VERSION_MIN ? [] : [{ name, minVersion: 0, maxVersion: max }],
+    finalizedFeaturesEpoch: FEATURES_EPOCH,
+    finalizedFeatures: [{ name, maxVersionLevel: max, minVersionLevel: max }],
   }
 }
 

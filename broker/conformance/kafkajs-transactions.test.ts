@@ -103,7 +103,10 @@ t.test('read, process, write: offsets count with what was written', async (t) =>
   await new Promise<void>((resolve) => {
     const eachMessage = async ({ topic: from, partition, message }: EachMessagePayload) => {
       const transaction = await p.transaction()
-      await transaction.send({ topic: target, messages: [{ value: `${Number(message.value) * 2}` }] })
+      await transaction.send({
+        topic: target,
+        messages: [{ value: `${Number(message.value) * 2}` }],
+      })
       const offset = `${Number(message.offset) + 1}`
       const topics = [{ topic: from, partitions: [{ partition, offset }] }]
       await transaction.sendOffsets({ consumerGroupId: 'doublers', topics })

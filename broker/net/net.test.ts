@@ -130,6 +130,30 @@ t.test(
   },
 )
 
+t.test('ApiVersions announces the transactions of KIP-890 to who can read of it', async (t) => {
+  const client = await world.connect()
+  const featuresIn = async (version: number) => {
+    const { supportedFeatures, finalizedFeatures, finalizedFeaturesEpoch } = await client.send(
+      apiVersions,
+      {},
+      version,
+    )
+    return { supportedFeatures, finalizedFeatures, finalizedFeaturesEpoch }
+  }
+  const name = 'transaction.version'
+  const none = { supportedFeatures: [], finalizedFeatures: [], finalizedFeaturesEpoch: -1 }
+  const finalized = {
+    finalizedFeatures: [{ name, maxVersionLevel: 2, minVersionLevel: 2 }],
+    finalizedFeaturesEpoch: 0,
+  }
+  t.same(await featuresIn(2), none)
+  t.same(await featuresIn(3), { ...finalized, supportedFeatures: [] }, 'no minimum of 0')
+  t.same(await featuresIn(4), {
+    ...finalized,
+    supportedFeatures: [{ name, minVersion: 0, maxVersion: 2 }],
+  })
+})
+
 t.test('what no broker can answer closes the connection, with a line in the log', async (t) => {
   const request = (key: number, version: number) => {
     const frame = Buffer.concat(encodeRequestFrame(metadata, 1, 1, 'odd', allTopics))
