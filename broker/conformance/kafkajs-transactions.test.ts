@@ -41,7 +41,7 @@ async function read(name: string, count: number, readUncommitted = false): Promi
   await consumer.subscribe({ topic: name, fromBeginning: true })
   await new Promise<void>((resolve) => {
     const eachMessage = async ({ message }: EachMessagePayload) => {
-      values.push(`${message.value}`)
+      values.push(message.value!.toString())
       if (values.length === count) resolve()
     }
     void consumer.run({ eachMessage })

@@ -42,6 +42,13 @@ export function whyNoKafka(): string | undefined {
   return 'neither KAFKA_HOME nor Maven: apt-get install --yes maven'
 }
 
+/** Why no program in Java can be run from its source. */
+export function whyNoJavaCompiler(): string | undefined {
+  return works('javac', ['-version'])
+    ? undefined
+    : 'no javac: apt-get install --yes default-jdk-headless'
+}
+
 function importable(module: string): boolean {
   return pythons.some((each) => works(each, ['-c', `import ${module}`]))
 }
