@@ -148,9 +148,9 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   /** Who gives up before its turn has never been there. */
-  #inLine<R>(call: Call, next: () => Promise<R>): Promise<R> {
+  #inLine<R>(call: Call, work: () => Promise<R>): Promise<R> {
     const before = this.#line
-    const turn = call.wait(before).then(() => next())
+    const turn = call.wait(before).then(() => work())
     this.#line = Promise.allSettled([before, turn]).then(() => {})
     return turn
   }
