@@ -10,7 +10,7 @@ import { systemClock, type Clock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
 import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
-import type { CleanerConfig, Store } from '../storage/store.ts'
+import type { CleanerConfig, Store, StoreOptions } from '../storage/store.ts'
 import { produceHandler } from './api/00_produce.ts'
 import { fetchHandler } from './api/01_fetch.ts'
 import { listOffsetsHandler } from './api/02_list_offsets.ts'
@@ -108,12 +108,18 @@ export interface BrokerEnvironment {
   readonly ephemeral: boolean
   /** Where the writer runs: in its own thread unless a test says otherwise. */
   readonly writer?: 'thread' | 'inline'
+  /** The data below, and the sockets above, unless a test stands there. */
+  readonly openStore?: (options: StoreOptions) => Promise<Store>
+  readonly openListener?: typeof openSockets
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
   readonly onFatal: (error: Error) => void
   readonly clock: Clock
   readonly log: Log
 }
+
+/** What clients come through. */
+type Door = Pick<Listener, 'bootstrap' | 'connectionCount' | 'close'>
 
 export class Broker {
   /** HOST:PORT for a Kafka client. */
@@ -200,7 +206,8 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
   const { broker: config, topicDefaults } = settings
   const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : config['log.dir']
   if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
-  const store = await openStore({
+  const { openStore: open = openStore } = environment
+  const store = await open({
     dataDir,
     writer,
     clock,
@@ -401,14 +408,18 @@ function compose(
   }
 }
 
+function openSockets(...at: Parameters<typeof Listener.open>): Promise<Door> {
+  return Listener.open(...at)
+}
+
 async function listen(
-  { clock, log }: BrokerEnvironment,
+  { clock, log, openListener = openSockets }: BrokerEnvironment,
   hosts: readonly string[],
   { config, dispatch, pressure, health }: Services,
   closing: Closing,
-): Promise<Listener> {
+): Promise<Door> {
   const openMax = shareOfOpenFiles(openFilesMax()).connections
-  const listener = await Listener.open(hosts, config.port, {
+  const listener = await openListener(hosts, config.port, {
     dispatch,
     pressure,
     limits: limitsOf(config),
@@ -431,7 +442,7 @@ async function listen(
 async function startHttp(
   environment: BrokerEnvironment,
   services: Services,
-  listener: Listener,
+  listener: Door,
   closing: Closing,
 ): Promise<string | undefined> {
   if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
@@ -440,7 +451,7 @@ async function startHttp(
   return http.url
 }
 
-function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Listener): HttpDeps {
+function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Door): HttpDeps {
   const { config, store, groups, purgatory, sessions, pressure, health } = services
   const { coordinator, rebalances } = groups
   const groupsMax = config['metrics.groups.max']

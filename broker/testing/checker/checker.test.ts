@@ -179,6 +179,9 @@ t.test('records are lost', async (t) => {
   )
   good(t, 'nobody knows', story().send(['a'], 0, 'info').scan())
   good(t, 'or it is there', story().send(['a'], 0, 'info').batch(['a']).scan())
+  const { history } = story().scan()
+  history.invoke('poll', { partition: P, isolation: 'read_committed', from: 0, isFinal: true })
+  t.match(findAnomalies(history), [{ anomaly: 'lost write' }], 'nobody can read it')
 })
 
 t.test('values come from nowhere', async (t) => {
@@ -428,6 +431,8 @@ t.test('a transaction that has ended holds the log back', async (t) => {
     'nobody knows',
     txn().end('t', true, 'info').poll('read_committed', held).marker('commit').scan(),
   )
+  const forEver = txn().poll('read_uncommitted', { isFinal: true, stable: 0 })
+  bad(t, 'undecided transaction', 'when all is over', forEver)
 })
 
 t.test('producers are not who they say', async (t) => {

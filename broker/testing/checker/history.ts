@@ -105,7 +105,7 @@ export type Kind = keyof Kinds
 export type Asked<K extends Kind> = Kinds[K]['asked']
 export type Answer<K extends Kind> = Kinds[K]['answer']
 
-interface OperationOf<K extends Kind> {
+export interface OperationOf<K extends Kind> {
   readonly kind: K
   readonly asked: Asked<K>
   /** Position in the history. */

@@ -138,8 +138,10 @@ function checkRepetitions(facts: Facts, partition: PartitionFacts, report: Repor
 /** A poll gives records in order, from where it was asked, and leaves out what it may leave out. */
 function checkPolls(facts: Facts, partition: PartitionFacts, report: Report): void {
   for (const poll of partition.polls) {
+    const { from, isolation, isFinal } = poll.asked
+    if (isFinal && poll.answer === undefined)
+      report('lost write', `${partition.name} cannot be read from ${from} on`, poll)
     if (poll.answer === undefined) continue
-    const { from, isolation } = poll.asked
     const { records, next } = poll.answer
     let expected = from
     for (const { offset } of records) {

@@ -59,13 +59,19 @@ function checkIsWhole(
   }
 }
 
-/** An answered end is known everywhere: the log is not held back by that transaction any more. */
+/** An answered end is known everywhere: it holds no log back any more. In the end nothing does. */
 function checkIsDecided(facts: Facts, report: Report): void {
   for (const { name, polls, log } of facts.partitions.values()) {
     for (const poll of polls) {
       if (poll.answer === undefined) continue
       const { lastStableOffset, highWatermark } = poll.answer
       if (lastStableOffset === highWatermark) continue
+      if (poll.asked.isFinal)
+        report(
+          'undecided transaction',
+          `${name} is held back at ${lastStableOffset} for ever`,
+          poll,
+        )
       const value = log.get(lastStableOffset)?.value
       const transaction = facts.sendings.get(value ?? '')?.transaction
       const end = transaction && acknowledged(transaction.ends)

@@ -1,0 +1,222 @@
+// CrashWorld: a broker in this process on a disk in memory, with time that stands still and without sockets, so that the same
+// calls give the same run. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
+
+import { decode } from '../../../protocol/compile.ts'
+import { encodeRequestFrame, readResponseHeader } from '../../../protocol/frame.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
+import { Reader } from '../../../protocol/wire.ts'
+import type { Clock } from '../../../storage/clock.ts'
+import type { Fs } from '../../../storage/fs.ts'
+import { openStore } from '../../../storage/open-store.ts'
+import type { Store } from '../../../storage/store.ts'
+import { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
+import { Broker } from '../../broker.ts'
+import { readSettings } from '../../config.ts'
+import { Log } from '../../log.ts'
+import type { Dispatch, Exchange } from '../../net/dispatch.ts'
+import { VirtualClock } from '../virtual-clock.ts'
+
+const DATA = '/data'
+
+/** The broker died before it answered. */
+export class Gone extends Error {}
+
+export interface Call {
+  readonly api: Api<any, any>
+  readonly request: any
+  readonly version: number
+}
+
+/** Places where a test can plant a bug into the broker. What is absent is as it should be. */
+export interface Flaw {
+  fs?(disk: Fs): Fs
+  /** @param life 0 for the first start */
+  store?(store: Store, life: number): Store
+  /** Between client and broker. @param next asks the broker */
+  answer?(call: Call, next: (call: Call) => Promise<any>): Promise<any>
+  /** While the broker is dead. */
+  whileDown?(disk: FaultyFs): void
+}
+
+export interface CrashWorldOptions {
+  readonly flaw?: Flaw
+  readonly config?: Readonly<Record<string, string>>
+}
+
+/** One life of the broker, from its start to its crash. */
+interface Life {
+  readonly clock: VirtualClock
+  readonly crashed: Promise<never>
+  readonly crash: () => void
+  dispatch: Dispatch | undefined
+}
+
+export class CrashWorld {
+  #disk = new FaultyFs()
+  readonly #options: CrashWorldOptions
+  #life: Life
+  #lifeCount = 0
+  #nowMs = 1_700_000_000_000
+  #isUp = false
+  #up: Promise<void>
+  #setUp!: () => void
+
+  private constructor(options: CrashWorldOptions) {
+    this.#options = options
+    this.#life = newLife(this.#nowMs)
+    this.#up = new Promise((resolve) => (this.#setUp = resolve))
+  }
+
+  static async open(options: CrashWorldOptions = {}): Promise<CrashWorld> {
+    const world = new CrashWorld(options)
+    await world.#start()
+    return world
+  }
+
+  /** Steps of the disk in this life. */
+  get stepCount(): number {
+    return this.#disk.stepCount
+  }
+
+  get hasCrashed(): boolean {
+    return this.#disk.hasCrashed
+  }
+
+  /** Resolves when the broker serves. */
+  whenUp(): Promise<void> {
+    return this.#up
+  }
+
+  /** Resolves when this life of the broker is over. */
+  whenCrashed(): Promise<void> {
+    return this.#life.crashed.catch(() => {})
+  }
+
+  /** The power goes, or the process dies, at this step of the disk: it does not happen. */
+  crashAt(step: number): void {
+    this.#disk.faultAt = ({ index }) => {
+      if (index < step) return undefined
+      this.#die()
+      return 'crash'
+    }
+  }
+
+  /** @throws {Gone} when the broker crashes first, or is down */
+  async send<A extends Api<any, any>>(
+    api: A,
+    request: RequestInput<A>,
+    version: number = api.versions.to,
+  ): Promise<ResponseOf<A>> {
+    const { crashed } = this.#life
+    const ask = (call: Call) => this.#ask(call)
+    const call = { api, request, version }
+    return Promise.race([crashed, this.#options.flaw?.answer?.(call, ask) ?? ask(call)])
+  }
+
+  /** Time goes on in the broker. */
+  async pass(ms: number): Promise<void> {
+    this.#nowMs += ms
+    await this.#life.clock.advance(ms)
+  }
+
+  /**
+   * Ends this life if it has not ended, and begins the next.
+   *
+   * @param how 'kill': what was written is there; a seed: what was not synced may be there, torn, or gone
+   * @param crashAt steps of the disk after which the start itself crashes; then `hasCrashed`
+   */
+  async restart(how: 'kill' | number, crashAt = Infinity): Promise<void> {
+    this.#die()
+    this.#disk = how === 'kill' ? this.#disk.afterKill() : this.#disk.afterPowerCut(how)
+    this.#options.flaw?.whileDown?.(this.#disk)
+    this.#life = newLife(this.#nowMs)
+    this.crashAt(crashAt)
+    await this.#start()
+  }
+
+  #die(): void {
+    this.#life.crash()
+    if (!this.#isUp) return
+    this.#isUp = false
+    this.#up = new Promise((resolve) => (this.#setUp = resolve))
+  }
+
+  async #start(): Promise<void> {
+    const life = this.#life
+    const disk = this.#disk
+    const lifeNumber = this.#lifeCount++
+    const { flaw, config } = this.#options
+    const properties = { 'http.port': '-1', 'log.dir': DATA, ...config }
+    const opening = Broker.open({
+      settings: readSettings([{ origin: 'test', properties }]),
+      ephemeral: false,
+      onFatal: (error) => {
+        if (!disk.hasCrashed) throw error
+      },
+      clock: mortal(life.clock, disk),
+      log: new Log('silent', life.clock),
+      openStore: async (options) => {
+        const fs = flaw?.fs?.(disk) ?? disk
+        const store = await openStore({ ...options, writer: 'inline', fs })
+        return flaw?.store?.(store, lifeNumber) ?? store
+      },
+      openListener: async (_hosts, _port, { dispatch }) => {
+        life.dispatch = dispatch
+        return { bootstrap: 'nowhere:0', connectionCount: 0, close: async () => {} }
+      },
+    })
+    try {
+      await Promise.race([life.crashed, opening])
+      this.#isUp = true
+      this.#setUp()
+    } catch (error) {
+      if (!disk.hasCrashed) throw error
+      opening.catch(() => {}) // it dies as it likes
+    }
+  }
+
+  /** Through the bytes of the wire, as over a socket. */
+  #ask({ api, request, version }: Call): Promise<unknown> {
+    const { dispatch } = this.#life
+    if (dispatch === undefined || this.hasCrashed) return Promise.reject(new Gone('it is down'))
+    const frame = Buffer.concat(encodeRequestFrame(api, version, 1, 'test', request))
+    const exchange: Exchange = { answer: undefined, sent: undefined }
+    return new Promise((resolve, reject) => {
+      dispatch.start(frame.subarray(4), exchange, nobody, (failure) => {
+        if (failure !== undefined) {
+          reject(failure)
+          return
+        }
+        const reader = new Reader(Buffer.concat(exchange.answer!).subarray(4))
+        for (const sent of exchange.sent ?? []) sent()
+        readResponseHeader(reader, api, version)
+        resolve(decode(api.response, version, reader))
+      })
+    })
+  }
+}
+
+const nobody = {
+  localHost: '127.0.0.1',
+  localPort: 9092,
+  remoteAddress: '127.0.0.1',
+  gone: new AbortController().signal,
+}
+
+function newLife(nowMs: number): Life {
+  let crash!: () => void
+  const crashed = new Promise<never>((_resolve, reject) => {
+    crash = () => reject(new Gone('it crashed'))
+  })
+  crashed.catch(() => {}) // there may be nobody who waits for an answer
+  return { clock: new VirtualClock(nowMs), crashed, crash, dispatch: undefined }
+}
+
+/** A clock whose timers die with the process. */
+function mortal(clock: VirtualClock, disk: FaultyFs): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after: (delayMs, callback) => clock.after(delayMs, () => disk.hasCrashed || callback()),
+  }
+}

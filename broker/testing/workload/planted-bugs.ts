@@ -1,0 +1,488 @@
+// Planted bugs: what a broker could get wrong, each put between the parts of a broker that gets it right. Tests only.
+
+import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
+import {
+  baseOffsetOf,
+  batchSizeBytes,
+  producerEpochOf,
+  producerIdOf,
+  readBatchHeader,
+} from '../../../protocol/batch/header.ts'
+import { recordsOf } from '../../../protocol/batch/record.ts'
+import type { Fs } from '../../../storage/fs.ts'
+import type { AppendOutcome, Change, Log, Store, Table } from '../../../storage/store.ts'
+import type { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
+import type { Anomaly } from '../checker/checker.ts'
+import { settle } from '../virtual-clock.ts'
+import { batchOf } from '../world.ts'
+import type { Call, Flaw } from './crash-world.ts'
+
+export interface PlantedBug {
+  readonly name: string
+  /** One of these is found. */
+  readonly anomalies: readonly Anomaly[]
+  /** For one run. */
+  readonly plant: () => Flaw
+}
+
+type Answering = NonNullable<Flaw['answer']>
+
+const PRODUCE = 0
+const FETCH = 1
+const INIT_PRODUCER_ID = 22
+const TXN_OFFSET_COMMIT = 28
+
+/** The object, but for what is changed. */
+function disguised<T extends object>(target: T, changes: Partial<T>): T {
+  return new Proxy(target, {
+    get(_target, key) {
+      if (key in changes) return Reflect.get(changes, key)
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+/** A store whose logs are changed. */
+function withLogs(store: Store, change: (log: Log) => Partial<Log>): Store {
+  const honest = new WeakMap<Log, Log>()
+  const real = (log: Log) => honest.get(log) ?? log
+  return disguised(store, {
+    log(topic, partition) {
+      const log = store.log(topic, partition)
+      if (log === undefined) return undefined
+      const changed = disguised(log, change(log))
+      honest.set(changed, log)
+      return changed
+    },
+    append: (log, batch, acks) => store.append(real(log), batch, acks),
+    endTransaction: (log, marker) => store.endTransaction(real(log), marker),
+  })
+}
+
+/** A store of which one table loses or changes what is written to it. */
+function withTable(
+  store: Store,
+  name: string,
+  change: (table: Table<string, any>) => Partial<Table<string, any>>,
+): Store {
+  return disguised(store, {
+    async openTable<Key extends string, Value>(opened: string): Promise<Table<Key, Value>> {
+      const table = await store.openTable<Key, Value>(opened)
+      return opened === name ? disguised(table, change(table as never) as never) : table
+    },
+  })
+}
+
+const isUsers = ({ topic }: Log) => !topic.isInternal
+
+function written(baseOffset: number): AppendOutcome {
+  return { baseOffset, logAppendTimeMs: -1 }
+}
+
+/** The same values from a producer without an id. */
+function anonymous(batch: Uint8Array): Uint8Array {
+  const header = readBatchHeader(batch)
+  const records = recordsOf(batch, 0, header, { decompressedBytesMax: 0 })
+  return batchOf(Array.from(records, ({ value }) => value!.toString()))
+}
+
+/** True once in so many calls. */
+function oncePer(count: number): () => boolean {
+  let calls = 0
+  return () => ++calls % count === 0
+}
+
+const storageBugs: PlantedBug[] = [
+  {
+    name: 'skips the sync of a log',
+    anomalies: ['lost write', 'two values', 'end moved back'],
+    plant: () => ({ fs: withoutSync }),
+  },
+  {
+    name: 'acknowledges before it writes',
+    anomalies: ['lost write', 'two values'],
+    plant: () => ({
+      store: (store) =>
+        disguised(store, {
+          async append(log, batch, acks) {
+            if (!isUsers(log)) return store.append(log, batch, acks)
+            const copy = batch.slice()
+            const { logEndOffset } = log
+            void settle().then(() => store.append(log, copy, acks))
+            return written(logEndOffset)
+          },
+        }),
+    }),
+  },
+  {
+    name: 'acknowledges what it does not write',
+    anomalies: ['lost write', 'two values'],
+    plant: () => {
+      const isDue = oncePer(7)
+      return {
+        store: (store) =>
+          disguised(store, {
+            async append(log, batch, acks) {
+              const isLost = isUsers(log) && isDue()
+              return isLost ? written(log.logEndOffset) : store.append(log, batch, acks)
+            },
+          }),
+      }
+    },
+  },
+  {
+    name: 'answers with an offset that is taken',
+    anomalies: ['two values'],
+    plant: () => {
+      const isDue = oncePer(5)
+      return {
+        store: (store) =>
+          disguised(store, {
+            async append(log, batch, acks) {
+              const outcome = await store.append(log, batch, acks)
+              return isUsers(log) && outcome.baseOffset > 0 && isDue()
+                ? written(outcome.baseOffset - 1)
+                : outcome
+            },
+          }),
+      }
+    },
+  },
+  {
+    name: 'cuts the last batch off at a start',
+    anomalies: ['lost write', 'two values'],
+    plant: () => ({ whileDown: cutLastBatch }),
+  },
+  {
+    name: 'forgets the sequences of producers at a start',
+    anomalies: ['duplicate'],
+    plant: () => ({ store: withoutSequences }),
+  },
+  {
+    name: 'gives a producer id out again after a start',
+    anomalies: ['shared identity'],
+    plant: () => {
+      const given: number[] = []
+      return {
+        store: (store, life) => {
+          let taken = 0
+          return disguised(store, {
+            async nextProducerId() {
+              const known = life === 0 ? undefined : given[taken++]
+              if (known !== undefined) return known
+              given.push(await store.nextProducerId())
+              return given.at(-1)!
+            },
+          })
+        },
+      }
+    },
+  },
+]
+
+/** Syncs nothing that users wrote. */
+function withoutSync(disk: Fs): Fs {
+  const users = new Set<number>()
+  return disguised(disk, {
+    open(path, mode) {
+      const fd = disk.open(path, mode)
+      if (/\/[ab]-\d+\/\d+\.log$/.test(path)) users.add(fd)
+      return fd
+    },
+    sync(fd) {
+      if (!users.has(fd)) disk.sync(fd)
+    },
+  })
+}
+
+function cutLastBatch(disk: FaultyFs): void {
+  const directory = '/data/a-0'
+  const names = disk.readDirectory(directory).map(({ name }) => name)
+  const last = names
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+    .at(-1)
+  if (last === undefined) return
+  const content = disk.contentOf(`${directory}/${last}`)
+  let at = 0
+  let next = batchSizeBytes(content, at)
+  while (next !== undefined && at + next < content.length) {
+    at += next
+    next = batchSizeBytes(content, at)
+  }
+  disk.place(`${directory}/${last}`, content.subarray(0, at))
+}
+
+/** A producer's first batch after a start is taken whatever its sequence. */
+function withoutSequences(store: Store, life: number): Store {
+  const known = new Set<string>()
+  return disguised(store, {
+    append(log, batch, acks) {
+      const producer = `${producerIdOf(batch)} ${log.topic.name}-${log.partition}`
+      const { isTransactional } = readBatchHeader(batch)
+      const isNew = life > 0 && !isTransactional && isUsers(log) && !known.has(producer)
+      known.add(producer)
+      return store.append(log, isNew ? anonymous(batch) : batch, acks)
+    },
+  })
+}
+
+const readingBugs: PlantedBug[] = [
+  {
+    name: 'takes the high watermark for the last stable offset',
+    anomalies: ['uncommitted read'],
+    plant: () => ({
+      store: (store) =>
+        withLogs(store, (log) => ({
+          get lastStableOffset() {
+            return log.highWatermark
+          },
+        })),
+    }),
+  },
+  {
+    name: 'leaves an aborted transaction out of the list',
+    anomalies: ['aborted read'],
+    plant: () => ({
+      store: (store) =>
+        withLogs(store, (log) => ({
+          async abortedTransactions(from, to) {
+            return (await log.abortedTransactions(from, to)).slice(1)
+          },
+        })),
+    }),
+  },
+  {
+    name: 'tells a high watermark ahead of what is durable',
+    anomalies: ['end moved back'],
+    plant: () => {
+      const isDue = oncePer(3)
+      return {
+        answer: onFetch((partition) => {
+          if (isDue()) partition.highWatermark++
+        }),
+      }
+    },
+  },
+  {
+    name: 'leaves a batch out of an answer',
+    anomalies: ['gap'],
+    plant: () => ({
+      answer: onFetch((partition) => {
+        const { records } = partition
+        const first = records === null ? undefined : batchSizeBytes(records, 0)
+        const second = first === undefined ? undefined : batchSizeBytes(records, first)
+        if (first === undefined || second === undefined) return
+        const rest = records.subarray(first + second)
+        if (rest.length > 0) partition.records = Buffer.concat([records.subarray(0, first), rest])
+      }),
+    }),
+  },
+  {
+    name: 'serves records at another offset',
+    anomalies: ['two values'],
+    plant: () => {
+      const isDue = oncePer(4)
+      return {
+        answer: onFetch(({ records }) => {
+          if (records !== null && records.length > 0 && isDue())
+            records.writeBigInt64BE(BigInt(baseOffsetOf(records) + 1), 0)
+        }),
+      }
+    },
+  },
+]
+
+function onFetch(change: (partition: any) => void): Answering {
+  return async (call, next) => {
+    const answer = await next(call)
+    if (call.api.key === FETCH)
+      for (const { partitions } of answer.responses) partitions.forEach(change)
+    return answer
+  }
+}
+
+const endingBugs: PlantedBug[] = [
+  {
+    name: 'writes markers before the decision is durable',
+    anomalies: ['torn transaction', 'aborted read'],
+    plant: () => ({
+      store: (store) =>
+        withTable(store, '__transaction_state', (table) => ({
+          async write(changes) {
+            if (!isPrepared(changes)) await table.write(changes)
+          },
+        })),
+    }),
+  },
+  {
+    name: 'forgets a decided transaction at a start',
+    anomalies: ['undecided transaction', 'torn transaction', 'shared identity'],
+    plant: () => ({
+      store: (store) =>
+        withTable(store, '__transaction_state', (table) => ({
+          entries: () => Array.from(table.entries()).filter((each) => !isPrepared([each])),
+        })),
+    }),
+  },
+  {
+    name: 'loses the marker of one partition',
+    anomalies: ['undecided transaction'],
+    plant: () => ({
+      store: (store) =>
+        disguised(store, {
+          async endTransaction(log, marker) {
+            return log.partition === 1 ? written(0) : store.endTransaction(log, marker)
+          },
+        }),
+    }),
+  },
+  {
+    name: 'answers EndTxn before the markers are written',
+    anomalies: ['undecided transaction'],
+    plant: () => ({
+      store: (store) =>
+        disguised(store, {
+          async endTransaction(log, marker) {
+            void pause().then(() => store.endTransaction(log, marker))
+            return written(0)
+          },
+        }),
+    }),
+  },
+  {
+    name: 'commits one partition of an aborted transaction',
+    anomalies: ['aborted read'],
+    plant: () => ({
+      store: (store) =>
+        disguised(store, {
+          endTransaction: (log, marker) =>
+            store.endTransaction(log, {
+              ...marker,
+              isCommit: marker.isCommit || log.partition === 1,
+            }),
+        }),
+    }),
+  },
+  {
+    name: 'aborts one partition of a committed transaction',
+    anomalies: ['torn transaction'],
+    plant: () => ({
+      store: (store) =>
+        disguised(store, {
+          endTransaction: (log, marker) =>
+            store.endTransaction(log, {
+              ...marker,
+              isCommit: marker.isCommit && log.partition !== 1,
+            }),
+        }),
+    }),
+  },
+]
+
+function isPrepared(changes: readonly Change<string, any>[]): boolean {
+  return changes.some(([, record]) => record?.state.startsWith('Prepare'))
+}
+
+async function pause(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await settle()
+}
+
+const offsetBugs: PlantedBug[] = [
+  {
+    name: 'shows offsets of a transaction at once',
+    anomalies: ['aborted read', 'uncommitted read'],
+    plant: () => ({
+      answer: (call, next) =>
+        call.api.key === TXN_OFFSET_COMMIT ? next(withoutTransaction(call)) : next(call),
+    }),
+  },
+  {
+    name: 'drops the offsets of a committed transaction',
+    anomalies: ['torn transaction'],
+    plant: () => ({
+      store: (store) =>
+        withTable(store, '__consumer_offsets', (table) => ({
+          write: (changes) => {
+            const isEnd = changes.some(([key, value]) => isPending(key) && value === undefined)
+            return table.write(isEnd ? changes.filter(([key]) => isPending(key)) : changes)
+          },
+        })),
+    }),
+  },
+  {
+    name: 'forgets a committed offset at a start',
+    anomalies: ['offset moved back', 'torn transaction'],
+    plant: () => {
+      const isDue = oncePer(3)
+      return {
+        store: (store) =>
+          withTable(store, '__consumer_offsets', (table) => ({
+            async write(changes) {
+              if (!isDue()) await table.write(changes)
+            },
+          })),
+      }
+    },
+  },
+]
+
+function isPending(key: string): boolean {
+  return key.startsWith('pending/')
+}
+
+function withoutTransaction({ request: { groupId, topics } }: Call): Call {
+  return { api: offsetCommit, version: offsetCommit.versions.to, request: { groupId, topics } }
+}
+
+const fencingBugs: PlantedBug[] = [
+  {
+    name: 'does not bump the epoch for a new instance',
+    anomalies: ['shared identity'],
+    plant: () => {
+      const given = new Map<string, unknown>()
+      return {
+        async answer(call, next) {
+          const { transactionalId } = call.request
+          if (call.api.key !== INIT_PRODUCER_ID || transactionalId === null) return next(call)
+          const answer = given.get(transactionalId) ?? (await next(call))
+          if (answer.errorCode === 0) given.set(transactionalId, answer)
+          return answer
+        },
+      }
+    },
+  },
+  {
+    name: 'accepts the batch of a zombie',
+    anomalies: ['zombie'],
+    plant: () => ({ answer: acceptZombies() }),
+  },
+]
+
+/** A batch of an epoch that is over is written as if it had none. */
+function acceptZombies(): Answering {
+  const newest = new Map<number, number>()
+  return async (call, next) => {
+    if (call.api.key !== PRODUCE) {
+      const answer = await next(call)
+      if (call.api.key === INIT_PRODUCER_ID) newest.set(answer.producerId, answer.producerEpoch)
+      return answer
+    }
+    const { topics, ...request } = call.request
+    const [{ name, partitions }] = topics
+    const [{ index, records }] = partitions
+    const isZombie = producerEpochOf(records) < (newest.get(producerIdOf(records)) ?? -1)
+    if (!isZombie) return next(call)
+    const accepted = [{ name, partitions: [{ index, records: anonymous(records) }] }]
+    return next({ ...call, request: { ...request, transactionalId: null, topics: accepted } })
+  }
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  ...storageBugs,
+  ...readingBugs,
+  ...endingBugs,
+  ...offsetBugs,
+  ...fencingBugs,
+]

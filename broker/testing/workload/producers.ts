@@ -1,0 +1,232 @@
+// Those who write in a workload: plain, idempotent and transactional producers, each of which does what a client library does
+// when an answer does not come. Two may have the same transactional id: then each is the other's zombie. Tests only.
+
+import { addOffsetsToTxn } from '../../../protocol/api/25_add_offsets_to_txn.ts'
+import { addPartitionsToTxn } from '../../../protocol/api/24_add_partitions_to_txn.ts'
+import type { Operation } from '../checker/history.ts'
+import type { Actor, Stage } from './actor.ts'
+import { Gone } from './crash-world.ts'
+import { partitionOf, type Sender } from './recorder.ts'
+
+/** How often the same is asked again before a producer gives up, or starts anew. */
+const TRIES_MAX = 6
+const RECORDS_MAX = 3
+
+/** Asks until it is known what came of it. @returns whether it is ok; false also when nobody knows */
+async function insist(stage: Stage, ask: () => Promise<Operation>): Promise<boolean> {
+  const triesMax = 1 + stage.random.below(TRIES_MAX)
+  for (let tries = 0; tries < triesMax; tries++) {
+    const { outcome } = await ask()
+    if (outcome !== 'info') return outcome === 'ok'
+    await stage.world.whenUp()
+  }
+  return false
+}
+
+function valuesOf(stage: Stage): string[] {
+  const count = 1 + stage.random.below(RECORDS_MAX)
+  return Array.from({ length: count }, () => stage.unique('v'))
+}
+
+export class PlainProducer implements Actor {
+  readonly #stage: Stage
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  async act(): Promise<void> {
+    const asked = { values: valuesOf(this.#stage), producer: null, transaction: null }
+    const partition = this.#stage.anyPartition()
+    await insist(this.#stage, () => this.#stage.recorder.send({ ...asked, partition }))
+  }
+}
+
+/** Counts the records of one producer epoch in each partition. */
+class Sequences {
+  readonly #next = new Map<string, number>()
+
+  take(partition: string, count: number): number {
+    const sequence = this.#next.get(partition) ?? 0
+    this.#next.set(partition, sequence + count)
+    return sequence
+  }
+}
+
+export class IdempotentProducer implements Actor {
+  readonly #stage: Stage
+  #life: { readonly sequences: Sequences; readonly sender: Sender } | undefined
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  async act(): Promise<void> {
+    this.#life ??= await this.#begin()
+    if (this.#life === undefined) return
+    const { sequences, sender } = this.#life
+    const partition = this.#stage.anyPartition()
+    const batches = Array.from({ length: 1 + this.#stage.random.below(3) }, () => {
+      const values = valuesOf(this.#stage)
+      const producer = { ...sender, baseSequence: sequences.take(partition, values.length) }
+      return { partition, values, producer, transaction: null }
+    })
+    // In flight together, as many as a client may have; sent again one after the other.
+    const sent = await Promise.all(batches.map((batch) => this.#stage.recorder.send(batch)))
+    for (const [i, { outcome }] of sent.entries()) {
+      await this.#stage.world.whenUp()
+      const isSent =
+        outcome === 'ok' ||
+        (await insist(this.#stage, () => this.#stage.recorder.send(batches[i]!)))
+      if (isSent) continue
+      this.#life = undefined
+      return
+    }
+  }
+
+  async #begin() {
+    const instance = this.#stage.unique('idempotent')
+    const { answer } = await this.#stage.recorder.init(null, instance)
+    await this.#stage.world.whenUp()
+    if (answer === undefined) return undefined
+    const sender = { transactionalId: '', instance, kind: 'TV1', ...answer } as const
+    return { sequences: new Sequences(), sender }
+  }
+}
+
+export interface TransactionalOptions {
+  readonly transactionalId: string
+  readonly kind: 'TV1' | 'TV2'
+  /** Sends, offsets and the end; drawn by lot unless given. */
+  readonly script?: {
+    readonly partitions: readonly string[]
+    readonly hasOffsets: boolean
+    readonly isCommit: boolean
+  }
+}
+
+export class TransactionalProducer implements Actor {
+  readonly #stage: Stage
+  readonly #options: TransactionalOptions
+  #sender: Sender | undefined
+  #sequences = new Sequences()
+
+  constructor(stage: Stage, options: TransactionalOptions) {
+    this.#stage = stage
+    this.#options = options
+  }
+
+  /** The group whose offsets it commits. */
+  static groupOf(transactionalId: string): string {
+    return `group-of-${transactionalId}`
+  }
+
+  /** One transaction. */
+  async act(): Promise<void> {
+    this.#sender ??= await this.#begin()
+    if (this.#sender === undefined) return
+    const script = this.#options.script ?? this.#drawn()
+    const transaction = this.#stage.unique(this.#sender.instance)
+    const joined = new Set<string>()
+    let isWhole = true
+    for (const partition of script.partitions) {
+      isWhole &&= await this.#send(transaction, partition, joined)
+    }
+    if (script.hasOffsets) isWhole &&= await this.#commitOffsets(transaction)
+    const hasEnded = await this.#end(transaction, isWhole && script.isCommit)
+    if (!hasEnded || !isWhole) this.#sender = undefined
+  }
+
+  /** Ends whatever is open under the transactional id. @returns whether it has */
+  async settle(): Promise<boolean> {
+    this.#sender = await this.#begin()
+    return this.#sender !== undefined
+  }
+
+  #drawn() {
+    const { random } = this.#stage
+    return {
+      partitions: Array.from({ length: random.below(4) }, () => this.#stage.anyPartition()),
+      hasOffsets: random.chance(0.5),
+      isCommit: random.chance(0.7),
+    }
+  }
+
+  async #begin(): Promise<Sender | undefined> {
+    const { transactionalId, kind } = this.#options
+    const instance = this.#stage.unique(transactionalId)
+    const { answer } = await this.#stage.recorder.init(transactionalId, instance)
+    await this.#stage.world.whenUp()
+    this.#sequences = new Sequences()
+    return answer === undefined ? undefined : { transactionalId, instance, kind, ...answer }
+  }
+
+  async #send(transaction: string, partition: string, joined: Set<string>): Promise<boolean> {
+    const sender = this.#sender!
+    if (sender.kind === 'TV1' && !joined.has(partition)) {
+      if (!(await this.#join(partition))) return false
+      joined.add(partition)
+    }
+    const values = valuesOf(this.#stage)
+    const baseSequence = this.#sequences.take(partition, values.length)
+    const asked = { partition, values, producer: { ...sender, baseSequence }, transaction }
+    return insist(this.#stage, () => this.#stage.recorder.send(asked, sender))
+  }
+
+  async #join(partition: string): Promise<boolean> {
+    const { name, index } = partitionOf(partition)
+    return this.#manage(async (request) => {
+      const topics = [{ name, partitions: [index] }]
+      const answer = await this.#stage.world.send(addPartitionsToTxn, { ...request, topics })
+      return answer.topics[0]!.partitions[0]!.errorCode
+    })
+  }
+
+  async #commitOffsets(transaction: string): Promise<boolean> {
+    const sender = this.#sender!
+    const { instance } = sender
+    const group = TransactionalProducer.groupOf(sender.transactionalId)
+    if (sender.kind === 'TV1') {
+      const hasJoined = await this.#manage(async (request) => {
+        const asked = { ...request, groupId: group }
+        return (await this.#stage.world.send(addOffsetsToTxn, asked)).errorCode
+      })
+      if (!hasJoined) return false
+    }
+    const tag = this.#stage.unique('tag')
+    const offset = this.#stage.random.below(1000)
+    const partition = this.#stage.anyPartition()
+    const asked = { group, partition, offset, tag, instance, transaction }
+    return insist(this.#stage, () => this.#stage.recorder.commit(asked, sender))
+  }
+
+  /** What is asked of the coordinator and changes nothing that others see. */
+  async #manage(
+    ask: (
+      request: Pick<Sender, 'transactionalId' | 'producerId' | 'producerEpoch'>,
+    ) => Promise<number>,
+  ): Promise<boolean> {
+    const { transactionalId, producerId, producerEpoch } = this.#sender!
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      try {
+        return (await ask({ transactionalId, producerId, producerEpoch })) === 0
+      } catch (error) {
+        if (!(error instanceof Gone)) throw error
+        await this.#stage.world.whenUp()
+      }
+    }
+    return false
+  }
+
+  async #end(transaction: string, isCommit: boolean): Promise<boolean> {
+    const sender = this.#sender!
+    return insist(this.#stage, async () => {
+      const end = await this.#stage.recorder.end(sender, transaction, isCommit)
+      if (end.answer !== undefined && end.answer.producerEpoch !== sender.producerEpoch) {
+        this.#sender = { ...sender, ...end.answer }
+        this.#sequences = new Sequences()
+      }
+      return end
+    })
+  }
+}

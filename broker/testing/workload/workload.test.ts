@@ -1,0 +1,49 @@
+// Random clients against a broker that crashes: the checker finds nothing.
+
+import t from 'tap'
+import { explain, findAnomalies } from '../checker/checker.ts'
+import { Workload } from './workload.ts'
+
+const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const RUNS = Number(process.env['RUNS'] ?? 60)
+/** Enough for a machine that does much else. */
+const TIMEOUT_MS = 100_000 + 500 * RUNS
+
+t.setTimeout(TIMEOUT_MS)
+
+t.test('the same seed gives the same run', async (t) => {
+  t.comment(`SEED=${SEED}`)
+  const [one, other] = [await Workload.run(SEED), await Workload.run(SEED)]
+  t.strictSame(one.operations, other.operations)
+})
+
+t.test('a crash at any step of a transaction leaves all of it or nothing', async (t) => {
+  t.comment(`SEED=${SEED}`)
+  for (const kind of ['TV1', 'TV2'] as const) {
+    for (const isCommit of [true, false]) {
+      const script = { partitions: ['a-0', 'a-1', 'b-0'], hasOffsets: true, isCommit }
+      const options = { transactionalId: 'x', kind, script }
+      const { stepCount } = await Workload.runTransaction(SEED, options)
+      for (let step = 0; step < stepCount; step++) {
+        for (const how of ['kill', SEED + step] as const) {
+          const { history } = await Workload.runTransaction(SEED, options, step, how)
+          const findings = findAnomalies(history).map(explain)
+          const what = `${kind} ${isCommit ? 'commit' : 'abort'}, step ${step}, ${how}`
+          if (findings.length > 0) t.fail(what, { findings })
+        }
+      }
+      t.pass(`${kind} ${isCommit ? 'commit' : 'abort'}: ${stepCount} steps`)
+    }
+  }
+})
+
+t.test(`${RUNS} random workloads with crashes keep every promise`, async (t) => {
+  for (let seed = SEED; seed < SEED + RUNS; seed++) {
+    const history = await Workload.run(seed)
+    const findings = findAnomalies(history)
+    if (findings.length === 0) continue
+    t.fail(`SEED=${seed} RUNS=1`, { findings: findings.slice(0, 5).map(explain) })
+    return
+  }
+  t.pass(`seeds ${SEED} to ${SEED + RUNS - 1}`)
+})
