@@ -7,6 +7,7 @@ import { BatchBuilder } from '../protocol/batch/build.ts'
 import { readEndMarker } from '../protocol/batch/control.ts'
 import { batchesOf, recordsOf } from '../protocol/batch/record.ts'
 import { Offset } from '../protocol/ids.ts'
+import { realFs, type Fs } from './fs.ts'
 import { openStore } from './open-store.ts'
 import type { AbortedTransaction, Log, Store } from './store.ts'
 import { type Random, seededRandom } from './testing/random.ts'
@@ -40,13 +41,13 @@ class World {
     const random = this.#random
     for (let i = 0; i < stepCount; i++) {
       const producerId = random.below(4)
-      if (producerId === 0) await this.#append(-1)
+      if (producerId === 0) await this.append(-1)
       else if (this.open.has(producerId) && random.chance(0.35)) await this.end(producerId)
-      else await this.#append(producerId)
+      else await this.append(producerId)
     }
   }
 
-  async #append(producerId: number): Promise<void> {
+  async append(producerId: number): Promise<void> {
     const builder = new BatchBuilder()
     const values = Array.from(
       { length: 1 + this.#random.below(3) },
@@ -184,9 +185,9 @@ t.test(
       await act(again.log('ledger', 0)!)
       await again[Symbol.asyncDispose]()
     }
-    await world.write(220)
-    t.ok(world.log.segmentCount > 15, `${world.log.segmentCount} segments`)
-    t.ok(world.aborted.length > 15, `${world.aborted.length} aborted`)
+    await world.write(160)
+    t.ok(world.log.segmentCount > 10, `${world.log.segmentCount} segments`)
+    t.ok(world.aborted.length > 10, `${world.aborted.length} aborted`)
     await check(world.log, 'as it was written')
     const trimTo = Offset(Math.floor(world.log.lastStableOffset / 3))
     await store.deleteRecordsBefore(world.log, trimTo)
@@ -201,7 +202,7 @@ t.test(
     )
     rmSync(join(directory, indexes()[1]!))
     await reopened((log) => checkRecords(log, 'with an index gone'))
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 8; i++) {
       const path = join(directory, indexes()[random.below(indexes().length)]!)
       const bytes = readFileSync(path)
       const bit = random.below(bytes.length * 8)
@@ -249,3 +250,43 @@ t.test('a log without aborted transactions answers at once', async (t) => {
   t.equal(log.lastStableOffset, 2)
   t.same(await store.producersOf(log), [])
 })
+
+t.test(
+  'those who follow a log with thousands of aborted transactions hardly ask the disk',
+  async (t) => {
+    const reads: string[] = []
+    const fs: Fs = {
+      ...realFs,
+      read(fd, into, position) {
+        reads.push(`${into.length} at ${position}`)
+        return realFs.read(fd, into, position)
+      },
+    }
+    await using store = await openStore({ dataDir: tempDirectory(t), writer: 'inline', fs })
+    await store.topics.create({ name: 'ledger', partitionCount: 1, config: oneAge })
+    const world = new World(store, seededRandom(3))
+    const abort = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        await world.append(1)
+        await world.end(1, false)
+      }
+    }
+    const atEnd = () => {
+      const { lastStableOffset } = world.log
+      return world.log.abortedTransactions(Offset(lastStableOffset - 4), lastStableOffset)
+    }
+    await abort(300)
+    await atEnd()
+    reads.length = 0
+    for (let i = 0; i < 10; i++) t.ok((await atEnd()).length > 0)
+    t.same(reads, [], 'asked again')
+    for (let i = 0; i < 10; i++) {
+      await abort(1)
+      t.ok((await atEnd()).length > 0)
+    }
+    t.ok(reads.length <= 10, `${reads.length} reads for as many new ones`)
+    reads.length = 0
+    t.equal((await world.log.abortedTransactions(Offset(0), Offset(1))).length, 1)
+    t.ok(reads.length < 6, `${reads.length} reads for the first one`)
+  },
+)

@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../protocol/ids.ts'
-import { abortedBetween } from './aborted-search.ts'
+import { AbortedSearch } from './aborted-search.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from './layout.ts'
 import type { LogReader } from './reader.ts'
@@ -50,6 +50,7 @@ export class PartitionLog implements Log, ReadableLog {
   sizeBytes: number
   readonly #path: string
   readonly #reader: LogReader
+  readonly #abortedSearch = new AbortedSearch()
   readonly #epochs: readonly EpochStart[]
   readonly #segments: Segment[]
   /** Segments closed with records that are not yet visible, in order. */
@@ -131,7 +132,7 @@ export class PartitionLog implements Log, ReadableLog {
   ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
     this.#refuseIfRemoved()
     if (!this.#segments.some(({ abortedCount }) => abortedCount > 0)) return []
-    return this.#reader.run(() => abortedBetween(this, from, to))
+    return this.#reader.run(() => this.#abortedSearch.between(this, from, to))
   }
 
   async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
