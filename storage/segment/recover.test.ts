@@ -15,6 +15,7 @@ import type { LogConfig, Opened, Quarantined } from '../writer/commands.ts'
 import { checkpointLine, type LogCheckpoint, parseLine } from '../writer/recovery-checkpoint.ts'
 import { LogWriter } from '../writer/writer.ts'
 import { type Recovered, recoverLog } from './recover.ts'
+import { finishSwap } from './segment-swap.ts'
 
 const DATA = '/data'
 const PATH = '/data/topic-0'
@@ -359,6 +360,8 @@ t.test('what a crash broke off is finished or taken back', async (t) => {
   t.equal(recovered.logStartOffset, first!.endOffset)
   t.equal(recovered.sealed[0]!.baseOffset, second!.baseOffset, 'what the log start passed is gone')
   t.equal(recovered.quarantined.length, 0)
+  t.strictSame(recovered.swaps, [{ baseOffset: second!.baseOffset, endOffset: second!.endOffset }])
+  for (const range of recovered.swaps) finishSwap(disk, PATH, range)
   const expected = Array.from(log.files.keys()).filter((path) => !path.startsWith(name(0)))
   t.strictSame(
     disk

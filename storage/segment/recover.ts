@@ -8,7 +8,14 @@ import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
-import { segmentFile, type SwapRange, UNFINISHED_SUFFIX } from '../layout.ts'
+import {
+  segmentFile,
+  type SegmentSuffix,
+  SWAP_SUFFIX,
+  swapFile,
+  type SwapRange,
+  UNFINISHED_SUFFIX,
+} from '../layout.ts'
 import type { ProducerLimits } from '../producer-state.ts'
 import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
 import type { LogStart } from '../writer/partition-log.ts'
@@ -72,6 +79,8 @@ class LogRecovery {
   #truncatedBytes = 0
   /** Segments before it may have been compacted. */
   #sparseEndOffset: number
+  /** Segments whose files still have the names of a swap. */
+  readonly #swaps: SwapRange[] = []
 
   constructor(deps: RecoveryDeps) {
     this.#deps = deps
@@ -110,6 +119,7 @@ class LogRecovery {
       producers,
       epochs: this.#epochs,
       quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
+      swaps: this.#swaps,
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
       compacted: {
@@ -129,9 +139,9 @@ class LogRecovery {
 
   #findSegments(): Found[] {
     const { fs, path, config, checkpoint } = this.#deps
-    const { bases, swapped } = tidySegmentFiles(fs, path, this.#logStartOffset)
-    for (const range of swapped) this.#noteSwap(range)
-    const sizeOf = (base: number) => fs.stat(join(path, segmentFile(base, '.log')))!.sizeBytes
+    const { bases, swaps } = tidySegmentFiles(fs, path, this.#logStartOffset)
+    for (const range of swaps) this.#noteSwap(range)
+    const sizeOf = (base: number) => fs.stat(join(path, this.#nameOf(base)('.log')))!.sizeBytes
     const last = bases.at(-1)
     // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
     const isLeftover = bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)
@@ -149,6 +159,7 @@ class LogRecovery {
 
   /** What the checkpoint says of these segments may be older than the swap. */
   #noteSwap({ baseOffset, endOffset }: SwapRange): void {
+    this.#swaps.push({ baseOffset, endOffset })
     this.#sparseEndOffset = Math.max(this.#sparseEndOffset, endOffset)
     for (const base of this.#known.keys()) {
       if (base >= baseOffset && base < endOffset) this.#known.delete(base)
@@ -187,7 +198,13 @@ class LogRecovery {
 
   #segmentFrom(start: SegmentStart): Segment {
     const { fs, path, clock } = this.#deps
-    return new Segment(fs, path, clock.now(), start)
+    return new Segment(fs, path, clock.now(), start, this.#nameOf(start.baseOffset))
+  }
+
+  #nameOf(baseOffset: number): (suffix: SegmentSuffix) => string {
+    const range = this.#swaps.find((each) => each.baseOffset === baseOffset)
+    return (suffix) =>
+      range ? swapFile(range, suffix) + SWAP_SUFFIX : segmentFile(baseOffset, suffix)
   }
 
   /** Checks every batch behind `start`. What is found there is durable afterwards, and indexed. */

@@ -14,20 +14,20 @@ import {
   UNFINISHED_SUFFIX,
 } from '../layout.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './offset-index.ts'
-import { finishSwaps } from './segment-swap.ts'
+import { resumeSwaps, takeBackSwap } from './segment-swap.ts'
 import type { SegmentStart } from './segment.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './time-index.ts'
 
 export interface FoundSegments {
   /** Base offsets, ascending. */
   readonly bases: readonly number[]
-  /** Compactions that were committed, and are finished now: the segment at the base offset is what is left of these. */
-  readonly swapped: readonly SwapRange[]
+  /** Compactions that were committed: what is left of these is in the files of `swapFile`, and their base offsets are in `bases`. */
+  readonly swaps: readonly SwapRange[]
 }
 
 /** Finishes or takes back what a crash broke off, and deletes what the log start has passed. */
 export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): FoundSegments {
-  const swapped = finishSwaps(fs, path)
+  const swaps = resumeSwaps(fs, path)
   for (const { name } of fs.readDirectory(path)) {
     if ([DELETED_SUFFIX, UNFINISHED_SUFFIX, CLEANED_SUFFIX].some((end) => name.endsWith(end))) {
       fs.removeFile(join(path, name))
@@ -35,7 +35,7 @@ export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): 
   }
   const files = fs.readDirectory(path).flatMap(({ name }) => parseSegmentFile(name) ?? [])
   const logs = files.filter(({ suffix }) => suffix === '.log')
-  const bases = logs.map(({ baseOffset }) => baseOffset).sort((a, b) => a - b)
+  const bases = [...logs, ...swaps].map(({ baseOffset }) => baseOffset).sort((a, b) => a - b)
   const kept = new Set(bases.filter((_, i) => (bases[i + 1] ?? Infinity) > logStartOffset))
   const gone = files.filter(({ baseOffset }) => !kept.has(baseOffset))
   if (gone.length > 0) {
@@ -43,7 +43,9 @@ export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): 
       fs.removeFile(join(path, segmentFile(baseOffset, suffix)))
     syncOrDie(path, () => fs.syncDirectory(path))
   }
-  return { bases: [...kept], swapped }
+  const isKept = ({ baseOffset }: SwapRange) => kept.has(baseOffset)
+  for (const range of swaps) if (!isKept(range)) takeBackSwap(fs, path, range)
+  return { bases: [...kept], swaps: swaps.filter(isKept) }
 }
 
 /** Durably. */

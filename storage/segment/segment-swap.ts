@@ -48,23 +48,31 @@ export function discardCleaned(fs: Fs, path: string, range: SwapRange): void {
     remove(fs, join(path, swapFile(range, suffix) + CLEANED_SUFFIX))
 }
 
-/** At a start: finishes what was committed. @returns what was replaced, in order */
-export function finishSwaps(fs: Fs, path: string): SwapRange[] {
+/**
+ * At a start: what was committed counts, and the old segments go. The new one keeps its name until a checkpoint knows it:
+ * only that name says that offsets may be missing.
+ *
+ * @returns for each, in order, what it replaces: `finishSwap` is to be called
+ */
+export function resumeSwaps(fs: Fs, path: string): SwapRange[] {
   const names = fs.readDirectory(path).map(({ name }) => name)
-  const swaps = names.flatMap((name) => parseSwapFile(name) ?? [])
-  const committed = swaps.filter(({ suffix }) => suffix === '.log')
-  for (const range of committed) {
-    for (const name of names) {
-      const base = parseSegmentFile(name)?.baseOffset
-      if (base !== undefined && base >= range.baseOffset && base < range.endOffset)
-        remove(fs, join(path, name))
-    }
-    syncOrDie(path, () => fs.syncDirectory(path))
-    finishSwap(fs, path, range)
+  const found = names.flatMap((name) => parseSwapFile(name) ?? [])
+  const ranges = found
+    .filter(({ suffix }) => suffix === '.log')
+    .map(({ baseOffset, endOffset }) => ({ baseOffset, endOffset }))
+    .sort((one, other) => one.baseOffset - other.baseOffset)
+  const isReplaced = (offset: number) =>
+    ranges.some((range) => range.baseOffset <= offset && offset < range.endOffset)
+  for (const name of names) {
+    const base = parseSegmentFile(name)?.baseOffset
+    if (base !== undefined && isReplaced(base)) remove(fs, join(path, name))
   }
-  for (const { suffix, ...range } of swaps)
-    remove(fs, join(path, swapFile(range, suffix) + SWAP_SUFFIX))
-  return committed.sort((a, b) => a.baseOffset - b.baseOffset)
+  for (const { suffix, ...range } of found) {
+    const isCommitted = ranges.some((each) => swapFile(each, suffix) === swapFile(range, suffix))
+    if (!isCommitted) remove(fs, join(path, swapFile(range, suffix) + SWAP_SUFFIX))
+  }
+  if (found.length > 0) syncOrDie(path, () => fs.syncDirectory(path))
+  return ranges
 }
 
 function renameAll(

@@ -32,6 +32,7 @@ import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import type { RecoveredProducers } from '../segment/recover-producers.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
+import { finishSwap } from '../segment/segment-swap.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
 import type {
@@ -65,6 +66,8 @@ export interface LogStart {
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
   readonly compacted: Compacted
+  /** Segments that get their names when a checkpoint knows them. */
+  readonly swaps: readonly SwapRange[]
 }
 
 /** What is answered by id. */
@@ -106,6 +109,7 @@ export class PartitionLog {
   #epochs: EpochStart[]
   #quarantined: Quarantined[]
   #compacted: Compacted
+  #swaps: readonly SwapRange[]
   #logStartOffset: number
   /** Offset of the next record: after the staged ones, after the written ones, after the durable ones. */
   #nextOffset: number
@@ -139,6 +143,7 @@ export class PartitionLog {
     this.#epochs = [...start.epochs]
     this.#quarantined = [...start.quarantined]
     this.#compacted = start.compacted
+    this.#swaps = start.swaps
     this.#logStartOffset = start.logStartOffset
     this.#nextOffset = start.active.endOffset
     this.#writtenOffset = start.active.endOffset
@@ -495,6 +500,12 @@ export class PartitionLog {
         this.#checkpointLine = undefined
       },
     }
+  }
+
+  /** A checkpoint has been written since the log was opened: what a crash left of swaps is finished. */
+  finishSwaps(): void {
+    for (const range of this.#swaps) finishSwap(this.#deps.fs, this.#deps.path, range)
+    this.#swaps = []
   }
 
   /** Everything before it has been compacted. */

@@ -158,7 +158,10 @@ export class LogWriter {
       if (created.length > 0) this.#directory.discard(created)
       const answers = logs.map((log) => this.#openLog(log, opened))
       this.#directory.writeCheckpoint([...this.#logs.values(), ...opened])
-      for (const log of opened) this.#logs.set(log.slot, log)
+      for (const log of opened) {
+        log.finishSwaps()
+        this.#logs.set(log.slot, log)
+      }
       report.done({ id, opened: answers })
     } catch (error) {
       const isUnexpected = errnoCode(error) === undefined && !(error instanceof KafkaError)
