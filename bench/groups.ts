@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
 import { BrokerProcess } from './broker-process.ts'
 import { GroupMember } from './group-member.ts'
-import type { Bench, Figure, Row } from './report.ts'
+import { median, type Bench, type Figure, type Row } from './report.ts'
 import { WireClient } from './wire-client.ts'
 
 const SECONDS = 3
@@ -18,6 +18,7 @@ const MEMBERS_A_GROUP = 100
 /** What clients do unless told otherwise. */
 const USUAL_HEARTBEAT_MS = 3000
 const GROUPS = 1000
+const RESTARTS = 5
 
 export const groups: Bench = {
   name: 'groups',
@@ -104,11 +105,11 @@ async function commit(client: WireClient, groupId: string, offset: number): Prom
 /** Runs something for a while. @returns how often it was done, and what that cost the broker */
 async function countFor(
   broker: BrokerProcess,
-  work: (until: number, done: () => void) => Promise<void>,
+  work: (until: number, done: (times?: number) => void) => Promise<void>,
 ): Promise<{ count: number; figures: Figure[] }> {
   let count = 0
   const before = broker.usage()
-  await work(performance.now() + SECONDS * 1000, () => count++)
+  await work(performance.now() + SECONDS * 1000, (times = 1) => void (count += times))
   const cpuSeconds = broker.usage().cpuSeconds - before.cpuSeconds
   return {
     count,
@@ -137,11 +138,15 @@ async function* heartbeats(broker: BrokerProcess): AsyncGenerator<Row> {
     figures: [{ name: '', value: fast.count / SECONDS, unit: 'heartbeats/s' }, ...fast.figures],
   }
   const usual = await countFor(broker, async (until, done) => {
-    for (let next = 0; performance.now() < until; next++) {
-      await new Promise((resolve) => setTimeout(resolve, USUAL_HEARTBEAT_MS / MEMBERS))
-      void members[next % MEMBERS]!.heartbeat()
-      done()
+    const started = performance.now()
+    const beating: Promise<unknown>[] = []
+    for (let now = started; now < until; now = performance.now()) {
+      const due = ((now - started) / USUAL_HEARTBEAT_MS) * MEMBERS
+      while (beating.length < due) beating.push(members[beating.length % MEMBERS]!.heartbeat())
+      await new Promise((resolve) => setTimeout(resolve, 1))
     }
+    await Promise.all(beating)
+    done(beating.length)
   })
   yield {
     title: `${MEMBERS} members, each every ${USUAL_HEARTBEAT_MS} ms`,
@@ -172,15 +177,23 @@ async function* restarts(dir: string): AsyncGenerator<Row> {
       await new GroupMember(client, `restart-${i}`).join()
     }
   }
-  const empty = await BrokerProcess.start(`${dir}-empty`)
-  await empty[Symbol.asyncDispose]()
-  const full = await BrokerProcess.start(dir)
-  await full[Symbol.asyncDispose]()
   yield {
     title: `restart with ${GROUPS} groups`,
     figures: [
-      { name: '', value: full.readyMs, unit: 'ms' },
-      { name: 'with none', value: empty.readyMs, unit: 'ms' },
+      { name: '', value: await readyMs(dir, 'stopped'), unit: 'ms' },
+      { name: 'after a kill', value: await readyMs(dir, 'killed'), unit: 'ms' },
+      { name: 'with none', value: await readyMs(`${dir}-empty`, 'stopped'), unit: 'ms' },
     ],
   }
+}
+
+/** The median of some starts, each after the broker was ended like that. */
+async function readyMs(dir: string, end: 'stopped' | 'killed'): Promise<number> {
+  const startsMs: number[] = []
+  for (let i = 0; i <= RESTARTS; i++) {
+    await using broker = await BrokerProcess.start(dir)
+    if (i > 0) startsMs.push(broker.readyMs)
+    if (end === 'killed') await broker.kill()
+  }
+  return median(startsMs)
 }

@@ -259,6 +259,16 @@ t.test('seek, pause and resume', async (t) => {
   await consumer.disconnect()
 })
 
+t.test('what is written beside a commit comes back', async (t) => {
+  const topic = await topicOf('noted', 1)
+  await send(topic, 0, 1)
+  const { consumer } = await join('noted', topic, async () => {})
+  await consumer.commitOffsets([{ topic, partition: 0, offset: '1', metadata: 'naïve ✓' }])
+  await consumer.disconnect()
+  const partitions = [{ partition: 0, offset: '1', metadata: 'naïve ✓' }]
+  t.match(await admin.fetchOffsets({ groupId: 'noted', topics: [topic] }), [{ topic, partitions }])
+})
+
 t.test('an admin reads, sets and resets offsets of groups', async (t) => {
   await settingOffsets
   t.same(await committedOffsets('set', 'administered'), ['3', '5'])
@@ -295,7 +305,9 @@ t.test(
   'a restart of the broker neither skips a record nor repeats one that was committed',
   async (t) => {
     const dataDir = t.testdir()
-    let restarting = await Broker.start({ dataDir })
+    // kafkajs may come back as another member: its former self then holds the group up for a session.
+    const config = { 'group.min.session.timeout.ms': 500 }
+    let restarting = await Broker.start({ dataDir, config })
     const port = Number(restarting.bootstrap.split(':')[1])
     const client = connect(restarting.bootstrap)
     const topic = 'restarted'
@@ -305,7 +317,11 @@ t.test(
     /** What the broker has acknowledged, by partition. */
     const committed = new Map<number, number>()
     const tooOld: string[] = []
-    const consumer = client.consumer({ groupId: 'restarted', heartbeatInterval: 100 })
+    const consumer = client.consumer({
+      groupId: 'restarted',
+      sessionTimeout: 1000,
+      heartbeatInterval: 100,
+    })
     await consumer.connect()
     const admins = client.admin()
     await admins.connect()
@@ -326,7 +342,7 @@ t.test(
     for (let round = 0; round < 3; round++) {
       if (round > 0) {
         await restarting.close()
-        restarting = await Broker.start({ dataDir, port })
+        restarting = await Broker.start({ dataDir, port, config })
       }
       const messages = Array.from({ length: 60 }, (_, i) => ({ value: `${sent + i}` }))
       await loader.send({ topic, messages })
