@@ -7,6 +7,8 @@ import { firstLine, Terminal } from '../testing/terminal.ts'
 const terminal = await Terminal.open()
 t.teardown(() => terminal[Symbol.asyncDispose]())
 
+t.jobs = 2 // most of the time goes into starting Node
+
 t.test('ranges, counts and partitions choose what is printed', async (t) => {
   const { stdout, stderr } = await terminal.bash(`
     M topic create -q ranges -p 2 > /dev/null
@@ -34,18 +36,19 @@ t.test('filters see keys, text, JSON and MessagePack', async (t) => {
 })
 
 t.test('exit codes say what went wrong, and one line tells it', async (t) => {
+  await terminal.bash('M topic create taken')
   const cases: [script: string, status: number, stderr: RegExp][] = [
     ['M tail t --jsn', 2, /^millrace: unknown option '--jsn' \(Did you mean --json\?\)\n$/],
     ['M tial t', 2, /^millrace: unknown command 'tial' \(Did you mean tail\?\)\n$/],
     ['M tail t -o yesterday', 2, /^millrace: offset range 'yesterday': expected end, start, -10/],
     ['M tail nowhere', 3, /^millrace: no topic 'nowhere'; .*\n$/],
-    ['M tail mixed -p 7', 3, /^millrace: mixed has no partition 7/],
+    ['M tail taken -p 7', 3, /^millrace: taken has no partition 7/],
     ['M produce t no-such-file', 3, /^millrace: no file 'no-such-file'\n$/],
     ['M topic ls -b 127.0.0.1:1', 5, /^millrace: .*127\.0\.0\.1:1.*millrace start.*\n$/],
     ['M topic ls -b 127.0.0.1:port', 2, /^millrace: .*127\.0\.0\.1:port.*\n$/],
-    ['M topic create mixed', 1, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
-    ['M topic create two mixed', 6, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
-    ['M topic rm mixed', 2, /--yes/],
+    ['M topic create taken', 1, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
+    ['M topic create two taken', 6, /^millrace: .*TOPIC_ALREADY_EXISTS.*\n$/],
+    ['M topic rm taken', 2, /--yes/],
     ['echo nonsense | M produce -q t --json', 1, /^millrace: line 1: not a record in JSON/],
   ]
   const all = await Promise.all(cases.map(([script]) => terminal.bash(script)))

@@ -73,6 +73,8 @@ t.test('three tails of one group share the work: all is printed, nothing twice',
   t.equal((await groups.describe(['trio']))[0]!.state, 'Empty', 'and they have left')
 })
 
+t.jobs = 3 // these mostly wait, or start Node
+
 t.test('tails that stop at the end get their share before they do', async (t) => {
   const following = terminal.start('tail', 'numbers', '-g', 'ends', '-o', 'start')
   const lines = watch([following.stdout])
