@@ -39,10 +39,7 @@ export async function lockDirectory(dataDir: string, deps: LockDeps): Promise<Di
   const byKernel = deps.kind === 'file' ? undefined : lockByKernel(resolve(dataDir), deps.fs)
   const lock = byKernel ?? lockByFile(resolve(dataDir), deps)
   if ('release' in lock) return lock
-  const pid = await livePidIn(lock.takenPath, deps)
-  throw new Error(
-    `${dataDir} is in use by process ${pid ?? '(unknown)'}: stop that one, or use another data directory.`,
-  )
+  throw await inUse(dataDir, lock.takenPath, deps)
 }
 
 /** The file that names the owner. */
@@ -50,15 +47,50 @@ interface Taken {
   readonly takenPath: string
 }
 
+/**
+ * Keeps others out of a directory that is only looked at, and writes nothing for it. One that nobody has ever locked is a
+ * copy, and nobody's.
+ *
+ * @throws {Error} naming the pid of the owner when the directory is taken
+ */
+export async function lockForReading(dataDir: string, deps: LockDeps): Promise<DirectoryLock> {
+  const { fs } = deps
+  const path = join(resolve(dataDir), LOCK_FILE)
+  const owner = join(resolve(dataDir), OWNER_FILE)
+  if (fs.stat(owner) && !isLeftBehind(owner, deps)) throw await inUse(dataDir, owner, deps)
+  if (process.platform !== 'linux' || !fs.stat(path)) return { release() {} }
+  const fd = fs.open(path, 'read')
+  if (flock(fd) === 1) {
+    fs.close(fd)
+    throw await inUse(dataDir, path, deps)
+  }
+  return { release: () => fs.close(fd) }
+}
+
+async function inUse(dataDir: string, takenPath: string, deps: LockDeps): Promise<Error> {
+  const pid = await livePidIn(takenPath, deps)
+  return new Error(
+    `${dataDir} is in use by process ${pid ?? '(unknown)'}: stop that one, or use another data directory.`,
+  )
+}
+
+/**
+ * The lock belongs to our open file, not to the child: it stays until we close the file or die.
+ *
+ * @returns 0: it is ours; 1: it is another's; else there is no `flock` here
+ */
+function flock(fd: number): number | null {
+  return spawnSync('flock', ['-n', '-x', String(CHILD_FD)], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+  }).status
+}
+
 /** @returns undefined when there is no `flock` here */
 function lockByKernel(dataDir: string, fs: Fs): DirectoryLock | Taken | undefined {
   if (process.platform !== 'linux') return undefined
   const path = join(dataDir, LOCK_FILE)
   const fd = openOrCreate(path, fs)
-  // The lock belongs to our open file, not to the child: it stays until we close the file or die.
-  const { status } = spawnSync('flock', ['-n', '-x', String(CHILD_FD)], {
-    stdio: ['ignore', 'ignore', 'ignore', fd],
-  })
+  const status = flock(fd)
   if (status !== 0) {
     fs.close(fd)
     return status === 1 ? { takenPath: path } : undefined

@@ -26,6 +26,14 @@ export function randomUuid(): Uuid {
   }
 }
 
+/** @throws {Error} with what to do, when there is none, or of a format that this version does not know */
+export function readMeta(fs: Fs, dataDir: string): Meta {
+  const path = join(dataDir, META_FILE)
+  const found = readText(fs, path)
+  if (found !== undefined) return parseMeta(path, found)
+  throw new Error(`${dataDir} is no millrace data directory: it has no ${META_FILE}.`)
+}
+
 /**
  * Read `meta.json`, or write it when the directory is new.
  *

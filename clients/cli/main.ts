@@ -34,6 +34,10 @@ const verbs: Record<string, Verb> = {
     summary: 'list, show, reset and delete consumer groups, and their lag',
     load: () => import('./commands/group.ts'),
   },
+  verify: {
+    summary: 'check the data directory of a broker that does not run',
+    load: () => import('./commands/verify.ts'),
+  },
   config: {
     summary: 'show and change the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),
@@ -60,7 +64,7 @@ const program = commonOptions(new Command('millrace'))
   .hook('preSubcommand', async (_program, command) => {
     const verb = await verbs[command.name()]!.load()
     verb.define(command)
-    if (command.name() === 'start') return // dials nobody, and its log has levels of its own
+    if (['start', 'verify'].includes(command.name())) return // they dial nobody
     for (const leaf of command.commands.length === 0 ? [command] : command.commands)
       commonOptions(leaf)
   })

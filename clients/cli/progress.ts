@@ -9,6 +9,7 @@ const BAR_CELLS = 24
 
 export class Progress {
   #records = 0
+  #drawnAt: number
   #bytes = 0
   #timer: Timer | undefined
   readonly #startedAt: number
@@ -21,13 +22,18 @@ export class Progress {
     this.#notes = notes
     this.#clock = clock
     this.#bytesTotal = bytesTotal
-    this.#startedAt = clock.monotonic()
+    this.#startedAt = this.#drawnAt = clock.monotonic()
     this.#schedule()
   }
 
   add(records: number, bytes: number): void {
     this.#records += records
     this.#bytes += bytes
+  }
+
+  /** For work that does not let timers fire: shows how far it is, when it is time. */
+  poll(): void {
+    if (this.#clock.monotonic() - this.#drawnAt >= this.#intervalMs) this.#draw()
   }
 
   /** Clears the line. */
@@ -44,11 +50,20 @@ export class Progress {
   }
 
   #schedule(): void {
-    this.#timer = this.#clock.after(this.#notes.isTerminal ? REDRAW_MS : LINE_MS, () => {
-      if (this.#notes.isTerminal) this.#notes.redraw(`${this.#bar()}${this.summary()}`)
-      else this.#notes.say(this.summary())
+    this.#timer = this.#clock.after(this.#intervalMs, () => {
+      this.#draw()
       this.#schedule()
     })
+  }
+
+  get #intervalMs(): number {
+    return this.#notes.isTerminal ? REDRAW_MS : LINE_MS
+  }
+
+  #draw(): void {
+    this.#drawnAt = this.#clock.monotonic()
+    if (this.#notes.isTerminal) this.#notes.redraw(`${this.#bar()}${this.summary()}`)
+    else this.#notes.say(this.summary())
   }
 
   #bar(): string {

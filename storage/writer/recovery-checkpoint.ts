@@ -50,7 +50,13 @@ export class RecoveryCheckpoint {
   constructor(fs: Fs, dataDir: string) {
     this.#fs = fs
     this.#dataDir = dataDir
-    this.#resting = parse(readText(fs, join(dataDir, RECOVERY_CHECKPOINT_FILE)) ?? '')
+    this.#resting = parse(readText(fs, join(dataDir, RECOVERY_CHECKPOINT_FILE)) ?? '') ?? new Map()
+  }
+
+  /** Is there a file, and is it not what was written? */
+  static isDamaged(fs: Fs, dataDir: string): boolean {
+    const text = readText(fs, join(dataDir, RECOVERY_CHECKPOINT_FILE))
+    return text !== undefined && parse(text) === undefined
   }
 
   /** Of a log that is not open; undefined when nothing is known of it. */
@@ -134,11 +140,11 @@ export function parseLine(line: string): LogCheckpoint {
   }
 }
 
-/** @returns by directory; empty when the text is damaged or of another version: everything is then checked */
-function parse(text: string): Map<string, LogCheckpoint> {
+/** @returns by directory; undefined when the text is damaged or of another version: everything is then checked */
+function parse(text: string): Map<string, LogCheckpoint> | undefined {
   const headEnd = text.indexOf('\n') + 1
   const body = text.slice(headEnd)
-  if (text.slice(0, headEnd) !== headOf(body)) return new Map()
+  if (text.slice(0, headEnd) !== headOf(body)) return undefined
   const logs = body.split('\n').slice(0, -1).map(parseLine)
   return new Map(logs.map((log) => [log.directory, log]))
 }

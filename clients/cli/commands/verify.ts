@@ -1,0 +1,76 @@
+// verify: checks the data directory of a broker that does not run. For users: docs/guide/cli.md, "Verifying a data directory"
+
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { systemClock } from '../../clock.ts'
+import { CliError, exitCodes } from '../exit.ts'
+import { examples } from '../flags.ts'
+import { count, Notes, paintFor, rowsAs, Stdout } from '../print.ts'
+import { Progress } from '../progress.ts'
+
+export function define(command: Command): void {
+  command
+    .argument('<dir>', 'what `start --data` was given')
+    .option('--repair', 'have the recovery of a start repair what it can')
+    .option('--json', 'one JSON object per line')
+    .option('-q, --quiet', 'no messages on stderr but errors and warnings')
+    .option('-v, --verbose', 'errors with their stack')
+    .addHelpText('after', examples('millrace verify ./data', 'millrace verify ./data --repair'))
+    .action(verify)
+}
+
+interface VerifyOptions {
+  readonly repair?: boolean
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+async function verify(dir: string, options: VerifyOptions): Promise<void> {
+  if (!existsSync(dir)) throw new CliError('notFound', `no directory '${dir}'`)
+  const { repairDirectory } = await import('../../../storage/verify/verify.ts')
+  const notes = new Notes(options)
+  const stdout = new Stdout()
+  let verified = await look(dir, notes)
+  await tell(stdout, options, verified)
+  if (options.repair === true && verified.findings.length > 0) {
+    notes.say('repairing')
+    await repairDirectory(dir, verified.findings, systemClock)
+    verified = await look(dir, notes)
+    notes.say('what is there now:')
+    await tell(stdout, options, verified)
+  }
+  const { findings, logCount, segmentCount, batchCount } = verified
+  const damageCount = findings.filter(({ severity }) => severity === 'damage').length
+  const seen = `${count(logCount)} logs, ${count(segmentCount)} segments, ${count(batchCount)} batches`
+  notes.say(`${seen}: ${damageCount === 0 ? 'sound' : `${damageCount} damaged`}`)
+  await stdout.flush()
+  if (damageCount > 0) process.exitCode = exitCodes.failed
+}
+
+async function look(dir: string, notes: Notes) {
+  const { bytesToRead, verifyDirectory } = await import('../../../storage/verify/verify.ts')
+  const progress = new Progress(notes, systemClock, bytesToRead(dir))
+  const onRead = (bytes: number): void => {
+    progress.add(0, bytes)
+    progress.poll()
+  }
+  try {
+    return await verifyDirectory(dir, { clock: systemClock, onRead })
+  } finally {
+    progress.stop()
+  }
+}
+
+type Verified = Awaited<ReturnType<typeof look>>
+
+async function tell(stdout: Stdout, options: VerifyOptions, { findings }: Verified): Promise<void> {
+  if (findings.length === 0) return
+  const rows = findings.map(({ severity, where, what, repair }) => ({
+    severity,
+    where,
+    what,
+    repair: repair ?? null,
+  }))
+  const headings = ['SEVERITY', 'WHERE', 'WHAT', 'REPAIR']
+  await stdout.write(rowsAs(options, headings, rows, paintFor(process.stdout)))
+}
