@@ -1,12 +1,12 @@
 // Recovery: torn tails are cut off, rot costs one batch and is always found, indexes are made anew.
 
 import { strict as assert } from 'node:assert'
-import { defaultProducerLimits } from '../producer-state.ts'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
 import { systemClock } from '../clock.ts'
 import { swapFile } from '../layout.ts'
+import { defaultProducerLimits } from '../producer-state.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
 import { seededRandom } from '../testing/random.ts'
 import { storedBatches, type StoredBatch, uniqueBatch } from '../testing/stored-log.ts'

@@ -189,3 +189,88 @@ t.test('a marker and an index entry are as Kafka writes them', (t) => {
   )
   t.end()
 })
+
+const LOG = `${DATA}/topic-0/00000000000000000000.log`
+const commit = { producerId: 7, producerEpoch: 0, isCommit: true, coordinatorEpoch: 0 }
+
+t.test('a torn tail takes along what it said of producers', (t) => {
+  const desk = new Desk()
+  send(desk, { first: 0 }, { first: 1 }, { first: 2, isTransactional: true })
+  const content = contentOf(desk.disk, LOG)
+  desk.disk.place(LOG, content.subarray(0, -1))
+  const opened = desk.restart()
+  t.ok(opened.truncatedBytes > 0)
+  t.equal(opened.lastStableOffset, 2)
+  t.match(desk.producers(), [{ lastSequence: 1, currentTxnStartOffset: -1 }])
+  t.same(answers(send(desk, { first: 1 }, { first: 2 })), [1, 2])
+  t.end()
+})
+
+t.test('a marker that has rotted leaves its transaction open until the next one', (t) => {
+  const clock = { ...systemClock, now: () => 1_000_000 }
+  const desk = new Desk(roomy, { clock })
+  send(desk, { first: 0, isTransactional: true })
+  desk.end({ ...commit, isCommit: false })
+  const markerEnd = contentOf(desk.disk, LOG).length
+  send(desk, { producerId: 8, first: 0 })
+  const content = contentOf(desk.disk, LOG)
+  content[markerEnd - 1]! ^= 1
+  desk.disk.place(LOG, content)
+  const opened = desk.restart()
+  t.match(opened.quarantined, [{ startOffset: 1, endOffset: 2 }])
+  t.equal(opened.lastStableOffset, 0, 'nothing is shown that may have been aborted')
+  const [state] = desk.end({ ...commit, isCommit: false }).states
+  t.match(state, { lastStableOffset: 4, activeAbortedCount: 1 })
+  t.end()
+})
+
+t.test('DeleteRecords takes records, not what is known of their producers', (t) => {
+  const config = { ...roomy, segmentBytesMax: 300 }
+  const desk = new Desk(config)
+  send(desk, { first: 0 }, { first: 1, isTransactional: true })
+  for (let first = 0; first < 4; first++) send(desk, { producerId: 8, first })
+  t.equal(desk.trim(3).error, undefined)
+  const copy = { first: 1, isTransactional: true }
+  t.same(answers(send(desk, copy)), [1], 'a copy of what is gone is known')
+  for (const stop of [() => {}, () => desk.close()]) {
+    stop()
+    const opened = desk.restart(config)
+    t.match(opened, { logStartOffset: 3, lastStableOffset: 3 }, 'its transaction is still open')
+    t.same(answers(send(desk, copy)), [1])
+  }
+  const [state] = desk.end({ ...commit, isCommit: false }).states
+  t.match(state, { lastStableOffset: 7, activeAbortedCount: 1 })
+  t.end()
+})
+
+t.test('a copy is answered when what it copies is durable, not before', (t) => {
+  const desk = new Desk()
+  const first = desk.appendOf(sequencedBatch({ first: 0 }))
+  const copy = desk.appendOf(sequencedBatch({ first: 0 }))
+  const quick = desk.appendOf(uniqueBatch(1, 1, 10), false)
+  const { early, last } = desk.turnWithEarly([first, copy, quick])
+  t.strictSame(
+    early.flatMap(({ outcomes }) => outcomes.map(({ id }) => id)),
+    [quick.id],
+  )
+  t.strictSame(
+    last.outcomes.map(({ id, baseOffset }) => [id, baseOffset]),
+    [
+      [first.id, 0],
+      [copy.id, 0],
+    ],
+  )
+  t.end()
+})
+
+t.test('with flush.policy=os, what a power cut takes is forgotten', (t) => {
+  const config = { ...roomy, flushPolicy: 'os' } as const
+  const desk = new Desk(config, { checkpointBytes: 1 })
+  send(desk, { first: 0, valueBytes: 70_000 })
+  send(desk, { first: 1, isTransactional: true })
+  const opened = desk.restart(config, desk.disk.afterPowerCut(1))
+  const lastSequence = desk.producers()[0]?.lastSequence ?? -1
+  t.equal(opened.logEndOffset, lastSequence + 1)
+  t.ok(opened.lastStableOffset <= opened.logEndOffset)
+  t.end()
+})
