@@ -327,13 +327,16 @@ t.test('EndTxn since KIP-890 part 2', async (t) => {
   t.test('a crash between the decision and its end keeps the other id', async (t) => {
     const w = transactionWorld()
     const p = await atEpoch(w, EPOCH_MAX, true)
+    const before = p.who
     await p.add('t', 0)
     w.disk.broken.add('t-0')
     await p.end(false)
+    t.equal(await init(w, before), 'CONCURRENT_TRANSACTIONS', 'it is not to be had yet')
     w.restart()
     w.disk.broken.clear()
     await w.coordinator.sweep()
     t.match(recordOf(w), { producerId: 2, producerEpoch: 0, state: 'CompleteAbort' })
+    t.same(await init(w, before), { producerId: 2, producerEpoch: 0 })
   })
 })
 

@@ -201,15 +201,16 @@ export class TransactionCoordinator {
   }
 
   async #init(id: TransactionalId, request: InitRequest): Promise<ProducerAnswer> {
+    await this.#finish(id)
+    if (isEnding(id.record)) return 'CONCURRENT_TRANSACTIONS'
     if (isInitRepeated(id.record, request)) return identityOf(id.record)
     const refusal = refusalOfInit(id.record, request)
     if (refusal !== undefined) return refusal
-    await this.#finish(id)
     if (id.record.state === 'Ongoing') {
       const error = await this.#end(id, false, 'fenced', 'fenced')
       if (error !== undefined) return error
+      if (isEnding(id.record)) return 'CONCURRENT_TRANSACTIONS'
     }
-    if (isEnding(id.record)) return 'CONCURRENT_TRANSACTIONS'
     const nextProducerId = isExhausted(id.record) ? await this.#deps.newProducerId() : null
     if (typeof nextProducerId === 'string') return nextProducerId
     const next = initialised(id.record, request, nextProducerId, this.#deps.clock.now())
