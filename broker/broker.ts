@@ -11,46 +11,7 @@ import { Closing } from '../storage/closing.ts'
 import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { CleanerConfig, Store, StoreOptions } from '../storage/store.ts'
-import { produceHandler } from './api/00_produce.ts'
-import { fetchHandler } from './api/01_fetch.ts'
-import { listOffsetsHandler } from './api/02_list_offsets.ts'
-import { metadataHandler } from './api/03_metadata.ts'
-import { offsetCommitHandler } from './api/08_offset_commit.ts'
-import { offsetFetchHandler } from './api/09_offset_fetch.ts'
-import { findCoordinatorHandler } from './api/10_find_coordinator.ts'
-import { joinGroupHandler } from './api/11_join_group.ts'
-import { heartbeatHandler } from './api/12_heartbeat.ts'
-import { leaveGroupHandler } from './api/13_leave_group.ts'
-import { syncGroupHandler } from './api/14_sync_group.ts'
-import { describeGroupsHandler } from './api/15_describe_groups.ts'
-import { listGroupsHandler } from './api/16_list_groups.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
-import { createTopicsHandler } from './api/19_create_topics.ts'
-import { deleteTopicsHandler } from './api/20_delete_topics.ts'
-import { deleteRecordsHandler } from './api/21_delete_records.ts'
-import { initProducerIdHandler } from './api/22_init_producer_id.ts'
-import { offsetForLeaderEpochHandler } from './api/23_offset_for_leader_epoch.ts'
-import { addPartitionsToTxnHandler } from './api/24_add_partitions_to_txn.ts'
-import { addOffsetsToTxnHandler } from './api/25_add_offsets_to_txn.ts'
-import { endTxnHandler } from './api/26_end_txn.ts'
-import { writeTxnMarkersHandler } from './api/27_write_txn_markers.ts'
-import { txnOffsetCommitHandler } from './api/28_txn_offset_commit.ts'
-import { describeConfigsHandler } from './api/32_describe_configs.ts'
-import { alterConfigsHandler } from './api/33_alter_configs.ts'
-import { describeLogDirsHandler } from './api/35_describe_log_dirs.ts'
-import { createPartitionsHandler } from './api/37_create_partitions.ts'
-import { deleteGroupsHandler } from './api/42_delete_groups.ts'
-import { electLeadersHandler } from './api/43_elect_leaders.ts'
-import { incrementalAlterConfigsHandler } from './api/44_incremental_alter_configs.ts'
-import { alterPartitionReassignmentsHandler } from './api/45_alter_partition_reassignments.ts'
-import { listPartitionReassignmentsHandler } from './api/46_list_partition_reassignments.ts'
-import { offsetDeleteHandler } from './api/47_offset_delete.ts'
-import { describeClusterHandler } from './api/60_describe_cluster.ts'
-import { describeProducersHandler } from './api/61_describe_producers.ts'
-import { describeTransactionsHandler } from './api/65_describe_transactions.ts'
-import { listTransactionsHandler } from './api/66_list_transactions.ts'
-import { listConfigResourcesHandler } from './api/74_list_config_resources.ts'
-import { describeTopicPartitionsHandler } from './api/75_describe_topic_partitions.ts'
 import { BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
@@ -59,6 +20,7 @@ import { FetchSessions } from './fetch/sessions.ts'
 import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
 import { subscribedTopics } from './group/subscription.ts'
+import { handlerMakers } from './handlers.ts'
 import { BrokerHealth } from './health.ts'
 import { openHttp, type HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
@@ -281,7 +243,7 @@ async function openTransactions(
   groups: GroupCoordinator,
   closing: Closing,
 ): Promise<Transactions> {
-  const metrics = new TransactionMetrics(clock)
+  const metrics = new TransactionMetrics()
   const coordinator = new TransactionCoordinator({
     clock,
     table: await openTransactionState(store),
@@ -297,49 +259,6 @@ async function openTransactions(
   void coordinator.sweep() // finishes what a crash has cut short; who asks for one of these waits for it
   return { coordinator, metrics }
 }
-
-/** One for each API but ApiVersions, which lists the others. Each takes what it needs of what there is. */
-const handlerMakers = [
-  produceHandler,
-  fetchHandler,
-  listOffsetsHandler,
-  metadataHandler,
-  offsetCommitHandler,
-  offsetFetchHandler,
-  findCoordinatorHandler,
-  joinGroupHandler,
-  heartbeatHandler,
-  leaveGroupHandler,
-  syncGroupHandler,
-  describeGroupsHandler,
-  listGroupsHandler,
-  createTopicsHandler,
-  deleteTopicsHandler,
-  deleteRecordsHandler,
-  initProducerIdHandler,
-  offsetForLeaderEpochHandler,
-  addPartitionsToTxnHandler,
-  addOffsetsToTxnHandler,
-  endTxnHandler,
-  writeTxnMarkersHandler,
-  txnOffsetCommitHandler,
-  describeConfigsHandler,
-  alterConfigsHandler,
-  describeLogDirsHandler,
-  createPartitionsHandler,
-  deleteGroupsHandler,
-  electLeadersHandler,
-  incrementalAlterConfigsHandler,
-  alterPartitionReassignmentsHandler,
-  listPartitionReassignmentsHandler,
-  offsetDeleteHandler,
-  describeClusterHandler,
-  describeProducersHandler,
-  describeTransactionsHandler,
-  listTransactionsHandler,
-  listConfigResourcesHandler,
-  describeTopicPartitionsHandler,
-]
 
 type Services = ReturnType<typeof compose>
 

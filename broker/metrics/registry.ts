@@ -48,7 +48,8 @@ export class Registry {
     this.#topics(samples)
     this.#traffic(samples)
     this.#deps.rebalances.add(samples)
-    this.#deps.transactionMetrics.add(samples, this.#deps.transactions)
+    const { transactionMetrics, transactions, clock } = this.#deps
+    transactionMetrics.add(samples, transactions, clock)
     await this.#deps.groups.add(samples)
     return samples
   }

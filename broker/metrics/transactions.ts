@@ -6,19 +6,14 @@ import type { TransactionResult } from '../txn/messages.ts'
 import type { Samples } from './samples.ts'
 
 export class TransactionMetrics {
-  readonly #clock: Clock
   readonly #endedCounts = new Map<TransactionResult, number>()
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
 
   ended(result: TransactionResult): void {
     this.#endedCounts.set(result, (this.#endedCounts.get(result) ?? 0) + 1)
   }
 
-  add(samples: Samples, transactions: TransactionCoordinator): void {
-    const nowMs = this.#clock.now()
+  add(samples: Samples, transactions: TransactionCoordinator, clock: Clock): void {
+    const nowMs = clock.now()
     let openCount = 0
     let oldestMs = nowMs
     for (const { isOpen, record } of transactions.list()) {

@@ -7,7 +7,12 @@ import {
   type TransactionEnds,
   type TransactionTable,
 } from '../txn/coordinator.ts'
-import type { ProducerIdentity, TopicPartitions, TransactionRecord } from '../txn/messages.ts'
+import type {
+  ProducerIdentity,
+  TopicPartitions,
+  TransactionRecord,
+  TransactionResult,
+} from '../txn/messages.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** What a partition or a group has heard of the end of transactions. */
@@ -100,7 +105,9 @@ export interface TransactionWorld {
   restart(writes?: number): void
 }
 
-export function transactionWorld(): TransactionWorld {
+export function transactionWorld(
+  onEnd: (result: TransactionResult) => void = () => {},
+): TransactionWorld {
   const clock = new VirtualClock()
   const disk = new Disk()
   const results: string[] = []
@@ -118,7 +125,10 @@ export function transactionWorld(): TransactionWorld {
         idExpirationMs: 604_800_000,
         idExpirationCheckMs: 3_600_000,
       },
-      onEnd: (result) => results.push(result),
+      onEnd(result) {
+        results.push(result)
+        onEnd(result)
+      },
     })
   const world: TransactionWorld = {
     clock,
