@@ -191,6 +191,28 @@ t.test(
   },
 )
 
+t.test('a slow body holds fetching back: memory is bounded', async (t) => {
+  const RECORDS = 500
+  await using w = await GroupWorld.open(1, { http: 0 })
+  await using producer = w.client.producer({ batchBytes: 4000 })
+  await producer.send(
+    texts,
+    numbers(RECORDS).map((value) => ({ key: 'k', value: value.padStart(1000) })),
+  )
+  const bounds = { prefetchBytes: 20_000, partitionBytesMax: 8000 }
+  let proceed = (): void => {}
+  const proceeding = new Promise<void>((resolve) => (proceed = resolve))
+  const slow = read(w.consumer({ until: 'end', ...bounds }), () => proceeding)
+  await until(() => slow.values.length === 1)
+  await sleep(100) // it would have fetched all of it long ago
+  const given = await w.recordsOut()
+  t.ok(given < 50, `${given} of ${RECORDS} records are fetched`)
+  proceed()
+  await slow.done
+  t.equal(slow.values.length, RECORDS)
+  await slow.consumer.close()
+})
+
 t.test('the signal option ends after the body in hand, with its record committed', async (t) => {
   await using w = await GroupWorld.open(1)
   await w.send(5)

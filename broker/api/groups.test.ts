@@ -387,6 +387,32 @@ t.test('offsets lie in an internal topic, which is durable whatever the defaults
   t.match(configs, { 'cleanup.policy': 'compact', 'flush.policy': 'fsync' })
 })
 
+t.test('commits that come with records share their syncs', async (t) => {
+  const COUNT = 32
+  const synced = await World.open(t, { config: { 'http.port': 0 } })
+  await synced.topic('t', 1)
+  const groups = await Promise.all(
+    Array.from({ length: COUNT }, async (_, i) => new GroupClient(await synced.connect(), `g${i}`)),
+  )
+  const syncs = async () => (await metricsOf(synced)).get('millrace_fsync_seconds_count')!
+  const before = await syncs()
+  await Promise.all(
+    groups.flatMap((group, i) => [
+      produceTo(group.client, 't', 0, batchOf([`${i}`])),
+      group.commit(outside, 't', i),
+    ]),
+  )
+  const turns = (await syncs()) - before
+  t.ok(turns < COUNT, `${turns} turns of the writer for ${2 * COUNT} requests`)
+})
+
+/** By series. */
+async function metricsOf({ broker }: World): Promise<Map<string, number>> {
+  const text = await (await globalThis.fetch(`${broker.httpUrl}/metrics`)).text()
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(samples.map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]))
+}
+
 t.test('lag, members, states and rebalances are told as metrics', async (t) => {
   const measured = await World.open(t, { config: { 'http.port': 0, 'metrics.groups.max': 2 } })
   const { client } = await measured.topic('lag', 2)
@@ -397,15 +423,7 @@ t.test('lag, members, states and rebalances are told as metrics', async (t) => {
   await odd.alone({ sessionTimeoutMs: 6000 })
   const group = new GroupClient(client, 'lagging')
   await group.commit(outside, 'lag', 1)
-  const read = async () => {
-    const text = await (await globalThis.fetch(`${measured.broker.httpUrl}/metrics`)).text()
-    return new Map(
-      text
-        .split('\n')
-        .filter((line) => line !== '' && !line.startsWith('#'))
-        .map((line) => [line.replace(/ \S+$/, ''), Number(line.split(' ').at(-1))]),
-    )
-  }
+  const read = () => metricsOf(measured)
   const at = 'consumergroup="lagging",topic="lag"'
   const behind = await read()
   t.equal(behind.get(`kafka_consumergroup_current_offset{${at},partition="0"}`), 1)

@@ -70,10 +70,18 @@ export class GroupWorld implements AsyncDisposable {
   }
 
   /** How often the group has shared anew; with `http` in the options only. */
-  async rebalances(): Promise<number> {
+  rebalances(): Promise<number> {
+    return this.#sumOf(/^millrace_rebalances_total\{group="g".*\} (\d+)$/gm)
+  }
+
+  /** Records that the broker has given out; with `http` in the options only. */
+  recordsOut(): Promise<number> {
+    return this.#sumOf(/^millrace_records_out_total\{topic="texts"\} (\d+)$/gm)
+  }
+
+  async #sumOf(samples: RegExp): Promise<number> {
     const metrics = await (await fetch(`${this.broker.httpUrl}/metrics`)).text()
-    const counts = metrics.matchAll(/^millrace_rebalances_total\{group="g".*\} (\d+)$/gm)
-    return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+    return [...metrics.matchAll(samples)].reduce((sum, [, value]) => sum + Number(value), 0)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
