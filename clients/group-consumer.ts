@@ -474,15 +474,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
-    const ends = new Map<string, OffsetToCommit>()
-    for (const { reading, view } of batch) {
-      ends.set(partitionText(reading.where), { ...reading.where, offset: view.offset + 1 })
-    }
-    const signals = new Set(batch.map(({ reading }) => reading.signal))
+    const ends = new Map<Reading, number>()
+    for (const { reading, view } of batch) ends.set(reading, view.offset + 1)
+    const signals = Array.from(ends.keys(), ({ signal }) => signal)
     return {
       records: batch.map(({ record }) => record),
-      signal: AbortSignal.any([...signals]),
-      commit: (options = {}) => this.#commit([...ends.values()], options),
+      signal: signals.length === 1 ? signals[0]! : AbortSignal.any(signals),
+      commit: (options = {}) => this.#commit(placesOf(ends), options),
     }
   }
 
@@ -545,6 +543,13 @@ function assignorOf(name: AssignorName) {
   throw new TypeError(
     `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
   )
+}
+
+/** @param ends offset after the last record of each; of two of one partition, taken away and given back, the later counts */
+function placesOf(ends: ReadonlyMap<Reading, number>): OffsetToCommit[] {
+  const places = new Map<string, OffsetToCommit>()
+  for (const [{ where }, offset] of ends) places.set(partitionText(where), { ...where, offset })
+  return [...places.values()]
 }
 
 function withSignal(fetched: Fetched): GroupRecord<ConsumerRecord> {

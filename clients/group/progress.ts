@@ -28,7 +28,8 @@ export class Progress {
   }
 
   finishedAll(): void {
-    this.#open.clear()
+    if (this.#open.size === 1) for (const offset of this.#open) this.#open.delete(offset)
+    else this.#open.clear() // which takes new memory: too dear for a record at a time
     this.#settle()
   }
 
@@ -63,6 +64,7 @@ export class Progress {
   }
 
   #settle(): void {
-    if (this.isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve()
+    if (this.#whenIdle.length > 0 && this.isIdle)
+      for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 }

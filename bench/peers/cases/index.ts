@@ -1,6 +1,7 @@
 // All cases, in the order in which they run.
 
 import type { Case } from '../case.ts'
+import { clientCases } from './clients.ts'
 import { fetchCases } from './fetch.ts'
 import { growthCases } from './growth.ts'
 import { latencyCases } from './latency.ts'
@@ -12,6 +13,7 @@ const cases: readonly Case[] = [
   ...fetchCases,
   ...latencyCases,
   ...startupCases,
+  ...clientCases,
   ...growthCases,
 ]
 
