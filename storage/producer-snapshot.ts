@@ -13,6 +13,8 @@ import type { KeptBatch, Producer } from './producer-state.ts'
 import { readBytes, replaceBytes } from './text-file.ts'
 
 const VERSION = 1
+/** A checkpoint comes with a snapshot when so much of log lies behind the last: so thousands of logs cost it little. */
+const DUE_BYTES = 64 * 1024
 const CRC_BYTES = 4
 
 // Plain maps, which any msgpack reader knows.
@@ -89,6 +91,8 @@ function producerOf(fields: ProducerFields): [producerId: number, Producer] {
 export class ProducerSnapshots {
   readonly #fs: Fs
   readonly #path: string
+  /** Of log, behind the newest. */
+  bytesBehind = 0
   /** Ascending. */
   #offsets: number[]
   /** The newest when the last recovery checkpoint was taken: a start goes on from there. */
@@ -105,6 +109,10 @@ export class ProducerSnapshots {
     return this.#offsets.at(-1) ?? -1
   }
 
+  get isDue(): boolean {
+    return this.bytesBehind >= DUE_BYTES
+  }
+
   /** Without room on the disk there is none. Not synced: one that is lost or torn is passed over. */
   write(snapshot: ProducerSnapshot): void {
     const { offset } = snapshot
@@ -113,6 +121,7 @@ export class ProducerSnapshots {
         isDurable: false,
       })
       if (offset > this.newestOffset) this.#offsets.push(offset)
+      this.bytesBehind = 0
       this.#removeOld()
     } catch (error) {
       if (!isRefusal(error)) throw error
@@ -152,8 +161,12 @@ export class ProducerSnapshots {
   /** Of records that are not there (any more). @returns whether there was one */
   removeBehind(endOffset: number): boolean {
     const behind = this.#offsets.filter((offset) => offset > endOffset)
-    for (const offset of behind) this.#remove(offset)
-    this.#offsets = this.#offsets.filter((offset) => offset <= endOffset)
+    for (const offset of behind) this.discard(offset)
     return behind.length > 0
+  }
+
+  discard(offset: number): void {
+    this.#remove(offset)
+    this.#offsets = this.#offsets.filter((each) => each !== offset)
   }
 }

@@ -28,8 +28,6 @@ export interface ProducerRecoveryDeps {
 export interface RecoveredProducers {
   readonly state: ProducerState
   readonly snapshots: ProducerSnapshots
-  /** Of log, that was read since the snapshot. */
-  readonly bytesBehindSnapshot: number
 }
 
 /** Where the batch with an offset lies, or will. */
@@ -53,7 +51,6 @@ export function recoverProducers(deps: ProducerRecoveryDeps): RecoveredProducers
 class ProducerRecovery {
   readonly #deps: ProducerRecoveryDeps
   readonly #snapshots: ProducerSnapshots
-  #bytesRead = 0
 
   constructor(deps: ProducerRecoveryDeps) {
     this.#deps = deps
@@ -75,11 +72,7 @@ class ProducerRecovery {
       if (indexed[i]! < segment.endOffset) segment.finishTxnIndex(i < segments.length - 1)
     }
     start.state.expire(clock.now())
-    return {
-      state: start.state,
-      snapshots: this.#snapshots,
-      bytesBehindSnapshot: this.#bytesRead,
-    }
+    return { state: start.state, snapshots: this.#snapshots }
   }
 
   /** The latest that is known at or before `offset`. */
@@ -91,7 +84,10 @@ class ProducerRecovery {
     for (const each of this.#snapshots.upTo(offset)) {
       if (each <= plain) break
       const snapshot = this.#snapshots.read(each)
-      if (!snapshot) continue
+      if (!snapshot) {
+        this.#snapshots.discard(each)
+        continue
+      }
       const state = new ProducerState(limits, snapshot.producers)
       return { offset: each, state, place: snapshot }
     }
@@ -117,7 +113,7 @@ class ProducerRecovery {
       })
       for (const found of batchesSince(scan, segment, start)) {
         if (found.kind !== 'batch' || found.baseOffset < start.offset) continue
-        this.#bytesRead += found.sizeBytes
+        this.#snapshots.bytesBehind += found.sizeBytes
         if (this.#isQuarantined(found.baseOffset)) continue
         const aborted = start.state.replay(found, this.#deps.clock.now())
         if (aborted && found.baseOffset >= indexedTo) segment.noteAborted(aborted)

@@ -319,6 +319,15 @@ export class Segment {
     }
   }
 
+  /** The transaction index survives a power cut, if there is room on the disk. */
+  syncTxnIndex(): void {
+    try {
+      this.#txnIndex.sync()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+    }
+  }
+
   /** @throws {DiskFailure} nothing that was written since the last sync is known to be durable */
   sync(): void {
     if (!this.#isDirty) return

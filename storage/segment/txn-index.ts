@@ -2,9 +2,10 @@
 // Writer thread appends, before the marker is written; the network thread reads the file. The file comes into being with the
 // first entry. Format, Kafka's own: docs/formats/indexes.md
 
+import { dirname } from 'node:path'
 import { int16At, int64At, putInt16, putInt32, putInt64 } from '../../protocol/batch/header.ts'
 import { crc32c } from '../../protocol/crc32c.ts'
-import { orDiskFailure } from '../disk-failure.ts'
+import { orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { IndexFile } from './index-file.ts'
 
@@ -29,9 +30,12 @@ export interface TxnIndexStart {
 
 export class TxnIndex {
   readonly file: IndexFile
+  readonly #fs: Fs
   #checksum: number
+  #isDurable = true
 
   constructor(fs: Fs, path: string, start: TxnIndexStart) {
+    this.#fs = fs
     this.file = new IndexFile(fs, path, TXN_ENTRY_BYTES, start.abortedCount)
     this.#checksum = start.abortedChecksum
   }
@@ -44,6 +48,16 @@ export class TxnIndex {
     const entry = this.file.extend()
     putTxnEntry(entry, aborted)
     this.#checksum = checksumWith(this.#checksum, entry)
+    this.#isDurable = false
+  }
+
+  /** Survives a power cut when it returns: to make it anew, a start must read the log from before the segment. */
+  sync(): void {
+    if (this.#isDurable) return
+    orDiskFailure(this.file.path, () => this.file.seal())
+    const directory = dirname(this.file.path)
+    syncOrDie(directory, () => this.#fs.syncDirectory(directory))
+    this.#isDurable = true
   }
 
   /** Readers see them when this returns. @throws when the disk refuses: then none is there */

@@ -22,19 +22,13 @@ import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { DELETED_SUFFIX, segmentFile, segmentSuffixes, type SwapRange } from '../layout.ts'
 import type { ProducerSnapshots } from '../producer-snapshot.ts'
-import {
-  type KeptBatch,
-  type ProducerState,
-  type SequencedBatch,
-  sequencedBatchOf,
-} from '../producer-state.ts'
+import { type ProducerState, type SequencedBatch, sequencedBatchOf } from '../producer-state.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import type { RecoveredProducers } from '../segment/recover-producers.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { finishSwap } from '../segment/segment-swap.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
-import type { TxnEntry } from '../segment/txn-index.ts'
 import type {
   Append,
   EndTransaction,
@@ -47,6 +41,7 @@ import type {
   Slot,
 } from './commands.ts'
 import { checkpointLine, type Compacted, type LogCheckpoint } from './recovery-checkpoint.ts'
+import { type Asked, type Duplicate, Staged, type StagedBatch } from './staged.ts'
 import type { TurnReport } from './turn-report.ts'
 
 export interface PartitionLogDeps {
@@ -70,35 +65,6 @@ export interface LogStart {
   readonly swaps: readonly SwapRange[]
 }
 
-/** What is answered by id. */
-type Asked = Pick<Append, 'id' | 'batch' | 'durable'>
-
-/** An append that has its place, and is not yet written. */
-interface StagedBatch extends BatchFacts {
-  readonly append: Asked
-  readonly baseOffset: number
-  readonly position: number
-  readonly logAppendTimeMs: number
-}
-
-/** An append of a batch that is in the log already, or staged. */
-interface Duplicate {
-  readonly append: Asked
-  readonly of: KeptBatch
-}
-
-/** What the next flush writes, and answers. */
-class Staged {
-  readonly batches: StagedBatch[] = []
-  sizeBytes = 0
-  readonly duplicates: Duplicate[] = []
-  /** Transactions that markers among the batches abort. */
-  readonly aborted: TxnEntry[] = []
-}
-
-/** A checkpoint comes with a snapshot when so much has been written since the last: so many logs cost it little. */
-const SNAPSHOT_BYTES = 64 * 1024
-
 export class PartitionLog {
   readonly slot: Slot
   readonly directory: string
@@ -119,8 +85,6 @@ export class PartitionLog {
   #staged = new Staged()
   readonly #producers: ProducerState
   readonly #snapshots: ProducerSnapshots
-  /** Of log, behind the last snapshot of the producers. */
-  #bytesBehindSnapshot: number
   #lastAppendTimeMs: number
   /** Does leader-epoch-checkpoint name every epoch that wrote a record? */
   #areEpochsSaved = true
@@ -151,7 +115,6 @@ export class PartitionLog {
     this.#durableBytes = start.active.sizeBytes
     this.#producers = start.producers.state
     this.#snapshots = start.producers.snapshots
-    this.#bytesBehindSnapshot = start.producers.bytesBehindSnapshot
     this.#lastAppendTimeMs = this.segments.reduce((ms, each) => Math.max(ms, each.maxTimestamp), -1)
   }
 
@@ -204,7 +167,8 @@ export class PartitionLog {
   takeCheckpoint(): string {
     this.#active.saveIndexes()
     this.#saveEpochs()
-    if (this.#bytesBehindSnapshot >= SNAPSHOT_BYTES) this.#saveProducers()
+    this.#active.syncTxnIndex()
+    if (this.#snapshots.isDue) this.#saveProducers()
     this.#snapshots.pin()
     this.#checkpointLine ??= checkpointLine(this.checkpoint(false))
     return this.#checkpointLine
@@ -222,7 +186,7 @@ export class PartitionLog {
       epochs: this.#epochs,
       quarantined: this.#quarantined,
       ...(this.#hasBeenCompacted && { compacted: this.#compacted }),
-      hasProducers: !this.#producers.isEmpty || this.#hasAborts,
+      hasProducers: this.#hasProducers,
     }
   }
 
@@ -230,21 +194,20 @@ export class PartitionLog {
     return this.#compacted.firstDirtyOffset > 0 || this.#compacted.sparseEndOffset > 0
   }
 
-  get #hasAborts(): boolean {
-    const isAny = ({ abortedCount }: { readonly abortedCount: number }) => abortedCount > 0
-    return isAny(this.#active) || this.#sealed.some(isAny)
+  get #hasProducers(): boolean {
+    const hasAborts = ({ abortedCount }: { readonly abortedCount: number }) => abortedCount > 0
+    return !this.#producers.isEmpty || hasAborts(this.#active) || this.#sealed.some(hasAborts)
   }
 
   /** As of now, if all that is written is durable: nothing that a power cut takes may be remembered. Nothing is staged. */
   #saveProducers(): void {
     const offset = this.#writtenOffset
-    if (this.#producers.isEmpty || this.#durableOffset < offset) return
-    if (offset <= this.#snapshots.newestOffset) return
+    if (offset <= this.#snapshots.newestOffset || offset > this.#durableOffset) return
+    if (!this.#hasProducers) return
     this.#producers.expire(this.#deps.clock.now())
     const { baseOffset: segmentBaseOffset, sizeBytes: position } = this.#active
     const producers = [...this.#producers.entries()]
     this.#snapshots.write({ offset, segmentBaseOffset, position, producers })
-    this.#bytesBehindSnapshot = 0
   }
 
   /** Does the flush policy want a sync before the turn ends? */
@@ -417,7 +380,7 @@ export class PartitionLog {
     report.timeWrite(() => this.#active.write(pieces, sizeBytes, aborted))
     for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
-    this.#bytesBehindSnapshot += sizeBytes
+    this.#snapshots.bytesBehind += sizeBytes
     this.#producers.keep(this.#deps.clock.now())
     if (this.#epochs.at(-1)!.startOffset === batches[0]!.baseOffset) this.#areEpochsSaved = false
     this.#active.saveIndexesIfDue()

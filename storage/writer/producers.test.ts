@@ -3,6 +3,7 @@
 import t from 'tap'
 import { readBatchHeader } from '../../protocol/batch/header.ts'
 import { systemClock } from '../clock.ts'
+import { FaultyFs } from '../testing/faulty-fs.ts'
 import { contentOf, type Sequence, sequencedBatch, uniqueBatch } from '../testing/stored-log.ts'
 import { DATA, Desk, roomy } from '../testing/writer-desk.ts'
 import type { TurnResult } from './commands.ts'
@@ -274,3 +275,27 @@ t.test('with flush.policy=os, what a power cut takes is forgotten', (t) => {
   t.ok(opened.lastStableOffset <= opened.logEndOffset)
   t.end()
 })
+
+t.test(
+  'a start after an orderly stop does not read the log, also when all producers have expired',
+  (t) => {
+    let nowMs = 1_000_000
+    const desk = new Desk(roomy, { clock: { ...systemClock, now: () => nowMs } })
+    send(desk, { first: 0, isTransactional: true, valueBytes: 100_000 })
+    desk.end({ ...commit, isCommit: false })
+    for (const laterMs of [0, 90_000_000, 0]) {
+      nowMs += laterMs
+      desk.close()
+      const { disk } = desk
+      let bytesRead = 0
+      disk.read = (fd, into, position) => {
+        bytesRead += into.length
+        return FaultyFs.prototype.read.call(disk, fd, into, position)
+      }
+      t.match(desk.restart(), { cleanStart: true, activeAbortedCount: 1 })
+      t.ok(bytesRead < 5000, `${bytesRead} bytes read`)
+      t.equal(desk.producers().length, laterMs > 0 || nowMs > 90_000_000 ? 0 : 1)
+    }
+    t.end()
+  },
+)
