@@ -10,6 +10,7 @@ import { UUID_ZERO } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
 import { ConfigAdmin } from './admin-configs.ts'
 import { GroupAdmin } from './admin-groups.ts'
+import { TransactionAdmin } from './admin-transactions.ts'
 import type { Call, CallOptions } from './call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from './leaders.ts'
@@ -88,12 +89,14 @@ export interface ClusterDescription {
 export class Admin {
   readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
+  readonly transactions: TransactionAdmin
   readonly #cluster: Cluster
 
   /** @internal */
   constructor(cluster: Cluster) {
     this.configs = new ConfigAdmin(cluster)
     this.groups = new GroupAdmin(cluster)
+    this.transactions = new TransactionAdmin(cluster)
     this.#cluster = cluster
   }
 

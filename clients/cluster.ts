@@ -172,15 +172,22 @@ export class Cluster {
     return { ...view, topics: names.map((name) => byName.get(name) ?? missing(name)) }
   }
 
-  /** Sends one short request. @throws {KafkaError} as the socket fails; see `retrying` */
+  /**
+   * Sends one short request.
+   *
+   * @param versionMin the oldest version that says all of it
+   * @throws {KafkaError} as the socket fails, see `retrying`; UNSUPPORTED_VERSION
+   */
   async ask<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
     target: Target,
     call: Call,
+    versionMin = 0,
   ): Promise<ResponseOf<A>> {
     const connection = await this.connection(target, this.#control, call)
-    return await call.wait(connection.request(api, connection.version(api), request))
+    const version = connection.version(api, Infinity, versionMin)
+    return await call.wait(connection.request(api, version, request))
   }
 
   /**

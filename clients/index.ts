@@ -35,6 +35,15 @@ export {
   type ResetOptions,
   type ResetTo,
 } from './admin-groups.ts'
+export {
+  TransactionAdmin,
+  type ActiveProducer,
+  type HangingTransaction,
+  type TransactionDescription,
+  type TransactionFilter,
+  type TransactionListing,
+  type TransactionState,
+} from './admin-transactions.ts'
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
@@ -65,6 +74,7 @@ export { Producer, type ProducerOptions } from './producer.ts'
 export {
   TransactionalProducer,
   type TransactionalProducerOptions,
+  type TransactionOptions,
 } from './transactional-producer.ts'
 export { Transaction } from './transaction/transaction.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'

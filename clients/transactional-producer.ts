@@ -17,6 +17,11 @@ export interface TransactionalProducerOptions extends Omit<ProducerOptions, 'ack
   readonly transactionTimeoutMs?: number | undefined
 }
 
+export interface TransactionOptions extends CallOptions {
+  /** How often `work` is run, at most. Default: as often as there is time. */
+  readonly maxRuns?: number | undefined
+}
+
 /** A transaction that was aborted for one of these may succeed when it is run again. */
 const PASSING: ReadonlySet<ErrorName> = new Set([
   'TRANSACTION_ABORTABLE',
@@ -101,7 +106,7 @@ export class TransactionalProducer implements AsyncDisposable {
    */
   async transaction<R>(
     work: (transaction: Transaction) => R | Promise<R>,
-    options: CallOptions = {},
+    options: TransactionOptions = {},
   ): Promise<R> {
     if (this.#inside.getStore()?.isOver === false)
       throw new KafkaError(
@@ -109,7 +114,7 @@ export class TransactionalProducer implements AsyncDisposable {
         `transactional id ${this.#transactionalId}: a transaction inside another one would wait for itself`,
       )
     const call = this.#callOf({ timeoutMs: this.#timeoutMs, ...options })
-    return await this.#inLine(call, () => this.#run(work, call))
+    return await this.#inLine(call, () => this.#run(work, call, options.maxRuns))
   }
 
   /** Aborts a transaction that is open, and refuses further ones. Idempotent. */
@@ -155,12 +160,16 @@ export class TransactionalProducer implements AsyncDisposable {
     return turn
   }
 
-  async #run<R>(work: (transaction: Transaction) => R | Promise<R>, call: Call): Promise<R> {
+  async #run<R>(
+    work: (transaction: Transaction) => R | Promise<R>,
+    call: Call,
+    maxRuns = Infinity,
+  ): Promise<R> {
     for (let failures = 1; ; failures++) {
       const outcome = await this.#attempt(work, call)
       if ('result' in outcome) return outcome.result
       const { failure: error } = outcome
-      if (!isPassing(error)) throw error
+      if (!isPassing(error) || failures >= maxRuns) throw error
       if (call.isOver) throw call.ending(error)
       this.#cluster.options.logger?.warn({ error }, 'a transaction was aborted: once more')
       await call.sleep(this.#cluster.backoffMs(failures), error)

@@ -82,7 +82,8 @@ export class Delivery {
   }
 }
 
-function bytesOf(records: readonly ProducerRecord[]): number {
+/** Of keys and values. */
+export function bytesOf(records: readonly ProducerRecord[]): number {
   let bytes = 0
   for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0)
   return bytes

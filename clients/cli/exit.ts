@@ -32,6 +32,7 @@ const exitByCode: Partial<Record<ErrorName, Exit>> = {
   UNKNOWN_TOPIC_ID: 'notFound',
   RESOURCE_NOT_FOUND: 'notFound',
   GROUP_ID_NOT_FOUND: 'notFound',
+  TRANSACTIONAL_ID_NOT_FOUND: 'notFound',
   TOPIC_AUTHORIZATION_FAILED: 'notAuthorised',
   GROUP_AUTHORIZATION_FAILED: 'notAuthorised',
   CLUSTER_AUTHORIZATION_FAILED: 'notAuthorised',

@@ -34,13 +34,17 @@ const verbs: Record<string, Verb> = {
     summary: 'list, show, reset and delete consumer groups, and their lag',
     load: () => import('./commands/group.ts'),
   },
-  verify: {
-    summary: 'check the data directory of a broker that does not run',
-    load: () => import('./commands/verify.ts'),
+  txn: {
+    summary: 'list, show and abort transactions',
+    load: () => import('./commands/txn.ts'),
   },
   config: {
     summary: 'show and change the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),
+  },
+  verify: {
+    summary: 'check the data directory of a broker that does not run',
+    load: () => import('./commands/verify.ts'),
   },
 }
 

@@ -83,15 +83,17 @@ export class Connection {
    * The newest version of an API that both sides speak.
    *
    * @param max stay at or below it
+   * @param min an older one cannot say what is to be said
    * @throws {KafkaError} UNSUPPORTED_VERSION
    */
-  version(api: Api, max = Infinity): number {
+  version(api: Api, max = Infinity, min = 0): number {
     const theirs = this.#versions.get(api.key)
     const version = Math.min(theirs?.max ?? -1, api.versions.to, max)
-    if (theirs !== undefined && version >= Math.max(theirs.min, api.versions.from)) return version
+    const from = Math.max(api.versions.from, min)
+    if (theirs !== undefined && version >= Math.max(theirs.min, from)) return version
     const offer =
       theirs === undefined ? 'does not offer it' : `offers ${theirs.min} to ${theirs.max}`
-    const ours = `${api.versions.from} to ${Math.min(api.versions.to, max)}`
+    const ours = `${from} to ${Math.min(api.versions.to, max)}`
     throw new KafkaError(
       'UNSUPPORTED_VERSION',
       `${api.name}: ${addressText(this.address)} ${offer}, needed is ${ours}`,

@@ -1,5 +1,5 @@
 // Exactly once from read to write, against a broker: the example of the guide, members that come and go, and kills.
-// `MILLRACE_KILLS=100 node dist/clients/transaction/exactly-once.test.js` kills the broker so often.
+// `KILLS=100 node dist/clients/transaction/exactly-once.test.js` kills the broker so often.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -18,7 +18,9 @@ import {
 } from '../index.ts'
 import { KillableBroker } from '../testing/interop/killable-broker.ts'
 
-const KILLS = Number(process.env['MILLRACE_KILLS'] ?? 3)
+const KILLS = Number(process.env['KILLS'] ?? 3)
+
+t.setTimeout(30_000 + KILLS * 5_000)
 
 type Order = { id: string; cents: number }
 const orders = topic('orders', { key: string, value: json<Order>() })
@@ -251,6 +253,7 @@ t.test('a transaction that takes too long is aborted by the broker, which fences
 })
 
 t.test(`after ${KILLS} kills of the broker every input is in the output once`, async (t) => {
+  t.setTimeout(30_000 + KILLS * 5_000)
   const PARTITIONS = 3
   const count = 500 * (KILLS + 1)
   await using broker = await KillableBroker.start(t.testdir())

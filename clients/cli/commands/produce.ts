@@ -1,13 +1,15 @@
 // produce: lines, files or NDJSON into a topic. Memory stays the same however long the input is: what is under way is
 // bounded by the producer's buffer, and reading waits for it. For users: docs/guide/cli.md, "Producing"
 
+import { randomUUID } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { Option, type Command } from 'commander'
+import { KafkaError } from '../../../protocol/errors.ts'
 import { systemClock } from '../../clock.ts'
 import type { ProducerRecord } from '../../topic.ts'
-import { Delivery } from '../delivery.ts'
-import { CliError } from '../exit.ts'
+import { bytesOf, Delivery } from '../delivery.ts'
+import { CliError, exitOf, explain } from '../exit.ts'
 import { examples, exclusive, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
 import { unescape } from '../format.ts'
 import { lengthPrefixed, lines, pieces, type Values } from '../input.ts'
@@ -15,11 +17,13 @@ import { Pace } from '../pace.ts'
 import { Progress } from '../progress.ts'
 import { recordFromJson, type NewRecord, type ValueCodec } from '../record-json.ts'
 import { codecFor, serdeNames, type SerdeName } from '../serdes.ts'
-import { openSession } from '../session.ts'
+import { openSession, type Session } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 /** Of one record of --raw: well under the default max.message.bytes. */
 const RAW_VALUE_KIB = 512
+/** The longest that Kafka's brokers allow by default. */
+const TRANSACTION_TIMEOUT_MS = 900_000
 
 export function define(command: Command): void {
   command
@@ -36,6 +40,9 @@ export function define(command: Command): void {
     .addOption(
       new Option('--acks <acks>', 'what to wait for').choices(['all', '1', '0']).default('all'),
     )
+    .addOption(
+      new Option('--txn', 'all of the input in one transaction, or none of it').conflicts('acks'),
+    )
     .option('--rate <count>', 'records per second, at most', wholeNumber(1))
     .addHelpText(
       'after',
@@ -45,6 +52,7 @@ export function define(command: Command): void {
         'echo | millrace produce scores -k ann -Z                 deletes ann from a compacted topic',
         'millrace tail a -o start -e --json | millrace produce b --json -z zstd',
         'millrace produce pictures --raw cat.jpg -k cat.jpg',
+        'millrace produce orders day.ndjson --json --txn             aborted if it fails, or at ^C',
       ),
     )
     .action(produce)
@@ -71,6 +79,7 @@ interface Options extends CommonOptions {
   readonly serde?: SerdeName
   readonly compression?: (typeof codecs)[number]
   readonly acks: 'all' | '1' | '0'
+  readonly txn?: boolean
   readonly rate?: number
 }
 
@@ -84,28 +93,81 @@ async function produce(
   const { input, bytesTotal } = openInput(file)
   const codec = options.serde && (await codecFor(options.serde))
   await using session = await openSession(options)
-  await using producer = session.client.producer({
-    acks: options.acks === 'all' ? 'all' : options.acks === '1' ? 1 : 0,
-    compression: options.compression,
-  })
   if (file === undefined && process.stdin.isTTY)
     session.notes.say('every line becomes a record; Ctrl-D ends')
   const signal = session.interruptible()
   signal.addEventListener('abort', () => input.destroy())
-  const delivery = new Delivery(
-    producer,
-    topic,
-    new Progress(session.notes, systemClock, bytesTotal),
-  )
+  const progress = new Progress(session.notes, systemClock, bytesTotal)
+  const load = { topic, records: recordsFrom(input, options, codec, signal), signal, progress }
+  await (options.txn === true
+    ? produceTogether(session, load, options)
+    : produceEach(session, load, options))
+}
+
+/** What is to be produced. */
+interface Load {
+  readonly topic: string
+  readonly records: AsyncIterable<readonly ProducerRecord[]>
+  /** ^C. */
+  readonly signal: AbortSignal
+  readonly progress: Progress
+}
+
+async function produceEach(
+  { client, notes }: Session,
+  { topic, records, signal, progress }: Load,
+  { acks, compression }: Options,
+): Promise<void> {
+  await using producer = client.producer({
+    acks: acks === 'all' ? 'all' : acks === '1' ? 1 : 0,
+    compression,
+  })
+  const delivery = new Delivery(producer, topic, progress)
   try {
-    for await (const records of recordsFrom(input, options, codec, signal))
-      await delivery.send(records)
+    for await (const some of records) await delivery.send(some)
   } catch (error) {
     if (!signal.aborted) delivery.fail(error as Error)
   }
   await delivery.finish()
-  session.notes.say(`${topic}: ${delivery.progress.summary()}`)
+  notes.say(`${topic}: ${progress.summary()}`)
   delivery.throwFailure()
+}
+
+/** All of it or nothing. The input is read once, so the transaction is tried once. */
+async function produceTogether(
+  { client, notes }: Session,
+  { topic, records, signal, progress }: Load,
+  { compression }: Options,
+): Promise<void> {
+  await using producer = client.producer({
+    transactionalId: `millrace-produce-${randomUUID()}`,
+    transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+    compression,
+  })
+  try {
+    await producer.transaction(
+      async (transaction) => {
+        for await (const some of records) {
+          await transaction.send(topic, some)
+          progress.add(some.length, bytesOf(some))
+        }
+        signal.throwIfAborted()
+      },
+      { maxRuns: 1 },
+    )
+  } catch (error) {
+    if (!signal.aborted) throw aborted(error)
+    return notes.say(`${topic}: interrupted: aborted, nothing of it is committed`)
+  } finally {
+    progress.stop()
+  }
+  notes.say(`${topic}: ${progress.summary()}, committed`)
+}
+
+function aborted(error: unknown): unknown {
+  if (error instanceof KafkaError && error.code === 'REQUEST_TIMED_OUT') return error // it says what is known
+  const message = `aborted, nothing of it is committed: ${explain(error, false)}`
+  return new CliError(exitOf(error), message, { cause: error })
 }
 
 /** @throws {CliError} notFound */

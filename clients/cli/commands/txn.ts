@@ -1,0 +1,197 @@
+// txn ls|info|abort. For users: docs/guide/cli.md, "Transactions"
+
+import { Option, type Command } from 'commander'
+import { KafkaError } from '../../../protocol/errors.ts'
+import type {
+  ActiveProducer,
+  TransactionAdmin,
+  TransactionDescription,
+  TransactionState,
+} from '../../admin-transactions.ts'
+import { reasonOf } from '../../reason.ts'
+import { confirmed, type ConfirmOptions } from '../confirm.ts'
+import { CliError } from '../exit.ts'
+import { examples, wholeNumber, type CommonOptions } from '../flags.ts'
+import { describe } from '../offsets.ts'
+import { isoTime, rowsAs, table, type Paint } from '../print.ts'
+import { openSession, type Session } from '../session.ts'
+
+export function define(txn: Command): void {
+  const verb = (name: string, summary: string): Command =>
+    txn.command(name).description(summary).option('--json', 'one JSON object per line')
+
+  verb('ls', 'list transactional ids; with --topic, what is open in its partitions')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(states))
+    .option('--open-for <seconds>', 'only those that have been open for longer', wholeNumber(0))
+    .addOption(
+      new Option(
+        '-t, --topic <topic>',
+        'open transactions in this topic, as its log knows them',
+      ).conflicts(['state', 'openFor']),
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'millrace txn ls --state Ongoing',
+        'millrace txn ls --open-for 60          what holds readers back',
+        'millrace txn ls --topic orders         also what no coordinator knows any more',
+      ),
+    )
+    .action(list)
+  verb('info', 'show transactional ids, and what they write to').argument('<id...>').action(show)
+  verb('abort', 'abort what is open; its producer is fenced')
+    .argument('[id...]', 'transactional ids')
+    .option(
+      '-t, --topic <topic>',
+      'with -p and --producer: one that hangs, in this partition alone',
+    )
+    .option('-p, --partition <number>', 'of --topic', wholeNumber(0))
+    .option('--producer <id>', 'the producer id, as ls --topic shows it', wholeNumber(0))
+    .option('--dry-run', 'tell what would be aborted')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText(
+      'after',
+      examples(
+        'millrace txn abort totals-1 --yes',
+        'millrace txn abort -t orders -p 0 --producer 4711 --yes',
+      ),
+    )
+    .action(abort)
+}
+
+const states: readonly TransactionState[] = [
+  'Empty',
+  'Ongoing',
+  'PrepareCommit',
+  'PrepareAbort',
+  'CompleteCommit',
+  'CompleteAbort',
+]
+
+interface TxnOptions extends CommonOptions {
+  readonly json?: boolean
+}
+
+interface ListOptions extends TxnOptions {
+  readonly state?: TransactionState
+  readonly openFor?: number
+  readonly topic?: string
+}
+
+interface AbortOptions extends TxnOptions, ConfirmOptions {
+  readonly topic?: string
+  readonly partition?: number
+  readonly producer?: number
+}
+
+async function list(_: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<ListOptions>()
+  await using session = await openSession(options)
+  if (options.topic !== undefined) return await listOpenIn(options.topic, session, options)
+  const rows = await session.client.admin().transactions.list({
+    states: options.state === undefined ? [] : [options.state],
+    openForMs: options.openFor === undefined ? undefined : options.openFor * 1000,
+  })
+  if (rows.length === 0) return session.notes.say('no transactional ids')
+  const cells = rows.map(({ transactionalId, producerId, state }) => ({
+    transactionalId,
+    producerId: options.json === true ? producerId : `${producerId}`,
+    state,
+  }))
+  await session.stdout.write(rowsAs(options, ['ID', 'PRODUCER', 'STATE'], cells, session.paint))
+}
+
+async function listOpenIn(topic: string, session: Session, options: TxnOptions): Promise<void> {
+  const admin = session.client.admin()
+  await describe(admin, [topic])
+  const producers = await admin.transactions.producers([topic])
+  const open = producers.filter(({ transactionStartOffset: from }) => from !== undefined)
+  if (open.length === 0) return session.notes.say(`no transaction is open in ${topic}`)
+  await session.stdout.write(openText(open, options, session.paint))
+}
+
+function openText(open: readonly ActiveProducer[], options: TxnOptions, paint: Paint): string {
+  const isJson = options.json === true
+  const rows = open.map((each) => ({
+    topic: each.topic,
+    partition: each.partition,
+    producerId: isJson ? each.producerId : `${each.producerId}`,
+    producerEpoch: each.producerEpoch,
+    startOffset: each.transactionStartOffset,
+    lastWritten: isJson ? each.lastTimestamp : isoTime(each.lastTimestamp),
+  }))
+  const headings = ['TOPIC', 'PARTITION', 'PRODUCER', 'EPOCH', 'OPEN SINCE OFFSET', 'LAST WRITTEN']
+  return rowsAs(options, headings, rows, paint)
+}
+
+async function show(ids: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<TxnOptions>()
+  await using session = await openSession(options)
+  const described = await known(session.client.admin().transactions.describe(ids))
+  for (const each of described) {
+    if (options.json === true) await session.stdout.line(JSON.stringify(each))
+    else await session.stdout.write(descriptionText(each, session.paint))
+  }
+}
+
+function descriptionText(each: TransactionDescription, paint: Paint): string {
+  const { transactionalId, state, producerId, producerEpoch, timeoutMs, startedAt } = each
+  const about = [
+    state,
+    `producer ${producerId} epoch ${producerEpoch}`,
+    `timeout ${timeoutMs / 1000} s`,
+    startedAt === undefined ? '' : `open since ${isoTime(startedAt)}`,
+    `coordinator ${each.coordinator}`,
+  ]
+  const head = `${paint('bold', transactionalId)}  ${about.filter((part) => part !== '').join('  ')}\n`
+  const rows = each.partitions.map(({ topic, partition }) => [topic, partition])
+  return rows.length === 0 ? head : head + table(['WRITES TO', 'PARTITION'], rows, paint)
+}
+
+async function abort(ids: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<AbortOptions>()
+  const { topic, partition, producer } = options
+  const isHanging = topic !== undefined && partition !== undefined && producer !== undefined
+  const isHalfHanging =
+    !isHanging && [topic, partition, producer].some((each) => each !== undefined)
+  if (isHalfHanging || isHanging === ids.length > 0)
+    throw new CliError('usage', 'give transactional ids, or --topic, -p and --producer together')
+  await using session = await openSession(options)
+  const { transactions } = session.client.admin()
+  if (isHanging) {
+    const what = { topic, partition, producerId: producer }
+    const where = `the transaction of producer ${producer} in ${topic}[${partition}]`
+    if (await confirmed(session, options, `Abort ${where}?`)) await transactions.abort(what)
+  } else await abortIds(ids, transactions, session, options)
+}
+
+async function abortIds(
+  ids: readonly string[],
+  transactions: TransactionAdmin,
+  session: Session,
+  options: AbortOptions,
+): Promise<void> {
+  const described = await known(transactions.describe(ids))
+  const rows = described.map(({ transactionalId, state, partitions }) => ({
+    transactionalId,
+    state,
+    partitions: partitions.length,
+  }))
+  await session.stdout.write(
+    rowsAs(options, ['ABORTS', 'STATE', 'PARTITIONS'], rows, session.paint),
+  )
+  if (!(await confirmed(session, options, `Abort ${ids.join(', ')}, and fence the producer?`)))
+    return
+  for (const id of ids) await transactions.abort(id)
+}
+
+/** @throws {CliError} notFound, which says how to find out what ids there are */
+async function known<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!(error instanceof KafkaError) || error.code !== 'TRANSACTIONAL_ID_NOT_FOUND') throw error
+    const what = `${reasonOf(error)} is not known; millrace txn ls lists those that are`
+    throw new CliError('notFound', what, { cause: error })
+  }
+}
