@@ -288,11 +288,11 @@ t.test(
   'groups of protocols that this client does not speak, as Apache Kafka tells of them',
   async (t) => {
     const groupsOfKafka = [
-      ['old', 'consumer', 'Stable', 'Classic'],
-      ['next', 'consumer', 'Reconciling', 'Consumer'],
-      ['sharing', 'share', 'Stable', 'Share'],
-      ['topology', 'streams', 'NotReady', 'Streams'],
-      ['of the future', 'odd', 'Levitating', 'Quantum'],
+      ['old', 'consumer', 'Stable', 'classic'],
+      ['next', 'consumer', 'Reconciling', 'consumer'],
+      ['sharing', 'share', 'Stable', 'share'],
+      ['topology', 'streams', 'NotReady', 'streams'],
+      ['of the future', 'odd', 'Levitating', 'quantum'],
     ] as const
     await using kafka = await FakeBroker.start()
     kafka.createTopic('orders')[0]!.endOffset = 10
@@ -341,11 +341,11 @@ t.test(
     t.strictSame(
       (await seen.list()).map(({ group, state, type }) => [group, state, type]),
       [
-        ['next', 'Reconciling', 'Consumer'],
-        ['of the future', 'Levitating', 'Quantum'],
-        ['old', 'Stable', 'Classic'],
-        ['sharing', 'Stable', 'Share'],
-        ['topology', 'NotReady', 'Streams'],
+        ['next', 'Reconciling', 'consumer'],
+        ['of the future', 'Levitating', 'quantum'],
+        ['old', 'Stable', 'classic'],
+        ['sharing', 'Stable', 'share'],
+        ['topology', 'NotReady', 'streams'],
       ],
     )
     for (const [group, , , type] of groupsOfKafka.slice(1)) {

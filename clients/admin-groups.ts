@@ -400,7 +400,7 @@ function notFound(group: string): KafkaError {
 
 /** DescribeGroups knows classic groups only. @returns undefined for those, and for none */
 function newer(group: string, type: string | undefined): KafkaError | undefined {
-  if (type === undefined || type === '' || type.toLowerCase() === 'classic') return undefined
+  if (type === undefined || type === '' || type === 'classic') return undefined
   const what = `group ${group} is of type ${type}: its members are not to be had from this client`
   return new KafkaError('UNSUPPORTED_VERSION', what)
 }
