@@ -15,6 +15,8 @@ import { addressText, explain, type Address } from './address.ts'
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024
 
+const RECEIVE_BYTES = 64 * 1024
+
 export interface ConnectionOptions {
   readonly clientId: string
   readonly connectTimeoutMs: number
@@ -56,7 +58,6 @@ export class Connection {
     this.#options = options
     this.#answerTimeoutMs = options.connectTimeoutMs
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', (error) => this.#fail(explain(address, error)))
     socket.on('close', () => this.#fail(explain(address, undefined)))
     socket.unref()
@@ -64,8 +65,8 @@ export class Connection {
 
   /** @throws {KafkaError} NETWORK_EXCEPTION that says what was dialled, why it failed and what to try */
   static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
-    const socket = await dial(address, options)
-    const connection = new Connection(address, socket, options)
+    const onChunk = (chunk: Buffer): void => connection.#receive(chunk)
+    const connection = new Connection(address, await dial(address, onChunk, options), options)
     try {
       await connection.#negotiate()
     } catch (error) {
@@ -210,8 +211,9 @@ export class Connection {
     }
   }
 
-  /** The frame is ours for good: its memory is either assembled for it or a chunk that nobody reuses. */
-  #answer(frame: Buffer): void {
+  /** What the answer is made of is its receiver's for good: a frame that was not assembled is copied out of the chunk. */
+  #answer(borrowed: Buffer): void {
+    const frame = borrowed.buffer === receiveBuffer.buffer ? Buffer.from(borrowed) : borrowed
     const waiting = this.#waiting.shift()
     if (waiting === undefined) throw new KafkaError('INVALID_REQUEST', 'an answer to nothing')
     waiting.timer.cancel()
@@ -269,9 +271,25 @@ function isVersionRefusal(reader: Reader): boolean {
   return reader.buffer.readInt16BE(reader.position) === errors.UNSUPPORTED_VERSION[0]
 }
 
-function dial(address: Address, { clock, connectTimeoutMs }: ConnectionOptions): Promise<Socket> {
+/** What all sockets read into, one after the other: what is in it is gone with the next chunk. */
+const receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
+
+/** @param onChunk is lent what arrives; nothing does before the first request */
+function dial(
+  address: Address,
+  onChunk: (chunk: Buffer) => void,
+  { clock, connectTimeoutMs }: ConnectionOptions,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: address.host, port: address.port })
+    const callback = (bytes: number): boolean => {
+      onChunk(receiveBuffer.subarray(0, bytes))
+      return true
+    }
+    const socket = connect({
+      host: address.host,
+      port: address.port,
+      onread: { buffer: receiveBuffer, callback },
+    })
     const fail = (error: Error): void => {
       timer.cancel()
       socket.destroy()
