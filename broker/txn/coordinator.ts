@@ -1,5 +1,5 @@
 // TransactionCoordinator: every transactional id of this broker, from the epoch of its producer to the end of its
-// transaction everywhere. Network thread; knows no sockets and no wire format. What is answered is durable.
+// transaction everywhere. Network thread; knows no sockets and no wire format. What is answered is durable, or follows from what is.
 // A transaction that is decided (Prepare...) is finished by whoever comes next: its producer, the sweep, the next start.
 // Source: KIP-98, KIP-360, KIP-890; docs/formats/transactions.md
 
@@ -275,9 +275,11 @@ export class TransactionCoordinator {
     const { record } = id
     const [partitions, groupIds] = await Promise.all([ends.mark(record), ends.endOffsets(record)])
     id.record = { ...record, partitions, groupIds } // on disk it still names them all, and a restart tells them again
-    if (partitions.length === 0 && groupIds.length === 0) {
-      await this.#keep(id, completed(id.record, clock.now()))
-    }
+    if (partitions.length > 0 || groupIds.length > 0) return
+    id.record = completed(id.record, clock.now())
+    // Nobody waits for this to be durable: until it is, a restart tells all of them again, and whatever the producer does
+    // next lies behind it in the same log.
+    void this.#deps.table.put(id.id, id.record)
   }
 
   async #keep(id: TransactionalId, record: TransactionRecord): Promise<ErrorName | undefined> {
