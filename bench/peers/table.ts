@@ -72,8 +72,10 @@ export function resultsMarkdown(results: Results): string {
   ].join('\n')
 }
 
-/** What the README shows: a row for each, if the results have it. */
-const readmeRows: readonly (readonly [caseName: string, metric: string, text: string])[] = [
+type ReadmeRow = readonly [caseName: string, metric: string, text: string]
+
+/** What the README shows of servers: a row for each, if the results have it. */
+const serverRows: readonly ReadmeRow[] = [
   ['produce-64k-100b-1p', 'rate', 'records/s produced, 100 bytes, librdkafka'],
   ['produce-64k-100b-1p', 'CPU', 'CPU-s per GiB produced, 100 bytes'],
   ['produce-64k-1k-12p', 'CPU', 'CPU-s per GiB produced, 1 KiB, 12 partitions'],
@@ -85,28 +87,38 @@ const readmeRows: readonly (readonly [caseName: string, metric: string, text: st
   ['idle', 'RSS', 'MiB of memory when idle'],
 ]
 
-/** One column a setting, over all rows; a dash where a setting was not measured. */
-export function readmeMarkdown({ machine, rounds, cases }: Results): string {
-  const shown = readmeRows.flatMap(([caseName, metric, text]) => {
-    const result = cases.find(({ name }) => name === caseName)
-    return result === undefined ? [] : [{ result, metric, text }]
-  })
-  const columns = [
-    ...new Set(shown.flatMap(({ result }) => result.settings.map(({ name }) => name))),
-  ]
-  const rows = shown.map(({ result, metric, text }) => [
-    text,
-    ...columns.map((column) =>
-      digits(result.settings.find(({ name }) => name === column)?.medians[metric] ?? NaN),
-    ),
-  ])
-  const facts = ['cpu', 'memory', 'node', 'kafka', 'java', 'disk']
+/** And of clients. */
+const clientRows: readonly ReadmeRow[] = [
+  ['client-produce-100b', 'rate', 'records/s produced, 100 bytes'],
+  ['client-produce-100b', 'CPU', 'CPU-s per million records produced'],
+  ['client-consume-100b', 'rate', 'records/s consumed, 100 bytes'],
+  ['client-consume-100b', 'CPU', 'CPU-s per million records consumed'],
+]
+
+export function readmeMarkdown(results: Results): string {
+  const { machine, rounds } = results
+  const facts = ['cpu', 'memory', 'kernel', 'node', 'kafka', 'java', 'commit']
+  const tables = [serverRows, clientRows].map((rows) => readmeTable(results, rows))
   return [
-    ...markdownTable(['', ...columns], rows),
-    '',
-    `Medians of ${rounds} rounds. ${facts.map((name) => `${name} ${machine[name] ?? '-'}`).join(', ')}.`,
+    ...tables.flatMap((table) => (table.length === 0 ? [] : [...table, ''])),
+    `Medians of ${rounds} rounds. ${verdict(results)} ${facts.map((name) => `${name} ${machine[name] ?? '-'}`).join(', ')}.`,
     '',
   ].join('\n')
+}
+
+/** One column a setting, over all rows; a dash where a setting was not measured. */
+function readmeTable({ cases }: Results, wanted: readonly ReadmeRow[]): string[] {
+  const shown = wanted.flatMap(([caseName, metric, text]) => {
+    const result = cases.find(({ name }) => name === caseName)
+    return result === undefined ? [] : [{ settings: result.settings, metric, text }]
+  })
+  if (shown.length === 0) return []
+  const columns = [...new Set(shown.flatMap(({ settings }) => settings.map(({ name }) => name)))]
+  const rows = shown.map(({ settings, metric, text }) => {
+    const valueOf = (column: string) => settings.find(({ name }) => name === column)
+    return [text, ...columns.map((column) => digits(valueOf(column)?.medians[metric] ?? NaN))]
+  })
+  return markdownTable(['', ...columns], rows)
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
