@@ -232,8 +232,8 @@ export class TransactionalProducer implements AsyncDisposable {
       this.#fatal = failure
       return
     }
-    const ended = this.#producer
-      .flush()
+    const ended = transaction
+      .idle()
       .then(() => this.#noting(this.#coordinator.end('abort', this.#endingCall())))
     this.#ending = ended.catch((cause: unknown) => {
       this.#cluster.options.logger?.warn({ error: cause }, 'aborting a transaction failed')

@@ -99,11 +99,20 @@ export class TransactionCoordinator {
     this.#isOpen = true
   }
 
-  /** Version 1: before the first record of each partition. */
-  async addPartitions(partitions: readonly TopicPartition[], call: Call): Promise<void> {
-    this.#isOpen = true
+  /**
+   * Version 1: before the first record of each partition.
+   *
+   * @param assertWanted throws once the transaction is being aborted: an attempt after that would open another one
+   */
+  async addPartitions(
+    partitions: readonly TopicPartition[],
+    call: Call,
+    assertWanted: () => void,
+  ): Promise<void> {
     const topics = byTopic(partitions, ({ partition }) => partition)
     await this.#retrying(call, async () => {
+      assertWanted()
+      this.#isOpen = true
       const request = { ...this.#self(), topics }
       const answer = await this.#node.ask(this.#lane, addPartitionsToTxn, request, call)
       const refused = answer.topics.flatMap(({ name, partitions: results }) =>

@@ -256,36 +256,47 @@ t.test(`after ${KILLS} kills of the broker every input is in the output once`, a
   t.setTimeout(30_000 + KILLS * 5_000)
   const PARTITIONS = 3
   const count = 500 * (KILLS + 1)
-  await using broker = await KillableBroker.start(t.testdir())
+  await using broker = await KillableBroker.start(t.testdir(), {
+    'group.min.session.timeout.ms': 1,
+  })
   await using client = new Client({ brokers: broker.bootstrap, retry: IMPATIENT.retry })
   await fill(client, count, PARTITIONS)
   let [killCount, copiedCount] = [0, 0]
   let killing: Promise<void> = Promise.resolve()
-  const kill = async (): Promise<void> => {
-    killCount++
+  const kill = async (delayMs: number): Promise<void> => {
+    await sleep(delayMs)
     await broker.kill()
     await broker.start()
   }
   await using tx = client.producer({ transactionalId: 'copy', lingerMs: 0 })
-  while (copiedCount < count) {
+  const { groups } = client.admin()
+  const isCopied = async (): Promise<boolean> => {
+    const offsets = await groups.offsets('copy')
+    return offsets.reduce((sum, { offset }) => sum + offset, 0) === count
+  }
+  // A member that could not leave keeps its partitions for a while: the others end without them.
+  while (!(await isCopied())) {
     await using source = client.consumer({
       topics: [inputs],
       group: 'copy',
       commit: 'manual',
       heartbeatIntervalMs: IMPATIENT.heartbeatIntervalMs,
+      sessionTimeoutMs: 1_000,
       ...FROM_START_TO_END,
     })
     try {
       let batchCount = 0
       await copy(tx, source, async () => {
         const isDue = killCount < KILLS && copiedCount >= 500 * (killCount + 1)
-        // In the middle of a transaction, or at any time of its commit.
-        if (isDue) killing = sleep(killCount % 5).then(kill)
-        if (isDue && killCount % 2 === 0) await killing
+        if (isDue) {
+          await killing
+          killing = kill(++killCount % 5)
+          // In the middle of the transaction, or at any time of its commit.
+          if (killCount % 2 === 0) await killing
+        }
         if (++batchCount % 7 === 0) throw new Error('changed its mind')
         copiedCount += 50
       })
-      copiedCount = count
     } catch (error) {
       const isExpected = /changed its mind|ILLEGAL_GENERATION|UNKNOWN_MEMBER_ID/.test(String(error))
       if (!isExpected) throw error

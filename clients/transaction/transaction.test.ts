@@ -10,7 +10,7 @@ import { readBatchHeader } from '../../protocol/batch/header.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { RequestOf } from '../../protocol/schema.ts'
 import { Client, string, topic, type TransactionalProducerOptions } from '../index.ts'
-import { FakeBroker } from '../testing/fake-broker.ts'
+import { FakeBroker, type Handler } from '../testing/fake-broker.ts'
 import { FakeTransactions, refuseAll } from '../testing/fake-transactions.ts'
 import { contents } from '../testing/index.ts'
 
@@ -272,6 +272,25 @@ for (const version of VERSIONS) {
     t.same(await w.committed(), [])
   })
 }
+
+t.test('what is aborted while its partitions still wait to join joins no more', async (t) => {
+  await using w = await world(1)
+  const busy = errorCode('CONCURRENT_TRANSACTIONS')
+  const isBusy: Handler<typeof addPartitionsToTxn> = ({ topics }) => ({
+    topics: refuseEach(topics, busy),
+  })
+  w.broker.next(addPartitionsToTxn, ...Array.from({ length: 3 }, () => isBusy))
+  const given = w.producer.transaction(async (tx) => {
+    await tx.send(texts, at(0, 'no'))
+    while (w.broker.seen(addPartitionsToTxn).length === 0) await sleep(0)
+    throw new Error('mine')
+  })
+  await t.rejects(given, /mine/)
+  const end = asked(w.broker).indexOf('EndTxn 4')
+  t.notOk(asked(w.broker).slice(end).includes('AddPartitionsToTxn 3'))
+  await w.producer.transaction((tx) => tx.send(texts, at(0, 'yes')))
+  t.same(await w.committed(), ['yes'])
+})
 
 t.test('one at a time: calls that meet wait in line; one inside another is refused', async (t) => {
   await using w = await world(1)

@@ -27,7 +27,7 @@ export class Transaction {
   /** Those, and what is being added. */
   readonly #asked = new Set<PartitionQueue>()
   readonly #wanted: PartitionQueue[] = []
-  #isAdding = false
+  #adding: Promise<void> | undefined
   #isOver = false
   #failure: KafkaError | undefined
 
@@ -97,7 +97,13 @@ export class Transaction {
   async flush(call: Call): Promise<void> {
     await this.#deps.producer.flush({ signal: call.signal, timeoutMs: call.remainingMs })
     await Promise.all(this.#unsettled)
-    if (this.#failure !== undefined) throw this.#failure
+    this.#assertNotFailed()
+  }
+
+  /** It has failed: resolves when nothing of it is under way any more, so that its end comes last. @internal */
+  async idle(): Promise<void> {
+    await this.#deps.producer.flush()
+    await this.#adding
   }
 
   /** @internal */
@@ -129,7 +135,7 @@ export class Transaction {
     if (this.#asked.has(partition)) return false
     this.#asked.add(partition)
     this.#wanted.push(partition)
-    if (!this.#isAdding) void this.#add()
+    this.#adding ??= this.#add()
     return false
   }
 
@@ -142,7 +148,7 @@ export class Transaction {
     this.#watch(send)
     if (send.next < send.recordCount) await taken(send)
     if (send.failure !== undefined) this.fail(send.failure)
-    if (this.#failure !== undefined) throw this.#failure
+    this.#assertNotFailed()
   }
 
   #watch(send: Send): void {
@@ -155,28 +161,31 @@ export class Transaction {
     this.#unsettled.add(settled)
   }
 
-  #assertOpen(): void {
+  #assertNotFailed(): void {
     if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #assertOpen(): void {
+    this.#assertNotFailed()
     if (this.#isOver) throw new KafkaError('INVALID_TXN_STATE', 'the transaction is over')
   }
 
   /** One request at a time, for all that are wanted by then. */
   async #add(): Promise<void> {
     const { coordinator, call, producer } = this.#deps
-    this.#isAdding = true
     try {
       while (this.#wanted.length > 0 && this.#failure === undefined) {
         await Promise.resolve() // what comes in one turn goes together
         const wanted = this.#wanted.splice(0)
         const places = wanted.map(({ topic, partition }) => ({ topic: topic.name, partition }))
-        await coordinator.addPartitions(places, call)
+        await coordinator.addPartitions(places, call, () => this.#assertNotFailed())
         for (const each of wanted) this.#added.add(each)
         producer.pump()
       }
     } catch (error) {
       this.fail(error)
     } finally {
-      this.#isAdding = false
+      this.#adding = undefined
     }
   }
 }

@@ -9,6 +9,7 @@ import { Client, json, string, topic } from '../../index.ts'
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { run, whyNoKafka } from './tools.ts'
+import { transacting } from './transacting.ts'
 
 /** Maven fetches the jars the first time; they are kept in this directory, the data is not. */
 const START_TIMEOUT_MS = 100_000
@@ -24,6 +25,7 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await using client = new Client({ brokers: bootstrap, metadataAgeMaxMs: 500 })
   await sharing(t, client)
   await administering(t, client)
+  await transacting(t, client)
   await comparing(t, bootstrap, client)
 })
 
