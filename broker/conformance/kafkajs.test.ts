@@ -78,6 +78,29 @@ t.test('the cluster has a controller, and it is its only broker', async (t) => {
   t.equal(clusterId.length, 22)
 })
 
+t.test('configs of topics and of the broker are changed and described', async (t) => {
+  await admin.createTopics({ topics: [{ topic: 'altered' }] })
+  const alter = (type: number, name: string, configEntries: { name: string; value: string }[]) =>
+    admin.alterConfigs({ validateOnly: false, resources: [{ type, name, configEntries }] })
+  const value = async (type: number, name: string, configName: string) => {
+    const resources = [{ type, name, configNames: [configName] }]
+    const described = await admin.describeConfigs({ includeSynonyms: false, resources })
+    return described.resources[0]!.configEntries[0]!.configValue
+  }
+  const { TOPIC, BROKER } = ConfigResourceTypes
+  await alter(TOPIC, 'altered', [{ name: 'retention.ms', value: '4321' }])
+  t.equal(await value(TOPIC, 'altered', 'retention.ms'), '4321')
+  await alter(TOPIC, 'altered', [{ name: 'segment.ms', value: '99' }])
+  t.equal(await value(TOPIC, 'altered', 'retention.ms'), '604800000', 'all of it is replaced')
+  await alter(BROKER, '1', [{ name: 'log.segment.bytes', value: '123456' }])
+  t.equal(await value(TOPIC, 'altered', 'segment.bytes'), '123456')
+  await alter(BROKER, '1', [])
+  t.equal(await value(TOPIC, 'altered', 'segment.bytes'), '1073741824')
+  const misspelt = [{ name: 'retention.mss', value: '1' }]
+  const refusal = await alter(TOPIC, 'altered', misspelt).catch((error: unknown) => error)
+  t.match(refusal, { type: 'INVALID_CONFIG' })
+})
+
 t.test('configs of topics are described', async (t) => {
   const configEntries = [{ name: 'retention.ms', value: '1234' }]
   await admin.createTopics({ topics: [{ topic: 'configured', configEntries }] })

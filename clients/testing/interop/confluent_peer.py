@@ -7,7 +7,7 @@ import threading
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from records import read_records, write, write_record
 
@@ -106,5 +106,24 @@ def offset_at(topic, timestamp):
     write(offset=found.offset if found.offset >= 0 else None)
 
 
-verbs = [produce, consume, topics, create, delete, offset_at]
+def grow(topic, partitions):
+    admin = AdminClient(servers)
+    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(30)
+
+
+def alter_configs(kind, name, configs):
+    """Replaces all that is set."""
+    resource = ConfigResource(kind, name, set_config=configs)
+    admin = AdminClient(servers)
+    admin.alter_configs([resource])[resource].result(30)
+
+
+def describe_configs(kind, name):
+    resource = ConfigResource(kind, name)
+    admin = AdminClient(servers)
+    entries = admin.describe_configs([resource])[resource].result(30)
+    write(configs={key: entry.value for key, entry in entries.items()})
+
+
+verbs = [produce, consume, topics, create, delete, offset_at, grow, alter_configs, describe_configs]
 {each.__name__: each for each in verbs}[verb](**argument)

@@ -2,10 +2,11 @@
 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Broker } from '../../../broker/broker.ts'
-import { Client, json, string, topic } from '../../index.ts'
+import { Client, json, string, topic, type ConfigResource } from '../../index.ts'
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { run, whyNoKafka } from './tools.ts'
@@ -26,8 +27,12 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await sharing(t, client)
   await administering(t, client)
   await transacting(t, client)
+  await configuring(t, client)
   await comparing(t, bootstrap, client)
 })
+
+/** Each after 50 ms. */
+const TRIES_MAX = 100
 
 const orders = topic('orders', { key: string, value: json<{ id: number }>() })
 
@@ -97,6 +102,46 @@ async function administering(t: Test, client: Client): Promise<void> {
     await groups.delete(['live'])
     await t.rejects(groups.describe(['live']), { code: 'GROUP_ID_NOT_FOUND' })
   })
+}
+
+async function configuring(t: Test, client: Client): Promise<void> {
+  await t.test(
+    'it changes configs of topics and brokers, and asks for log directories',
+    async (t) => {
+      const { configs } = client.admin()
+      const resource = { topic: orders }
+      /** A broker of a real cluster hears of a change a moment later. */
+      const value = async (of: ConfigResource, name: string, wanted: string) => {
+        for (let tries = 1; ; tries++) {
+          const [description] = await configs.describe([of])
+          const found = description!.entries.find((entry) => entry.name === name)?.value
+          if (found === wanted || tries === TRIES_MAX) return found
+          await setTimeout(50)
+        }
+      }
+      await configs.alter([
+        { resource, set: { 'retention.ms': 77 }, append: { 'cleanup.policy': 'compact' } },
+      ])
+      t.equal(await value(resource, 'retention.ms', '77'), '77')
+      t.equal(await value(resource, 'cleanup.policy', 'delete,compact'), 'delete,compact')
+      await configs.alter([
+        { resource, unset: ['retention.ms'], subtract: { 'cleanup.policy': 'compact' } },
+      ])
+      t.equal(await value(resource, 'retention.ms', '604800000'), '604800000')
+      const { controller } = await client.admin().cluster()
+      for (const broker of [controller, 'all'] as const) {
+        await configs.alter([{ resource: { broker }, set: { 'log.cleaner.threads': 1 } }])
+        t.equal(await value({ broker }, 'log.cleaner.threads', '1'), '1')
+        await configs.alter([{ resource: { broker }, unset: ['log.cleaner.threads'] }])
+      }
+      await t.rejects(configs.alter([{ resource, set: { 'retention.mss': 1 } }]), {
+        code: 'INVALID_CONFIG',
+      })
+      const [dir] = await client.admin().logDirs()
+      t.ok(dir!.totalBytes! >= dir!.usableBytes!)
+      t.ok(dir!.partitions.some(({ topic: name }) => name === orders.name))
+    },
+  )
 }
 
 async function comparing(t: Test, bootstrap: string, client: Client): Promise<void> {

@@ -4,7 +4,7 @@ import json
 import sys
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 
 from records import read_records, write, write_record
 
@@ -74,5 +74,26 @@ def offset_at(topic, timestamp):
     write(offset=None if first is None else first.offset)
 
 
-verbs = [produce, consume, topics, create, delete, offset_at]
+def grow(topic, partitions):
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_partitions({topic: NewPartitions(partitions)})
+
+
+def alter_configs(kind, name, configs):
+    """Replaces all that is set."""
+    resource = ConfigResource(ConfigResourceType[kind.upper()], name, configs)
+    answer = KafkaAdminClient(bootstrap_servers=bootstrap).alter_configs([resource])
+    for code, message, *_ in answer.resources:
+        if code != 0:
+            sys.exit(message)
+
+
+def describe_configs(kind, name):
+    resource = ConfigResource(ConfigResourceType[kind.upper()], name)
+    (answer,) = KafkaAdminClient(bootstrap_servers=bootstrap).describe_configs([resource])
+    (described,) = answer.resources
+    write(configs={entry[0]: entry[1] for entry in described[4]})
+
+
+verbs = [produce, consume, topics, create, delete, offset_at, grow, alter_configs, describe_configs]
 {each.__name__: each for each in verbs}[verb](**argument)

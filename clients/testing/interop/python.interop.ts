@@ -44,6 +44,32 @@ for (const script of ['confluent_peer.py', 'kafka_python_peer.py']) {
     await t.rejects(call('delete', { topic }), /unknown.?topic/i)
   })
 
+  t.test(`${script}: configs are changed and described, partitions added`, async (t) => {
+    const topic = named('configs')
+    const described = async (kind: string, name: string) => {
+      const [answer] = (await call('describe_configs', { kind, name })) as {
+        configs: Record<string, string>
+      }[]
+      return answer!.configs
+    }
+    await call('create', { topic, partitions: 1 })
+    await call('grow', { topic, partitions: 4 })
+    const [{ topics }] = (await call('topics', {})) as [{ topics: Record<string, number> }]
+    t.equal(topics[topic], 4)
+    await call('alter_configs', { kind: 'topic', name: topic, configs: { 'retention.ms': '77' } })
+    t.equal((await described('topic', topic))['retention.ms'], '77')
+    await call('alter_configs', { kind: 'topic', name: topic, configs: { 'segment.ms': '88' } })
+    t.match(await described('topic', topic), { 'retention.ms': '604800000', 'segment.ms': '88' })
+    await t.rejects(
+      call('alter_configs', { kind: 'topic', name: topic, configs: { 'retention.mss': '1' } }),
+      /did you mean retention.ms/,
+    )
+    await call('alter_configs', { kind: 'broker', name: '1', configs: { 'num.partitions': '3' } })
+    t.equal((await described('broker', '1'))['num.partitions'], '3')
+    await call('alter_configs', { kind: 'broker', name: '1', configs: {} })
+    t.equal((await described('broker', '1'))['num.partitions'], '1')
+  })
+
   t.test(`${script}: an offset is found by its time`, async (t) => {
     const topic = named('times')
     await produce(

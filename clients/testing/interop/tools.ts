@@ -1,6 +1,8 @@
 // Other people's programs: found, or asked for by name, and run.
 
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Debian's package of each thing that the tests need. */
@@ -57,6 +59,19 @@ function importable(module: string): boolean {
 function works(command: string, args: string[]): boolean {
   const { error, status } = spawnSync(command, args, { timeout: RUN_TIMEOUT_MS })
   return error === undefined && (status === 0 || args[0] === '--help')
+}
+
+/** Maven fetches the jars the first time; they are kept. */
+export const KAFKA_FETCH_TIMEOUT_MS = 100_000
+
+/** Where Java finds Apache Kafka's clients and tools. @param version the newest unless given */
+export async function kafkaClasspath(version?: string): Promise<string> {
+  process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
+  const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
+  const chosen = version === undefined ? [] : [`KAFKA_VERSION=${version}`]
+  const args = [...chosen, 'bash', script, 'classpath']
+  const { stdout } = await run('env', args, Buffer.of(), KAFKA_FETCH_TIMEOUT_MS)
+  return stdout.toString().trim()
 }
 
 export interface Finished {

@@ -1,0 +1,116 @@
+// Our files read by Apache Kafka's own kafka-dump-log: every segment, every index, without a complaint. Skipped where Java
+// or Kafka's jars cannot be had.
+
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as nextLoopTurn } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Broker } from '../../../broker/broker.ts'
+import { Client } from '../../index.ts'
+import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, whyNoKafka } from './tools.ts'
+
+const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+const RECORDS_PER_CODEC = 200
+const BATCH_BYTES = 4000
+
+/** What DumpLogSegments says of anything that is wrong. */
+const COMPLAINT =
+  /mismatch|not found|corrupt|invalid|exception|non-consecutive|non-monotonic|isvalid: false|extraneous/i
+
+/** Said of every segment but the first of a log, Kafka's own too: nothing comes before its first record. */
+const BEFORE_FIRST = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n(?! +\d)/gm
+
+const skip = whyNoKafka() ?? false
+
+async function dump(files: readonly string[], ...flags: string[]): Promise<string> {
+  const main = 'org.apache.kafka.tools.DumpLogSegments'
+  const java = ['-cp', await kafkaClasspath(), main, ...flags]
+  const { stdout, stderr } = await run('java', [...java, '--files', files.join(',')])
+  return stdout.toString() + stderr.replace(BEFORE_FIRST, '').replace(/^.*SLF4J.*$/gm, '')
+}
+
+/** Every file of a kind below a data directory, but empty ones. */
+function filesOf(dataDir: string, suffix: string): string[] {
+  return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => join(dataDir, name))
+    .filter((path) => statSync(path).size > 0)
+}
+
+async function dumpsWithoutComplaint(t: Test, dataDir: string): Promise<string> {
+  const logs = filesOf(dataDir, '.log')
+  const deep = await dump(logs, '--deep-iteration', '--print-data-log')
+  t.notMatch(deep.replace(/ payload: .*/g, ''), COMPLAINT, `${logs.length} segments`)
+  for (const suffix of ['.index', '.timeindex']) {
+    const indexes = filesOf(dataDir, suffix)
+    t.ok(indexes.length > 0)
+    t.notMatch(await dump(indexes, '--verify-index-only'), COMPLAINT, `${suffix} is right`)
+    t.notMatch(await dump(indexes, '--index-sanity-check'), COMPLAINT, `${suffix} is sane`)
+  }
+  const aborted = filesOf(dataDir, '.txnindex')
+  if (aborted.length > 0) t.notMatch(await dump(aborted), COMPLAINT, 'aborted transactions')
+  return deep
+}
+
+t.test('kafka-dump-log reads every file of a data directory', { skip }, async (t) => {
+  t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
+  const dataDir = t.testdir()
+  const config = { 'log.segment.bytes': 40_000 }
+  const broker = await Broker.start({ dataDir, config })
+  const client = new Client({ brokers: broker.bootstrap })
+  await client.admin().createTopics([{ topic: 'mixed', partitions: 1 }])
+  for (const compression of codecs) {
+    await using producer = client.producer({ compression, batchBytes: BATCH_BYTES })
+    const records = Array.from({ length: RECORDS_PER_CODEC }, (_, i) => ({
+      key: `${compression} ${i % 10}`,
+      value: `value ${i} `.repeat(10),
+      headers: { codec: compression },
+      timestamp: Date.UTC(2026, 0, 31) + i,
+    }))
+    await producer.send('mixed', records)
+  }
+  await writeTransactions(client)
+  await client.close()
+  await broker.close()
+  const text = await dumpsWithoutComplaint(t, dataDir)
+  const keys = [...text.matchAll(/ key: (\w+) \d+ payload: value /g)].map(([, codec]) => codec)
+  t.equal(keys.length, codecs.length * RECORDS_PER_CODEC, 'every record is there')
+  t.same(new Set(keys), new Set(codecs))
+  t.match(text, /endTxnMarker: COMMIT/)
+  t.match(text, /endTxnMarker: ABORT/)
+  await complainsOfDamage(t, dataDir)
+})
+
+/** One that is committed, and one that is aborted after its record has been written. */
+async function writeTransactions(client: Client): Promise<void> {
+  const end = async () => (await client.admin().listOffsets(['mixed'], 'latest'))[0]!.offset
+  await using producer = client.producer({ transactionalId: 'dumped', lingerMs: 0 })
+  await producer.transaction(async (transaction) => {
+    await transaction.send('mixed', { value: 'committed' })
+  })
+  const aborted = producer.transaction(async (transaction) => {
+    const before = await end()
+    await transaction.send('mixed', { value: 'aborted' })
+    while ((await end()) === before) await nextLoopTurn()
+    throw new Error('changed my mind')
+  })
+  await aborted.catch(() => {})
+}
+
+/** So that silence means something. */
+async function complainsOfDamage(t: Test, dataDir: string): Promise<void> {
+  const log = filesOf(dataDir, '.log').find((path) => path.includes('mixed'))!
+  const index = log.replace(/log$/, 'index')
+  for (const [path, position, flag] of [
+    [index, 7, '--verify-index-only'],
+    [log, 200, '--deep-iteration'],
+  ] as const) {
+    const good = readFileSync(path)
+    const bad = Buffer.from(good)
+    bad[position]! ^= 0xff
+    writeFileSync(path, bad)
+    const said = await dump([path], flag).catch((error: unknown) => String(error))
+    writeFileSync(path, good)
+    t.match(said, COMPLAINT, flag)
+  }
+}
