@@ -1,7 +1,7 @@
 // Who takes part in a workload, and what they find there. Tests only.
 
 import type { Random } from '../../../storage/testing/random.ts'
-import type { CrashWorld } from './crash-world.ts'
+import type { MortalBroker } from './mortal-broker.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface Actor {
@@ -11,10 +11,10 @@ export interface Actor {
 
 /** An actor's own source of chance, and what it shares with the others. */
 export interface Stage {
-  readonly world: CrashWorld
+  readonly broker: MortalBroker
   readonly recorder: Recorder
   readonly random: Random
   /** @returns a name that nothing else in this run has */
-  unique(what: string): string
-  anyPartition(): string
+  readonly unique: (what: string) => string
+  readonly anyPartition: () => string
 }

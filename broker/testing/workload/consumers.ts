@@ -22,7 +22,7 @@ export class Reader implements Actor {
     const from = random.chance(0.1) ? 0 : (this.#positions.get(partition) ?? 0)
     const bytesMax = 1 + random.below(POLL_BYTES_MAX)
     const { answer } = await recorder.poll(partition, this.#isolation, from, bytesMax)
-    await this.#stage.world.whenUp()
+    await this.#stage.broker.whenUp()
     this.#positions.set(partition, answer?.next ?? from)
   }
 }
@@ -50,6 +50,6 @@ export class Committer implements Actor {
       const groups = [this.#group, ...this.#otherGroups]
       await recorder.committed(groups[random.below(groups.length)]!, partition)
     }
-    await this.#stage.world.whenUp()
+    await this.#stage.broker.whenUp()
   }
 }

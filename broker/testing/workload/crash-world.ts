@@ -15,11 +15,9 @@ import { readSettings } from '../../config.ts'
 import { Log } from '../../log.ts'
 import type { Dispatch, Exchange } from '../../net/dispatch.ts'
 import { VirtualClock } from '../virtual-clock.ts'
+import { Gone, type MortalBroker } from './mortal-broker.ts'
 
 const DATA = '/data'
-
-/** The broker died before it answered. */
-export class Gone extends Error {}
 
 export interface Call {
   readonly api: Api<any, any>
@@ -51,7 +49,7 @@ interface Life {
   dispatch: Dispatch | undefined
 }
 
-export class CrashWorld {
+export class CrashWorld implements MortalBroker {
   #disk = new FaultyFs()
   readonly #options: CrashWorldOptions
   #life: Life
@@ -82,7 +80,6 @@ export class CrashWorld {
     return this.#disk.hasCrashed
   }
 
-  /** Resolves when the broker serves. */
   whenUp(): Promise<void> {
     return this.#up
   }
@@ -101,7 +98,6 @@ export class CrashWorld {
     }
   }
 
-  /** @throws {Gone} when the broker crashes first, or is down */
   async send<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,

@@ -5,7 +5,7 @@ import { addOffsetsToTxn } from '../../../protocol/api/25_add_offsets_to_txn.ts'
 import { addPartitionsToTxn } from '../../../protocol/api/24_add_partitions_to_txn.ts'
 import type { Operation } from '../checker/history.ts'
 import type { Actor, Stage } from './actor.ts'
-import { Gone } from './crash-world.ts'
+import { Gone } from './mortal-broker.ts'
 import { partitionOf, type Sender } from './recorder.ts'
 
 /** How often the same is asked again before a producer gives up, or starts anew. */
@@ -18,7 +18,7 @@ async function insist(stage: Stage, ask: () => Promise<Operation>): Promise<bool
   for (let tries = 0; tries < triesMax; tries++) {
     const { outcome } = await ask()
     if (outcome !== 'info') return outcome === 'ok'
-    await stage.world.whenUp()
+    await stage.broker.whenUp()
   }
   return false
 }
@@ -74,7 +74,7 @@ export class IdempotentProducer implements Actor {
     // In flight together, as many as a client may have; sent again one after the other.
     const sent = await Promise.all(batches.map((batch) => this.#stage.recorder.send(batch)))
     for (const [i, { outcome }] of sent.entries()) {
-      await this.#stage.world.whenUp()
+      await this.#stage.broker.whenUp()
       const isSent =
         outcome === 'ok' ||
         (await insist(this.#stage, () => this.#stage.recorder.send(batches[i]!)))
@@ -87,22 +87,23 @@ export class IdempotentProducer implements Actor {
   async #begin() {
     const instance = this.#stage.unique('idempotent')
     const { answer } = await this.#stage.recorder.init(null, instance)
-    await this.#stage.world.whenUp()
+    await this.#stage.broker.whenUp()
     if (answer === undefined) return undefined
     const sender = { transactionalId: '', instance, kind: 'TV1', ...answer } as const
     return { sequences: new Sequences(), sender }
   }
 }
 
+/** What a transaction is to do. */
+export interface Plan {
+  readonly sends: readonly { readonly partition: string; readonly values: readonly string[] }[]
+  readonly offset?: { readonly group: string; readonly partition: string; readonly offset: number }
+  readonly isCommit: boolean
+}
+
 export interface TransactionalOptions {
   readonly transactionalId: string
   readonly kind: 'TV1' | 'TV2'
-  /** Sends, offsets and the end; drawn by lot unless given. */
-  readonly script?: {
-    readonly partitions: readonly string[]
-    readonly hasOffsets: boolean
-    readonly isCommit: boolean
-  }
 }
 
 export class TransactionalProducer implements Actor {
@@ -121,20 +122,24 @@ export class TransactionalProducer implements Actor {
     return `group-of-${transactionalId}`
   }
 
-  /** One transaction. */
   async act(): Promise<void> {
+    await this.run(this.#drawn())
+  }
+
+  /** @returns whether it is known to have ended as planned; otherwise the next one is of a new instance */
+  async run({ sends, offset, isCommit }: Plan): Promise<boolean> {
     this.#sender ??= await this.#begin()
-    if (this.#sender === undefined) return
-    const script = this.#options.script ?? this.#drawn()
+    if (this.#sender === undefined) return false
     const transaction = this.#stage.unique(this.#sender.instance)
     const joined = new Set<string>()
     let isWhole = true
-    for (const partition of script.partitions) {
-      isWhole &&= await this.#send(transaction, partition, joined)
+    for (const { partition, values } of sends) {
+      isWhole &&= await this.#send(transaction, partition, values, joined)
     }
-    if (script.hasOffsets) isWhole &&= await this.#commitOffsets(transaction)
-    const hasEnded = await this.#end(transaction, isWhole && script.isCommit)
+    if (offset !== undefined) isWhole &&= await this.#commitOffset(transaction, offset)
+    const hasEnded = await this.#end(transaction, isWhole && isCommit)
     if (!hasEnded || !isWhole) this.#sender = undefined
+    return hasEnded && isWhole
   }
 
   /** Ends whatever is open under the transactional id. @returns whether it has */
@@ -143,31 +148,37 @@ export class TransactionalProducer implements Actor {
     return this.#sender !== undefined
   }
 
-  #drawn() {
+  #drawn(): Plan {
     const { random } = this.#stage
-    return {
-      partitions: Array.from({ length: random.below(4) }, () => this.#stage.anyPartition()),
-      hasOffsets: random.chance(0.5),
-      isCommit: random.chance(0.7),
-    }
+    const sends = Array.from({ length: random.below(4) }, () => {
+      return { partition: this.#stage.anyPartition(), values: valuesOf(this.#stage) }
+    })
+    const group = TransactionalProducer.groupOf(this.#options.transactionalId)
+    const offset = { group, partition: this.#stage.anyPartition(), offset: random.below(1000) }
+    const isCommit = random.chance(0.7)
+    return random.chance(0.5) ? { sends, isCommit } : { sends, offset, isCommit }
   }
 
   async #begin(): Promise<Sender | undefined> {
     const { transactionalId, kind } = this.#options
     const instance = this.#stage.unique(transactionalId)
     const { answer } = await this.#stage.recorder.init(transactionalId, instance)
-    await this.#stage.world.whenUp()
+    await this.#stage.broker.whenUp()
     this.#sequences = new Sequences()
     return answer === undefined ? undefined : { transactionalId, instance, kind, ...answer }
   }
 
-  async #send(transaction: string, partition: string, joined: Set<string>): Promise<boolean> {
+  async #send(
+    transaction: string,
+    partition: string,
+    values: readonly string[],
+    joined: Set<string>,
+  ): Promise<boolean> {
     const sender = this.#sender!
     if (sender.kind === 'TV1' && !joined.has(partition)) {
       if (!(await this.#join(partition))) return false
       joined.add(partition)
     }
-    const values = valuesOf(this.#stage)
     const baseSequence = this.#sequences.take(partition, values.length)
     const asked = { partition, values, producer: { ...sender, baseSequence }, transaction }
     return insist(this.#stage, () => this.#stage.recorder.send(asked, sender))
@@ -177,26 +188,22 @@ export class TransactionalProducer implements Actor {
     const { name, index } = partitionOf(partition)
     return this.#manage(async (request) => {
       const topics = [{ name, partitions: [index] }]
-      const answer = await this.#stage.world.send(addPartitionsToTxn, { ...request, topics })
+      const answer = await this.#stage.broker.send(addPartitionsToTxn, { ...request, topics })
       return answer.topics[0]!.partitions[0]!.errorCode
     })
   }
 
-  async #commitOffsets(transaction: string): Promise<boolean> {
+  async #commitOffset(transaction: string, offset: NonNullable<Plan['offset']>): Promise<boolean> {
     const sender = this.#sender!
-    const { instance } = sender
-    const group = TransactionalProducer.groupOf(sender.transactionalId)
     if (sender.kind === 'TV1') {
       const hasJoined = await this.#manage(async (request) => {
-        const asked = { ...request, groupId: group }
-        return (await this.#stage.world.send(addOffsetsToTxn, asked)).errorCode
+        const asked = { ...request, groupId: offset.group }
+        return (await this.#stage.broker.send(addOffsetsToTxn, asked)).errorCode
       })
       if (!hasJoined) return false
     }
     const tag = this.#stage.unique('tag')
-    const offset = this.#stage.random.below(1000)
-    const partition = this.#stage.anyPartition()
-    const asked = { group, partition, offset, tag, instance, transaction }
+    const asked = { ...offset, tag, instance: sender.instance, transaction }
     return insist(this.#stage, () => this.#stage.recorder.commit(asked, sender))
   }
 
@@ -212,7 +219,7 @@ export class TransactionalProducer implements Actor {
         return (await ask({ transactionalId, producerId, producerEpoch })) === 0
       } catch (error) {
         if (!(error instanceof Gone)) throw error
-        await this.#stage.world.whenUp()
+        await this.#stage.broker.whenUp()
       }
     }
     return false

@@ -11,7 +11,7 @@ import { errorName, type ErrorName } from '../../../protocol/errors.ts'
 import type { Answer, Asked, Isolation, Kind, Operation } from '../checker/history.ts'
 import { History } from '../checker/history.ts'
 import { batchOf } from '../world.ts'
-import { Gone, type CrashWorld } from './crash-world.ts'
+import { Gone, type MortalBroker } from './mortal-broker.ts'
 import { readBatches, visibleRecords } from './reading.ts'
 
 /** Whether something has happened is not known after these. */
@@ -34,17 +34,18 @@ export interface Sender {
 }
 
 export class Recorder {
-  readonly world: CrashWorld
-  readonly history = new History()
+  readonly broker: MortalBroker
+  readonly history: History
 
-  constructor(world: CrashWorld) {
-    this.world = world
+  constructor(broker: MortalBroker, history = new History()) {
+    this.broker = broker
+    this.history = history
   }
 
   init(transactionalId: string | null, instance: string) {
     return this.#record('init', { transactionalId, instance }, async () => {
       const request = { transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS }
-      const { errorCode, producerId, producerEpoch } = await this.world.send(
+      const { errorCode, producerId, producerEpoch } = await this.broker.send(
         initProducerId,
         request,
       )
@@ -62,7 +63,7 @@ export class Recorder {
       const transactionalId = sender?.transactionalId ?? null
       const request = { transactionalId, acks: -1, timeoutMs: 1000, topics }
       const version = sender?.kind === 'TV2' ? 12 : 11
-      const answer = await this.world.send(produce, request, version)
+      const answer = await this.broker.send(produce, request, version)
       const { errorCode, baseOffset } = answer.topics[0]!.partitions[0]!
       return [errorCode, { baseOffset }]
     })
@@ -72,7 +73,7 @@ export class Recorder {
     const { instance, kind, transactionalId, producerId, producerEpoch } = sender
     return this.#record('end', { instance, transaction, isCommit }, async () => {
       const request = { transactionalId, producerId, producerEpoch, committed: isCommit }
-      const answer = await this.world.send(endTxn, request, kind === 'TV2' ? 5 : 4)
+      const answer = await this.broker.send(endTxn, request, kind === 'TV2' ? 5 : 4)
       const next = kind === 'TV2' ? answer : sender
       const { producerId: id, producerEpoch: epoch } = next
       return [answer.errorCode, { producerId: id, producerEpoch: epoch }]
@@ -86,12 +87,12 @@ export class Recorder {
       const committed = { partitionIndex: index, committedOffset, committedMetadata: tag }
       const topics = [{ name, partitions: [committed] }]
       if (sender === undefined) {
-        const answer = await this.world.send(offsetCommit, { groupId, topics })
+        const answer = await this.broker.send(offsetCommit, { groupId, topics })
         return [answer.topics[0]!.partitions[0]!.errorCode, {}]
       }
       const { transactionalId, producerId, producerEpoch, kind } = sender
       const request = { transactionalId, producerId, producerEpoch, groupId, topics }
-      const answer = await this.world.send(txnOffsetCommit, request, kind === 'TV2' ? 5 : 4)
+      const answer = await this.broker.send(txnOffsetCommit, request, kind === 'TV2' ? 5 : 4)
       return [answer.topics[0]!.partitions[0]!.errorCode, {}]
     })
   }
@@ -100,7 +101,7 @@ export class Recorder {
     return this.#record('committed', { group, partition }, async () => {
       const { name, index } = partitionOf(partition)
       const topics = [{ name, partitionIndexes: [index] }]
-      const answer = await this.world.send(offsetFetch, { groups: [{ groupId: group, topics }] })
+      const answer = await this.broker.send(offsetFetch, { groups: [{ groupId: group, topics }] })
       const { errorCode, committedOffset, metadata } = answer.groups[0]!.topics[0]!.partitions[0]!
       const found = committedOffset === -1 ? null : { offset: committedOffset, tag: metadata! }
       return [errorCode, found]
@@ -113,7 +114,7 @@ export class Recorder {
       const at = { partition: index, fetchOffset: from, partitionMaxBytes: bytesMax }
       const isolationLevel = isolation === 'read_committed' ? 1 : 0
       const topics = [{ topic: name, partitions: [at] }]
-      const answer = await this.world.send(
+      const answer = await this.broker.send(
         fetch,
         { maxWaitMs: 0, minBytes: 1, isolationLevel, topics },
         11,

@@ -21,12 +21,11 @@ t.test('a crash at any step of a transaction leaves all of it or nothing', async
   t.comment(`SEED=${SEED}`)
   for (const kind of ['TV1', 'TV2'] as const) {
     for (const isCommit of [true, false]) {
-      const script = { partitions: ['a-0', 'a-1', 'b-0'], hasOffsets: true, isCommit }
-      const options = { transactionalId: 'x', kind, script }
-      const { stepCount } = await Workload.runTransaction(SEED, options)
+      const options = { transactionalId: 'x', kind }
+      const { stepCount } = await Workload.runTransaction(SEED, options, isCommit)
       for (let step = 0; step < stepCount; step++) {
         for (const how of ['kill', SEED + step] as const) {
-          const { history } = await Workload.runTransaction(SEED, options, step, how)
+          const { history } = await Workload.runTransaction(SEED, options, isCommit, step, how)
           const findings = findAnomalies(history).map(explain)
           const what = `${kind} ${isCommit ? 'commit' : 'abort'}, step ${step}, ${how}`
           if (findings.length > 0) t.fail(what, { findings })

@@ -3,21 +3,14 @@
 
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
 import { seededRandom, type Random } from '../../../storage/testing/random.ts'
-import type { History, Isolation } from '../checker/history.ts'
+import type { History } from '../checker/history.ts'
 import { settle } from '../virtual-clock.ts'
 import type { Actor, Stage } from './actor.ts'
-import { Committer, Reader } from './consumers.ts'
+import { castOf, newTopics, partitions, readAll, settleAll } from './cast.ts'
 import { CrashWorld, type Flaw } from './crash-world.ts'
-import {
-  IdempotentProducer,
-  PlainProducer,
-  TransactionalProducer,
-  type TransactionalOptions,
-} from './producers.ts'
-import { partitionOf, Recorder } from './recorder.ts'
+import { TransactionalProducer, type Plan, type TransactionalOptions } from './producers.ts'
+import { Recorder } from './recorder.ts'
 
-const PARTITIONS = ['a-0', 'a-1', 'b-0']
-const PLAIN_GROUP = 'plain'
 /** So small that a few batches fill it. */
 const SEGMENT_BYTES = 1200
 const ACTS = 8
@@ -27,23 +20,8 @@ const STEPS_MAX = 150
 /** One start in so many crashes itself. */
 const START_CRASHES_EVERY = 6
 const START_STEPS_MAX = 12
-const SETTLE_TRIES_MAX = 50
-const SCAN_BYTES = 2000
 /** Longer than a transaction may take. */
 const LONG_MS = 80_000
-
-const transactionals = [
-  { transactionalId: 'x', kind: 'TV1' },
-  { transactionalId: 'y', kind: 'TV2' },
-  { transactionalId: 'y', kind: 'TV2' },
-  { transactionalId: 'z', kind: 'TV1' },
-  { transactionalId: 'z', kind: 'TV2' },
-] as const
-
-const GROUPS = [
-  PLAIN_GROUP,
-  ...new Set(transactionals.map((each) => TransactionalProducer.groupOf(each.transactionalId))),
-]
 
 export class Workload {
   readonly world: CrashWorld
@@ -61,15 +39,7 @@ export class Workload {
   static async open(seed: number, flaw?: Flaw): Promise<Workload> {
     const config = { 'log.segment.bytes': `${SEGMENT_BYTES}`, 'log.disk.min.free.bytes': '0' }
     const world = await CrashWorld.open(flaw === undefined ? { config } : { flaw, config })
-    const counts = new Map<string, number>()
-    for (const each of PARTITIONS) {
-      const { name, index } = partitionOf(each)
-      counts.set(name, index + 1)
-    }
-    const topics = Array.from(counts, ([name, numPartitions]) => {
-      return { name, numPartitions, replicationFactor: 1, configs: [] }
-    })
-    await world.send(createTopics, { topics })
+    await world.send(createTopics, { topics: newTopics })
     return new Workload(world, seed)
   }
 
@@ -91,21 +61,28 @@ export class Workload {
   static async runTransaction(
     seed: number,
     options: TransactionalOptions,
+    isCommit: boolean,
     step?: number,
     how: 'kill' | number = 'kill',
   ): Promise<{ readonly history: History; readonly stepCount: number }> {
     const workload = await Workload.open(seed)
     const { world } = workload
-    const producer = new TransactionalProducer(workload.stage(), options)
-    await producer.act()
+    const stage = workload.stage()
+    const producer = new TransactionalProducer(stage, options)
+    const plan = (): Plan => ({
+      sends: partitions.map((partition) => ({ partition, values: [stage.unique('v')] })),
+      offset: { group: 'plain', partition: partitions[0]!, offset: 1 },
+      isCommit,
+    })
+    await producer.run(plan())
     const first = world.stepCount
     if (step !== undefined) world.crashAt(first + step)
-    const acting = producer.act()
+    const acting = producer.run(plan())
     await Promise.race([acting, world.whenCrashed()])
     const stepCount = world.stepCount - first
     if (world.hasCrashed) await world.restart(how)
     await acting
-    await producer.act()
+    await producer.run(plan())
     await workload.finish()
     return { history: workload.recorder.history, stepCount }
   }
@@ -114,26 +91,16 @@ export class Workload {
   stage(): Stage {
     const random = seededRandom(this.#random.below(2 ** 31))
     return {
-      world: this.world,
+      broker: this.world,
       recorder: this.recorder,
       random,
       unique: (what) => `${what}.${++this.#names}`,
-      anyPartition: () => PARTITIONS[random.below(PARTITIONS.length)]!,
+      anyPartition: () => partitions[random.below(partitions.length)]!,
     }
   }
 
   async #live(): Promise<void> {
-    const actors: Actor[] = [
-      new PlainProducer(this.stage()),
-      new IdempotentProducer(this.stage()),
-      new IdempotentProducer(this.stage()),
-      ...transactionals.map((options) => new TransactionalProducer(this.stage(), options)),
-      new Reader(this.stage(), 'read_committed'),
-      new Reader(this.stage(), 'read_committed'),
-      new Reader(this.stage(), 'read_uncommitted'),
-      new Committer(this.stage(), PLAIN_GROUP, GROUPS.slice(1)),
-      { act: () => this.#letTimePass() },
-    ]
+    const actors = [...castOf(() => this.stage()), { act: () => this.#letTimePass() }]
     let isDone = false
     const all = Promise.all(actors.map((actor) => this.#play(actor))).then(() => (isDone = true))
     let crashesLeft = this.#random.below(CRASHES_MAX + 1)
@@ -171,29 +138,8 @@ export class Workload {
   /** Nothing stays open, and everything is read. */
   async finish(): Promise<void> {
     this.world.crashAt(Infinity)
-    for (const options of transactionals) await this.#settle(options)
+    await settleAll(() => this.stage())
     await this.world.restart(this.#random.below(2 ** 31))
-    for (const partition of PARTITIONS) {
-      await this.#scan(partition, 'read_uncommitted')
-      await this.#scan(partition, 'read_committed')
-    }
-    for (const group of GROUPS) {
-      for (const partition of PARTITIONS) await this.recorder.committed(group, partition)
-    }
-  }
-
-  async #settle(options: (typeof transactionals)[number]): Promise<void> {
-    const last = new TransactionalProducer(this.stage(), options)
-    for (let tries = 0; tries < SETTLE_TRIES_MAX; tries++) if (await last.settle()) return
-    throw new Error(`${options.transactionalId} cannot be settled`)
-  }
-
-  async #scan(partition: string, isolation: Isolation): Promise<void> {
-    let from = 0
-    for (;;) {
-      const { answer } = await this.recorder.poll(partition, isolation, from, SCAN_BYTES, true)
-      if (answer === undefined || answer.next === from) return
-      from = answer.next
-    }
+    await readAll(this.recorder)
   }
 }
