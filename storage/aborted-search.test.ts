@@ -4,12 +4,11 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { BatchBuilder } from '../protocol/batch/build.ts'
-import { readEndMarker } from '../protocol/batch/control.ts'
-import { batchesOf, recordsOf } from '../protocol/batch/record.ts'
 import { Offset } from '../protocol/ids.ts'
 import { realFs, type Fs } from './fs.ts'
 import { openStore } from './open-store.ts'
 import type { AbortedTransaction, Log, Store } from './store.ts'
+import { readCommitted } from './testing/committed.ts'
 import { type Random, seededRandom } from './testing/random.ts'
 import { appendValues, tempDirectory } from './testing/store-kit.ts'
 
@@ -112,43 +111,10 @@ class World {
     const seen = await readCommitted(log, bytesMax)
     const isSeen = (offset: number) => offset >= log.logStartOffset && offset < log.lastStableOffset
     const expected = [...this.committed].filter(([offset]) => isSeen(offset))
-    const wrong = expected.filter(([offset, value]) => seen.get(offset) !== value)
+    const wrong = expected.filter(([offset, value]) => seen.get(offset)?.value !== value)
     if (seen.size !== expected.length) wrong.push([-1, `${seen.size} of ${expected.length}`])
-    return wrong.map(([offset, value]) => `${offset}: ${value}, not ${seen.get(offset)}`)
+    return wrong.map(([offset, value]) => `${offset}: ${value}, not ${seen.get(offset)?.value}`)
   }
-}
-
-/** As clients do: skip a producer's records from where its aborted transaction begins until its ABORT marker. */
-async function readCommitted(log: Log, bytesMax: number): Promise<Map<number, string>> {
-  const seen = new Map<number, string>()
-  for (let from = log.logStartOffset as number; from < log.lastStableOffset;) {
-    const read = await log.read(Offset(from), bytesMax, true, log.lastStableOffset)
-    const batches = [...batchesOf(read.bytes)]
-    const { header: last } = batches.at(-1)!
-    const next = last.baseOffset + last.lastOffsetDelta + 1
-    const aborted = [...(await log.abortedTransactions(Offset(from), Offset(next)))]
-    aborted.sort((a, b) => a.firstOffset - b.firstOffset)
-    const skipping = new Set<number>()
-    for (const { at, header } of batches) {
-      while (aborted[0] && aborted[0].firstOffset <= header.baseOffset + header.lastOffsetDelta) {
-        skipping.add(aborted.shift()!.producerId)
-      }
-      if (header.isControl) {
-        if (readEndMarker(read.bytes, at, header)?.kind === 'abort')
-          skipping.delete(header.producerId)
-        continue
-      }
-      if (header.isTransactional && skipping.has(header.producerId)) continue
-      for (const { offset, value } of recordsOf(read.bytes, at, header, {
-        decompressedBytesMax: 0,
-      })) {
-        if (offset >= from) seen.set(offset, value!.toString())
-      }
-    }
-    read.release()
-    from = next
-  }
-  return seen
 }
 
 /** Records are old here, and markers are new. */

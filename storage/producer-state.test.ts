@@ -27,18 +27,29 @@ interface ModelProducer {
 class Model {
   producers = new Map<number, ModelProducer>()
   ended: TxnEntry[] = []
+  /** First batches of producers that were not known. */
+  firsts: SequencedBatch[] = []
+  /** By id, those of them that were dropped. */
+  awaited = new Map<number, SequencedBatch>()
 
   copy(): Model {
     const copy = new Model()
     copy.producers = structuredClone(this.producers)
     copy.ended = structuredClone(this.ended)
+    copy.awaited = this.awaited
     return copy
   }
 
   verdict(batch: SequencedBatch): string | number {
     const { producerEpoch, firstSequence, lastSequence } = batch
     const producer = this.producers.get(batch.producerId)
-    if (!producer) return 'taken'
+    if (!producer) {
+      const awaited = this.awaited.get(batch.producerId)
+      const isEarly = awaited && firstSequence > awaited.firstSequence
+      return isEarly && awaited.producerEpoch === producerEpoch
+        ? 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+        : 'taken'
+    }
     const copy = producer.batches
       .slice(-5)
       .find(({ first, last }) => first === firstSequence && last === lastSequence)
@@ -52,10 +63,18 @@ class Model {
   }
 
   take(batch: SequencedBatch): void {
+    if (!this.producers.has(batch.producerId)) this.firsts.push(batch)
     const producer = this.#producer(batch.producerId, batch.producerEpoch)
     const { firstSequence: first, lastSequence: last, baseOffset: offset } = batch
     producer.batches.push({ first, last, offset })
     if (batch.isTransactional && producer.txnFirstOffset < 0) producer.txnFirstOffset = offset
+  }
+
+  dropped(batch: SequencedBatch): void {
+    const known = this.awaited.get(batch.producerId)
+    const isSame = known?.producerEpoch === batch.producerEpoch
+    if (isSame && known.firstSequence <= batch.firstSequence) return
+    this.awaited.set(batch.producerId, batch)
   }
 
   end(producerId: number, epoch: number, coordinatorEpoch: number, offset: number): string {
@@ -125,7 +144,7 @@ type Valued<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : n
 class Comparison {
   #state = new ProducerState(defaultProducerLimits)
   #kept = new Model()
-  #model = new Model()
+  #model = this.#kept.copy()
   #keptOffset = 0
   #offset = 0
   /** Sequence that a producer begins with. */
@@ -198,18 +217,22 @@ class Comparison {
 
   #keep(): void {
     this.#state.keep(1000)
+    for (const id of this.#model.producers.keys()) this.#model.awaited.delete(id)
+    this.#model.firsts = []
     this.#kept = this.#model.copy()
     this.#keptOffset = this.#offset
   }
 
   #drop(): void {
     this.#state.drop()
+    for (const batch of this.#model.firsts) this.#model.dropped(batch)
     this.#model = this.#kept.copy()
     this.#offset = this.#keptOffset
   }
 
   #reload(): void {
     const offset = this.#keptOffset
+    this.#model.awaited.clear()
     const producers = [...this.#state.entries()]
     const bytes = encodeSnapshot({ offset, segmentBaseOffset: 0, position: 5, producers })
     this.#state = new ProducerState(defaultProducerLimits, decodeSnapshot(bytes, offset)!.producers)

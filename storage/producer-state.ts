@@ -23,6 +23,8 @@ import type { EndMarker, ProducerInfo } from './writer/commands.ts'
 const WINDOW = 5
 /** How often those are looked for that have not written for long. */
 const EXPIRY_CHECK_MS = 600_000
+/** Producers whose first batch found no room, all of them at the same time. */
+const AWAITED_MAX = 10_000
 const SEQUENCE_MAX = 0x7fffffff
 const NO_SEQUENCE = -1
 /** No transaction is open. */
@@ -51,6 +53,8 @@ export interface SequencedBatch {
   readonly lastOffset: number
   readonly timestampMs: number
 }
+
+type FirstBatch = Pick<SequencedBatch, 'producerId' | 'producerEpoch' | 'firstSequence'>
 
 export type KeptBatch = Pick<
   SequencedBatch,
@@ -149,7 +153,14 @@ export class ProducerState {
   readonly #open = new Map<number, number>()
   /** Ended by markers that may not be durable yet; ascending by marker. */
   #ended: TxnEntry[] = []
-  readonly #staged = { producers: new Map<number, Producer>(), ended: [] as TxnEntry[] }
+  readonly #staged = {
+    producers: new Map<number, Producer>(),
+    ended: [] as TxnEntry[],
+    /** Of producers that were not known before. */
+    first: [] as SequencedBatch[],
+  }
+  /** By id, of producers that are not known: the first batch for which there was no room. */
+  readonly #awaited = new Map<number, FirstBatch>()
   #nextExpiryMs = 0
 
   constructor(limits: ProducerLimits, producers: Iterable<readonly [number, Producer]> = []) {
@@ -185,10 +196,33 @@ export class ProducerState {
    */
   take(batch: SequencedBatch): KeptBatch | Refusal | undefined {
     const producer = this.#find(batch.producerId)
-    // Retention, or a long silence, may have taken what there was: then any sequence will do.
-    const verdict = producer && verdictOn(batch, producer)
+    const verdict = producer ? verdictOn(batch, producer) : this.#verdictOnUnknown(batch)
     if (!verdict) this.#stage(batch, producer)
     return verdict
+  }
+
+  /** Retention, or a long silence, may have taken what was known of the producer: any sequence will do. */
+  #verdictOnUnknown({
+    producerId,
+    producerEpoch,
+    firstSequence,
+  }: SequencedBatch): Refusal | undefined {
+    const awaited = this.#awaited.get(producerId)
+    if (awaited?.producerEpoch !== producerEpoch || firstSequence <= awaited.firstSequence) {
+      return undefined
+    }
+    const message = `sequence ${firstSequence} of producer ${producerId} was sent behind ${awaited.firstSequence}, which found no room`
+    return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+  }
+
+  /** There was no room for this batch: nothing that was sent behind it may be written before it. */
+  turnAway(batch: FirstBatch): void {
+    const { producerId, producerEpoch, firstSequence } = batch
+    if (this.#producers.has(producerId)) return // whose sequence says it
+    const known = this.#awaited.get(producerId)
+    if (known?.producerEpoch === producerEpoch && known.firstSequence <= firstSequence) return
+    if (this.#awaited.size >= AWAITED_MAX) this.#awaited.clear()
+    this.#awaited.set(producerId, { producerId, producerEpoch, firstSequence })
   }
 
   /** Why the log does not take this marker; undefined when it does. */
@@ -204,6 +238,7 @@ export class ProducerState {
   }
 
   #stage(batch: SequencedBatch, producer: Producer | undefined): void {
+    if (!producer) this.#staged.first.push(batch)
     const known = producer?.producerEpoch === batch.producerEpoch ? producer.batches : []
     const opened = batch.isTransactional ? batch.baseOffset : NONE
     const txnFirstOffset = producer?.txnFirstOffset ?? NONE
@@ -263,20 +298,27 @@ export class ProducerState {
     for (const [id, producer] of producers) {
       producer.seenMs = nowMs
       this.#producers.set(id, producer)
+      if (this.#awaited.size > 0) this.#awaited.delete(id)
       const wasOpen = this.#open.get(id)
       if (wasOpen !== undefined && wasOpen !== producer.txnFirstOffset) this.#open.delete(id)
     }
     this.#noteOpened(producers)
     this.#ended.push(...ended)
-    this.drop()
+    this.#clearStaged()
     if (nowMs >= this.#nextExpiryMs) this.expire(nowMs)
     else if (this.#producers.size > this.#limits.producersMax) this.#forgetOldest()
   }
 
-  /** What was staged is not in the log. */
+  /** What was staged is not in the log: there was no room for it. */
   drop(): void {
+    for (const batch of this.#staged.first) this.turnAway(batch)
+    this.#clearStaged()
+  }
+
+  #clearStaged(): void {
     this.#staged.producers.clear()
     this.#staged.ended = []
+    this.#staged.first = []
   }
 
   /**

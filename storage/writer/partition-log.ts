@@ -225,9 +225,10 @@ export class PartitionLog {
     const flaw = flawOf(batch)
     if (flaw !== undefined) return this.#refuse(append, 'CORRUPT_MESSAGE', flaw, report)
     const logAppendTimeMs = this.#stampAppendTime(batch)
-    if (!this.#makeRoomFor(append, report)) return
+    const hasRoom = this.#makeRoomFor(append, report)
     stampBatch(batch, 0, this.#nextOffset, this.leaderEpoch)
     const sequenced = sequencedBatchOf(batch)
+    if (!hasRoom) return sequenced && this.#producers.turnAway(sequenced)
     if (sequenced && !this.#admit(append, sequenced, report)) return
     this.#place(append, logAppendTimeMs)
   }

@@ -118,6 +118,24 @@ t.test('what found no room on the disk was not sent, and neither were its copies
   t.end()
 })
 
+t.test('nothing goes in before the first batch of a producer, for which there was no room', (t) => {
+  const config = { ...roomy, segmentBytesMax: 400 }
+  for (const isRollRefused of [false, true]) {
+    const desk = new Desk(config)
+    send(desk, { producerId: 8, first: 0, valueBytes: isRollRefused ? 300 : 20 })
+    desk.disk.capacityBytes = desk.disk.usedBytes
+    if (isRollRefused)
+      desk.disk.faultAt = ({ operation }) => (operation === 'create' ? 'ENOSPC' : undefined)
+    t.same(answers(send(desk, { first: 0 })), ['KAFKA_STORAGE_ERROR'])
+    desk.disk.capacityBytes = Infinity
+    desk.disk.faultAt = () => undefined
+    t.same(answers(send(desk, { first: 1 }, { first: 2 })), [OUT_OF_ORDER, OUT_OF_ORDER])
+    t.same(answers(send(desk, { first: 0 }, { first: 1 })), [1, 2])
+    t.same(answers(send(desk, { producerId: 9, first: 5 })), [3], 'others may begin anywhere')
+  }
+  t.end()
+})
+
 t.test('the last stable offset stays where the oldest open transaction begins', (t) => {
   const desk = new Desk()
   const lso = (result: TurnResult) => result.states.at(-1)!.lastStableOffset
