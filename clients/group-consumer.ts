@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds } from './bounds.ts'
-import type { CallOptions, Closeable } from './call.ts'
+import type { Call, CallOptions, Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
 import type { BatchOptions, ConsumerBatch, ConsumerOptions } from './consumer.ts'
@@ -108,6 +108,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #hasAssignment = false
   #failure: { readonly error: unknown } | undefined
   #commitTimer: Timer | undefined
+  #lastCommit: Promise<unknown> = Promise.resolve()
   #pollTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
@@ -300,6 +301,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       coordinator: this.#coordinator,
       until,
       isolation,
+      memberId: () => this.#membership.memberId,
+      owned: () => this.assignment(),
       intervalMs: heartbeatIntervalMs,
       onHandedOut: () => this.#stream.wake(),
     })
@@ -327,8 +330,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   get #isOver(): boolean {
     if (this.#pool?.hasFailed) return true
     if (this.#end === undefined || this.#failure !== undefined || !this.#hasAssignment) return false
-    const { readings } = this.#stream
-    return readings.every(({ isDone }) => isDone) && this.#end.isHandedOut(readings.length)
+    return this.#stream.readings.every(({ isDone }) => isDone) && this.#end.isHandedOut()
   }
 
   #fail(error: unknown): void {
@@ -495,10 +497,23 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     })
   }
 
+  /** One after the other: what was known earlier must not be committed later. */
+  #inTurn(commit: () => Promise<void>): Promise<void> {
+    const turn = this.#lastCommit.then(commit)
+    this.#lastCommit = turn.catch(() => {}) // its caller hears of it
+    return turn
+  }
+
   /** What fails is committed with the next, or by who owns the partition then: nothing is lost, something is repeated. */
   async #commitDone(progress: readonly Progress[]): Promise<void> {
-    if (!this.#isAuto) return
-    const due = progress.filter(({ committable, committed }) => committable !== committed)
+    if (this.#isAuto) await this.#inTurn(() => this.#commitDue(progress))
+  }
+
+  async #commitDue(progress: readonly Progress[]): Promise<void> {
+    const due = progress.filter(
+      ({ reading, committable, committed }) =>
+        this.#progress.has(reading) && committable !== committed,
+    )
     if (due.length === 0) return
     const offsets = due.map((each) => ({ ...each.reading.where, offset: each.committable }))
     try {
@@ -514,11 +529,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const call = this.#cluster.call(options)
     const offsets = places.map((each) => ({ ...each, metadata: options.metadata }))
     for (let failures = 1; ; failures++) {
-      const lost = offsets.find((each) => this.#progressAt(each) === undefined)
-      if (lost !== undefined) throw notOurs(lost)
       try {
-        await this.#coordinator.commit(offsets, this.#membership.state, call)
-        break
+        return await this.#inTurn(() => this.#commitOnce(offsets, call))
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error
         // The group is sharing anew: it is asked again when that is settled, if the partition is still ours then.
@@ -527,9 +539,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
         await call.sleep(this.#cluster.backoffMs(failures), error)
       }
     }
-    for (const each of offsets) {
-      this.#progressAt(each)?.committedAt(each.offset)
-    }
+  }
+
+  async #commitOnce(offsets: readonly OffsetToCommit[], call: Call): Promise<void> {
+    const lost = offsets.find((each) => this.#progressAt(each) === undefined)
+    if (lost !== undefined) throw notOurs(lost)
+    await this.#coordinator.commit(offsets, this.#membership.state, call)
+    for (const each of offsets) this.#progressAt(each)?.committedAt(each.offset)
   }
 }
 

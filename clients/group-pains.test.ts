@@ -14,7 +14,7 @@ t.test(
   async (t) => {
     await using w = await GroupWorld.open(1)
     await w.send(3)
-    const sessionTimeoutMs = 100
+    const sessionTimeoutMs = 500
     const raw = await RawClient.connect(w.broker.bootstrap)
     const slow = read(w.consumer({ until: 'end', sessionTimeoutMs }), async () => {
       await new GroupClient(raw, 'silent').alone({ sessionTimeoutMs }) // its session begins now

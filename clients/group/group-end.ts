@@ -20,6 +20,9 @@ export interface GroupEndDeps {
   readonly coordinator: Coordinator
   readonly until: PerPartition<StopAt>
   readonly isolation: Isolation | undefined
+  readonly memberId: () => string
+  /** What this member reads now, which the group may know before it does. */
+  readonly owned: () => readonly TopicPartition[]
   /** Between two questions whether all is handed out. */
   readonly intervalMs: number
   /** All is handed out. */
@@ -71,8 +74,8 @@ export class GroupEnd {
    * cooperatively hand over in two generations: in the first one a partition that moves is nobody's.
    * False at first; `onHandedOut` is called when that has changed.
    */
-  isHandedOut(ownedCount: number): boolean {
-    if (ownedCount >= this.#partitions.length) return true
+  isHandedOut(): boolean {
+    if (this.#deps.owned().length >= this.#partitions.length) return true
     if (!this.#isHandedOut && !this.#isAsking) void this.#askUntilHandedOut()
     return this.#isHandedOut
   }
@@ -111,9 +114,13 @@ export class GroupEnd {
   }
 
   async #isAllAssignedIn({ members }: DescribedGroup): Promise<boolean> {
-    const assigned = new Set(members.flatMap(({ memberAssignment }) => placesIn(memberAssignment)))
+    const { cluster, memberId, owned } = this.#deps
+    const others = members.filter((each) => each.memberId !== memberId())
+    const assigned = new Set([
+      ...owned().map(partitionText),
+      ...others.flatMap(({ memberAssignment }) => placesIn(memberAssignment)),
+    ])
     const missing = this.#partitions.filter((each) => !assigned.has(partitionText(each)))
-    const { cluster } = this.#deps
     const topics = [...new Set(missing.map(({ topic }) => topic))]
     await Promise.all(topics.map((topic) => cluster.refresh(topic)))
     return topics.every((topic) => cluster.topic(topic) === undefined) // deleted meanwhile
