@@ -113,8 +113,9 @@ export class TransactionalProducer implements AsyncDisposable {
         'INVALID_REQUEST',
         `transactional id ${this.#transactionalId}: a transaction inside another one would wait for itself`,
       )
-    const call = this.#callOf({ timeoutMs: this.#timeoutMs, ...options })
-    return await this.#inLine(call, () => this.#run(work, call, options.maxRuns))
+    const { timeoutMs = this.#timeoutMs, signal, maxRuns } = options
+    const call = this.#callOf({ timeoutMs, signal })
+    return await this.#inLine(call, () => this.#run(work, call, maxRuns))
   }
 
   /** Aborts a transaction that is open, and refuses further ones. Idempotent. */
@@ -217,7 +218,8 @@ export class TransactionalProducer implements AsyncDisposable {
     try {
       await call.wait(ended)
     } catch (error) {
-      if (this.#coordinator.isUnsure) throw call.signal!.aborted ? error : this.#unsure(error)
+      const isUnsure = call.isOver || this.#coordinator.isUnsure
+      if (isUnsure) throw call.signal!.aborted ? error : this.#unsure(error)
       transaction.fail(error)
       await this.#abort(transaction, call)
     }

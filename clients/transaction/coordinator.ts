@@ -80,6 +80,7 @@ export class TransactionCoordinator {
   /** Makes ready for a transaction: what went before is ended, older producers of this id are fenced. */
   async begin(call: Call): Promise<void> {
     if (this.#unanswered !== undefined) await this.#endAgain(this.#unanswered, call)
+    if (this.#isOpen) await this.#endAgain('abort', call)
     const connection = await this.#cluster.retrying(call, () =>
       this.#node.connection(this.#lane, call),
     )
