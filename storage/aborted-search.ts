@@ -24,9 +24,10 @@ export class AbortedSearch {
   /** Those whose marker is at `from` or later and that began before `to`, which is at most the last stable offset. */
   *between(log: ReadableLog, from: number, to: number): Reading<AbortedTransaction[]> {
     const found: AbortedTransaction[] = []
-    for (let i = segmentIndexOf(log.segments, from); i < log.segments.length; i++) {
-      const segment = log.segments[i]!
-      const index = this.#readerOf(segment, i === log.segments.length - 1)
+    // As they are now: a compaction may put one in the place of some meanwhile.
+    const segments = log.segments.slice(segmentIndexOf(log.segments, from))
+    for (const segment of segments) {
+      const index = this.#readerOf(segment, segment === segments.at(-1))
       for (let at = yield* index.firstFrom(from); at < segment.abortedCount; at++) {
         const { producerId, firstOffset, lastStableOffset } = yield* index.entry(at)
         if (firstOffset < to) found.push({ producerId, firstOffset: Offset(firstOffset) })

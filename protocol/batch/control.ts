@@ -36,7 +36,7 @@ export function buildEndMarker(marker: NewEndMarker): Uint8Array {
 
 /**
  * @param header of the control batch at `at`
- * @returns undefined for a control batch that ends no transaction
+ * @returns undefined for a control batch that ends no transaction, as one that compaction has emptied
  * @throws {KafkaError} CORRUPT_MESSAGE
  */
 export function readEndMarker(
@@ -44,6 +44,7 @@ export function readEndMarker(
   at: number,
   header: BatchHeader,
 ): EndMarker | undefined {
+  if (header.recordCount === 0) return undefined
   const [record] = recordsOf(bytes, at, header, { decompressedBytesMax: 0 })
   const key = record?.key
   if (!key || key.length < 4)

@@ -1,7 +1,7 @@
 // Compaction against a plain map: whatever is written, deleted, compacted and restarted, the latest value of every key is
 // there at its offset, and no reader sees anything that was never written, or in another order.
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -10,14 +10,24 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
 import { openStore } from '../open-store.ts'
 import type { Log, Store, StoreOptions } from '../store.ts'
-import { KeyedLog, readKeyed, type KeyedRecord } from '../testing/keyed-log.ts'
+import {
+  KeyedLog,
+  keyedBatch,
+  readCommitted,
+  readKeyed,
+  type KeyedRecord,
+} from '../testing/keyed-log.ts'
 import { seededRandom, type Random } from '../testing/random.ts'
 import { tempDirectory } from '../testing/store-kit.ts'
+
+/** Enough for a machine that does much else. */
+t.setTimeout(110_000)
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const CODECS: readonly Codec[] = ['none', 'none', 'gzip', 'snappy', 'lz4', 'zstd']
 const BACKOFF_MS = 1000
 const TOPIC = 'keyed'
+const LIVES = Number(process.env['LIVES'] ?? 2)
 const HOUR_MS = 3_600_000
 
 const eager = {
@@ -78,13 +88,13 @@ t.test(
   'random writes, deletes, compactions and restarts: the latest value of every key stays',
   async (t) => {
     t.comment(`SEED=${SEED}`)
-    for (let life = 0; life < 4; life++) {
+    for (let life = 0; life < LIVES; life++) {
       const random = seededRandom(SEED + life)
       const dataDir = tempDirectory(t)
       const model = new KeyedLog()
       let world = await worldOf(dataDir)
       const { clock } = world
-      for (let act = 0; act < 60; act++) {
+      for (let act = 0; act < 30; act++) {
         if (random.chance(0.7)) {
           for (let i = random.below(20); i >= 0; i--) {
             const records = randomRecords(random, 5 + random.below(100), clock.now())
@@ -150,7 +160,7 @@ t.test('more keys than fit in memory take several passes', async (t) => {
   const { store, log } = world
   const model = new KeyedLog()
   const random = seededRandom(SEED)
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 200; i++) {
     await model.append(store, log, randomRecords(random, 400, i * 1000), 'none')
   }
   await compact(world)
@@ -221,7 +231,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
     }
   }
   const readers = Array.from({ length: 4 }, () => hammer())
-  const untilMs = performance.now() + 3000
+  const untilMs = performance.now() + 2000
   while (performance.now() < untilMs) {
     await Promise.all(
       Array.from({ length: 20 }, () =>
@@ -233,7 +243,100 @@ t.test('readers see nothing else while segments are swapped under them', async (
   isDone = true
   await Promise.all(readers)
   const { compaction } = store.cleanerCounts
-  t.ok(compaction.passes > 5, `${compaction.passes} passes, ${readCount} reads`)
+  t.ok(compaction.passes > 2, `${compaction.passes} passes, ${readCount} reads`)
   t.equal(compaction.failures, 0)
   await store[Symbol.asyncDispose]()
 })
+
+/** A producer that begins, writes in and ends one transaction after the other. */
+class Transactions {
+  readonly #producerId: number
+  readonly #model: KeyedLog
+  #sequence = 0
+  #open: { records: KeyedRecord[]; baseOffset: number }[] = []
+
+  constructor(producerId: number, model: KeyedLog) {
+    this.#producerId = producerId
+    this.#model = model
+  }
+
+  async write({ store, log }: World, records: KeyedRecord[], codec: Codec): Promise<void> {
+    const batch = keyedBatch(records, {
+      codec,
+      producerId: this.#producerId,
+      producerEpoch: 0,
+      baseSequence: this.#sequence,
+      isTransactional: true,
+    })
+    const { error, message, baseOffset } = await store.append(log, batch, -1)
+    if (error) throw new Error(`${error}: ${message}`)
+    this.#sequence += records.length
+    this.#open.push({ records, baseOffset })
+  }
+
+  async end({ store, log }: World, isCommit: boolean): Promise<void> {
+    if (this.#open.length === 0) return
+    const marker = { producerId: this.#producerId, producerEpoch: 0, isCommit, coordinatorEpoch: 0 }
+    const { error, message } = await store.endTransaction(log, marker)
+    if (error) throw new Error(`${error}: ${message}`)
+    if (isCommit)
+      for (const { records, baseOffset } of this.#open) this.#model.note(records, baseOffset)
+    this.#open = []
+  }
+}
+
+t.test(
+  'what was aborted goes, what was committed stays, and producers go on where they were',
+  async (t) => {
+    t.comment(`SEED=${SEED}`)
+    const config = { ...eager, 'delete.retention.ms': '1500' }
+    for (let life = 0; life < LIVES; life++) {
+      const random = seededRandom(SEED + life)
+      const dataDir = tempDirectory(t)
+      const model = new KeyedLog()
+      let world = await worldOf(dataDir, config)
+      const { clock } = world
+      const producers = Array.from({ length: 4 }, (_, i) => new Transactions(100 + i, model))
+      const endAll = async () => {
+        for (const producer of producers) await producer.end(world, random.chance(0.6))
+      }
+      for (let act = 0; act < 30; act++) {
+        for (let i = random.below(30); i >= 0; i--) {
+          const producer = producers[random.below(producers.length)]!
+          if (random.chance(0.3)) await producer.end(world, random.chance(0.5))
+          else {
+            const records = randomRecords(random, 40, clock.now())
+            await producer.write(world, records, CODECS[random.below(CODECS.length)]!)
+          }
+        }
+        if (random.chance(0.4)) await compact(world)
+        if (random.chance(0.2)) {
+          await world.store[Symbol.asyncDispose]()
+          const isForgetful = random.chance(0.5)
+          if (isForgetful) forget(dataDir)
+          world = await worldOf(dataDir, config, { clock })
+          t.equal(world.store.recovery.corruptBatchCount, 0)
+        }
+        if (random.chance(0.5)) continue
+        await endAll()
+        const flaws = model.flaws(await readCommitted(world.log))
+        if (flaws.length > 0) t.fail(`life ${life}, act ${act}`, { flaws: flaws.slice(0, 5) })
+      }
+      await endAll()
+      await compact(world)
+      await compact(world)
+      t.strictSame(model.flaws(await readCommitted(world.log)), [])
+      t.equal(world.store.cleanerCounts.compaction.failures, 0)
+      await world.store[Symbol.asyncDispose]()
+    }
+  },
+)
+
+/** All but the log itself: checkpoint, snapshots of producers, indexes. */
+function forget(dataDir: string): void {
+  rmSync(join(dataDir, 'recovery-checkpoint'))
+  const directory = join(dataDir, `${TOPIC}-0`)
+  for (const name of readdirSync(directory)) {
+    if (/\.(snapshot|index|timeindex)$/.test(name)) rmSync(join(directory, name))
+  }
+}

@@ -167,13 +167,16 @@ export class Compaction {
     const { clean, dirty } = dirtiness
     const { producers = [] } = await ask({ kind: 'producers', slot: log.slot })
     const first = [...clean, ...dirty][0]!
+    const firstDirtyOffset = Math.max(log.firstDirtyOffset, log.logStartOffset)
     const from = Offset(Math.max(log.logStartOffset, first.baseOffset))
+    const to = Offset(dirty.at(-1)!.endOffset)
     return {
       path: log.path,
       dirty,
       logStartOffset: log.logStartOffset,
-      firstDirtyOffset: Math.max(log.firstDirtyOffset, log.logStartOffset),
-      aborted: await log.abortedTransactions(from, Offset(dirty.at(-1)!.endOffset)),
+      firstDirtyOffset,
+      aborted: await log.abortedTransactions(from, to),
+      abortedInDirty: await log.abortedTransactions(Offset(firstDirtyOffset), to),
       producers,
       keepsMarkers: log.quarantined.length > 0,
       nowMs: clock.now(),

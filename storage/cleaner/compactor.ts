@@ -4,7 +4,11 @@
 
 import { join } from 'node:path'
 import { KafkaError } from '../../protocol/errors.ts'
-import { BATCH_OVERHEAD_BYTES, type BatchHeader } from '../../protocol/batch/header.ts'
+import {
+  BATCH_OVERHEAD_BYTES,
+  type BatchHeader,
+  recordCountOf,
+} from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile } from '../layout.ts'
 import type { SegmentStart } from '../segment/segment.ts'
@@ -43,8 +47,10 @@ export interface Pass {
   readonly logStartOffset: number
   /** What comes before has been compacted. */
   readonly firstDirtyOffset: number
-  /** With a batch in what is compacted. */
+  /** With a batch, or a marker, in what is compacted. */
   readonly aborted: readonly Aborted[]
+  /** Those whose marker is in the dirty part, or later. */
+  readonly abortedInDirty: readonly Aborted[]
   readonly producers: readonly LastBatch[]
   /** A range that cannot be read may hold records which only a marker tells are aborted. */
   readonly keepsMarkers: boolean
@@ -114,8 +120,8 @@ export class Compactor {
 
   /** First. @throws {Error} when a segment cannot be read */
   map(): Mapped {
-    const { dirty, firstDirtyOffset, aborted } = this.#pass
-    const transactions = new TransactionFilter(aborted)
+    const { dirty, firstDirtyOffset, abortedInDirty } = this.#pass
+    const transactions = new TransactionFilter(abortedInDirty)
     this.#mappedEnd = firstDirtyOffset
     for (const segment of dirty) {
       for (const batch of this.#batchesOf(segment)) {
@@ -202,6 +208,7 @@ export class Compactor {
   }
 
   #cleanSegment(segment: SourceSegment, group: Group): void {
+    /** That end something. */
     const markers = new Set<number>()
     for (const batch of this.#batchesOf(segment)) {
       const { bytes, header } = batch
@@ -215,8 +222,9 @@ export class Compactor {
         continue
       }
       group.isChanged ||= kept !== 'all'
-      if (header.isControl) markers.add(header.baseOffset)
       const written = kept === 'all' ? bytes : kept
+      const isMarker = header.isControl && recordCountOf(written) > 0
+      if (isMarker) markers.add(header.baseOffset)
       group.target.append(written)
       this.#deps.onBytes(0, written.length)
     }

@@ -26,6 +26,8 @@ export interface Dirtiness {
 export function dirtinessOf(log: CompactedLog, config: TopicConfig, nowMs: number): Dirtiness {
   const minLagMs = config['min.compaction.lag.ms']
   const firstDirty = Math.max(log.firstDirtyOffset, log.logStartOffset)
+  // A marker that cannot be read would have ended an aborted transaction.
+  const hasAborts = log.segments.some(({ abortedCount }) => abortedCount > 0)
   const clean: SourceSegment[] = []
   const dirty: SourceSegment[] = []
   for (const [i, segment] of log.segments.entries()) {
@@ -34,7 +36,10 @@ export function dirtinessOf(log: CompactedLog, config: TopicConfig, nowMs: numbe
     if (segment.maxTimestamp === Infinity) break
     const isDirty = endOffset > firstDirty
     if (isDirty && minLagMs > 0 && segment.maxTimestamp > nowMs - minLagMs) break
-    if (isRotten(log, segment.baseOffset, endOffset)) continue
+    if (isRotten(log, segment.baseOffset, endOffset)) {
+      if (hasAborts) break
+      continue
+    }
     const { baseOffset, endPosition: sizeBytes, abortedCount } = segment
     const source = { baseOffset, endOffset, sizeBytes, abortedCount }
     if (isDirty) dirty.push(source)

@@ -2,6 +2,8 @@
 
 import { strict as assert } from 'node:assert'
 import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
+import { readEndMarker } from '../../protocol/batch/control.ts'
+import type { BatchHeader } from '../../protocol/batch/header.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
@@ -46,14 +48,49 @@ export async function readKeyed(
     for (const { at, header } of batchesOf(read.bytes)) {
       const lastOffset = header.baseOffset + header.lastOffsetDelta
       assert(lastOffset >= next, `a batch that ends at ${lastOffset} is no answer to ${next}`)
-      for (const record of recordsOf(read.bytes, at, header, { decompressedBytesMax: 1 << 20 })) {
-        if (record.offset >= next && !header.isControl) records.push(placed(record))
-      }
+      if (!header.isControl) records.push(...recordsIn(read.bytes, at, header, next))
       next = lastOffset + 1
     }
     read.release()
   }
   return records
+}
+
+/** As a consumer reads that wants only what has been committed; every transaction has ended. */
+export async function readCommitted(log: Log): Promise<PlacedRecord[]> {
+  const records: PlacedRecord[] = []
+  for (let next: number = log.logStartOffset; next < log.highWatermark;) {
+    const read = await log.read(Offset(next), 1024 * 1024, true)
+    const batches = [...batchesOf(read.bytes)]
+    const { header: last } = batches.at(-1)!
+    const endOffset = last.baseOffset + last.lastOffsetDelta + 1
+    const aborted = new Set<number>()
+    const waiting = [...(await log.abortedTransactions(Offset(next), Offset(endOffset)))]
+    waiting.sort((one, other) => one.firstOffset - other.firstOffset)
+    for (const { at, header } of batches) {
+      const lastOffset = header.baseOffset + header.lastOffsetDelta
+      while (waiting[0] && waiting[0].firstOffset <= lastOffset)
+        aborted.add(waiting.shift()!.producerId)
+      const ends = header.isControl && readEndMarker(read.bytes, at, header)?.kind === 'abort'
+      if (ends) aborted.delete(header.producerId)
+      const isHidden =
+        header.isControl || (header.isTransactional && aborted.has(header.producerId))
+      if (!isHidden) records.push(...recordsIn(read.bytes, at, header, next))
+    }
+    read.release()
+    next = endOffset
+  }
+  return records
+}
+
+function recordsIn(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+  from: number,
+): PlacedRecord[] {
+  const records = recordsOf(bytes, at, header, { decompressedBytesMax: 1 << 20 })
+  return Array.from(records, placed).filter(({ offset }) => offset >= from)
 }
 
 function placed(record: {
@@ -95,7 +132,8 @@ export class KeyedLog {
   note(records: readonly KeyedRecord[], baseOffset: number): void {
     for (const [i, record] of records.entries()) {
       this.written.set(baseOffset + i, record)
-      this.latest.set(record.key, baseOffset + i)
+      const known = this.latest.get(record.key) ?? -1
+      this.latest.set(record.key, Math.max(known, baseOffset + i))
     }
   }
 
