@@ -4,6 +4,7 @@ import t from 'tap'
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
+import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { writeTxnMarkers } from '../../protocol/api/27_write_txn_markers.ts'
 import { describeProducers } from '../../protocol/api/61_describe_producers.ts'
 import { describeTransactions } from '../../protocol/api/65_describe_transactions.ts'
@@ -160,6 +161,31 @@ t.test('partitions join all together, or none of them does', async (t) => {
   t.equal(await p.commit(), 'INVALID_TXN_STATE')
   t.same(await p.add('whole', [0, 1]), [undefined, undefined])
   t.equal(await p.commit(), undefined)
+})
+
+t.test('a transactional id has one producer, in every version', async (t) => {
+  const client = await world.connect()
+  const transactionTimeoutMs = 60_000
+  const init = async (request: object, version?: number) => {
+    const wanted = { transactionalId: 'versions', transactionTimeoutMs, ...request }
+    const { errorCode, producerId, producerEpoch } = await client.send(
+      initProducerId,
+      wanted,
+      version,
+    )
+    return errorName(errorCode) ?? { producerId, producerEpoch }
+  }
+  t.equal(await init({ transactionalId: '' }), 'INVALID_REQUEST')
+  t.equal(await init({ transactionTimeoutMs: 900_001 }), 'INVALID_TRANSACTION_TIMEOUT')
+  const first = await init({})
+  const producerId = typeof first === 'string' ? -1 : first.producerId
+  for (const version of [0, 1, 2, 3, 4, 5]) {
+    t.same(await init({}, version), { producerId, producerEpoch: version + 1 })
+  }
+  t.same(await init({ producerId, producerEpoch: 6 }), { producerId, producerEpoch: 7 })
+  t.same(await init({ producerId, producerEpoch: 6 }), { producerId, producerEpoch: 7 }, 'repeated')
+  t.equal(await init({ producerId, producerEpoch: 5 }, 4), 'PRODUCER_FENCED')
+  t.equal(await init({ producerId, producerEpoch: 5 }, 3), 'INVALID_PRODUCER_EPOCH')
 })
 
 t.test('older versions hear of fencing by the name that they know', async (t) => {
