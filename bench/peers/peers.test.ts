@@ -1,6 +1,7 @@
 // What is computed, parsed and drawn beside the measuring: no server is started.
 
 import t from 'tap'
+import { Unavailable } from '../report.ts'
 import { busySecondsIn, cpuSecondsIn } from '../usage.ts'
 import type { Case, Sample } from './case.ts'
 import { caseNames, choose } from './cases/index.ts'
@@ -12,9 +13,11 @@ import {
 } from './java-tools.ts'
 import { kafkaSynced } from './kafka.ts'
 import { millrace } from './millrace.ts'
-import { meaningOfNatsLine } from './nats.ts'
+import { meaningOfNatsLine, nats } from './nats.ts'
+import type { Setting } from './peer.ts'
 import { meaningOfRedisLine } from './redis.ts'
 import { baselineOf, caseNameIn, caseResult, worseThan, type Results } from './results.ts'
+import { PeerWorld, runCase } from './rounds.ts'
 import { isMet, isNoisy, ratioOf } from './statistics.ts'
 import { caseMarkdown, digits, readmeMarkdown, resultsMarkdown, verdict } from './table.ts'
 
@@ -74,6 +77,39 @@ t.test('a result has medians, and only the ratios of what was measured', async (
   const alone = new Map([...samples].slice(0, 1))
   t.strictSame(caseResult(example, alone, 0).ratios, [])
 })
+
+t.test(
+  'settings take turns, forwards and backwards; what is not installed is left out',
+  async (t) => {
+    const turns: string[] = []
+    const bench: Case = {
+      ...example,
+      settings: [millrace, kafkaSynced, nats],
+      async measure(setting) {
+        turns.push(setting.name)
+        if (setting === nats) throw new Unavailable('install it')
+        return { rate: turns.length, CPU: 1 }
+      },
+    }
+    await using world = new PeerWorld(t.testdir(), 1)
+    const missing: string[] = []
+    const onUnavailable = (_setting: Setting, reason: string) => missing.push(reason)
+    const { settings } = await runCase(bench, world, { warmUps: 1, rounds: 2, onUnavailable })
+    t.equal(
+      turns.join('; '),
+      'nats, not synced; kafka, synced; millrace; millrace; kafka, synced; kafka, synced; millrace',
+    )
+    t.strictSame(missing, ['install it'])
+    t.strictSame(
+      settings.map(({ name, rounds }) => [name, rounds.map(({ rate }) => rate)]),
+      [
+        ['millrace', [4, 7]],
+        ['kafka, synced', [5, 6]],
+      ],
+      'the warm-up does not count',
+    )
+  },
+)
 
 t.test('the baseline keeps ratios, and hears of those that became clearly worse', async (t) => {
   const rate = 'produce-64k-100b-1p: rate, millrace / kafka, synced'

@@ -28,17 +28,17 @@ export async function runCase(
   world: PeerWorld,
   { warmUps, rounds, onSample, onUnavailable }: RoundsOptions,
 ): Promise<CaseResult> {
-  const samples = new Map<string, Sample[]>()
+  const samples = new Map<string, Sample[]>(bench.settings.map(({ name }) => [name, []]))
   const settings = new Set(bench.settings)
   const measure = async (setting: Setting, round: number) => {
     try {
       const sample = await bench.measure(setting, world)
-      if (!samples.has(setting.name)) samples.set(setting.name, [])
       if (round > 0) samples.get(setting.name)!.push(sample)
       onSample?.(setting, round, sample)
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error
       settings.delete(setting)
+      samples.delete(setting.name)
       onUnavailable?.(setting, error.message)
     } finally {
       world.clear()
