@@ -5,13 +5,9 @@ import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
 import { BatchBuilder } from '../protocol/batch/build.ts'
+import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
-import {
-  defaultProducerLimits,
-  placedMarkerOf,
-  ProducerState,
-  type SequencedBatch,
-} from './producer-state.ts'
+import { defaultProducerLimits, ProducerState } from './producer-state.ts'
 import type { TxnEntry } from './segment/txn-index.ts'
 import { FaultyFs } from './testing/faulty-fs.ts'
 

@@ -2,20 +2,13 @@
 // none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
 // Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
 
-import { type EndMarker as EndMarkerRecord, readEndMarker } from '../protocol/batch/control.ts'
+import type { ErrorName } from '../protocol/errors.ts'
 import {
-  attributesOf,
-  type BatchHeader,
-  baseOffsetOf,
-  baseSequenceOf,
-  lastOffsetDeltaOf,
-  maxTimestampOf,
-  producerEpochOf,
-  producerIdOf,
-  readBatchHeader,
-  TRANSACTIONAL_BIT,
-} from '../protocol/batch/header.ts'
-import { type ErrorName, KafkaError } from '../protocol/errors.ts'
+  type PlacedMarker,
+  type Replayed,
+  sequenceAfter,
+  type SequencedBatch,
+} from './producer-batch.ts'
 import type { TxnEntry } from './segment/txn-index.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
 
@@ -25,7 +18,6 @@ const WINDOW = 5
 const EXPIRY_CHECK_MS = 600_000
 /** Producers whose first batch found no room, all of them at the same time. */
 const AWAITED_MAX = 10_000
-const SEQUENCE_MAX = 0x7fffffff
 const NO_SEQUENCE = -1
 /** No transaction is open. */
 const NONE = -1
@@ -40,18 +32,6 @@ export interface ProducerLimits {
 export const defaultProducerLimits: ProducerLimits = {
   expirationMs: 86_400_000,
   producersMax: 100_000,
-}
-
-/** A batch of a producer with an id, as its header says. */
-export interface SequencedBatch {
-  readonly producerId: number
-  readonly producerEpoch: number
-  readonly firstSequence: number
-  readonly lastSequence: number
-  readonly isTransactional: boolean
-  readonly baseOffset: number
-  readonly lastOffset: number
-  readonly timestampMs: number
 }
 
 type FirstBatch = Pick<SequencedBatch, 'producerId' | 'producerEpoch' | 'firstSequence'>
@@ -79,71 +59,6 @@ export interface Producer {
 export interface Refusal {
   readonly error: ErrorName
   readonly message: string
-}
-
-/** @returns undefined for a batch without a producer id. @param bytes a data batch that has its base offset */
-export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined {
-  const producerId = producerIdOf(bytes)
-  if (producerId < 0) return undefined
-  const baseOffset = baseOffsetOf(bytes)
-  const lastOffsetDelta = lastOffsetDeltaOf(bytes)
-  const firstSequence = baseSequenceOf(bytes)
-  return {
-    producerId,
-    producerEpoch: producerEpochOf(bytes),
-    firstSequence,
-    lastSequence: sequenceAfter(firstSequence, lastOffsetDelta),
-    isTransactional: (attributesOf(bytes) & TRANSACTIONAL_BIT) !== 0,
-    baseOffset,
-    lastOffset: baseOffset + lastOffsetDelta,
-    timestampMs: maxTimestampOf(bytes),
-  }
-}
-
-/** A marker, as it lies in a log. */
-export interface PlacedMarker extends EndMarker {
-  readonly offset: number
-  readonly timestampMs: number
-}
-
-/** @returns undefined for a control batch that ends no transaction. @param bytes one that has its base offset */
-export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
-  const header = readBatchHeader(bytes)
-  if (header.producerId < 0) return undefined
-  const marker = endMarkerIn(bytes, header)
-  return (
-    marker && {
-      producerId: header.producerId,
-      producerEpoch: header.producerEpoch,
-      isCommit: marker.kind === 'commit',
-      coordinatorEpoch: marker.coordinatorEpoch,
-      offset: header.baseOffset,
-      timestampMs: header.maxTimestamp,
-    }
-  )
-}
-
-function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarkerRecord | undefined {
-  // Of a transaction of which nothing else is left, a compaction may keep the marker's header, for the producer's epoch.
-  if (header.recordCount === 0) return { kind: 'commit', coordinatorEpoch: -1 }
-  try {
-    return readEndMarker(bytes, 0, header)
-  } catch (error) {
-    if (error instanceof KafkaError) return undefined // its CRC is right: somebody else's, and no reason not to start
-    throw error
-  }
-}
-
-/** What matters of a batch in a log; both are undefined when no producer with an id wrote it. */
-export interface Replayed {
-  readonly sequenced: SequencedBatch | undefined
-  readonly marker: PlacedMarker | undefined
-}
-
-/** Sequences go on with 0 after the largest int32. */
-function sequenceAfter(sequence: number, count: number): number {
-  const after = sequence + count
-  return after > SEQUENCE_MAX ? after - SEQUENCE_MAX - 1 : after
 }
 
 export class ProducerState {

@@ -18,7 +18,7 @@ import {
   putInt64,
 } from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
-import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producer-state.ts'
+import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producer-batch.ts'
 import type { BatchFacts } from './segment.ts'
 
 const WINDOW_BYTES = 1024 * 1024
