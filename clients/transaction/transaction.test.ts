@@ -1,4 +1,4 @@
-// Transactional producer against a scripted broker: both dialects, every refusal, lost answers, and who waits for whom.
+// Transactional producer against a scripted broker: both dialects, lost answers, and who waits for whom.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -8,51 +8,19 @@ import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.
 import { endTxn } from '../../protocol/api/26_end_txn.ts'
 import { readBatchHeader } from '../../protocol/batch/header.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
-import type { RequestOf } from '../../protocol/schema.ts'
-import { Client, string, topic, type TransactionalProducerOptions } from '../index.ts'
-import { FakeBroker, type Handler } from '../testing/fake-broker.ts'
-import { FakeTransactions, refuseAll } from '../testing/fake-transactions.ts'
+import { Client } from '../index.ts'
+import { FakeBroker } from '../testing/fake-broker.ts'
+import { FakeTransactions } from '../testing/fake-transactions.ts'
 import { contents } from '../testing/index.ts'
-
-type Version = 1 | 2
-const VERSIONS = [1, 2] as const
-const texts = topic('t', { value: string })
-
-/** A broker with topic `t` of two partitions, and a producer with transactional id `x` that has its producer id. */
-async function world(version: Version, options: Partial<TransactionalProducerOptions> = {}) {
-  const broker = await FakeBroker.start()
-  const transactions = new FakeTransactions(broker, version)
-  const retry = { backoffMs: 2, backoffMaxMs: 10 }
-  const client = new Client({ brokers: broker.bootstrap, retry })
-  broker.createTopic('t', 2)
-  const producer = client.producer({ transactionalId: 'x', lingerMs: 0, ...options })
-  await producer.start()
-  return {
-    broker,
-    transactions,
-    client,
-    producer,
-    committed: async () => {
-      const options = { topics: [texts], from: 'earliest', until: 'end' } as const
-      const values: string[] = []
-      const consumer = client.consumer({ ...options, isolation: 'committed' })
-      for await (const { value } of consumer) values.push(value)
-      return values.sort()
-    },
-    async [Symbol.asyncDispose]() {
-      await client.close({ timeoutMs: 1000 }).catch(() => {})
-      await broker.stop()
-    },
-  }
-}
-
-const at = (partition: number, value: string) => ({ value, partition })
-
-/** Requests of transactions as they came, with their versions. */
-const asked = (broker: FakeBroker) =>
-  broker.requests
-    .filter(({ api }) => /Txn|Produce$|InitProducerId|FindCoordinator/.test(api))
-    .map(({ api, version }) => `${api} ${version}`)
+import {
+  asked,
+  at,
+  refuse,
+  refuseToAdd,
+  texts,
+  VERSIONS,
+  world,
+} from '../testing/transaction-world.ts'
 
 /** Producer epoch and first sequence of every batch that came. */
 const numbered = (broker: FakeBroker) =>
@@ -219,7 +187,7 @@ for (const version of VERSIONS) {
     await using w = await world(version)
     const busy = errorCode('CONCURRENT_TRANSACTIONS')
     if (version === 2) w.broker.next(produce, refuse('CONCURRENT_TRANSACTIONS'))
-    else w.broker.next(addPartitionsToTxn, ({ topics }) => ({ topics: refuseEach(topics, busy) }))
+    else w.broker.next(addPartitionsToTxn, refuseToAdd('CONCURRENT_TRANSACTIONS'))
     w.broker.next(endTxn, () => ({ errorCode: busy }))
     await w.producer.transaction((tx) => tx.send(texts, at(0, '1')))
     w.broker.next(initProducerId, () => ({ errorCode: busy, producerEpoch: -1 }))
@@ -275,10 +243,7 @@ for (const version of VERSIONS) {
 
 t.test('what is aborted while its partitions still wait to join joins no more', async (t) => {
   await using w = await world(1)
-  const busy = errorCode('CONCURRENT_TRANSACTIONS')
-  const isBusy: Handler<typeof addPartitionsToTxn> = ({ topics }) => ({
-    topics: refuseEach(topics, busy),
-  })
+  const isBusy = refuseToAdd('CONCURRENT_TRANSACTIONS')
   w.broker.next(addPartitionsToTxn, ...Array.from({ length: 3 }, () => isBusy))
   const given = w.producer.transaction(async (tx) => {
     await tx.send(texts, at(0, 'no'))
@@ -415,14 +380,17 @@ t.test('a producer id that is refused for a while is asked for again', async (t)
   await third.start()
 })
 
-/** Answers a whole Produce request with one error. */
-function refuse(name: ErrorName) {
-  return (request: RequestOf<typeof produce>) => refuseAll(request, name)
-}
-
-function refuseEach(topics: RequestOf<typeof addPartitionsToTxn>['topics'], code: number) {
-  return topics.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map((partitionIndex) => ({ partitionIndex, errorCode: code })),
-  }))
-}
+t.test('maxRuns: 1 has it tried once', async (t) => {
+  await using w = await world(2)
+  w.broker.next(produce, refuse('TRANSACTION_ABORTABLE'))
+  let runs = 0
+  const once = w.producer.transaction(
+    async (tx) => {
+      runs++
+      await tx.send(texts, at(0, 'a'))
+    },
+    { maxRuns: 1 },
+  )
+  await t.rejects(once, { code: 'TRANSACTION_ABORTABLE' })
+  t.equal(runs, 1)
+})
