@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { systemClock as clock } from '../clock.ts'
@@ -219,6 +220,37 @@ t.test('a record of a table that says nothing is damage that nobody can repair',
   await store.append(store.log('__millrace_metadata', 0)!, batch.finish(), -1)
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [/^damage __millrace_metadata-0: offset \d+: /])
+})
+
+t.test('a compacted log is sound with its gaps, also where nobody vouches for them', async (t) => {
+  const dataDir = tempDirectory(t)
+  const idle = { isCompactionEnabled: false }
+  const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
+  const config = {
+    'cleanup.policy': 'compact',
+    'segment.bytes': '2000',
+    'index.interval.bytes': '300',
+    'min.cleanable.dirty.ratio': '0',
+    'file.delete.delay.ms': '0',
+  }
+  await store.topics.create({ name: 'latest', partitionCount: 1, config })
+  const log = store.log('latest', 0)!
+  for (let i = 0; i < 200; i++) {
+    const batch = new BatchBuilder()
+    const key = Buffer.from(`key ${i % 7 === 0 ? i : 0}`)
+    batch.append({ timestamp: clock.now(), key, value: Buffer.alloc(60, 'v') })
+    await store.append(log, batch.finish(), -1)
+  }
+  const sizeBefore = log.sizeBytes
+  store.setCleanerConfig({ isCompactionEnabled: true, backoffMs: 1 })
+  while (log.sizeBytes > sizeBefore / 2) await setTimeout(5)
+  await store[Symbol.asyncDispose]()
+  t.same(await found(dataDir), [])
+  rmSync(join(dataDir, 'recovery-checkpoint'))
+  t.same(await found(dataDir), [])
+  const segment = readdirSync(join(dataDir, 'latest-0')).find((name) => name.endsWith('.log'))!
+  change(join(dataDir, 'latest-0', segment), 100)
+  t.match(await found(dataDir), [/^damage latest-0/])
 })
 
 t.test('no flipped bit of a segment goes unnoticed, and none stops the search', async (t) => {

@@ -18,6 +18,7 @@ import {
 import { lockForReading } from '../lock.ts'
 import { readMeta } from '../meta.ts'
 import { openStore } from '../open-store.ts'
+import { tableConfig } from '../tables/log-table.ts'
 import type { TopicRecord } from '../tables/metadata.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { LogConfig } from '../writer/commands.ts'
@@ -77,7 +78,8 @@ export async function repairDirectory(
 ): Promise<void> {
   const damaged = new Set(findings.map(({ where }) => where.split('/')[0]!))
   await distrust(dataDir, damaged, clock)
-  const store = await openStore({ dataDir, writer: 'inline', clock })
+  const cleaner = { isCompactionEnabled: false }
+  const store = await openStore({ dataDir, writer: 'inline', clock, cleaner })
   await store[Symbol.asyncDispose]()
 }
 
@@ -157,7 +159,7 @@ class Verification {
   /** @returns the topics that there are, as far as they can be told */
   #metadata(): Map<string, TopicRecord> {
     const directory = partitionDirectory(METADATA_TOPIC, 0)
-    const verified = this.#log(directory, configOf({}))
+    const verified = this.#log(directory, configOf(tableConfig))
     const values = verified ? this.#table(directory, verified) : new Map()
     const topics = new Map<string, TopicRecord>()
     for (const [key, record] of values as Map<string, TopicRecord>) {

@@ -19,6 +19,9 @@ const COMPLAINT =
 
 /** Said of every segment but the first of a log, Kafka's own too: nothing comes before its first record. */
 const BEFORE_FIRST = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n(?! +\d)/gm
+/** What compaction is for. */
+const COMPACTED =
+  /^Non-consecutive offsets in .*\/compacted-0\/.*\n(?: +-?\d+ is followed by \d+\n)+/gm
 
 const skip = whyNoKafka() ?? false
 
@@ -26,7 +29,13 @@ async function dump(files: readonly string[], ...flags: string[]): Promise<strin
   const main = 'org.apache.kafka.tools.DumpLogSegments'
   const java = ['-cp', await kafkaClasspath(), main, ...flags]
   const { stdout, stderr } = await run('java', [...java, '--files', files.join(',')])
-  return stdout.toString() + stderr.replace(BEFORE_FIRST, '').replace(/^.*SLF4J.*$/gm, '')
+  return (
+    stdout.toString() +
+    [BEFORE_FIRST, COMPACTED, /^.*SLF4J.*$/gm].reduce(
+      (text, each) => text.replace(each, ''),
+      stderr,
+    )
+  )
 }
 
 /** Every file of a kind below a data directory, but empty ones. */
@@ -55,7 +64,7 @@ async function dumpsWithoutComplaint(t: Test, dataDir: string): Promise<string> 
 t.test('kafka-dump-log reads every file of a data directory', { skip }, async (t) => {
   t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
   const dataDir = t.testdir()
-  const config = { 'log.segment.bytes': 40_000 }
+  const config = { 'log.segment.bytes': 40_000, 'log.cleaner.enable': false }
   const broker = await Broker.start({ dataDir, config })
   const client = new Client({ brokers: broker.bootstrap })
   await client.admin().createTopics([{ topic: 'mixed', partitions: 1 }])
@@ -70,6 +79,7 @@ t.test('kafka-dump-log reads every file of a data directory', { skip }, async (t
     await producer.send('mixed', records)
   }
   await writeTransactions(client)
+  await compact(client)
   await client.close()
   await broker.close()
   const text = await dumpsWithoutComplaint(t, dataDir)
@@ -95,6 +105,37 @@ async function writeTransactions(client: Client): Promise<void> {
     throw new Error('changed my mind')
   })
   await aborted.catch(() => {})
+}
+
+/** A topic of few keys, until most of it is gone. */
+async function compact(client: Client): Promise<void> {
+  const admin = client.admin()
+  const config = {
+    'cleanup.policy': 'compact',
+    'min.cleanable.dirty.ratio': 0,
+    'segment.bytes': 10_000,
+    'index.interval.bytes': 500,
+    'file.delete.delay.ms': 0,
+  }
+  await admin.createTopics([{ topic: 'compacted', config }])
+  await using producer = client.producer({ compression: 'lz4', batchBytes: 1000 })
+  const records = Array.from({ length: 2000 }, (_, i) => ({
+    key: `${i % 50 === 0 ? i : 0}`,
+    value: `compacted ${i}`,
+  }))
+  await producer.send('compacted', records)
+  const sizeBytes = async () => {
+    const [dir] = await admin.logDirs()
+    return dir!.partitions.find(({ topic }) => topic === 'compacted')!.sizeBytes
+  }
+  const before = await sizeBytes()
+  await admin.configs.alter([
+    {
+      resource: { broker: 'all' },
+      set: { 'log.cleaner.enable': true, 'log.cleaner.backoff.ms': 1 },
+    },
+  ])
+  while ((await sizeBytes()) > before / 2) await nextLoopTurn()
 }
 
 /** So that silence means something. */
