@@ -1,7 +1,11 @@
 // Exactly once from read to write, against a broker: the example of the guide, members that come and go, and kills.
 // `KILLS=100 node dist/clients/transaction/exactly-once.test.js` kills the broker so often.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Broker, type BrokerOptions } from '../../broker/broker.ts'
 import {
@@ -21,6 +25,8 @@ import { KillableBroker } from '../testing/interop/killable-broker.ts'
 const KILLS = Number(process.env['KILLS'] ?? 3)
 
 t.setTimeout(30_000 + KILLS * 5_000)
+
+const WORKER = fileURLToPath(new URL('../testing/copying-worker.js', import.meta.url))
 
 type Order = { id: string; cents: number }
 const orders = topic('orders', { key: string, value: json<Order>() })
@@ -251,6 +257,27 @@ t.test('a transaction that takes too long is aborted by the broker, which fences
   await t.rejects(slow, { fatal: true, message: /took longer than transactionTimeoutMs \(50\)/ })
   t.same(await committedOutputs(w.client), [])
 })
+
+t.test(
+  'a worker that is killed is followed by one that goes on at once, exactly once',
+  async (t) => {
+    await using w = await world()
+    const count = 1_000
+    await fill(w.client, count, 3)
+    for (const linesUntilKill of [3, 5, 1, Infinity]) {
+      const child = spawn(process.execPath, [WORKER, w.bootstrap, 'inputs', 'outputs'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      let lineCount = 0
+      createInterface(child.stdout).on('line', () => {
+        if (++lineCount === linesUntilKill) child.kill('SIGKILL')
+      })
+      const [status] = (await once(child, 'exit')) as [number | null]
+      t.equal(status, linesUntilKill === Infinity ? 0 : null)
+    }
+    t.same(await committedOutputs(w.client), numbers(count))
+  },
+)
 
 t.test(`after ${KILLS} kills of the broker every input is in the output once`, async (t) => {
   t.setTimeout(30_000 + KILLS * 5_000)
