@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { append } from './append.ts'
 import { batch } from './batch.ts'
 import { codec } from './codec.ts'
+import { compaction } from './compaction.ts'
 import { endToEnd } from './end-to-end.ts'
 import { fetching } from './fetch.ts'
 import { groups } from './groups.ts'
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   fetching,
   endToEnd,
   groups,
+  compaction,
 ]
 
 const { values: flags, positionals } = parseArgs({

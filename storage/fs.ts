@@ -170,3 +170,13 @@ function makeOneDirectory(path: string): void {
     if (errnoCode(error) !== 'EEXIST' || !nodeFs.statSync(path).isDirectory()) throw error
   }
 }
+
+/** Of the thread that asks, as the operating system counts them; undefined where it does not tell. */
+export function currentThreadId(): number | undefined {
+  if (process.platform !== 'linux') return undefined
+  try {
+    return Number(nodeFs.readlinkSync('/proc/thread-self').split('/').at(-1))
+  } catch {
+    return undefined
+  }
+}

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
 import { Cleaner } from './cleaner/cleaner.ts'
-import { InlineCleanerPort, type CleanerPort } from './cleaner/port.ts'
+import type { CleanerPort } from './cleaner/port.ts'
 import { ThreadCleanerPort } from './cleaner/thread.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
@@ -138,14 +138,18 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     logs: () => logs.all(),
     configOf: ({ topic }) => logs.configOf(topic),
     ask: (request) => client.ask(request),
-    port: cleanerPort(surroundings, client),
+    port: await cleanerPort(surroundings, client),
     warn,
   })
   return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, cleaner, closing }
 }
 
-function cleanerPort({ options, fs, clock }: Surroundings, client: WriterClient): CleanerPort {
+async function cleanerPort(
+  { options, fs, clock }: Surroundings,
+  client: WriterClient,
+): Promise<CleanerPort> {
   if (options.writer === 'thread') return new ThreadCleanerPort((error) => client.fail(error))
+  const { InlineCleanerPort } = await import('./cleaner/desk.ts')
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 

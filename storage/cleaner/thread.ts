@@ -1,12 +1,12 @@
 // The cleaner in a thread of its own: adapter around CleanerDesk, both ends. It starts with the first task and ends when there
 // is nothing to do, so that a broker that compacts nothing pays nothing for it.
 
-import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
-import { realFs } from '../fs.ts'
-import { CleanerDesk, type CleanerAnswer, type CleanerPort, type CleanerTask } from './port.ts'
+import { currentThreadId, realFs } from '../fs.ts'
+import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
 
 interface ThreadOptions {
   readonly millraceCleaner: true
@@ -66,9 +66,14 @@ function execArgv(): { execArgv?: string[] } {
   return isForStrings ? { execArgv: [] } : {}
 }
 
-if (!isMainThread && (workerData as Partial<ThreadOptions> | null)?.millraceCleaner) serve()
+if (!isMainThread && (workerData as Partial<ThreadOptions> | null)?.millraceCleaner) await serve()
 
-function serve(): void {
+async function serve(): Promise<void> {
+  const [{ CleanerDesk }, { randomFillSync }] = await Promise.all([
+    import('./desk.ts'),
+    import('node:crypto'),
+  ])
+  yieldToOthers()
   const alarm = new Int32Array(new SharedArrayBuffer(4))
   const desk = new CleanerDesk({
     fs: realFs,
@@ -77,4 +82,14 @@ function serve(): void {
     sleep: (ms) => void Atomics.wait(alarm, 0, 0, ms),
   })
   parentPort!.on('message', (task: CleanerTask) => parentPort!.postMessage(desk.answer(task)))
+}
+
+/** Where threads have priorities of their own, those that answer clients go first. */
+function yieldToOthers(): void {
+  const threadId = currentThreadId()
+  try {
+    if (threadId !== undefined) setPriority(threadId, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // not allowed here: it is no more than politeness
+  }
 }
