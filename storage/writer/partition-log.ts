@@ -329,14 +329,16 @@ export class PartitionLog {
   /** Seals the active segment and begins one at the end offset. Nothing is staged. */
   #roll(report: TurnReport): void {
     const { fs, clock, path } = this.#deps
-    report.timeSync(() => this.#active.seal())
+    report.timeSync(() => {
+      this.sync() // noted now: a disk without room may stop us here
+      this.#active.seal()
+    })
     const closed = this.#active.info
     const next = orDiskFailure(path, () => this.#createSegment(fs, clock.now()))
     syncOrDie(path, () => fs.syncDirectory(path))
     this.#active.release()
     this.#sealed.push(closed)
     this.#active = next
-    this.#durableOffset = this.#nextOffset
     this.#durableBytes = 0
     this.#checkpointLine = undefined
     this.#saveProducers()

@@ -246,6 +246,15 @@ t.test(
   },
 )
 
+t.test('what was acknowledged is visible, also when the next segment finds no room', async (t) => {
+  const desk = new Desk({ ...roomy, segmentBytesMax: 1000 })
+  desk.disk.faultAt = ({ operation }) => (operation === 'create' ? 'ENOSPC' : undefined)
+  const { outcomes, states } = desk.append(uniqueBatch(1, 2, 100), uniqueBatch(2, 1, 900))
+  const byId = [...outcomes].sort((a, b) => a.id - b.id)
+  t.match(byId, [{ baseOffset: 0 }, { error: 'KAFKA_STORAGE_ERROR' }])
+  t.match(states, [{ logEndOffset: 2, highWatermark: 2, lastStableOffset: 2 }])
+})
+
 t.test('on a full disk records and topics can still be deleted, and that makes room', async (t) => {
   const desk = new Desk(smallConfig)
   for (let i = 0; i < 20; i++) desk.append(uniqueBatch(i, 1, 600))
