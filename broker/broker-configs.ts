@@ -2,7 +2,12 @@
 // what it was started with, and that than Kafka's defaults. Network thread. Format on disk: docs/formats/tables.md
 
 import { KafkaError } from '../protocol/errors.ts'
-import { topicDefaultNames, type ConfigSpec, type TopicConfigName } from '../storage/config.ts'
+import {
+  topicDefaultNames,
+  valueRefused,
+  type ConfigSpec,
+  type TopicConfigName,
+} from '../storage/config.ts'
 import type { Overrides, Store } from '../storage/store.ts'
 import {
   brokerConfigs,
@@ -89,12 +94,7 @@ export class BrokerConfigs {
   check(broker: string, overrides: Overrides): void {
     for (const [name, text] of Object.entries(overrides)) {
       const spec = this.specOf(broker, name)
-      if (spec.parse(text) === undefined) {
-        throw new KafkaError(
-          'INVALID_CONFIG',
-          `${name}=${text}: want ${spec.allowed} (${spec.type})`,
-        )
-      }
+      if (spec.parse(text) === undefined) throw valueRefused(name, text, spec)
     }
   }
 

@@ -24,6 +24,10 @@ export interface ConfigSpec<Value = unknown> {
   parse(text: string): Value | undefined
 }
 
+/** What a string of Kafka's older message versions can hold: a longer value could be set, and then not be described. */
+const TEXT_BYTES_MAX = 32_767
+const MESSAGE_CHARS_MAX = 256
+
 const LONG_MAX = 2n ** 63n - 1n
 const INT_MAX = 2n ** 31n - 1n
 
@@ -50,7 +54,7 @@ export function row<Value>(
     documentation: prose.says,
     inert: prose.inert ?? false,
     isReadOnly: prose.readOnly ?? false,
-    parse,
+    parse: (text) => (Buffer.byteLength(text) > TEXT_BYTES_MAX ? undefined : parse(text)),
   }
 }
 
@@ -278,6 +282,16 @@ export type TopicConfig = {
 
 export const topicConfigNames = Object.keys(topicConfigs) as TopicConfigName[]
 
+/** The value is not what `spec` allows. */
+export function valueRefused(
+  name: string,
+  text: string,
+  { allowed, type }: ConfigSpec,
+): KafkaError {
+  const value = text.slice(0, MESSAGE_CHARS_MAX)
+  return new KafkaError('INVALID_CONFIG', `${name}=${value}: want ${allowed} (${type})`)
+}
+
 /** @throws {KafkaError} INVALID_CONFIG for a name that there is not, with the nearest one */
 export function topicConfigSpec(name: string): ConfigSpec {
   if (Object.hasOwn(topicConfigs, name)) return topicConfigs[name as TopicConfigName]
@@ -303,7 +317,7 @@ export function parseTopicConfig(
     const text = overrides[name] ?? defaults[name] ?? spec.default
     const value = spec.parse(text)
     if (value === undefined) {
-      throw new KafkaError('INVALID_CONFIG', `${name}=${text}: want ${spec.allowed} (${spec.type})`)
+      throw valueRefused(name, text, spec)
     }
     parsed[name] = value
   }

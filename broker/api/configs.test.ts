@@ -144,6 +144,16 @@ t.test('a list is added to and taken from, beginning with what holds now', async
   t.equal(await policy(), 'compact')
 })
 
+t.test('a list never grows beyond what an answer can hold', async (t) => {
+  await world.topic('endless')
+  const name = 'leader.replication.throttled.replicas'
+  const append = async (item: string) =>
+    (await alter(TOPIC, 'endless', [[name, APPEND, item]])).code
+  t.equal(await append('x'.repeat(32_767)), 0)
+  t.equal(await append('y'), errorCode('INVALID_CONFIG'))
+  t.same(await shown(TOPIC, 'endless', name), ['x'.repeat(32_767), fromTopic])
+})
+
 t.test('a change is refused for what is wrong with it, as a whole', async (t) => {
   await world.topic('refused')
   const invalidConfig = errorCode('INVALID_CONFIG')
@@ -183,6 +193,9 @@ t.test('a change is refused for what is wrong with it, as a whole', async (t) =>
       t.match(await alter(type, name, given, { validateOnly }), { code, message }, `${message}`)
     }
   }
+  const long = await alter(TOPIC, 'refused', [['retention.ms', SET, '1'.repeat(32_767)]])
+  t.equal(long.code, invalidConfig)
+  t.ok(long.message!.length < 400)
   const twice: Operation[] = [
     ['retention.ms', SET, '1'],
     ['retention.ms', DELETE],
