@@ -1,31 +1,72 @@
 // Apache Kafka's own client in transactions: 3.x speaks the protocol before KIP-890 part 2, 4.x the one since then.
 // Skipped where Java cannot be run.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
-import {
-  KAFKA_FETCH_TIMEOUT_MS,
-  kafkaClasspath,
-  run,
-  whyNoJavaCompiler,
-  whyNoKafka,
-} from './tools.ts'
+import { Client, string, topic } from '../../index.ts'
+import { KillableBroker } from './killable-broker.ts'
+import { finished, run, whyNoJavaCompiler, whyNoKafka } from './tools.ts'
 
 const VERSIONS = ['3.7.2', '4.1.0']
+const KILLS = 3
+const RECORDS = 1000
+/** Maven fetches the jars the first time; they are kept in this directory. */
+const FETCH_TIMEOUT_MS = 100_000
+process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
 
-const program = fileURLToPath(
-  new URL('../../../../clients/testing/interop/Transactions.java', import.meta.url),
-)
 const skip = whyNoKafka() ?? whyNoJavaCompiler() ?? false
+const timeout = FETCH_TIMEOUT_MS + 60_000
 
-t.test('transactions of the Java client', { skip }, async (t) => {
-  t.setTimeout(VERSIONS.length * KAFKA_FETCH_TIMEOUT_MS)
-  const config = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
-  for (const version of VERSIONS) {
-    const classpath = await kafkaClasspath(version)
+const ofSource = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
+
+/** What runs a program beside the source of this file with a version of the client. */
+async function javaCommand(version: string, program: string): Promise<string[]> {
+  const args = [`KAFKA_VERSION=${version}`, 'bash', ofSource('bench/peers/kafka.sh'), 'classpath']
+  const { stdout } = await run('env', args, Buffer.of(), FETCH_TIMEOUT_MS)
+  return ['-cp', stdout.toString().trim(), ofSource(`clients/testing/interop/${program}`)]
+}
+
+for (const version of VERSIONS) {
+  t.test(`transactions of the Java client ${version}`, { skip, timeout }, async (t) => {
+    const command = await javaCommand(version, 'Transactions.java')
+    const config = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
     await using broker = await Broker.start({ ephemeral: true, config })
-    const { stdout } = await run('java', ['-cp', classpath, program, broker.bootstrap])
-    t.match(stdout.toString(), /^done$/m, version)
-  }
-})
+    const { stdout } = await run('java', [...command, broker.bootstrap])
+    t.match(stdout.toString(), /^done$/m)
+  })
+
+  t.test(`what the Java client ${version} copies is there once`, { skip, timeout }, async (t) => {
+    const command = await javaCommand(version, 'Copy.java')
+    await using broker = await KillableBroker.start(t.testdir())
+    await using client = new Client({ brokers: broker.bootstrap })
+    await client.admin().createTopics([{ topic: 'source' }, { topic: 'target' }])
+    const values = Array.from({ length: RECORDS }, (_, i) => `${i}`)
+    await using producer = client.producer()
+    await producer.send(
+      topic('source', { value: string }),
+      values.map((value) => ({ value })),
+    )
+    const copier = spawn('java', [...command, broker.bootstrap, `${RECORDS}`])
+    t.teardown(() => copier.kill())
+    const lines = createInterface(copier.stdout)
+    const ending = finished(copier, 'the copier')
+    for (let kill = 0; kill < KILLS; kill++) {
+      await Promise.race([once(lines, 'line'), ending])
+      await broker.kill()
+      await broker.start()
+    }
+    await ending
+    const target = topic('target', { value: string })
+    const reading = { from: 'earliest', until: 'end', isolation: 'committed' } as const
+    const copied: string[] = []
+    for await (const { value } of client.consumer({ topics: [target], ...reading }))
+      copied.push(value)
+    t.same(copied.sort(), values.map((value) => `${value}!`).sort())
+  })
+}
