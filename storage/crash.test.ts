@@ -15,6 +15,9 @@ const TIMEOUT_MS = 110_000
 const DATA = '/data'
 
 type TopicState = readonly [partitionCount: number, config: Readonly<Record<string, string>>]
+/** Stands among the topics for what is set of the brokers. */
+const BROKERS = 'all brokers'
+
 /** By name. */
 type State = Readonly<Record<string, TopicState>>
 
@@ -36,12 +39,13 @@ function nothingPromised(): Promised {
 
 const open = (fs: FaultyFs) => openStore({ dataDir: DATA, writer: 'inline', fs })
 
-const stateOf = (store: Store): State =>
-  Object.fromEntries(
-    Array.from(store.topics.list())
-      .filter((topic) => !topic.isInternal)
-      .map((topic) => [topic.name, [topic.partitionCount, topic.config] as const]),
-  )
+function stateOf(store: Store): State {
+  const topics = Array.from(store.topics.list()).filter((topic) => !topic.isInternal)
+  const state: Record<string, TopicState> = {}
+  for (const { name, partitionCount, config } of topics) state[name] = [partitionCount, config]
+  const overrides = store.brokerOverrides.get('')
+  return Object.keys(overrides).length === 0 ? state : { ...state, [BROKERS]: [0, overrides] }
+}
 
 const without = (state: State, name: string): State =>
   Object.fromEntries(Object.entries(state).filter(([other]) => other !== name))
@@ -73,6 +77,10 @@ class Scenario {
     this.promised.producerIds.push(await this.#store.nextProducerId())
     await this.#create('b', 2)
     await this.#append('b', 1, ['ten'])
+    const overrides = { 'num.partitions': '3' }
+    await this.#change({ ...this.promised.state, [BROKERS]: [0, overrides] }, () =>
+      this.#store.brokerOverrides.change('', () => overrides),
+    )
   }
 
   async #create(name: string, partitionCount: number): Promise<void> {
