@@ -431,6 +431,8 @@ t.test('a transaction that has ended holds the log back', async (t) => {
     'nobody knows',
     txn().end('t', true, 'info').poll('read_committed', held).marker('commit').scan(),
   )
+  const { history } = txn().end('t', true).poll('read_committed', held).marker('commit').scan()
+  t.strictSame(findAnomalies(history, { endsMayBeLate: true }), [], 'a full disk makes it late')
   const forEver = txn().poll('read_uncommitted', { isFinal: true, stable: 0 })
   bad(t, 'undecided transaction', 'when all is over', forEver)
 })

@@ -11,12 +11,12 @@ import { checkTransactions } from './transactions.ts'
 export type { Anomaly, Finding } from './facts.ts'
 
 /** @returns empty when everything may have happened so */
-export function findAnomalies(history: History): Finding[] {
+export function findAnomalies(history: History, { endsMayBeLate = false } = {}): Finding[] {
   const findings: Finding[] = []
   const report: Report = (anomaly, message, ...operations) => {
     findings.push({ anomaly, message, operations: operations.filter((each) => each !== undefined) })
   }
-  const facts = new Facts(history)
+  const facts = new Facts(history, endsMayBeLate)
   checkLogs(facts, report)
   checkSendOrder(facts, report)
   checkEnds(facts, report)

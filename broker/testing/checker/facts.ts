@@ -70,14 +70,17 @@ export interface PartitionFacts {
 
 export class Facts {
   readonly history: History
+  readonly endsMayBeLate: boolean
   /** By value. */
   readonly sendings = new Map<string, Sending>()
   readonly transactions = new Map<string, Transaction>()
   readonly transactionOfTag = new Map<string, Transaction>()
   readonly partitions = new Map<string, PartitionFacts>()
 
-  constructor(history: History) {
+  /** @param endsMayBeLate an answered EndTxn is decided, but known everywhere only in the end: what a full disk does */
+  constructor(history: History, endsMayBeLate: boolean) {
     this.history = history
+    this.endsMayBeLate = endsMayBeLate
     for (const operation of history.operations) this.#note(operation)
   }
 

@@ -136,7 +136,8 @@ function commitsOf(facts: Facts) {
   for (const operation of facts.of('commit')) {
     const { tag } = operation.asked
     const transaction = facts.transactionOfTag.get(tag)
-    const by = transaction === undefined ? operation : knownEnd(transaction, true)
+    const end = transaction && !facts.endsMayBeLate ? knownEnd(transaction, true) : undefined
+    const by = transaction === undefined ? operation : end
     const endsAt = by?.outcome === 'ok' ? by.endedAt : Infinity
     const commit = commits.get(tag) ?? { first: operation, endsAt }
     commit.endsAt = Math.min(commit.endsAt, endsAt)

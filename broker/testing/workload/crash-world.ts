@@ -89,12 +89,19 @@ export class CrashWorld implements MortalBroker {
     return this.#life.crashed.catch(() => {})
   }
 
-  /** The power goes, or the process dies, at this step of the disk: it does not happen. */
-  crashAt(step: number): void {
-    this.#disk.faultAt = ({ index }) => {
-      if (index < step) return undefined
-      this.#die()
-      return 'crash'
+  /**
+   * The power goes, or the process dies, at this step of the disk: it does not happen.
+   *
+   * @param full steps before which there is no room, and then again
+   */
+  crashAt(step: number, full: readonly [from: number, to: number] = [0, 0]): void {
+    this.#disk.faultAt = ({ index, operation }) => {
+      if (index >= step) {
+        this.#die()
+        return 'crash'
+      }
+      const isGrowth = operation === 'write' || operation === 'create'
+      return isGrowth && index >= full[0] && index < full[1] ? 'ENOSPC' : undefined
     }
   }
 

@@ -14,7 +14,7 @@ t.setTimeout(110_000)
 /** @returns undefined when what is left on the disk is no log */
 async function findingsOf(seed: number, plant: (typeof plantedBugs)[number]['plant']) {
   try {
-    return findAnomalies(await Workload.run(seed, plant()))
+    return findAnomalies(await Workload.run(seed, { flaw: plant() }))
   } catch (error) {
     if (error instanceof KafkaError && error.code === 'CORRUPT_MESSAGE') return undefined
     throw error

@@ -17,11 +17,20 @@ const ACTS = 8
 const CRASHES_MAX = 3
 /** Of the disk, from a start to the next crash. */
 const STEPS_MAX = 150
+/** So long the disk may be full. */
+const FULL_STEPS_MAX = 20
 /** One start in so many crashes itself. */
 const START_CRASHES_EVERY = 6
 const START_STEPS_MAX = 12
 /** Longer than a transaction may take. */
 const LONG_MS = 80_000
+
+/** Besides the crashes. */
+interface Trouble {
+  readonly flaw?: Flaw
+  /** Now and then the disk is full. */
+  readonly fillsUp?: boolean
+}
 
 export class Workload {
   readonly world: CrashWorld
@@ -44,9 +53,9 @@ export class Workload {
   }
 
   /** @returns what happened */
-  static async run(seed: number, flaw?: Flaw): Promise<History> {
+  static async run(seed: number, { flaw, fillsUp = false }: Trouble = {}): Promise<History> {
     const workload = await Workload.open(seed, flaw)
-    await workload.#live()
+    await workload.#live(fillsUp)
     await workload.finish()
     return workload.recorder.history
   }
@@ -99,18 +108,23 @@ export class Workload {
     }
   }
 
-  async #live(): Promise<void> {
+  async #live(fillsUp: boolean): Promise<void> {
     const actors = [...castOf(() => this.stage()), { act: () => this.#letTimePass() }]
     let isDone = false
     const all = Promise.all(actors.map((actor) => this.#play(actor))).then(() => (isDone = true))
     let crashesLeft = this.#random.below(CRASHES_MAX + 1)
     while (!isDone) {
-      if (crashesLeft-- > 0) {
-        this.world.crashAt(this.world.stepCount + this.#random.below(STEPS_MAX))
-      }
+      const { stepCount } = this.world
+      const crash = crashesLeft-- > 0 ? stepCount + this.#random.below(STEPS_MAX) : Infinity
+      this.world.crashAt(crash, fillsUp ? this.#fullFrom(stepCount) : undefined)
       await Promise.race([all, this.world.whenCrashed()])
       if (!isDone) await this.#restart()
     }
+  }
+
+  #fullFrom(stepCount: number): readonly [from: number, to: number] {
+    const from = stepCount + this.#random.below(STEPS_MAX)
+    return [from, from + this.#random.below(FULL_STEPS_MAX)]
   }
 
   async #play(actor: Actor): Promise<void> {
