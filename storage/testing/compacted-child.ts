@@ -1,0 +1,52 @@
+// A process that writes to a compacted log as fast as it can, compacts it all the time, and says on stdout what was
+// acknowledged, until it is killed. Tests only.
+
+import { openStore } from '../open-store.ts'
+import { keyedBatch, type KeyedRecord } from './keyed-log.ts'
+
+const IN_FLIGHT = 8
+const KEYS = 50
+
+export const compactedTopic = 'compacted'
+
+/** What is written in its turn, which the parent can make too. */
+export function recordOf(run: number, sequence: number): KeyedRecord {
+  const value = sequence % 13 === 7 ? null : `${run}:${sequence}:${'x'.repeat(sequence % 150)}`
+  return { key: `key-${(sequence * 31) % KEYS}`, value, timestamp: sequence }
+}
+
+/** Lines: 'C' compacted once; 'A offset sequence' acknowledged. */
+async function run(dataDir: string, runNumber: number): Promise<void> {
+  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const store = await openStore({ dataDir, writer: 'thread', cleaner: { backoffMs: 1 } })
+  if (!store.topics.get(compactedTopic)) {
+    const config = {
+      'cleanup.policy': 'compact',
+      'segment.bytes': '20000',
+      'min.cleanable.dirty.ratio': '0',
+      'file.delete.delay.ms': '0',
+    }
+    await store.topics.create({ name: compactedTopic, partitionCount: 1, config })
+  }
+  const log = store.log(compactedTopic, 0)!
+  let sequence = 0
+  let passes = 0
+  const appendForEver = async () => {
+    for (;;) {
+      const own = sequence++
+      const { error, baseOffset } = await store.append(
+        log,
+        keyedBatch([recordOf(runNumber, own)]),
+        -1,
+      )
+      if (error) throw new Error(error)
+      say(`A ${baseOffset} ${own}`)
+      if (store.cleanerCounts.compaction.passes > passes) say('C')
+      passes = store.cleanerCounts.compaction.passes
+    }
+  }
+  await Promise.all(Array.from({ length: IN_FLIGHT }, () => appendForEver()))
+}
+
+const [dataDir, runNumber] = process.argv.slice(2)
+if (dataDir !== undefined && runNumber !== undefined) await run(dataDir, Number(runNumber))
