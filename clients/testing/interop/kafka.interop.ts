@@ -9,6 +9,7 @@ import { Broker } from '../../../broker/broker.ts'
 import { Client, json, string, topic, type ConfigResource } from '../../index.ts'
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
+import { newerGroups } from './newer-groups.ts'
 import { run, whyNoKafka } from './tools.ts'
 import { transacting } from './transacting.ts'
 
@@ -28,6 +29,8 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await administering(t, client)
   await transacting(t, client)
   await configuring(t, client)
+  const { stdout: classpath } = await run('bash', [script, 'classpath'])
+  await newerGroups(t, client, bootstrap, classpath.toString().trim())
   await comparing(t, bootstrap, client)
 })
 
