@@ -81,10 +81,13 @@ export function caseResult(
 /** Ratios by `case: metric, setting / setting`. */
 export type Baseline = Readonly<Record<string, number>>
 
+/** Without what was noisy. */
 export function baselineOf({ cases }: Results): Baseline {
   return Object.fromEntries(
     cases.flatMap(({ name, ratios }) =>
-      ratios.map((ratio) => [keyOf(name, ratio), Number(ratio.median.toPrecision(3))]),
+      ratios
+        .filter(({ isNoisy }) => !isNoisy)
+        .map((ratio) => [keyOf(name, ratio), Number(ratio.median.toPrecision(3))]),
     ),
   )
 }
