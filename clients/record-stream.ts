@@ -16,7 +16,10 @@ import { partitionText, type ConsumerRecord, type TopicPartition } from './topic
 export interface Position extends TopicPartition {
   /** Of the next record. */
   readonly offset: number
-  /** Offset after the last record that may be read (with isolation `committed`: the last stable one), as last heard; -1: nothing heard yet. */
+  /**
+   * Offset after the last record that may be read (with isolation `committed`: the last stable one), as last heard; -1:
+   * nothing heard yet.
+   */
   readonly highWatermark: number
 }
 

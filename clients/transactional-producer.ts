@@ -258,7 +258,9 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   #unsure(error: unknown): KafkaError {
-    const what = `transactional id ${this.#transactionalId}: the commit was asked for and not answered in time: whether it was carried out is not known`
+    const what =
+      `transactional id ${this.#transactionalId}: the commit was asked for and not answered in time: ` +
+      'whether it was carried out is not known'
     return new KafkaError('REQUEST_TIMED_OUT', what, { cause: error })
   }
 
