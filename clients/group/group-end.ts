@@ -109,7 +109,8 @@ export class GroupEnd {
       coordinator.check(group.errorCode, 'DescribeGroups')
       return group.groupState === 'Stable' && (await this.#isAllAssignedIn(group))
     } catch (error) {
-      return !(error instanceof KafkaError) || !error.retriable // it will never be known
+      if (!(error instanceof KafkaError)) throw error
+      return !error.retriable // it will never be known
     }
   }
 

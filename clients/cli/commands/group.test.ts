@@ -117,6 +117,7 @@ t.test('groups are listed, shown, reset and removed; a dry run changes nothing',
     M group lag moved | tail -n +2 | head -2
     M group lag moved --json | head -1
     M group reset moved --to start -t numbers -p 0-1 --dry-run
+    for to in 42 -10 @2001-01-01 @-1ms; do M group reset moved --to $to --dry-run --json | head -1; done
     M group reset moved --to end --yes --json | head -2
     M group reset moved --to end
     M group rm moved --yes
@@ -131,6 +132,12 @@ t.test('groups are listed, shown, reset and removed; a dry run changes nothing',
     '{"group":"moved","topic":"numbers","partition":0,"committed":100,"end":1000,"lag":900,"member":null}',
   )
   t.match(stdout, /\nTOPIC +PARTITION +COMMITTED +NEW\nnumbers +0 +100 +0\nnumbers +1 +100 +0\n/)
+  const places = [...stdout.matchAll(/"partition":0,"committed":100,"offset":(\d+)/g)]
+  t.strictSame(
+    places.map(([, offset]) => Number(offset)),
+    [42, 990, 0, 1000, 1000],
+    'an offset, so many before the end, the first record from a time on, one that is not yet, the end',
+  )
   t.match(stdout, '{"topic":"numbers","partition":1,"committed":100,"offset":1000}\n')
   t.match(stdout, /\nDELETES +STATE +MEMBERS\nmoved +Empty +0\n/)
   t.match(stderr, /dry run: nothing was changed\nmillrace: this cannot be undone: say --yes/)
