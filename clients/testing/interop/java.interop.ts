@@ -3,33 +3,32 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { Client, string, topic } from '../../index.ts'
 import { KillableBroker } from './killable-broker.ts'
-import { finished, run, whyNoJavaCompiler, whyNoKafka } from './tools.ts'
+import {
+  finished,
+  KAFKA_FETCH_TIMEOUT_MS,
+  kafkaClasspath,
+  run,
+  whyNoJavaCompiler,
+  whyNoKafka,
+} from './tools.ts'
 
 const VERSIONS = ['3.7.2', '4.1.0']
 const KILLS = 3
 const RECORDS = 1000
-/** Maven fetches the jars the first time; they are kept in this directory. */
-const FETCH_TIMEOUT_MS = 100_000
-process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
 
 const skip = whyNoKafka() ?? whyNoJavaCompiler() ?? false
-const timeout = FETCH_TIMEOUT_MS + 60_000
-
-const ofSource = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
+const timeout = KAFKA_FETCH_TIMEOUT_MS + 60_000
 
 /** What runs a program beside the source of this file with a version of the client. */
 async function javaCommand(version: string, program: string): Promise<string[]> {
-  const args = [`KAFKA_VERSION=${version}`, 'bash', ofSource('bench/peers/kafka.sh'), 'classpath']
-  const { stdout } = await run('env', args, Buffer.of(), FETCH_TIMEOUT_MS)
-  return ['-cp', stdout.toString().trim(), ofSource(`clients/testing/interop/${program}`)]
+  const source = new URL(`../../../../clients/testing/interop/${program}`, import.meta.url)
+  return ['-cp', await kafkaClasspath(version), fileURLToPath(source)]
 }
 
 for (const version of VERSIONS) {
