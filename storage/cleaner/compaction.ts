@@ -32,6 +32,8 @@ interface Candidate {
 
 /** A log that could not be compacted is left alone for so long. */
 const FAILED_WAIT_MS = 600_000
+/** Segments were deleted under it. */
+const OVERTAKEN_WAIT_MS = 1000
 
 export class Compaction {
   readonly counts: { -readonly [Name in keyof CompactionCounts]: number } = {
@@ -107,17 +109,20 @@ export class Compaction {
     const { clock, warn } = this.#deps
     const startMs = clock.monotonic()
     let failure: string | undefined
+    let wasOvertaken = false
     try {
       failure = await this.#pass(candidate, isStopped)
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
       failure = error.message
+      wasOvertaken = error.code === 'NOT_LEADER_OR_FOLLOWER'
     }
     this.counts.seconds += (clock.monotonic() - startMs) / 1000
     this.counts.passes++
     if (failure === undefined || log.isRemoved || isStopped()) return
+    this.#failed.set(log, clock.monotonic() + (wasOvertaken ? OVERTAKEN_WAIT_MS : FAILED_WAIT_MS))
+    if (wasOvertaken) return
     this.counts.failures++
-    this.#failed.set(log, clock.monotonic() + FAILED_WAIT_MS)
     warn(`${log.topic.name}-${log.partition} is not compacted for now: ${failure}`)
   }
 
