@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { choose } from './cases/index.ts'
-import { caseNameIn, worseThan, type Baseline } from './results.ts'
+import { caseNameIn, missingIn, worseThan, type Baseline } from './results.ts'
 import { run } from './run.ts'
 import { digits } from './table.ts'
 
@@ -15,13 +15,12 @@ const ROUNDS = 3
 
 /** @param names of cases; none: all in the baseline. @returns whether all is about as good as it was */
 export async function check(names: readonly string[]): Promise<boolean> {
-  const baseline = JSON.parse(readFileSync(baselinePath, 'utf8')) as Baseline
+  const all = JSON.parse(readFileSync(baselinePath, 'utf8')) as Baseline
+  const isAsked = (key: string) => names.length === 0 || names.includes(caseNameIn(key))
+  const baseline = Object.fromEntries(Object.entries(all).filter(([key]) => isAsked(key)))
   const kept = new Set(Object.keys(baseline).map(caseNameIn))
-  const cases = choose([...kept])?.filter(
-    ({ name }) => kept.has(name) && (names.length === 0 || names.includes(name)),
-  )
-  if (cases === undefined || cases.length === 0)
-    throw new Error('bench/baseline.json has none of these cases')
+  const cases = kept.size === 0 ? undefined : choose([...kept])
+  if (cases === undefined) throw new Error('bench/baseline.json has none of these cases')
   const results = await run({
     cases,
     warmUps: WARM_UPS,
@@ -33,5 +32,7 @@ export async function check(names: readonly string[]): Promise<boolean> {
   const worse = worseThan(baseline, results)
   for (const { key, was, is } of worse)
     console.log(`worse than the baseline: ${key} was ${digits(was)} and is ${digits(is)}`)
-  return worse.length === 0
+  const missing = missingIn(results, baseline)
+  for (const key of missing) console.log(`not measured: ${key}`)
+  return worse.length === 0 && missing.length === 0
 }

@@ -39,7 +39,7 @@ libs() {
   </dependencies>
 </project>
 POM
-    mvn -q -B -f "$cache/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2
+    mvn -q -B -f "$cache/pom.xml" dependency:copy-dependencies -DoutputDirectory="$libs" >&2 || exit 1
   fi
   echo "$libs"
 }
@@ -106,6 +106,6 @@ case "${1:-}" in
   kill) end -KILL ;;
   stop) end -TERM; rm -rf "$dir/data" ;;
   command) shift; prepare "$@"; printf '%s\n' java "${jvm[@]}" -cp "$classpath" kafka.Kafka "$dir/server.properties" ;;
-  classpath) echo "$(libs)/*" ;;
+  classpath) jars=$(libs); echo "$jars/*" ;;
   *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

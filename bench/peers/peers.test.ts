@@ -16,7 +16,14 @@ import { millrace } from './millrace.ts'
 import { meaningOfNatsLine, nats } from './nats.ts'
 import type { Setting } from './peer.ts'
 import { meaningOfRedisLine } from './redis.ts'
-import { baselineOf, caseNameIn, caseResult, worseThan, type Results } from './results.ts'
+import {
+  baselineOf,
+  caseNameIn,
+  caseResult,
+  missingIn,
+  worseThan,
+  type Results,
+} from './results.ts'
 import { PeerWorld, runCase } from './rounds.ts'
 import { isMet, isNoisy, ratioOf } from './statistics.ts'
 import { caseMarkdown, digits, readmeMarkdown, resultsMarkdown, verdict } from './table.ts'
@@ -117,6 +124,7 @@ t.test('the baseline keeps ratios, and hears of those that became clearly worse'
   t.strictSame(baselineOf(results()), { [cpu]: 0.25 }, 'the other one is noisy')
   t.equal(caseNameIn(rate), 'produce-64k-100b-1p')
   t.strictSame(worseThan({ [rate]: 2.4, [cpu]: 0.21 }, results()), [])
+  t.strictSame(missingIn(results(), { [rate]: 3, other: 1 }), ['other'])
   t.strictSame(worseThan({ [rate]: 3, [cpu]: 0.1, other: 1 }, results()), [
     { key: rate, was: 3, is: 2 },
     { key: cpu, was: 0.1, is: 0.25 },

@@ -97,6 +97,14 @@ const keyOf = (name: string, { metric, of, to }: RatioResult) => `${name}: ${met
 /** The case in a key of the baseline. */
 export const caseNameIn = (key: string) => key.split(': ', 1)[0]!
 
+/** What of the baseline these results do not have: something was not installed, or failed. */
+export function missingIn({ cases }: Results, baseline: Baseline): string[] {
+  const found = new Set(
+    cases.flatMap(({ name, ratios }) => ratios.map((each) => keyOf(name, each))),
+  )
+  return Object.keys(baseline).filter((key) => !found.has(key))
+}
+
 /** How much worse than the baseline a ratio may be: what changes by less is chance. */
 const WORSE_MAX = 1.25
 
