@@ -262,8 +262,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
     }
   }
   const readers = Array.from({ length: 4 }, () => hammer())
-  const untilMs = performance.now() + 2000
-  while (performance.now() < untilMs) {
+  while (store.cleanerCounts.compaction.passes < 5 || readCount < 100) {
     await Promise.all(
       Array.from({ length: 20 }, () =>
         model.append(store, log, randomRecords(random, 200, Date.now()), 'none'),
@@ -273,9 +272,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
   }
   isDone = true
   await Promise.all(readers)
-  const { compaction } = store.cleanerCounts
-  t.ok(compaction.passes > 2, `${compaction.passes} passes, ${readCount} reads`)
-  t.equal(compaction.failures, 0)
+  t.equal(store.cleanerCounts.compaction.failures, 0, `${readCount} reads`)
   await store[Symbol.asyncDispose]()
 })
 
