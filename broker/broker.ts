@@ -75,6 +75,8 @@ export interface BrokerEnvironment {
   readonly openListener?: typeof openSockets
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
+  /** Unlike any other, over all starts. Default: random. */
+  readonly newId?: () => string
   readonly onFatal: (error: Error) => void
   readonly clock: Clock
   readonly log: Log
@@ -211,7 +213,7 @@ interface Groups {
 }
 
 async function openGroups(
-  { clock }: BrokerEnvironment,
+  { clock, newId = randomUUID }: BrokerEnvironment,
   config: BrokerConfig,
   store: Store,
   closing: Closing,
@@ -221,7 +223,7 @@ async function openGroups(
     clock,
     table: await openGroupState(store),
     config: groupConfig(config),
-    newMemberId: (prefix) => `${prefix}-${randomUUID()}`,
+    newMemberId: (prefix) => `${prefix}-${newId()}`,
     topicExists: (topic) => store.topics.get(topic) !== undefined,
     subscribedTopics,
     onRebalance: (groupId, reason) => rebalances.count(groupId, reason),

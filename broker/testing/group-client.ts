@@ -24,11 +24,11 @@ export interface Membership {
 /** Not a member: commits from outside. */
 export const outside: Membership = { memberId: '', generationId: -1 }
 
-export class GroupClient {
-  readonly client: RawClient
+export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
+  readonly client: Client
   readonly groupId: string
 
-  constructor(client: RawClient, groupId: string) {
+  constructor(client: Client, groupId: string) {
     this.client = client
     this.groupId = groupId
   }

@@ -14,6 +14,7 @@ import { Broker } from '../../broker.ts'
 import { readSettings } from '../../config.ts'
 import { Log } from '../../log.ts'
 import type { Dispatch, Exchange } from '../../net/dispatch.ts'
+import type { Peer } from '../../net/handler.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { Gone, type MortalBroker } from './mortal-broker.ts'
 
@@ -54,6 +55,7 @@ export class CrashWorld implements MortalBroker {
   readonly #options: CrashWorldOptions
   #life: Life
   #lifeCount = 0
+  #idCount = 0
   #nowMs = 1_700_000_000_000
   #isUp = false
   #up: Promise<void>
@@ -156,6 +158,7 @@ export class CrashWorld implements MortalBroker {
       onFatal: (error) => {
         if (!disk.hasCrashed) throw error
       },
+      newId: () => `${++this.#idCount}`,
       clock: mortal(life.clock, disk),
       log: new Log('silent', life.clock),
       openStore: async (options) => {
@@ -185,7 +188,7 @@ export class CrashWorld implements MortalBroker {
     const frame = Buffer.concat(encodeRequestFrame(api, version, 1, 'test', request))
     const exchange: Exchange = { answer: undefined, sent: undefined }
     return new Promise((resolve, reject) => {
-      dispatch.start(frame.subarray(4), exchange, nobody, (failure) => {
+      dispatch.start(frame.subarray(4), exchange, somebody(), (failure) => {
         if (failure !== undefined) {
           reject(failure)
           return
@@ -199,11 +202,9 @@ export class CrashWorld implements MortalBroker {
   }
 }
 
-const nobody = {
-  localHost: '127.0.0.1',
-  localPort: 9092,
-  remoteAddress: '127.0.0.1',
-  gone: new AbortController().signal,
+function somebody(): Peer {
+  const { signal: gone } = new AbortController()
+  return { localHost: '127.0.0.1', localPort: 9092, remoteAddress: '127.0.0.1', gone }
 }
 
 function newLife(nowMs: number): Life {

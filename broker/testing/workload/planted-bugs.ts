@@ -30,6 +30,8 @@ type Answering = NonNullable<Flaw['answer']>
 const PRODUCE = 0
 const FETCH = 1
 const INIT_PRODUCER_ID = 22
+const JOIN_GROUP = 11
+const SYNC_GROUP = 14
 const TXN_OFFSET_COMMIT = 28
 
 /** The object, but for what is changed. */
@@ -479,10 +481,43 @@ function acceptZombies(): Answering {
   }
 }
 
+const groupBugs: PlantedBug[] = [
+  {
+    name: 'gives a partition to two members',
+    anomalies: ['two owners'],
+    plant: () => ({
+      async answer(call, next) {
+        const answer = await next(call)
+        if (call.api.key === SYNC_GROUP && answer.errorCode === 0)
+          answer.assignment = Buffer.from('a-0')
+        return answer
+      },
+    }),
+  },
+  {
+    name: 'does not count the generations of a group',
+    anomalies: ['two owners'],
+    plant: () => {
+      let generationId = -1
+      return {
+        async answer(call, next) {
+          const isMembers = call.request.generationId === 1
+          const request = isMembers ? { ...call.request, generationId } : call.request
+          const answer = await next({ ...call, request })
+          if (call.api.key !== JOIN_GROUP || answer.errorCode !== 0) return answer
+          generationId = answer.generationId
+          return { ...answer, generationId: 1 }
+        },
+      }
+    },
+  },
+]
+
 export const plantedBugs: readonly PlantedBug[] = [
   ...storageBugs,
   ...readingBugs,
   ...endingBugs,
   ...offsetBugs,
   ...fencingBugs,
+  ...groupBugs,
 ]

@@ -132,6 +132,11 @@ export class Recorder {
     })
   }
 
+  /** @param ask a SyncGroup */
+  own(asked: Asked<'own'>, ask: () => Promise<[errorCode: number, answer: Answer<'own'>]>) {
+    return this.#record('own', asked, ask)
+  }
+
   async #record<K extends Kind>(
     kind: K,
     asked: Asked<K>,

@@ -8,6 +8,7 @@ import { settle } from '../virtual-clock.ts'
 import type { Actor, Stage } from './actor.ts'
 import { castOf, newTopics, partitions, readAll, settleAll } from './cast.ts'
 import { CrashWorld, type Flaw } from './crash-world.ts'
+import { Members } from './members.ts'
 import { TransactionalProducer, type Plan, type TransactionalOptions } from './producers.ts'
 import { Recorder } from './recorder.ts'
 
@@ -109,7 +110,9 @@ export class Workload {
   }
 
   async #live(fillsUp: boolean): Promise<void> {
-    const actors = [...castOf(() => this.stage()), { act: () => this.#letTimePass() }]
+    const members = new Members(this.stage(), partitions, (ms) => this.world.pass(ms))
+    const clock = { act: () => this.#letTimePass() }
+    const actors: Actor[] = [...castOf(() => this.stage()), members, clock]
     let isDone = false
     const all = Promise.all(actors.map((actor) => this.#play(actor))).then(() => (isDone = true))
     let crashesLeft = this.#random.below(CRASHES_MAX + 1)
