@@ -10,12 +10,13 @@ import {
 } from '../../../protocol/batch/header.ts'
 import { recordsOf } from '../../../protocol/batch/record.ts'
 import type { Fs } from '../../../storage/fs.ts'
-import type { AppendOutcome, Change, Log, Store, Table } from '../../../storage/store.ts'
+import type { AppendOutcome, Change, Log, Store } from '../../../storage/store.ts'
 import type { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
 import type { Anomaly } from '../checker/checker.ts'
 import { settle } from '../virtual-clock.ts'
 import { batchOf } from '../world.ts'
 import type { Call, Flaw } from './crash-world.ts'
+import { disguised, withLogs, withTable } from './disguise.ts'
 
 export interface PlantedBug {
   readonly name: string
@@ -33,48 +34,6 @@ const INIT_PRODUCER_ID = 22
 const JOIN_GROUP = 11
 const SYNC_GROUP = 14
 const TXN_OFFSET_COMMIT = 28
-
-/** The object, but for what is changed. */
-function disguised<T extends object>(target: T, changes: Partial<T>): T {
-  return new Proxy(target, {
-    get(_target, key) {
-      if (key in changes) return Reflect.get(changes, key)
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-}
-
-/** A store whose logs are changed. */
-function withLogs(store: Store, change: (log: Log) => Partial<Log>): Store {
-  const honest = new WeakMap<Log, Log>()
-  const real = (log: Log) => honest.get(log) ?? log
-  return disguised(store, {
-    log(topic, partition) {
-      const log = store.log(topic, partition)
-      if (log === undefined) return undefined
-      const changed = disguised(log, change(log))
-      honest.set(changed, log)
-      return changed
-    },
-    append: (log, batch, acks) => store.append(real(log), batch, acks),
-    endTransaction: (log, marker) => store.endTransaction(real(log), marker),
-  })
-}
-
-/** A store of which one table loses or changes what is written to it. */
-function withTable(
-  store: Store,
-  name: string,
-  change: (table: Table<string, any>) => Partial<Table<string, any>>,
-): Store {
-  return disguised(store, {
-    async openTable<Key extends string, Value>(opened: string): Promise<Table<Key, Value>> {
-      const table = await store.openTable<Key, Value>(opened)
-      return opened === name ? disguised(table, change(table as never) as never) : table
-    },
-  })
-}
 
 const isUsers = ({ topic }: Log) => !topic.isInternal
 
