@@ -17,6 +17,7 @@ import { partitions } from './partitions.ts'
 import { check } from './peers/check.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { startup } from './startup.ts'
+import { transactions } from './transactions.ts'
 
 const benches: readonly Bench[] = [
   codec,
@@ -28,6 +29,7 @@ const benches: readonly Bench[] = [
   fetching,
   endToEnd,
   groups,
+  transactions,
   compaction,
 ]
 
