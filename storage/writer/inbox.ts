@@ -36,6 +36,13 @@ const BATCH_SHARE_MAX = 4
  */
 const START_OVER_BYTES_MIN = 4 * 1024 * 1024
 
+/**
+ * When so much came at once, more is on its way: a pause before the next look saves wake-ups, results and syncs. Measured with
+ * 64 KiB batches: a quarter of the CPU time without syncs and a tenth with them, and more throughput. Less never waits.
+ */
+const GATHER_FROM_BYTES = 60_000
+const GATHER_MS = 0.4
+
 /** @param bytesMax of the ring; the memory counts for little until it has been used */
 export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
   const ringBytes = aligned(bytesMax)
@@ -222,6 +229,7 @@ export class InboxReceiver {
   /** Up to where entries were drained, and the bytes of the batches in them. */
   #drained: number
   #drainedBytes = 0
+  #mayGather = false
 
   constructor({ memory, side }: Inbox) {
     this.#ring = new Ring(memory)
@@ -236,6 +244,8 @@ export class InboxReceiver {
    */
   drain(patienceMs = Infinity): Command[] {
     const ring = this.#ring
+    // Nobody wakes who does not say that he is asleep.
+    if (this.#mayGather) Atomics.wait(ring.control, CONTROL.isAsleep, 0, GATHER_MS)
     this.#sleepWhileEmpty(patienceMs)
     const { tail } = ring
     const commands: Command[] = []
@@ -258,6 +268,7 @@ export class InboxReceiver {
   /** What was drained is done with; its memory may be used again. */
   release(): void {
     Atomics.add(this.#ring.control, CONTROL.doneBytes, this.#drainedBytes)
+    this.#mayGather = this.#drainedBytes >= GATHER_FROM_BYTES
     this.#drainedBytes = 0
     this.#ring.head = this.#drained
   }
