@@ -18,7 +18,7 @@ import {
   whyNoKafka,
 } from './tools.ts'
 
-const VERSIONS = ['3.7.2', '4.1.0']
+const VERSIONS = ['3.9.1', '4.1.0']
 const KILLS = 3
 const RECORDS = 1000
 
