@@ -18,6 +18,7 @@ const WRITE_BACK_MS = 5000
 const PROBE_EVERY_MS = 5
 const PROBE_BYTES = 16 * 1024
 const P99_RATIO_WANTED = 2
+const THROTTLED_BYTES_PER_SECOND = 50e6
 
 const keyed = {
   'cleanup.policy': 'compact',
@@ -47,7 +48,8 @@ export const compaction: Bench = {
       10_000_000,
       10,
     )
-    yield await produceMeanwhile(join(dir, 'c'))
+    yield await produceMeanwhile(join(dir, 'c'), Infinity)
+    yield await produceMeanwhile(join(dir, 'e'), THROTTLED_BYTES_PER_SECOND)
     yield await deletion(join(dir, 'd'))
   },
 }
@@ -112,16 +114,18 @@ async function measure(
   }
 }
 
-async function produceMeanwhile(dataDir: string): Promise<Row> {
+/** @param ioBytesPerSecond `log.cleaner.io.max.bytes.per.second` */
+async function produceMeanwhile(dataDir: string, ioBytesPerSecond: number): Promise<Row> {
   await using store = await openStore({ dataDir, writer: 'thread', cleaner: idle })
   await filled(store, 4_000_000, 2_000_000, 100)
   await store.topics.create({ name: 'probed', partitionCount: 1 })
   await setTimeout(WRITE_BACK_MS)
   const alone = await probe(store)
-  store.setCleanerConfig({ isCompactionEnabled: true })
+  store.setCleanerConfig({ isCompactionEnabled: true, ioBytesPerSecond })
   const meanwhile = await probe(store)
+  const limit = Number.isFinite(ioBytesPerSecond) ? ` at ${ioBytesPerSecond / 1e6} MB/s` : ''
   return {
-    title: `p99 of appends of ${PROBE_BYTES / 1024} KiB, synced, while another topic is compacted`,
+    title: `p99 of appends of ${PROBE_BYTES / 1024} KiB, synced, while another topic is compacted${limit}`,
     figures: [
       { name: 'alone', value: alone, unit: 'ms' },
       { name: 'meanwhile', value: meanwhile, unit: 'ms' },

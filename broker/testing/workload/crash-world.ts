@@ -1,10 +1,12 @@
 // CrashWorld: a broker in this process on a disk in memory, with time that stands still and without sockets, so that the same
-// calls give the same run. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
+// calls give the same run, but for a rare turn of the loop. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
 
 import { decode } from '../../../protocol/compile.ts'
 import { encodeRequestFrame, readResponseHeader } from '../../../protocol/frame.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 import { Reader } from '../../../protocol/wire.ts'
+// The store loads it when it opens, which takes turns of the loop that no seed knows of.
+import '../../../storage/cleaner/desk.ts'
 import type { Clock } from '../../../storage/clock.ts'
 import type { Fs } from '../../../storage/fs.ts'
 import { openStore } from '../../../storage/open-store.ts'

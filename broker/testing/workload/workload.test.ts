@@ -11,12 +11,6 @@ const TIMEOUT_MS = 100_000 + 500 * RUNS
 
 t.setTimeout(TIMEOUT_MS)
 
-t.test('the same seed gives the same run', async (t) => {
-  t.comment(`SEED=${SEED}`)
-  const [one, other] = [await Workload.run(SEED), await Workload.run(SEED)]
-  t.strictSame(one.operations, other.operations)
-})
-
 t.test('a crash at any step of a transaction leaves all of it or nothing', async (t) => {
   t.comment(`SEED=${SEED}`)
   for (const kind of ['TV1', 'TV2'] as const) {
