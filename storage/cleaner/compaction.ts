@@ -9,7 +9,7 @@ import type { PartitionLog } from '../log.ts'
 import type { CleanerConfig, CompactionCounts } from '../store.ts'
 import type { Request } from '../writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
-import type { Cleaned, Pass } from './compactor.ts'
+import type { Cleaned, Pass, SourceSegment } from './compactor.ts'
 import { type Dirtiness, dirtinessOf } from './dirtiness.ts'
 import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
 
@@ -132,14 +132,14 @@ export class Compaction {
     const pass = await this.#passOver(candidate)
     const { ioBytesPerSecond: bytesPerSecond } = this.#deps.config()
     const { mapped, failure } = await this.#task({ kind: 'map', pass, bytesPerSecond })
-    if (!mapped) return failure
+    if (!mapped) return this.#failureOf(log, dirtiness.dirty, failure)
     let left = [...dirtiness.clean, ...dirtiness.dirty].filter(
       ({ baseOffset }) => baseOffset < mapped.endOffset,
     )
     while (left.length > 0) {
       if (isStopped() || log.isRemoved) return 'it was stopped'
       const { cleaned, failure: trouble } = await this.#task({ kind: 'clean', segments: left })
-      if (!cleaned) return trouble
+      if (!cleaned) return this.#failureOf(log, left, trouble)
       await this.#swap(log, cleaned)
       left = left.slice(cleaned.segmentCount)
     }
@@ -147,6 +147,19 @@ export class Compaction {
     await this.#deps.ask({ kind: 'compacted', slot: log.slot, firstDirtyOffset })
     log.firstDirtyOffset = firstDirtyOffset
     return undefined
+  }
+
+  /** @throws {KafkaError} NOT_LEADER_OR_FOLLOWER when no more failed than to read what has been deleted meanwhile */
+  async #failureOf(
+    log: PartitionLog,
+    segments: readonly SourceSegment[],
+    failure: string | undefined,
+  ): Promise<string | undefined> {
+    // The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here.
+    await this.#deps.ask({ kind: 'producers', slot: log.slot })
+    const baseOffsets = new Set(log.segments.map(({ baseOffset }) => baseOffset as number))
+    if (segments.every(({ baseOffset }) => baseOffsets.has(baseOffset))) return failure
+    throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'segments were deleted under it')
   }
 
   async #swap(log: PartitionLog, { segment, recordsDropped }: Cleaned): Promise<void> {
