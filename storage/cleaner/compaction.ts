@@ -157,7 +157,7 @@ export class Compaction {
   ): Promise<string | undefined> {
     // The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here.
     await this.#deps.ask({ kind: 'producers', slot: log.slot })
-    const baseOffsets = new Set(log.segments.map(({ baseOffset }) => baseOffset as number))
+    const baseOffsets = new Set(log.segments.map(({ baseOffset }) => baseOffset))
     if (segments.every(({ baseOffset }) => baseOffsets.has(baseOffset))) return failure
     throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'segments were deleted under it')
   }
