@@ -362,6 +362,12 @@ export class Segment {
     if (this.#fd !== undefined) this.#fs.close(this.#fd)
     this.#fd = undefined
   }
+
+  /** As `release`, of files that are deleted next: what they hold need not be durable. */
+  abandon(): void {
+    this.#isDirty = false
+    this.release()
+  }
 }
 
 function piecesFrom(pieces: readonly Uint8Array[], start: number): Uint8Array[] {

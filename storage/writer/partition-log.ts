@@ -521,6 +521,11 @@ export class PartitionLog {
     this.#active.release()
   }
 
+  /** Files closed as they are: the log is deleted next. */
+  abandon(): void {
+    this.#active.abandon()
+  }
+
   #saveEpochs(): void {
     if (this.#areEpochsSaved) return
     try {

@@ -291,7 +291,7 @@ export class LogWriter {
   #remove(id: number, slots: readonly Slot[], report: TurnReport): void {
     const logs = slots.flatMap((slot) => this.#logs.get(slot) ?? [])
     for (const log of logs) {
-      this.#take(log).rest()
+      this.#take(log).abandon()
       report.changed.delete(log)
     }
     this.#directory.discard(logs.map(({ directory }) => directory))
