@@ -149,6 +149,7 @@ async function cleanerPort(
   client: WriterClient,
 ): Promise<CleanerPort> {
   if (options.writer === 'thread') return new ThreadCleanerPort((error) => client.fail(error))
+  if (options.openCleanerPort) return options.openCleanerPort({ fs, clock })
   const { InlineCleanerPort } = await import('./cleaner/desk.ts')
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }

@@ -3,6 +3,7 @@
 
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
+import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
@@ -28,6 +29,8 @@ export interface StoreOptions {
   readonly producerIdExpirationMs?: number
   /** Of the background work on logs; what is absent has Kafka's defaults. */
   readonly cleaner?: Partial<CleanerConfig>
+  /** Who compacts, for 'inline' only. Default: the caller's thread, by code that is loaded when the store opens. */
+  readonly openCleanerPort?: (deps: { readonly fs: Fs; readonly clock: Clock }) => CleanerPort
   /** Hears, in a sentence, what an operator should know and nothing else tells. */
   readonly onWarning?: (message: string) => void
 }

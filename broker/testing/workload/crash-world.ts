@@ -1,16 +1,15 @@
 // CrashWorld: a broker in this process on a disk in memory, with time that stands still and without sockets, so that the same
-// calls give the same run, but for a rare turn of the loop. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
+// calls give the same run. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
 
 import { decode } from '../../../protocol/compile.ts'
 import { encodeRequestFrame, readResponseHeader } from '../../../protocol/frame.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 import { Reader } from '../../../protocol/wire.ts'
-// The store loads it when it opens, which takes turns of the loop that no seed knows of.
-import '../../../storage/cleaner/desk.ts'
+import { InlineCleanerPort } from '../../../storage/cleaner/desk.ts'
 import type { Clock } from '../../../storage/clock.ts'
 import type { Fs } from '../../../storage/fs.ts'
 import { openStore } from '../../../storage/open-store.ts'
-import type { Store } from '../../../storage/store.ts'
+import type { Store, StoreOptions } from '../../../storage/store.ts'
 import { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
 import { Broker } from '../../broker.ts'
 import { readSettings } from '../../config.ts'
@@ -165,7 +164,7 @@ export class CrashWorld implements MortalBroker {
       log: new Log('silent', life.clock),
       openStore: async (options) => {
         const fs = flaw?.fs?.(disk) ?? disk
-        const store = await openStore({ ...options, writer: 'inline', fs })
+        const store = await openStore({ ...options, writer: 'inline', fs, openCleanerPort })
         return flaw?.store?.(store, lifeNumber) ?? store
       },
       openListener: async (_hosts, _port, { dispatch }) => {
@@ -203,6 +202,10 @@ export class CrashWorld implements MortalBroker {
     })
   }
 }
+
+/** Loaded beforehand: loading takes turns of the loop, under tap by messages between threads, that no seed knows of. */
+const openCleanerPort: NonNullable<StoreOptions['openCleanerPort']> = (deps) =>
+  new InlineCleanerPort({ ...deps, seed: new Uint32Array(4) })
 
 function somebody(): Peer {
   const { signal: gone } = new AbortController()

@@ -6,10 +6,23 @@ import { Workload } from './workload.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['RUNS'] ?? 40)
+const REPEATED_RUNS = 4
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 100_000 + 500 * RUNS
 
 t.setTimeout(TIMEOUT_MS)
+
+t.test('the same seed gives the same run', async (t) => {
+  t.comment(`SEED=${SEED}`)
+  for (let seed = SEED; seed < SEED + REPEATED_RUNS; seed++) {
+    const fillsUp = seed % 2 === 0
+    const [one, other] = [
+      await Workload.run(seed, { fillsUp }),
+      await Workload.run(seed, { fillsUp }),
+    ]
+    t.strictSame(one.operations, other.operations)
+  }
+})
 
 t.test('a crash at any step of a transaction leaves all of it or nothing', async (t) => {
   t.comment(`SEED=${SEED}`)
