@@ -11,7 +11,10 @@ import type { Peer } from './handler.ts'
 import type { Pressure } from './pressure.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
-const SLICE_BYTES = 256 * 1024
+const SLICE_BYTES_MIN = 256 * 1024
+/** To one that has just taken a slice at once: the fewer slices, the fewer times it is woken. Measured: docs/decisions/0006 */
+const SLICE_BYTES_MAX = 1024 * 1024
+const AT_ONCE_MS_MAX = 100
 /** Up to here one copy is cheaper than a list of parts for the kernel. */
 const JOINED_BYTES_MAX = 16 * 1024
 /** What a small waiting frame costs beside its bytes. */
@@ -66,6 +69,7 @@ export class Connection {
   #outgoing: Part[] = []
   #unsentBytes = 0
   #isWriting = false
+  #sliceBytes = SLICE_BYTES_MIN
 
   #isSettling = false
   #isPaused = false
@@ -210,10 +214,17 @@ export class Connection {
     this.#writeProgressAt = this.#deps.clock.monotonic()
     this.#writeTogether(parts, byteCount, () => {
       this.#isWriting = false
+      this.#sliceWasTaken(byteCount)
       this.#unsentBytes -= byteCount
       for (const { sent } of parts) sentAll(sent)
       if (!this.#isClosed) this.#settle()
     })
+  }
+
+  #sliceWasTaken(byteCount: number): void {
+    const tookMs = this.#deps.clock.monotonic() - this.#writeProgressAt
+    if (tookMs > AT_ONCE_MS_MAX) this.#sliceBytes = SLICE_BYTES_MIN
+    else if (byteCount >= SLICE_BYTES_MIN) this.#sliceBytes = SLICE_BYTES_MAX
   }
 
   #writeTogether(parts: readonly Part[], byteCount: number, onTaken: () => void): void {
@@ -234,9 +245,9 @@ export class Connection {
   #takeSlice(): Part[] {
     let byteCount = 0
     let count = 0
-    while (count < this.#outgoing.length && byteCount < SLICE_BYTES) {
+    while (count < this.#outgoing.length && byteCount < this.#sliceBytes) {
       const { bytes, sent } = this.#outgoing[count]!
-      const room = SLICE_BYTES - byteCount
+      const room = this.#sliceBytes - byteCount
       if (bytes.length > room) {
         const rest = { bytes: bytes.subarray(room), sent }
         this.#outgoing.splice(count, 1, { bytes: bytes.subarray(0, room), sent: undefined }, rest)

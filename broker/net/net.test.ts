@@ -1,7 +1,7 @@
 // Connections, dispatch and listeners through real sockets: order, limits, timeouts, hostile bytes.
 
-import { once } from 'node:events'
-import { connect } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
@@ -15,12 +15,15 @@ import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
+import { BufferPool } from '../../storage/buffer-pool.ts'
 import { Log, printable, REPEATS_MAX } from '../log.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
+import { Connection } from './connection.ts'
 import { Dispatch, type Exchange } from './dispatch.ts'
 import { Disconnect, type Handler } from './handler.ts'
+import { Pressure } from './pressure.ts'
 
 const MIB = 1024 * 1024
 const world = await World.open(t)
@@ -214,6 +217,63 @@ t.test('random bytes and damaged requests close connections and harm nobody else
 async function settled(other: RawClient): Promise<void> {
   for (let i = 0; i < 5; i++) await other.send(metadata, allTopics)
 }
+
+/** A socket whose reader takes what is written only when the test says so. */
+class SocketTaking extends EventEmitter {
+  readonly written: { readonly byteCount: number; readonly taken: () => void }[] = []
+
+  write(bytes: Uint8Array, taken: () => void): void {
+    this.written.push({ byteCount: bytes.length, taken })
+  }
+
+  pause(): void {}
+  resume(): void {}
+}
+
+t.test('slices are large for a quick reader, and what a slow one can take', async (t) => {
+  const clock = new VirtualClock()
+  const socket = new SocketTaking()
+  const answers = [Buffer.alloc(16), Buffer.alloc(4 * MIB)]
+  const dispatch = {
+    overlaps: () => false,
+    start(_frame: Buffer, exchange: Exchange, _peer: unknown, onDone: () => void) {
+      exchange.answer = [answers.shift()!]
+      onDone()
+    },
+  } as unknown as Dispatch
+  const minute = 60_000
+  const connection = new Connection(socket as unknown as Socket, {
+    dispatch,
+    clock,
+    pressure: new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } }),
+    frameBuffers: new BufferPool(0),
+    log: new Log('error', clock, () => {}),
+    limits: {
+      frameBytesMax: MIB,
+      heldBytesMax: MIB,
+      unsentBytesMax: MIB,
+      frameTimeoutMs: minute,
+      writeTimeoutMs: minute,
+      idleTimeoutMs: minute,
+    },
+    onClosed() {},
+  })
+  const request = Buffer.of(0, 0, 0, 2, 0, 1)
+  const nextSlice = async (ms: number) => {
+    await clock.advance(ms)
+    const { byteCount, taken } = socket.written.shift()!
+    taken()
+    await clock.advance(0)
+    return byteCount / 1024
+  }
+  connection.receive(request)
+  t.equal(await nextSlice(0), 16 / 1024)
+  connection.receive(request)
+  t.equal(await nextSlice(0), 256, 'a small answer tells nothing of its reader')
+  t.equal(await nextSlice(101), 1024)
+  t.equal(await nextSlice(0), 256, 'the slice before took long')
+  t.equal(await nextSlice(100), 1024)
+})
 
 t.test('half a frame and an idle connection are closed when their time is up', async (t) => {
   const clock = new VirtualClock()
