@@ -264,7 +264,9 @@ t.test('members of other kinds of groups are shown as they describe themselves',
   const { memberId, generationId } = await coordinator.ask(joinGroup, join, call)
   const share = { memberId, assignment: Buffer.from('your tasks') }
   const { groupId, groupInstanceId } = join
-  const request = { groupId, groupInstanceId, memberId, generationId, assignments: [share] }
+  const member = { groupId, groupInstanceId, memberId, generationId }
+  const named = { protocolType: 'connect', protocolName: 'sessioned' }
+  const request = { ...member, ...named, assignments: [share] }
   coordinator.check((await coordinator.ask(syncGroup, request, call)).errorCode, 'SyncGroup')
   t.match(await groups.describe(['workers']), [
     {

@@ -237,10 +237,15 @@ class OpenedStore implements Store {
     return partition < partitionCount ? logs.get(topic, partition) : undefined
   }
 
-  append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome> {
+  append(
+    log: Log,
+    batch: Uint8Array,
+    acks: -1 | 0 | 1,
+    isTransactionV2?: boolean,
+  ): Promise<AppendOutcome> {
     const { slot, isRemoved, topic } = ownLog(log)
     if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
-    return this.#parts.client.append(slot, batch, acks === -1)
+    return this.#parts.client.append(slot, batch, acks === -1, isTransactionV2)
   }
 
   endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome> {

@@ -9,6 +9,7 @@ import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
 import { defaultProducerLimits, ProducerState } from './producer-state.ts'
 import type { TxnEntry } from './segment/txn-index.ts'
+import type { EndMarker } from './writer/commands.ts'
 import { FaultyFs } from './testing/faulty-fs.ts'
 
 interface ModelProducer {
@@ -36,10 +37,11 @@ class Model {
     return copy
   }
 
-  verdict(batch: SequencedBatch): string | number {
+  verdict(batch: SequencedBatch, isTransactionV2: boolean): string | number {
     const { producerEpoch, firstSequence, lastSequence } = batch
     const producer = this.producers.get(batch.producerId)
     if (!producer) {
+      if (isTransactionV2 && firstSequence !== 0) return 'OUT_OF_ORDER_SEQUENCE_NUMBER'
       const awaited = this.awaited.get(batch.producerId)
       const isEarly = awaited && firstSequence > awaited.firstSequence
       return isEarly && awaited.producerEpoch === producerEpoch
@@ -73,9 +75,12 @@ class Model {
     this.awaited.set(batch.producerId, batch)
   }
 
-  end(producerId: number, epoch: number, coordinatorEpoch: number, offset: number): string {
+  end({ producerId, producerEpoch: epoch, ...marker }: EndMarker, offset: number): string {
+    const { coordinatorEpoch, isTransactionV2 } = marker
     const known = this.producers.get(producerId)
+    const isOpen = known !== undefined && known.txnFirstOffset >= 0
     if (known && epoch < known.epoch) return 'INVALID_PRODUCER_EPOCH'
+    if (isTransactionV2 && isOpen && epoch === known.epoch) return 'INVALID_PRODUCER_EPOCH'
     if (known && coordinatorEpoch < known.coordinatorEpoch) return 'TRANSACTION_COORDINATOR_FENCED'
     const producer = this.#producer(producerId, epoch)
     producer.coordinatorEpoch = coordinatorEpoch
@@ -117,12 +122,14 @@ const batchAct = fc.record({
   skip: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, 1, -1, -2, -3, -6, -9),
   count: fc.constantFrom(1, 1, 1, 2, 3),
   isTransactional: fc.constantFrom(true, true, false),
+  isTransactionV2: fc.boolean(),
 })
 const endAct = fc.record({
   kind: fc.constant('end' as const),
   producerId: fc.nat(2),
   epochStep: fc.constantFrom(0, 0, 0, 1, -1),
   coordinatorEpoch: fc.constantFrom(1, 1, 1, 1, 2, 0),
+  isTransactionV2: fc.boolean(),
 })
 const otherAct = fc.record({ kind: fc.constantFrom('keep', 'keep', 'drop', 'reload' as const) })
 const acts = fc.array(
@@ -187,8 +194,8 @@ class Comparison {
       lastOffset: this.#offset + count - 1,
       timestampMs: 1,
     }
-    const expected = this.#model.verdict(batch)
-    const verdict = this.#state.take(batch)
+    const expected = this.#model.verdict(batch, act.isTransactionV2)
+    const verdict = this.#state.take(batch, act.isTransactionV2)
     this.#same(
       verdict ? ('error' in verdict ? verdict.error : verdict.baseOffset) : 'taken',
       expected,
@@ -198,12 +205,12 @@ class Comparison {
     this.#offset += count
   }
 
-  #end({ producerId, epochStep, coordinatorEpoch }: Valued<typeof endAct>): void {
+  #end({ producerId, epochStep, ...act }: Valued<typeof endAct>): void {
     const known = this.#model.producers.get(producerId)?.epoch ?? 0
     const producerEpoch = Math.max(0, known + epochStep)
     const offset = this.#offset
-    const marker = { producerId, producerEpoch, coordinatorEpoch, isCommit: false }
-    const expected = this.#model.end(producerId, producerEpoch, coordinatorEpoch, offset)
+    const marker = { ...act, producerId, producerEpoch, isCommit: false }
+    const expected = this.#model.end(marker, offset)
     const refusal = this.#state.refusalOfMarker(marker)
     if (refusal) return this.#same(refusal.error, expected)
     const ended = this.#state.stageMarker({ ...marker, offset, timestampMs: 1 })
@@ -285,6 +292,21 @@ t.test('who has not written for long is forgotten, unless a transaction is open'
   state.keep(6000 + 600_000)
   t.same(ids(state), [2, 4], 'looked at every ten minutes, too')
 })
+
+t.test(
+  'a producer that is not known begins with sequence 0 in transactions of version 2',
+  async (t) => {
+    const state = new ProducerState({ expirationMs: 1000, producersMax: 100 })
+    t.match(state.take(batch(1, 40, true), true), { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER' })
+    t.equal(state.take(batch(1, 0, true), true), undefined)
+    state.keep(0)
+    t.equal(state.take(batch(1, 1, true), true), undefined, 'and then goes on')
+    state.keep(0)
+    state.expire(10_000)
+    t.equal(state.take(batch(1, 2, true), true), undefined, 'also after a long silence')
+    t.equal(state.take(batch(2, 40, true), false), undefined, 'before that version with any')
+  },
+)
 
 t.test('there are never many more producers than may be: those idle for longest go', async (t) => {
   const state = new ProducerState({ expirationMs: 1e9, producersMax: 100 })

@@ -107,21 +107,30 @@ export class ProducerState {
   /**
    * Judges a batch, and stages it when the log takes it.
    *
+   * @param isTransactionV2 as in `Append`
    * @returns undefined when it was staged; the batch that it is a copy of, perhaps only staged itself; or why it is refused
    */
-  take(batch: SequencedBatch): KeptBatch | Refusal | undefined {
+  take(batch: SequencedBatch, isTransactionV2 = false): KeptBatch | Refusal | undefined {
     const producer = this.#find(batch.producerId)
-    const verdict = producer ? verdictOn(batch, producer) : this.#verdictOnUnknown(batch)
+    const verdict = producer
+      ? verdictOn(batch, producer)
+      : this.#verdictOnUnknown(batch, isTransactionV2)
     if (!verdict) this.#stage(batch, producer)
     return verdict
   }
 
-  /** Retention, or a long silence, may have taken what was known of the producer: any sequence will do. */
-  #verdictOnUnknown({
-    producerId,
-    producerEpoch,
-    firstSequence,
-  }: SequencedBatch): Refusal | undefined {
+  /**
+   * Retention, or a long silence, may have taken what was known of the producer: any sequence will do. But in
+   * `transaction.version` 2 each transaction has an epoch of its own, and an open one is not forgotten.
+   */
+  #verdictOnUnknown(
+    { producerId, producerEpoch, firstSequence }: SequencedBatch,
+    isTransactionV2: boolean,
+  ): Refusal | undefined {
+    if (isTransactionV2 && firstSequence !== 0) {
+      const message = `sequence ${firstSequence} of producer ${producerId}, which is not known here, is not 0`
+      return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+    }
     const awaited = this.#awaited.get(producerId)
     if (awaited?.producerEpoch !== producerEpoch || firstSequence <= awaited.firstSequence) {
       return undefined
@@ -145,6 +154,11 @@ export class ProducerState {
     const producer = this.#find(marker.producerId)
     if (!producer) return undefined
     if (marker.producerEpoch < producer.producerEpoch) return staleEpoch(marker, producer)
+    const isOpen = producer.txnFirstOffset !== NONE
+    if (marker.isTransactionV2 && isOpen && marker.producerEpoch === producer.producerEpoch) {
+      const message = `epoch ${marker.producerEpoch} of producer ${marker.producerId} is that of the open transaction, not a newer one`
+      return { error: 'INVALID_PRODUCER_EPOCH', message }
+    }
     if (marker.coordinatorEpoch < producer.coordinatorEpoch) {
       const message = `coordinator epoch ${marker.coordinatorEpoch} is older than ${producer.coordinatorEpoch}`
       return { error: 'TRANSACTION_COORDINATOR_FENCED', message }

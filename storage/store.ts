@@ -255,8 +255,14 @@ export interface Store extends AsyncDisposable {
    *
    * @param batch borrowed: copied before this returns
    * @param acks -1 resolve when durable; 1 or 0 when written
+   * @param isTransactionV2 in a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0
    */
-  append(log: Log, batch: Uint8Array, acks: -1 | 0 | 1): Promise<AppendOutcome>
+  append(
+    log: Log,
+    batch: Uint8Array,
+    acks: -1 | 0 | 1,
+    isTransactionV2?: boolean,
+  ): Promise<AppendOutcome>
 
   /**
    * Appends the control batch that ends this producer's transaction in this log, for its coordinator.

@@ -47,11 +47,16 @@ export class WriterClient {
   }
 
   /** @param batch borrowed: copied before this returns */
-  append(slot: Slot, batch: Uint8Array, durable: boolean): Promise<AppendOutcome> {
+  append(
+    slot: Slot,
+    batch: Uint8Array,
+    durable: boolean,
+    isTransactionV2 = false,
+  ): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#nextId++
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
-      this.#put({ kind: 'append', id, slot, batch, durable }, answer)
+      this.#put({ kind: 'append', id, slot, batch, durable, isTransactionV2 }, answer)
     })
   }
 

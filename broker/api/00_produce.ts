@@ -2,7 +2,8 @@
 // Versions: 3-13; 0 to 2 are advertised, because librdkafka sends uncompressed otherwise, and refused.
 // Behaviour: batches are handed to the writer in order of arrival, before the first await; each partition has its own
 // outcome. acks=0 is never answered; an error closes the connection. A transactional batch must belong to the open
-// transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits.
+// transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits,
+// and a producer that a partition does not know begins with sequence 0.
 // A topic that compacts refuses records without a key.
 
 import {
@@ -176,7 +177,8 @@ function append(
   if (outside !== undefined) return refused(index, errorCode(outside))
   const recordCount = recordCountOf(batch)
   const byteCount = batch.length
-  return deps.store.append(log, batch, acks).then((outcome) => {
+  const isTransactionV2 = version >= IMPLICIT_VERSION_MIN && run.request.transactionalId !== null
+  return deps.store.append(log, batch, acks, isTransactionV2).then((outcome) => {
     if (outcome.error === undefined) deps.traffic.produced(topic.name, recordCount, byteCount)
     return appended(index, log, outcome)
   })

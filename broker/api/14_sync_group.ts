@@ -1,6 +1,6 @@
 // SyncGroup: the leader says what each member gets, the others wait for it.
 // Versions: 0-5
-// Behaviour: a generation is durable before anybody hears of its shares.
+// Behaviour: a generation is durable before anybody hears of its shares. From version 5 on a member says which protocol it means.
 
 import {
   syncGroup,
@@ -13,6 +13,8 @@ import { refusedSync, type SyncAnswer, type SyncRequest } from '../group/message
 import type { Handler } from '../net/handler.ts'
 import { untilGone } from '../until-gone.ts'
 
+const NAMED_VERSION_MIN = 5
+
 export function syncGroupHandler({
   coordinator,
 }: {
@@ -20,12 +22,18 @@ export function syncGroupHandler({
 }): Handler<typeof syncGroup> {
   return {
     api: syncGroup,
-    async handle(request, { peer }) {
+    async handle(request, { peer, version }) {
+      if (version >= NAMED_VERSION_MIN && !isNamed(request))
+        return answer(refusedSync('INCONSISTENT_GROUP_PROTOCOL'))
       const synced = coordinator.sync(request.groupId, asSyncRequest(request))
       return answer(await untilGone(synced, peer.gone, refusedSync('COORDINATOR_NOT_AVAILABLE')))
     },
     refuse: (_request, code) => answer(refusedSync(errorName(code) ?? 'UNKNOWN_SERVER_ERROR')),
   }
+}
+
+function isNamed({ protocolType, protocolName }: SyncGroupRequest): boolean {
+  return protocolType !== null && protocolName !== null
 }
 
 /** Copies the assignments, which outlive the request. */

@@ -1,7 +1,7 @@
 // WriteTxnMarkers: an administrator ends a transaction that hangs: one that a log holds open and no coordinator knows.
 // Versions: 1-2
 // Behaviour: a transaction that is known here is aborted as a whole, in all its partitions, and never committed by this.
-// Not done: the stricter check of epochs that version 2 asks for with transactionVersion 2.
+// With transactionVersion 2 a marker's epoch is newer than that of the transaction that it ends (KIP-1228).
 
 import {
   writeTxnMarkers,
@@ -17,6 +17,8 @@ interface WriteTxnMarkersDeps {
   readonly store: Store
   readonly transactions: TransactionCoordinator
 }
+
+const STRICT_TRANSACTION_VERSION_MIN = 2
 
 type Marker = WriteTxnMarkersRequest['markers'][number]
 
@@ -45,12 +47,15 @@ export function writeTxnMarkersHandler(deps: WriteTxnMarkersDeps): Handler<typeo
 
 async function answerFor({ store, transactions }: WriteTxnMarkersDeps, marker: Marker) {
   const { producerId, producerEpoch, coordinatorEpoch, transactionResult: isCommit } = marker
-  const known = isCommit ? refusalOfCommit(transactions, marker) : await transactions.abort(marker)
+  const isTransactionV2 = marker.transactionVersion >= STRICT_TRANSACTION_VERSION_MIN
+  const known = isCommit
+    ? refusalOfCommit(transactions, marker)
+    : await transactions.abort(marker, isTransactionV2)
   const topics = []
   for (const { name, partitionIndexes } of marker.topics) {
     const partitions = []
     for (const partitionIndex of partitionIndexes) {
-      const end = { producerId, producerEpoch, coordinatorEpoch, isCommit }
+      const end = { producerId, producerEpoch, coordinatorEpoch, isCommit, isTransactionV2 }
       const error =
         known === 'unknown' ? await writeMarker(store, name, partitionIndex, end) : known
       partitions.push({ partitionIndex, errorCode: errorCode(error) })

@@ -8,6 +8,7 @@ import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { joinGroup } from '../../protocol/api/11_join_group.ts'
 import { leaveGroup } from '../../protocol/api/13_leave_group.ts'
+import { syncGroup } from '../../protocol/api/14_sync_group.ts'
 import { describeGroups } from '../../protocol/api/15_describe_groups.ts'
 import { listGroups } from '../../protocol/api/16_list_groups.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
@@ -165,6 +166,23 @@ t.test('metadata of other kinds of groups is passed on as it is', async (t) => {
     t.match(joined, { protocolType, protocolName: 'v0', members: [{ metadata: bytes }] })
     t.match(await stateOf(protocolType), { protocolType, members: [{ memberMetadata: bytes }] })
   }
+})
+
+t.test('from version 5 on a member says which protocol it syncs for', async () => {
+  const group = await groupClient('unnamed')
+  const { memberId, generationId } = await group.join()
+  const syncs = async (
+    named: { protocolType?: string; protocolName?: string },
+    version: number,
+  ) => {
+    const request = { groupId: group.groupId, memberId, generationId, ...named }
+    return errorName((await group.client.send(syncGroup, request, version)).errorCode)
+  }
+  const [protocolType, protocolName] = ['consumer', 'range']
+  for (const named of [{}, { protocolType }, { protocolName }])
+    t.equal(await syncs(named, 5), 'INCONSISTENT_GROUP_PROTOCOL')
+  t.equal(await syncs({ protocolType, protocolName }, 5), undefined)
+  t.equal(await syncs({}, 4), undefined, 'older ones need not')
 })
 
 t.test('a static member is replaced, and the old one is fenced everywhere', async (t) => {

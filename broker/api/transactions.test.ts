@@ -153,6 +153,29 @@ t.test('a batch must belong to the transaction that it says', async (t) => {
   t.equal(errorName(outsideIt.errorCode), 'INVALID_TXN_STATE')
 })
 
+t.test(
+  'a producer that a partition does not know begins with sequence 0, from version 12 on',
+  async (t) => {
+    const { client } = await world.topic('beginnings')
+    for (const [kind, version, expected] of [
+      ['TV1', 11, undefined],
+      ['TV2', 12, 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
+    ] as const) {
+      const p = await producer(kind)
+      if (kind === 'TV1') await p.add('beginnings', [0])
+      const beginning = async (baseSequence: number) => {
+        const records = batchOf(['a'], { ...producerOf(p), baseSequence, isTransactional: true })
+        const options = { transactionalId: p.transactionalId, version }
+        const answer = await produceTo(client, 'beginnings', 0, records, options)
+        return errorName(answer.errorCode)
+      }
+      t.equal(await beginning(7), expected, kind)
+      if (expected !== undefined) t.equal(await beginning(0), undefined)
+      t.equal(await p.abort(), undefined)
+    }
+  },
+)
+
 t.test('partitions join all together, or none of them does', async (t) => {
   await world.topic('whole', 2)
   const p = await producer('TV1')
@@ -323,6 +346,25 @@ t.test('administrators see transactions, their producers, and end them', async (
     await ended({ ...abort, topics: [{ name: 'admin', partitionIndexes: [7] }] }),
     'UNKNOWN_TOPIC_OR_PARTITION',
   )
+})
+
+t.test('a marker of version 2 ends transactions of older epochs only', async (t) => {
+  const { client } = await world.topic('marked')
+  const p = await producer('TV2')
+  await p.produce('marked', 0, 'a')
+  const ended = async (transactionVersion: number, epochStep: number, version?: number) => {
+    const { producerId, producerEpoch } = p
+    const epoch = { producerEpoch: producerEpoch + epochStep, coordinatorEpoch: 0 }
+    const topics = [{ name: 'marked', partitionIndexes: [0] }]
+    const marker = { producerId, ...epoch, transactionVersion, transactionResult: false, topics }
+    const { markers } = await client.send(writeTxnMarkers, { markers: [marker] }, version)
+    return errorName(markers[0]!.topics[0]!.partitions[0]!.errorCode)
+  }
+  t.equal(await ended(2, 0), 'INVALID_PRODUCER_EPOCH')
+  t.equal(await ended(2, -1), 'INVALID_PRODUCER_EPOCH')
+  t.equal(await ended(2, 1), undefined)
+  t.equal(await ended(2, 1), undefined, 'again: nothing is open any more')
+  t.same((await readBy(client, 'marked', READ_COMMITTED)).lastStableOffset, 3)
 })
 
 function producerOf({ producerId, producerEpoch }: TransactionClient) {

@@ -19,6 +19,9 @@ export interface Membership {
   readonly memberId: string
   readonly generationId: number
   readonly groupInstanceId?: string | null
+  /** Default: consumer, range. */
+  readonly protocolType?: string | null
+  readonly protocolName?: string | null
 }
 
 /** Not a member: commits from outside. */
@@ -61,7 +64,12 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
       memberId,
       assignment: Buffer.from(share),
     }))
-    const request = { groupId: this.groupId, ...membershipOf(membership), assignments }
+    const { protocolType, protocolName } = membership
+    const named = {
+      protocolType: protocolType ?? 'consumer',
+      protocolName: protocolName ?? 'range',
+    }
+    const request = { groupId: this.groupId, ...membershipOf(membership), ...named, assignments }
     return this.client.send(syncGroup, request, version)
   }
 

@@ -26,6 +26,7 @@ import {
   newRecord,
   prepared,
   refusalOfInit,
+  refusalOfOlder,
   refusalOfProducer,
   type Addition,
 } from './transitions.ts'
@@ -144,14 +145,21 @@ export class TransactionCoordinator {
   /**
    * Aborts the open transaction of a producer for an administrator, if it is one of ours.
    *
+   * @param isOlder the transaction's epoch is older than the one that is told
    * @returns 'unknown' when no transactional id has this transaction open
    */
-  async abort(producer: ProducerIdentity): Promise<ErrorName | 'unknown' | undefined> {
+  async abort(
+    producer: ProducerIdentity,
+    isOlder = false,
+  ): Promise<ErrorName | 'unknown' | undefined> {
     for (const id of this.#ids.values()) {
       if (id.record.producerId !== producer.producerId) continue
       return id.inTurn(async () => {
         if (id.record.state !== 'Ongoing') return 'unknown'
-        return refusalOfProducer(id.record, producer) ?? this.#end(id, false, 'bumped', 'abort')
+        const refusal = isOlder
+          ? refusalOfOlder(id.record, producer)
+          : refusalOfProducer(id.record, producer)
+        return refusal ?? this.#end(id, false, 'bumped', 'abort')
       })
     }
     return 'unknown'

@@ -81,6 +81,14 @@ export function refusalOfProducer(
   return producerEpoch === record.producerEpoch ? undefined : 'PRODUCER_FENCED'
 }
 
+/** Of who says only that the open transaction's epoch has passed. */
+export function refusalOfOlder(
+  record: TransactionRecord,
+  { producerEpoch }: ProducerIdentity,
+): ErrorName | undefined {
+  return record.producerEpoch < producerEpoch ? undefined : 'INVALID_PRODUCER_EPOCH'
+}
+
 export interface Addition {
   readonly partitions?: readonly TopicPartitions[]
   readonly groupId?: string

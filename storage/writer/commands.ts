@@ -71,6 +71,8 @@ export interface Append {
   readonly batch: Uint8Array
   /** acks -1: answer when the batch is as durable as the flush policy says. Else when it is written. */
   readonly durable: boolean
+  /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
+  readonly isTransactionV2?: boolean
 }
 
 /** Put a compacted segment, which lies beside them as `*.cleaned`, in the place of those that it was made from. */
@@ -90,6 +92,8 @@ export interface EndMarker {
   readonly isCommit: boolean
   /** Of the coordinator that says so: one that has been replaced is refused. */
   readonly coordinatorEpoch: number
+  /** Of `transaction.version` 2, where an end bumps the epoch: what this one ends was written in an older epoch. */
+  readonly isTransactionV2?: boolean
 }
 
 /** Append the control batch that ends a producer's transaction in this log; answered when it is durable. */

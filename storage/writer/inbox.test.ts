@@ -30,7 +30,14 @@ function newInbox(t: Test, bytesMax: number): { sender: InboxSender; receiver: I
 
 function append(id: number, sizeBytes: number): Append {
   const batch = Buffer.alloc(sizeBytes, id)
-  return { kind: 'append', id, slot: id % 7, batch, durable: id % 2 === 0 }
+  return {
+    kind: 'append',
+    id,
+    slot: id % 7,
+    batch,
+    durable: id % 2 === 0,
+    isTransactionV2: id % 3 === 0,
+  }
 }
 
 function copyOf(command: Command): Command {

@@ -22,7 +22,9 @@ const CONTROL_BYTES = 256
 const ALIGN_BYTES = 8
 const ENTRY = { kind: 0, sizeBytes: 4, id: 8, slot: 16 } as const
 const ENTRY_HEAD_BYTES = 24
-const KIND = { wrap: 0, append: 1, appendDurable: 2, side: 3 } as const
+const KIND = { wrap: 0, append: 1, side: 2 } as const
+/** In the kind of an append. */
+const FLAG = { durable: 4, transactionV2: 8 } as const
 
 /** Measured: a tenth of the broker's CPU time with batches of 64 KiB; below 4 KiB `set` is called faster than `fill`. */
 const FILL_BYTES_MIN = 4096
@@ -108,12 +110,14 @@ class Ring {
 
   appendAt(at: number): Append {
     const start = at + ENTRY_HEAD_BYTES
+    const kind = this.kindAt(at)
     return {
       kind: 'append',
       id: this.#view.getFloat64(at + ENTRY.id, true),
       slot: this.#view.getInt32(at + ENTRY.slot, true),
       batch: this.bytes.subarray(start, start + this.sizeAt(at)),
-      durable: this.kindAt(at) === KIND.appendDurable,
+      durable: (kind & FLAG.durable) !== 0,
+      isTransactionV2: (kind & FLAG.transactionV2) !== 0,
     }
   }
 }
@@ -145,8 +149,7 @@ export class InboxSender {
     if (at === undefined) return false
     this.#putBytes = (this.#putBytes + batchBytes) | 0
     if (isInRing) {
-      const kind = command.durable ? KIND.appendDurable : KIND.append
-      this.#ring.putHead(at, kind, sizeBytes, command.id, command.slot)
+      this.#ring.putHead(at, kindOf(command), sizeBytes, command.id, command.slot)
       this.#ring.putBatch(at + ENTRY_HEAD_BYTES, command.batch)
     } else {
       this.#side.postMessage(command)
@@ -290,6 +293,10 @@ export class InboxReceiver {
       Atomics.store(control, CONTROL.isAsleep, 0)
     }
   }
+}
+
+function kindOf({ durable, isTransactionV2 = false }: Append): number {
+  return KIND.append | (durable ? FLAG.durable : 0) | (isTransactionV2 ? FLAG.transactionV2 : 0)
 }
 
 function aligned(bytes: number): number {

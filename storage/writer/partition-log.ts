@@ -236,7 +236,7 @@ export class PartitionLog {
 
   /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
   #admit(append: Append, batch: SequencedBatch, report: TurnReport): boolean {
-    const verdict = this.#producers.take(batch)
+    const verdict = this.#producers.take(batch, append.isTransactionV2)
     if (!verdict) return true
     if ('error' in verdict) this.#refuse(append, verdict.error, verdict.message, report)
     else this.#staged.duplicates.push({ append, of: verdict })

@@ -25,7 +25,7 @@ export function withLogs(store: Store, change: (log: Log) => Partial<Log>): Stor
       honest.set(changed, log)
       return changed
     },
-    append: (log, batch, acks) => store.append(real(log), batch, acks),
+    append: (log, ...rest) => store.append(real(log), ...rest),
     endTransaction: (log, marker) => store.endTransaction(real(log), marker),
   })
 }

@@ -119,6 +119,7 @@ async function joining(walk: Walk): Promise<void> {
   const assignments = [{ memberId, assignment: Buffer.from('mine') }]
   const wrong = { ...member, ...sharing, protocolName: 'other', assignments }
   await walk.step('sync for another protocol', syncGroup, wrong)
+  await walk.step('sync for none', syncGroup, { ...member, assignments })
   await walk.step('sync', syncGroup, { ...member, ...sharing, assignments })
   await walk.step('sync again', syncGroup, { ...member, ...sharing })
   await walk.step('heartbeat', heartbeat, member)
