@@ -76,7 +76,15 @@ async function copying(client: Client): Promise<void> {
   }
 }
 
+/** Apache Kafka answers the end of a transaction before its markers are written: what is read too soon lacks it. */
+async function untilEnded(client: Client): Promise<void> {
+  const { transactions } = client.admin()
+  const states = ['Ongoing', 'PrepareCommit', 'PrepareAbort'] as const
+  while ((await transactions.list({ states })).length > 0) await sleep(5)
+}
+
 async function committed(client: Client): Promise<string[]> {
+  await untilEnded(client)
   const values: string[] = []
   for await (const { value } of client.consumer({ topics: [outputs], ...FROM_START_TO_END }))
     values.push(value)
