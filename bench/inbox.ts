@@ -20,6 +20,7 @@ const INBOX_BYTES = 32 * KIB * KIB
 const config: LogConfig = {
   segmentBytesMax: KIB ** 3,
   segmentMs: Number.MAX_SAFE_INTEGER,
+  segmentJitterMs: 0,
   indexIntervalBytes: 4096,
   indexBytesMax: 10 * KIB * KIB,
   flushPolicy: 'fsync',

@@ -46,6 +46,7 @@ t.test('without overrides a topic has the defaults of Kafka', async (t) => {
   t.strictSame(logConfig(config), {
     segmentBytesMax: 1_073_741_824,
     segmentMs: 604_800_000,
+    segmentJitterMs: 0,
     indexIntervalBytes: 4096,
     indexBytesMax: 10_485_760,
     flushPolicy: 'fsync',

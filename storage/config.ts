@@ -258,7 +258,6 @@ export const topicConfigs = {
   'segment.jitter.ms': whole('long', 0, 0, {
     broker: 'log.roll.jitter.ms',
     says: 'The most that is taken off `segment.ms` at random, so that segments do not all close at once.',
-    inert: true,
   }),
   'segment.ms': whole('long', 604_800_000, 1, {
     broker: 'log.roll.ms',
@@ -380,6 +379,7 @@ export function logConfig(config: TopicConfig): LogConfig {
     segmentMs: isCompacted
       ? Math.min(config['segment.ms'], config['max.compaction.lag.ms'])
       : config['segment.ms'],
+    segmentJitterMs: config['segment.jitter.ms'],
     indexIntervalBytes: config['index.interval.bytes'],
     indexBytesMax: config['segment.index.bytes'],
     flushPolicy: config['flush.policy'],

@@ -11,6 +11,7 @@ import {
   magicOf,
   maxTimestampOf,
 } from '../../protocol/batch/header.ts'
+import { murmur2 } from '../../protocol/murmur2.ts'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile, type SegmentSuffix, segmentSuffixes } from '../layout.ts'
@@ -220,7 +221,7 @@ export class Segment {
     const firstTimestamp = this.#firstTimestamp ?? pending.batches[0]?.maxTimestamp ?? -1
     const ageMs =
       firstTimestamp < 0 ? clock.now() - this.createdMs : batch.maxTimestamp - firstTimestamp
-    if (ageMs > config.segmentMs) return true
+    if (ageMs > config.segmentMs - this.#jitterMs(config)) return true
     const newEntries = pending.batches.length + 1
     const offsetEntries = this.#offsetIndex.file.count + newEntries
     // Kafka keeps room for the entry that a time index gets when it is sealed.
@@ -229,6 +230,12 @@ export class Segment {
       offsetEntries * OFFSET_ENTRY_BYTES > config.indexBytesMax ||
       timeEntries * TIME_ENTRY_BYTES > config.indexBytesMax
     )
+  }
+
+  /** By chance of its name, so that it is the same after a restart. */
+  #jitterMs({ segmentMs, segmentJitterMs }: LogConfig): number {
+    const mostMs = Math.min(segmentJitterMs, segmentMs)
+    return mostMs === 0 ? 0 : (murmur2(Buffer.from(this.path)) & 0x7fffffff) % mostMs
   }
 
   /** @returns -1, as of a batch without timestamps, when the first batch is not whole */

@@ -15,6 +15,7 @@ const DATA = '/data'
 export const smallConfig: LogConfig = {
   segmentBytesMax: 2000,
   segmentMs: 1_000_000_000,
+  segmentJitterMs: 0,
   indexIntervalBytes: 300,
   indexBytesMax: 10_000,
   flushPolicy: 'fsync',

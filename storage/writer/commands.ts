@@ -11,6 +11,8 @@ export type Slot = number
 export interface LogConfig {
   readonly segmentBytesMax: number
   readonly segmentMs: number
+  /** The most that is taken off `segmentMs`. */
+  readonly segmentJitterMs: number
   readonly indexIntervalBytes: number
   readonly indexBytesMax: number
   /** 'fsync': durable before acknowledged. 'os': no sync, the high watermark is the written end. */

@@ -193,6 +193,16 @@ t.test('segments roll by size, by time between records, and when an index is ful
   t.ok(times.length <= 12 * entries + 12, `${times.length} bytes`)
 })
 
+t.test('segments do not all grow equally old with segment.jitter.ms', async (t) => {
+  const desk = new Desk({ ...roomy, segmentMs: 1000, segmentJitterMs: 500 })
+  const everyMs = 10
+  const batches = Array.from({ length: 1500 }, (_, i) => batchAt([everyMs * (i + 1)]))
+  const starts = desk.append(...batches).rolled.map(({ activeBaseOffset }) => activeBaseOffset)
+  const agesMs = starts.map((start, i) => (start - (starts[i - 1] ?? 0)) * everyMs)
+  t.ok(Math.min(...agesMs) > 500 && Math.max(...agesMs) <= 1000 + everyMs, agesMs.join(' '))
+  t.ok(new Set(agesMs).size > agesMs.length / 2)
+})
+
 t.test('LogAppendTime is the time of every record, and never goes back', async (t) => {
   let nowMs = 1_000_000
   const clock: Clock = { ...systemClock, now: () => nowMs }
