@@ -1,11 +1,13 @@
 // A broker in a process of its own, as users run it, on a port of its choice.
 
+import { existsSync, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ServerProcess } from './server-process.ts'
 import type { Usage } from './usage.ts'
 
-const MAIN = fileURLToPath(new URL('../clients/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../bundle/millrace.js', import.meta.url))
+const COMPILED = fileURLToPath(new URL('../.tsbuildinfo', import.meta.url))
 const READY_MS_MAX = 20_000
 
 export class BrokerProcess implements AsyncDisposable {
@@ -50,14 +52,17 @@ export class BrokerProcess implements AsyncDisposable {
 }
 
 /** @param port 0: any that is free; the banner on stdout says which */
-export function spawnBroker(
+export async function spawnBroker(
   dataDir: string,
   port: number,
   logPath?: string,
 ): Promise<ServerProcess> {
+  if (!existsSync(MAIN) || statSync(MAIN).mtimeMs < statSync(COMPILED).mtimeMs)
+    throw new Error('the bundle is older than what was compiled last: npm run build')
   const args = ['start', '--data', dataDir, '--port', `${port}`, '--http', '0', '--json']
   return ServerProcess.spawn(process.execPath, [MAIN, ...args], {
-    env: { MILLRACE_LOG_LEVEL: 'warn' },
+    // Certificates of the machine's own would add to Node's start, and a broker has no use for them.
+    env: { MILLRACE_LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: '' },
     ...(logPath !== undefined && { logPath }),
   })
 }

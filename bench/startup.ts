@@ -7,8 +7,8 @@ import { median, type Bench } from './report.ts'
 const RUNS = 7
 const IDLE_SECONDS = 3
 const MIB = 2 ** 20
-const READY_MS_WANTED = 300
-const RSS_MIB_WANTED = 100
+const READY_MS_WANTED = 150
+const RSS_MIB_WANTED = 80
 
 export const startup: Bench = {
   name: 'startup',

@@ -69,7 +69,7 @@ export interface BrokerEnvironment {
   readonly settings: Settings
   readonly ephemeral: boolean
   /** Where the writer runs: in its own thread unless a test says otherwise. */
-  readonly writer?: 'thread' | 'inline'
+  readonly writer?: StoreOptions['writer']
   /** The data below, and the sockets above, unless a test stands there. */
   readonly openStore?: (options: StoreOptions) => Promise<Store>
   readonly openListener?: typeof openSockets

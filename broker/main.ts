@@ -3,6 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock } from '../storage/clock.ts'
+import type { StoreOptions } from '../storage/store.ts'
 import { Broker } from './broker.ts'
 import {
   environmentSource,
@@ -45,8 +46,17 @@ const processTerminal: Terminal = {
   err: (text) => process.stderr.write(text),
 }
 
-/** Runs until a signal stops the broker. @returns the exit code */
-export async function runBroker(flags: StartFlags, terminal = processTerminal): Promise<number> {
+/**
+ * Runs until a signal stops the broker.
+ *
+ * @param writer a thread for it
+ * @returns the exit code
+ */
+export async function runBroker(
+  flags: StartFlags,
+  terminal = processTerminal,
+  writer: StoreOptions['writer'] = 'thread',
+): Promise<number> {
   let settings: Settings
   try {
     settings = readSettings(await sources(flags))
@@ -63,7 +73,7 @@ export async function runBroker(flags: StartFlags, terminal = processTerminal): 
   const ephemeral = flags.ephemeral === true
   let broker: Broker
   try {
-    broker = await Broker.open({ settings, ephemeral, onFatal: die, clock, log })
+    broker = await Broker.open({ settings, ephemeral, writer, onFatal: die, clock, log })
   } catch (error) {
     terminal.err(`${explain(error, settings)}\n`)
     return error instanceof KafkaError && error.code === 'INVALID_CONFIG' ? 2 : 1

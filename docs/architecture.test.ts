@@ -17,7 +17,7 @@ const rooms: Record<string, string[]> = {
 /** Module: the only files that may import it. */
 const doors: [module: RegExp, only: RegExp][] = [
   [/^node:(net|tls)$/, /\/net\//],
-  [/^node:worker_threads$/, /\/thread\.ts$|^storage\/writer\/inbox\.ts$/],
+  [/^node:worker_threads$/, /[/-]thread\.ts$|^storage\/writer\/inbox\.ts$/],
   [/^lmdb$/, /^storage\/tables\//],
   [/^fastify$/, /^broker\/http\//],
   [/^prom-client$/, /^broker\/metrics\//],
@@ -37,7 +37,7 @@ const time = /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random)
 const isFree = ({ path }: Source) =>
   /\.test\.ts$|\/testing\/|\/conformance\/|^bench\/|^docs\//.test(path)
 const lazyEdges = [
-  'clients/cli/commands/start.ts -> broker/main.ts',
+  'clients/cli/commands/start.ts -> broker/start.ts',
   'clients/cli/commands/verify.ts -> storage/verify/verify.ts',
 ]
 

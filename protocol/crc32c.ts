@@ -2,7 +2,11 @@
 // Long inputs go to native code, which does several GB/s; below the crossover the price of calling it
 // (a view and a native call, about 0.3 µs) exceeds that of eight table look-ups per 8 bytes in JavaScript.
 
-import { crc32c as nativeCrc32c } from '@node-rs/crc32'
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
+/** Loaded when it is first of use. */
+let native: typeof import('@node-rs/crc32') | undefined
 
 /** Measured on x64: at 200 bytes the tables win, at 256 native code does. */
 const NATIVE_BYTES_MIN = 256
@@ -19,7 +23,8 @@ type TupleOf8<T> = [T, T, T, T, T, T, T, T]
 /** @returns the checksum of `bytes[start..end)`, 0 to 2^32 - 1 */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   if (end - start >= NATIVE_BYTES_MIN) {
-    return nativeCrc32c(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
+    native ??= require('@node-rs/crc32') as typeof import('@node-rs/crc32')
+    return native.crc32c(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
   }
   let crc = -1
   let at = start

@@ -148,7 +148,7 @@ async function cleanerPort(
   { options, fs, clock }: Surroundings,
   client: WriterClient,
 ): Promise<CleanerPort> {
-  if (options.writer === 'thread') return new ThreadCleanerPort((error) => client.fail(error))
+  if (options.writer !== 'inline') return new ThreadCleanerPort((error) => client.fail(error))
   if (options.openCleanerPort) return options.openCleanerPort({ fs, clock })
   const { InlineCleanerPort } = await import('./cleaner/desk.ts')
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
@@ -180,10 +180,12 @@ function connect(
     ...(options.producerIdExpirationMs && { expirationMs: options.producerIdExpirationMs }),
   }
   const port = (events: WriterEvents): WriterPort => {
-    if (options.writer === 'thread')
-      return startWriterThread({ dataDir, inboxBytesMax, producerLimits }, events)
-    const writer = new LogWriter({ fs, clock, dataDir, producerLimits })
-    return new InlineWriterPort(writer, clock, inboxBytesMax, events)
+    if (options.writer === 'inline') {
+      const writer = new LogWriter({ fs, clock, dataDir, producerLimits })
+      return new InlineWriterPort(writer, clock, inboxBytesMax, events)
+    }
+    const thread = options.writer === 'thread' ? undefined : options.writer
+    return startWriterThread({ dataDir, inboxBytesMax, producerLimits }, events, thread)
   }
   const client: WriterClient = new WriterClient({
     connect: port,

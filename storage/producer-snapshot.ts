@@ -3,7 +3,7 @@
 // Format: docs/formats/producer-state.md
 
 import { join } from 'node:path'
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 import { int32At, putInt32 } from '../protocol/batch/header.ts'
 import { crc32c } from '../protocol/crc32c.ts'
 import { isRefusal } from './disk-failure.ts'

@@ -7,13 +7,17 @@ import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
+import type { IdleWriterThread } from './writer/load-thread.ts'
 
 export type { EndMarker, ProducerInfo }
 
 export interface StoreOptions {
   readonly dataDir: string
-  /** 'thread': a worker of its own. 'inline': on the caller's thread, one writer turn per loop turn (tests, simulation). */
-  readonly writer: 'thread' | 'inline'
+  /**
+   * 'thread': a worker of its own, or one that was started before. 'inline': on the caller's thread, one writer turn per
+   * loop turn (tests, simulation).
+   */
+  readonly writer: 'thread' | 'inline' | IdleWriterThread
   /** The disk, for 'inline' only; then nothing is locked, and LMDB is not used. Default: the real one. */
   readonly fs?: Fs
   readonly clock?: Clock

@@ -2,11 +2,14 @@
 // millrace: the command line. Knows the verbs, loads the one that is asked for, and ends with its exit code.
 // For users: docs/guide/cli.md
 
-import { readFileSync } from 'node:fs'
+import nodeModule, { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { exitCodes, exitOf, explain } from './exit.ts'
 import { commonOptions, examples, type CommonOptions } from './flags.ts'
 import { endQuietlyOnBrokenPipe, Notes } from './print.ts'
+
+// From Node 22.8 on, what is loaded from here on is compiled once and kept in the temporary directory: a tenth of a start.
+;(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 
 /** A verb's module adds its flags and its action to the command. */
 interface Verb {
@@ -120,6 +123,6 @@ function report(error: unknown): number {
 }
 
 function version(): string {
-  const manifest = new URL('../../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+  const require = createRequire(import.meta.url)
+  return (require('millrace/package.json') as { version: string }).version
 }

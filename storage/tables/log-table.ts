@@ -2,7 +2,7 @@
 // Network thread. Keys are text, values msgpackr. Format, and what LMDB is for: docs/formats/tables.md
 
 import { strict as assert } from 'node:assert'
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { crcMatches } from '../../protocol/batch/header.ts'
 import { batchesOf, recordsOf, type RecordView } from '../../protocol/batch/record.ts'

@@ -1,7 +1,7 @@
 // The records of a table, verified: each must have a key, and a value that can be unpacked. Read only.
 // Format: docs/formats/tables.md
 
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { Fs } from '../fs.ts'
 import { batchPlaces } from './batch-file.ts'

@@ -1,18 +1,16 @@
-// The writer in a thread of its own: adapter around LogWriter, both ends. Decides nothing but when to wake and when to wait.
+// The writer in a thread of its own (writer-thread.ts): the network thread's end. Decides nothing but when to wake.
 
 import { once } from 'node:events'
-import { isMainThread, MessageChannel, parentPort, Worker, workerData } from 'node:worker_threads'
-import { systemClock } from '../clock.ts'
-import { realFs } from '../fs.ts'
+import { MessageChannel, type Worker } from 'node:worker_threads'
 import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
 import type { Command, TurnResult } from './commands.ts'
-import { createInboxMemory, type Inbox, InboxQueue, InboxReceiver, InboxSender } from './inbox.ts'
+import { createInboxMemory, type Inbox, InboxQueue, InboxSender } from './inbox.ts'
+import { type IdleWriterThread, loadWriterThread } from './load-thread.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
-import { packResult, type ResultMessage, unpackResult } from './result-message.ts'
-import { LogWriter } from './writer.ts'
+import { type ResultMessage, unpackResult } from './result-message.ts'
 
-interface ThreadOptions {
-  readonly millraceWriter: true
+/** What the thread waits for, once it has loaded. */
+export interface WriterAssignment {
   readonly dataDir: string
   readonly inbox: Inbox
   readonly producerLimits: ProducerLimits
@@ -28,28 +26,20 @@ export interface WriterThreadDeps {
   readonly producerLimits?: ProducerLimits
 }
 
-/** Network thread: starts the writer's. */
+/** @param worker given */
 export function startWriterThread(
   { dataDir, inboxBytesMax, producerLimits = defaultProducerLimits }: WriterThreadDeps,
   events: WriterEvents,
+  worker: IdleWriterThread = loadWriterThread(),
 ): WriterPort {
   const memory = createInboxMemory(inboxBytesMax * RING_SLACK)
   const { port1, port2 } = new MessageChannel()
   const inbox: Inbox = { memory, side: port2 }
-  const workerData: ThreadOptions = { millraceWriter: true, dataDir, inbox, producerLimits }
-  const options = { workerData, ...execArgv(), name: 'writer', transferList: [port2] }
-  const worker = new Worker(new URL(import.meta.url), options)
+  const assignment: WriterAssignment = { dataDir, inbox, producerLimits }
+  worker.ref()
+  worker.postMessage(assignment, [port2])
   const queue = new InboxQueue(new InboxSender({ memory, side: port1 }))
   return new ThreadPort(worker, queue, inboxBytesMax, events)
-}
-
-/**
- * A worker inherits the process's flags, and refuses to start with `--input-type` (of `node -e`) among them; but it
- * refuses V8's flags (`--max-old-space-size`) as well when they are handed to it rather than inherited.
- */
-function execArgv(): { execArgv?: string[] } {
-  const isForStrings = process.execArgv.some((flag) => flag.startsWith('--input-type'))
-  return isForStrings ? { execArgv: [] } : {}
 }
 
 class ThreadPort implements WriterPort {
@@ -125,22 +115,5 @@ class ThreadPort implements WriterPort {
     const exited = once(this.#worker, 'exit')
     await this.#worker.terminate()
     await exited
-  }
-}
-
-if (!isMainThread && (workerData as Partial<ThreadOptions> | null)?.millraceWriter) serve()
-
-/** Writer thread: never returns to its loop, but to end. */
-function serve(): void {
-  const { dataDir, inbox, producerLimits } = workerData as ThreadOptions
-  const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir, producerLimits })
-  const receiver = new InboxReceiver(inbox)
-  const answer = (result: TurnResult) => parentPort!.postMessage(packResult(result))
-  for (let isClosed = false; !isClosed;) {
-    const commands = receiver.drain(writer.tidyDueInMs)
-    const result = writer.turn(commands, answer)
-    receiver.release()
-    if (commands.length > 0 || result.fatal !== undefined) answer(result)
-    isClosed = commands.some(({ kind }) => kind === 'close')
   }
 }

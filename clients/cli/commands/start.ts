@@ -57,8 +57,8 @@ interface Options {
 }
 
 async function start(options: Options): Promise<void> {
-  const { runBroker } = await import('../../../broker/main.ts')
-  process.exitCode = await runBroker({
+  const { startBroker } = await import('../../../broker/start.ts')
+  process.exitCode = await startBroker({
     ...options,
     set: [...(options.set ?? []), ...logLevel(options)],
     acceptUnauthenticatedNetwork: options.iAcceptUnauthenticatedNetwork,

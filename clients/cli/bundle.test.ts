@@ -1,0 +1,80 @@
+// The bundle, which is what users run, beside the sources, which are what all other tests run. `npm run build` makes it.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const root = new URL('../../../', import.meta.url)
+const bundle = new URL('dist/bundle/', root)
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+  version: string
+  bin: { millrace: string }
+  exports: Record<string, string | { types: string; default: string }>
+}
+
+/** What is loaded with a file of the bundle before any of it runs: names of files, and of what is not in the bundle. */
+function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
+  const text = readFileSync(new URL(file, bundle), 'utf8')
+  for (const [, from = ''] of text.matchAll(/^(?:import|export) (?:.* from )?"([^"]+)";$/gm)) {
+    const name = from.replace(/^\.\//, '')
+    if (loaded.has(name)) continue
+    loaded.add(name)
+    if (from.startsWith('./')) loadedWith(name, loaded)
+  }
+  return loaded
+}
+
+t.test('each entry point of the package is in the bundle, and has its types', async (t) => {
+  t.ok(existsSync(new URL(manifest.bin.millrace, root)))
+  for (const [name, entry] of Object.entries(manifest.exports)) {
+    const files = typeof entry === 'string' ? [entry] : [entry.types, entry.default]
+    for (const file of files) t.ok(existsSync(new URL(file, root)), `${name}: ${file}`)
+  }
+})
+
+t.test('a start loads nothing from outside of the bundle, and not the client', async (t) => {
+  for (const file of ['millrace.js', 'broker.js', 'writer-thread.js', 'cleaner-thread.js']) {
+    const loaded = [...loadedWith(file)]
+    t.ok(loaded.length > 3, `${file}: the imports are found`)
+    t.strictSame(
+      loaded.filter((name) => !name.startsWith('node:') && !existsSync(new URL(name, bundle))),
+      [],
+      file,
+    )
+    t.notOk(
+      loaded.some((name) => name.startsWith('client')),
+      file,
+    )
+  }
+})
+
+t.test('an error of the broker is a KafkaError of the client', async (t) => {
+  const load = async <Module>(file: string) => (await import(new URL(file, bundle).href)) as Module
+  const { KafkaError } = await load<typeof import('../index.ts')>('client.js')
+  const { Broker } = await load<typeof import('../../broker/broker.ts')>('broker.js')
+  try {
+    await Broker.start({ config: { 'no.such.property': 1 } })
+    t.fail('it is refused')
+  } catch (error) {
+    t.ok(error instanceof KafkaError)
+  }
+})
+
+t.test(
+  'the bundled command knows its version, and runs a broker until it is stopped',
+  async (t) => {
+    const main = fileURLToPath(new URL(manifest.bin.millrace, root))
+    const asked = spawn(process.execPath, [main, '--version'])
+    const [version] = (await once(asked.stdout, 'data')) as [Buffer]
+    t.equal(version.toString().trim(), manifest.version)
+    const args = ['start', '--ephemeral', '--port', '0', '--http', '0', '--json', '--quiet']
+    const broker = spawn(process.execPath, [main, ...args])
+    const [banner] = (await once(broker.stdout, 'data')) as [Buffer]
+    const { http } = JSON.parse(banner.toString()) as { http: string }
+    t.match(await (await fetch(`${http}/metrics`)).text(), /^# HELP/)
+    broker.kill('SIGTERM')
+    t.strictSame(await once(broker, 'close'), [0, null])
+  },
+)
