@@ -49,6 +49,7 @@ interface Life {
   readonly crashed: Promise<never>
   readonly crash: () => void
   dispatch: Dispatch | undefined
+  isOver: boolean
 }
 
 export class CrashWorld implements MortalBroker {
@@ -80,7 +81,7 @@ export class CrashWorld implements MortalBroker {
   }
 
   get hasCrashed(): boolean {
-    return this.#disk.hasCrashed
+    return this.#disk.hasCrashed || this.#life.isOver
   }
 
   whenUp(): Promise<void> {
@@ -96,12 +97,23 @@ export class CrashWorld implements MortalBroker {
    * The power goes, or the process dies, at this step of the disk: it does not happen.
    *
    * @param full steps before which there is no room, and then again
+   * @param isByError the first write or sync from there on fails instead, by which the broker must end
    */
-  crashAt(step: number, full: readonly [from: number, to: number] = [0, 0]): void {
+  crashAt(
+    step: number,
+    full: readonly [from: number, to: number] = [0, 0],
+    isByError = false,
+  ): void {
+    let hasFailed = false
     this.#disk.faultAt = ({ index, operation }) => {
       if (index >= step) {
-        this.#die()
-        return 'crash'
+        if (!isByError) {
+          this.#die()
+          return 'crash'
+        }
+        if (hasFailed || (operation !== 'write' && operation !== 'sync')) return undefined
+        hasFailed = true // the note of it, which the next start needs, can be written
+        return 'EIO'
       }
       const isGrowth = operation === 'write' || operation === 'create'
       return isGrowth && index >= full[0] && index < full[1] ? 'ENOSPC' : undefined
@@ -141,6 +153,7 @@ export class CrashWorld implements MortalBroker {
   }
 
   #die(): void {
+    this.#life.isOver = true
     this.#life.crash()
     if (!this.#isUp) return
     this.#isUp = false
@@ -157,10 +170,12 @@ export class CrashWorld implements MortalBroker {
       settings: readSettings([{ origin: 'test', properties }]),
       ephemeral: false,
       onFatal: (error) => {
-        if (!disk.hasCrashed) throw error
+        if (disk.hasCrashed) return
+        if (!error.message.includes('EIO')) throw error
+        if (life === this.#life) this.#die()
       },
       newId: () => `${++this.#idCount}`,
-      clock: mortal(life.clock, disk),
+      clock: mortal(life, disk),
       log: new Log('silent', life.clock),
       openStore: async (options) => {
         const fs = flaw?.fs?.(disk) ?? disk
@@ -177,7 +192,7 @@ export class CrashWorld implements MortalBroker {
       this.#isUp = true
       this.#setUp()
     } catch (error) {
-      if (!disk.hasCrashed) throw error
+      if (!disk.hasCrashed && !life.isOver) throw error
       opening.catch(() => {}) // it dies as it likes
     }
   }
@@ -218,14 +233,16 @@ function newLife(nowMs: number): Life {
     crash = () => reject(new Gone('it crashed'))
   })
   crashed.catch(() => {}) // there may be nobody who waits for an answer
-  return { clock: new VirtualClock(nowMs), crashed, crash, dispatch: undefined }
+  return { clock: new VirtualClock(nowMs), crashed, crash, dispatch: undefined, isOver: false }
 }
 
 /** A clock whose timers die with the process. */
-function mortal(clock: VirtualClock, disk: FaultyFs): Clock {
+function mortal(life: Life, disk: FaultyFs): Clock {
+  const { clock } = life
+  const isDead = () => life.isOver || disk.hasCrashed
   return {
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
-    after: (delayMs, callback) => clock.after(delayMs, () => disk.hasCrashed || callback()),
+    after: (delayMs, callback) => clock.after(delayMs, () => isDead() || callback()),
   }
 }

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { explain, findAnomalies } from '../checker/checker.ts'
-import { Workload } from './workload.ts'
+import { type Trouble, Workload } from './workload.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['RUNS'] ?? 40)
@@ -43,12 +43,16 @@ t.test('a crash at any step of a transaction leaves all of it or nothing', async
   }
 })
 
-for (const fillsUp of [false, true]) {
-  const what = fillsUp ? 'crashes, on a disk that is full now and then,' : 'crashes'
+const troubles: Record<string, Trouble> = {
+  crashes: {},
+  'crashes, on a disk that is full now and then,': { fillsUp: true },
+  'crashes, half of them of a failing disk,': { fails: true },
+}
+for (const [what, trouble] of Object.entries(troubles)) {
   t.test(`${RUNS} random workloads with ${what} keep every promise`, async (t) => {
     for (let seed = SEED; seed < SEED + RUNS; seed++) {
-      const history = await Workload.run(seed, { fillsUp })
-      const findings = findAnomalies(history, { endsMayBeLate: fillsUp })
+      const history = await Workload.run(seed, trouble)
+      const findings = findAnomalies(history, { endsMayBeLate: trouble.fillsUp ?? false })
       if (findings.length === 0) continue
       t.fail(`SEED=${seed} RUNS=1`, { findings: findings.slice(0, 5).map(explain) })
       return

@@ -27,10 +27,12 @@ const START_STEPS_MAX = 12
 const LONG_MS = 80_000
 
 /** Besides the crashes. */
-interface Trouble {
+export interface Trouble {
   readonly flaw?: Flaw
   /** Now and then the disk is full. */
   readonly fillsUp?: boolean
+  /** Half of the crashes come of a write or a sync that fails. */
+  readonly fails?: boolean
 }
 
 export class Workload {
@@ -54,9 +56,9 @@ export class Workload {
   }
 
   /** @returns what happened */
-  static async run(seed: number, { flaw, fillsUp = false }: Trouble = {}): Promise<History> {
+  static async run(seed: number, { flaw, ...trouble }: Trouble = {}): Promise<History> {
     const workload = await Workload.open(seed, flaw)
-    await workload.#live(fillsUp)
+    await workload.#live(trouble)
     await workload.finish()
     return workload.recorder.history
   }
@@ -109,7 +111,7 @@ export class Workload {
     }
   }
 
-  async #live(fillsUp: boolean): Promise<void> {
+  async #live({ fillsUp = false, fails = false }: Trouble): Promise<void> {
     const members = new Members(this.stage(), partitions, (ms) => this.world.pass(ms))
     const clock = { act: () => this.#letTimePass() }
     const actors: Actor[] = [...castOf(() => this.stage()), members, clock]
@@ -119,7 +121,8 @@ export class Workload {
     while (!isDone) {
       const { stepCount } = this.world
       const crash = crashesLeft-- > 0 ? stepCount + this.#random.below(STEPS_MAX) : Infinity
-      this.world.crashAt(crash, fillsUp ? this.#fullFrom(stepCount) : undefined)
+      const full = fillsUp ? this.#fullFrom(stepCount) : undefined
+      this.world.crashAt(crash, full, fails && this.#random.chance(0.5))
       await Promise.race([all, this.world.whenCrashed()])
       if (!isDone) await this.#restart()
     }
