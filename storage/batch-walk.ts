@@ -48,8 +48,8 @@ export interface ReadableLog {
   readonly quarantined: readonly Quarantined[]
   readonly logStartOffset: number
   readonly highWatermark: number
-  /** Records from here on were written by this process: they are likely to be in the page cache. */
-  readonly writtenHereFrom: number
+  /** Records from here on are likely to be in the page cache. */
+  readonly hotOffset: number
   readonly hints: Hints
 }
 

@@ -6,6 +6,7 @@ import { KafkaError } from '../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../protocol/ids.ts'
 import { AbortedSearch } from './aborted-search.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
+import { HotTail, type PageCache } from './hot-tail.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from './layout.ts'
 import type { LogReader } from './reader.ts'
 import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
@@ -38,7 +39,6 @@ export class PartitionLog implements Log, ReadableLog {
   topic: Topic
   readonly partition: number
   readonly slot: Slot
-  readonly writtenHereFrom: number
   readonly hints = new Hints()
   readonly quarantined: readonly Quarantined[]
   /** Everything before it has been compacted. */
@@ -50,6 +50,7 @@ export class PartitionLog implements Log, ReadableLog {
   sizeBytes: number
   readonly #path: string
   readonly #reader: LogReader
+  readonly #hotTail: HotTail
   readonly #abortedSearch = new AbortedSearch()
   readonly #epochs: readonly EpochStart[]
   readonly #segments: Segment[]
@@ -64,6 +65,7 @@ export class PartitionLog implements Log, ReadableLog {
     opened: Opened
     dataDir: string
     reader: LogReader
+    pageCache: PageCache
   }) {
     const { topic, partition, opened } = deps
     this.topic = topic
@@ -78,7 +80,7 @@ export class PartitionLog implements Log, ReadableLog {
     this.logEndOffset = Offset(opened.logEndOffset)
     this.highWatermark = Offset(opened.highWatermark)
     this.lastStableOffset = Offset(opened.lastStableOffset)
-    this.writtenHereFrom = opened.logEndOffset
+    this.#hotTail = new HotTail(deps.pageCache)
     this.#segments = opened.segments.map((segment) => this.#segment(segment))
     const active = this.#segments.at(-1)!
     active.maxTimestamp = Infinity
@@ -93,6 +95,10 @@ export class PartitionLog implements Log, ReadableLog {
 
   get segments(): readonly SegmentView[] {
     return this.#segments
+  }
+
+  get hotOffset(): number {
+    return this.#hotTail.startOffset
   }
 
   get segmentCount(): number {
@@ -219,6 +225,7 @@ export class PartitionLog implements Log, ReadableLog {
 
   /** Takes over what the writer says, after the rolls of the same turn. */
   update(state: LogState): void {
+    const { highWatermark, sizeBytes } = this
     this.logStartOffset = Offset(state.logStartOffset)
     this.logEndOffset = Offset(state.logEndOffset)
     this.highWatermark = Offset(state.highWatermark)
@@ -227,6 +234,7 @@ export class PartitionLog implements Log, ReadableLog {
     const active = this.#segments.at(-1)!
     active.abortedCount = state.activeAbortedCount
     this.#resize(active, state.activeBytesVisible)
+    if (this.sizeBytes > sizeBytes) this.#hotTail.grew(highWatermark, this.sizeBytes - sizeBytes)
   }
 
   /** A closed segment may be read to its end once all of it is visible. */

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
+import { PageCache } from './hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
 import { PartitionLog } from './log.ts'
 import type { LogReader } from './reader.ts'
@@ -30,6 +31,7 @@ export class Logs {
   readonly #deps: LogsDeps
   readonly #bySlot: (PartitionLog | undefined)[] = []
   readonly #byTopic = new Map<string, PartitionLog[]>()
+  readonly #pageCache = new PageCache()
   #topicDefaults: Overrides
   /** A topic whose configuration changes is another object. */
   #configs = new WeakMap<Topic, TopicConfig>()
@@ -80,7 +82,14 @@ export class Logs {
     const { opened = [] } = await this.#deps.ask({ kind: 'open', logs })
     const { dataDir, reader } = this.#deps
     for (const [i, { topic, partition }] of wanted.entries()) {
-      const log = new PartitionLog({ topic, partition, opened: opened[i]!, dataDir, reader })
+      const log = new PartitionLog({
+        topic,
+        partition,
+        opened: opened[i]!,
+        dataDir,
+        reader,
+        pageCache: this.#pageCache,
+      })
       this.#bySlot[log.slot] = log
       const siblings = this.#byTopic.get(topic.name)
       if (siblings) siblings.push(log)

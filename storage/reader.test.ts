@@ -8,6 +8,7 @@ import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
 import { realFs, type Fs } from './fs.ts'
+import { HotTail, PageCache } from './hot-tail.ts'
 import { parseSegmentFile } from './layout.ts'
 import { PartitionLog } from './log.ts'
 import { openStore } from './open-store.ts'
@@ -218,6 +219,7 @@ interface MadeLog {
   readonly positions: readonly number[]
   readonly path: string
   readonly fs: ReturnType<typeof countingFs>
+  readonly pageCache: PageCache
 }
 
 /** A log with one segment of `count` batches with one record each, as if opened with what `opened` says of it. */
@@ -242,11 +244,13 @@ function madeLog(
   const fs = countingFs()
   const reader = new LogReader({ fs, openFilesMax: 2, warn: () => {} })
   t.teardown(() => reader.forget(''))
+  const pageCache = new PageCache(1_000_000)
   const log = new PartitionLog({
     topic,
     partition: 0,
     dataDir,
     reader,
+    pageCache,
     opened: {
       slot: 0,
       logStartOffset: 0,
@@ -266,7 +270,7 @@ function madeLog(
       ...opened(positions),
     },
   })
-  return { log, positions, path, fs }
+  return { log, positions, path, fs, pageCache }
 }
 
 const offsetsAt = async (log: Log, offset: number, bytesMax = 1_000_000): Promise<number[]> => {
@@ -275,6 +279,46 @@ const offsetsAt = async (log: Log, offset: number, bytesMax = 1_000_000): Promis
   if (offsets.length > 0) read.release()
   return offsets
 }
+
+t.test('what was written last is read at once, until much has been written since', async (t) => {
+  const { log, fs, pageCache } = madeLog(t, 4, (positions) => ({
+    logEndOffset: 2,
+    highWatermark: 2,
+    activeBytesVisible: positions[2]!,
+  }))
+  const readsAt = async (offset: number) => {
+    fs.reads.length = 0
+    t.equal((await offsetsAt(log, offset, 1))[0], offset)
+    return new Set(fs.reads)
+  }
+  t.same(await readsAt(0), new Set(['async']), 'older than this process')
+  log.update({
+    slot: 0,
+    logStartOffset: 0,
+    logEndOffset: 4,
+    highWatermark: 4,
+    lastStableOffset: 4,
+    activeBytesVisible: realFs.stat(log.path + '/00000000000000000000.log')!.sizeBytes,
+    activeAbortedCount: 0,
+  })
+  t.same(await readsAt(1), new Set(['async']))
+  t.same(await readsAt(2), new Set(['sync']))
+  t.same(await readsAt(3), new Set(['sync']))
+  pageCache.bytesWritten += pageCache.hotBytes
+  t.same(await readsAt(3), new Set(['async']), 'other logs have grown by more than is hot')
+})
+
+t.test('a log remembers a bounded number of hot places, each hot for as long as it should', (t) => {
+  const pageCache = new PageCache(1600)
+  const tail = new HotTail(pageCache)
+  t.equal(tail.startOffset, Infinity)
+  for (let offset = 0; offset < 10_000; offset++) {
+    tail.grew(offset, 10)
+    const hotBytes = (offset + 1 - tail.startOffset) * 10
+    if (hotBytes > 1600 || (offset >= 160 && hotBytes < 1500)) t.fail(`${hotBytes} bytes are hot`)
+  }
+  t.end()
+})
 
 /** The code of the error that a read is refused with, thrown at once or later. */
 async function codeOf(act: () => unknown): Promise<string | undefined> {

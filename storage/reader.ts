@@ -25,8 +25,6 @@ import type { ReadResult } from './store.ts'
 
 /** One read gives at most this, unless a single batch is larger. */
 const READ_BYTES_MAX = 8 * 1024 * 1024
-/** What was written within this distance of the end is taken to be in the page cache. */
-const HOT_TAIL_BYTES = 16 * 1024 * 1024
 /** A read that needs more steps than this goes on asynchronously. */
 const SYNC_READS_MAX = 64
 /** Read at a time to find a batch near an index entry. */
@@ -161,11 +159,8 @@ export class LogReader {
       const extent = extentOf(log, from)
       const position = yield* this.locate(log, extent, from)
       if (position < extent.endPosition) {
-        const isCold = !isHot(log, extent, from) || extent.endPosition - position > HOT_TAIL_BYTES
-        const read = yield* this.#batchesAt(extent, position, from, {
-          ...limits,
-          isCold,
-        })
+        const isCold = from < log.hotOffset
+        const read = yield* this.#batchesAt(extent, position, from, { ...limits, isCold })
         if (read.sizeBytes > 0 && !extent.segment.isReplaced)
           log.hints.set(read.nextOffset, position + read.sizeBytes)
         return read.result
@@ -180,7 +175,7 @@ export class LogReader {
     if (offset <= extent.startOffset) return extent.startPosition
     const hint = log.hints.get(offset)
     if (hint !== undefined) return hint
-    const isCold = !isHot(log, extent, offset)
+    const isCold = offset < log.hotOffset
     const start = yield* this.#startFromIndex(extent, offset, isCold)
     const walk = new BatchWalk(this.pool, extent, start, LOCATE_BYTES, isCold)
     try {
@@ -312,11 +307,6 @@ interface IndexFile extends FileOf {
   readonly entryBytes: number
   /** Hardly in the page cache. */
   readonly isCold: boolean
-}
-
-/** Is the batch that holds `offset` likely to be in the page cache? */
-export function isHot(log: ReadableLog, extent: Extent, offset: number): boolean {
-  return offset >= log.writtenHereFrom && extent.segment === log.segments.at(-1)
 }
 
 /** What a failed read is for the client. */

@@ -13,7 +13,7 @@ import {
   type Reading,
   type ReadableLog,
 } from './batch-walk.ts'
-import { isHot, type LogReader } from './reader.ts'
+import type { LogReader } from './reader.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './segment/time-index.ts'
 import type { OffsetAndTimestamp } from './store.ts'
 
@@ -57,7 +57,7 @@ export function* timestampOfBatch(
 ): Reading<number | undefined> {
   for (const extent of extentsFrom(log, offset)) {
     const position = yield* reader.locate(log, extent, offset)
-    const batch = yield* reader.batchAt(extent, position, !isHot(log, extent, offset))
+    const batch = yield* reader.batchAt(extent, position, offset < log.hotOffset)
     if (batch) return batch.maxTimestamp
   }
   return undefined
@@ -70,7 +70,7 @@ function* firstRecordIn(
   startPosition: number | undefined,
   timestamp: number,
 ): Reading<OffsetAndTimestamp | undefined> {
-  const isCold = !isHot(log, extent, log.logStartOffset)
+  const isCold = log.logStartOffset < log.hotOffset
   const logStart = yield* reader.locate(log, extent, log.logStartOffset)
   const start = Math.max(logStart, startPosition ?? extent.startPosition)
   const walk = new BatchWalk(reader.pool, extent, start, WALK_BYTES, isCold)
@@ -92,7 +92,7 @@ function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): R
   const { segment } = extent
   const isTrimmed = log.logStartOffset > extent.startOffset
   if (!isTrimmed && segment.maxTimestamp < Infinity) return segment.maxTimestamp
-  const isCold = !isHot(log, extent, log.logStartOffset)
+  const isCold = log.logStartOffset < log.hotOffset
   const entry = isTrimmed ? undefined : yield* timeEntryBefore(reader, log, extent, Infinity)
   const start = entry?.position ?? (yield* reader.locate(log, extent, log.logStartOffset))
   let max = -1
@@ -156,7 +156,7 @@ function* timeEntryBefore(
   extent: Extent,
   timestamp: number,
 ): Reading<{ readonly position: number } | undefined> {
-  const isCold = !isHot(log, extent, log.logStartOffset)
+  const isCold = log.logStartOffset < log.hotOffset
   const { segment } = extent
   const index = { segment, suffix: '.timeindex', entryBytes: TIME_ENTRY_BYTES, isCold } as const
   const parse = (bytes: Buffer) => readTimeEntry(bytes, extent.segment.baseOffset)
