@@ -27,6 +27,8 @@ export function onceBatch(number: number): { readonly first: number; readonly co
 async function produceOnce(store: Store, partition: number, number: number): Promise<void> {
   const log = store.log('once', partition)!
   let next = number
+  /** Answers come in the order of the requests, as on a connection: or more than a broker knows would be sent again. */
+  let answered = Promise.resolve()
   const sendForEver = async () => {
     for (;;) {
       const own = next++
@@ -36,9 +38,13 @@ async function produceOnce(store: Store, partition: number, number: number): Pro
         builder.append({ timestamp: 1, key: null, value: Buffer.from(String(value)) })
       }
       const ids = { producerId: ONCE_PRODUCER_ID, producerEpoch: 0, baseSequence: first }
-      const { error, baseOffset } = await store.append(log, builder.finish(ids), -1)
-      if (error) throw new Error(error)
-      process.stdout.write(`O ${partition} ${own} ${baseOffset}\n`)
+      const appending = store.append(log, builder.finish(ids), -1)
+      answered = answered.then(async () => {
+        const { error, baseOffset } = await appending
+        if (error) throw new Error(error)
+        process.stdout.write(`O ${partition} ${own} ${baseOffset}\n`)
+      })
+      await answered
     }
   }
   await Promise.all(Array.from({ length: ONCE_IN_FLIGHT }, sendForEver))
