@@ -3,6 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import type { AppendOutcome } from './store.ts'
+import { WaitingAnswers } from './waiting-answers.ts'
 import type { Command, EndMarker, Outcome, Slot, TurnResult } from './writer/commands.ts'
 import type { WriterEvents, WriterPort } from './writer/port.ts'
 
@@ -22,8 +23,7 @@ export interface WriterClientDeps {
 export class WriterClient {
   readonly #port: WriterPort
   readonly #onResult: (result: TurnResult) => void
-  readonly #waiting = new Map<number, (outcome: Outcome) => void>()
-  #nextId = 1
+  readonly #waiting = new WaitingAnswers<(outcome: Outcome) => void>()
   readonly #drainCallbacks: (() => void)[] = []
   readonly #fatalCallbacks: ((error: Error) => void)[] = []
   /** Why nothing is acknowledged any more. */
@@ -54,7 +54,7 @@ export class WriterClient {
     isTransactionV2 = false,
   ): Promise<AppendOutcome> {
     return new Promise((resolve) => {
-      const id = this.#nextId++
+      const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
       this.#put({ kind: 'append', id, slot, batch, durable, isTransactionV2 }, answer)
     })
@@ -62,7 +62,7 @@ export class WriterClient {
 
   endTransaction(slot: Slot, marker: EndMarker): Promise<AppendOutcome> {
     return new Promise((resolve) => {
-      const id = this.#nextId++
+      const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
       this.#put({ kind: 'endTransaction', id, slot, ...marker }, answer)
     })
@@ -70,7 +70,7 @@ export class WriterClient {
 
   /** @throws {KafkaError} when the writer refuses */
   async ask(request: Request): Promise<Outcome> {
-    const id = this.#nextId++
+    const id = this.#waiting.nextId
     const outcome = await new Promise<Outcome>((resolve) => this.#put({ ...request, id }, resolve))
     if (outcome.error) throw new KafkaError(outcome.error, outcome.message ?? request.kind)
     return outcome
@@ -100,21 +100,19 @@ export class WriterClient {
     await this.#port.stop()
   }
 
+  /** @param command with the id that is next */
   #put(command: Command, answer: (outcome: Outcome) => void): void {
     if (this.#failure) {
       answer(refusal(command.id, this.#failure))
       return
     }
-    this.#waiting.set(command.id, answer)
+    this.#waiting.add(answer)
     this.#port.put(command)
   }
 
   #hear(result: TurnResult): void {
     this.#onResult(result)
-    for (const outcome of result.outcomes) {
-      this.#waiting.get(outcome.id)?.(outcome)
-      this.#waiting.delete(outcome.id)
-    }
+    for (const outcome of result.outcomes) this.#waiting.take(outcome.id)?.(outcome)
     if (result.fatal !== undefined) this.#fail(new Error(result.fatal))
   }
 
@@ -131,8 +129,7 @@ export class WriterClient {
   #fail(error: Error): void {
     if (this.#failure) return
     this.#failure = error
-    for (const [id, resolve] of this.#waiting) resolve(refusal(id, error))
-    this.#waiting.clear()
+    for (const [id, answer] of this.#waiting.takeAll()) answer(refusal(id, error))
     for (const callback of this.#fatalCallbacks) callback(error)
   }
 }
