@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { allocation } from './allocation.ts'
 import { append } from './append.ts'
 import { batch } from './batch.ts'
 import { codec } from './codec.ts'
@@ -26,6 +27,7 @@ const benches: readonly Bench[] = [
   startup,
   partitions,
   append,
+  allocation,
   fetching,
   endToEnd,
   groups,
