@@ -84,6 +84,8 @@ export class Segment {
   /** Largest timestamp of the first batch; undefined when it has not been looked at. */
   #firstTimestamp: number | undefined
   #bytesSinceIndexEntry = 0
+  /** A number that is the segment's own, by its name: the same after a restart. Undefined until it is asked for. */
+  #chance: number | undefined
 
   /** @param nameOf of its files, by suffix; a segment that is to be swapped in has others */
   constructor(
@@ -232,10 +234,11 @@ export class Segment {
     )
   }
 
-  /** By chance of its name, so that it is the same after a restart. */
   #jitterMs({ segmentMs, segmentJitterMs }: LogConfig): number {
     const mostMs = Math.min(segmentJitterMs, segmentMs)
-    return mostMs === 0 ? 0 : (murmur2(Buffer.from(this.path)) & 0x7fffffff) % mostMs
+    if (mostMs === 0) return 0
+    this.#chance ??= murmur2(Buffer.from(this.path)) & 0x7fffffff
+    return this.#chance % mostMs
   }
 
   /** @returns -1, as of a batch without timestamps, when the first batch is not whole */
