@@ -45,15 +45,12 @@ export const allocation: Bench = {
   title: `heap that a batch takes, records of ${RECORD_BYTES} bytes, librdkafka`,
 
   async *run(dir) {
-    for (const [where, writer] of wheres) {
-      for (const load of loads) {
-        const lines = join(dir, `lines-${load.records}`)
-        writeRecordLines(lines, load.records, RECORD_BYTES)
-        yield await measure(`${load.name}, ${where}`, join(dir, `${load.name}-${where}`), {
-          load,
-          lines,
-          writer,
-        })
+    for (const load of loads) {
+      const lines = join(dir, `lines-${load.records}`)
+      writeRecordLines(lines, load.records, RECORD_BYTES)
+      for (const [where, writer] of wheres) {
+        const title = `${load.name}, ${where}`
+        yield await measure(title, join(dir, title), { load, lines, writer })
       }
     }
   },
@@ -69,24 +66,25 @@ async function measure(title: string, dataDir: string, { load, lines, writer }: 
   await using broker = await startBroker(dataDir, writer)
   const { bootstrap } = broker
   using client = await WireClient.connect(bootstrap)
-  const produce = async (topic: string) => {
+  const bytesABatch = async (topic: string) => {
     await client.createTopic(topic, { 'flush.policy': 'os' })
-    const args = ['-P', '-t', topic, '-p', '0', '-l', lines]
-    const bytes = await allocatedBy(() => kcat(bootstrap, args, load.settings))
-    return bytes / batchCount(join(dataDir, `${topic}-0`, segmentFile(0, '.log')))
+    const partition = ['-t', topic, '-p', '0']
+    const produced = await allocatedBy(() =>
+      kcat(bootstrap, ['-P', ...partition, '-l', lines], load.settings),
+    )
+    const fetched = await allocatedBy(() =>
+      kcat(bootstrap, ['-C', ...partition, '-o', 'beginning', '-e', '-f', ''], {}),
+    )
+    const count = batchCount(join(dataDir, `${topic}-0`, segmentFile(0, '.log')))
+    return { produced: produced / count, fetched: fetched / count }
   }
-  const fetch = async (topic: string) => {
-    const args = ['-C', '-t', topic, '-p', '0', '-o', 'beginning', '-e', '-f', '']
-    const bytes = await allocatedBy(() => kcat(bootstrap, args, {}))
-    return bytes / batchCount(join(dataDir, `${topic}-0`, segmentFile(0, '.log')))
-  }
-  await produce('warm-up')
-  await fetch('warm-up')
+  await bytesABatch('warm-up')
+  const { produced, fetched } = await bytesABatch('measured')
   return {
     title,
     figures: [
-      { name: 'produced', value: await produce('measured'), unit: 'B/batch' },
-      { name: 'fetched', value: await fetch('measured'), unit: 'B/batch' },
+      { name: 'produced', value: produced, unit: 'B/batch' },
+      { name: 'fetched', value: fetched, unit: 'B/batch' },
     ],
   }
 }
