@@ -81,7 +81,7 @@ export class CrashWorld implements MortalBroker {
   }
 
   get hasCrashed(): boolean {
-    return this.#disk.hasCrashed || this.#life.isOver
+    return this.#life.isOver
   }
 
   whenUp(): Promise<void> {
@@ -106,17 +106,17 @@ export class CrashWorld implements MortalBroker {
   ): void {
     let hasFailed = false
     this.#disk.faultAt = ({ index, operation }) => {
-      if (index >= step) {
-        if (!isByError) {
-          this.#die()
-          return 'crash'
-        }
-        if (hasFailed || (operation !== 'write' && operation !== 'sync')) return undefined
-        hasFailed = true // the note of it, which the next start needs, can be written
-        return 'EIO'
+      if (index < step) {
+        const isGrowth = operation === 'write' || operation === 'create'
+        return isGrowth && index >= full[0] && index < full[1] ? 'ENOSPC' : undefined
       }
-      const isGrowth = operation === 'write' || operation === 'create'
-      return isGrowth && index >= full[0] && index < full[1] ? 'ENOSPC' : undefined
+      if (!isByError) {
+        this.#die()
+        return 'crash'
+      }
+      if (hasFailed || (operation !== 'write' && operation !== 'sync')) return undefined
+      hasFailed = true // the note of it, which the next start needs, can be written
+      return 'EIO'
     }
   }
 
@@ -170,12 +170,12 @@ export class CrashWorld implements MortalBroker {
       settings: readSettings([{ origin: 'test', properties }]),
       ephemeral: false,
       onFatal: (error) => {
-        if (disk.hasCrashed) return
+        if (life.isOver) return
         if (!error.message.includes('EIO')) throw error
-        if (life === this.#life) this.#die()
+        this.#die()
       },
       newId: () => `${++this.#idCount}`,
-      clock: mortal(life, disk),
+      clock: mortal(life),
       log: new Log('silent', life.clock),
       openStore: async (options) => {
         const fs = flaw?.fs?.(disk) ?? disk
@@ -192,7 +192,7 @@ export class CrashWorld implements MortalBroker {
       this.#isUp = true
       this.#setUp()
     } catch (error) {
-      if (!disk.hasCrashed && !life.isOver) throw error
+      if (!life.isOver) throw error
       opening.catch(() => {}) // it dies as it likes
     }
   }
@@ -237,12 +237,11 @@ function newLife(nowMs: number): Life {
 }
 
 /** A clock whose timers die with the process. */
-function mortal(life: Life, disk: FaultyFs): Clock {
+function mortal(life: Life): Clock {
   const { clock } = life
-  const isDead = () => life.isOver || disk.hasCrashed
   return {
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
-    after: (delayMs, callback) => clock.after(delayMs, () => isDead() || callback()),
+    after: (delayMs, callback) => clock.after(delayMs, () => life.isOver || callback()),
   }
 }

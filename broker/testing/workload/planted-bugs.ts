@@ -66,11 +66,11 @@ const storageBugs: PlantedBug[] = [
     plant: () => ({
       store: (store) =>
         disguised(store, {
-          async append(log, batch, acks) {
-            if (!isUsers(log)) return store.append(log, batch, acks)
+          async append(log, batch, ...rest) {
+            if (!isUsers(log)) return store.append(log, batch, ...rest)
             const copy = batch.slice()
             const { logEndOffset } = log
-            void settle().then(() => store.append(log, copy, acks))
+            void settle().then(() => store.append(log, copy, ...rest))
             return written(logEndOffset)
           },
         }),
@@ -84,9 +84,9 @@ const storageBugs: PlantedBug[] = [
       return {
         store: (store) =>
           disguised(store, {
-            async append(log, batch, acks) {
+            async append(log, batch, ...rest) {
               const isLost = isUsers(log) && isDue()
-              return isLost ? written(log.logEndOffset) : store.append(log, batch, acks)
+              return isLost ? written(log.logEndOffset) : store.append(log, batch, ...rest)
             },
           }),
       }
@@ -100,8 +100,8 @@ const storageBugs: PlantedBug[] = [
       return {
         store: (store) =>
           disguised(store, {
-            async append(log, batch, acks) {
-              const outcome = await store.append(log, batch, acks)
+            async append(log, batch, ...rest) {
+              const outcome = await store.append(log, batch, ...rest)
               return isUsers(log) && outcome.baseOffset > 0 && isDue()
                 ? written(outcome.baseOffset - 1)
                 : outcome
@@ -179,12 +179,12 @@ function cutLastBatch(disk: FaultyFs): void {
 function withoutSequences(store: Store, life: number): Store {
   const known = new Set<string>()
   return disguised(store, {
-    append(log, batch, acks) {
+    append(log, batch, ...rest) {
       const producer = `${producerIdOf(batch)} ${log.topic.name}-${log.partition}`
       const { isTransactional } = readBatchHeader(batch)
       const isNew = life > 0 && !isTransactional && isUsers(log) && !known.has(producer)
       known.add(producer)
-      return store.append(log, isNew ? anonymous(batch) : batch, acks)
+      return store.append(log, isNew ? anonymous(batch) : batch, ...rest)
     },
   })
 }
