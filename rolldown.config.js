@@ -1,20 +1,57 @@
-// The bundle that users run: what tsc has compiled, in a few files instead of some 120. See docs/decisions/0010-the-bundle.md
+// The package that users install: what tsc has compiled, in a few files instead of some hundred, and the types of its
+// entry points. See docs/decisions/0010-the-bundle.md
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
 
-/** Packages that every command or every start needs; the others stay what users have installed. */
-const bundledPackages = ['commander', 'msgpackr']
-const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+const { dependencies, exports } = JSON.parse(readFileSync('package.json', 'utf8'))
 
+/** Each bundled package's licence, beside the code that stands under it. */
 const licences = {
   name: 'licences',
+  generateBundle(_options, bundle) {
+    const modules = Object.values(bundle).flatMap(({ moduleIds = [] }) => moduleIds)
+    const packages = new Set(modules.flatMap((id) => id.match(PACKAGE)?.[0] ?? []))
+    const source = [...packages]
+      .sort((a, b) => a.localeCompare(b))
+      .map(licenceOf)
+      .join('\n\n')
+    this.emitFile({ type: 'asset', fileName: 'licences-of-bundled-packages.txt', source })
+  },
+}
+
+const PACKAGE = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/
+
+function licenceOf(directory) {
+  const { name, version, license } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'))
+  const files = readdirSync(directory).filter((file) => /^licen[cs]e/i.test(file))
+  const texts = files.map((file) => readFileSync(`${directory}/${file}`, 'utf8'))
+  return [`${name} ${version}, ${license}`, ...texts].join('\n\n')
+}
+
+const TYPES = 'dist/bundle/types'
+const DECLARATION = /((?:from|import)\s*\(?\s*["'])(\.[^"']+)\.ts(["'])/g
+const TYPED_ARRAY = /\b(Uint8Array|Buffer)<ArrayBuffer(?:Like)?>/g
+
+/**
+ * The declarations that the entry points' types are made of, and no others, as compilers from 5.4 on read them: with `.js`
+ * in their imports, and without the type parameter that typed arrays have since 5.7.
+ */
+const declarations = {
+  name: 'declarations',
   generateBundle() {
-    const text = (name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, 'utf8')}`
-    this.emitFile({
-      type: 'asset',
-      fileName: 'licences-of-bundled-packages.txt',
-      source: bundledPackages.map(text).join('\n\n'),
-    })
+    const wanted = Object.values(exports).flatMap(({ types }) => types ?? [])
+    const files = new Set(wanted.map((path) => posix.relative(TYPES, path)))
+    for (const fileName of files) {
+      const source = readFileSync(`dist/${fileName}`, 'utf8')
+      for (const [, , path] of source.matchAll(DECLARATION))
+        files.add(posix.join(posix.dirname(fileName), `${path}.d.ts`))
+      this.emitFile({
+        type: 'asset',
+        fileName: `types/${fileName}`,
+        source: source.replaceAll(DECLARATION, '$1$2.js$3').replaceAll(TYPED_ARRAY, '$1'),
+      })
+    }
   },
 }
 
@@ -31,7 +68,7 @@ export default {
     'cleaner-thread': 'dist/storage/cleaner/cleaner-thread.js',
   },
   platform: 'node',
-  external: Object.keys(dependencies).filter((name) => !bundledPackages.includes(name)),
-  plugins: [licences],
+  external: Object.keys(dependencies),
+  plugins: [licences, declarations],
   output: { dir: 'dist/bundle', cleanDir: true, chunkFileNames: '[name].js' },
 }

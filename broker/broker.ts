@@ -64,7 +64,7 @@ export interface BrokerOptions {
   readonly onFatal?: (error: Error) => void
 }
 
-/** What `runBroker` knows beyond the options of an embedded broker. */
+/** What `runBroker` knows beyond the options of an embedded broker. @internal */
 export interface BrokerEnvironment {
   readonly settings: Settings
   readonly ephemeral: boolean
@@ -82,7 +82,7 @@ export interface BrokerEnvironment {
   readonly log: Log
 }
 
-/** What clients come through. */
+/** What clients come through. @internal */
 type Door = Pick<Listener, 'bootstrap' | 'connectionCount' | 'close'>
 
 export class Broker {
@@ -113,6 +113,7 @@ export class Broker {
     return Broker.open({ settings, ephemeral, onFatal, clock, log })
   }
 
+  /** @internal */
   static async open(environment: BrokerEnvironment): Promise<Broker> {
     const hosts = hostsOf(environment.settings.broker)
     const closing = new Closing()
@@ -329,6 +330,7 @@ function compose(
   }
 }
 
+/** @internal */
 function openSockets(...at: Parameters<typeof Listener.open>): Promise<Door> {
   return Listener.open(...at)
 }

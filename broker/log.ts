@@ -3,6 +3,7 @@
 // Our own rather than pino: a broker inside a test should be there before a logger has loaded. Network thread.
 
 import { writeSync } from 'node:fs'
+import { types } from 'node:util'
 import type { Clock } from '../storage/clock.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
@@ -81,7 +82,7 @@ export class Log {
 }
 
 function showErrors(_key: string, value: unknown): unknown {
-  return value instanceof Error ? (value.stack ?? value.message) : value
+  return types.isNativeError(value) ? (value.stack ?? value.message) : value
 }
 
 /** A log that nobody can write to any more is no reason to stop. */

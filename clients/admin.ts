@@ -1,5 +1,6 @@
 // Admin: topics, offsets and the cluster, one request each. Configs and groups have files of their own.
 
+import { types } from 'node:util'
 import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../protocol/api/20_delete_topics.ts'
 import { deleteRecords } from '../protocol/api/21_delete_records.ts'
@@ -318,6 +319,6 @@ function idOf(id: string): string | undefined {
 }
 
 function timestampOf(at: OffsetAt): number {
-  if (at instanceof Date) return at.getTime()
+  if (types.isDate(at)) return at.getTime()
   return { earliest: EARLIEST, latest: LATEST, maxTimestamp: MAX_TIMESTAMP }[at]
 }

@@ -1,5 +1,6 @@
 // Where a consumer starts and stops in each partition: offsets, times and ends of the log, looked up as offsets.
 
+import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster } from './cluster.ts'
@@ -47,7 +48,7 @@ export class Bounds {
   async start(partition: TopicPartition, at: StartAt): Promise<number> {
     if (at === 'earliest') return await this.#ask(partition, EARLIEST)
     if (at === 'latest') return await this.#ask(partition, LATEST)
-    if (at instanceof Date) return await this.#atTime(partition, at)
+    if (types.isDate(at)) return await this.#atTime(partition, at)
     if (at >= 0) return at
     const [earliest, latest] = await Promise.all([
       this.#ask(partition, EARLIEST),
@@ -58,7 +59,7 @@ export class Bounds {
 
   async stop(partition: TopicPartition, at: StopAt): Promise<number> {
     if (at === 'end') return await this.#ask(partition, LATEST)
-    return at instanceof Date ? await this.#atTime(partition, at) : at
+    return types.isDate(at) ? await this.#atTime(partition, at) : at
   }
 
   /** @returns the end of the log when no record is that late */

@@ -1,5 +1,6 @@
 // Call: one call of the client's API under way, with the moment at which it must be over. Any thread.
 
+import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import type { Clock } from './clock.ts'
 
@@ -86,7 +87,7 @@ export class Call {
   }
 
   timedOut(cause?: unknown): KafkaError {
-    const last = cause instanceof Error ? `, last: ${cause.message}` : ''
+    const last = types.isNativeError(cause) ? `, last: ${cause.message}` : ''
     return new KafkaError('REQUEST_TIMED_OUT', `gave up after ${this.timeoutMs} ms${last}`, {
       cause,
     })

@@ -2,6 +2,7 @@
 // What a plain consumer and a member of a group have in common. Never waits on user code.
 
 import { tracingChannel } from 'node:diagnostics_channel'
+import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import { type Bounds, type StopAt } from './bounds.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -136,7 +137,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
   /** Something the reader has to hear, unless it is an end of the partition. */
   async stopAt(reading: Reading, at: StopAt, boundsOf: () => Bounds): Promise<void> {
-    const delayMs = at instanceof Date ? at.getTime() - this.#cluster.clock.now() : 0
+    const delayMs = types.isDate(at) ? at.getTime() - this.#cluster.clock.now() : 0
     if (delayMs <= 0) reading.stopOffset = await boundsOf().stop(reading.where, at)
     else this.#stopLater(reading, at, delayMs, boundsOf)
   }

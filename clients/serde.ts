@@ -1,7 +1,8 @@
 // Serdes: how the key or the value of a record becomes bytes and comes back. Pure.
 
-import { createRequire } from 'node:module'
-import type { Packr } from 'msgpackr'
+import { types } from 'node:util'
+import type { Packr as Packer } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 
 /**
  * Turns values into bytes and back. Any object with these two methods is one.
@@ -58,25 +59,17 @@ export function json(schema?: StandardSchema): Serde<unknown> {
   })
 }
 
-const require = createRequire(import.meta.url)
-let loadedPackr: Packr | undefined
-
-/** Loaded on first use: it takes a third of a short command's start. */
-function packr(): Packr {
-  if (loadedPackr === undefined) {
-    const { Packr } = require('msgpackr') as typeof import('msgpackr')
-    loadedPackr = new Packr({ useRecords: false, variableMapSize: true })
-  }
-  return loadedPackr
-}
+/** Made on first use. */
+let opened: Packer | undefined
+const packer = (): Packer => (opened ??= new Packr({ useRecords: false, variableMapSize: true }))
 
 /** MessagePack, by msgpackr without its record extension, so that any other reader understands it. */
 export function msgpack<T>(): Serde<T>
 export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function msgpack(schema?: StandardSchema): Serde<unknown> {
   return validated(schema, {
-    serialize: (value) => packr().pack(value),
-    deserialize: (stored) => packr().unpack(stored),
+    serialize: (value) => packer().pack(value),
+    deserialize: (stored) => packer().unpack(stored),
   })
 }
 
@@ -111,8 +104,7 @@ function validated(schema: StandardSchema | undefined, serde: Serde<unknown>): S
 /** @returns what the schema makes of `value`; what is stored is the value before that, since reading validates again */
 function validate(schema: StandardSchema, value: unknown): unknown {
   const result = schema['~standard'].validate(value)
-  if (result instanceof Promise)
-    throw new TypeError('an asynchronous schema cannot validate records')
+  if (types.isPromise(result)) throw new TypeError('an asynchronous schema cannot validate records')
   if (result.issues === undefined) return result.value
   throw new TypeError(result.issues.map(issueText).join('; '))
 }

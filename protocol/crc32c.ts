@@ -1,12 +1,12 @@
 // CRC-32C (Castagnoli), the checksum of record batches. Any thread.
 // Long inputs go to native code, which does several GB/s; below the crossover the price of calling it
 // (a view and a native call, about 0.3 µs) exceeds that of eight table look-ups per 8 bytes in JavaScript.
+// A program that was bundled into one file may run without the native code: the tables then do all of it.
 
-import { createRequire } from 'node:module'
+import { isMissing, require } from './require.ts'
 
-const require = createRequire(import.meta.url)
-/** Loaded when it is first of use. */
-let native: typeof import('@node-rs/crc32') | undefined
+/** Loaded when it is first of use; null where it is not installed. */
+let native: typeof import('@node-rs/crc32') | null | undefined
 
 /** Measured on x64: at 200 bytes the tables win, at 256 native code does. */
 const NATIVE_BYTES_MIN = 256
@@ -23,8 +23,9 @@ type TupleOf8<T> = [T, T, T, T, T, T, T, T]
 /** @returns the checksum of `bytes[start..end)`, 0 to 2^32 - 1 */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
   if (end - start >= NATIVE_BYTES_MIN) {
-    native ??= require('@node-rs/crc32') as typeof import('@node-rs/crc32')
-    return native.crc32c(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
+    if (native === undefined) native = loadNative()
+    if (native !== null)
+      return native.crc32c(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
   }
   let crc = -1
   let at = start
@@ -42,6 +43,15 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ T0[(crc ^ bytes[at]!) & 0xff]!
   return ~crc >>> 0
+}
+
+function loadNative(): typeof import('@node-rs/crc32') | null {
+  try {
+    return require('@node-rs/crc32') as typeof import('@node-rs/crc32')
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
 }
 
 function sliceTables(): Int32Array[] {

@@ -1,6 +1,7 @@
 // What the disk says no to, told apart: no room (refuse, go on) or failing (stop). Any thread.
 // See docs/architecture.md, "What an acknowledgement means"
 
+import { types } from 'node:util'
 import { errnoCode } from './fs.ts'
 
 /** The disk failed in a way after which nothing that was not durable before is known: acknowledge nothing more, end the process. */
@@ -35,6 +36,6 @@ export function syncOrDie(path: string, sync: () => void): void {
 }
 
 function diskFailure(path: string, error: unknown): DiskFailure {
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = types.isNativeError(error) ? error.message : String(error)
   return new DiskFailure(`${path}: ${reason}`, { cause: error })
 }

@@ -3,6 +3,7 @@
 
 import * as nodeFs from 'node:fs'
 import { dirname } from 'node:path'
+import { types } from 'node:util'
 
 /**
  * 'read' and 'write' (which reads too) want an existing file; 'create' wants none; 'replace' empties or creates.
@@ -70,7 +71,7 @@ const flagsByMode = { read: 'r', write: 'r+', create: 'wx+', replace: 'w+' } as 
 
 /** The `code` of a failure of an `Fs`; undefined for anything else that was thrown. */
 export function errnoCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+  return types.isNativeError(error) && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined
 }

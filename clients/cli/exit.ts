@@ -1,5 +1,6 @@
 // Exit codes, and which of them an error means. Main thread. Table for users: docs/guide/cli.md
 
+import { types } from 'node:util'
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { PartialError } from '../partial-error.ts'
 
@@ -59,7 +60,7 @@ const FAILURES_TOLD_MAX = 10
 
 /** A line for stderr, or one for each failed item; with `verbose` the stack and its causes follow. */
 export function explain(error: unknown, verbose: boolean): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!types.isNativeError(error)) return String(error)
   const message = error instanceof PartialError ? failuresOf(error) : error.message
   return verbose ? `${message}\n${stackOf(error)}` : message
 }
@@ -72,6 +73,6 @@ function failuresOf({ results }: PartialError<unknown>): string {
 }
 
 function stackOf(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : ''
+  const cause = types.isNativeError(error.cause) ? `\ncaused by ${stackOf(error.cause)}` : ''
   return (error.stack ?? error.message) + cause
 }

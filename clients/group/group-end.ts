@@ -1,6 +1,7 @@
 // GroupEnd: what `until` means to a member of a group: where each partition stops, as of the member's start, and
 // whether the group may still hand it something to read.
 
+import { types } from 'node:util'
 import { describeGroups } from '../../protocol/api/15_describe_groups.ts'
 import { decodeAssignment } from '../../protocol/consumer-protocol.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -52,7 +53,7 @@ export class GroupEnd {
     await Promise.all(
       partitions.map(async (where) => {
         const at = atPartition(until, where)
-        if (at instanceof Date && at.getTime() > cluster.clock.now()) return
+        if (types.isDate(at) && at.getTime() > cluster.clock.now()) return
         this.#offsets.set(partitionText(where), await bounds.stop(where, at))
       }),
     )

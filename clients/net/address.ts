@@ -58,6 +58,6 @@ export function explain(address: Address, error: unknown): KafkaError {
 
 /** A name with several addresses fails with one error per address. */
 function systemCode(error: unknown): string | undefined {
-  const first = error instanceof AggregateError ? error.errors[0] : error
+  const first = (error as AggregateError | undefined)?.errors?.[0] ?? error
   return (first as NodeJS.ErrnoException | undefined)?.code
 }

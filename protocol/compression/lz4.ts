@@ -3,10 +3,9 @@
 // only when the blocks might, but need not, exceed the limit.
 // Source: LZ4 Frame Format 1.6.4, LZ4 Block Format.
 
-import { createRequire } from 'node:module'
+import { requireFor } from '../require.ts'
 import { corrupt, tooLarge, type Compressor } from './bounds.ts'
 
-const require = createRequire(import.meta.url)
 let library: typeof import('lz4-napi') | undefined
 
 const FRAME_MAGIC = 0x184d2204
@@ -49,7 +48,7 @@ export const lz4: Compressor = {
 }
 
 function load(): typeof import('lz4-napi') {
-  return (library ??= require('lz4-napi') as typeof import('lz4-napi'))
+  return (library ??= requireFor('lz4', 'lz4-napi') as typeof import('lz4-napi'))
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,10 +1,9 @@
 // snappy: read as a raw block (librdkafka, franz-go) or in xerial's framing (Java, kafka-python), written raw,
 // which every client reads. Any thread.
 
-import { createRequire } from 'node:module'
+import { requireFor } from '../require.ts'
 import { corrupt, tooLarge, type Compressor } from './bounds.ts'
 
-const require = createRequire(import.meta.url)
 let library: typeof import('snappy') | undefined
 
 /** "\x82SNAPPY\0", the first 8 bytes of xerial's 16-byte header. */
@@ -33,7 +32,7 @@ export const snappy: Compressor = {
 }
 
 function load(): typeof import('snappy') {
-  return (library ??= require('snappy') as typeof import('snappy'))
+  return (library ??= requireFor('snappy', 'snappy') as typeof import('snappy'))
 }
 
 function blocksOf(bytes: Uint8Array): Uint8Array[] {

@@ -4,8 +4,8 @@
 // Source: RFC 8878.
 
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
+import { require, resolveFor } from '../require.ts'
 import { corrupt, tooLarge, type Compressor } from './bounds.ts'
 
 const FRAME_MAGIC = 0xfd2fb528
@@ -119,8 +119,7 @@ export function wasmZstd(): ZstdLibrary {
 
 /** Synchronously: the package's own `init` would make every caller asynchronous. */
 function instantiate(): ZstdModule {
-  const require = createRequire(import.meta.url)
-  const entry = require.resolve('@bokuweb/zstd-wasm')
+  const entry = resolveFor('zstd before Node 22.15', '@bokuweb/zstd-wasm')
   const path = (name: string) => `${entry.slice(0, -'index.node.js'.length)}${name}`
   const { Module: wasm } = require(path('module.js')) as { Module: ZstdModule }
   const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyGlobal })

@@ -1,6 +1,7 @@
 // CleanerDesk: does the tasks of compaction, one after the other. Loaded only where something is compacted: most brokers
 // never do. Cleaner thread, or in-process.
 
+import { types } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import { Compactor } from './compactor.ts'
@@ -43,7 +44,7 @@ export class CleanerDesk {
       )
       return { mapped: this.#compactor.map() }
     } catch (error) {
-      return { failure: error instanceof Error ? error.message : String(error) }
+      return { failure: types.isNativeError(error) ? error.message : String(error) }
     }
   }
 

@@ -1,6 +1,7 @@
 // How a turn's result crosses to the network thread. What nearly every turn says, batches appended and watermarks moved,
 // goes as one array of numbers: cloning it costs a tenth of cloning objects. Anything else goes as it is. Either thread.
 
+import { types } from 'node:util'
 import type { LogState, Outcome, TurnResult } from './commands.ts'
 
 export type ResultMessage = Float64Array | TurnResult
@@ -41,7 +42,7 @@ export function packResult(result: TurnResult): ResultMessage {
 }
 
 export function unpackResult(message: ResultMessage): TurnResult {
-  if (!(message instanceof Float64Array)) return message
+  if (!types.isFloat64Array(message)) return message
   let at = TOTALS
   const next = () => message[at++]!
   const outcomes = Array.from({ length: message[0]! }, (): Outcome => {
