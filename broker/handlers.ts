@@ -14,6 +14,7 @@ import { leaveGroupHandler } from './api/13_leave_group.ts'
 import { syncGroupHandler } from './api/14_sync_group.ts'
 import { describeGroupsHandler } from './api/15_describe_groups.ts'
 import { listGroupsHandler } from './api/16_list_groups.ts'
+import { saslHandshakeHandler } from './api/17_sasl_handshake.ts'
 import { createTopicsHandler } from './api/19_create_topics.ts'
 import { deleteTopicsHandler } from './api/20_delete_topics.ts'
 import { deleteRecordsHandler } from './api/21_delete_records.ts'
@@ -24,16 +25,26 @@ import { addOffsetsToTxnHandler } from './api/25_add_offsets_to_txn.ts'
 import { endTxnHandler } from './api/26_end_txn.ts'
 import { writeTxnMarkersHandler } from './api/27_write_txn_markers.ts'
 import { txnOffsetCommitHandler } from './api/28_txn_offset_commit.ts'
+import { describeAclsHandler } from './api/29_describe_acls.ts'
+import { createAclsHandler } from './api/30_create_acls.ts'
+import { deleteAclsHandler } from './api/31_delete_acls.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { alterConfigsHandler } from './api/33_alter_configs.ts'
 import { describeLogDirsHandler } from './api/35_describe_log_dirs.ts'
+import { saslAuthenticateHandler } from './api/36_sasl_authenticate.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
+import { createDelegationTokenHandler } from './api/38_create_delegation_token.ts'
+import { renewDelegationTokenHandler } from './api/39_renew_delegation_token.ts'
+import { expireDelegationTokenHandler } from './api/40_expire_delegation_token.ts'
+import { describeDelegationTokenHandler } from './api/41_describe_delegation_token.ts'
 import { deleteGroupsHandler } from './api/42_delete_groups.ts'
 import { electLeadersHandler } from './api/43_elect_leaders.ts'
 import { incrementalAlterConfigsHandler } from './api/44_incremental_alter_configs.ts'
 import { alterPartitionReassignmentsHandler } from './api/45_alter_partition_reassignments.ts'
 import { listPartitionReassignmentsHandler } from './api/46_list_partition_reassignments.ts'
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
+import { describeClientQuotasHandler } from './api/48_describe_client_quotas.ts'
+import { describeUserScramCredentialsHandler } from './api/50_describe_user_scram_credentials.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
 import { describeProducersHandler } from './api/61_describe_producers.ts'
 import { describeTransactionsHandler } from './api/65_describe_transactions.ts'
@@ -55,6 +66,7 @@ export const handlerMakers = [
   syncGroupHandler,
   describeGroupsHandler,
   listGroupsHandler,
+  saslHandshakeHandler,
   createTopicsHandler,
   deleteTopicsHandler,
   deleteRecordsHandler,
@@ -65,16 +77,26 @@ export const handlerMakers = [
   endTxnHandler,
   writeTxnMarkersHandler,
   txnOffsetCommitHandler,
+  describeAclsHandler,
+  createAclsHandler,
+  deleteAclsHandler,
   describeConfigsHandler,
   alterConfigsHandler,
   describeLogDirsHandler,
+  saslAuthenticateHandler,
   createPartitionsHandler,
+  createDelegationTokenHandler,
+  renewDelegationTokenHandler,
+  expireDelegationTokenHandler,
+  describeDelegationTokenHandler,
   deleteGroupsHandler,
   electLeadersHandler,
   incrementalAlterConfigsHandler,
   alterPartitionReassignmentsHandler,
   listPartitionReassignmentsHandler,
   offsetDeleteHandler,
+  describeClientQuotasHandler,
+  describeUserScramCredentialsHandler,
   describeClusterHandler,
   describeProducersHandler,
   describeTransactionsHandler,

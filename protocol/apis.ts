@@ -13,6 +13,7 @@ import { leaveGroup } from './api/13_leave_group.ts'
 import { syncGroup } from './api/14_sync_group.ts'
 import { describeGroups } from './api/15_describe_groups.ts'
 import { listGroups } from './api/16_list_groups.ts'
+import { saslHandshake } from './api/17_sasl_handshake.ts'
 import { apiVersions } from './api/18_api_versions.ts'
 import { createTopics } from './api/19_create_topics.ts'
 import { deleteTopics } from './api/20_delete_topics.ts'
@@ -24,16 +25,26 @@ import { addOffsetsToTxn } from './api/25_add_offsets_to_txn.ts'
 import { endTxn } from './api/26_end_txn.ts'
 import { writeTxnMarkers } from './api/27_write_txn_markers.ts'
 import { txnOffsetCommit } from './api/28_txn_offset_commit.ts'
+import { describeAcls } from './api/29_describe_acls.ts'
+import { createAcls } from './api/30_create_acls.ts'
+import { deleteAcls } from './api/31_delete_acls.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { alterConfigs } from './api/33_alter_configs.ts'
 import { describeLogDirs } from './api/35_describe_log_dirs.ts'
+import { saslAuthenticate } from './api/36_sasl_authenticate.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
+import { createDelegationToken } from './api/38_create_delegation_token.ts'
+import { renewDelegationToken } from './api/39_renew_delegation_token.ts'
+import { expireDelegationToken } from './api/40_expire_delegation_token.ts'
+import { describeDelegationToken } from './api/41_describe_delegation_token.ts'
 import { deleteGroups } from './api/42_delete_groups.ts'
 import { electLeaders } from './api/43_elect_leaders.ts'
 import { incrementalAlterConfigs } from './api/44_incremental_alter_configs.ts'
 import { alterPartitionReassignments } from './api/45_alter_partition_reassignments.ts'
 import { listPartitionReassignments } from './api/46_list_partition_reassignments.ts'
 import { offsetDelete } from './api/47_offset_delete.ts'
+import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
+import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import { describeProducers } from './api/61_describe_producers.ts'
 import { describeTransactions } from './api/65_describe_transactions.ts'
@@ -57,6 +68,7 @@ export const apis: readonly Api[] = [
   syncGroup,
   describeGroups,
   listGroups,
+  saslHandshake,
   apiVersions,
   createTopics,
   deleteTopics,
@@ -68,16 +80,26 @@ export const apis: readonly Api[] = [
   endTxn,
   writeTxnMarkers,
   txnOffsetCommit,
+  describeAcls,
+  createAcls,
+  deleteAcls,
   describeConfigs,
   alterConfigs,
   describeLogDirs,
+  saslAuthenticate,
   createPartitions,
+  createDelegationToken,
+  renewDelegationToken,
+  expireDelegationToken,
+  describeDelegationToken,
   deleteGroups,
   electLeaders,
   incrementalAlterConfigs,
   alterPartitionReassignments,
   listPartitionReassignments,
   offsetDelete,
+  describeClientQuotas,
+  describeUserScramCredentials,
   describeCluster,
   describeProducers,
   describeTransactions,

@@ -101,6 +101,7 @@ const SCALAR_BYTES = {
   int16: 2,
   int32: 4,
   int64: 8,
+  float64: 8,
   uuid: 16,
 } as const
 

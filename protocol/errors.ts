@@ -76,6 +76,11 @@ export const errors = {
   UNKNOWN_PRODUCER_ID: [59, false, 'nothing is known of this producer id'],
   REASSIGNMENT_IN_PROGRESS: [60, false, 'a reassignment is in progress'],
   DELEGATION_TOKEN_AUTH_DISABLED: [61, false, 'delegation tokens are off'],
+  DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: [
+    64,
+    false,
+    'delegation tokens need an authenticated connection',
+  ],
   NON_EMPTY_GROUP: [68, false, 'the group has members'],
   GROUP_ID_NOT_FOUND: [69, false, 'no such group'],
   FETCH_SESSION_ID_NOT_FOUND: [70, true, 'no such fetch session'],

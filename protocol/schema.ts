@@ -29,7 +29,16 @@ export function includes(range: VersionRange, version: number): boolean {
 }
 
 /** Kinds whose encoding is a single call of a `Reader` or `Writer` method. */
-export type ScalarKind = 'bool' | 'int8' | 'int16' | 'int32' | 'int64' | 'uuid' | 'string' | 'bytes'
+export type ScalarKind =
+  | 'bool'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'uuid'
+  | 'string'
+  | 'bytes'
 
 export type FieldType =
   | { readonly kind: ScalarKind }
@@ -117,6 +126,7 @@ export const int8 = field('int8', 0)
 export const int16 = field('int16', 0)
 export const int32 = field('int32', 0)
 export const int64 = field('int64', 0)
+export const float64 = field('float64', 0)
 export const uuid = field<Uuid>('uuid', UUID_ZERO)
 export const string = field('string', '')
 /** Decoded as a view into the frame: borrowed. */

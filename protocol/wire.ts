@@ -73,6 +73,10 @@ export class Reader {
     return this.#view.getInt32(at) * TWO_32 + this.#view.getUint32(at + 4)
   }
 
+  float64(): number {
+    return this.#view.getFloat64(this.take(8))
+  }
+
   uuid(): Uuid {
     const at = this.take(16)
     return this.buffer.toString('base64url', at, at + 16)
@@ -244,6 +248,11 @@ export class Writer {
     const at = this.#claim(8)
     this.#view.setInt32(at, high)
     this.#view.setUint32(at + 4, value - high * TWO_32)
+  }
+
+  float64(value: number): void {
+    const at = this.#claim(8)
+    this.#view.setFloat64(at, value)
   }
 
   uuid(value: Uuid): void {

@@ -1,0 +1,29 @@
+// CreateAcls: v1 resource pattern types (KIP-290); v2 flexible; v3 users as resources (KIP-373).
+
+import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
+
+/** Kafka's code of a pattern type: the name as it stands. */
+const LITERAL = 3
+
+export const createAcls = api({
+  key: 30,
+  name: 'CreateAcls',
+  versions: '1-3',
+  flexible: '2+',
+  request: {
+    creations: array({
+      resourceType: int8,
+      resourceName: string,
+      resourcePatternType: int8.default(LITERAL),
+      principal: string,
+      host: string,
+      operation: int8,
+      permissionType: int8,
+    }),
+  },
+  response: {
+    throttleTimeMs: int32.default(0),
+    results: array({ errorCode: int16, errorMessage: string.orNull().default(null) }), // in the order of the request
+  },
+})
+export type CreateAclsRequest = RequestOf<typeof createAcls>
