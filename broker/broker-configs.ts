@@ -12,12 +12,20 @@ import type { Overrides, Store } from '../storage/store.ts'
 import {
   brokerConfigs,
   configSpec,
+  isConfigName,
+  ownName,
   parseConfig,
   type BrokerConfig,
   type ParsedConfig,
   type Settings,
 } from './config.ts'
-import { configSources, type ConfigSynonym, type DescribedConfig } from './described-config.ts'
+import {
+  configSources,
+  defaultSynonyms,
+  type ConfigSynonym,
+  type DescribedConfig,
+} from './described-config.ts'
+import { kafkaConfigs } from './kafka-configs.ts'
 
 /** The name of what is set for all brokers. */
 export const ALL_BROKERS = ''
@@ -46,9 +54,8 @@ export class BrokerConfigs {
   private constructor(deps: BrokerConfigsDeps) {
     const { settings } = deps
     this.#deps = deps
-    const texts = Object.fromEntries(
-      Array.from(settings.given, ([name, { text }]) => [name, text] as const),
-    )
+    const given = Array.from(settings.given, ([name, { text }]) => [name, text] as const)
+    const texts = { ...Object.fromEntries(given), 'node.id': this.#nodeName }
     this.#started = { source: configSources.staticBroker, origin: 'start', texts }
     this.current = { ...settings.broker }
     this.#topicDefaults = settings.topicDefaults
@@ -63,6 +70,7 @@ export class BrokerConfigs {
         if (!isUsable(name, text)) deps.warn(`${name}=${text} (${originOf(broker)}) is passed over`)
       }
     }
+    configs.#noteIdle(deps.settings.given.keys())
     await configs.#apply()
     return configs
   }
@@ -82,18 +90,19 @@ export class BrokerConfigs {
     return usable(this.#deps.store.brokerOverrides.get(broker))
   }
 
-  /** @throws {KafkaError} INVALID_CONFIG for an unknown name, INVALID_REQUEST for one that is read at start only */
+  /** @throws {KafkaError} INVALID_CONFIG for an unknown name */
   specOf(broker: string, name: string): ConfigSpec {
-    const spec = configSpec(name, originOf(broker))
-    if (!spec.isReadOnly) return spec
-    const message = `cannot update ${name} dynamically: the broker reads it when it starts`
-    throw new KafkaError('INVALID_REQUEST', message)
+    return configSpec(name, originOf(broker))
   }
 
-  /** @throws {KafkaError} INVALID_CONFIG, INVALID_REQUEST */
+  /** @throws {KafkaError} INVALID_CONFIG, INVALID_REQUEST for what is read at start only */
   check(broker: string, overrides: Overrides): void {
     for (const [name, text] of Object.entries(overrides)) {
       const spec = this.specOf(broker, name)
+      if (spec.isReadOnly) {
+        const message = `cannot update ${name} dynamically: the broker reads it when it starts`
+        throw new KafkaError('INVALID_REQUEST', message)
+      }
       if (spec.parse(text) === undefined) throw valueRefused(name, text, spec)
     }
   }
@@ -103,22 +112,28 @@ export class BrokerConfigs {
     await this.#deps.store.brokerOverrides.change(broker, (before) => {
       const overrides = change(usable(before))
       this.check(broker, overrides)
+      this.#noteIdle(Object.keys(overrides).filter((name) => overrides[name] !== before[name]))
       return overrides
     })
     await this.#apply()
   }
 
-  /** Every property, in order of name; of all brokers only what is set for all. */
-  describe(broker: string): DescribedConfig[] {
+  /**
+   * In order of name; of all brokers only what is set for all.
+   *
+   * @param asked null: every property, of those without effect here only what is set
+   */
+  describe(broker: string, asked: ReadonlySet<string> | null): DescribedConfig[] {
     if (broker === ALL_BROKERS) {
-      const names = Object.keys(this.overrides(ALL_BROKERS)).sort()
-      return names.map((name) => this.#described(name, [this.#layerOf(ALL_BROKERS)]))
+      const all = this.#layerOf(ALL_BROKERS)
+      const names = Object.keys(all.texts).filter((name) => asked?.has(name) ?? true)
+      return names.sort().map((name) => {
+        const config = this.#described(name, [all])
+        return { ...config, synonyms: config.synonyms.slice(0, 1) }
+      })
     }
     const layers = this.#layers
-    const names = Object.keys(brokerConfigs)
-    for (const [brokerName, , unitMs] of topicDefaultNames) {
-      if (unitMs === 1 && !names.includes(brokerName)) names.push(brokerName)
-    }
+    const names = asked === null ? namesToShow(layers) : [...asked].filter(isConfigName)
     return names.sort().map((name) => this.#described(name, layers))
   }
 
@@ -130,13 +145,21 @@ export class BrokerConfigs {
   #described(name: string, layers: readonly Layer[]): DescribedConfig {
     const spec = configSpec(name, 'broker')
     const topicName = topicDefaultNames.find(([brokerName]) => brokerName === name)?.[1]
-    const set = synonyms(topicName === undefined ? [name] : brokerNamesOf(topicName), layers)
+    const names = topicName === undefined ? [ownName(name)] : brokerNamesOf(topicName)
+    const set = synonyms(names, layers)
     const fallback = { name, value: spec.default, source: configSources.default }
+    const fallbacks = topicName === undefined ? [fallback] : defaultSynonyms(topicName)
     const [strongest = fallback] = set
     const isInUnit = topicName === undefined || strongest.name === name
     const value = isInUnit ? strongest.value : this.#topicDefaults[topicName]!
-    const all = [...set, fallback]
+    const all = [...set, ...fallbacks]
     return { ...strongest, name, value, spec, synonyms: all, isReadOnly: spec.isReadOnly }
+  }
+
+  /** Says which of these properties of Apache Kafka nothing here acts on. */
+  #noteIdle(names: Iterable<string>): void {
+    const idle = [...names].filter((name) => configSpec(name, '').inert)
+    if (idle.length > 0) this.#deps.warn(`these properties have no effect: ${idle.join(', ')}`)
   }
 
   async #apply(): Promise<void> {
@@ -169,6 +192,14 @@ export class BrokerConfigs {
 
 function originOf(broker: string): string {
   return broker === ALL_BROKERS ? 'all brokers' : `broker ${broker}`
+}
+
+function namesToShow(layers: readonly Layer[]): string[] {
+  const inMs = topicDefaultNames.filter(([, , unitMs]) => unitMs === 1)
+  const idle = layers.flatMap(({ texts }) =>
+    Object.keys(texts).filter((name) => Object.hasOwn(kafkaConfigs, name)),
+  )
+  return [...new Set([...Object.keys(brokerConfigs), ...inMs.map(([name]) => name), ...idle])]
 }
 
 /** The broker property that sets the default, and the same in larger units. */

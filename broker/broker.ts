@@ -177,6 +177,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     writer,
     clock,
     topicDefaults,
+    nodeId: settings.given.has('node.id') ? config['node.id'] : undefined,
     inboxBytesMax: config['inbox.max.bytes'],
     openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
     cleaner: cleanerConfig(config),

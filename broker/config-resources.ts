@@ -22,9 +22,9 @@ export interface ResourceName {
 export interface ConfigResource {
   /** What was set of it. */
   readonly overrides: Overrides
-  /** In order of name. */
-  describe(): readonly DescribedConfig[]
-  /** @throws {KafkaError} for a name that there is not, or that cannot be changed */
+  /** In order of name. @param asked null: all */
+  describe(asked: ReadonlySet<string> | null): readonly DescribedConfig[]
+  /** @throws {KafkaError} for a name that there is not */
   specOf(name: string): ConfigSpec
   /** @throws {KafkaError} whatever speaks against it */
   check(overrides: Overrides): void
@@ -100,7 +100,7 @@ export class ConfigResources {
       throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)
     return {
       overrides: topic.config,
-      describe: () => this.#topicConfigs.describe(topic.config),
+      describe: (asked) => this.#topicConfigs.describe(topic.config, asked),
       specOf: topicConfigSpec,
       check: (overrides) => checkTopic(topic, overrides),
       change: (change) =>
@@ -121,7 +121,7 @@ export class ConfigResources {
     }
     return {
       overrides: configs.overrides(name),
-      describe: () => configs.describe(name),
+      describe: (asked) => configs.describe(name, asked),
       specOf: (each) => configs.specOf(name, each),
       check: (overrides) => configs.check(name, overrides),
       change: (change) => configs.change(name, change),

@@ -16,6 +16,7 @@ import {
 import type { ConfigSpec } from '../storage/config.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 import type { Overrides } from '../storage/store.ts'
+import { kafkaConfigs, refuseSecurity } from './kafka-configs.ts'
 
 const MIB = 1024 * 1024
 
@@ -121,7 +122,13 @@ export const brokerConfigs = {
     { says: 'The most that compaction reads and writes in a second, in bytes.' },
     (value) => (Number(value) > 0 ? Number(value) : undefined),
   ),
-  'log.dir': fixedText('data', 'a directory', 'Where everything is kept.'),
+  'log.dir': row(
+    'string',
+    'data',
+    'one directory',
+    { says: 'Where everything is kept. `log.dirs` is the same.', readOnly: true },
+    (value) => (value.includes(',') ? undefined : value.trim()),
+  ),
   'log.disk.min.free.bytes': whole('long', 32 * MIB, 0, {
     says: 'Produce is refused while fewer bytes are free on the disk, so that deletes, commits and topics still find room; 0 for never.',
   }),
@@ -151,6 +158,10 @@ export const brokerConfigs = {
   'metrics.topics.max': whole('int', 1000, 0, {
     readOnly: true,
     says: 'Topics with metrics of their own; the others are counted together as `other`.',
+  }),
+  'node.id': whole('int', 1, 0, {
+    readOnly: true,
+    says: 'The id of this node, which a data directory keeps for good: another one is refused. `broker.id` is the same.',
   }),
   'num.partitions': whole('int', 1, 1, {
     says: 'Partitions of a new topic, unless its creator says.',
@@ -214,10 +225,28 @@ export type BrokerConfig = {
 const brokerConfigNames = Object.keys(brokerConfigs) as BrokerConfigName[]
 const topicDefaultBrokerNames = topicDefaultNames.map(([brokerName]) => brokerName)
 
+/** Kafka's other names for the same property. */
+const otherNames: Readonly<Record<string, BrokerConfigName>> = {
+  'broker.id': 'node.id',
+  'log.dirs': 'log.dir',
+}
+
 /** Every name that a flag, the environment or a file may set. */
-export const configNames: readonly string[] = [
-  ...new Set([...brokerConfigNames, ...topicDefaultBrokerNames]),
-].sort()
+const configNames: ReadonlySet<string> = new Set([
+  ...brokerConfigNames,
+  ...topicDefaultBrokerNames,
+  ...Object.keys(otherNames),
+  ...Object.keys(kafkaConfigs),
+])
+
+/** A name by which the property is kept: its own, when this is Kafka's other name for it. */
+export function ownName(name: string): string {
+  return Object.hasOwn(otherNames, name) ? otherNames[name]! : name
+}
+
+export function isConfigName(name: string): boolean {
+  return configNames.has(name)
+}
 
 /** Address that clients are told to use instead of the one that they dialled. */
 export interface Advertised {
@@ -251,11 +280,16 @@ export interface Settings extends ParsedConfig {
 export function readSettings(sources: readonly ConfigSource[]): Settings {
   const given = new Map<string, { text: string; origin: string }>()
   for (const { origin, properties } of sources) {
-    for (const [name, value] of Object.entries(properties)) {
-      if (!configNames.includes(name)) throw unknownProperty(name, origin)
-      if (!given.has(name)) given.set(name, { text: value, origin })
+    for (const [anyName, text] of Object.entries(properties)) {
+      if (!isConfigName(anyName)) throw unknownProperty(anyName, origin)
+      const name = ownName(anyName)
+      const set = given.get(name)
+      if (set === undefined) given.set(name, { text, origin })
+      else if (set.origin === origin && set.text !== text)
+        throw new KafkaError('INVALID_CONFIG', `${name} is set under two names (${origin})`)
     }
   }
+  refuseSecurity((name) => given.get(name)?.text)
   return { ...parseConfig(given), given }
 }
 
@@ -266,24 +300,34 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
 export function parseConfig(given: Settings['given']): ParsedConfig {
   const broker: Record<string, unknown> = {}
   for (const name of brokerConfigNames) {
-    const spec: ConfigSpec = brokerConfigs[name]
-    const { text, origin } = given.get(name) ?? { text: spec.default, origin: 'default' }
-    const value = spec.parse(text)
-    if (value === undefined) {
-      throw new KafkaError(
-        'INVALID_CONFIG',
-        `${name}=${text} (${origin}): want ${spec.allowed} (${spec.type})`,
-      )
-    }
-    broker[name] = value
+    const { default: text } = brokerConfigs[name]
+    broker[name] = parsed(name, brokerConfigs[name], given.get(name) ?? { text, origin: 'default' })
+  }
+  for (const [name, set] of given) {
+    if (Object.hasOwn(kafkaConfigs, name)) parsed(name, kafkaConfigs[name]!, set)
   }
   const texts = Object.fromEntries([...given].map(([name, { text }]) => [name, text]))
   return { broker: broker as BrokerConfig, topicDefaults: topicDefaults(texts) }
 }
 
+/** @throws {KafkaError} INVALID_CONFIG */
+function parsed(
+  name: string,
+  spec: ConfigSpec,
+  { text, origin }: { readonly text: string; readonly origin: string },
+): unknown {
+  const value = spec.parse(text)
+  if (value !== undefined) return value
+  const shown = spec.type === 'password' ? '...' : text
+  const message = `${name}=${shown} (${origin}): want ${spec.allowed} (${spec.type})`
+  throw new KafkaError('INVALID_CONFIG', message)
+}
+
 /** The property's row, or that of the topic configuration whose default it sets. @throws {KafkaError} INVALID_CONFIG */
 export function configSpec(name: string, origin: string): ConfigSpec {
-  if (Object.hasOwn(brokerConfigs, name)) return brokerConfigs[name as BrokerConfigName]
+  const own = ownName(name)
+  if (Object.hasOwn(brokerConfigs, own)) return brokerConfigs[own as BrokerConfigName]
+  if (Object.hasOwn(kafkaConfigs, own)) return kafkaConfigs[own]!
   const [, topicName, unitMs] = topicDefaultNames.find(([known]) => known === name) ?? []
   if (topicName === undefined) throw unknownProperty(name, origin)
   const spec: ConfigSpec = topicConfigs[topicName]

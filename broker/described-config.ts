@@ -1,6 +1,12 @@
 // Configuration values as DescribeConfigs shows them: what set them, and what else would. Network thread.
 
-import type { ConfigSpec, ConfigType } from '../storage/config.ts'
+import {
+  topicConfigs,
+  topicDefaultNames,
+  type ConfigSpec,
+  type ConfigType,
+  type TopicConfigName,
+} from '../storage/config.ts'
 
 /** Kafka's codes for where a value comes from. */
 export const configSources = {
@@ -16,9 +22,12 @@ export const configTypes: Readonly<Record<ConfigType, number>> = {
   boolean: 1,
   string: 2,
   int: 3,
+  short: 4,
   long: 5,
   double: 6,
   list: 7,
+  class: 8,
+  password: 9,
 }
 
 /** Somebody who sets a configuration, under its name or another one. */
@@ -33,4 +42,14 @@ export interface DescribedConfig extends ConfigSynonym {
   /** Everything that sets it, the strongest first. */
   readonly synonyms: readonly ConfigSynonym[]
   readonly isReadOnly: boolean
+}
+
+/** Kafka's default of a topic configuration: the broker property in the largest unit has one. None without such a property. */
+export function defaultSynonyms(topicName: TopicConfigName): ConfigSynonym[] {
+  const ofTopic = topicDefaultNames.filter(([, each]) => each === topicName)
+  return ofTopic.slice(-1).map(([name, , unitMs]) => {
+    const { default: text } = topicConfigs[topicName]
+    const value = unitMs === 1 ? text : String(Number(text) / unitMs)
+    return { name, value, source: configSources.default }
+  })
 }

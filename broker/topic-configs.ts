@@ -9,7 +9,7 @@ import {
 } from '../storage/config.ts'
 import type { Overrides, Topic } from '../storage/store.ts'
 import type { BrokerConfigs } from './broker-configs.ts'
-import { configSources, type DescribedConfig } from './described-config.ts'
+import { configSources, defaultSynonyms, type DescribedConfig } from './described-config.ts'
 
 export class TopicConfigs {
   readonly #broker: BrokerConfigs
@@ -35,21 +35,18 @@ export class TopicConfigs {
     return parsed
   }
 
-  /** Every configuration of a topic, in order of name. */
-  describe(overrides: Overrides): DescribedConfig[] {
-    return topicConfigNames.map((name) => {
+  /** Configurations of a topic, in order of name. @param asked null: all */
+  describe(overrides: Overrides, asked: ReadonlySet<string> | null): DescribedConfig[] {
+    const names = topicConfigNames.filter((name) => asked?.has(name) ?? true)
+    return names.map((name) => {
       const spec: ConfigSpec = topicConfigs[name]
       const inherited = this.#broker.synonymsOf(name)
       const own = overrides[name]
       const ofTopic = own === undefined ? [] : [{ name, value: own, source: configSources.topic }]
-      const fallback = {
-        name: spec.brokerName ?? name,
-        value: spec.default,
-        source: configSources.default,
-      }
-      const synonyms = [...ofTopic, ...inherited, fallback]
+      const synonyms = [...ofTopic, ...inherited, ...defaultSynonyms(name)]
       const value = own ?? this.#broker.topicDefaults[name] ?? spec.default
-      return { name, value, source: synonyms[0]!.source, spec, synonyms, isReadOnly: false }
+      const source = synonyms[0]?.source ?? configSources.default
+      return { name, value, source, spec, synonyms, isReadOnly: false }
     })
   }
 }

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { brokerConfigs } from '../broker/config.ts'
+import { kafkaConfigs } from '../broker/kafka-configs.ts'
 import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
 import { apis } from '../protocol/apis.ts'
 import { errors } from '../protocol/errors.ts'
@@ -67,12 +68,21 @@ function configsPage(): string {
     'As a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets a property wins. What is set while the broker runs (`millrace config set`, or any Kafka tool) wins over all of them, takes effect at once and is kept over restarts; properties that are read at start only are refused there.',
     table(
       [...configHead, 'changes', 'what it does'],
-      configRows(brokerConfigs, ({ isReadOnly }) => [isReadOnly ? 'at start' : 'at once']),
+      configRows(brokerConfigs, (spec) => [changes(spec)]),
     ),
     '## Topics',
     table(
       [...configHead, 'broker property', 'what it does'],
       configRows(topicConfigs, ({ brokerName }) => [brokerName ? code(brokerName) : '']),
+    ),
+    '## Broker properties of Apache Kafka without effect',
+    'A configuration made for Apache Kafka starts this broker: these properties are accepted, checked and shown when they are asked for, and the log says that nothing acts on them. Two of them are refused when they ask for what there is not: `authorizer.class.name`, and `listeners` other than plaintext ones. Where to listen is said by `host` and `port`.',
+    table(
+      [...configHead, 'changes'],
+      Object.entries(kafkaConfigs).map(([name, spec]) => [
+        ...configCells(name, spec),
+        changes(spec),
+      ]),
     ),
   )
 }
@@ -84,13 +94,18 @@ function configRows(
   more: (spec: ConfigSpec) => string[] = () => [],
 ): string[][] {
   return Object.entries(specs).map(([name, spec]) => [
-    code(name),
-    spec.type,
-    spec.default === '' ? '' : code(spec.default),
-    spec.allowed,
+    ...configCells(name, spec),
     ...more(spec),
-    spec.inert ? `No effect. ${spec.documentation}` : spec.documentation,
+    spec.documentation,
   ])
+}
+
+function configCells(name: string, spec: ConfigSpec): string[] {
+  return [code(name), spec.type, spec.default === '' ? '' : code(spec.default), spec.allowed]
+}
+
+function changes({ isReadOnly }: ConfigSpec): string {
+  return isReadOnly ? 'at start' : 'at once'
 }
 
 function errorsPage(): string {

@@ -84,8 +84,8 @@ t.test('a value is refused with its name, its text and what is allowed', async (
     ],
     [
       'cleanup.policy',
-      ['', 'delete,', 'delete,delete', 'shrink'],
-      /want one or more of delete, compact \(list\)/,
+      ['delete,', ',', 'Delete', 'shrink'],
+      /want any of delete, compact, or nothing \(list\)/,
     ],
     ['flush.policy', ['never'], /want one of fsync, os/],
   ]

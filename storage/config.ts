@@ -6,7 +6,16 @@ import { nearestName } from './nearest-name.ts'
 import type { LogConfig } from './writer/commands.ts'
 
 /** Kafka's names for the types of configuration values. */
-export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list'
+export type ConfigType =
+  | 'boolean'
+  | 'string'
+  | 'int'
+  | 'short'
+  | 'long'
+  | 'double'
+  | 'list'
+  | 'class'
+  | 'password'
 
 export interface ConfigSpec<Value = unknown> {
   readonly type: ConfigType
@@ -51,7 +60,7 @@ export function row<Value>(
     default: fallback,
     allowed,
     brokerName: prose.broker,
-    documentation: prose.says,
+    documentation: prose.inert ? `No effect. ${prose.says}` : prose.says,
     inert: prose.inert ?? false,
     isReadOnly: prose.readOnly ?? false,
     parse: (text) => (Buffer.byteLength(text) > TEXT_BYTES_MAX ? undefined : parse(text)),
@@ -61,8 +70,8 @@ export function row<Value>(
 /** A value above 2^53 is rounded: such values mean "never" or "no limit". */
 export function whole(
   type: 'int' | 'long',
-  fallback: number | bigint,
-  min: number,
+  fallback: number | bigint | string,
+  min: number | bigint,
   prose: Prose,
   max = type === 'int' ? INT_MAX : LONG_MAX,
 ): ConfigSpec<number> {
@@ -97,30 +106,33 @@ export function oneOf<const Word extends string>(
   )
 }
 
-/** Comma-separated, at least one, each once. */
+/** Comma-separated, none at all or each as often as one likes; parsed, each is there once. */
 function someOf<const Word extends string>(
   words: readonly Word[],
   fallback: NoInfer<Word>,
   prose: Prose,
 ): ConfigSpec<readonly Word[]> {
-  return row('list', fallback, `one or more of ${words.join(', ')}`, prose, (text) => {
-    const given = text.split(',').map((item) => words.find((word) => word === item.trim()))
+  return row('list', fallback, `any of ${words.join(', ')}, or nothing`, prose, (text) => {
+    const given = listItems(text).map((item) => words.find((word) => word === item))
     const known = given.filter((word) => word !== undefined)
-    return known.length === given.length && new Set(known).size === known.length ? known : undefined
+    return known.length === given.length ? [...new Set(known)] : undefined
   })
 }
 
-function anyList(prose: Prose): ConfigSpec<readonly string[]> {
-  return row('list', '', 'comma-separated', prose, (text) =>
-    text.trim() === '' ? [] : text.split(',').map((item) => item.trim()),
-  )
+export function anyList(prose: Prose, fallback = ''): ConfigSpec<readonly string[]> {
+  return row('list', fallback, 'comma-separated', prose, listItems)
+}
+
+/** Nothing is no item; an item between two commas is an empty one. */
+export function listItems(text: string): string[] {
+  return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
 }
 
 /** Every topic configuration, in order of name. */
 export const topicConfigs = {
   'cleanup.policy': someOf(['delete', 'compact'], 'delete', {
     broker: 'log.cleanup.policy',
-    says: 'What happens to old records: delete whole segments by age or size, or keep only the latest record of each key.',
+    says: 'What happens to old records: delete whole segments by age or size, or keep only the latest record of each key. Nothing: all records stay.',
   }),
   'compression.gzip.level': whole('int', -1, -1, {
     broker: 'compression.gzip.level',

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { KafkaError } from '../protocol/errors.ts'
 import type { Uuid } from '../protocol/ids.ts'
 import type { Fs } from './fs.ts'
 import { LOCK_FILE, META_FILE, UNFINISHED_SUFFIX } from './layout.ts'
@@ -11,6 +12,8 @@ import { OWNER_FILE, TAKEOVER_FILE } from './lock.ts'
 
 /** Rises when a directory of this version can no longer be read by older code. */
 export const FORMAT_VERSION = 1
+
+const FIRST_NODE_ID = 1
 
 export interface Meta {
   readonly formatVersion: number
@@ -38,12 +41,14 @@ export function readMeta(fs: Fs, dataDir: string): Meta {
  * Read `meta.json`, or write it when the directory is new.
  *
  * @param dataDir exists, and is locked by us
+ * @param nodeId the one that is asked for; undefined for the one that the directory has
  * @throws {Error} with what to do, when the directory is not ours or of a format that this version does not know
+ * @throws {KafkaError} INVALID_CONFIG when the directory is another node's, as in Apache Kafka
  */
-export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
+export function readOrCreateMeta(fs: Fs, dataDir: string, nodeId: number | undefined): Meta {
   const path = join(dataDir, META_FILE)
   const found = readText(fs, path)
-  if (found !== undefined) return parseMeta(path, found)
+  if (found !== undefined) return checkNode(path, parseMeta(path, found), nodeId)
   const names = fs.readDirectory(dataDir).map((entry) => entry.name)
   const ours = [META_FILE + UNFINISHED_SUFFIX, LOCK_FILE, OWNER_FILE, TAKEOVER_FILE]
   const strangers = names.filter((name) => !ours.includes(name))
@@ -53,10 +58,23 @@ export function readOrCreateMeta(fs: Fs, dataDir: string): Meta {
         'Use an empty directory, or put the file back from a backup.',
     )
   }
-  const meta: Meta = { formatVersion: FORMAT_VERSION, clusterId: randomUuid(), nodeId: 1 }
+  const meta: Meta = {
+    formatVersion: FORMAT_VERSION,
+    clusterId: randomUuid(),
+    nodeId: nodeId ?? FIRST_NODE_ID,
+  }
   const text = `${JSON.stringify(meta, undefined, 2)}\n`
   replaceText(fs, dataDir, META_FILE, text, { isDurable: true })
   return meta
+}
+
+/** What was set for this node while it ran lies under its id, and would be lost under another. */
+function checkNode(path: string, meta: Meta, nodeId: number | undefined): Meta {
+  if (nodeId === undefined || nodeId === meta.nodeId) return meta
+  throw new KafkaError(
+    'INVALID_CONFIG',
+    `node.id=${nodeId}, and ${path} says node ${meta.nodeId}: take node.id away, or use another directory`,
+  )
 }
 
 function parseMeta(path: string, text: string): Meta {

@@ -79,7 +79,7 @@ interface Parts {
 
 /**
  * @throws {Error} when the directory is in use, not ours, or of another format: says what to do
- * @throws {KafkaError} INVALID_CONFIG for bad defaults; KAFKA_STORAGE_ERROR when the disk refuses
+ * @throws {KafkaError} INVALID_CONFIG for bad defaults, or another node's directory; KAFKA_STORAGE_ERROR when the disk refuses
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { dataDir, fs = realFs, clock = systemClock, topicDefaults = {} } = options
@@ -105,7 +105,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   // A writer thread starts up while we look at the directory; it touches nothing before it is told to.
   const { client, logs } = connect(surroundings, closing)
   if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
-  const meta = readOrCreateMeta(fs, dataDir)
+  const meta = readOrCreateMeta(fs, dataDir, options.nodeId)
   const lastSeenMs = lastUseOf(fs, dataDir)
   const viewFromBytes = options.fs ? Infinity : (options.viewFromBytes ?? VIEW_FROM_BYTES)
   const views = new Views({ fs, dataDir, clusterId: meta.clusterId, viewFromBytes, warn })

@@ -21,6 +21,8 @@ export interface StoreOptions {
   /** The disk, for 'inline' only; then nothing is locked, and LMDB is not used. Default: the real one. */
   readonly fs?: Fs
   readonly clock?: Clock
+  /** Of a new directory; an existing one with another id is refused. Absent: the directory's own, 1 when it is new. */
+  readonly nodeId?: number | undefined
   /** Broker-wide defaults of topic configs, by topic property name; see `topicDefaults` in config.ts. */
   readonly topicDefaults?: Overrides
   /** `isCongested` when more bytes than this wait for the writer. */

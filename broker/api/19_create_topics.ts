@@ -133,7 +133,7 @@ function describe(
   { topicConfigs }: CreateTopicsDeps,
   spec: Required<TopicSpec>,
 ): TopicAnswer['configs'] {
-  return topicConfigs.describe(spec.config).map(({ name, value, source }) => {
+  return topicConfigs.describe(spec.config, null).map(({ name, value, source }) => {
     return { name, value, readOnly: false, configSource: source, isSensitive: false }
   })
 }

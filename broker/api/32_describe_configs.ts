@@ -1,6 +1,7 @@
 // DescribeConfigs: every configuration of a topic or of the broker, where its value comes from, and what it means.
 // Versions: 1-4
 // Behaviour: of all brokers (the empty name) only what is set for all. Read-only: what a broker reads when it starts.
+// No keys at all are all keys, as null is. A password is never shown.
 // Not done: resources other than topics and the broker (loggers, groups, client metrics).
 
 import {
@@ -9,6 +10,7 @@ import {
   type DescribeConfigsResponse,
 } from '../../protocol/api/32_describe_configs.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import type { ConfigSpec } from '../../storage/config.ts'
 import type { ConfigResources } from '../config-resources.ts'
 import { configTypes, type DescribedConfig } from '../described-config.ts'
 import type { Handler } from '../net/handler.ts'
@@ -41,12 +43,10 @@ function answerFor(
 ): ResourceAnswer {
   const { resourceType, resourceName, configurationKeys } = resource
   try {
-    const isWanted = ({ name }: DescribedConfig) =>
-      configurationKeys === null || configurationKeys.includes(name)
+    const asked = configurationKeys?.length ? new Set(configurationKeys) : null
     const configs = configResources
       .get(resource)
-      .describe()
-      .filter(isWanted)
+      .describe(asked)
       .map((config) => shown(config, request))
     return { errorCode: 0, resourceType, resourceName, configs }
   } catch (error) {
@@ -59,16 +59,25 @@ function shown(
   { name, value, source, spec, synonyms, isReadOnly }: DescribedConfig,
   { includeSynonyms, includeDocumentation }: DescribeConfigsRequest,
 ): ResourceAnswer['configs'][number] {
+  const isSensitive = spec.type === 'password'
+  const text = (set: string) => (isSensitive ? null : shownText(spec, set))
   return {
     name,
-    value,
+    value: text(value),
     readOnly: isReadOnly,
     configSource: source,
-    isSensitive: false,
-    synonyms: includeSynonyms ? synonyms : [],
+    isSensitive,
+    synonyms: includeSynonyms ? synonyms.map((each) => ({ ...each, value: text(each.value) })) : [],
     configType: configTypes[spec.type],
     documentation: includeDocumentation ? spec.documentation : null,
   }
+}
+
+/** A list as it was understood: without blanks and, where each item counts once, without what is there twice. */
+function shownText(spec: ConfigSpec, text: string): string {
+  return spec.type === 'list'
+    ? ((spec.parse(text) as string[] | undefined)?.join(',') ?? text)
+    : text
 }
 
 function failed(

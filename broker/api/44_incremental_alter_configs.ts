@@ -1,13 +1,14 @@
 // IncrementalAlterConfigs: sets, unsets, and adds to or takes from lists, of a topic or a broker.
 // Versions: 0-1
 // Behaviour: every resource has its own outcome: all of its changes or none. validateOnly does all checks and nothing else.
-// Appending to a list that is not set begins with what holds now.
+// Appending to a list that is not set begins with what holds now. Unsetting what is not set is no error.
 
 import {
   incrementalAlterConfigs,
   type IncrementalAlterConfigsRequest,
 } from '../../protocol/api/44_incremental_alter_configs.ts'
 import { KafkaError } from '../../protocol/errors.ts'
+import { listItems } from '../../storage/config.ts'
 import type { Overrides } from '../../storage/store.ts'
 import type { ConfigResource, ConfigResources } from '../config-resources.ts'
 import { duplicatesIn } from '../duplicates.ts'
@@ -77,22 +78,27 @@ function valueAfter(
     throw new KafkaError('INVALID_REQUEST', `operation ${configOperation} on ${name}`)
   if (type !== 'list')
     throw new KafkaError('INVALID_CONFIG', `${name} is no list: it can be set or unset`)
-  const present = itemsOf(before[name] ?? valueNow(resource, name))
-  const given = itemsOf(value)
-  const items =
-    configOperation === APPEND
-      ? new Set([...present, ...given])
-      : present.filter((item) => !given.includes(item))
-  return [...items].join(',')
+  const present = listItems(before[name] ?? valueNow(resource, name))
+  const given = value.split(',').map((item) => item.trim())
+  return (configOperation === APPEND ? added(present, given) : taken(present, given)).join(',')
+}
+
+function added(present: readonly string[], given: readonly string[]): string[] {
+  const isThere = new Set(present)
+  return [...present, ...new Set(given.filter((item) => !isThere.has(item)))]
+}
+
+/** Each item that is given takes one like it away. */
+function taken(present: readonly string[], given: readonly string[]): string[] {
+  const left = new Map<string, number>()
+  for (const item of given) left.set(item, (left.get(item) ?? 0) + 1)
+  return present.filter((item) => {
+    const count = left.get(item) ?? 0
+    left.set(item, count - 1)
+    return count <= 0
+  })
 }
 
 function valueNow(resource: ConfigResource, name: string): string {
-  return resource.describe().find((config) => config.name === name)?.value ?? ''
-}
-
-function itemsOf(list: string): string[] {
-  return list
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
+  return resource.describe(new Set([name]))[0]?.value ?? ''
 }

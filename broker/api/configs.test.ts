@@ -88,7 +88,7 @@ t.test('configs are described with source, type, synonyms and documentation', as
   t.same(retention!.synonyms, [
     { name: 'retention.ms', value: '1000', source: fromTopic },
     { name: 'log.retention.hours', value: '1', source: fromStart },
-    { name: 'log.retention.ms', value: '604800000', source: fromDefault },
+    { name: 'log.retention.hours', value: '168', source: fromDefault },
   ])
   t.match(retention!.documentation, /[a-z ]{20}/)
   const all = await describe(TOPIC, 'described', null, { version: 1 })
@@ -104,6 +104,13 @@ t.test('configs are described with source, type, synonyms and documentation', as
     { name: 'port', readOnly: true },
   ])
   t.same((await describe(BROKER, ALL, null)).configs, [], 'nothing is set for all brokers')
+  for (const [type, name] of [
+    [TOPIC, 'described'],
+    [BROKER, NODE],
+  ] as const) {
+    t.same(await describe(type, name, []), await describe(type, name, null), 'no keys are all keys')
+  }
+  t.same((await describe(TOPIC, 'described', ['nonsense'])).configs, [])
   const refusal = async (type: number, name: string) => (await describe(type, name, null)).errorCode
   t.equal(await refusal(TOPIC, 'nowhere'), errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   t.equal(await refusal(BROKER, '99'), errorCode('INVALID_REQUEST'))
@@ -139,9 +146,59 @@ t.test('a list is added to and taken from, beginning with what holds now', async
   t.equal(await policy(), 'delete,compact', 'each once')
   t.equal(await change(SUBTRACT, 'delete'), 0)
   t.equal(await policy(), 'compact')
-  t.equal(await change(SUBTRACT, 'compact'), errorCode('INVALID_CONFIG'), 'none is left')
+  t.equal(await change(SUBTRACT, 'delete'), 0, 'it is not there')
   t.equal(await change(APPEND, 'shrink'), errorCode('INVALID_CONFIG'))
+  t.equal(await change(APPEND, ''), errorCode('INVALID_CONFIG'))
   t.equal(await policy(), 'compact')
+})
+
+t.test('a cleanup policy may be empty, or say the same twice, as in Apache Kafka', async (t) => {
+  await world.topic('kept', 1, { 'cleanup.policy': '' })
+  const change = async (operation: number, value: string | null) => {
+    const { code } = await alter(TOPIC, 'kept', [['cleanup.policy', operation, value]])
+    t.equal(code, 0)
+    return (await shown(TOPIC, 'kept', 'cleanup.policy'))[0]
+  }
+  t.same(await shown(TOPIC, 'kept', 'cleanup.policy'), ['', fromTopic])
+  t.equal((await produceTo(client, 'kept', 0, batchOf(['no key']))).errorCode, 0)
+  t.equal(await change(APPEND, 'compact'), 'compact')
+  t.equal((await produceTo(client, 'kept', 0, batchOf(['no key']))).errorCode, 87)
+  t.equal(await change(SUBTRACT, 'compact'), '')
+  t.equal(await change(SET, 'delete,delete'), 'delete')
+  t.equal(await change(SUBTRACT, 'delete'), 'delete', 'one of two is left')
+  t.equal(await change(SUBTRACT, 'delete'), '')
+  t.equal(await change(SET, ' delete , compact'), 'delete,compact')
+  t.equal(await change(DELETE, null), 'delete')
+  t.equal(await change(SUBTRACT, 'delete'), '', 'the default is taken away')
+  t.same((await alter(BROKER, NODE, [['log.cleanup.policy', SET, '']])).code, 0)
+  t.same(await shown(TOPIC, 'described', 'cleanup.policy'), ['', fromThisBroker])
+  t.same((await alter(BROKER, NODE, [['log.cleanup.policy', DELETE]])).code, 0)
+})
+
+t.test('what sets a configuration of a topic is told as Apache Kafka names it', async (t) => {
+  await world.topic('chain')
+  const chain = async (name: string) => {
+    const [config] = (await describe(TOPIC, 'chain', [name])).configs
+    return config!.synonyms.map((each) => [each.name, each.value, each.source])
+  }
+  const ofDefault = ['message.max.bytes', '1048588', fromDefault]
+  t.same(await chain('max.message.bytes'), [ofDefault])
+  await alter(BROKER, ALL, [['message.max.bytes', SET, '2000000']])
+  await alter(BROKER, NODE, [['message.max.bytes', SET, '3000000']])
+  await alter(TOPIC, 'chain', [['max.message.bytes', SET, '4000000']])
+  t.same(await chain('max.message.bytes'), [
+    ['max.message.bytes', '4000000', fromTopic],
+    ['message.max.bytes', '3000000', fromThisBroker],
+    ['message.max.bytes', '2000000', fromAllBrokers],
+    ofDefault,
+  ])
+  t.same(await chain('segment.bytes'), [
+    ['log.segment.bytes', '1000000', fromStart],
+    ['log.segment.bytes', '1073741824', fromDefault],
+  ])
+  t.same(await chain('segment.ms'), [['log.roll.hours', '168', fromDefault]])
+  t.same(await chain('leader.replication.throttled.replicas'), [], 'no broker property sets it')
+  for (const broker of [NODE, ALL]) await alter(BROKER, broker, [['message.max.bytes', DELETE]])
 })
 
 t.test('a list never grows beyond what an answer can hold', async (t) => {

@@ -214,10 +214,11 @@ t.test('hundreds of segments go in one sweep', async (t) => {
   await store[Symbol.asyncDispose]()
 })
 
-t.test('-1 keeps everything, and so does a topic that only compacts', async (t) => {
+t.test('-1 keeps everything, and so does a topic that only compacts or does neither', async (t) => {
   for (const config of [
     { 'retention.ms': '-1', 'retention.bytes': '-1' },
     { 'cleanup.policy': 'compact', 'retention.ms': '1', 'retention.bytes': '1' },
+    { 'cleanup.policy': '', 'retention.ms': '1', 'retention.bytes': '1' },
   ]) {
     const { log, clock, append, store } = await worldOf(tempDirectory(t), config)
     await append(0, 1, 2, -1, clock.now())
