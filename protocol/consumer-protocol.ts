@@ -1,5 +1,6 @@
 // What members of a classic group tell each other inside JoinGroup and SyncGroup: subscriptions and assignments.
-// Any thread. An int16 version, then the message; a version later than ours is read as ours, which it extends.
+// Any thread. An int16 version, then the message; a version later than ours is read as ours, which it extends. Some clients
+// say a version and leave its fields out: such a subscription is read as the latest version that is there in full.
 
 import { decode, encode } from './compile.ts'
 import { KafkaError } from './errors.ts'
@@ -17,10 +18,13 @@ import { Reader, Writer } from './wire.ts'
 
 const topicPartitions = array({ topic: string, partitions: array(int32) })
 
+/** Of subscriptions and assignments alike. */
+const VERSION_MAX = 3
+
 /** v1 ownedPartitions (KIP-429); v2 generationId (KIP-792); v3 rackId (KIP-881). */
 export const consumerSubscription = message({
   name: 'ConsumerProtocolSubscription',
-  versions: '0-3',
+  versions: `0-${VERSION_MAX}`,
   flexible: 'none',
   fields: {
     topics: array(string),
@@ -35,7 +39,7 @@ export type ConsumerSubscription = Decoded<typeof consumerSubscription>
 /** The same in all versions. */
 export const consumerAssignment = message({
   name: 'ConsumerProtocolAssignment',
-  versions: '0-3',
+  versions: `0-${VERSION_MAX}`,
   flexible: 'none',
   fields: {
     assignedPartitions: topicPartitions,
@@ -46,7 +50,13 @@ export type ConsumerAssignment = Decoded<typeof consumerAssignment>
 
 /** @throws {KafkaError} INVALID_REQUEST when the bytes are no subscription; `userData` is borrowed */
 export function decodeSubscription(from: Uint8Array): ConsumerSubscription {
-  return decodeVersioned(consumerSubscription, from)
+  for (let version = versionOf(from); ; version--) {
+    try {
+      return decodeVersioned(consumerSubscription, from, version)
+    } catch (error) {
+      if (version <= 0) throw error
+    }
+  }
 }
 
 export function encodeSubscription(
@@ -59,7 +69,7 @@ export function encodeSubscription(
 /** No bytes at all are no partitions. @throws {KafkaError} INVALID_REQUEST; `userData` is borrowed */
 export function decodeAssignment(from: Uint8Array): ConsumerAssignment {
   if (from.length === 0) return { assignedPartitions: [], userData: null }
-  return decodeVersioned(consumerAssignment, from)
+  return decodeVersioned(consumerAssignment, from, versionOf(from))
 }
 
 export function encodeAssignment(
@@ -69,11 +79,19 @@ export function encodeAssignment(
   return encodeVersioned(consumerAssignment, assignment, version)
 }
 
-function decodeVersioned<M extends Message<any>>(table: M, from: Uint8Array): Decoded<M> {
-  const reader = new Reader(from)
-  const version = reader.int16()
+function versionOf(from: Uint8Array): number {
+  return Math.min(new Reader(from).int16(), VERSION_MAX)
+}
+
+function decodeVersioned<M extends Message<any>>(
+  table: M,
+  from: Uint8Array,
+  version: number,
+): Decoded<M> {
   if (version < 0) throw new KafkaError('INVALID_REQUEST', `${table.name} version ${version}`)
-  return decode(table, Math.min(version, table.versions.to), reader)
+  const reader = new Reader(from)
+  reader.int16()
+  return decode(table, version, reader)
 }
 
 function encodeVersioned<M extends Message<any>>(

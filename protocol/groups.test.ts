@@ -552,11 +552,34 @@ t.test('a subscription of a later version is read as far as we know it', async (
   t.same(decodeSubscription(later).topics, ['logs'])
 })
 
-t.test('what is no subscription is refused', async (t) => {
-  const bytes = encodeSubscription({ topics: ['logs'], rackId: 'r' })
-  for (let end = 0; end < bytes.length; end++) {
-    t.throws(() => decodeSubscription(bytes.subarray(0, end)), { code: 'INVALID_REQUEST' })
+t.test('a subscription without the fields of its version is read as far as it goes', async (t) => {
+  const userData = Buffer.from('u')
+  const ownedPartitions = [{ topic: 'logs', partitions: [3] }]
+  const whole = { topics: ['logs'], userData, ownedPartitions, generationId: 7, rackId: 'r' }
+  for (const said of [1, 2, 3, 9]) {
+    for (const sent of [0, 1, 2, 3]) {
+      const bytes = encodeSubscription(whole, sent)
+      bytes.writeInt16BE(said, 0)
+      const { topics, userData: data, ...later } = decodeSubscription(bytes)
+      const read = Math.min(said, sent)
+      t.same([topics, data], [['logs'], userData], `version ${said}, sent as ${sent}`)
+      t.same(later.ownedPartitions, read >= 1 ? ownedPartitions : [])
+      t.equal(later.generationId, read >= 2 ? 7 : -1)
+      t.equal(later.rackId, read >= 3 ? 'r' : null)
+    }
   }
+})
+
+t.test('what is no subscription is refused', async (t) => {
+  const bytes = encodeSubscription({ topics: ['logs'] }, 0)
+  for (const version of [-1, 0, 3]) {
+    bytes.writeInt16BE(version, 0)
+    for (let end = 0; end < bytes.length; end++) {
+      t.throws(() => decodeSubscription(bytes.subarray(0, end)), { code: 'INVALID_REQUEST' })
+    }
+  }
+  bytes.writeInt16BE(-1, 0)
+  t.throws(() => decodeSubscription(bytes), { code: 'INVALID_REQUEST' })
   t.throws(() => decodeAssignment(Buffer.from('ffff', 'hex')), { code: 'INVALID_REQUEST' })
   t.throws(() => encodeSubscription({ topics: [] }, 4), { code: 'UNSUPPORTED_VERSION' })
 })

@@ -1,7 +1,7 @@
 // DescribeGroups: the state of groups and their members.
 // Versions: 0-6
-// Behaviour: a group that does not exist is Dead, from version 6 on also GROUP_ID_NOT_FOUND. What members told each other
-// is shown while the group is stable.
+// Behaviour: a group that does not exist is Dead, and everything is allowed with it; from version 6 on it is
+// GROUP_ID_NOT_FOUND, without operations (KIP-1043). What members told each other is shown while the group is stable.
 
 import {
   describeGroups,
@@ -10,7 +10,7 @@ import {
 import { errorCode } from '../../protocol/errors.ts'
 import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Handler } from '../net/handler.ts'
 import { groupOperations } from '../operations.ts'
 
 const NOT_FOUND_VERSION_MIN = 6
@@ -26,11 +26,12 @@ export function describeGroupsHandler({
   return {
     api: describeGroups,
     handle(request, context) {
-      const operations = groupOperations(request.includeAuthorizedOperations)
+      const authorizedOperations = groupOperations(request.includeAuthorizedOperations)
       const groups = request.groups.map((groupId) => {
         const group = coordinator.get(groupId)
-        if (group === undefined) return missing(groupId, context)
-        return { ...described(group), authorizedOperations: operations }
+        if (group === undefined && context.version >= NOT_FOUND_VERSION_MIN) return unknown(groupId)
+        const answer = group === undefined ? dead(groupId) : described(group)
+        return { ...answer, authorizedOperations }
       })
       return { groups }
     },
@@ -51,11 +52,13 @@ function nothingOf(groupId: string): GroupAnswer {
   }
 }
 
-function missing(groupId: string, { version }: RequestContext): GroupAnswer {
-  const dead = { ...nothingOf(groupId), groupState: 'Dead' }
-  if (version < NOT_FOUND_VERSION_MIN) return dead
+function dead(groupId: string): GroupAnswer {
+  return { ...nothingOf(groupId), groupState: 'Dead' }
+}
+
+function unknown(groupId: string): GroupAnswer {
   const errorMessage = `there is no group ${groupId.slice(0, 256)}`
-  return { ...dead, errorCode: errorCode('GROUP_ID_NOT_FOUND'), errorMessage }
+  return { ...dead(groupId), errorCode: errorCode('GROUP_ID_NOT_FOUND'), errorMessage }
 }
 
 function described(group: ClassicGroup): GroupAnswer {

@@ -1,14 +1,22 @@
 // ApiVersions: what this broker serves.
 // Versions: 0-4; any other is answered in version 0 with UNSUPPORTED_VERSION and our own range, as KIP-511 says.
-// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by.
+// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by. The names of
+// the client's software must be as Apache Kafka wants them (KIP-511).
 
-import { apiVersions, type ApiVersionsResponse } from '../../protocol/api/18_api_versions.ts'
-import { errorCode } from '../../protocol/errors.ts'
+import {
+  apiVersions,
+  type ApiVersionsRequest,
+  type ApiVersionsResponse,
+} from '../../protocol/api/18_api_versions.ts'
+import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import type { Handler } from '../net/handler.ts'
 
 /** By this alone clients choose the transactions of KIP-890: Produce 12, TxnOffsetCommit 5 and EndTxn 5. */
 const TRANSACTION_VERSION = { name: 'transaction.version', max: 2 } as const
+/** From this version on clients say what they are. */
+const SOFTWARE_VERSION_MIN = 3
+const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 /** They never change while a broker runs. */
 const FEATURES_EPOCH = 0
 /** Older ones cannot read a feature whose minimum is 0, and are not told of its range. */
@@ -20,13 +28,22 @@ export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<ty
   const apiKeys = sorted.map(rangeOf)
   return {
     api: apiVersions,
-    handle: (_request, { version }) => ({ errorCode: 0, apiKeys, ...features(version) }),
+    handle(request, { version }) {
+      if (version >= SOFTWARE_VERSION_MIN) checkSoftware(request)
+      return { errorCode: 0, apiKeys, ...features(version) }
+    },
     refuse: (_request, code) => ({ errorCode: code, apiKeys: [] }),
     refuseVersion: () => ({
       errorCode: errorCode('UNSUPPORTED_VERSION'),
       apiKeys: [rangeOf(apiVersions)],
     }),
   }
+}
+
+/** @throws {KafkaError} INVALID_REQUEST */
+function checkSoftware({ clientSoftwareName, clientSoftwareVersion }: ApiVersionsRequest): void {
+  for (const text of [clientSoftwareName, clientSoftwareVersion])
+    if (!SOFTWARE.test(text)) throw new KafkaError('INVALID_REQUEST', 'name of the client software')
 }
 
 function features(version: number): Partial<ApiVersionsResponse> {

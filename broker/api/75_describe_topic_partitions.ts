@@ -38,8 +38,7 @@ function pageOf(
   store: Store,
   { topics: asked, responsePartitionLimit, cursor }: DescribeTopicPartitionsRequest,
 ): DescribeTopicPartitionsResponse {
-  if (cursor !== null && cursor.partitionIndex < 0)
-    throw new KafkaError('INVALID_REQUEST', `partition ${cursor.partitionIndex} in the cursor`)
+  if (cursor !== null) checkCursor(cursor, asked)
   const names = namesOf(store, asked).filter((name) => name >= (cursor?.topicName ?? ''))
   const topics: TopicAnswer[] = []
   let left = Math.min(Math.max(responsePartitionLimit, 1), PAGE_PARTITIONS_MAX)
@@ -57,6 +56,17 @@ function pageOf(
     left -= Math.max(to - from, 0)
   }
   return { topics }
+}
+
+/** @throws {KafkaError} INVALID_REQUEST for a place where no page can begin */
+function checkCursor(
+  { topicName, partitionIndex }: NonNullable<DescribeTopicPartitionsRequest['cursor']>,
+  asked: DescribeTopicPartitionsRequest['topics'],
+): void {
+  if (partitionIndex < 0)
+    throw new KafkaError('INVALID_REQUEST', `partition ${partitionIndex} in the cursor`)
+  if (asked.length > 0 && !asked.some(({ name }) => name === topicName))
+    throw new KafkaError('INVALID_REQUEST', 'the topic of the cursor is not asked for')
 }
 
 /** Each once, sorted. */
@@ -89,7 +99,8 @@ function described(store: Store, topic: Topic, from: number, to: number): TopicA
 }
 
 function missing(name: string): TopicAnswer {
-  return { errorCode: codeOfMissing(name), name, partitions: [] }
+  const topicAuthorizedOperations = topicOperations(true)
+  return { errorCode: codeOfMissing(name), name, partitions: [], topicAuthorizedOperations }
 }
 
 function codeOfMissing(name: string): number {

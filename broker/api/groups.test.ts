@@ -15,6 +15,7 @@ import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
 import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { offsetDelete } from '../../protocol/api/47_offset_delete.ts'
+import { encodeSubscription } from '../../protocol/consumer-protocol.ts'
 import { errorCode, errorName } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import { GroupClient, outside } from '../testing/group-client.ts'
@@ -323,6 +324,7 @@ t.test('groups are described and listed, in every version', async (t) => {
     t.match(groups[0], { errorCode: 0, groupState: 'Stable', members: [{ clientId: 'raw' }] })
     t.equal(groups[0]!.authorizedOperations > 0, version >= 3)
     t.match(groups[1], { groupState: 'Dead', members: [] })
+    t.equal(groups[1]!.authorizedOperations > 0, version >= 3 && version < 6)
     t.equal(errorName(groups[1]!.errorCode), version < 6 ? undefined : 'GROUP_ID_NOT_FOUND')
   }
   const list = async (request: { statesFilter?: string[]; typesFilter?: string[] }, version = 5) =>
@@ -380,6 +382,17 @@ t.test('offsets are deleted where nobody is subscribed', async (t) => {
   )
   t.match(await group.committed('unread'), { committedOffset: -1 })
   t.match(await group.committed('t'), { committedOffset: 1 })
+  const brief = encodeSubscription({ topics: ['t'] }, 0)
+  brief.writeInt16BE(1, 0)
+  const lacking = await groupClient('platformatic')
+  await lacking.alone({ protocols: [{ name: 'range', metadata: brief }] })
+  t.same(
+    (await forget('platformatic', 't', 'unread')).topics.map(({ partitions }) =>
+      errorName(partitions[0]!.errorCode),
+    ),
+    ['GROUP_SUBSCRIBED_TO_TOPIC', undefined],
+    'version 1 without owned partitions still names its topics',
+  )
   const unknown = await forget('nobody', 't')
   t.match(unknown, { errorCode: errorCode('GROUP_ID_NOT_FOUND'), topics: [] })
   await (await groupClient('workers')).alone({ protocolType: 'connect' })

@@ -155,6 +155,26 @@ t.test('topics come page by page, and the last page has no cursor', async (t) =>
   t.same(await pages(['gamma', 'beta', 'gamma'], 0), [['beta-0'], ['beta-1'], ['gamma-0']])
 })
 
+t.test('a cursor names a topic that is asked for, and then a partition of it', async (t) => {
+  const ask = async (names: string[], topicName: string, partitionIndex = 0) => {
+    const topics = names.map((name) => ({ name }))
+    const cursor = { topicName, partitionIndex }
+    const answer = await client.send(describeTopicPartitions, { topics, cursor })
+    return answer.topics.map((topic) => [topic.name, topic.errorCode, topic.partitions.length])
+  }
+  const refused = errorCode('INVALID_REQUEST')
+  t.same(await ask(['beta'], 'beta', 1), [['beta', 0, 1]])
+  t.same(await ask(['beta'], 'beta', 99), [['beta', 0, 0]])
+  t.same(await ask(['nowhere', 'beta'], 'nowhere'), [['nowhere', 3, 0]])
+  for (const other of ['alpha', 'delta', 'zeta', ''])
+    t.same(await ask(['gamma', 'beta'], other), [
+      ['gamma', refused, 0],
+      ['beta', refused, 0],
+    ])
+  t.same(await ask(['beta'], 'beta', -1), [['beta', refused, 0]])
+  t.same(await ask([], 'delta'), [['gamma', 0, 1]], 'asked for all, any place will do')
+})
+
 t.test('a page tells what Metadata tells, and what is wrong with each name', async (t) => {
   const ask = (names: string[], cursor: { topicName: string; partitionIndex: number } | null) =>
     client.send(describeTopicPartitions, { topics: names.map((name) => ({ name })), cursor })

@@ -92,6 +92,8 @@ t.test('a client that says its end is answered before the connection closes', as
   await client.closed
 })
 
+const software = { clientSoftwareName: 'raw', clientSoftwareVersion: '1.0' }
+
 t.test(
   'an unknown version of ApiVersions is answered in version 0, with its own range',
   async (t) => {
@@ -116,7 +118,7 @@ t.test(
   async (t) => {
     const client = await world.connect()
     for (const version of [0, 1, 2, 3, 4]) {
-      const { errorCode: code, apiKeys } = await client.send(apiVersions, {}, version)
+      const { errorCode: code, apiKeys } = await client.send(apiVersions, software, version)
       t.equal(code, 0)
       const keys = apiKeys.map(({ apiKey }) => apiKey)
       t.same(
@@ -133,12 +135,30 @@ t.test(
   },
 )
 
+t.test('ApiVersions refuses names of software that Apache Kafka refuses', async (t) => {
+  const client = await world.connect()
+  const ask = (clientSoftwareName: string, clientSoftwareVersion: string, version = 4) =>
+    client.send(apiVersions, { clientSoftwareName, clientSoftwareVersion }, version)
+  for (const name of ['a', 'apache-kafka-java', 'a.b--c', 'a'.repeat(30_000)]) {
+    t.match(await ask(name, '4.3.1'), { errorCode: 0 })
+    t.match(await ask('x', name), { errorCode: 0 })
+  }
+  const refused = { errorCode: errorCode('INVALID_REQUEST'), apiKeys: [] }
+  for (const name of ['', ' ', 'a b', '-a', 'a-', '.', 'a_b', 'a\n', '\u00e9']) {
+    for (const version of [3, 4]) {
+      t.match(await ask(name, '1', version), refused, JSON.stringify(name))
+      t.match(await ask('a', name, version), refused)
+    }
+  }
+  t.match(await ask('', '', 2), { errorCode: 0 }, 'before version 3 there are none')
+})
+
 t.test('ApiVersions announces the transactions of KIP-890 to who can read of it', async (t) => {
   const client = await world.connect()
   const featuresIn = async (version: number) => {
     const { supportedFeatures, finalizedFeatures, finalizedFeaturesEpoch } = await client.send(
       apiVersions,
-      {},
+      software,
       version,
     )
     return { supportedFeatures, finalizedFeatures, finalizedFeaturesEpoch }
