@@ -144,7 +144,7 @@ export class BrokerConfigs {
 
   #described(name: string, layers: readonly Layer[]): DescribedConfig {
     const spec = configSpec(name, 'broker')
-    const topicName = topicDefaultNames.find(([brokerName]) => brokerName === name)?.[1]
+    const topicName = inMs.find(([brokerName]) => brokerName === name)?.[1]
     const names = topicName === undefined ? [ownName(name)] : brokerNamesOf(topicName)
     const set = synonyms(names, layers)
     const fallback = { name, value: spec.default, source: configSources.default }
@@ -194,8 +194,10 @@ function originOf(broker: string): string {
   return broker === ALL_BROKERS ? 'all brokers' : `broker ${broker}`
 }
 
+/** Without those in larger units, each of which is shown as what it is. */
+const inMs = topicDefaultNames.filter(([, , unitMs]) => unitMs === 1)
+
 function namesToShow(layers: readonly Layer[]): string[] {
-  const inMs = topicDefaultNames.filter(([, , unitMs]) => unitMs === 1)
   const idle = layers.flatMap(({ texts }) =>
     Object.keys(texts).filter((name) => Object.hasOwn(kafkaConfigs, name)),
   )

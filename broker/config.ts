@@ -331,7 +331,9 @@ export function configSpec(name: string, origin: string): ConfigSpec {
   const [, topicName, unitMs] = topicDefaultNames.find(([known]) => known === name) ?? []
   if (topicName === undefined) throw unknownProperty(name, origin)
   const spec: ConfigSpec = topicConfigs[topicName]
-  return unitMs === 1 ? spec : { ...spec, isReadOnly: true } // in hours or minutes: Kafka reads those at start only
+  if (unitMs === undefined || unitMs === 1) return spec
+  const fallback = String(Number(spec.default) / unitMs)
+  return { ...spec, default: fallback, isReadOnly: true } // in hours or minutes: Kafka reads those at start only
 }
 
 function unknownProperty(name: string, origin: string): KafkaError {

@@ -3,7 +3,15 @@
 // 4.3, and of 3.9 where 4 has dropped them. docs/reference/configs.md is generated from these tables.
 
 import { KafkaError } from '../protocol/errors.ts'
-import { anyList, flag, row, whole, type ConfigSpec, type ConfigType } from '../storage/config.ts'
+import {
+  anyList,
+  flag,
+  listItems,
+  row,
+  whole,
+  type ConfigSpec,
+  type ConfigType,
+} from '../storage/config.ts'
 
 type Default = string | number | bigint | boolean
 
@@ -410,19 +418,20 @@ export function refuseSecurity(textOf: (name: string) => string | undefined): vo
   if (authorizer !== undefined && authorizer !== '')
     throw new KafkaError('INVALID_CONFIG', `authorizer.class.name=${authorizer}: ${advice}`)
   const protocolOf = new Map(
-    items(textOf('listener.security.protocol.map')).map((each) => {
+    listItems(upper(textOf('listener.security.protocol.map'))).map((each) => {
       const [name = '', protocol = ''] = each.split(':')
       return [name, protocol] as const
     }),
   )
-  for (const listener of items(textOf('listeners'))) {
-    const name = listener.split('://')[0]!.toUpperCase()
+  for (const listener of listItems(upper(textOf('listeners')))) {
+    const name = listener.split('://')[0]!
     const protocol = protocolOf.get(name) ?? name
     if (PROTECTING.includes(protocol))
       throw new KafkaError('INVALID_CONFIG', `listeners=${listener} (${protocol}): ${advice}`)
   }
 }
 
-function items(list = ''): string[] {
-  return list.split(',').map((item) => item.trim())
+/** Kafka's names of listeners and protocols are the same in either case. */
+function upper(text = ''): string {
+  return text.toUpperCase()
 }

@@ -34,7 +34,7 @@ export interface ConfigSpec<Value = unknown> {
 }
 
 /** What a string of Kafka's older message versions can hold: a longer value could be set, and then not be described. */
-const TEXT_BYTES_MAX = 32_767
+export const TEXT_BYTES_MAX = 32_767
 const MESSAGE_CHARS_MAX = 256
 
 const LONG_MAX = 2n ** 63n - 1n

@@ -8,7 +8,7 @@ import {
   type IncrementalAlterConfigsRequest,
 } from '../../protocol/api/44_incremental_alter_configs.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import { listItems } from '../../storage/config.ts'
+import { listItems, TEXT_BYTES_MAX } from '../../storage/config.ts'
 import type { Overrides } from '../../storage/store.ts'
 import type { ConfigResource, ConfigResources } from '../config-resources.ts'
 import { duplicatesIn } from '../duplicates.ts'
@@ -78,6 +78,8 @@ function valueAfter(
     throw new KafkaError('INVALID_REQUEST', `operation ${configOperation} on ${name}`)
   if (type !== 'list')
     throw new KafkaError('INVALID_CONFIG', `${name} is no list: it can be set or unset`)
+  if (value.length > TEXT_BYTES_MAX)
+    throw new KafkaError('INVALID_CONFIG', `${value.length} characters for ${name}`)
   const present = listItems(before[name] ?? valueNow(resource, name))
   const given = value.split(',').map((item) => item.trim())
   return (configOperation === APPEND ? added(present, given) : taken(present, given)).join(',')

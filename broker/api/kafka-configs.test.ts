@@ -127,6 +127,19 @@ t.test('unsetting what is not set is no error; a name that nobody knows is one',
   )
 })
 
+t.test('a property in larger units is told in its own', async (t) => {
+  const client = await (await World.open(t, { config: { 'log.roll.hours': 2 } })).connect()
+  t.same(await change(client, '1', 'log.retention.ms', SET, '5'), [undefined, null])
+  const names = ['log.retention.hours', 'log.roll.hours', 'log.retention.ms', 'log.roll.ms']
+  const configs = await describe(client, '1', names)
+  t.same(Object.fromEntries(configs.map(({ name, value }) => [name, value])), {
+    'log.retention.hours': '168',
+    'log.retention.ms': '5',
+    'log.roll.hours': '2',
+    'log.roll.ms': '7200000',
+  })
+})
+
 t.test('a password is neither described nor told in an error', async (t) => {
   const secret = 'swordfish'
   const world = await World.open(t, { config: { 'ssl.keystore.password': secret } })
@@ -149,7 +162,7 @@ t.test('properties that ask for protection are refused: there is none', async (t
     { 'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer' },
     { listeners: 'SSL://:9093' },
     { listeners: 'PLAINTEXT://127.0.0.1:9092,sasl_plaintext://:9093' },
-    { listeners: 'CLIENTS://:9093', ...own },
+    { listeners: 'clients://:9093', ...own },
   ]) {
     t.throws(() => start(properties), { code: 'INVALID_CONFIG', message: /no security yet/ })
   }

@@ -5,6 +5,7 @@ import {
   ownSource,
   type ConfigChange,
   type ConfigEntry,
+  type ConfigSynonym,
 } from '../admin-configs.ts'
 import { rowsAs } from './print.ts'
 import type { Session } from './session.ts'
@@ -56,7 +57,18 @@ function plannedValue(
 ): string | null | undefined {
   const value = set[name]
   if (value !== undefined) return String(value)
-  if (unset.includes(name))
-    return now?.synonyms.find(({ source }) => source !== ownSource(resource))?.value
+  if (unset.includes(name)) {
+    const next = now?.synonyms.find(({ source }) => source !== ownSource(resource))
+    return next && valueFor(name, next)
+  }
   return `${now?.value ?? ''} ${append[name] === undefined ? '-' : '+'} ${append[name] ?? subtract[name]}`
+}
+
+const UNIT_MS = { minutes: 60_000, hours: 3_600_000 } as const
+
+/** `log.retention.hours=168` sets `retention.ms`. */
+function valueFor(name: string, synonym: ConfigSynonym): string | null {
+  const unit = /\.(minutes|hours)$/.exec(synonym.name)?.[1] as keyof typeof UNIT_MS | undefined
+  if (unit === undefined || !name.endsWith('.ms') || synonym.value === null) return synonym.value
+  return String(Number(synonym.value) * UNIT_MS[unit])
 }
