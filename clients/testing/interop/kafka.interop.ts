@@ -1,5 +1,6 @@
 // Our client against Apache Kafka itself, and Kafka's group coordinator beside ours. Skipped where Kafka cannot be run.
 
+import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -10,6 +11,7 @@ import { Client, json, string, topic, type ConfigResource } from '../../index.ts
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { newerGroups } from './newer-groups.ts'
+import { absent, askBoth, documentedAsAbsent } from './odd-questions.ts'
 import { run, whyNoKafka } from './tools.ts'
 import { transacting } from './transacting.ts'
 
@@ -19,7 +21,7 @@ process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 
 t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, async (t) => {
-  t.setTimeout(START_TIMEOUT_MS + 60_000)
+  t.setTimeout(START_TIMEOUT_MS + 120_000)
   const start = [script, 'start', `${await freePort()}`]
   const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)
   t.teardown(() => run('bash', [script, 'stop']))
@@ -148,6 +150,21 @@ async function configuring(t: Test, client: Client): Promise<void> {
 }
 
 async function comparing(t: Test, bootstrap: string, client: Client): Promise<void> {
+  await t.test('odd questions get the same answers from it and from us', async (t) => {
+    await using broker = await Broker.start({ ephemeral: true })
+    await askBoth(t, bootstrap, broker.bootstrap)
+  })
+  await t.test('docs/not-implemented.md names all that it serves and we do not', async (t) => {
+    await using broker = await Broker.start({ ephemeral: true })
+    const page = readFileSync(new URL('../../../../docs/not-implemented.md', import.meta.url))
+    const documented = new Set(documentedAsAbsent(page.toString()))
+    const undocumented = await absent(bootstrap, broker.bootstrap)
+    t.strictSame(
+      undocumented.filter((each) => !documented.has(each)),
+      [],
+    )
+    t.ok(undocumented.length > 10, 'there is something to compare')
+  })
   await t.test('its group coordinator and ours agree at every edge', async (t) => {
     await using broker = await Broker.start({ ephemeral: true })
     await using ours = new Client({ brokers: broker.bootstrap })

@@ -11,12 +11,14 @@ const skip = whyNoKafka() ?? false
 
 const CONFIGS = 'kafka.admin.ConfigCommand'
 const TOPICS = 'org.apache.kafka.tools.TopicCommand'
+const ACLS = 'org.apache.kafka.tools.AclCommand'
+const TOKENS = 'org.apache.kafka.tools.DelegationTokenCommand'
 const LOG_DIRS = 'org.apache.kafka.tools.LogDirsCommand'
 const ELECTION = 'org.apache.kafka.tools.LeaderElectionCommand'
 const REASSIGN = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
 
 t.test("Kafka's tools for operators", { skip }, async (t) => {
-  t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
+  t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 150_000)
   const classpath = await kafkaClasspath()
   await using broker = await Broker.start({ ephemeral: true })
   const tool = async (main: string, words: string) => {
@@ -34,7 +36,7 @@ t.test("Kafka's tools for operators", { skip }, async (t) => {
     const ofTopic = await tool(CONFIGS, `--describe ${topic}`)
     t.match(
       ofTopic,
-      /segment.ms=77 .*DYNAMIC_TOPIC_CONFIG:segment.ms=77, DEFAULT_CONFIG:log.roll.ms/,
+      /segment.ms=77 .*DYNAMIC_TOPIC_CONFIG:segment.ms=77, DEFAULT_CONFIG:log.roll.hours=168/,
     )
     t.match(ofTopic, /cleanup.policy=compact,delete /)
     t.notMatch(ofTopic, /retention.ms/)
@@ -54,6 +56,34 @@ t.test("Kafka's tools for operators", { skip }, async (t) => {
     )
     const { length } = (await tool(CONFIGS, `--describe ${one} --all`)).match(/synonyms=/g)!
     t.ok(length > 50, 'all of them are shown')
+  })
+
+  await t.test('a throttle of Apache Kafka is taken, and an empty policy', async (t) => {
+    const one = '--entity-type brokers --entity-name 1'
+    const rate = 'leader.replication.throttled.rate'
+    await tool(CONFIGS, `--alter ${one} --add-config ${rate}=1000`)
+    t.match(await tool(CONFIGS, `--describe ${one}`), new RegExp(`${rate}=1000 `))
+    const topic = '--entity-type topics --entity-name t'
+    await tool(CONFIGS, `--alter ${topic} --add-config cleanup.policy=[]`)
+    const ofTopic = await tool(CONFIGS, `--describe ${topic}`)
+    t.match(ofTopic, /cleanup.policy= .*DYNAMIC_TOPIC_CONFIG:cleanup.policy=,/)
+  })
+
+  await t.test('who asks for security is told that there is none', async (t) => {
+    await t.rejects(tool(ACLS, '--list'), /SecurityDisabledException: No Authorizer is configured/)
+    const properties = join(t.testdir(), 'client.properties')
+    writeFileSync(properties, '')
+    await t.rejects(
+      tool(TOKENS, `--command-config ${properties} --describe`),
+      /UnsupportedByAuthenticationException/,
+    )
+    for (const who of ['users', 'users --entity-name alice'])
+      t.equal((await tool(CONFIGS, `--describe --entity-type ${who}`)).trim(), '', who)
+    const alter = '--alter --entity-type users --entity-name alice --add-config'
+    await t.rejects(
+      tool(CONFIGS, `${alter} producer_byte_rate=1000`),
+      /does not support ALTER_CLIENT_QUOTAS/,
+    )
   })
 
   await t.test('kafka-topics describes page by page; log directories are told', async (t) => {

@@ -104,9 +104,11 @@ export async function finished(
     child.on('error', reject)
     child.on('close', (...ending) => resolve(ending))
   })
+  const stdout = Buffer.concat(out)
   const stderr = Buffer.concat(err).toString()
-  if (status === 0) return { stdout: Buffer.concat(out), stderr }
-  throw new Error(`${what} ended with ${signal ?? status}: ${stderr.slice(-2000)}`)
+  if (status === 0) return { stdout, stderr }
+  const said = stderr.trim() === '' ? stdout.toString() : stderr
+  throw new Error(`${what} ended with ${signal ?? status}: ${said.slice(-2000)}`)
 }
 
 /** One of the Python scripts beside the source of this file. */

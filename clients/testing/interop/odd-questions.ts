@@ -1,0 +1,417 @@
+// Questions that a broker without security, with one node or in a state of its own must answer as Apache Kafka does: the
+// same codes and the same shape. They go to both, one after the other; messages and ids are left out of the comparison.
+
+import { setTimeout } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { RawClient } from '../../../broker/testing/raw-client.ts'
+import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
+import { describeGroups } from '../../../protocol/api/15_describe_groups.ts'
+import { saslHandshake } from '../../../protocol/api/17_sasl_handshake.ts'
+import { apiVersions } from '../../../protocol/api/18_api_versions.ts'
+import { createTopics } from '../../../protocol/api/19_create_topics.ts'
+import { describeAcls } from '../../../protocol/api/29_describe_acls.ts'
+import { createAcls } from '../../../protocol/api/30_create_acls.ts'
+import { deleteAcls } from '../../../protocol/api/31_delete_acls.ts'
+import { describeConfigs } from '../../../protocol/api/32_describe_configs.ts'
+import { alterConfigs } from '../../../protocol/api/33_alter_configs.ts'
+import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
+import { createDelegationToken } from '../../../protocol/api/38_create_delegation_token.ts'
+import { renewDelegationToken } from '../../../protocol/api/39_renew_delegation_token.ts'
+import { expireDelegationToken } from '../../../protocol/api/40_expire_delegation_token.ts'
+import { describeDelegationToken } from '../../../protocol/api/41_describe_delegation_token.ts'
+import { incrementalAlterConfigs } from '../../../protocol/api/44_incremental_alter_configs.ts'
+import { describeClientQuotas } from '../../../protocol/api/48_describe_client_quotas.ts'
+import { describeUserScramCredentials } from '../../../protocol/api/50_describe_user_scram_credentials.ts'
+import { describeTopicPartitions } from '../../../protocol/api/75_describe_topic_partitions.ts'
+import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
+
+const TOPIC = 2
+const BROKER = 4
+const THIS_BROKER = '1'
+const ALL_BROKERS = ''
+const SET = 0
+const DELETE = 1
+const APPEND = 2
+const SUBTRACT = 3
+/** A change reaches the parts of Apache Kafka some time after it was answered. */
+const TRIES_MAX = 40
+const BETWEEN_TRIES_MS = 100
+
+/** One request, and what is compared of its answer. */
+interface Question {
+  readonly what: string
+  readonly ask: (client: RawClient) => Promise<unknown>
+}
+
+/** In every version of the API. */
+function everyVersion<A extends Api<any, any>>(
+  api: A,
+  request: RequestInput<A>,
+  about = '',
+): Question[] {
+  const { from, to } = api.versions
+  return Array.from({ length: to - from + 1 }, (_, i) =>
+    question(api, request, about, (answer) => answer, from + i),
+  )
+}
+
+function question<A extends Api<any, any>>(
+  api: A,
+  request: RequestInput<A>,
+  about = '',
+  part: (answer: ResponseOf<A>) => unknown = (answer) => answer,
+  version = api.versions.to,
+): Question {
+  const what = `${api.name} ${version} ${about || JSON.stringify(request)}`
+  return { what, ask: async (client) => part(await client.send(api, request, version)) }
+}
+
+/** Both brokers have a topic `odd` of two partitions. */
+export async function askBoth(t: Test, theirs: string, ours: string): Promise<void> {
+  const [kafka, millrace] = [await RawClient.connect(theirs), await RawClient.connect(ours)]
+  t.teardown(() => Promise.all([kafka.close(), millrace.close()]))
+  for (const client of [kafka, millrace]) await prepare(client)
+  for (const { what, ask } of questions()) {
+    const answer = comparable(await ask(millrace))
+    let their = comparable(await ask(kafka))
+    for (let tries = 0; tries < TRIES_MAX && differ(their, answer); tries++) {
+      await setTimeout(BETWEEN_TRIES_MS)
+      their = comparable(await ask(kafka))
+    }
+    t.strictSame(answer, their, what)
+  }
+}
+
+function differ(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b)
+}
+
+async function prepare(client: RawClient): Promise<void> {
+  const topics = [{ name: 'odd', numPartitions: 2, replicationFactor: 1 }]
+  await client.send(createTopics, { topics, timeoutMs: 10_000 })
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const { coordinators } = await client.send(findCoordinator, { coordinatorKeys: ['nobody'] })
+    const { groups } = await client.send(describeGroups, { groups: ['nobody'] }, 0)
+    if (coordinators[0]!.errorCode === 0 && groups[0]!.errorCode === 0) return
+    await setTimeout(BETWEEN_TRIES_MS)
+  }
+}
+
+/** Messages are each broker's own, ids are random, and of lists only that of synonyms has an order. */
+function comparable(value: unknown, isOrdered = false): unknown {
+  if (Buffer.isBuffer(value)) return value.toString('hex')
+  if (Array.isArray(value)) {
+    const items = value.map((item) => comparable(item))
+    const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
+    return isOrdered ? items : items.sort(byText)
+  }
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).filter(([name]) => !OF_EACH_BROKER.has(name))
+  return Object.fromEntries(
+    members.map(([name, member]) => [name, comparable(member, name === 'synonyms')]),
+  )
+}
+
+const OF_EACH_BROKER = new Set(['errorMessage', 'topicId', 'throttleTimeMs', 'documentation'])
+
+function questions(): Question[] {
+  return [
+    ...ofSecurity(),
+    ...ofQuotasAndUsers(),
+    ...ofGroupsAndPages(),
+    ...ofPolicies(),
+    ...ofSynonyms(),
+    ...ofBrokerProperties(),
+  ]
+}
+
+const hmac = Buffer.from('hmac')
+
+function ofSecurity(): Question[] {
+  const filter = {
+    resourceTypeFilter: 1,
+    resourceNameFilter: null,
+    principalFilter: null,
+    hostFilter: null,
+    operation: 1,
+    permissionType: 1,
+  }
+  const acl = {
+    resourceType: TOPIC,
+    resourceName: 'odd',
+    principal: 'User:a',
+    host: '*',
+    operation: 3,
+    permissionType: 3,
+  }
+  const owner = { ownerPrincipalType: 'User', ownerPrincipalName: 'b' }
+  return [
+    ...everyVersion(saslHandshake, { mechanism: 'PLAIN' }),
+    ...everyVersion(saslAuthenticate, { authBytes: hmac }, 'on plaintext'),
+    ...everyVersion(describeAcls, filter),
+    question(describeAcls, { ...filter, patternTypeFilter: 1 }),
+    ...everyVersion(createAcls, { creations: [acl, acl] }),
+    question(createAcls, { creations: [] }),
+    question(createAcls, { creations: [{ ...acl, principal: 'nobody' }] }),
+    ...everyVersion(deleteAcls, { filters: [filter, filter] }),
+    question(deleteAcls, { filters: [] }),
+    ...everyVersion(createDelegationToken, { renewers: [], maxLifetimeMs: -1 }),
+    question(createDelegationToken, { ...owner, renewers: [], maxLifetimeMs: 1 }),
+    ...everyVersion(renewDelegationToken, { hmac, renewPeriodMs: 1 }, 'on plaintext'),
+    ...everyVersion(expireDelegationToken, { hmac, expiryTimePeriodMs: 1 }, 'on plaintext'),
+    ...everyVersion(describeDelegationToken, { owners: null }),
+    ...everyVersion(describeDelegationToken, { owners: [] }),
+  ]
+}
+
+function ofQuotasAndUsers(): Question[] {
+  type Component = readonly [entityType: string, matchType: number, match: string | null]
+  const filters: (readonly Component[])[] = [
+    [],
+    [['user', 2, null]],
+    [
+      ['user', 2, null],
+      ['user', 0, 'a'],
+    ],
+    [['user', 0, null]],
+    [['user', 1, 'a']],
+    [['user', 9, null]],
+    [['client-id', 1, null]],
+    [['ip', 0, '127.0.0.1']],
+    [
+      ['ip', 0, '127.0.0.1'],
+      ['user', 2, null],
+    ],
+    [['planet', 0, 'a']],
+    [['', 0, 'a']],
+  ]
+  const users = (...names: string[]) => ({ users: names.map((name) => ({ name })) })
+  return [
+    ...filters.flatMap((filter) => {
+      const components = filter.map(([entityType, matchType, match]) => {
+        return { entityType, matchType, match }
+      })
+      return everyVersion(describeClientQuotas, { components, strict: false })
+    }),
+    question(describeUserScramCredentials, { users: null }),
+    question(describeUserScramCredentials, users()),
+    question(describeUserScramCredentials, users('alice', 'bob')),
+    question(describeUserScramCredentials, users('alice', 'bob', 'alice')),
+    question(describeUserScramCredentials, users('')),
+  ]
+}
+
+function ofGroupsAndPages(): Question[] {
+  const software = ['', 'a', 'a b', '-a', 'a-', 'a_b', 'a.b-c', '.', 'a\n', '\u00e9']
+  const page = (names: string[], topicName: string, partitionIndex = 0) =>
+    question(describeTopicPartitions, {
+      topics: names.map((name) => ({ name })),
+      cursor: { topicName, partitionIndex },
+    })
+  return [
+    ...software.flatMap((name) =>
+      [name, '1'].flatMap((clientSoftwareName) =>
+        [3, 4].map((version) => {
+          const clientSoftwareVersion = clientSoftwareName === name ? '1' : name
+          const request = { clientSoftwareName, clientSoftwareVersion }
+          const code = ({ errorCode, apiKeys }: ResponseOf<typeof apiVersions>) => [
+            errorCode,
+            apiKeys.length > 0,
+          ]
+          return question(apiVersions, request, '', code, version)
+        }),
+      ),
+    ),
+    ...[true, false].flatMap((includeAuthorizedOperations) =>
+      everyVersion(describeGroups, { groups: ['nobody', ''], includeAuthorizedOperations }),
+    ),
+    page(['odd'], 'odd', 1),
+    page(['odd'], 'odd', 99),
+    page(['odd'], 'odd', -1),
+    page(['odd'], 'aaa'),
+    page(['odd', 'a'], 'zzz'),
+    page(['odd'], ''),
+    page(['nowhere', 'odd', 'a b'], 'nowhere'),
+    page([], 'zzz'),
+    question(describeTopicPartitions, { topics: [{ name: 'a b' }, { name: 'nowhere' }] }),
+  ]
+}
+
+type Change = readonly [name: string, operation: number, value?: string]
+
+function change(type: number, resourceName: string, ...changes: readonly Change[]): Question {
+  const configs = changes.map(([name, configOperation, value = null]) => {
+    return { name, configOperation, value }
+  })
+  const resources = [{ resourceType: type, resourceName, configs }]
+  return question(incrementalAlterConfigs, { resources, validateOnly: false })
+}
+
+function describe(type: number, resourceName: string, ...configurationKeys: string[]): Question {
+  const resources = [{ resourceType: type, resourceName, configurationKeys }]
+  return question(describeConfigs, { resources, includeSynonyms: true })
+}
+
+function ofPolicies(): Question[] {
+  const policy = 'cleanup.policy'
+  const changes: Change[] = [
+    [policy, SET, ''],
+    [policy, APPEND, 'compact'],
+    [policy, SUBTRACT, 'compact'],
+    [policy, SET, 'delete,delete'],
+    [policy, APPEND, 'delete'],
+    [policy, SUBTRACT, 'delete'],
+    [policy, SUBTRACT, 'delete'],
+    [policy, SET, ' '],
+    [policy, SET, ','],
+    [policy, SET, 'delete,'],
+    [policy, SET, 'delete , compact'],
+    [policy, SET, 'Delete'],
+    [policy, SUBTRACT, 'shrink'],
+    [policy, APPEND, 'shrink'],
+    [policy, APPEND, ''],
+    [policy, SUBTRACT, ''],
+    [policy, DELETE],
+    [policy, SUBTRACT, 'delete'],
+    [policy, DELETE],
+    [policy, APPEND, 'compact'],
+    [policy, DELETE],
+    ['retention.ms', DELETE],
+    ['leader.replication.throttled.replicas', SET, '0:1,0:1'],
+    ['leader.replication.throttled.replicas', APPEND, '1:1'],
+    ['leader.replication.throttled.replicas', DELETE],
+    ['nonsense', SET, '1'],
+    ['retention.ms', APPEND, '1'],
+  ]
+  return [
+    describe(TOPIC, 'odd', policy),
+    ...changes.flatMap((each) => [
+      change(TOPIC, 'odd', each),
+      describe(TOPIC, 'odd', policy, 'leader.replication.throttled.replicas'),
+    ]),
+    change(BROKER, THIS_BROKER, ['log.cleanup.policy', SET, '']),
+    describe(TOPIC, 'odd', policy),
+    change(BROKER, THIS_BROKER, ['log.cleanup.policy', DELETE]),
+  ]
+}
+
+function ofSynonyms(): Question[] {
+  const keys = ['retention.ms', 'segment.bytes', 'max.message.bytes', 'remote.storage.enable']
+  const set = (retentionMs: string, bytes: string): Change[] => [
+    ['log.retention.ms', SET, retentionMs],
+    ['log.segment.bytes', SET, bytes],
+  ]
+  const unset: Change[] = [
+    ['log.retention.ms', DELETE],
+    ['log.segment.bytes', DELETE],
+  ]
+  return [
+    describe(TOPIC, 'odd', ...keys.slice(1)),
+    change(BROKER, ALL_BROKERS, ...set('1000000', '20000000')),
+    describe(TOPIC, 'odd', ...keys),
+    change(BROKER, THIS_BROKER, ...set('2000000', '30000000')),
+    describe(TOPIC, 'odd', ...keys),
+    change(TOPIC, 'odd', ['retention.ms', SET, '3000000']),
+    describe(TOPIC, 'odd', ...keys),
+    describe(BROKER, THIS_BROKER, 'log.retention.ms', 'log.segment.bytes'),
+    change(TOPIC, 'odd', ['retention.ms', DELETE]),
+    change(BROKER, THIS_BROKER, ...unset),
+    change(BROKER, ALL_BROKERS, ...unset),
+    describe(TOPIC, 'odd', ...keys.slice(1)),
+  ]
+}
+
+/** Without effect in millrace, and taken or refused all the same. */
+function ofBrokerProperties(): Question[] {
+  const rate = 'leader.replication.throttled.rate'
+  const taken: Change[] = [
+    [rate, SET, '100'],
+    ['background.threads', SET, '11'],
+    ['num.network.threads', SET, '4'],
+    ['num.io.threads', SET, '9'],
+    ['max.connections.per.ip.overrides', SET, '127.0.0.1:1000'],
+  ]
+  const refused: Change[] = [
+    ['node.id', SET, '5'],
+    ['broker.id', SET, '5'],
+    ['process.roles', SET, 'broker'],
+    ['log.dirs', SET, '/tmp'],
+    ['controller.quorum.voters', SET, '1@127.0.0.1:1'],
+    ['ssl.keystore.location', SET, '/tmp'],
+    ['log.retention.hours', SET, '5'],
+  ]
+  const unset: Change[] = [...taken, ...refused].map(([name]) => [name, DELETE])
+  const hasAll = ({ results }: ResponseOf<typeof describeConfigs>) =>
+    results.map(({ errorCode, configs }) => [errorCode, configs.length > 30])
+  const all = (type: number, resourceName: string, configurationKeys: string[] | null) => {
+    const request = { resources: [{ resourceType: type, resourceName, configurationKeys }] }
+    return question(describeConfigs, request, '', hasAll)
+  }
+  const names = [rate, 'background.threads', 'num.network.threads', 'num.io.threads']
+  const replaced = [{ name: 'node.id', value: '1' }]
+  return [
+    ...[THIS_BROKER, ALL_BROKERS].flatMap((broker) => [
+      ...taken.map((each) => change(BROKER, broker, each)),
+      describe(BROKER, broker, ...names.slice(1)),
+      ...refused.map((each) => change(BROKER, broker, each)),
+      change(BROKER, broker, ['num.io.threads', APPEND, '1']),
+      question(alterConfigs, {
+        resources: [{ resourceType: BROKER, resourceName: broker, configs: replaced }],
+        validateOnly: false,
+      }),
+    ]),
+    ...[THIS_BROKER, ALL_BROKERS].flatMap((broker) => [
+      ...unset.map((each) => change(BROKER, broker, each)),
+      describe(BROKER, broker, 'background.threads'),
+    ]),
+    ...[null, [], ['retention.ms'], ['nonsense']].map((keys) => all(TOPIC, 'odd', keys)),
+    ...[null, [], ['background.threads']].map((keys) => all(BROKER, THIS_BROKER, keys)),
+  ]
+}
+
+/** What Apache Kafka advertises and millrace does not: `key` for an API, `key version` for a version of one. */
+export async function absent(theirs: string, ours: string): Promise<string[]> {
+  const ask = async (bootstrap: string) => {
+    const client = await RawClient.connect(bootstrap)
+    const { apiKeys } = await client.send(apiVersions, {}, 0)
+    await client.close()
+    return apiKeys
+  }
+  const known = new Map((await ask(ours)).map((range) => [range.apiKey, range]))
+  return (await ask(theirs)).flatMap(({ apiKey, minVersion, maxVersion }) => {
+    const range = known.get(apiKey)
+    if (range === undefined) return [`${apiKey}`]
+    const versions = Array.from({ length: maxVersion - minVersion + 1 }, (_, i) => minVersion + i)
+    const missing = versions.filter((each) => each < range.minVersion || each > range.maxVersion)
+    return missing.map((version) => `${apiKey} ${version}`)
+  })
+}
+
+/** The same from the tables of docs/not-implemented.md. */
+export function documentedAsAbsent(page: string): string[] {
+  const [served = '', without = ''] = page.split('## Retention')[0]!.split('\nAbsent:')
+  return [
+    ...rows(served).flatMap(([keys = '', , text = '']) => {
+      const versions = /versions? (\d+(?:(?:, | and | to )\d+)*)/.exec(text)?.[1] ?? ''
+      return numbers(keys).flatMap((key) => numbers(versions).map((each) => `${key} ${each}`))
+    }),
+    ...rows(without).flatMap(([keys = '']) => numbers(keys).map(String)),
+  ]
+}
+
+function rows(table: string): string[][] {
+  const lines = table.split('\n').filter((line) => /^\| \d/.test(line))
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1)
+      .map((cell) => cell.trim()),
+  )
+}
+
+/** '4 to 7, 52 and 54' -> 4, 5, 6, 7, 52, 54. */
+function numbers(text: string): number[] {
+  return [...text.matchAll(/(\d+)(?: to (\d+))?/g)].flatMap(([, from, to = from]) =>
+    Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i),
+  )
+}
