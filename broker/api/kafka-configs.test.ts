@@ -12,8 +12,10 @@ import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'
 import { incrementalAlterConfigs } from '../../protocol/api/44_incremental_alter_configs.ts'
 import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'
 import { errorName } from '../../protocol/errors.ts'
+import { topicDefaultNames } from '../../storage/config.ts'
 import { Broker } from '../broker.ts'
-import { readSettings } from '../config.ts'
+import { brokerConfigs, readSettings } from '../config.ts'
+import { kafkaConfigs } from '../kafka-configs.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { World } from '../testing/world.ts'
 
@@ -51,6 +53,19 @@ async function describe(client: RawClient, broker: string, keys: readonly string
   const request = { resources, includeSynonyms: true, includeDocumentation: true }
   return (await client.send(describeConfigs, request)).results[0]!.configs
 }
+
+t.test('a property with an effect is not among those without', async (t) => {
+  const acting = [...Object.keys(brokerConfigs), ...topicDefaultNames.map(([name]) => name)]
+  t.same(
+    acting.filter((name) => Object.hasOwn(kafkaConfigs, name)),
+    [],
+    'take the row out of kafka-configs.ts',
+  )
+  for (const [name, spec] of Object.entries(kafkaConfigs)) {
+    t.ok(spec.default === '' || spec.parse(spec.default) !== undefined, `default of ${name}`)
+    t.ok(spec.inert)
+  }
+})
 
 t.test('a property of Apache Kafka without effect is taken at start, and said to be', async (t) => {
   const world = await World.open(t, {

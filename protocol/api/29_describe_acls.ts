@@ -3,22 +3,25 @@
 import { api, array, int16, int32, int8, string } from '../schema.ts'
 
 /** Kafka's code of a pattern type: the name as it stands. */
-const LITERAL = 3
+export const LITERAL = 3
+
+/** Which ACLs are meant; null matches any. */
+export const aclFilter = {
+  resourceTypeFilter: int8,
+  resourceNameFilter: string.orNull(),
+  patternTypeFilter: int8.default(LITERAL),
+  principalFilter: string.orNull(),
+  hostFilter: string.orNull(),
+  operation: int8,
+  permissionType: int8,
+}
 
 export const describeAcls = api({
   key: 29,
   name: 'DescribeAcls',
   versions: '1-3',
   flexible: '2+',
-  request: {
-    resourceTypeFilter: int8,
-    resourceNameFilter: string.orNull(), // null matches any, as in all filters
-    patternTypeFilter: int8.default(LITERAL),
-    principalFilter: string.orNull(),
-    hostFilter: string.orNull(),
-    operation: int8,
-    permissionType: int8,
-  },
+  request: aclFilter,
   response: {
     throttleTimeMs: int32.default(0),
     errorCode: int16,

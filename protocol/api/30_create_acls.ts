@@ -1,9 +1,7 @@
 // CreateAcls: v1 resource pattern types (KIP-290); v2 flexible; v3 users as resources (KIP-373).
 
 import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
-
-/** Kafka's code of a pattern type: the name as it stands. */
-const LITERAL = 3
+import { LITERAL } from './29_describe_acls.ts'
 
 export const createAcls = api({
   key: 30,

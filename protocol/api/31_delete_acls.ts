@@ -1,9 +1,7 @@
 // DeleteAcls: v1 resource pattern types (KIP-290); v2 flexible; v3 users as resources (KIP-373).
 
 import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
-
-/** Kafka's code of a pattern type: the name as it stands. */
-const LITERAL = 3
+import { aclFilter, LITERAL } from './29_describe_acls.ts'
 
 export const deleteAcls = api({
   key: 31,
@@ -11,15 +9,7 @@ export const deleteAcls = api({
   versions: '1-3',
   flexible: '2+',
   request: {
-    filters: array({
-      resourceTypeFilter: int8,
-      resourceNameFilter: string.orNull(), // null matches any, as in all filters
-      patternTypeFilter: int8.default(LITERAL),
-      principalFilter: string.orNull(),
-      hostFilter: string.orNull(),
-      operation: int8,
-      permissionType: int8,
-    }),
+    filters: array(aclFilter),
   },
   response: {
     throttleTimeMs: int32.default(0),
