@@ -34,7 +34,7 @@ export const brokerConfigs = {
       readOnly: true,
       says: 'The address that clients are told to connect to. Nothing: the one that they dialled.',
     },
-    (value) => parseAdvertised(value.trim()),
+    (value) => parseAdvertised(withoutControllers(value)),
   ),
   'auto.create.topics.enable': flag(true, {
     says: 'Whether asking for the metadata of a topic that does not exist creates it.',
@@ -391,6 +391,13 @@ function scalarText(name: string, value: unknown, path: string): string {
   if (Array.isArray(value)) return value.map((item) => scalarText(name, item, path)).join(',')
   if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
   throw new KafkaError('INVALID_CONFIG', `${name} (${path}): want one value, or a list of values`)
+}
+
+/** A file made for KRaft advertises its controller too, which clients never dial. */
+function withoutControllers(listeners: string): string {
+  const isController = (listener: string) => /^\s*CONTROLLER:\/\//i.test(listener)
+  const ofClients = listeners.split(',').filter((listener) => !isController(listener))
+  return ofClients.join(',').trim()
 }
 
 /** HOST, HOST:PORT, [IPV6]:PORT, with or without PLAINTEXT:// before it. */

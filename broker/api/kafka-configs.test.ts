@@ -94,6 +94,45 @@ t.test('a property of Apache Kafka without effect is taken at start, and said to
   ])
 })
 
+t.test('the properties that Apache Kafka ships start a broker', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-shipped-'))
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+  const config = {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.bootstrap.servers': 'localhost:9093',
+    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'advertised.listeners': 'PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map':
+      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'num.network.threads': 3,
+    'num.io.threads': 8,
+    'socket.send.buffer.bytes': 102_400,
+    'socket.receive.buffer.bytes': 102_400,
+    'socket.request.max.bytes': 104_857_600,
+    'log.dirs': dataDir,
+    'num.partitions': 1,
+    'num.recovery.threads.per.data.dir': 1,
+    'offsets.topic.replication.factor': 1,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'log.retention.hours': 168,
+    'log.segment.bytes': 1_073_741_824,
+    'log.retention.check.interval.ms': 300_000,
+  }
+  await using broker = await Broker.start({ config })
+  t.equal(broker.dataDir, dataDir)
+  const client = await RawClient.connect(broker.bootstrap)
+  t.match(await client.send(metadata, { topics: [] }), {
+    brokers: [{ nodeId: 1, host: 'localhost', port: 9092 }],
+  })
+  await client.close()
+})
+
 t.test('it is taken while the broker runs where Apache Kafka takes it, and kept', async (t) => {
   const world = await World.open(t)
   const client = await world.connect()
