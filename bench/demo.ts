@@ -11,7 +11,8 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client, json, string, topic, type Producer } from '../clients/index.ts'
-import { count, paintFor, size, table } from '../clients/cli/print.ts'
+import { count, size, table } from '../clients/cli/print.ts'
+import { paintFor, show, type Shown } from '../clients/cli/show.ts'
 import { judge, keysOutOfOrder, type Entry } from './demo-journal.ts'
 
 interface Flight {
@@ -34,12 +35,12 @@ const CHUNKS_IN_FLIGHT = 5
 const UNTOLD_METRICS = /_bucket\{|request_duration|_seconds_sum|disk_free|__millrace/
 
 const paint = paintFor(process.stdout)
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
-const title = (text: string): void => say(`\n${paint('bold', text)}`)
+const say = (text: string | Shown): void => void process.stdout.write(`${show`${text}`.text}\n`)
+const title = (text: string): void => say(show`\n${paint('bold', text)}`)
 
 const failures: string[] = []
 function check(holds: boolean, text: string): void {
-  say(`${holds ? paint('green', '✓') : paint('red', '✗')} ${text}`)
+  say(show`${holds ? paint('green', '✓') : paint('red', '✗')} ${text}`)
   if (!holds) failures.push(text)
 }
 
@@ -177,7 +178,7 @@ async function showSizes(client: Client, input: readonly Flight[]): Promise<void
       ['PARTITION', 'END OFFSET', 'BYTES ON DISK'],
       rows.map(({ partition, offset, bytes }) => [partition, offset, bytes]),
       paint,
-    ).trimEnd(),
+    ).text.trimEnd(),
   )
   const logBytes = rows.reduce((sum, { bytes }) => sum + bytes, 0)
   const inputBytes = input.reduce(

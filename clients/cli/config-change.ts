@@ -7,7 +7,6 @@ import {
   type ConfigEntry,
   type ConfigSynonym,
 } from '../admin-configs.ts'
-import { rowsAs } from './print.ts'
 import type { Session } from './session.ts'
 
 export interface ChangeOptions {
@@ -37,7 +36,7 @@ export async function alterAndTell(
       }
     }),
   )
-  await stdout.write(rowsAs(options, ['OF', 'NAME', 'BEFORE', 'NOW'], rows, paint))
+  await stdout.rows(options, ['OF', 'NAME', 'BEFORE', 'NOW'], rows, paint)
   if (options.dryRun === true) notes.say('dry run: nothing was changed')
 }
 

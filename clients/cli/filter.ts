@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Environment as CelEnvironment } from '@marcbachmann/cel-js'
 import { CliError } from './exit.ts'
 import type { RawRecord } from './record-json.ts'
+import type { ValueCodec } from './serdes.ts'
 
 export interface FilterOptions {
   readonly key?: string | undefined
@@ -17,13 +18,13 @@ export type Predicate = (record: RawRecord) => boolean
 const PATTERN_CHARACTERS_MAX = 1024
 
 /**
- * @param decode a value as --filter sees it
+ * @param codec of values, as --filter sees them; absent: JSON when it is JSON, else text, else bytes
  * @param onFilterError hears of a record that the expression cannot be applied to; it does not pass
  * @throws {CliError} usage
  */
 export async function compileFilter(
   options: FilterOptions,
-  decode: (value: Buffer) => unknown,
+  codec: ValueCodec | undefined,
   onFilterError: (message: string) => void,
 ): Promise<Predicate> {
   const predicates: Predicate[] = []
@@ -36,7 +37,7 @@ export async function compileFilter(
     predicates.push(({ value }) => value !== null && pattern.test(value.toString()))
   }
   if (options.filter !== undefined)
-    predicates.push(await compileCel(options.filter, decode, onFilterError))
+    predicates.push(await compileCel(options.filter, decoderOf(codec), onFilterError))
   return (record) => predicates.every((holds) => holds(record))
 }
 
@@ -97,6 +98,19 @@ function variablesOf(
     headers: Object.fromEntries(
       record.headers.map(([name, value]) => [name, value && textOf(value)]),
     ),
+  }
+}
+
+function decoderOf(codec: ValueCodec | undefined): (value: Buffer) => unknown {
+  if (codec !== undefined) return (value) => JSON.parse(codec.toJson(value))
+  return (bytes) => {
+    const value = textOf(bytes)
+    if (typeof value !== 'string') return value
+    try {
+      return JSON.parse(value)
+    } catch {
+      return value
+    }
   }
 }
 

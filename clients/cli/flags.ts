@@ -35,6 +35,15 @@ export function exclusive(command: Command, flags: readonly [flags: string, text
   }
 }
 
+/** Adds the flags for programs that read what a verb answers. @returns the command */
+export function shapes(command: Command): Command {
+  exclusive(command, [
+    ['--json', 'one JSON object per line'],
+    ['--yaml', 'YAML'],
+  ])
+  return command
+}
+
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`
 }

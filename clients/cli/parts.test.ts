@@ -1,5 +1,6 @@
 // The pure parts of the CLI: offset ranges, formats, NDJSON, filters, input cutting, printers, exit codes.
 
+import fc from 'fast-check'
 import t from 'tap'
 import { KafkaError } from '../../protocol/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
@@ -8,18 +9,20 @@ import { CliError, exitOf, explain } from './exit.ts'
 import { compileFilter, type FilterOptions } from './filter.ts'
 import { partitionList } from './flags.ts'
 import { compileFormat, unescape } from './format.ts'
+import { compactJson, elementTexts, indentedJson, memberText } from './json-text.ts'
 import { lengthPrefixed, lines, pieces, type Values } from './input.ts'
 import { parsePoint, parseRange, resolvePoint, startAtOf } from './offset-range.ts'
 import { Pace } from './pace.ts'
-import { harmless, paintFor, size, table, type Paint } from './print.ts'
+import { size, table } from './print.ts'
 import { printerFor, type PrinterOptions } from './printers.ts'
 import { recordFromJson, recordToJson, type RawRecord } from './record-json.ts'
-import { codecFor, guess } from './serdes.ts'
+import { codecFor } from './serdes.ts'
+import { jsonLine, paintFor, show as shown, type Paint } from './show.ts'
 
 const NOW = Date.parse('2026-01-31T10:00:00Z')
 /** What a usage error looks like. */
 const usage = { name: 'CliError', exit: 'usage' }
-const plain: Paint = (_, text) => text
+const plain: Paint = (_, text) => shown`${text}`
 
 function record(fields: Partial<RawRecord> = {}): RawRecord {
   return {
@@ -147,11 +150,11 @@ t.test('NDJSON carries every record there and back', async (t) => {
   ]
   for (const fields of cases) {
     const { key, value, headers, timestamp } = record(fields)
-    const line = recordToJson(record(fields))
-    t.notMatch(line, /\n/)
+    const line = recordToJson(record(fields)).text
+    t.match(line, /^[^\n]*\n$/)
     t.strictSame(recordFromJson(line), { key, value, headers, timestamp }, line)
   }
-  t.same(JSON.parse(recordToJson(record({ value: binary }))), {
+  t.same(JSON.parse(recordToJson(record({ value: binary })).text), {
     topic: 'orders',
     partition: 2,
     offset: 42,
@@ -168,11 +171,11 @@ t.test('NDJSON carries every record there and back', async (t) => {
 
 t.test('NDJSON with a serde shows values as they are meant', async (t) => {
   const msgpack = await codecFor('msgpack')
-  const packed = record({ value: msgpack.encode({ cents: 250, tags: ['a'] }) })
-  const line = recordToJson(packed, msgpack)
+  const packed = record({ value: msgpack.fromJson('{"cents":250,"tags":["a"]}') })
+  const line = recordToJson(packed, msgpack).text
   t.same(JSON.parse(line).value, { cents: 250, tags: ['a'] })
   t.strictSame(recordFromJson(line, msgpack).value, packed.value)
-  t.same(JSON.parse(recordToJson(record(), await codecFor('json'))).value, { cents: 250 })
+  t.same(JSON.parse(recordToJson(record(), await codecFor('json')).text).value, { cents: 250 })
   t.strictSame(
     recordFromJson('{"value":{"cents":1}}').value,
     Buffer.from('{"cents":1}'),
@@ -182,6 +185,92 @@ t.test('NDJSON with a serde shows values as they are meant', async (t) => {
     recordFromJson('{"value":"AAE="}', await codecFor('bytes')).value,
     Buffer.from([0, 1]),
   )
+})
+
+t.test('numbers pass as the text that they are', async (t) => {
+  const value = '{"id":9007199254740993,"price":1.10,"far":1e400,"deep":[{"a":-0}]}'
+  const json = await codecFor('json')
+  const stored = record({ value: Buffer.from(value), headers: [] })
+  const line = recordToJson(stored, json).text
+  t.match(line, `"value":${value},"headers"`)
+  t.equal(recordFromJson(line, json).value?.toString(), value)
+  t.equal(recordFromJson(`{"value": ${value.replaceAll(',', ' , ')} }`).value?.toString(), value)
+  const numbers = '{"key":9007199254740993,"headers":[["n", 1e400],["a",[1.10, "]"]]]}'
+  const { key, headers } = recordFromJson(numbers)
+  t.equal(key?.toString(), '9007199254740993')
+  t.strictSame(
+    headers.map(([, bytes]) => bytes?.toString()),
+    ['1e400', '[1.10,"]"]'],
+  )
+  const onTerminal = { forTerminal: true, width: 200, paint: plain, showTopic: false }
+  t.match(String(printerFor(onTerminal)(stored)), value)
+  const packed = Buffer.from('81a26964cf0020000000000001', 'hex')
+  const msgpack = await codecFor('msgpack')
+  t.equal(msgpack.toJson(packed), '{"id":9007199254740993}', 'msgpack, int64')
+})
+
+t.test(
+  'JSON is laid out, compacted and taken apart as JSON.stringify and JSON.parse would',
+  async (t) => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), fc.constantFrom(0, 1, 4), async (value, space) => {
+        const json = JSON.stringify(value)
+        const text = JSON.stringify(value, null, space)
+        t.ok(compactJson(text) === json, json)
+        t.ok(indentedJson(json) === JSON.stringify(value, null, 2), json)
+        const texts = elementTexts(JSON.stringify([value, [value], value], null, space))
+        t.strictSame(
+          texts.map((each) => JSON.parse(each) as unknown),
+          [value, [value], value].map((each) => JSON.parse(JSON.stringify(each)) as unknown),
+        )
+        const name = 'a "name"'
+        const member = memberText(
+          JSON.stringify({ a: [name], [name]: value, z: { [name]: 1 } }, null, space),
+          name,
+        )
+        t.ok(compactJson(member!) === json, json)
+      }),
+      { numRuns: 100 },
+    )
+    t.equal(memberText('{"a":1}', 'b'), undefined)
+    t.equal(memberText('{"a":1,"a":2}', 'a'), '2')
+  },
+)
+
+t.test('nothing that others wrote steers a terminal, in any shape', async (t) => {
+  const hostile = '\u001b[2J\u009b31m\u0007\u202e'
+  const wild = /[\0-\b\v-\u001f\u007f-\u009f\u202a-\u202e]/
+  const fields = {
+    topic: hostile,
+    key: Buffer.from(hostile),
+    value: Buffer.from(`{"a":"${hostile.slice(4)}"}`),
+  }
+  const msgpack = await codecFor('msgpack')
+  const values = [fields.value, Buffer.from(hostile), msgpack.fromJson(JSON.stringify([hostile]))]
+  for (const value of values) {
+    for (const codec of [undefined, await codecFor('string'), msgpack]) {
+      const read = {
+        ...record({ ...fields, value }),
+        headers: [[hostile, Buffer.from(hostile)]] as const,
+      }
+      for (const options of [{ json: true }, { forTerminal: true, showTopic: true }]) {
+        const printed = printerFor({
+          forTerminal: false,
+          width: 80,
+          paint: plain,
+          showTopic: false,
+          codec: value === values[2] ? msgpack : codec === msgpack ? undefined : codec,
+          ...options,
+        })(read)
+        t.notMatch(String(printed), wild)
+      }
+    }
+  }
+  t.notMatch(table([hostile], [[hostile]], plain).text, wild)
+  const painted = paintFor({ isTTY: true }, {})('red', hostile).text
+  t.notMatch(painted.slice(5, -4), wild, 'inside of our own colour')
+  t.equal(JSON.parse(jsonLine({ a: hostile }).text).a, hostile, 'JSON still means the same')
+  t.notMatch(jsonLine({ a: hostile }).text, wild)
 })
 
 t.test('a line that is no record says what is wrong with it', async (t) => {
@@ -199,7 +288,7 @@ t.test('a line that is no record says what is wrong with it', async (t) => {
 t.test('filters hold together: key, grep and a CEL expression', async (t) => {
   const complaints: string[] = []
   const passes = async (options: FilterOptions, fields?: Partial<RawRecord>) =>
-    (await compileFilter(options, guess, (message) => complaints.push(message)))(record(fields))
+    (await compileFilter(options, undefined, (message) => complaints.push(message)))(record(fields))
   t.ok(await passes({}))
   t.ok(await passes({ key: 'ann' }))
   t.notOk(await passes({ key: 'bob' }))
@@ -313,7 +402,7 @@ t.test('records are printed for a person, a pipe or a program', async (t) => {
 
 t.test('colour is for terminals, unless the environment says otherwise', async (t) => {
   const isPainted = (isTTY: boolean, env: NodeJS.ProcessEnv) =>
-    paintFor({ isTTY }, env)('red', 'x') !== 'x'
+    paintFor({ isTTY }, env)('red', 'x').text !== 'x'
   t.equal(isPainted(true, {}), true)
   t.equal(isPainted(false, {}), false)
   t.equal(isPainted(true, { NO_COLOR: '1' }), false)
@@ -341,13 +430,13 @@ t.test('tables align text to the left and numbers to the right', async (t) => {
         ['longer', 1_234_567],
       ],
       plain,
-    ),
+    ).text,
     'TOPIC     RECORDS\na               1\nlonger  1,234,567\n',
   )
   t.equal(size(512), '512 B')
   t.equal(size(1536), '1.5 KiB')
   t.equal(size(3 * 1024 ** 4 * 1024), '3072.0 TiB')
-  t.equal(harmless('a\tb\nc\r\u009b'), 'a\tb\nc\\x0d\\x9b')
+  t.equal(shown`${'a\tb\nc\r\u009b\u202e'}`.text, 'a\tb\nc\\x0d\\x9b\\u202e')
 })
 
 t.test('an error decides the exit code', async (t) => {

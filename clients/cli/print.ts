@@ -1,38 +1,14 @@
 // Print: everything the CLI writes. Data on stdout, everything else on stderr; colour only where it is wanted.
 // Main thread. A reader that goes away (`| head -1`) ends the process with status 0, without a word.
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { fstatSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
+import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 
-const styles = {
-  bold: 1,
-  dim: 2,
-  red: 31,
-  green: 32,
-  yellow: 33,
-  blue: 34,
-  magenta: 35,
-  cyan: 36,
-} as const
-export type Style = keyof typeof styles
-
-/** Colours `text`, or leaves it alone. */
-export type Paint = (style: Style, text: string) => string
-
-const plain: Paint = (_style, text) => text
-const ansi: Paint = (style, text) => (text === '' ? '' : `\u001b[${styles[style]}m${text}\u001b[0m`)
-
-/** NO_COLOR and FORCE_COLOR (https://no-color.org) decide, else whether the stream is a terminal. */
-export function paintFor(
-  stream: { readonly isTTY?: boolean },
-  env: NodeJS.ProcessEnv = process.env,
-): Paint {
-  const { NO_COLOR, FORCE_COLOR } = env
-  if (NO_COLOR !== undefined && NO_COLOR !== '') return plain
-  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR === '0' ? plain : ansi
-  return stream.isTTY === true ? ansi : plain
-}
+/** The cursor goes home, and everything after it away. */
+export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
 const STDOUT = 1
 const CHUNK_BYTES = 64 * 1024
@@ -55,21 +31,62 @@ export function endQuietlyOnBrokenPipe(): void {
   process.stderr.on('error', () => {})
 }
 
+/** What the flags say of the shape of an answer. */
+export interface Shape {
+  readonly json?: boolean
+  readonly yaml?: boolean
+}
+
+export function isForPrograms({ json, yaml }: Shape): boolean {
+  return json === true || yaml === true
+}
+
+async function yamlDocument(value: object): Promise<Shown> {
+  const { stringify } = await import('yaml')
+  return show`---\n${stringify(value)}`
+}
+
 /** Standard output: gathers small writes, and waits while the reader is slow. */
 export class Stdout {
   #chunks: Buffer[] = []
   #bytesGathered = 0
 
-  /** @param bytes given. @returns when there is room for more */
-  async write(bytes: Buffer | string): Promise<void> {
-    const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : bytes
+  /** @param bytes given; what a record holds goes to a pipe as it is. @returns when there is room for more */
+  async write(bytes: Buffer | Shown): Promise<void> {
+    const chunk = bytes instanceof Shown ? Buffer.from(bytes.text) : bytes
     this.#chunks.push(chunk)
     this.#bytesGathered += chunk.length
     if (this.#bytesGathered >= CHUNK_BYTES) await this.flush()
   }
 
-  line(text: string): Promise<void> {
-    return this.write(`${text}\n`)
+  line(text: Shown): Promise<void> {
+    return this.write(show`${text}\n`)
+  }
+
+  /** One object: NDJSON with --json, YAML with --yaml, else as `forPeople` has it. */
+  async object(shape: Shape, value: object, forPeople: () => Shown): Promise<void> {
+    if (shape.json === true) await this.write(jsonLine(value))
+    else if (shape.yaml === true) await this.write(await yamlDocument(value))
+    else await this.write(forPeople())
+  }
+
+  /** Several objects, for people as a table of the same fields. */
+  async rows(
+    shape: Shape,
+    headings: readonly string[],
+    rows: readonly Readonly<Record<string, Cell>>[],
+    paint: Paint,
+  ): Promise<void> {
+    if (shape.json === true) await this.write(joined(rows.map(jsonLine)))
+    else if (shape.yaml === true) await this.write(await yamlDocument(rows))
+    else
+      await this.write(
+        table(
+          headings,
+          rows.map((row) => Object.values(row)),
+          paint,
+        ),
+      )
   }
 
   /** @returns when what was written has left the process; never when that fails, which ends the process */
@@ -85,20 +102,31 @@ export class Stdout {
 }
 
 /**
- * Notices that nobody reads the pipe on stdout any more, also while there is nothing to write.
- * Works on Linux, where opening a pipe without a reader fails; elsewhere the next write tells.
+ * Notices that nobody reads the pipe on stdout any more, also while there is nothing to write. Node cannot poll a pipe for
+ * that, but GNU tail does for itself: one that follows nothing, with the same stdout, ends when the reader goes. It starts
+ * when nothing was written for a moment. Where there is none (macOS, BusyBox, Windows) the next write tells.
  */
 export function endWithReader(clock: Clock): void {
   if (process.platform !== 'linux' || !fstatSync(STDOUT).isFIFO()) return
+  let bytesBefore = -1
   const check = (): void => {
-    try {
-      closeSync(openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENXIO') return readerGone()
-    }
+    const { bytesWritten } = process.stdout as unknown as { readonly bytesWritten: number }
+    if (bytesWritten === bytesBefore) return watchReader()
+    bytesBefore = bytesWritten
     clock.after(READER_CHECK_MS, check)
   }
   check()
+}
+
+function watchReader(): void {
+  const args = ['-f', '/dev/null', `--pid=${process.pid}`]
+  const watcher = spawn('tail', args, { stdio: ['ignore', STDOUT, 'ignore'] })
+  watcher.on('error', () => {}) // there is no tail: the next write tells
+  watcher.on('exit', (_code, signal) => {
+    if (signal === 'SIGPIPE') readerGone()
+  })
+  process.on('exit', () => watcher.kill('SIGKILL')) // or the reader would wait for its end
+  watcher.unref()
 }
 
 /** Messages for the person: stderr, unless `-q`. */
@@ -119,12 +147,16 @@ export class Notes {
   }
 
   say(text: string): void {
-    if (!this.#quiet) process.stderr.write(`${text}\n`)
+    if (!this.#quiet) this.#line(show`${text}`)
+  }
+
+  #line(text: Shown): void {
+    process.stderr.write(`${text.text}\n`)
   }
 
   /** Replaces the current line of a terminal. */
   redraw(text: string): void {
-    if (!this.#quiet && this.isTerminal) process.stderr.write(`\r\u001b[K${text}`)
+    if (!this.#quiet && this.isTerminal) process.stderr.write(`\r\u001b[K${show`${text}`.text}`)
   }
 
   /** What the client goes on after by itself: each kind once, and only from `tellTrouble` on. */
@@ -140,45 +172,28 @@ export class Notes {
   }
 
   detail(text: string): void {
-    if (this.#verbose) process.stderr.write(`${this.paint('dim', text)}\n`)
+    if (this.#verbose) this.#line(this.paint('dim', text))
   }
 
   warn(text: string): void {
-    process.stderr.write(`${this.paint('yellow', 'warning:')} ${text}\n`)
+    this.#line(show`${this.paint('yellow', 'warning:')} ${text}`)
   }
 
   error(text: string): void {
-    process.stderr.write(`${this.paint('red', 'millrace:')} ${harmless(text)}\n`)
+    this.#line(show`${this.paint('red', 'millrace:')} ${text}`)
   }
 }
 
-/** What a table shows; what there is not is a dash. */
-export type Cell = string | number | undefined | null
-
-/** NDJSON with --json, else a table of the same fields. */
-export function rowsAs(
-  options: { readonly json?: boolean },
-  headings: readonly string[],
-  rows: readonly Readonly<Record<string, Cell>>[],
-  paint: Paint,
-): string {
-  if (options.json === true) return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  return table(
-    headings,
-    rows.map((row) => Object.values(row)),
-    paint,
-  )
-}
+/** What a table shows; a dash where there is nothing. */
+export type Cell = string | number | boolean | undefined | null
 
 /** Columns aligned for people: text to the left, numbers to the right. */
 export function table(
   headings: readonly string[],
   rows: readonly (readonly Cell[])[],
   paint: Paint,
-): string {
-  const cells = rows.map((row) =>
-    row.map((cell) => (typeof cell === 'number' ? count(cell) : (cell ?? '-'))),
-  )
+): Shown {
+  const cells = rows.map((row) => row.map(cellText))
   const widths = headings.map((heading, i) =>
     Math.max(heading.length, ...cells.map((row) => row[i]!.length)),
   )
@@ -186,7 +201,17 @@ export function table(
   const align = (text: string, i: number): string =>
     isNumeric[i] ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
   const line = (row: readonly string[]): string => row.map(align).join('  ').trimEnd()
-  return [paint('dim', line(headings)), ...cells.map(line)].map((text) => `${text}\n`).join('')
+  return joined([
+    show`${paint('dim', line(headings))}\n`,
+    ...cells.map((row) => show`${line(row)}\n`),
+  ])
+}
+
+/** As wide as it is shown, in one line. */
+function cellText(cell: Cell): string {
+  if (typeof cell === 'number') return count(cell)
+  const text = `${cell ?? '-'}`
+  return show`${text}`.text.replaceAll('\n', '\\n')
 }
 
 /** 1234567 -> '1,234,567'. */
@@ -210,12 +235,4 @@ const DATE_MS_MAX = 8.64e15
 /** `2026-01-31T10:00:00.000Z`, whatever a producer has written: a time that JavaScript lacks is the nearest it has. */
 export function isoTime(timestamp: number): string {
   return new Date(Math.max(-DATE_MS_MAX, Math.min(timestamp, DATE_MS_MAX))).toISOString()
-}
-
-/** Text that cannot move the cursor, change the colour or ring the bell. */
-export function harmless(text: string): string {
-  return text.replace(
-    /[^\P{Cc}\t\n]/gu,
-    (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
 }

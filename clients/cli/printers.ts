@@ -2,12 +2,14 @@
 
 import { isUtf8 } from 'node:buffer'
 import { compileFormat } from './format.ts'
-import { harmless, isoTime, type Paint } from './print.ts'
-import { recordToJson, type RawRecord, type ValueCodec } from './record-json.ts'
-import { guess } from './serdes.ts'
+import { indentedJson } from './json-text.ts'
+import { isoTime } from './print.ts'
+import { recordToJson, type RawRecord } from './record-json.ts'
+import { jsonIn, plainText, type ValueCodec } from './serdes.ts'
+import { harmlessJson, joined, show, type Paint, type Shown } from './show.ts'
 
 /** One record as it goes to stdout, newline included where there is one. */
-export type Printer = (record: RawRecord) => Buffer | string
+export type Printer = (record: RawRecord) => Buffer | Shown
 
 export interface PrinterOptions {
   readonly json?: boolean | undefined
@@ -29,15 +31,16 @@ export interface PrinterOptions {
 export function printerFor(options: PrinterOptions): Printer {
   const { codec } = options
   if (options.format !== undefined) return compileFormat(options.format)
-  if (options.json === true) return (record) => `${recordToJson(record, codec)}\n`
-  if (options.raw === true) return ({ value }) => value ?? ''
-  if (options.lengthPrefixed === true) return ({ value }) => withLength(value ?? Buffer.alloc(0))
+  if (options.json === true) return (record) => recordToJson(record, codec)
+  if (options.raw === true) return ({ value }) => value ?? NOTHING
+  if (options.lengthPrefixed === true) return ({ value }) => withLength(value ?? NOTHING)
   if (options.forTerminal) return terminalPrinter(options)
   if (codec === undefined)
-    return ({ value }) => (value === null ? '\n' : Buffer.concat([value, NEWLINE]))
-  return ({ value }) => `${value === null ? '' : plainText(codec.decode(value))}\n`
+    return ({ value }) => (value === null ? NEWLINE : Buffer.concat([value, NEWLINE]))
+  return ({ value }) => Buffer.from(`${value === null ? '' : plainText(codec.toJson(value))}\n`)
 }
 
+const NOTHING = Buffer.alloc(0)
 const NEWLINE = Buffer.from('\n')
 
 /** 4 bytes, big endian, then the value. */
@@ -48,31 +51,29 @@ function withLength(value: Buffer): Buffer {
   return framed
 }
 
-function plainText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
 /** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow with what they have held. */
 function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Printer {
   const widths: [number, number] = [0, 0]
-  const column = (i: 0 | 1, text: string): string => {
-    widths[i] = Math.max(widths[i], text.length)
-    return text.padEnd(widths[i])
+  const column = (i: 0 | 1, shown: Shown): Shown => {
+    widths[i] = Math.max(widths[i], shown.text.length)
+    return show`${shown}${' '.repeat(widths[i] - shown.text.length)}`
   }
   return (record) => {
-    const place = `${showTopic ? `${record.topic} ` : ''}${record.partition}:${record.offset}`
+    const topic = showTopic ? `${record.topic} ` : ''
+    const place = show`${topic}${record.partition}:${record.offset}`
     const time = isoTime(record.timestamp).slice(-13, -1)
-    const key = record.key === null ? '' : harmless(textOrHex(record.key)).replaceAll('\n', '\\n')
+    const key = record.key === null ? '' : textOrHex(record.key).replaceAll('\n', '\\n')
     const head = [
       paint('dim', column(0, place)),
       paint('dim', time),
-      paint('cyan', column(1, key)),
-    ].join('  ')
+      paint('cyan', column(1, show`${key}`)),
+    ]
     const room = width - widths[0] - widths[1] - time.length - 6
     const headers = record.headers.map(([name, value]) =>
-      paint('magenta', harmless(`${name}=${value === null ? '' : textOrHex(value)}`)),
+      paint('magenta', `${name}=${value === null ? '' : textOrHex(value)}`),
     )
-    return `${[head, ...headers, showValue(record.value, codec, room, paint)].join('  ')}\n`
+    const value = showValue(record.value, codec, room, paint)
+    return show`${joined([...head, ...headers, value], '  ')}\n`
   }
 }
 
@@ -81,13 +82,14 @@ function showValue(
   codec: ValueCodec | undefined,
   room: number,
   paint: Paint,
-): string {
+): Shown {
   if (value === null) return paint('dim', '(tombstone)')
-  const shown = codec === undefined ? guess(value) : codec.decode(value)
-  if (Buffer.isBuffer(shown)) return paint('dim', textOrHex(shown))
-  if (typeof shown === 'string') return harmless(shown)
-  const compact = JSON.stringify(shown)
-  return colourJson(compact.length <= room ? compact : JSON.stringify(shown, null, 2), paint)
+  const json = codec === undefined ? jsonIn(value) : codec.toJson(value)
+  if (json === undefined)
+    return isUtf8(value) ? show`${value.toString()}` : paint('dim', textOrHex(value))
+  if (json.startsWith('"')) return show`${plainText(json)}`
+  const { text } = harmlessJson(json)
+  return colourJson(text.length <= room ? text : indentedJson(text), paint)
 }
 
 const HEX_BYTES_MAX = 64
@@ -99,11 +101,12 @@ function textOrHex(bytes: Buffer): string {
 }
 
 const JSON_TOKEN =
-  /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+  /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[^"\w-]+/g
 
-function colourJson(text: string, paint: Paint): string {
-  return text.replace(JSON_TOKEN, (token, quoted?: string, colon?: string) => {
-    if (quoted === undefined) return paint('yellow', token)
-    return colon === undefined ? paint('green', quoted) : paint('blue', quoted) + colon
+function colourJson(json: string, paint: Paint): Shown {
+  const tokens = [...json.matchAll(JSON_TOKEN)].map(([token, quoted, colon]) => {
+    if (quoted === undefined) return /^[\w-]/.test(token) ? paint('yellow', token) : show`${token}`
+    return colon === undefined ? paint('green', quoted) : show`${paint('blue', quoted)}${colon}`
   })
+  return joined(tokens)
 }

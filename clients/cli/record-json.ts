@@ -1,8 +1,12 @@
 // RecordJson: the NDJSON shape that `tail --json` writes and `produce --json` reads. Pure.
-// Bytes that are not UTF-8 travel as base64, and say so. For users: docs/guide/cli.md, "NDJSON"
+// Bytes that are not UTF-8 travel as base64, and say so; JSON that is not a string passes as text, so numbers keep their
+// digits. For users: docs/guide/cli.md, "NDJSON"
 
 import { isUtf8 } from 'node:buffer'
 import { CliError } from './exit.ts'
+import { compactJson, elementTexts, memberText } from './json-text.ts'
+import type { ValueCodec } from './serdes.ts'
+import { harmlessJson, show, type Shown } from './show.ts'
 
 /** A record with its bytes as they are in the log. */
 export interface RawRecord {
@@ -24,46 +28,37 @@ export interface NewRecord {
   readonly timestamp?: number | undefined
 }
 
-/** Turns a value's bytes into what JSON shows of it, and back. */
-export interface ValueCodec {
-  decode(bytes: Buffer): unknown
-  encode(value: unknown): Buffer
-}
-
-type Encoding = 'base64'
-
 /**
  * @param codec decodes the value; absent: as text when it is UTF-8, else base64
- * @returns one line, without the newline
+ * @returns one line, with its newline
  */
-export function recordToJson(record: RawRecord, codec?: ValueCodec): string {
-  const { topic, partition, offset, timestamp } = record
-  const encoding: { key?: Encoding; value?: Encoding } = {}
-  const text = (field: 'key' | 'value', bytes: Buffer | null): string | null => {
-    if (bytes !== null && !isUtf8(bytes)) encoding[field] = 'base64'
-    return bytes && bytes.toString(encoding[field] ?? 'utf8')
-  }
-  const key = text('key', record.key)
-  const value =
-    codec !== undefined && record.value !== null
-      ? codec.decode(record.value)
-      : text('value', record.value)
-  const headers = record.headers.map(([name, bytes]) =>
-    bytes === null || isUtf8(bytes)
-      ? [name, bytes && bytes.toString()]
-      : [name, bytes.toString('base64'), 'base64'],
-  )
-  const isEncoded = encoding.key !== undefined || encoding.value !== undefined
-  return JSON.stringify({
-    topic,
-    partition,
-    offset,
-    timestamp,
-    key,
-    value,
-    headers,
-    ...(isEncoded && { encoding }),
-  })
+export function recordToJson(record: RawRecord, codec?: ValueCodec): Shown {
+  const { topic, partition, offset, timestamp, key, value, headers } = record
+  const isKeyText = key === null || isUtf8(key)
+  const isDecoded = codec !== undefined && value !== null
+  const isValueText = isDecoded || value === null || isUtf8(value)
+  const valueJson = isDecoded ? codec.toJson(value) : jsonOf(value, isValueText)
+  const line =
+    `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset}` +
+    `,"timestamp":${timestamp},"key":${jsonOf(key, isKeyText)},"value":${valueJson}` +
+    `,"headers":[${headers.map(headerJson).join()}]${encodingJson(isKeyText, isValueText)}}`
+  return show`${harmlessJson(line)}\n`
+}
+
+function jsonOf(bytes: Buffer | null, isText: boolean): string {
+  if (bytes === null) return 'null'
+  return isText ? JSON.stringify(bytes.toString()) : `"${bytes.toString('base64')}"`
+}
+
+function headerJson([name, value]: RawRecord['headers'][number]): string {
+  const isText = value === null || isUtf8(value)
+  return `[${JSON.stringify(name)},${jsonOf(value, isText)}${isText ? '' : ',"base64"'}]`
+}
+
+function encodingJson(isKeyText: boolean, isValueText: boolean): string {
+  if (isKeyText && isValueText) return ''
+  const key = isKeyText ? undefined : 'base64'
+  return `,"encoding":${JSON.stringify({ key, value: isValueText ? undefined : 'base64' })}`
 }
 
 /**
@@ -80,14 +75,15 @@ export function recordFromJson(line: string, codec?: ValueCodec): NewRecord {
   const encoding = fields['encoding'] ?? {}
   if (typeof encoding !== 'object') throw malformed('encoding is not an object')
   const { key: keyEncoding, value: valueEncoding } = encoding as Record<string, unknown>
+  const textOf = (name: string) => () => memberText(line, name)!
   const value = fields['value'] ?? null
   return {
-    key: toBytes('key', fields['key'] ?? null, keyEncoding),
+    key: toBytes('key', fields['key'] ?? null, keyEncoding, textOf('key')),
     value:
       value !== null && codec !== undefined
-        ? codec.encode(value)
-        : toBytes('value', value, valueEncoding),
-    headers: headersFrom(fields['headers'] ?? []),
+        ? codec.fromJson(textOf('value')())
+        : toBytes('value', value, valueEncoding, textOf('value')),
+    headers: headersFrom(fields['headers'] ?? [], textOf('headers')),
     ...(timestamp !== undefined && { timestamp: timestamp as number }),
   }
 }
@@ -104,21 +100,28 @@ function parseObject(line: string): Record<string, unknown> {
   return parsed as Record<string, unknown>
 }
 
-function toBytes(name: string, value: unknown, encoding: unknown): Buffer | null {
+/** @param textOf the JSON that `value` was parsed from */
+function toBytes(
+  name: string,
+  value: unknown,
+  encoding: unknown,
+  textOf: () => string,
+): Buffer | null {
   if (value === null) return null
   if (encoding === undefined)
-    return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+    return Buffer.from(typeof value === 'string' ? value : compactJson(textOf()))
   if (encoding !== 'base64' || typeof value !== 'string')
     throw malformed(`${name} is not a base64 string`)
   return Buffer.from(value, 'base64')
 }
 
-function headersFrom(headers: unknown): NewRecord['headers'] {
+function headersFrom(headers: unknown, textOf: () => string): NewRecord['headers'] {
   if (!Array.isArray(headers)) throw malformed('headers is not an array of [name, value]')
-  return headers.map((header: unknown) => {
+  return headers.map((header: unknown, i) => {
     if (!Array.isArray(header) || typeof header[0] !== 'string')
       throw malformed('headers is not an array of [name, value]')
-    return [header[0], toBytes('header', header[1] ?? null, header[2])]
+    const valueText = () => elementTexts(elementTexts(textOf())[i]!)[1]!
+    return [header[0], toBytes('header', header[1] ?? null, header[2], valueText)]
   })
 }
 

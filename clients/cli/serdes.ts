@@ -1,24 +1,36 @@
 // Serdes: how `tail` and `produce` see the bytes of a value, by the name given to --serde. Pure.
 
 import { isUtf8 } from 'node:buffer'
-import type { ValueCodec } from './record-json.ts'
+import { compactJson, isJson } from './json-text.ts'
 
 export const serdeNames = ['string', 'json', 'msgpack', 'bytes'] as const
 export type SerdeName = (typeof serdeNames)[number]
 
+/** Turns a value's bytes into JSON text, and back. */
+export interface ValueCodec {
+  /** @throws {Error} the bytes are no such value */
+  toJson(bytes: Buffer): string
+  /** @param json valid */
+  fromJson(json: string): Buffer
+}
+
 const text: ValueCodec = {
-  decode: (bytes) => bytes.toString(),
-  encode: (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)),
+  toJson: (bytes) => JSON.stringify(bytes.toString()),
+  fromJson: (json) => Buffer.from(plainText(json)),
 }
 
 const json: ValueCodec = {
-  decode: (bytes) => JSON.parse(bytes.toString()),
-  encode: (value) => Buffer.from(JSON.stringify(value)),
+  toJson(bytes) {
+    const value = bytes.toString()
+    JSON.parse(value)
+    return compactJson(value)
+  },
+  fromJson: (value) => Buffer.from(compactJson(value)),
 }
 
 const base64: ValueCodec = {
-  decode: (bytes) => bytes.toString('base64'),
-  encode: (value) => Buffer.from(String(value), 'base64'),
+  toJson: (bytes) => JSON.stringify(bytes.toString('base64')),
+  fromJson: (value) => Buffer.from(plainText(value), 'base64'),
 }
 
 export async function codecFor(name: SerdeName): Promise<ValueCodec> {
@@ -28,18 +40,29 @@ export async function codecFor(name: SerdeName): Promise<ValueCodec> {
   const { msgpack } = await import('../serde.ts')
   const serde = msgpack<unknown>()
   return {
-    decode: (bytes) => serde.deserialize(bytes),
-    encode: (value) => Buffer.from(serde.serialize(value)!),
+    toJson: (bytes) => jsonOf(serde.deserialize(bytes)),
+    fromJson: (value) => Buffer.from(serde.serialize(JSON.parse(value))!),
   }
 }
 
-/** Without --serde: JSON when it is JSON, else text, else the bytes. */
-export function guess(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) return bytes
+/** What a JSON string says; other JSON is its own text. */
+export function plainText(value: string): string {
+  return value.startsWith('"') ? (JSON.parse(value) as string) : compactJson(value)
+}
+
+const BIG = '\0bigint:'
+
+/** With integers of 64 bits as numbers, whole. */
+function jsonOf(value: unknown): string {
+  const marked = JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'bigint' ? `${BIG}${each}` : each,
+  )
+  return (marked ?? 'null').replace(/"\\u0000bigint:(-?\d+)"/g, '$1')
+}
+
+/** Without --serde: JSON when it is JSON, as its text. @returns undefined when it is none */
+export function jsonIn(bytes: Buffer): string | undefined {
+  if (!isUtf8(bytes)) return undefined
   const value = bytes.toString()
-  try {
-    return JSON.parse(value)
-  } catch {
-    return value
-  }
+  return isJson(value) ? compactJson(value) : undefined
 }

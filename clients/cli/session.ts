@@ -4,7 +4,8 @@
 import type { Client } from '../client.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { DEFAULT_BROKERS, type CommonOptions } from './flags.ts'
-import { Notes, paintFor, Stdout, type Paint } from './print.ts'
+import { Notes, Stdout } from './print.ts'
+import { paintFor, type Paint } from './show.ts'
 
 export interface Session extends AsyncDisposable {
   readonly client: Client

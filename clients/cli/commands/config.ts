@@ -4,30 +4,26 @@ import type { Command } from 'commander'
 import type { ConfigChange, ConfigEntry, ConfigResource } from '../../admin-configs.ts'
 import { alterAndTell } from '../config-change.ts'
 import { CliError } from '../exit.ts'
-import { examples, pairOf, type CommonOptions } from '../flags.ts'
-import { table } from '../print.ts'
+import { examples, pairOf, shapes, type CommonOptions } from '../flags.ts'
+import { isForPrograms, type Cell, type Shape } from '../print.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(config: Command): void {
-  config
-    .command('show')
+  shapes(config.command('show'))
     .description('show the configuration of the broker or of a topic')
     .argument('[kind]', 'broker or topic', 'broker')
     .argument('[name]', "the topic's name, or the broker's node id")
     .option('--origin', 'tell where each value comes from')
-    .option('--json', 'one JSON object per line')
     .addHelpText(
       'after',
       examples('millrace config show', 'millrace config show topic orders --origin'),
     )
     .action(show)
-  config
-    .command('set')
+  shapes(config.command('set'))
     .description('change the configuration of brokers or of a topic, at once and for good')
     .argument('<kind>', 'broker or topic')
     .argument('<name=value...>', "the topic's name, or a node id (without: all brokers), then what")
     .option('--dry-run', 'check, change nothing')
-    .option('--json', 'one JSON object per line')
     .addHelpText(
       'after',
       examples(
@@ -39,13 +35,11 @@ export function define(config: Command): void {
     .action((kind: string, rest: readonly string[], _: unknown, command: Command) =>
       change(kind, rest, settingsOf, command),
     )
-  config
-    .command('unset')
+  shapes(config.command('unset'))
     .description('let configuration of brokers or of a topic fall back to its default')
     .argument('<kind>', 'broker or topic')
     .argument('<name...>', "the topic's name, or a node id (without: all brokers), then which")
     .option('--dry-run', 'check, change nothing')
-    .option('--json', 'one JSON object per line')
     .addHelpText(
       'after',
       examples(
@@ -58,14 +52,12 @@ export function define(config: Command): void {
     )
 }
 
-interface ShowOptions extends CommonOptions {
+interface ShowOptions extends CommonOptions, Shape {
   readonly origin?: boolean
-  readonly json?: boolean
 }
 
-interface ChangeOptions extends CommonOptions {
+interface ChangeOptions extends CommonOptions, Shape {
   readonly dryRun?: boolean
-  readonly json?: boolean
 }
 
 async function show(
@@ -79,9 +71,9 @@ async function show(
   const resource = await shownResource(session, kind, name)
   const [description] = await session.client.admin().configs.describe([resource])
   const entries = description!.entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  await session.stdout.write(
-    options.json === true ? entries.map(asJson).join('') : asTable(session, entries, options),
-  )
+  const rows = entries.map((entry) => rowOf(entry, options))
+  const headings = options.origin === true ? ['NAME', 'VALUE', 'ORIGIN'] : ['NAME', 'VALUE']
+  await session.stdout.rows(options, headings, rows, session.paint)
 }
 
 async function change(
@@ -149,18 +141,11 @@ function unknownKind(): CliError {
   return new CliError('usage', "expected 'broker' or 'topic NAME'")
 }
 
-function asJson({ name, value, source, isReadOnly }: ConfigEntry): string {
-  return `${JSON.stringify({ name, value, origin: source, isReadOnly })}\n`
-}
-
-function asTable(
-  { paint }: Session,
-  entries: readonly ConfigEntry[],
-  { origin }: ShowOptions,
-): string {
-  const rows = entries.map(({ name, value, source }) => {
-    const shown = value ?? '(secret)'
-    return origin === true ? [name, shown, source] : [name, shown]
-  })
-  return table(origin === true ? ['NAME', 'VALUE', 'ORIGIN'] : ['NAME', 'VALUE'], rows, paint)
+function rowOf(
+  { name, value, source, isReadOnly }: ConfigEntry,
+  options: ShowOptions,
+): Record<string, Cell> {
+  if (isForPrograms(options)) return { name, value, origin: source, isReadOnly }
+  const shown = value ?? '(secret)'
+  return options.origin === true ? { name, shown, source } : { name, shown }
 }

@@ -11,15 +11,16 @@ import { reasonOf } from '../../reason.ts'
 import type { TopicPartition } from '../../topic.ts'
 import { confirmed, type ConfirmOptions } from '../confirm.ts'
 import { CliError } from '../exit.ts'
-import { examples, partitionList, type CommonOptions } from '../flags.ts'
+import { type CommonOptions, examples, partitionList, shapes } from '../flags.ts'
 import { parsePoint, startAtOf } from '../offset-range.ts'
 import { choosePartitions, describe } from '../offsets.ts'
-import { count, endWithReader, rowsAs, table, type Paint } from '../print.ts'
+import { CLEAR_SCREEN, count, endWithReader, isForPrograms, table, type Shape } from '../print.ts'
+import { joined, show as shown, type Paint, type Shown } from '../show.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(group: Command): void {
   const verb = (name: string, summary: string): Command =>
-    group.command(name).description(summary).option('--json', 'one JSON object per line')
+    shapes(group.command(name).description(summary))
 
   verb('ls', 'list groups')
     .addOption(new Option('--state <state>', 'only groups in this state').choices(states))
@@ -64,9 +65,7 @@ const states: readonly GroupState[] = [
 ]
 const WATCH_MS = 2_000
 
-interface GroupOptions extends CommonOptions {
-  readonly json?: boolean
-}
+type GroupOptions = CommonOptions & Shape
 
 interface ResetOptions extends GroupOptions, ConfirmOptions {
   readonly to: string
@@ -87,9 +86,7 @@ async function listGroups(_: unknown, command: Command): Promise<void> {
   }))
   if (rows.length === 0) session.notes.say('no groups')
   else
-    await session.stdout.write(
-      rowsAs(options, ['GROUP', 'STATE', 'TYPE', 'PROTOCOL'], rows, session.paint),
-    )
+    await session.stdout.rows(options, ['GROUP', 'STATE', 'TYPE', 'PROTOCOL'], rows, session.paint)
 }
 
 async function showGroups(names: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -97,26 +94,27 @@ async function showGroups(names: readonly string[], _: unknown, command: Command
   await using session = await openSession(options)
   const groups = await known(session.client.admin().groups.describe(names))
   for (const group of groups) {
-    if (options.json === true) await session.stdout.line(groupJson(group))
-    else await session.stdout.write(groupText(group, session.paint))
+    await session.stdout.object(options, plainGroup(group), () => groupText(group, session.paint))
   }
 }
 
-function groupJson({ members, ...group }: GroupDescription): string {
-  const shown = members.map(({ subscriptionBytes: _, assignmentBytes: __, ...member }) => member)
-  return JSON.stringify({ ...group, members: shown })
+function plainGroup({ members, ...group }: GroupDescription): object {
+  const plainMembers = members.map(
+    ({ subscriptionBytes: _, assignmentBytes: __, ...member }) => member,
+  )
+  return { ...group, members: plainMembers }
 }
 
-function groupText(group: GroupDescription, paint: Paint): string {
+function groupText(group: GroupDescription, paint: Paint): Shown {
   const { state, protocolType, protocol, coordinator, members } = group
   const about = [state, protocolType, protocol, `coordinator ${coordinator}`]
-  const head = `${paint('bold', group.group)}  ${about.filter((each) => each !== '').join('  ')}\n`
+  const head = shown`${paint('bold', group.group)}  ${about.filter((each) => each !== '').join('  ')}\n`
   if (members.length === 0) return head
   const rows = members.map(({ memberId, instanceId, clientId, host, partitions }) => {
     const reads = partitions === undefined ? undefined : partitionsText(partitions)
     return [memberId, instanceId, clientId, host, reads]
   })
-  return head + table(['MEMBER', 'INSTANCE', 'CLIENT', 'HOST', 'READS'], rows, paint)
+  return joined([head, table(['MEMBER', 'INSTANCE', 'CLIENT', 'HOST', 'READS'], rows, paint)])
 }
 
 /** `orders 0,1 totals 3`. */
@@ -134,18 +132,20 @@ async function showLag(names: readonly string[], _: unknown, command: Command): 
   const { groups } = session.client.admin()
   const show = async (): Promise<void> => {
     const lags = await Promise.all(names.map((group) => known(groups.lag(group))))
-    if (options.watch === true && options.json !== true && process.stdout.isTTY)
+    if (options.watch === true && !isForPrograms(options) && process.stdout.isTTY)
       await session.stdout.write(CLEAR_SCREEN)
-    for (const lag of lags) await session.stdout.write(lagText(lag, options, session.paint))
+    for (const lag of lags) await writeLag(lag, options, session)
     await session.stdout.flush()
   }
   await show()
   if (options.watch === true) await repeat(session, show)
 }
 
-const CLEAR_SCREEN = '\u001b[H\u001b[J'
-
-function lagText({ group, total, partitions }: GroupLag, options: GroupOptions, paint: Paint) {
+async function writeLag(
+  { group, total, partitions }: GroupLag,
+  options: GroupOptions,
+  { stdout, paint }: Session,
+): Promise<void> {
   const rows = partitions.map(({ topic, partition, committed, end, lag, memberId }) => ({
     topic,
     partition,
@@ -154,11 +154,13 @@ function lagText({ group, total, partitions }: GroupLag, options: GroupOptions, 
     lag: lag ?? null,
     member: memberId ?? null,
   }))
-  if (options.json === true)
-    return rows.map((row) => `${JSON.stringify({ group, ...row })}\n`).join('')
-  const head = `${paint('bold', group)}  ${count(total)} behind\n`
   const headings = ['TOPIC', 'PARTITION', 'COMMITTED', 'END', 'LAG', 'MEMBER']
-  return rows.length === 0 ? head : head + rowsAs(options, headings, rows, paint)
+  if (isForPrograms(options)) {
+    const named = rows.map((row) => ({ group, ...row }))
+    return await stdout.rows(options, ['GROUP', ...headings], named, paint)
+  }
+  await stdout.line(shown`${paint('bold', group)}  ${count(total)} behind`)
+  if (rows.length > 0) await stdout.rows(options, headings, rows, paint)
 }
 
 /** Until ^C, or until nobody reads it. */
@@ -190,8 +192,11 @@ async function resetGroup(group: string, _: unknown, command: Command): Promise<
   }))
   if (rows.length === 0)
     return session.notes.say(`${group} has committed nothing: say which with --topic`)
-  await session.stdout.write(
-    rowsAs(options, ['TOPIC', 'PARTITION', 'COMMITTED', 'NEW'], rows, session.paint),
+  await session.stdout.rows(
+    options,
+    ['TOPIC', 'PARTITION', 'COMMITTED', 'NEW'],
+    rows,
+    session.paint,
   )
   if (!(await confirmed(session, options, `Let ${group} go on there?`))) return
   await admin.groups.reset(group, plan)
@@ -218,7 +223,7 @@ async function removeGroups(names: readonly string[], _: unknown, command: Comma
     state,
     members: members.length,
   }))
-  await session.stdout.write(rowsAs(options, ['DELETES', 'STATE', 'MEMBERS'], rows, session.paint))
+  await session.stdout.rows(options, ['DELETES', 'STATE', 'MEMBERS'], rows, session.paint)
   if (!(await confirmed(session, options, `Delete ${names.join(', ')}?`))) return
   await groups.delete(names)
 }

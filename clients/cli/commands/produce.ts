@@ -15,8 +15,8 @@ import { unescape } from '../format.ts'
 import { lengthPrefixed, lines, pieces, type Values } from '../input.ts'
 import { Pace } from '../pace.ts'
 import { Progress } from '../progress.ts'
-import { recordFromJson, type NewRecord, type ValueCodec } from '../record-json.ts'
-import { codecFor, serdeNames, type SerdeName } from '../serdes.ts'
+import { recordFromJson, type NewRecord } from '../record-json.ts'
+import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes.ts'
 import { openSession, type Session } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const

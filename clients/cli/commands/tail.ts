@@ -21,8 +21,8 @@ import {
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
 import { endWithReader, whenReaderGoes, type Notes } from '../print.ts'
 import { printerFor, type Printer } from '../printers.ts'
-import type { RawRecord, ValueCodec } from '../record-json.ts'
-import { codecFor, guess, serdeNames, type SerdeName } from '../serdes.ts'
+import type { RawRecord } from '../record-json.ts'
+import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(command: Command): void {
@@ -95,10 +95,9 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
   await using session = await openSession(options)
   const codec =
     options.serde && tolerant(await codecFor(options.serde), once(session.notes, 'shown as text'))
-  const decode = codec === undefined ? guess : (value: Buffer) => codec.decode(value)
   const passes = await compileFilter(
     options,
-    decode,
+    codec,
     once(session.notes, 'left out, --filter fails'),
   )
   const printer = printerFor({
@@ -135,13 +134,13 @@ function once(notes: Notes, consequence: string): (reason: string) => void {
 /** @returns the codec, which shows what it cannot decode as text */
 function tolerant(codec: ValueCodec, onFailure: (reason: string) => void): ValueCodec {
   return {
-    encode: (value) => codec.encode(value),
-    decode(bytes) {
+    fromJson: (json) => codec.fromJson(json),
+    toJson(bytes) {
       try {
-        return codec.decode(bytes)
+        return codec.toJson(bytes)
       } catch (error) {
         onFailure((error as Error).message)
-        return bytes.toString()
+        return JSON.stringify(bytes.toString())
       }
     },
   }

@@ -4,24 +4,26 @@ import type { Command } from 'commander'
 import type { Admin, TopicDescription } from '../../admin.ts'
 import { systemClock } from '../../clock.ts'
 import {
+  type CommonOptions,
+  type Pair,
   examples,
   pairs,
   partitionList,
+  shapes,
   wholeNumber,
-  type CommonOptions,
-  type Pair,
 } from '../flags.ts'
 import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
 import { alterAndTell } from '../config-change.ts'
 import { confirmed } from '../confirm.ts'
 import { CliError } from '../exit.ts'
-import { rowsAs, table } from '../print.ts'
+import { table, type Shape } from '../print.ts'
+import { joined, show } from '../show.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(topic: Command): void {
   const verb = (name: string, summary: string): Command =>
-    topic.command(name).description(summary).option('--json', 'one JSON object per line')
+    shapes(topic.command(name).description(summary))
 
   verb('ls', 'list topics').option('-a, --all', 'internal topics too').action(listTopics)
   verb('info', 'show partitions, offsets and configuration')
@@ -76,9 +78,7 @@ export function define(topic: Command): void {
     .action(trimTopic)
 }
 
-interface TopicOptions extends CommonOptions {
-  readonly json?: boolean
-}
+type TopicOptions = CommonOptions & Shape
 
 interface Destructive extends TopicOptions {
   readonly dryRun?: boolean
@@ -102,10 +102,7 @@ async function listTopics(_: unknown, command: Command): Promise<void> {
     records: recordCount(bounds.get(topic)!),
   }))
   if (rows.length === 0) session.notes.say('no topics; create one with: millrace topic create NAME')
-  else
-    await session.stdout.write(
-      rowsAs(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint),
-    )
+  else await session.stdout.rows(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint)
 }
 
 async function showTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -137,18 +134,17 @@ async function showTopic(
     leader,
     leaderEpoch,
   }))
-  if (options.json === true)
-    return stdout.line(JSON.stringify({ topic, id, config, partitions: shown }))
-  await stdout.line(`${paint('bold', topic)}  ${paint('dim', id ?? '')}`)
-  for (const [name, value] of Object.entries(config))
-    await stdout.line(`${name}=${value ?? '(secret)'}`)
   const headings = ['PARTITION', 'START', 'END', 'RECORDS', 'LEADER', 'EPOCH']
-  await stdout.write(
-    table(
-      headings,
-      shown.map((row) => Object.values(row)),
-      paint,
-    ),
+  await stdout.object(options, { topic, id, config, partitions: shown }, () =>
+    joined([
+      show`${paint('bold', topic)}  ${paint('dim', id ?? '')}\n`,
+      ...Object.entries(config).map(([name, value]) => show`${name}=${value ?? '(secret)'}\n`),
+      table(
+        headings,
+        shown.map((row) => Object.values(row)),
+        paint,
+      ),
+    ]),
   )
 }
 
@@ -179,12 +175,12 @@ async function createTopics(names: readonly string[], _: unknown, command: Comma
   )
   const verb = options.dryRun === true ? 'would create' : 'created'
   for (const { topic, partitionCount } of created) {
-    if (options.json === true)
-      await session.stdout.line(JSON.stringify({ topic, partitions: partitionCount }))
-    else
-      await session.stdout.line(
-        `${verb} ${topic} with ${partitionCount} partition${partitionCount === 1 ? '' : 's'}`,
-      )
+    const plural = partitionCount === 1 ? '' : 's'
+    await session.stdout.object(
+      options,
+      { topic, partitions: partitionCount },
+      () => show`${verb} ${topic} with ${partitionCount} partition${plural}\n`,
+    )
   }
 }
 
@@ -216,7 +212,7 @@ async function alterTopics(names: readonly string[], _: unknown, command: Comman
     await admin.createPartitions(totals, { validateOnly: true })
     if (!dryRun) await admin.createPartitions(totals)
     const rows = names.map((topic) => ({ topic, partitions }))
-    await session.stdout.write(rowsAs(options, ['TOPIC', 'PARTITIONS'], rows, session.paint))
+    await session.stdout.rows(options, ['TOPIC', 'PARTITIONS'], rows, session.paint)
   }
   if (config.length > 0) await alterAndTell(session, changes, options)
   else if (dryRun) session.notes.say('dry run: nothing was changed')
@@ -229,7 +225,7 @@ async function removeTopics(names: readonly string[], _: unknown, command: Comma
   await describe(admin, names) // so that a topic that does not exist is told before anybody is asked
   const bounds = await boundsOf(admin, names)
   const rows = names.map((topic) => ({ topic, records: recordCount(bounds.get(topic)!) }))
-  await session.stdout.write(rowsAs(options, ['DELETES', 'RECORDS'], rows, session.paint))
+  await session.stdout.rows(options, ['DELETES', 'RECORDS'], rows, session.paint)
   if (!(await confirmed(session, options, `Delete ${names.join(', ')}?`))) return
   await admin.deleteTopics(names)
 }
@@ -253,8 +249,11 @@ async function trimTopic(name: string, _: unknown, command: Command): Promise<vo
       return { partition, start, newStart, deletes: newStart - start }
     }),
   )
-  await session.stdout.write(
-    rowsAs(options, ['PARTITION', 'START', 'NEW START', 'DELETES'], trims, session.paint),
+  await session.stdout.rows(
+    options,
+    ['PARTITION', 'START', 'NEW START', 'DELETES'],
+    trims,
+    session.paint,
   )
   if (!(await confirmed(session, options, `Delete the records before those offsets of ${name}?`)))
     return

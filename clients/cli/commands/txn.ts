@@ -11,14 +11,15 @@ import type {
 import { reasonOf } from '../../reason.ts'
 import { confirmed, type ConfirmOptions } from '../confirm.ts'
 import { CliError } from '../exit.ts'
-import { examples, wholeNumber, type CommonOptions } from '../flags.ts'
+import { type CommonOptions, examples, shapes, wholeNumber } from '../flags.ts'
 import { describe } from '../offsets.ts'
-import { isoTime, rowsAs, table, type Paint } from '../print.ts'
+import { isoTime, table, type Shape } from '../print.ts'
+import { joined, show as shown, type Paint, type Shown } from '../show.ts'
 import { openSession, type Session } from '../session.ts'
 
 export function define(txn: Command): void {
   const verb = (name: string, summary: string): Command =>
-    txn.command(name).description(summary).option('--json', 'one JSON object per line')
+    shapes(txn.command(name).description(summary))
 
   verb('ls', 'list transactional ids; with --topic, what is open in its partitions')
     .addOption(new Option('--state <state>', 'only those in this state').choices(states))
@@ -68,9 +69,7 @@ const states: readonly TransactionState[] = [
   'CompleteAbort',
 ]
 
-interface TxnOptions extends CommonOptions {
-  readonly json?: boolean
-}
+type TxnOptions = CommonOptions & Shape
 
 interface ListOptions extends TxnOptions {
   readonly state?: TransactionState
@@ -98,7 +97,7 @@ async function list(_: unknown, command: Command): Promise<void> {
     producerId: options.json === true ? producerId : `${producerId}`,
     state,
   }))
-  await session.stdout.write(rowsAs(options, ['ID', 'PRODUCER', 'STATE'], cells, session.paint))
+  await session.stdout.rows(options, ['ID', 'PRODUCER', 'STATE'], cells, session.paint)
 }
 
 async function listOpenIn(topic: string, session: Session, options: TxnOptions): Promise<void> {
@@ -107,10 +106,14 @@ async function listOpenIn(topic: string, session: Session, options: TxnOptions):
   const producers = await admin.transactions.producers([topic])
   const open = producers.filter(({ transactionStartOffset: from }) => from !== undefined)
   if (open.length === 0) return session.notes.say(`no transaction is open in ${topic}`)
-  await session.stdout.write(openText(open, options, session.paint))
+  await showOpen(open, session, options)
 }
 
-function openText(open: readonly ActiveProducer[], options: TxnOptions, paint: Paint): string {
+async function showOpen(
+  open: readonly ActiveProducer[],
+  { stdout, paint }: Session,
+  options: TxnOptions,
+): Promise<void> {
   const isJson = options.json === true
   const rows = open.map((each) => ({
     topic: each.topic,
@@ -121,7 +124,7 @@ function openText(open: readonly ActiveProducer[], options: TxnOptions, paint: P
     lastWritten: isJson ? each.lastTimestamp : isoTime(each.lastTimestamp),
   }))
   const headings = ['TOPIC', 'PARTITION', 'PRODUCER', 'EPOCH', 'OPEN SINCE OFFSET', 'LAST WRITTEN']
-  return rowsAs(options, headings, rows, paint)
+  await stdout.rows(options, headings, rows, paint)
 }
 
 async function show(ids: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -129,12 +132,11 @@ async function show(ids: readonly string[], _: unknown, command: Command): Promi
   await using session = await openSession(options)
   const described = await known(session.client.admin().transactions.describe(ids))
   for (const each of described) {
-    if (options.json === true) await session.stdout.line(JSON.stringify(each))
-    else await session.stdout.write(descriptionText(each, session.paint))
+    await session.stdout.object(options, each, () => descriptionText(each, session.paint))
   }
 }
 
-function descriptionText(each: TransactionDescription, paint: Paint): string {
+function descriptionText(each: TransactionDescription, paint: Paint): Shown {
   const { transactionalId, state, producerId, producerEpoch, timeoutMs, startedAt } = each
   const about = [
     state,
@@ -143,9 +145,10 @@ function descriptionText(each: TransactionDescription, paint: Paint): string {
     startedAt === undefined ? '' : `open since ${isoTime(startedAt)}`,
     `coordinator ${each.coordinator}`,
   ]
-  const head = `${paint('bold', transactionalId)}  ${about.filter((part) => part !== '').join('  ')}\n`
+  const head = shown`${paint('bold', transactionalId)}  ${about.filter((part) => part !== '').join('  ')}\n`
   const rows = each.partitions.map(({ topic, partition }) => [topic, partition])
-  return rows.length === 0 ? head : head + table(['WRITES TO', 'PARTITION'], rows, paint)
+  if (rows.length === 0) return head
+  return joined([head, table(['WRITES TO', 'PARTITION'], rows, paint)])
 }
 
 async function abort(ids: readonly string[], _: unknown, command: Command): Promise<void> {
@@ -177,9 +180,7 @@ async function abortIds(
     state,
     partitions: partitions.length,
   }))
-  await session.stdout.write(
-    rowsAs(options, ['ABORTS', 'STATE', 'PARTITIONS'], rows, session.paint),
-  )
+  await session.stdout.rows(options, ['ABORTS', 'STATE', 'PARTITIONS'], rows, session.paint)
   if (!(await confirmed(session, options, `Abort ${ids.join(', ')}, and fence the producer?`)))
     return
   for (const id of ids) await transactions.abort(id)

@@ -5,8 +5,9 @@ import type { Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { CliError, exitCodes } from '../exit.ts'
 import { examples } from '../flags.ts'
-import { count, Notes, paintFor, rowsAs, Stdout } from '../print.ts'
+import { count, Notes, Stdout } from '../print.ts'
 import { Progress } from '../progress.ts'
+import { paintFor } from '../show.ts'
 
 export function define(command: Command): void {
   command
@@ -72,5 +73,5 @@ async function tell(stdout: Stdout, options: VerifyOptions, { findings }: Verifi
     repair: repair ?? null,
   }))
   const headings = ['SEVERITY', 'WHERE', 'WHAT', 'REPAIR']
-  await stdout.write(rowsAs(options, headings, rows, paintFor(process.stdout)))
+  await stdout.rows(options, headings, rows, paintFor(process.stdout))
 }

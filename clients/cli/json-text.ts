@@ -1,0 +1,66 @@
+// JsonText: JSON as text, for numbers that JavaScript would round: 2^53 + 1, 1.10 and 1e400 stay what they were. Pure.
+
+const STRING = String.raw`"(?:[^"\\]|\\.)*"`
+const SPACE = new RegExp(String.raw`${STRING}|\s+`, 'g')
+const MARK = new RegExp(String.raw`${STRING}|\{\}|\[\]|[{}[\],:]`, 'g')
+
+/** @returns is it JSON? */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Without white space between the tokens. @param json valid */
+export function compactJson(json: string): string {
+  return json.replace(SPACE, (token) => (token.startsWith('"') ? token : ''))
+}
+
+/** As `JSON.stringify(value, null, 2)` lays it out. @param json valid and compact */
+export function indentedJson(json: string): string {
+  let depth = 0
+  const line = () => `\n${'  '.repeat(depth)}`
+  return json.replace(MARK, (token) => {
+    if (token === '{' || token === '[') return `${token}${(depth++, line())}`
+    if (token === '}' || token === ']') return `${(depth--, line())}${token}`
+    if (token === ',') return `,${line()}`
+    return token === ':' ? ': ' : token
+  })
+}
+
+/** The text of a member of an object; undefined without one. The last of a name counts, as for `JSON.parse`. @param json valid */
+export function memberText(json: string, name: string): string | undefined {
+  let found: string | undefined
+  for (const { key, text } of parts(json))
+    if (key !== undefined && JSON.parse(key) === name) found = text
+  return found
+}
+
+/** The texts of an array's elements. @param json valid */
+export function elementTexts(json: string): string[] {
+  return [...parts(json)].map(({ text }) => text)
+}
+
+/** What stands between the outermost brackets and the commas there; with its key, in an object. */
+function* parts(json: string): Generator<{ key: string | undefined; text: string }> {
+  let depth = 0
+  let from = 0
+  let lastString: string | undefined
+  let key: string | undefined
+  for (const { 0: token, index } of json.matchAll(MARK)) {
+    const isEnd = token === '}' || token === ']'
+    if (depth === 1 && (isEnd || token === ',')) {
+      const text = json.slice(from, index).trim()
+      if (text !== '') yield { key, text }
+      key = undefined
+    }
+    if (depth === 1 && token === ':' && key === undefined) key = lastString
+    if (token.startsWith('"')) lastString = token
+    if (token === '{' || token === '[') depth++
+    else if (isEnd) depth--
+    if (depth === 1 && '{[,:'.includes(token)) from = index + 1
+  }
+}

@@ -1,0 +1,86 @@
+// Show: the one door to the terminal for text. Names, keys, values and errors that others wrote cannot move the cursor, change
+// the colour or ring the bell: what goes out is `Shown`, and a plain string becomes that only here. Pure.
+
+const styles = {
+  bold: 1,
+  dim: 2,
+  red: 31,
+  green: 32,
+  yellow: 33,
+  blue: 34,
+  magenta: 35,
+  cyan: 36,
+} as const
+export type Style = keyof typeof styles
+
+/** Text that may go to a terminal as it is. */
+export class Shown {
+  readonly text: string
+
+  /** @param text harmless already */
+  constructor(text: string) {
+    this.text = text
+  }
+
+  toString(): string {
+    return this.text
+  }
+}
+
+/** A template of text for the terminal; what is put into it is made harmless, unless it is already. */
+export function show(
+  parts: readonly string[],
+  ...values: readonly (string | number | Shown)[]
+): Shown {
+  const texts = values.map((value) => (value instanceof Shown ? value.text : harmless(`${value}`)))
+  return new Shown(parts.map((part, i) => part + (texts[i] ?? '')).join(''))
+}
+
+export function joined(pieces: readonly Shown[], separator = ''): Shown {
+  return new Shown(pieces.map(({ text }) => text).join(separator))
+}
+
+/** Colours text, or leaves it alone. */
+export type Paint = (style: Style, text: string | Shown) => Shown
+
+const plain: Paint = (_style, text) => show`${text}`
+const ansi: Paint = (style, text) => {
+  const shown = show`${text}`
+  return shown.text === '' ? shown : new Shown(`\u001b[${styles[style]}m${shown.text}\u001b[0m`)
+}
+
+/** NO_COLOR and FORCE_COLOR (https://no-color.org) decide, else whether the stream is a terminal. */
+export function paintFor(
+  stream: { readonly isTTY?: boolean },
+  env: NodeJS.ProcessEnv = process.env,
+): Paint {
+  const { NO_COLOR, FORCE_COLOR } = env
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return plain
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR === '0' ? plain : ansi
+  return stream.isTTY === true ? ansi : plain
+}
+
+/** C0, DEL and C1 controls but tab and newline, and what reverses the direction of text. */
+const HARMFUL = /[\0-\b\v-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
+
+/** `\x1b` instead of an escape character. */
+function harmless(text: string): string {
+  return text.replace(HARMFUL, (character) => {
+    const code = character.charCodeAt(0)
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`
+  })
+}
+
+/** The same for text that is JSON, which stays JSON with the same meaning. */
+export function harmlessJson(json: string): Shown {
+  return new Shown(
+    json.replace(HARMFUL, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    }),
+  )
+}
+
+/** One line of NDJSON. */
+export function jsonLine(value: unknown): Shown {
+  return show`${harmlessJson(JSON.stringify(value))}\n`
+}
