@@ -4,9 +4,11 @@
 
 import nodeModule, { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { systemClock } from '../clock.ts'
 import { exitCodes, exitOf, explain } from './exit.ts'
 import { commonOptions, examples, type CommonOptions } from './flags.ts'
-import { endQuietlyOnBrokenPipe, Notes } from './print.ts'
+import { hint, oneLine } from './hints.ts'
+import { endQuietlyOnBrokenPipe, endWithReader, Notes } from './print.ts'
 
 // From Node 22.8 on, what is loaded from here on is compiled once and kept in the temporary directory: a tenth of a start.
 ;(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.()
@@ -37,6 +39,10 @@ const verbs: Record<string, Verb> = {
     summary: 'list, show, reset and delete consumer groups, and their lag',
     load: () => import('./commands/group.ts'),
   },
+  cluster: {
+    summary: 'show brokers and partitions, and what is wrong with them',
+    load: () => import('./commands/cluster.ts'),
+  },
   txn: {
     summary: 'list, show and abort transactions',
     load: () => import('./commands/txn.ts'),
@@ -53,30 +59,23 @@ const verbs: Record<string, Verb> = {
 
 let isVerbose = false
 
+/** Verbs that run or read a broker's data themselves; the reader of their output may leave. */
+const DIAL_NOBODY = ['start', 'verify']
+
 const program = commonOptions(new Command('millrace'))
   .description('A Kafka-compatible log for Node.js.')
   .version(version(), '--version', 'print the version')
   .enablePositionalOptions()
   .helpCommand(false)
   .exitOverride()
-  .configureOutput({
-    outputError: (text) =>
-      new Notes({}).error(
-        text
-          .replace(/^error: /, '')
-          .trim()
-          .replace('\n', ' '),
-      ),
-  })
+  .configureOutput({ outputError: (text) => new Notes({}).error(`${oneLine(text)}${hint(text)}`) })
   .hook('preSubcommand', async (_program, command) => {
-    const verb = await verbs[command.name()]!.load()
-    verb.define(command)
-    if (['start', 'verify'].includes(command.name())) return // they dial nobody
-    for (const leaf of command.commands.length === 0 ? [command] : command.commands)
-      commonOptions(leaf)
+    const verb = verbs[command.name()]
+    if (verb !== undefined) await define(command, verb)
   })
   .hook('preAction', (_program, command) => {
     isVerbose = command.optsWithGlobals<CommonOptions>().verbose ?? false
+    if (!DIAL_NOBODY.includes(command.name())) endWithReader(systemClock)
   })
   .addHelpText(
     'after',
@@ -85,6 +84,7 @@ const program = commonOptions(new Command('millrace'))
       'ls | millrace produce files         every line becomes a record',
       'millrace tail files -o start -e     print them all',
       'millrace tail --help                more, for each verb',
+      'source <(millrace complete bash)    completion; zsh, fish and powershell, too',
     ),
   )
 
@@ -96,13 +96,31 @@ for (const [name, { summary, alias }] of Object.entries(verbs)) {
 endQuietlyOnBrokenPipe()
 await run(process.argv.slice(2))
 
-async function run(args: readonly string[]): Promise<never> {
+async function define(command: Command, verb: Verb): Promise<void> {
+  const module = await verb.load()
+  module.define(command)
+  if (DIAL_NOBODY.includes(command.name())) return
+  for (const leaf of command.commands.length === 0 ? [command] : command.commands)
+    commonOptions(leaf)
+}
+
+async function run([given, ...others]: readonly string[]): Promise<never> {
+  const first = given === 'completion' ? 'complete' : given
+  const args = first === undefined ? [] : [first, ...others]
   try {
+    if (first === 'complete') await prepareCompletion(args)
     await program.parseAsync(normalise(args), { from: 'user' })
   } catch (error) {
     process.exitCode = report(error)
   }
   process.exit()
+}
+
+/** Only here are all verbs loaded. */
+async function prepareCompletion(args: readonly string[]): Promise<void> {
+  for (const command of program.commands) await define(command, verbs[command.name()]!)
+  const { addCompletion } = await import('./completion.ts')
+  await addCompletion(program, args)
 }
 
 /** `help VERB` is `VERB --help`; flags alone belong to `start`, unless they ask for help or the version. */

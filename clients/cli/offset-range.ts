@@ -26,9 +26,18 @@ export interface Bounds {
 }
 
 const TIME = String.raw`\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)?)?|-\d+(?:ms|[smhd])|\d{13}|\d{10}`
-const POINT = String.raw`start|end|@?(?:${TIME})|[-+]?\d+`
+const POINT = String.raw`start|end|earliest|beginning|latest|@?(?:${TIME})|[-+]?\d+`
 const RANGE = new RegExp(`^(${POINT})?(?:(:)(${POINT})?)?$`)
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Kafka's and kcat's words beside ours. */
+const names: Record<string, 'start' | 'end'> = {
+  start: 'start',
+  earliest: 'start',
+  beginning: 'start',
+  end: 'end',
+  latest: 'end',
+}
 
 const EXPECTED = 'expected end, start, -10, +5, 42, 42:99, :end, @-1h, @2026-01-31T10:00Z or @T1:T2'
 
@@ -77,7 +86,8 @@ export function startAtOf(point: Point): StartAt {
 
 /** @param timed the other end of the range was a time, so digits are one too, also without `@` */
 function point(text: string, now: number, timed: boolean): Point {
-  if (text === 'start' || text === 'end') return { kind: text }
+  const named = names[text]
+  if (named !== undefined) return { kind: named }
   if (text.startsWith('@')) return { kind: 'time', timestamp: parseTime(text.slice(1), now) }
   if (timed || /[a-zT]|\d-/.test(text)) return { kind: 'time', timestamp: parseTime(text, now) }
   const count = Math.abs(Number(text))

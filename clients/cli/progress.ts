@@ -7,6 +7,13 @@ const REDRAW_MS = 100
 const LINE_MS = 10_000
 const BAR_CELLS = 24
 
+export interface ProgressOptions {
+  /** Of the whole input, when it is known. */
+  readonly bytesTotal?: number | undefined
+  /** A person types the input into the same terminal: nothing is drawn over it. */
+  readonly isTyped?: boolean
+}
+
 export class Progress {
   #records = 0
   #drawnAt: number
@@ -15,15 +22,14 @@ export class Progress {
   readonly #startedAt: number
   readonly #notes: Notes
   readonly #clock: Clock
-  /** Of the whole input, when it is known. */
   readonly #bytesTotal: number | undefined
 
-  constructor(notes: Notes, clock: Clock, bytesTotal?: number) {
+  constructor(notes: Notes, clock: Clock, { bytesTotal, isTyped = false }: ProgressOptions = {}) {
     this.#notes = notes
     this.#clock = clock
     this.#bytesTotal = bytesTotal
     this.#startedAt = this.#drawnAt = clock.monotonic()
-    this.#schedule()
+    if (!isTyped) this.#schedule()
   }
 
   add(records: number, bytes: number): void {

@@ -61,7 +61,7 @@ export function paintFor(
 }
 
 /** C0, DEL and C1 controls but tab and newline, and what reverses the direction of text. */
-const HARMFUL = /[\0-\b\v-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
+const HARMFUL = /[^\P{Cc}\t\n]|[\u202a-\u202e\u2066-\u2069]/gu
 
 /** `\x1b` instead of an escape character. */
 function harmless(text: string): string {

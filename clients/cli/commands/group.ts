@@ -14,7 +14,7 @@ import { CliError } from '../exit.ts'
 import { type CommonOptions, examples, partitionList, shapes } from '../flags.ts'
 import { parsePoint, startAtOf } from '../offset-range.ts'
 import { choosePartitions, describe } from '../offsets.ts'
-import { CLEAR_SCREEN, count, endWithReader, isForPrograms, table, type Shape } from '../print.ts'
+import { CLEAR_SCREEN, count, isForPrograms, table, type Shape } from '../print.ts'
 import { joined, show as shown, type Paint, type Shown } from '../show.ts'
 import { openSession, type Session } from '../session.ts'
 
@@ -23,9 +23,13 @@ export function define(group: Command): void {
     shapes(group.command(name).description(summary))
 
   verb('ls', 'list groups')
+    .alias('list')
     .addOption(new Option('--state <state>', 'only groups in this state').choices(states))
     .action(listGroups)
-  verb('info', 'show members and what they read').argument('<group...>').action(showGroups)
+  verb('info', 'show members and what they read')
+    .alias('describe')
+    .argument('<group...>')
+    .action(showGroups)
   verb('lag', 'show how far a group is behind, by partition')
     .argument('<group...>')
     .option('-w, --watch', `again every ${WATCH_MS / 1_000} s, until ^C`)
@@ -51,6 +55,7 @@ export function define(group: Command): void {
     )
     .action(resetGroup)
   verb('rm', 'delete groups and what they have committed')
+    .alias('delete')
     .argument('<group...>')
     .option('--dry-run', 'tell what would be deleted')
     .option('-y, --yes', 'do not ask')
@@ -165,7 +170,6 @@ async function writeLag(
 
 /** Until ^C, or until nobody reads it. */
 async function repeat(session: Session, show: () => Promise<void>): Promise<void> {
-  endWithReader(systemClock)
   const signal = session.interruptible()
   const call = new Call(systemClock, { signal }, Infinity)
   for (;;) {

@@ -93,11 +93,11 @@ async function produce(
   const { input, bytesTotal } = openInput(file)
   const codec = options.serde && (await codecFor(options.serde))
   await using session = await openSession(options)
-  if (file === undefined && process.stdin.isTTY)
-    session.notes.say('every line becomes a record; Ctrl-D ends')
+  const isTyped = file === undefined && process.stdin.isTTY === true
+  if (isTyped) session.notes.say('every line becomes a record; Ctrl-D ends')
   const signal = session.interruptible()
   signal.addEventListener('abort', () => input.destroy())
-  const progress = new Progress(session.notes, systemClock, bytesTotal)
+  const progress = new Progress(session.notes, systemClock, { bytesTotal, isTyped })
   const load = { topic, records: recordsFrom(input, options, codec, signal), signal, progress }
   await (options.txn === true
     ? produceTogether(session, load, options)

@@ -19,7 +19,7 @@ import {
   type Point,
 } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
-import { endWithReader, whenReaderGoes, type Notes } from '../print.ts'
+import { whenReaderGoes, type Notes } from '../print.ts'
 import { printerFor, type Printer } from '../printers.ts'
 import type { RawRecord } from '../record-json.ts'
 import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes.ts'
@@ -108,7 +108,6 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
     paint: session.paint,
     showTopic: names.length > 1,
   })
-  endWithReader(systemClock)
   const topics = [...new Set(names)]
   await using consumer =
     from === undefined

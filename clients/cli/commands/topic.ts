@@ -1,7 +1,8 @@
-// topic ls|info|create|alter|rm|trim. For users: docs/guide/cli.md, "Topics"
+// topic ls|info|offsets|create|alter|rm|trim. For users: docs/guide/cli.md, "Topics"
 
 import type { Command } from 'commander'
 import type { Admin, TopicDescription } from '../../admin.ts'
+import { Call } from '../../call.ts'
 import { systemClock } from '../../clock.ts'
 import {
   type CommonOptions,
@@ -13,7 +14,14 @@ import {
   wholeNumber,
 } from '../flags.ts'
 import { parsePoint, resolvePoint, type Bounds } from '../offset-range.ts'
-import { boundsOf, choosePartitions, describe, offsetForTime, recordCount } from '../offsets.ts'
+import {
+  boundsOf,
+  choosePartitions,
+  describe,
+  offsetForTime,
+  recordCount,
+  type BoundsByTopic,
+} from '../offsets.ts'
 import { alterAndTell } from '../config-change.ts'
 import { confirmed } from '../confirm.ts'
 import { CliError } from '../exit.ts'
@@ -25,8 +33,14 @@ export function define(topic: Command): void {
   const verb = (name: string, summary: string): Command =>
     shapes(topic.command(name).description(summary))
 
-  verb('ls', 'list topics').option('-a, --all', 'internal topics too').action(listTopics)
+  verb('ls', 'list topics')
+    .alias('list')
+    .option('-a, --all', 'internal topics too')
+    .option('--sizes', 'bytes on disk, of all replicas')
+    .option('--rates', `records a second, over ${RATE_MS / 1000} s`)
+    .action(listTopics)
   verb('info', 'show partitions, offsets and configuration')
+    .alias('describe')
     .argument('<topic...>')
     .action(showTopics)
   verb('create', 'create topics')
@@ -57,7 +71,14 @@ export function define(topic: Command): void {
       ),
     )
     .action(alterTopics)
+  verb('offsets', 'show at which offsets a time or another place is')
+    .argument('<topic...>')
+    .requiredOption('--at <place>', 'start, end, -10, +5, @-1h or @2026-01-31T10:00')
+    .option('-p, --partition <list>', 'only these', partitionList)
+    .addHelpText('after', examples('millrace topic offsets orders --at @-1h'))
+    .action(showOffsets)
   verb('rm', 'delete topics and all their records')
+    .alias('delete')
     .argument('<topic...>')
     .option('--dry-run', 'tell what would be deleted')
     .option('-y, --yes', 'do not ask')
@@ -85,24 +106,94 @@ interface Destructive extends TopicOptions {
   readonly yes?: boolean
 }
 
+const RATE_MS = 2_000
+
+interface ListOptions extends TopicOptions {
+  readonly all?: boolean
+  readonly sizes?: boolean
+  readonly rates?: boolean
+}
+
 async function listTopics(_: unknown, command: Command): Promise<void> {
-  const options = command.optsWithGlobals<TopicOptions & { all?: boolean }>()
+  const options = command.optsWithGlobals<ListOptions>()
   await using session = await openSession(options)
   const admin = session.client.admin()
   const topics = (await admin.listTopics()).filter(
     ({ isInternal }) => options.all === true || !isInternal,
   )
-  const bounds = await boundsOf(
-    admin,
-    topics.map(({ topic }) => topic),
-  )
+  const names = topics.map(({ topic }) => topic)
+  const bounds = await boundsOf(admin, names)
+  const sizes = options.sizes === true ? await sizesOf(admin) : undefined
+  const rates = options.rates === true ? await ratesOf(admin, names, bounds) : undefined
   const rows = topics.map(({ topic, partitions }) => ({
     topic,
     partitions: partitions.length,
     records: recordCount(bounds.get(topic)!),
+    ...(sizes && { bytes: sizes.get(topic) ?? 0 }),
+    ...(rates && { recordsPerSecond: rates.get(topic)! }),
   }))
   if (rows.length === 0) session.notes.say('no topics; create one with: millrace topic create NAME')
-  else await session.stdout.rows(options, ['TOPIC', 'PARTITIONS', 'RECORDS'], rows, session.paint)
+  else await session.stdout.rows(options, headingsOf(options), rows, session.paint)
+}
+
+function headingsOf({ sizes, rates }: ListOptions): string[] {
+  const more = [...(sizes === true ? ['BYTES'] : []), ...(rates === true ? ['RECORDS/S'] : [])]
+  return ['TOPIC', 'PARTITIONS', 'RECORDS', ...more]
+}
+
+/** Bytes on the disks of all brokers, by topic. */
+async function sizesOf(admin: Admin): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>()
+  for (const { partitions } of await admin.logDirs()) {
+    for (const { topic, sizeBytes } of partitions)
+      sizes.set(topic, (sizes.get(topic) ?? 0) + sizeBytes)
+  }
+  return sizes
+}
+
+/** Records that come in a second, by topic: looks again after a while. */
+async function ratesOf(
+  admin: Admin,
+  names: readonly string[],
+  before: BoundsByTopic,
+): Promise<Map<string, number>> {
+  const startedAt = systemClock.monotonic()
+  await new Call(systemClock, {}, Infinity).sleep(RATE_MS)
+  const after = await boundsOf(admin, names)
+  const seconds = (systemClock.monotonic() - startedAt) / 1000
+  const endOf = (bounds: readonly Bounds[]) => bounds.reduce((sum, { end }) => sum + end, 0)
+  return new Map(
+    names.map((name) => {
+      const written = endOf(after.get(name)!) - endOf(before.get(name)!)
+      return [name, Math.round((written / seconds) * 10) / 10]
+    }),
+  )
+}
+
+/** Where a place is in each partition: kcat -Q, and what `tail -o` would begin with. */
+async function showOffsets(names: readonly string[], _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<
+    TopicOptions & { at: string; partition?: readonly number[] }
+  >()
+  const at = parsePoint(options.at, systemClock.now())
+  await using session = await openSession(options)
+  const admin = session.client.admin()
+  const topics = await describe(admin, names)
+  const bounds = await boundsOf(admin, names)
+  const places = topics.flatMap((description) =>
+    choosePartitions(description, options.partition).map((partition) => ({
+      topic: description.topic,
+      partition,
+    })),
+  )
+  const rows = await Promise.all(
+    places.map(async ({ topic, partition }) => {
+      const ends = bounds.get(topic)![partition]!
+      const byTime = (timestamp: number) => offsetForTime(admin, topic, partition, timestamp)
+      return { topic, partition, offset: await resolvePoint(at, ends, byTime) }
+    }),
+  )
+  await session.stdout.rows(options, ['TOPIC', 'PARTITION', 'OFFSET'], rows, session.paint)
 }
 
 async function showTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {

@@ -22,6 +22,7 @@ export function define(txn: Command): void {
     shapes(txn.command(name).description(summary))
 
   verb('ls', 'list transactional ids; with --topic, what is open in its partitions')
+    .alias('list')
     .addOption(new Option('--state <state>', 'only those in this state').choices(states))
     .option('--open-for <seconds>', 'only those that have been open for longer', wholeNumber(0))
     .addOption(
@@ -39,7 +40,10 @@ export function define(txn: Command): void {
       ),
     )
     .action(list)
-  verb('info', 'show transactional ids, and what they write to').argument('<id...>').action(show)
+  verb('info', 'show transactional ids, and what they write to')
+    .alias('describe')
+    .argument('<id...>')
+    .action(show)
   verb('abort', 'abort what is open; its producer is fenced')
     .argument('[id...]', 'transactional ids')
     .option(

@@ -1,0 +1,38 @@
+// Hints: what a flag of kcat, rpk or Kafka's scripts is called here, for one that is unknown. Pure.
+
+/** Foreign flag: what to say instead. */
+const hints: Record<string, string> = {
+  '-C': 'kcat -C is `millrace tail TOPIC`',
+  '-P': 'kcat -P is `millrace produce TOPIC`',
+  '-L': 'kcat -L is `millrace cluster info`',
+  '-G': 'kcat -G GROUP is `millrace tail TOPIC -g GROUP`',
+  '-Q': 'kcat -Q is `millrace topic offsets TOPIC --at @TIME`',
+  '-t': 'topics are named without a flag: `millrace tail TOPIC`',
+  '--topic': 'topics are named without a flag: `millrace tail TOPIC`',
+  '-K': 'keys before a delimiter: --key-delim TEXT',
+  '-X': 'the client has no librdkafka properties; see --help for what there is',
+  '--bootstrap-server': 'that is -b, --brokers',
+  '--bootstrap-servers': 'that is -b, --brokers',
+  '--from-beginning': 'that is -o start',
+  '--max-messages': 'that is -n, --count',
+  '--num': 'that is -n, --count',
+  '--replication-factor': 'that is -r, --replicas',
+  '--topic-config': 'that is -c, --config',
+  '--property': 'keys: --key-delim; formats: -f, --format',
+  '--all-groups': '`millrace group ls` lists them; `group lag` takes several names',
+}
+
+/** ` (kcat -L is ...)`; empty for a flag that nobody else has. @param error as commander tells it */
+export function hint(error: string): string {
+  const flag = /unknown option '([^'=]+)/.exec(error)?.[1]
+  const known = flag === undefined ? undefined : hints[flag]
+  return known === undefined ? '' : ` (${known})`
+}
+
+/** Without what commander puts before and after it. */
+export function oneLine(error: string): string {
+  return error
+    .replace(/^error: /, '')
+    .trim()
+    .replace('\n', ' ')
+}
