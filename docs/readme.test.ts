@@ -60,6 +60,29 @@ t.test('the limits are the defaults of the tables', async (t) => {
   for (const [, name, value] of limits) t.equal(defaults[name!]?.default, value, name!)
 })
 
+t.test('the package holds what its README links to', async (t) => {
+  const args = ['pack', '--dry-run', '--json', '--ignore-scripts']
+  const command = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+  const packed = execFileSync(command, args, {
+    cwd: fileURLToPath(root),
+    encoding: 'utf8',
+    stdio: 'pipe',
+  })
+  const answer = JSON.parse(packed) as Record<string, Packed> | Packed[]
+  const { files } = Object.values(answer)[0] as Packed
+  const held = new Set(files.map(({ path }) => path))
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!)
+  t.ok(links.length > 10)
+  t.strictSame(
+    links.filter((link) => !held.has(link) && !held.has(`${link}/README.md`)),
+    [],
+  )
+})
+
+interface Packed {
+  readonly files: readonly { readonly path: string }[]
+}
+
 t.test('every relative link leads somewhere', async (t) => {
   const guides = ['getting-started', 'cli', 'client', 'performance'].map(
     (name) => `docs/guide/${name}.md`,
