@@ -89,7 +89,7 @@ export class ConfigResources {
       return { errorCode: 0, errorMessage: null, ...name }
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      return { errorCode: errorCodeOf(error), errorMessage: error.message, ...name }
+      return { errorCode: errorCodeOf(error), errorMessage: error.reason, ...name }
     }
   }
 

@@ -32,7 +32,7 @@ export function refusalOfKeys(batch: Uint8Array, partition: string): KeyRefusal 
     }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    return { errorCode: errorCodeOf(error), errorMessage: error.message, recordErrors }
+    return { errorCode: errorCodeOf(error), errorMessage: error.reason, recordErrors }
   }
   if (keylessCount === 0) return undefined
   const errorMessage = `One or more records have been rejected due to ${keylessCount} record errors in total: ${message}`

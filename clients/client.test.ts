@@ -107,9 +107,9 @@ t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
   t.ok(error instanceof PartialError)
   t.match(error, {
     code: 'TOPIC_ALREADY_EXISTS',
-    message: /2 of 3 failed/,
+    message: /^TOPIC_ALREADY_EXISTS: 2 of 3 failed, the first: a: (?!TOPIC_ALREADY)/,
     results: [
-      { code: 'TOPIC_ALREADY_EXISTS' },
+      { code: 'TOPIC_ALREADY_EXISTS', message: 'TOPIC_ALREADY_EXISTS: a: topic a exists' },
       { topic: 'b' },
       { code: 'INVALID_TOPIC_EXCEPTION' },
     ],

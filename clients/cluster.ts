@@ -12,7 +12,6 @@ import type { Clock } from './clock.ts'
 import { addressText, type Address } from './net/address.ts'
 import type { Connection, ConnectionOptions } from './net/connection.ts'
 import { Lane } from './net/lane.ts'
-import { reasonOf } from './reason.ts'
 
 export interface ClusterOptions extends ConnectionOptions {
   readonly bootstrap: readonly Address[]
@@ -345,13 +344,13 @@ type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
 /** Nobody has given us this address but the cluster. */
 function advertised(broker: BrokerNode, error: unknown): unknown {
   if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
-  const what = `${reasonOf(error)}; broker ${broker.id} advertises that address (advertised.listeners)`
+  const what = `${error.reason}; broker ${broker.id} advertises that address (advertised.listeners)`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 
 /** @param reasons one per address that was tried */
 function unreachable(reasons: readonly KafkaError[]): KafkaError {
-  const texts = reasons.map(reasonOf)
+  const texts = reasons.map(({ reason }) => reason)
   return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, {
     cause: reasons[0],
   })

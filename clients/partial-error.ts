@@ -1,7 +1,6 @@
 // PartialError: a call about several items of which some failed. Any thread.
 
-import { errorName, KafkaError } from '../protocol/errors.ts'
-import { reasonOf } from './reason.ts'
+import { errorName, KafkaError, type ErrorName } from '../protocol/errors.ts'
 
 /**
  * Some items of a call failed, others may have succeeded.
@@ -14,7 +13,7 @@ export class PartialError<Result> extends KafkaError {
   constructor(results: readonly (Result | KafkaError)[]) {
     const failures = results.filter((result) => result instanceof KafkaError)
     const first = failures[0]!
-    const what = reasonOf(first)
+    const what = first.reason
     const message =
       results.length === 1
         ? what
@@ -39,5 +38,15 @@ export function refusalOf(
     return new KafkaError('UNKNOWN_SERVER_ERROR', `${item}: the broker did not answer for it`)
   const name = errorName(answer.errorCode)
   if (name === undefined) return undefined
-  return new KafkaError(name, answer.errorMessage ? `${item}: ${answer.errorMessage}` : item)
+  return new KafkaError(name, refusalText(name, item, answer.errorMessage))
+}
+
+/** Some brokers begin their message with the error's code, which `KafkaError` says already. */
+export function refusalText(
+  name: ErrorName,
+  item: string,
+  message: string | null | undefined,
+): string {
+  if (!message) return item
+  return `${item}: ${message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message}`
 }

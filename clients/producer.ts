@@ -213,5 +213,5 @@ export class Producer implements AsyncDisposable {
 }
 
 function closedError(): KafkaError {
-  return new KafkaError('INVALID_REQUEST', 'the producer is closed')
+  return new KafkaError('CLOSED', 'the producer is closed')
 }

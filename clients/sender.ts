@@ -18,6 +18,7 @@ import type { Cluster, TopicMetadata } from './cluster.ts'
 import { groupBy } from './group-by.ts'
 import type { Connection } from './net/connection.ts'
 import type { Lane } from './net/lane.ts'
+import { refusalText } from './partial-error.ts'
 import { partitionText } from './topic.ts'
 
 /** Batches of several partitions share a request up to about here. */
@@ -325,7 +326,7 @@ export class Sender {
     const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
     if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
     else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
-    else this.#refuse(batch, new KafkaError(error, refusalText(batch, answer)))
+    else this.#refuse(batch, refusalOf(batch, error, answer))
   }
 
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
@@ -496,8 +497,9 @@ function leave(batches: Batch[], batch: Batch): void {
   batches.splice(batches.indexOf(batch), 1)
 }
 
-function refusalText({ queue }: Batch, answer: PartitionAnswer | undefined): string {
+function refusalOf({ queue }: Batch, name: ErrorName, answer: PartitionAnswer | undefined) {
   const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
-  if (answer === undefined) return `${where}: the broker did not answer for it`
-  return answer.errorMessage === null ? where : `${where}: ${answer.errorMessage}`
+  if (answer === undefined)
+    return new KafkaError(name, `${where}: the broker did not answer for it`)
+  return new KafkaError(name, refusalText(name, where, answer.errorMessage))
 }

@@ -288,5 +288,5 @@ function abortedError(): KafkaError {
 }
 
 function closedError(): KafkaError {
-  return new KafkaError('INVALID_REQUEST', 'the producer is closed')
+  return new KafkaError('CLOSED', 'the producer is closed')
 }

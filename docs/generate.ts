@@ -8,7 +8,7 @@ import { brokerConfigs } from '../broker/config.ts'
 import { kafkaConfigs } from '../broker/kafka-configs.ts'
 import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
 import { apis } from '../protocol/apis.ts'
-import { errors } from '../protocol/errors.ts'
+import { clientErrors, errors } from '../protocol/errors.ts'
 import type { VersionRange } from '../protocol/schema.ts'
 import { topicConfigs, type ConfigSpec } from '../storage/config.ts'
 import { root } from './sources.ts'
@@ -115,10 +115,13 @@ function errorsPage(): string {
     retriable ? 'yes' : 'no',
     meaning,
   ])
+  const own = Object.entries(clientErrors).map(([name, [, , meaning]]) => [code(name), meaning])
   return page(
     'Errors',
     'What a client hears in place of an answer, as `KafkaError.code` and, on the wire, as a number. Retriable: the same request may succeed later, and a client tries it again by itself.',
     table(['code', 'name', 'retriable', 'meaning'], rows),
+    "What only this package's client says, without a broker; trying again does not help:",
+    table(['name', 'meaning'], own),
   )
 }
 

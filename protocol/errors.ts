@@ -136,15 +136,22 @@ export const errors = {
   GROUP_DELETION_FAILED: [134, false, 'the group could not be deleted'],
 } as const satisfies Record<string, readonly [code: number, retriable: boolean, meaning: string]>
 
-export type ErrorName = keyof typeof errors
+/** What only a client says, of itself: no broker sends it, so it has no code of its own on the wire. */
+export const clientErrors = {
+  CLOSED: [-1, false, 'the client, producer or consumer that was called is closed'],
+} as const satisfies Record<string, readonly [code: number, retriable: boolean, meaning: string]>
+
+export type ErrorName = keyof typeof errors | keyof typeof clientErrors
+
+const rows = { ...errors, ...clientErrors }
 
 const namesByCode = new Map<number, ErrorName>(
-  (Object.keys(errors) as ErrorName[]).map((name) => [errors[name][0], name]),
+  (Object.keys(errors) as (keyof typeof errors)[]).map((name) => [errors[name][0], name]),
 )
 
 /** Wire code of an error, 0 for none. */
 export function errorCode(name: ErrorName | undefined): number {
-  return name === undefined ? 0 : errors[name][0]
+  return name === undefined ? 0 : rows[name][0]
 }
 
 /** Name of a wire code; undefined for 0, UNKNOWN_SERVER_ERROR for a code that this table lacks. */
@@ -170,9 +177,14 @@ export class KafkaError extends Error {
   ) {
     super(`${code}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.apiCode = errors[code][0]
-    this.retriable = errors[code][1]
+    this.apiCode = rows[code][0]
+    this.retriable = rows[code][1]
     this.fatal = options.fatal ?? false
+  }
+
+  /** The message without the code that begins it: what goes into another message, or onto the wire beside the code. */
+  get reason(): string {
+    return this.message.slice(this.code.length + ': '.length)
   }
 }
 

@@ -66,7 +66,7 @@ async function answerFor(
     }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    return { name, errorCode: errorCodeOf(error), errorMessage: error.message, configs: null }
+    return { name, errorCode: errorCodeOf(error), errorMessage: error.reason, configs: null }
   }
 }
 

@@ -71,7 +71,7 @@ async function answerFor(
     return { name, topicId: id, errorCode: 0 }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    return { ...asked, errorCode: errorCodeOf(error), errorMessage: error.message }
+    return { ...asked, errorCode: errorCodeOf(error), errorMessage: error.reason }
   }
 }
 

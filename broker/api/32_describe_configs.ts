@@ -51,7 +51,7 @@ function answerFor(
     return { errorCode: 0, resourceType, resourceName, configs }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    return failed(resource, errorCodeOf(error), error.message)
+    return failed(resource, errorCodeOf(error), error.reason)
   }
 }
 

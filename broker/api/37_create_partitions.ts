@@ -50,7 +50,7 @@ async function answerFor(
     return { name, errorCode: 0 }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    return { name, errorCode: errorCodeOf(error), errorMessage: error.message }
+    return { name, errorCode: errorCodeOf(error), errorMessage: error.reason }
   }
 }
 

@@ -9,7 +9,6 @@ import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../../proto
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock, Timer } from '../clock.ts'
-import { reasonOf } from '../reason.ts'
 import { addressText, explain, type Address } from './address.ts'
 
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
@@ -249,7 +248,7 @@ const SOFTWARE_VERSION = '0.1.0'
 /** Whoever hangs up on ApiVersions is perhaps no Kafka listener. */
 function strange(error: unknown): unknown {
   if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
-  const what = `${reasonOf(error)}: is it a Kafka listener, without TLS and SASL?`
+  const what = `${error.reason}: is it a Kafka listener, without TLS and SASL?`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 

@@ -18,7 +18,7 @@ export class Lane {
 
   /**
    * @returns the socket to `address`; callers that meet share one attempt to open it
-   * @throws {KafkaError} as `Connection.open`; INVALID_REQUEST when closed
+   * @throws {KafkaError} as `Connection.open`; CLOSED
    */
   get(address: Address): Promise<Connection> {
     const key = addressText(address)
@@ -58,6 +58,7 @@ export class Lane {
   }
 
   #refuseIfClosed(): void {
-    if (this.#isClosed) throw new KafkaError('INVALID_REQUEST', 'the client is closed')
+    if (this.#isClosed)
+      throw new KafkaError('CLOSED', 'the client, or what was called of it, is closed')
   }
 }

@@ -16,7 +16,6 @@ import { commitOf } from '../group/coordinator.ts'
 import { byTopic } from '../leaders.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Lane } from '../net/lane.ts'
-import { reasonOf } from '../reason.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { GroupOffsets } from './group-offsets.ts'
 
@@ -183,7 +182,7 @@ export class TransactionCoordinator {
     const { transactionalId, transactionTimeoutMs } = this.#options
     const { producerId = -1, epoch = -1 } = this.identity ?? {}
     const what =
-      `transactional id ${transactionalId}, producer ${producerId} of epoch ${epoch} is fenced (${reasonOf(error)}): ` +
+      `transactional id ${transactionalId}, producer ${producerId} of epoch ${epoch} is fenced (${error.reason}): ` +
       'another producer with this transactional id has begun since, or a transaction took longer than ' +
       `transactionTimeoutMs (${transactionTimeoutMs}) and the broker has aborted it. ` +
       'Close this producer; only one at a time can use the id'

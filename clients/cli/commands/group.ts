@@ -7,7 +7,6 @@ import type { Admin } from '../../admin.ts'
 import { Call } from '../../call.ts'
 import { systemClock } from '../../clock.ts'
 import { groupBy } from '../../group-by.ts'
-import { reasonOf } from '../../reason.ts'
 import type { TopicPartition } from '../../topic.ts'
 import { confirmed, type ConfirmOptions } from '../confirm.ts'
 import { CliError } from '../exit.ts'
@@ -238,7 +237,7 @@ async function known<T>(answer: Promise<T>): Promise<T> {
     return await answer
   } catch (error) {
     if (!(error instanceof KafkaError) || error.code !== 'GROUP_ID_NOT_FOUND') throw error
-    const what = `${reasonOf(error)}; millrace group ls lists those that exist`
+    const what = `${error.reason}; millrace group ls lists those that exist`
     throw new CliError('notFound', what, { cause: error })
   }
 }

@@ -8,7 +8,6 @@ import type {
   TransactionDescription,
   TransactionState,
 } from '../../admin-transactions.ts'
-import { reasonOf } from '../../reason.ts'
 import { confirmed, type ConfirmOptions } from '../confirm.ts'
 import { CliError } from '../exit.ts'
 import { type CommonOptions, examples, shapes, wholeNumber } from '../flags.ts'
@@ -196,7 +195,7 @@ async function known<T>(answer: Promise<T>): Promise<T> {
     return await answer
   } catch (error) {
     if (!(error instanceof KafkaError) || error.code !== 'TRANSACTIONAL_ID_NOT_FOUND') throw error
-    const what = `${reasonOf(error)} is not known; millrace txn ls lists those that are`
+    const what = `${error.reason} is not known; millrace txn ls lists those that are`
     throw new CliError('notFound', what, { cause: error })
   }
 }
