@@ -1,22 +1,26 @@
 // Accumulator: puts records into batches, one open batch per partition, bounded in bytes.
 // A send that finds no room, or a topic not yet known, waits in its topic's line, so that order is kept.
 
-import type { NewRecord } from '../protocol/batch/build.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { TopicMetadata } from './cluster.ts'
+import { outgoing, type OutgoingRecord } from './outgoing.ts'
 import type { Partitioner } from './partitioner.ts'
-import type { Serde } from './serde.ts'
-import { partitionText, type HeadersInput, type ProducerRecord, type Topic } from './topic.ts'
+import { mute, shown, thrownText } from './shown.ts'
+import { partitionText } from './topic.ts'
 
-/** More than the lengths and deltas of a record take. */
-const RECORD_OVERHEAD_BYTES = 32
+/** What the next batch may take more than the last. */
+const SLACK_BYTES = 32
+
+/** Records that differ in age by more than this part of the delivery timeout are not put into one batch. */
+const AGES_OF_A_TIMEOUT = 8
 
 export interface AccumulatorOptions {
   readonly lingerMs: number
   readonly batchBytes: number
   readonly maxBufferedBytes: number
+  readonly deliveryTimeoutMs: number
   readonly partitioner: Partitioner
   readonly clock: Clock
   /** What is known of a topic. */
@@ -25,6 +29,8 @@ export interface AccumulatorOptions {
   readonly onMissing: (queue: TopicQueue) => void
   /** The partition has a batch that is full or due. */
   readonly onReady: (queue: PartitionQueue) => void
+  /** Batches of the partition may be out of time. */
+  readonly onOverdue: (queue: PartitionQueue) => void
 }
 
 export class Accumulator {
@@ -39,6 +45,10 @@ export class Accumulator {
   /** Flushes under way. */
   #flushCount = 0
   #lingerTimer: Timer | undefined
+  /** Set while anything is without an outcome, to when the oldest of that is out of time or before. */
+  #deadlineTimer: Timer | undefined
+  /** Sends in the topics' lines. */
+  #waitingCount = 0
   #bytesUsed = 0
 
   constructor(options: AccumulatorOptions) {
@@ -50,29 +60,38 @@ export class Accumulator {
     let queue = this.#topics.get(name)
     if (queue === undefined)
       this.#topics.set(name, (queue = new TopicQueue(name, this.#options.batchBytes)))
-    if (queue.waiting.length > 0 || !this.#take(queue, send)) queue.waiting.push(send)
+    if (queue.waiting.length === 0 && this.#take(queue, send)) return
+    queue.waiting.push(send)
+    this.#waitingCount++
+    this.#watch(send.since)
   }
 
   /** Takes what waits, as far as there is room. */
   fill(queue: TopicQueue): void {
     for (let send = queue.waiting.peek(); send !== undefined; send = queue.waiting.peek()) {
       if (!this.#take(queue, send)) return
-      queue.waiting.shift()
+      this.#shift(queue)
       send.onTaken?.()
     }
   }
 
   /** Fails what waits. */
   failWaiting(queue: TopicQueue, error: KafkaError): void {
-    for (let send = queue.waiting.shift(); send !== undefined; send = queue.waiting.shift())
+    for (let send = this.#shift(queue); send !== undefined; send = this.#shift(queue))
       send.failRest(error)
   }
 
-  /** The batch is acknowledged or has failed: its room is free. */
+  /** The records of the batch have their outcome: nobody waits for it. */
+  settled(batch: Batch): void {
+    this.#live.delete(batch)
+    this.#rest()
+    batch.onDone?.()
+  }
+
+  /** It will not be sent any more either: its room is free. */
   release(batch: Batch): void {
     this.#bytesUsed -= batch.bytesReserved
-    this.#live.delete(batch)
-    batch.onDone?.()
+    this.settled(batch)
     if (this.#crowded.size === 0 || this.#isFull) return
     const crowded = this.#crowded
     this.#crowded = new Set()
@@ -104,6 +123,15 @@ export class Accumulator {
     }
   }
 
+  /** Is anything without an outcome? */
+  get isBusy(): boolean {
+    return this.#live.size > 0 || this.#waitingCount > 0
+  }
+
+  isOverdue({ since }: { readonly since: number }): boolean {
+    return this.#options.clock.monotonic() - since >= this.#options.deliveryTimeoutMs
+  }
+
   /** The next batch of a partition that was never sent and may be now. */
   peekNext({ closed, open }: PartitionQueue): Batch | undefined {
     return closed.peek() ?? (open?.isDue ? open : undefined)
@@ -115,11 +143,13 @@ export class Accumulator {
     return queue.closed.shift()
   }
 
-  /** Empties a partition of what was never sent. */
-  *drain(queue: PartitionQueue): Iterable<Batch> {
-    if (queue.open !== undefined) this.#close(queue.open)
-    for (let batch = queue.closed.shift(); batch !== undefined; batch = queue.closed.shift())
+  /** Empties a partition of what was never sent, as far as `isGone` says so. */
+  *drain(queue: PartitionQueue, isGone: (batch: Batch) => boolean = () => true): Iterable<Batch> {
+    if (queue.open !== undefined && isGone(queue.open)) this.#close(queue.open)
+    for (let batch = queue.closed.peek(); batch && isGone(batch); batch = queue.closed.peek()) {
+      queue.closed.shift()
       yield batch
+    }
   }
 
   /** Every partition that has had records. */
@@ -133,6 +163,7 @@ export class Accumulator {
 
   stop(): void {
     this.#lingerTimer?.cancel()
+    this.#deadlineTimer?.cancel()
   }
 
   get #isFull(): boolean {
@@ -164,43 +195,51 @@ export class Accumulator {
     index: number,
     now: number,
   ): void {
-    const given = send.recordAt(index)
-    let record: NewRecord
-    let partition: PartitionQueue
+    let batch: Batch | undefined
     try {
-      record = encoded(send.topic, given, now)
-      partition = queue.partition(this.#choose(queue, metadata, given, record.key))
+      const record = outgoing(send.topic, send.recordAt(index), now)
+      const partition = queue.partition(this.#choose(queue, metadata, record))
+      batch = this.#openFor(partition, record, send.since)
+      const reserved = batch.bytesReserved
+      batch.add(send, index, record)
+      partition.recordCount++
+      this.#bytesUsed += batch.bytesReserved - reserved
+      if (batch.sizeBytes >= queue.batchBytes) this.#close(batch)
     } catch (error) {
-      send.fail(index, error as KafkaError)
-      return
+      if (batch?.recordCount === 0) this.#discard(batch)
+      send.fail(index, refused(send, index, error))
     }
-    const { open } = partition
-    if (open !== undefined && open.sizeBytes + bytesOf(record) > queue.batchBytes) this.#close(open)
-    const batch = partition.open ?? this.#open(partition)
-    const reserved = batch.bytesReserved
-    batch.add(send, index, record)
-    partition.recordCount++
-    this.#bytesUsed += batch.bytesReserved - reserved
-    if (batch.sizeBytes >= queue.batchBytes) this.#close(batch)
   }
 
-  #choose(
-    queue: TopicQueue,
-    metadata: TopicMetadata,
-    given: ProducerRecord,
-    key: Uint8Array | null,
-  ): number {
+  /** The open batch of the partition, or another one when the record does not fit into that. */
+  #openFor(partition: PartitionQueue, { sizeBytes }: OutgoingRecord, since: number): Batch {
+    const { open, topic } = partition
+    if (open === undefined) return this.#open(partition, since)
+    const isOfAge = since - open.since <= this.#options.deliveryTimeoutMs / AGES_OF_A_TIMEOUT
+    if (isOfAge && open.sizeBytes + sizeBytes <= topic.batchBytes) return open
+    this.#close(open)
+    return this.#open(partition, since)
+  }
+
+  #choose(queue: TopicQueue, metadata: TopicMetadata, record: OutgoingRecord): number {
     const { name } = queue
     const { length: partitionCount } = metadata.partitions
-    const chosen =
-      given.partition ?? this.#options.partitioner({ topic: name, key, partitionCount })
+    const { key, partition } = record
+    const chosen = partition ?? this.#partitioned({ topic: name, key, partitionCount })
     if (chosen === undefined) return this.#sticky(queue, metadata)
-    if (Number.isInteger(chosen) && chosen >= 0 && chosen < partitionCount) return chosen
+    if (chosen >= 0 && chosen < partitionCount) return chosen
     const where = partitionText({ topic: name, partition: chosen })
     throw new KafkaError(
       'UNKNOWN_TOPIC_OR_PARTITION',
       `${where}: the topic has ${partitionCount} partitions`,
     )
+  }
+
+  #partitioned(record: Parameters<Partitioner>[0]): number | undefined {
+    const chosen: unknown = this.#options.partitioner(record)
+    if (chosen === undefined || Number.isInteger(chosen)) return chosen as number | undefined
+    mute(chosen)
+    throw new TypeError(`the partitioner gave ${shown(chosen)}, expected a whole number`)
   }
 
   #sticky(queue: TopicQueue, { partitions }: TopicMetadata): number {
@@ -211,11 +250,13 @@ export class Accumulator {
     return (queue.stickyPartition = candidates[index]!.partition)
   }
 
-  #open(queue: PartitionQueue): Batch {
+  #open(queue: PartitionQueue, since: number): Batch {
     const { clock, lingerMs } = this.#options
-    const batch = new Batch(queue, clock.monotonic(), queue.recordCount, queue.bytesExpected)
+    const times = { createdAt: clock.monotonic(), since }
+    const batch = new Batch(queue, times, queue.recordCount, queue.bytesExpected)
     queue.open = batch
     this.#live.add(batch)
+    this.#watch(since)
     if (lingerMs <= 0 || this.#flushCount > 0) this.#makeDue(queue)
     else {
       this.#lingering.add(batch)
@@ -224,12 +265,19 @@ export class Accumulator {
     return batch
   }
 
+  /** Nothing got into it. */
+  #discard(batch: Batch): void {
+    batch.queue.open = undefined
+    this.#lingering.delete(batch)
+    this.settled(batch)
+  }
+
   #close(batch: Batch): void {
     const { queue } = batch
     queue.open = undefined
     queue.closed.push(batch)
     this.#lingering.delete(batch)
-    queue.bytesExpected = batch.sizeBytes + RECORD_OVERHEAD_BYTES
+    queue.bytesExpected = batch.sizeBytes + SLACK_BYTES
     if (queue.topic.stickyPartition === queue.partition) queue.topic.stickyPartition = -1
     this.#options.onReady(queue)
   }
@@ -239,6 +287,57 @@ export class Accumulator {
     queue.open.isDue = true
     this.#lingering.delete(queue.open)
     this.#options.onReady(queue)
+  }
+
+  #shift(queue: TopicQueue): Send | undefined {
+    const send = queue.waiting.shift()
+    if (send === undefined) return undefined
+    this.#waitingCount--
+    this.#rest()
+    return send
+  }
+
+  /** Nothing that began to wait since can be out of time before. */
+  #watch(since: number): void {
+    const { clock, deliveryTimeoutMs } = this.#options
+    if (this.#deadlineTimer !== undefined || deliveryTimeoutMs === Infinity) return
+    const leftMs = Math.max(0, since + deliveryTimeoutMs - clock.monotonic())
+    this.#deadlineTimer = clock.after(leftMs, () => this.#giveUpOverdue())
+  }
+
+  #rest(): void {
+    if (this.isBusy) return
+    this.#deadlineTimer?.cancel()
+    this.#deadlineTimer = undefined
+  }
+
+  #giveUpOverdue(): void {
+    this.#deadlineTimer = undefined
+    for (const queue of this.#topics.values()) {
+      for (
+        let send = queue.waiting.peek();
+        send && this.isOverdue(send);
+        send = queue.waiting.peek()
+      )
+        this.#shift(queue)!.failRest(this.#neverTaken(queue))
+    }
+    for (const queue of this.queues()) this.#options.onOverdue(queue)
+    const waiting = Array.from(this.#topics.values()).flatMap((queue) => queue.waiting.peek() ?? [])
+    const since = [...this.#live, ...waiting].reduce(
+      (min, each) => Math.min(min, each.since),
+      Infinity,
+    )
+    if (since < Infinity) this.#watch(since)
+  }
+
+  #neverTaken({ name, lastError }: TopicQueue): KafkaError {
+    const { deliveryTimeoutMs, maxBufferedBytes } = this.#options
+    const isFound = this.#options.metadataOf(name) !== undefined
+    const why = isFound
+      ? `never sent for want of room, maxBufferedBytes is ${maxBufferedBytes}`
+      : `never sent, its topic was not found out about${lastError ? `, last: ${lastError.message}` : ''}`
+    const what = `${name}: not acknowledged within ${deliveryTimeoutMs} ms: ${why}`
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: isFound ? undefined : lastError })
   }
 
   #lingerUntil(at: number): void {
@@ -277,50 +376,9 @@ function done(batch: Batch): Promise<void> {
   })
 }
 
-/** @throws {KafkaError} INVALID_RECORD when a serde refuses */
-function encoded(topic: Topic, record: ProducerRecord, now: number): NewRecord {
-  const { timestamp = now, headers } = record
-  const key = field(topic.name, 'key', topic.key, record.key)
-  const value = field(topic.name, 'value', topic.value, record.value)
-  if (headers === undefined) return { timestamp, key, value }
-  return { timestamp, key, value, headers: headerEntries(headers) }
-}
-
-function field(
-  topic: string,
-  name: string,
-  serde: Serde<unknown, any>,
-  value: unknown,
-): Uint8Array | null {
-  if (value === null || value === undefined) {
-    if (serde.nullable) return null
-    throw new KafkaError(
-      'INVALID_RECORD',
-      `${topic}: a record without a ${name}; orNull() in its topic() would allow it`,
-    )
-  }
-  try {
-    return serde.serialize(value)
-  } catch (error) {
-    throw new KafkaError('INVALID_RECORD', `${topic}: ${name}: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
-}
-
-function headerEntries(
-  headers: HeadersInput,
-): (readonly [name: string, value: Uint8Array | null])[] {
-  const entries = Array.isArray(headers)
-    ? (headers as Extract<HeadersInput, readonly unknown[]>)
-    : Object.entries(headers as Exclude<HeadersInput, readonly unknown[]>)
-  return entries.map(([name, value]) => [
-    name,
-    typeof value === 'string' ? Buffer.from(value) : value,
-  ])
-}
-
-/** At least what it will take in a batch, but for headers. */
-function bytesOf({ key, value }: NewRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES
+/** What is wrong with a record, as its own error. */
+function refused(send: Send, index: number, cause: unknown): KafkaError {
+  if (cause instanceof KafkaError) return cause
+  const what = `${send.recordText(index)}: ${thrownText(cause)}`
+  return new KafkaError('INVALID_RECORD', what, { cause })
 }

@@ -14,9 +14,13 @@ import {
 import { recordsOf } from '../protocol/batch/record.ts'
 import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
+import { rejection } from './caller.ts'
 import { Fifo } from './fifo.ts'
 import { PartialError } from './partial-error.ts'
 import type { ProducerRecord, Topic } from './topic.ts'
+
+/** Of one call of `send`. */
+const RECORDS_MAX = 1_000_000
 
 /** Where a record is. */
 export interface RecordAck {
@@ -45,6 +49,8 @@ export class TopicQueue {
   readonly waiting = new Fifo<Send>()
   /** Somebody is finding out about the topic. */
   isAskedFor = false
+  /** Why nobody has found out yet. */
+  lastError: KafkaError | undefined
   /** Where records without a key go until that batch is closed; -1: to be chosen. */
   stickyPartition = -1
   /** The producer's, or less once a broker has found a batch too large. */
@@ -94,6 +100,8 @@ export class PartitionQueue {
 export class Send {
   readonly topic: Topic
   readonly recordCount: number
+  /** Monotonic ms of the call. */
+  readonly since: number
   /** Index of the next record to go into a batch. */
   next = 0
   /** Called once every record is in a batch, or has failed. */
@@ -105,20 +113,24 @@ export class Send {
   /** What the first of its records failed with. */
   failure: KafkaError | undefined
   #unsettledCount: number
-  #resolve!: (result: RecordAck | RecordAck[]) => void
-  #reject!: (error: KafkaError) => void
+  #resolve!: (result: RecordAck | RecordAck[] | Promise<never>) => void
 
-  constructor(topic: Topic, records: ProducerRecord | readonly ProducerRecord[]) {
+  constructor(topic: Topic, records: ProducerRecord | readonly ProducerRecord[], since: number) {
     this.topic = topic
+    this.since = since
     this.#records = records
     this.#results = Array.isArray(records) ? [] : undefined
-    this.recordCount = Array.isArray(records) ? records.length : 1
+    this.recordCount = Array.isArray(records) ? lengthOf(records) : 1
     this.#unsettledCount = this.recordCount
-    this.settled = new Promise((resolve, reject) => {
+    this.settled = new Promise((resolve) => {
       this.#resolve = resolve
-      this.#reject = reject
     })
     if (this.recordCount === 0) this.#resolve([])
+  }
+
+  /** As messages name one of its records. */
+  recordText(index: number): string {
+    return this.#results === undefined ? this.topic.name : `${this.topic.name}: record ${index}`
   }
 
   recordAt(index: number): ProducerRecord {
@@ -135,7 +147,7 @@ export class Send {
 
   fail(index: number, error: KafkaError): void {
     this.failure ??= error
-    if (this.#results === undefined) return this.#reject(error)
+    if (this.#results === undefined) return this.#resolve(rejection(error))
     this.#results[index] = error
     if (--this.#unsettledCount === 0) this.#finish(this.#results)
   }
@@ -147,9 +159,16 @@ export class Send {
   }
 
   #finish(results: readonly (RecordAck | KafkaError)[]): void {
-    if (this.failure !== undefined) this.#reject(new PartialError(results))
+    if (this.failure !== undefined) this.#resolve(rejection(new PartialError(results)))
     else this.#resolve(results as RecordAck[])
   }
+}
+
+/** @throws {TypeError} for more than can be refused one by one in a moment, holes of a sparse array for instance */
+function lengthOf(records: readonly unknown[]): number {
+  const { length } = records
+  if (Number.isSafeInteger(length) && length >= 0 && length <= RECORDS_MAX) return length
+  throw new TypeError(`producer.send: ${length} records in one call, at most ${RECORDS_MAX}`)
 }
 
 /** Records of one partition that are sent, retried and acknowledged together. */
@@ -157,6 +176,8 @@ export class Batch {
   readonly queue: PartitionQueue
   /** Monotonic ms. */
   readonly createdAt: number
+  /** Monotonic ms at which the oldest of its records was given to `send`. */
+  readonly since: number
   /** How many records of the partition came before: what orders batches. */
   readonly firstRecord: number
   /** What its records count against the producer's buffer. */
@@ -171,6 +192,8 @@ export class Batch {
   onDone: (() => void) | undefined
   /** Its linger is over, or somebody flushes: send it as it is. */
   isDue = false
+  /** Its records have their outcome. It may still be under way: out of time, it keeps its place until it is back. */
+  isSettled = false
   readonly #sends: Send[] = []
   readonly #indexes: number[] = []
   readonly #timestamps: number[] = []
@@ -179,12 +202,13 @@ export class Batch {
 
   constructor(
     queue: PartitionQueue,
-    createdAt: number,
+    { createdAt, since }: Pick<Batch, 'createdAt' | 'since'>,
     firstRecord: number,
     bytesExpected: number,
   ) {
     this.queue = queue
     this.createdAt = createdAt
+    this.since = since
     this.firstRecord = firstRecord
     this.#builder = new BatchBuilder({ bytesExpected })
   }
@@ -240,8 +264,8 @@ export class Batch {
   /** Two batches with the same records, sequences and identity, for a broker to which one is too large. */
   split(codec: Codec, identity: Identity | undefined): [Batch, Batch] {
     const half = this.recordCount >>> 1
-    const first = new Batch(this.queue, this.createdAt, this.firstRecord, this.sizeBytes)
-    const second = new Batch(this.queue, this.createdAt, this.firstRecord + half, this.sizeBytes)
+    const first = new Batch(this.queue, this, this.firstRecord, this.sizeBytes)
+    const second = new Batch(this.queue, this, this.firstRecord + half, this.sizeBytes)
     const header = readBatchHeader(this.bytes)
     let index = 0
     for (const view of recordsOf(this.bytes, 0, header, { decompressedBytesMax: 0x7fffffff })) {
@@ -259,6 +283,8 @@ export class Batch {
 
   /** @param logAppendTimeMs -1: the records keep their own times */
   acknowledge(baseOffset: number, logAppendTimeMs: number): void {
+    if (this.isSettled) return
+    this.isSettled = true
     const { partition } = this.queue
     const topic = this.queue.topic.name
     for (let i = 0; i < this.#sends.length; i++) {
@@ -269,6 +295,8 @@ export class Batch {
   }
 
   fail(error: KafkaError): void {
+    if (this.isSettled) return
+    this.isSettled = true
     for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.fail(this.#indexes[i]!, error)
   }
 }

@@ -2,7 +2,9 @@
 
 import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
+import { rejection } from './caller.ts'
 import type { Clock } from './clock.ts'
+import { patienceMs, shape, signal, type Table } from './options.ts'
 
 /** Every call takes these. */
 export interface CallOptions {
@@ -11,6 +13,10 @@ export interface CallOptions {
   /** Gives the call up with REQUEST_TIMED_OUT. Default: `ClientOptions.timeoutMs`. */
   readonly timeoutMs?: number | undefined
 }
+
+/** For calls that take more. */
+export const callRows: Table<CallOptions> = { signal, timeoutMs: patienceMs }
+export const callOptions = shape<CallOptions>(callRows)
 
 /** What a client closes before its sockets. */
 export interface Closeable {
@@ -45,22 +51,27 @@ export class Call {
     const { signal } = this
     if (this.timeoutMs === Infinity && signal === undefined) return promise
     return new Promise<T>((resolve, reject) => {
+      let isSettled = false
       const timer = Number.isFinite(this.timeoutMs)
         ? this.#clock.after(this.remainingMs, () => {
             this.#isTimedOut = true
-            settle(reject, this.timedOut(cause))
+            fail(this.timedOut(cause))
           })
         : undefined
-      const onAbort = (): void => settle(reject, signal!.reason)
-      const settle = <V>(how: (value: V) => void, value: V): void => {
+      const settle = (): boolean => {
+        if (isSettled) return false
+        isSettled = true
         timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
-        how(value)
+        return true
       }
-      promise.then(
-        (value) => settle(resolve, value),
-        (error: unknown) => settle(reject, error),
-      )
+      const fail = (error: unknown): void => {
+        if (settle()) resolve(rejection(error))
+      }
+      const onAbort = (): void => {
+        if (settle()) reject(signal!.reason) // as it is: it is the caller's own
+      }
+      promise.then((value) => settle() && resolve(value), fail)
       if (signal?.aborted) onAbort()
       else signal?.addEventListener('abort', onAbort)
     })

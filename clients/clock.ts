@@ -16,11 +16,14 @@ export interface Clock {
   random(): number
 }
 
+/** Beyond it a timer of Node fires at once. */
+const DELAY_MS_MAX = 0x7fffffff
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, callback) {
-    const timeout = setTimeout(callback, delayMs)
+    const timeout = setTimeout(callback, Math.min(delayMs, DELAY_MS_MAX))
     return { cancel: () => clearTimeout(timeout) }
   },
   random: () => Math.random(),

@@ -7,11 +7,22 @@ import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Accumulator } from './accumulator.ts'
 import { Send, type RecordAck, type TopicQueue } from './batch.ts'
-import type { CallOptions, Closeable } from './call.ts'
+import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
+import {
+  callback,
+  checked,
+  flag,
+  milliseconds,
+  oneOf,
+  patienceMs,
+  shape,
+  whole,
+  type Table,
+} from './options.ts'
 import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
 import { Sender, type SenderTransaction } from './sender.ts'
-import { topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
+import { topicLike, topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
 
 export interface ProducerOptions {
   /** `all` (default): durable before acknowledged. `1`: written. `0`: sent, offsets unknown. */
@@ -39,6 +50,23 @@ export interface ProducerOptions {
 /** The most batches of one partition that a broker remembers, and so can tell from repetitions. */
 const IN_FLIGHT_MAX = 5
 
+/** Of those too that decide about acks and idempotence themselves. */
+export const producerRows: Table<Omit<ProducerOptions, 'acks' | 'idempotent'>> = {
+  lingerMs: milliseconds(),
+  batchBytes: whole(1, 256 * 1024 * 1024),
+  compression: oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd'),
+  maxInFlight: whole(1, IN_FLIGHT_MAX),
+  maxBufferedBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  deliveryTimeoutMs: patienceMs,
+  partitioner: callback<Partitioner>(),
+  autoCreateTopics: flag,
+}
+const producerOptions = shape<ProducerOptions>({
+  ...producerRows,
+  acks: oneOf('all', 1, 0),
+  idempotent: flag,
+})
+
 /** Records that a stream hands over ahead of what the producer has taken. */
 const WRITABLE_RECORDS_MAX = 1024
 
@@ -48,7 +76,6 @@ export class Producer implements AsyncDisposable {
   readonly #cluster: Cluster
   readonly #accumulator: Accumulator
   readonly #sender: Sender
-  readonly #deliveryTimeoutMs: number
   readonly #autoCreateTopics: boolean
   readonly #onClose: (self: Closeable) => void
   /** Aborted when nothing more is to be sent. */
@@ -58,36 +85,38 @@ export class Producer implements AsyncDisposable {
   /** @internal Use `client.producer()`. */
   constructor(
     cluster: Cluster,
-    options: ProducerOptions,
+    given: ProducerOptions,
     onClose: (self: Closeable) => void,
     transaction?: SenderTransaction,
   ) {
+    const options = checked('client.producer', producerOptions, given)
     const { acks = 'all', idempotent = acks === 'all', maxInFlight = IN_FLIGHT_MAX } = options
+    const { deliveryTimeoutMs = 120_000 } = options
     if (idempotent && acks !== 'all')
-      throw new TypeError(`an idempotent producer needs acks 'all', not ${acks}`)
-    if (!Number.isInteger(maxInFlight) || maxInFlight < 1 || maxInFlight > IN_FLIGHT_MAX) {
-      throw new TypeError(`maxInFlight ${maxInFlight} is not an integer from 1 to ${IN_FLIGHT_MAX}`)
-    }
+      throw new TypeError(
+        `client.producer: idempotent is true, which needs acks 'all' instead of ${acks}`,
+      )
     this.#cluster = cluster
     this.#onClose = onClose
-    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? 120_000
     this.#autoCreateTopics = options.autoCreateTopics ?? true
     this.#accumulator = new Accumulator({
       lingerMs: options.lingerMs ?? 5,
       batchBytes: options.batchBytes ?? 64 * 1024,
       maxBufferedBytes: options.maxBufferedBytes ?? 32 * 1024 * 1024,
+      deliveryTimeoutMs,
       partitioner: options.partitioner ?? murmur2Partitioner,
       clock: cluster.clock,
       metadataOf: (topic) => cluster.topic(topic),
       onMissing: (queue) => void this.#findOut(queue),
       onReady: (queue) => this.#sender.wake(queue),
+      onOverdue: (queue) => this.#sender.giveUpOverdue(queue),
     })
     const senderOptions = {
       acks: acks === 'all' ? (-1 as const) : acks,
       compression: options.compression ?? 'none',
       isIdempotent: idempotent,
       maxInFlight,
-      deliveryTimeoutMs: this.#deliveryTimeoutMs,
+      deliveryTimeoutMs,
       signal: this.#ending.signal,
       transaction,
     }
@@ -113,14 +142,20 @@ export class Producer implements AsyncDisposable {
     options?: CallOptions,
   ): Promise<RecordAck[]>
   send(topic: TopicLike, records: any, options?: CallOptions): Promise<any> {
-    const { settled } = this.begin(topic, records)
-    if (options?.signal === undefined && options?.timeoutMs === undefined) return settled
-    return this.#cluster.call({ timeoutMs: Infinity, ...options }).wait(settled)
+    try {
+      const call = options && checked('producer.send', callOptions, options)
+      const { settled } = this.begin(topic, records)
+      if (call?.signal === undefined && call?.timeoutMs === undefined) return settled
+      return this.#cluster.call({ timeoutMs: Infinity, ...call }).wait(settled)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Sends what lingers; resolves when everything sent so far is acknowledged or has failed. */
   async flush(options: CallOptions = {}): Promise<void> {
-    await this.#cluster.call({ timeoutMs: Infinity, ...options }).wait(this.#accumulator.flush())
+    const call = { timeoutMs: Infinity, ...checked('producer.flush', callOptions, options) }
+    await this.#cluster.call(call).wait(this.#accumulator.flush())
   }
 
   /**
@@ -128,6 +163,7 @@ export class Producer implements AsyncDisposable {
    * record that does, and finishes when everything is acknowledged.
    */
   writable<T extends TopicLike>(topic: T): Writable {
+    checked('producer.writable', topicLike, topic, 'topic')
     const write = (records: ProducerRecord[], done: (error?: Error | null) => void): void => {
       const send = this.begin(topic, records)
       send.settled.catch((error: Error) => stream.destroy(error))
@@ -149,8 +185,9 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Flushes, then refuses further sends. Idempotent. */
-  close(options: CallOptions = {}): Promise<void> {
-    return (this.#closing ??= this.#close(options))
+  async close(options: CallOptions = {}): Promise<void> {
+    const taken = checked('producer.close', callOptions, options)
+    await (this.#closing ??= this.#close(taken))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -170,7 +207,8 @@ export class Producer implements AsyncDisposable {
 
   /** @internal */
   begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
-    const send = new Send(topicOf(topic), records)
+    const taken = checked('producer.send', topicLike, topic, 'topic')
+    const send = new Send(topicOf(taken), records, this.#cluster.clock.monotonic())
     if (tracing.start.hasSubscribers) {
       const traced = { topic: send.topic.name, records }
       tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // its caller hears
@@ -197,17 +235,24 @@ export class Producer implements AsyncDisposable {
 
   async #findOut(queue: TopicQueue): Promise<void> {
     queue.isAskedFor = true
-    const { signal } = this.#ending
-    const call = this.#cluster.call({ signal, timeoutMs: this.#deliveryTimeoutMs })
+    const call = this.#cluster.call({ signal: this.#ending.signal, timeoutMs: Infinity })
     try {
-      await this.#cluster.retrying(call, () =>
-        this.#cluster.findTopic(queue.name, call, this.#autoCreateTopics),
-      )
+      await this.#cluster.retrying(call, () => this.#tryToFindOut(queue, call))
       this.#accumulator.fill(queue)
     } catch (error) {
       this.#accumulator.failWaiting(queue, error as KafkaError)
     } finally {
       queue.isAskedFor = false
+    }
+  }
+
+  /** Until it is out of time all that waits for it, which then says what this met last. */
+  async #tryToFindOut(queue: TopicQueue, call: Call): Promise<void> {
+    try {
+      await this.#cluster.findTopic(queue.name, call, this.#autoCreateTopics)
+    } catch (error) {
+      queue.lastError = error as KafkaError
+      if (queue.waiting.length > 0) throw error
     }
   }
 }

@@ -13,12 +13,14 @@ import { UUID_ZERO, type Uuid } from '../protocol/ids.ts'
 import type { RequestInput, ResponseOf } from '../protocol/schema.ts'
 import type { Accumulator } from './accumulator.ts'
 import { sequenceAfter, type Batch, type Identity, type PartitionQueue } from './batch.ts'
+import type { Call } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
 import { groupBy } from './group-by.ts'
 import type { Connection } from './net/connection.ts'
 import type { Lane } from './net/lane.ts'
 import { refusalText } from './partial-error.ts'
+import { thrownText } from './shown.ts'
 import { partitionText } from './topic.ts'
 
 /** Batches of several partitions share a request up to about here. */
@@ -76,6 +78,8 @@ export class Sender {
   /** Partitions that may have something to send. */
   readonly #ready = new Set<PartitionQueue>()
   #identity: Identity | undefined
+  /** Why there is no identity yet. */
+  #identityError: KafkaError | undefined
   #isIdentifying = false
   #isPumpDue = false
   #wakeTimer: Timer | undefined
@@ -120,7 +124,7 @@ export class Sender {
     const now = this.#cluster.clock.monotonic()
     const byChannel = new Map<Channel, PartitionQueue[]>()
     for (const queue of this.#ready) {
-      this.#expire(queue, now)
+      this.#dropSettled(queue)
       if (!this.#hasNext(queue)) this.#ready.delete(queue)
       else if (queue.blockedUntil > now) this.#wakeUpAt(queue.blockedUntil)
       else if (this.#options.transaction?.admits(queue) !== false) {
@@ -226,8 +230,10 @@ export class Sender {
           continue
         }
         const batch = this.#takeNext(queue)
-        bytes += batch.sizeBytes
-        batches.push(batch)
+        if (batch !== undefined) {
+          bytes += batch.sizeBytes
+          batches.push(batch)
+        }
         // To the end of the line, so that no partition starves.
         this.#ready.delete(queue)
         if (this.#hasNext(queue)) {
@@ -235,25 +241,41 @@ export class Sender {
           left.push(queue)
         }
       }
-      void this.#send(channel, connection, batches)
+      if (batches.length > 0) void this.#send(channel, connection, batches)
       rest = left
     }
   }
 
-  /** Takes the oldest batch that is not under way, numbered and encoded. */
-  #takeNext(queue: PartitionQueue): Batch {
+  /** Takes the oldest batch that is not under way, numbered and encoded. @returns undefined when that fails, and it too */
+  #takeNext(queue: PartitionQueue): Batch | undefined {
     if (queue.mustRenumber) this.#renumber(queue)
     const again = queue.retries.shift()
     const batch = again ?? this.#accumulator.takeNext(queue)!
-    if (again === undefined) {
-      const { compression, isIdempotent } = this.#options
-      if (isIdempotent) this.#identify(queue)
-      batch.encode(compression, queue.identity, isIdempotent ? queue.nextSequence : -1)
-      queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
-    }
+    if (again === undefined && !this.#encode(batch)) return undefined
     batch.attempts++
     queue.inFlight.push(batch)
     return batch
+  }
+
+  /** @returns false when it has failed; no sequence is spent on it then */
+  #encode(batch: Batch): boolean {
+    const { queue } = batch
+    const { compression, isIdempotent } = this.#options
+    if (isIdempotent) this.#identify(queue)
+    try {
+      batch.encode(compression, queue.identity, isIdempotent ? queue.nextSequence : -1)
+    } catch (error) {
+      this.#fail(batch, this.#notEncoded(batch, error))
+      return false
+    }
+    queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
+    return true
+  }
+
+  #notEncoded({ queue, recordCount }: Batch, cause: unknown): KafkaError {
+    const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
+    const what = `${where}: a batch of ${recordCount} records, ${this.#options.compression}: ${thrownText(cause)}`
+    return new KafkaError('INVALID_RECORD', what, { cause })
   }
 
   #identify(queue: PartitionQueue): void {
@@ -343,6 +365,7 @@ export class Sender {
     )
     leave(queue.inFlight, batch)
     batch.lastError = error
+    if (batch.isSettled) return this.#done(batch) // out of time: the gap that it leaves shows with the next
     const { transaction } = this.#options
     if (this.#isStopped || transaction?.isFailed) return this.#fail(batch, error)
     if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
@@ -376,7 +399,12 @@ export class Sender {
       BATCH_BYTES_MIN,
       Math.min(queue.topic.batchBytes, batch.sizeBytes) >>> 1,
     )
-    const halves = batch.split(this.#options.compression, queue.identity)
+    let halves: Batch[]
+    try {
+      halves = batch.split(this.#options.compression, queue.identity)
+    } catch (error) {
+      return this.#fail(batch, this.#notEncoded(batch, error))
+    }
     this.#accumulator.replace(batch, halves)
     for (const half of halves) this.#retry(half)
   }
@@ -405,23 +433,32 @@ export class Sender {
     if (this.#hasNext(batch.queue)) this.#ready.add(batch.queue)
   }
 
-  /** Gives up what has waited too long, unless it is under way. */
-  #expire(queue: PartitionQueue, now: number): void {
-    const { retries, inFlight } = queue
-    const isOver = (batch: Batch | undefined): boolean =>
-      batch !== undefined && now - batch.createdAt >= this.#options.deliveryTimeoutMs
-    while (inFlight.length === 0 && isOver(retries[0])) this.#expireOne(retries.shift()!)
-    while (isOver(this.#accumulator.peekNext(queue))) {
-      this.#expireOne(this.#accumulator.takeNext(queue)!)
+  /**
+   * Fails what is out of time. What is under way keeps its place until it is back, and so does what waits for that to be
+   * sent again: a later batch would overtake the others.
+   */
+  giveUpOverdue(queue: PartitionQueue): void {
+    const isOverdue = (batch: Batch): boolean => this.#accumulator.isOverdue(batch)
+    for (const batch of [...queue.inFlight, ...queue.retries]) {
+      if (batch.isSettled || !isOverdue(batch)) continue
+      batch.fail(this.#outOfTime(batch))
+      this.#accumulator.settled(batch)
     }
+    this.#dropSettled(queue)
+    for (const batch of this.#accumulator.drain(queue, isOverdue))
+      this.#fail(batch, this.#outOfTime(batch))
   }
 
-  #expireOne(batch: Batch): void {
-    const { attempts, lastError } = batch
+  #dropSettled({ inFlight, retries }: PartitionQueue): void {
+    while (inFlight.length === 0 && retries[0]?.isSettled) this.#done(retries.shift()!)
+  }
+
+  #outOfTime({ attempts, lastError = this.#identityError }: Batch): KafkaError {
     const last = lastError === undefined ? '' : `, last: ${lastError.message}`
-    const sent = attempts === 0 ? 'never sent' : `sent ${attempts} times, it may have been written`
+    const times = attempts === 1 ? 'once' : `${attempts} times`
+    const sent = attempts === 0 ? 'never sent' : `sent ${times}, it may have been written`
     const what = `not acknowledged within ${this.#options.deliveryTimeoutMs} ms: ${sent}${last}`
-    this.#fail(batch, new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError }))
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError })
   }
 
   /** Gives up everything that is not under way. */
@@ -440,21 +477,30 @@ export class Sender {
 
   async #askIdentity(): Promise<void> {
     this.#isIdentifying = true
-    const { signal, deliveryTimeoutMs } = this.#options
-    const call = this.#cluster.call({ signal, timeoutMs: deliveryTimeoutMs })
+    const call = this.#cluster.call({ signal: this.#options.signal, timeoutMs: Infinity })
     try {
-      this.#identity = await this.#cluster.retrying(call, async () => {
-        const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
-        const error = errorName(answer.errorCode)
-        if (error !== undefined) throw new KafkaError(error, 'no producer id')
-        const { producerId, producerEpoch: epoch } = answer
-        return { producerId, epoch, isTransactional: false }
-      })
+      this.#identity = await this.#cluster.retrying(call, () => this.#newIdentity(call))
+      this.#identityError = undefined
     } catch (error) {
       if (!this.#isStopped) this.failAll(error as KafkaError)
     } finally {
       this.#isIdentifying = false
       this.pump()
+    }
+  }
+
+  /** @returns undefined when nothing waits for it any more */
+  async #newIdentity(call: Call): Promise<Identity | undefined> {
+    if (!this.#accumulator.isBusy) return undefined
+    try {
+      const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
+      const error = errorName(answer.errorCode)
+      if (error !== undefined) throw new KafkaError(error, 'no producer id')
+      const { producerId, producerEpoch: epoch } = answer
+      return { producerId, epoch, isTransactional: false }
+    } catch (error) {
+      this.#identityError = error as KafkaError
+      throw error
     }
   }
 
@@ -494,7 +540,8 @@ function answerKey(topic: string, partition: number): string {
 }
 
 function leave(batches: Batch[], batch: Batch): void {
-  batches.splice(batches.indexOf(batch), 1)
+  const at = batches.indexOf(batch)
+  if (at >= 0) batches.splice(at, 1)
 }
 
 function refusalOf({ queue }: Batch, name: ErrorName, answer: PartitionAnswer | undefined) {

@@ -3,6 +3,8 @@
 import { types } from 'node:util'
 import type { Packr as Packer } from 'msgpackr'
 import { Packr } from 'msgpackr/pack'
+import { checked, rule, type Rule } from './options.ts'
+import { mute, shown } from './shown.ts'
 
 /**
  * Turns values into bytes and back. Any object with these two methods is one.
@@ -45,7 +47,10 @@ export const bytes: Serde<Buffer, Uint8Array> = {
 
 /** UTF-8 text. */
 export const string: Serde<string> = {
-  serialize: (value) => Buffer.from(value),
+  serialize(value) {
+    if (typeof value !== 'string') throw new TypeError(`${shown(value)} is not text`)
+    return Buffer.from(value)
+  },
   deserialize: (stored) => stored.toString('utf8'),
 }
 
@@ -53,7 +58,7 @@ export const string: Serde<string> = {
 export function json<T>(): Serde<T>
 export function json<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function json(schema?: StandardSchema): Serde<unknown> {
-  return validated(schema, {
+  return validated('json', schema, {
     serialize: (value) => Buffer.from(jsonText(value)),
     deserialize: (stored) => JSON.parse(stored.toString('utf8')),
   })
@@ -67,7 +72,7 @@ const packer = (): Packer => (opened ??= new Packr({ useRecords: false, variable
 export function msgpack<T>(): Serde<T>
 export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function msgpack(schema?: StandardSchema): Serde<unknown> {
-  return validated(schema, {
+  return validated('msgpack', schema, {
     serialize: (value) => packer().pack(value),
     deserialize: (stored) => packer().unpack(stored),
   })
@@ -77,6 +82,7 @@ export function msgpack(schema?: StandardSchema): Serde<unknown> {
 export function orNull<Output, Input>(
   serde: Serde<Output, Input>,
 ): Serde<Output | null, Input | null> {
+  checked('orNull', serdeRule, serde, 'serde')
   return {
     serialize: (value) => serde.serialize(value as Input), // null never gets here
     deserialize: (stored) => serde.deserialize(stored),
@@ -90,8 +96,24 @@ function jsonText(value: unknown): string {
   return text
 }
 
-function validated(schema: StandardSchema | undefined, serde: Serde<unknown>): Serde<unknown> {
-  if (schema === undefined) return serde
+export function isSerde(value: any): value is Serde<any, any> {
+  return typeof value?.serialize === 'function' && typeof value.deserialize === 'function'
+}
+
+export function isSchema(value: any): value is StandardSchema<any, any> {
+  return typeof value?.['~standard']?.validate === 'function'
+}
+
+const serdeRule: Rule<Serde<any, any>> = rule('a serde (serialize and deserialize)', isSerde)
+const schemaRule: Rule<StandardSchema> = rule('a Standard Schema', isSchema)
+
+function validated(
+  call: string,
+  given: StandardSchema | undefined,
+  serde: Serde<unknown>,
+): Serde<unknown> {
+  if (given === undefined) return serde
+  const schema = checked(call, schemaRule, given, 'schema')
   return {
     serialize(value) {
       validate(schema, value)
@@ -104,6 +126,7 @@ function validated(schema: StandardSchema | undefined, serde: Serde<unknown>): S
 /** @returns what the schema makes of `value`; what is stored is the value before that, since reading validates again */
 function validate(schema: StandardSchema, value: unknown): unknown {
   const result = schema['~standard'].validate(value)
+  mute(result)
   if (types.isPromise(result)) throw new TypeError('an asynchronous schema cannot validate records')
   if (result.issues === undefined) return result.value
   throw new TypeError(result.issues.map(issueText).join('; '))

@@ -1,6 +1,7 @@
 // Typed topics, and the records that go into them and come out. Types and values only; no I/O.
 
-import { json, type Serde, type StandardSchema } from './serde.ts'
+import { checked, rule, shape, whole, type Rule } from './options.ts'
+import { isSchema, isSerde, json, type Serde, type StandardSchema } from './serde.ts'
 
 /** A topic with its serdes: declared once, used by producers, consumers and the admin alike. */
 export interface Topic<
@@ -25,7 +26,7 @@ type SerdeLike<Output, Input> = Serde<Output, Input> | StandardSchema<Input, Out
 type Raw = Buffer | null
 type RawInput = Uint8Array | string | null
 
-const raw: Serde<Raw, RawInput> = {
+export const raw: Serde<Raw, RawInput> = {
   serialize: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
   deserialize: (stored) => stored,
   nullable: true,
@@ -45,20 +46,56 @@ export function topic<
 >(
   name: Name,
   serdes: {
-    readonly key?: SerdeLike<K, KeyInput>
-    readonly value?: SerdeLike<V, ValueInput>
+    readonly key?: SerdeLike<K, KeyInput> | undefined
+    readonly value?: SerdeLike<V, ValueInput> | undefined
   } = {},
 ): Topic<Name, K, V, KeyInput, ValueInput> {
-  return { name, key: serdeOf(serdes.key), value: serdeOf(serdes.value) }
+  checked('topic', topicName, name, 'name')
+  const { key, value } = checked(`topic ${name}`, serdesRule, serdes)
+  return { name, key: serdeOf(key), value: serdeOf(value) }
 }
+
+/** Kafka's limit; what characters it may have, the broker says. */
+const NAME_CHARS_MAX = 249
+
+const topicName = rule<string>(
+  `text of 1 to ${NAME_CHARS_MAX} characters`,
+  (value) => typeof value === 'string' && value.length > 0 && value.length <= NAME_CHARS_MAX,
+)
+
+const serdeLike: Rule<SerdeLike<any, any>> = rule(
+  'a serde (serialize and deserialize) or a Standard Schema',
+  (value) => isSchema(value) || isSerde(value),
+)
+
+const serdesRule = shape<{ key?: SerdeLike<any, any>; value?: SerdeLike<any, any> }>({
+  key: serdeLike,
+  value: serdeLike,
+})
+
+/** What is read and written of a topic goes by its name or by what `topic()` made. */
+export const topicLike: Rule<TopicLike> = rule(
+  'a topic, or the name of one',
+  (like) =>
+    topicName.allows(like) ||
+    (topicName.allows(like.name) && isSerde(like.key) && isSerde(like.value)),
+)
+
+/** The number of a partition goes over the wire in 32 bits. */
+export const partitionNumber = whole()
+
+export const topicPartition: Rule<TopicPartition> = rule(
+  'a topic and a partition',
+  ({ topic: name, partition }) => topicName.allows(name) && partitionNumber.allows(partition),
+)
 
 function serdeOf(like: SerdeLike<any, any> | undefined): Serde<any, any> {
   if (like === undefined) return raw
-  return '~standard' in like ? json(like) : like
+  return isSchema(like) ? json(like) : like
 }
 
 export function topicOf(like: TopicLike): Topic {
-  return typeof like === 'string' ? topic(like) : like
+  return typeof like === 'string' ? { name: like, key: raw, value: raw } : like
 }
 
 /** Name and value in order, duplicates kept. */
@@ -69,19 +106,17 @@ export type HeadersInput =
   | Readonly<Record<string, string | Uint8Array | null>>
   | readonly (readonly [name: string, value: string | Uint8Array | null])[]
 
-/** A record to be sent to topic `T`. Key and value may be left out where the serde takes null. */
-export type ProducerRecord<T extends TopicLike = string> = RecordField<'key', KeyInputOf<T>> &
-  RecordField<'value', ValueInputOf<T>> & {
-    readonly headers?: HeadersInput | undefined
-    /** ms since the epoch; default now. */
-    readonly timestamp?: number | undefined
-    /** Default: the partitioner's choice. */
-    readonly partition?: number | undefined
-  }
+/** A record to be sent to topic `T`. The key may be left out where its serde takes null; a tombstone says `value: null`. */
+export type ProducerRecord<T extends TopicLike = string> = KeyField<KeyInputOf<T>> & {
+  readonly value: ValueInputOf<T>
+  readonly headers?: HeadersInput | undefined
+  /** ms since the epoch; default now. */
+  readonly timestamp?: number | undefined
+  /** Default: the partitioner's choice. */
+  readonly partition?: number | undefined
+}
 
-type RecordField<Name extends string, T> = null extends T
-  ? { readonly [K in Name]?: T | undefined }
-  : { readonly [K in Name]: T }
+type KeyField<T> = null extends T ? { readonly key?: T | undefined } : { readonly key: T }
 
 type KeyInputOf<T> = T extends Topic<string, any, any, infer Input, any> ? Input : RawInput
 type ValueInputOf<T> = T extends Topic<string, any, any, any, infer Input> ? Input : RawInput

@@ -3,9 +3,10 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { KafkaError, type ErrorName } from '../protocol/errors.ts'
-import type { Call, CallOptions, Closeable } from './call.ts'
+import { callOptions, callRows, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
-import { Producer, type ProducerOptions } from './producer.ts'
+import { callback, checked, required, shape, text, whole } from './options.ts'
+import { Producer, producerRows, type ProducerOptions } from './producer.ts'
 import type { SenderTransaction } from './sender.ts'
 import { TransactionCoordinator } from './transaction/coordinator.ts'
 import { Transaction } from './transaction/transaction.ts'
@@ -17,10 +18,21 @@ export interface TransactionalProducerOptions extends Omit<ProducerOptions, 'ack
   readonly transactionTimeoutMs?: number | undefined
 }
 
+const transactionalProducerOptions = shape<TransactionalProducerOptions>({
+  ...producerRows,
+  transactionalId: required(text()),
+  transactionTimeoutMs: whole(1),
+})
+
 export interface TransactionOptions extends CallOptions {
   /** How often `work` is run, at most. Default: as often as there is time. */
   readonly maxRuns?: number | undefined
 }
+
+const transactionOptions = shape<TransactionOptions>({
+  ...callRows,
+  maxRuns: whole(1, Number.MAX_SAFE_INTEGER),
+})
 
 /** A transaction that was aborted for one of these may succeed when it is run again. */
 const PASSING: ReadonlySet<ErrorName> = new Set([
@@ -59,11 +71,11 @@ export class TransactionalProducer implements AsyncDisposable {
   /** @internal Use `client.producer({ transactionalId })`. */
   constructor(
     cluster: Cluster,
-    options: TransactionalProducerOptions,
+    given: TransactionalProducerOptions,
     onClose: (self: Closeable) => void,
   ) {
+    const options = checked('client.producer', transactionalProducerOptions, given)
     const { transactionalId, transactionTimeoutMs = 60_000, ...producerOptions } = options
-    if (transactionalId === '') throw new TypeError('transactionalId: it must not be empty')
     this.#cluster = cluster
     this.#transactionalId = transactionalId
     this.#timeoutMs = transactionTimeoutMs
@@ -89,7 +101,7 @@ export class TransactionalProducer implements AsyncDisposable {
    * happens by itself as soon as the producer exists; this waits for it.
    */
   async start(options: CallOptions = {}): Promise<void> {
-    const call = this.#callOf(options)
+    const call = this.#callOf(checked('producer.start', callOptions, options))
     await this.#inLine(call, () => this.#begin(call))
   }
 
@@ -113,14 +125,17 @@ export class TransactionalProducer implements AsyncDisposable {
         'INVALID_REQUEST',
         `transactional id ${this.#transactionalId}: a transaction inside another one would wait for itself`,
       )
-    const { timeoutMs = this.#timeoutMs, signal, maxRuns } = options
+    checked('producer.transaction', callback(), work, 'work')
+    const taken = checked('producer.transaction', transactionOptions, options)
+    const { timeoutMs = this.#timeoutMs, signal, maxRuns } = taken
     const call = this.#callOf({ timeoutMs, signal })
     return await this.#inLine(call, () => this.#run(work, call, maxRuns))
   }
 
   /** Aborts a transaction that is open, and refuses further ones. Idempotent. */
-  close(options: CallOptions = {}): Promise<void> {
-    return (this.#closing ??= this.#close(options))
+  async close(options: CallOptions = {}): Promise<void> {
+    const taken = checked('producer.close', callOptions, options)
+    await (this.#closing ??= this.#close(taken))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -21,7 +21,7 @@ export interface NewRecord {
   /** Copied, like everything else. */
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
-  readonly headers?: Headers
+  readonly headers?: Headers | undefined
 }
 
 type Headers = readonly (readonly [name: string, value: Uint8Array | null])[]
@@ -62,12 +62,11 @@ export class BatchBuilder {
     return this.#position
   }
 
+  /** @throws {TypeError} when a length of it changes meanwhile; the batch is then as it was */
   append(record: NewRecord): void {
     const { timestamp, key, value, headers } = record
     const index = this.#recordCount
-    if (index === 0) this.#baseTimestamp = timestamp
-    if (index === 0 || timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
-    const timestampDelta = timestamp - this.#baseTimestamp
+    const timestampDelta = index === 0 ? 0 : timestamp - this.#baseTimestamp
     const length =
       1 + // attributes
       varlongBytes(timestampDelta) +
@@ -76,7 +75,8 @@ export class BatchBuilder {
       fieldBytes(value) +
       (headers === undefined ? 1 : headersBytes(headers))
     const bytes = this.#reserve(VARINT_BYTES_MAX + length)
-    let at = putVarint(bytes, this.#position, length)
+    const start = putVarint(bytes, this.#position, length)
+    let at = start
     bytes[at++] = 0 // attributes, unused
     at = putVarlong(bytes, at, timestampDelta)
     at = putVarint(bytes, at, index)
@@ -84,6 +84,9 @@ export class BatchBuilder {
     at = putField(bytes, at, value)
     if (headers === undefined) bytes[at++] = 0
     else at = putHeaders(bytes, at, headers)
+    if (at !== start + length) throw new TypeError('the record changed while it was written')
+    if (index === 0) this.#baseTimestamp = timestamp
+    if (index === 0 || timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#position = at
     this.#recordCount = index + 1
   }

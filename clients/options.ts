@@ -1,0 +1,255 @@
+// Options: what calls of the public API are given, checked at once against a table beside its type. Pure.
+// A table lacks no option and no value of its type, or it does not compile. What is refused is named in a TypeError.
+
+import { types } from 'node:util'
+import { shown } from './shown.ts'
+
+/** What a value may be. */
+export interface Rule<in out T> {
+  /** As a message says it after "expected". */
+  readonly expected: string
+  /**
+   * @param call and @param name say in a message what was given
+   * @returns the value; of objects and arrays with rules of their own a copy, each property read once
+   * @throws {TypeError}
+   */
+  take(value: unknown, call: string, name: string): T
+}
+
+/** A rule for values that are taken as they are. */
+export interface Check<in out T> extends Rule<T> {
+  allows(value: unknown): boolean
+}
+
+interface RequiredRule<in out T> extends Rule<T> {
+  readonly isRequired: true
+}
+
+/** One row for each option of `T`. */
+export type Table<T> = {
+  readonly [Name in keyof T]-?: undefined extends T[Name]
+    ? Rule<Exclude<T[Name], undefined>>
+    : RequiredRule<T[Name]>
+}
+
+/** Below this many edits one name is taken for another one misspelt. */
+const EDITS_MAX = 3
+
+const INT32_MAX = 0x7fffffff
+
+/** Above it clients of Kafka cannot tell a name to a broker in every version. */
+const TEXT_CHARS_MAX = 10_000
+
+/** @param test a value that throws when it is looked at is not allowed */
+export function rule<T>(expected: string, test: (value: any) => boolean): Check<T> {
+  const allows = (value: unknown): boolean => isTrue(test, value)
+  return {
+    expected,
+    allows,
+    take(value, call, name) {
+      if (allows(value)) return value as T
+      throw refusal(value, expected, call, name)
+    },
+  }
+}
+
+export function required<T>(of: Rule<T>): RequiredRule<T> {
+  return { ...of, isRequired: true }
+}
+
+export const flag: Rule<boolean> = rule('true or false', (value) => typeof value === 'boolean')
+
+export function callback<T>(): Rule<T> {
+  return rule('a function', (value) => typeof value === 'function')
+}
+
+export function text(charsMin = 1): Rule<string> {
+  const some = charsMin > 0 ? 'text that is not empty' : 'text'
+  return rule(
+    `${some}, at most ${TEXT_CHARS_MAX} characters`,
+    (value) =>
+      typeof value === 'string' && value.length >= charsMin && value.length <= TEXT_CHARS_MAX,
+  )
+}
+
+export function whole(min = 0, max = INT32_MAX): Check<number> {
+  return rule(
+    `a whole number from ${min} to ${max}`,
+    (value) => Number.isSafeInteger(value) && value >= min && value <= max,
+  )
+}
+
+/** A time that nobody but this process needs to know. */
+export function milliseconds(min = 0): Rule<number> {
+  return rule(
+    `a number of ms from ${min} to ${INT32_MAX}`,
+    (value) => typeof value === 'number' && value >= min && value <= INT32_MAX,
+  )
+}
+
+export const patienceMs: Rule<number> = rule(
+  'a number of ms, or Infinity',
+  (value) => typeof value === 'number' && value >= 0,
+)
+
+export const date: Rule<Date> = rule(
+  'a valid Date',
+  (value) => types.isDate(value) && !Number.isNaN(Date.prototype.getTime.call(value)),
+)
+
+export const signal: Rule<AbortSignal> = rule(
+  'an AbortSignal',
+  (value) => typeof value.aborted === 'boolean' && typeof value.addEventListener === 'function',
+)
+
+export function oneOf<const Values extends readonly (string | number)[]>(
+  ...values: Values
+): Rule<Values[number]> {
+  const expected = listed(values.map((value) => JSON.stringify(value).replaceAll('"', "'")))
+  return {
+    expected,
+    take(value, call, name) {
+      if ((values as readonly unknown[]).includes(value)) return value as Values[number]
+      const near = typeof value === 'string' && nearest(value, values)
+      throw refusal(value, near ? `${expected}; did you mean '${near}'?` : expected, call, name)
+    },
+  }
+}
+
+/** The first of `rules` that takes the value. */
+export function either<T>(expected: string, ...rules: readonly Rule<any>[]): Rule<T> {
+  return {
+    expected,
+    take(value, call, name) {
+      for (const each of rules) {
+        try {
+          return each.take(value, call, name)
+        } catch {
+          // perhaps the next one does
+        }
+      }
+      throw refusal(value, expected, call, name)
+    },
+  }
+}
+
+export function listOf<T>(item: Rule<T>, countMin = 0): Rule<readonly T[]> {
+  const expected = `an array${countMin > 0 ? ` of at least ${countMin}` : ''}, each ${item.expected}`
+  return {
+    expected,
+    take(value, call, name) {
+      if (!isTrue(Array.isArray, value)) throw refusal(value, expected, call, name)
+      const items = Array.from(value as unknown[], (each, i) =>
+        item.take(each, call, `${name}[${i}]`),
+      )
+      if (items.length >= countMin) return items
+      throw new TypeError(`${call}: ${name} is empty, expected ${expected}`)
+    },
+  }
+}
+
+/** An object whose names are the user's. */
+export function namesTo<T>(value: Rule<T>): Rule<Readonly<Record<string, T>>> {
+  const expected = `an object, each value ${value.expected}`
+  return {
+    expected,
+    take(given, call, name) {
+      if (!isTrue(isObject, given)) throw refusal(given, expected, call, name)
+      const entries = Object.entries(given as object)
+      return Object.fromEntries(
+        entries.map(([key, each]) => [key, value.take(each, call, `${name}.${key}`)]),
+      )
+    },
+  }
+}
+
+/** An object with these options. Names that are in no row are refused. */
+export function shape<T>(table: Table<T>): Rule<T> {
+  const rows = Object.entries(table) as [string, Rule<unknown> & { isRequired?: true }][]
+  const names = Object.keys(table)
+  const known = new Set(names)
+  const expected = `an object with ${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`
+  return {
+    expected,
+    take(value, call, name) {
+      if (!isTrue(isObject, value)) throw refusal(value, expected, call, name || 'options')
+      const given = value as Record<string, unknown>
+      const stranger = Object.keys(given).find((each) => !known.has(each))
+      if (stranger !== undefined) throw unknownName(stranger, names, call, name)
+      const taken: Record<string, unknown> = {}
+      for (const [each, row] of rows) {
+        const option = given[each]
+        if (option !== undefined) taken[each] = row.take(option, call, within(name, each))
+        else if (row.isRequired) throw refusal(option, row.expected, call, within(name, each))
+      }
+      return taken as T
+    },
+  }
+}
+
+/** @throws {TypeError} what is wrong with an argument or its options. @param name of an argument that is not the options */
+export function checked<T>(call: string, of: Rule<T>, value: unknown, name = ''): T {
+  return of.take(value, call, name)
+}
+
+function refusal(value: unknown, expected: string, call: string, name: string): TypeError {
+  const what = value === undefined ? 'missing' : shown(value)
+  return new TypeError(`${call}: ${name} is ${what}, expected ${expected}`)
+}
+
+function unknownName(
+  stranger: string,
+  names: readonly string[],
+  call: string,
+  name: string,
+): TypeError {
+  const near = nearest(stranger, names)
+  const hint = near === undefined ? `known are ${listed(names)}` : `did you mean ${near}?`
+  return new TypeError(
+    `${call}: there is no option ${within(name, stranger.slice(0, 100))}; ${hint}`,
+  )
+}
+
+function within(name: string, option: string): string {
+  return name === '' ? option : `${name}.${option}`
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isTrue(test: (value: any) => boolean, value: unknown): boolean {
+  try {
+    return test(value)
+  } catch {
+    return false
+  }
+}
+
+function listed(texts: readonly string[]): string {
+  return texts.length < 2 ? texts.join('') : `${texts.slice(0, -1).join(', ')} or ${texts.at(-1)}`
+}
+
+function nearest(given: string, names: readonly (string | number)[]): string | undefined {
+  let [best, bestEdits]: [string | undefined, number] = [undefined, EDITS_MAX]
+  for (const name of names) {
+    if (typeof name !== 'string' || Math.abs(name.length - given.length) >= bestEdits) continue
+    const edits = editsBetween(given.toLowerCase(), name.toLowerCase())
+    if (edits < bestEdits && edits < name.length) [best, bestEdits] = [name, edits]
+  }
+  return best
+}
+
+/** Levenshtein's distance. */
+function editsBetween(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
