@@ -6,10 +6,11 @@ import { alterConfigs } from '../protocol/api/33_alter_configs.ts'
 import { incrementalAlterConfigs } from '../protocol/api/44_incremental_alter_configs.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
-import type { Call, CallOptions } from './call.ts'
+import { callOptions, callRows, type Call, type CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
+import { checked, flag, listOf, namesTo, required, rule, shape, text, whole } from './options.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
-import { topicOf, type TopicLike } from './topic.ts'
+import { topicLike, topicOf, type TopicLike } from './topic.ts'
 
 /** A topic, a broker by its node id, or what is set for all brokers. */
 export type ConfigResource = { readonly topic: TopicLike } | { readonly broker: number | 'all' }
@@ -58,6 +59,33 @@ export interface ConfigChange {
   readonly subtract?: Readonly<Record<string, string>> | undefined
 }
 
+export const configValue = rule<ConfigValue>('text, a number, true or false', (value) =>
+  ['string', 'number', 'boolean'].includes(typeof value),
+)
+const resource = rule<ConfigResource>(
+  "{ topic } or { broker: its id, or 'all' }",
+  (value) =>
+    ('topic' in value && topicLike.allows(value.topic)) ||
+    value.broker === 'all' ||
+    nodeId.allows(value.broker),
+)
+const nodeId = whole()
+const listChange = namesTo(text(0))
+const changeList = listOf(
+  shape<ConfigChange>({
+    resource: required(resource),
+    set: namesTo(configValue),
+    unset: listOf(text()),
+    append: listChange,
+    subtract: listChange,
+  }),
+)
+
+interface AlterOptions extends CallOptions {
+  readonly validateOnly?: boolean | undefined
+}
+const alterOptions = shape<AlterOptions>({ ...callRows, validateOnly: flag })
+
 /** Kafka's numbers of what a config belongs to. */
 const RESOURCE_TOPIC = 2
 const RESOURCE_BROKER = 4
@@ -87,8 +115,9 @@ export class ConfigAdmin {
     resources: readonly ConfigResource[],
     options: CallOptions = {},
   ): Promise<ConfigDescription[]> {
-    const call = this.#cluster.call(options)
-    return await Promise.all(resources.map((resource) => this.#describe(resource, call)))
+    checked('admin.configs.describe', listOf(resource), resources, 'resources')
+    const call = this.#cluster.call(checked('admin.configs.describe', callOptions, options))
+    return await Promise.all(resources.map((each) => this.#describe(each, call)))
   }
 
   /**
@@ -96,11 +125,9 @@ export class ConfigAdmin {
    *
    * @param options.validateOnly check everything, change nothing
    */
-  async alter(
-    changes: readonly ConfigChange[],
-    options: CallOptions & { readonly validateOnly?: boolean | undefined } = {},
-  ): Promise<void> {
-    const call = this.#cluster.call(options)
+  async alter(changes: readonly ConfigChange[], options: AlterOptions = {}): Promise<void> {
+    checked('admin.configs.alter', changeList, changes, 'changes')
+    const call = this.#cluster.call(checked('admin.configs.alter', alterOptions, options))
     const { validateOnly = false } = options
     const results = changes.map(async (change) => {
       try {

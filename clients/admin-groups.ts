@@ -10,15 +10,22 @@ import { offsetDelete } from '../protocol/api/47_offset_delete.ts'
 import { decodeAssignment, decodeSubscription } from '../protocol/consumer-protocol.ts'
 import { errorName, KafkaError } from '../protocol/errors.ts'
 import type { ResponseOf } from '../protocol/schema.ts'
-import { atPartition, Bounds, type PerPartition, type StartAt } from './bounds.ts'
-import type { Call, CallOptions } from './call.ts'
+import { atPartition, Bounds, startAtEach, type PerPartition, type StartAt } from './bounds.ts'
+import { callOptions, callRows, type Call, type CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { findNode } from './coordinator-node.ts'
 import { commitOf, type OffsetToCommit } from './group/coordinator.ts'
 import { byTopic, partitionsOf } from './leaders.ts'
 import { askOffsets, LATEST } from './offsets.ts'
+import { checked, either, flag, listOf, oneOf, shape, text } from './options.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
-import { partitionText, type TopicLike, type TopicPartition } from './topic.ts'
+import {
+  partitionText,
+  recordPlace,
+  topicOrPartition,
+  type TopicLike,
+  type TopicPartition,
+} from './topic.ts'
 
 export type GroupState =
   | 'Empty'
@@ -119,6 +126,31 @@ export interface OffsetReset extends OffsetToCommit {
   readonly committed: number | undefined
 }
 
+const groupId = text()
+const groupList = listOf(groupId)
+const placeList = listOf(topicOrPartition)
+const listOptions = shape<CallOptions & GroupFilter>({
+  ...callRows,
+  states: listOf(
+    oneOf(
+      'Empty',
+      'PreparingRebalance',
+      'CompletingRebalance',
+      'Stable',
+      'Dead',
+      'Assigning',
+      'Reconciling',
+    ),
+  ),
+  types: listOf(oneOf('classic', 'consumer', 'share', 'streams')),
+})
+const resetOptions = shape<ResetOptions>({ ...callRows, of: placeList, dryRun: flag })
+const resetTo = either<ResetTo>(
+  `${startAtEach.expected}, or an array of topics, partitions and offsets`,
+  startAtEach,
+  listOf(recordPlace),
+)
+
 /** `admin.groups`. Calls about several groups or partitions throw a `PartialError` when some fail. */
 export class GroupAdmin {
   readonly #cluster: Cluster
@@ -135,7 +167,7 @@ export class GroupAdmin {
    */
   async list(options: CallOptions & GroupFilter = {}): Promise<GroupListing[]> {
     const { states: statesFilter = [], types: typesFilter = [] } = options
-    const call = this.#cluster.call(options)
+    const call = this.#cluster.call(checked('admin.groups.list', listOptions, options))
     return await this.#cluster.retrying(call, async () => {
       const { brokers } = await this.#cluster.describe([], call)
       const request = { statesFilter: [...statesFilter], typesFilter: [...typesFilter] }
@@ -161,18 +193,22 @@ export class GroupAdmin {
     groups: readonly string[],
     options: CallOptions = {},
   ): Promise<GroupDescription[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.groups.describe', groupList, groups, 'groups')
+    const call = this.#cluster.call(checked('admin.groups.describe', callOptions, options))
     return await eachGroup(groups, (group) => this.#describe(group, call))
   }
 
   /** What the group has committed, by topic and number; nothing for a group that does not exist. */
   async offsets(group: string, options: CallOptions = {}): Promise<CommittedOffset[]> {
-    return await this.#offsets(group, this.#cluster.call(options))
+    checked('admin.groups.offsets', groupId, group, 'group')
+    const call = this.#cluster.call(checked('admin.groups.offsets', callOptions, options))
+    return await this.#offsets(group, call)
   }
 
   /** @throws {KafkaError} GROUP_ID_NOT_FOUND */
   async lag(group: string, options: CallOptions = {}): Promise<GroupLag> {
-    const call = this.#cluster.call(options)
+    checked('admin.groups.lag', groupId, group, 'group')
+    const call = this.#cluster.call(checked('admin.groups.lag', callOptions, options))
     const [members, commits] = await Promise.all([
       this.#membersOf(group, call),
       this.#offsets(group, call),
@@ -202,7 +238,9 @@ export class GroupAdmin {
    * @throws {KafkaError} NON_EMPTY_GROUP while it has members, which would commit over it; GROUP_ID_NOT_FOUND
    */
   async reset(group: string, to: ResetTo, options: ResetOptions = {}): Promise<OffsetReset[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.groups.reset', groupId, group, 'group')
+    checked('admin.groups.reset', resetTo, to, 'to')
+    const call = this.#cluster.call(checked('admin.groups.reset', resetOptions, options))
     const commits = await this.#offsets(group, call)
     const wanted = isList(to) ? to : options.of
     await this.#assertResettable(group, wanted !== undefined, call)
@@ -217,7 +255,8 @@ export class GroupAdmin {
 
   /** Deletes groups and what they have committed. @throws {PartialError} NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND among its refusals */
   async delete(groups: readonly string[], options: CallOptions = {}): Promise<void> {
-    const call = this.#cluster.call(options)
+    checked('admin.groups.delete', groupList, groups, 'groups')
+    const call = this.#cluster.call(checked('admin.groups.delete', callOptions, options))
     await eachGroup(groups, async (group) => {
       const request = { groupsNames: [group] }
       const { results } = await this.#askCoordinator(group, call, (coordinator) =>
@@ -239,7 +278,9 @@ export class GroupAdmin {
     of: readonly (TopicLike | TopicPartition)[],
     options: CallOptions = {},
   ): Promise<void> {
-    const call = this.#cluster.call(options)
+    checked('admin.groups.deleteOffsets', groupId, group, 'group')
+    checked('admin.groups.deleteOffsets', placeList, of, 'of')
+    const call = this.#cluster.call(checked('admin.groups.deleteOffsets', callOptions, options))
     const partitions = await partitionsOf(this.#cluster, of, call)
     const topics = byTopic(partitions, ({ partition }) => ({ partitionIndex: partition }))
     const answer = await this.#askCoordinator(group, call, async (coordinator) => {

@@ -8,12 +8,19 @@ import { describeTransactions } from '../protocol/api/65_describe_transactions.t
 import { listTransactions } from '../protocol/api/66_list_transactions.ts'
 import { errorName, KafkaError } from '../protocol/errors.ts'
 import type { ResponseOf } from '../protocol/schema.ts'
-import type { Call, CallOptions } from './call.ts'
+import { callOptions, callRows, type Call, type CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { findNode } from './coordinator-node.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from './leaders.ts'
+import { checked, listOf, oneOf, rule, shape, text, whole } from './options.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
-import { partitionText, type TopicLike, type TopicPartition } from './topic.ts'
+import {
+  partitionText,
+  topicOrPartition,
+  topicPartition,
+  type TopicLike,
+  type TopicPartition,
+} from './topic.ts'
 
 export type TransactionState =
   | 'Empty'
@@ -69,6 +76,31 @@ export interface HangingTransaction extends TopicPartition {
   readonly producerId: number
 }
 
+const producerId = whole(0, Number.MAX_SAFE_INTEGER)
+const listOptions = shape<CallOptions & TransactionFilter>({
+  ...callRows,
+  states: listOf(
+    oneOf(
+      'Empty',
+      'Ongoing',
+      'PrepareCommit',
+      'PrepareAbort',
+      'CompleteCommit',
+      'CompleteAbort',
+      'PrepareEpochFence',
+      'Dead',
+    ),
+  ),
+  producerIds: listOf(producerId),
+  openForMs: producerId,
+})
+/** What `producers` gives is taken as it is. */
+const abortable = rule<string | HangingTransaction>(
+  'a transactional id, or a topic, a partition and a producerId',
+  (value) =>
+    text().allows(value) || (topicPartition.allows(value) && producerId.allows(value.producerId)),
+)
+
 /** A producer id from which nobody is to go on. */
 const FENCING_TIMEOUT_MS = 1
 
@@ -87,8 +119,9 @@ export class TransactionAdmin {
    * @throws {KafkaError} UNSUPPORTED_VERSION from brokers before Kafka 3.0, for `openForMs` before 3.8
    */
   async list(options: CallOptions & TransactionFilter = {}): Promise<TransactionListing[]> {
-    const { states = [], producerIds = [], openForMs = -1 } = options
-    const call = this.#cluster.call(options)
+    const taken = checked('admin.transactions.list', listOptions, options)
+    const { states = [], producerIds = [], openForMs = -1 } = taken
+    const call = this.#cluster.call(taken)
     const request = {
       stateFilters: states,
       producerIdFilters: producerIds,
@@ -113,7 +146,8 @@ export class TransactionAdmin {
     transactionalIds: readonly string[],
     options: CallOptions = {},
   ): Promise<TransactionDescription[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.transactions.describe', listOf(text()), transactionalIds, 'transactionalIds')
+    const call = this.#cluster.call(checked('admin.transactions.describe', callOptions, options))
     return await eachId(transactionalIds, (id) => this.#describe(id, call))
   }
 
@@ -122,7 +156,8 @@ export class TransactionAdmin {
     of: readonly (TopicLike | TopicPartition)[],
     options: CallOptions = {},
   ): Promise<ActiveProducer[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.transactions.producers', listOf(topicOrPartition), of, 'of')
+    const call = this.#cluster.call(checked('admin.transactions.producers', callOptions, options))
     const partitions = await partitionsOf(this.#cluster, of, call)
     return (await this.#producers(partitions, call)).flat()
   }
@@ -134,7 +169,8 @@ export class TransactionAdmin {
    * @throws {KafkaError} TRANSACTIONAL_ID_NOT_FOUND; INVALID_TXN_STATE when the producer has none open there
    */
   async abort(what: string | HangingTransaction, options: CallOptions = {}): Promise<void> {
-    const call = this.#cluster.call(options)
+    checked('admin.transactions.abort', abortable, what, 'what')
+    const call = this.#cluster.call(checked('admin.transactions.abort', callOptions, options))
     if (typeof what === 'string') await this.#fence(what, call)
     else await this.#abortHanging(what, call)
   }

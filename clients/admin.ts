@@ -9,22 +9,45 @@ import { createPartitions } from '../protocol/api/37_create_partitions.ts'
 import { errorName, KafkaError } from '../protocol/errors.ts'
 import { UUID_ZERO } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
-import { ConfigAdmin } from './admin-configs.ts'
+import { ConfigAdmin, configValue } from './admin-configs.ts'
 import { GroupAdmin } from './admin-groups.ts'
 import { TransactionAdmin } from './admin-transactions.ts'
-import type { Call, CallOptions } from './call.ts'
+import { callOptions, callRows, type Call, type CallOptions } from './call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from './cluster.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from './leaders.ts'
 import {
   askOffsets,
+  isolation,
   EARLIEST,
   LATEST,
   MAX_TIMESTAMP,
   type Isolation,
   type PartitionOffset,
 } from './offsets.ts'
+import {
+  date,
+  either,
+  checked,
+  flag,
+  listOf,
+  namesTo,
+  oneOf,
+  orElse,
+  required,
+  rule,
+  shape,
+  whole,
+} from './options.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
-import { partitionText, topicOf, type TopicLike, type TopicPartition } from './topic.ts'
+import {
+  partitionNumber,
+  partitionText,
+  topicLike,
+  topicOf,
+  topicOrPartition,
+  type TopicLike,
+  type TopicPartition,
+} from './topic.ts'
 
 export interface NewTopic {
   readonly topic: TopicLike
@@ -86,6 +109,51 @@ export interface ClusterDescription {
   readonly brokers: readonly BrokerNode[]
 }
 
+interface ValidatingOptions extends CallOptions {
+  readonly validateOnly?: boolean | undefined
+}
+interface OffsetsOptions extends CallOptions {
+  readonly isolation?: Isolation | undefined
+}
+
+const validatingOptions = shape<ValidatingOptions>({ ...callRows, validateOnly: flag })
+const offsetsOptions = shape<OffsetsOptions>({ ...callRows, isolation })
+const topicList = listOf(topicLike)
+const placeList = listOf(topicOrPartition)
+const offsetAt = either<OffsetAt>(
+  "'earliest', 'latest', 'maxTimestamp' or a Date",
+  oneOf('earliest', 'latest', 'maxTimestamp'),
+  date,
+)
+const newTopics = listOf(
+  orElse(
+    topicLike,
+    shape<NewTopic>({
+      topic: required(topicLike),
+      partitions: whole(1),
+      replicationFactor: whole(1, 0x7fff),
+      config: namesTo(configValue),
+    }),
+  ),
+)
+const partitionTotals = listOf(
+  shape<{ readonly topic: TopicLike; readonly count: number }>({
+    topic: required(topicLike),
+    count: required(whole(1)),
+  }),
+)
+/** What `listOffsets` gives is taken as it is. */
+const recordBounds = listOf(
+  rule<{ readonly topic: TopicLike; readonly partition: number; readonly offset: number }>(
+    'a topic, a partition and an offset, or -1 for all',
+    ({ topic, partition, offset }) =>
+      topicLike.allows(topic) &&
+      partitionNumber.allows(partition) &&
+      Number.isSafeInteger(offset) &&
+      offset >= -1,
+  ),
+)
+
 /** Calls about several items throw a `PartialError` when some fail; what succeeded is then done. */
 export class Admin {
   readonly configs: ConfigAdmin
@@ -104,9 +172,10 @@ export class Admin {
   /** @param options.validateOnly check everything, create nothing */
   async createTopics(
     topics: readonly (NewTopic | TopicLike)[],
-    options: CallOptions & { readonly validateOnly?: boolean | undefined } = {},
+    options: ValidatingOptions = {},
   ): Promise<CreatedTopic[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.createTopics', newTopics, topics, 'topics')
+    const call = this.#cluster.call(checked('admin.createTopics', validatingOptions, options))
     const wanted = topics.map(newTopicOf)
     const request = {
       topics: wanted.map(topicRequest),
@@ -127,7 +196,8 @@ export class Admin {
   }
 
   async deleteTopics(topics: readonly TopicLike[], options: CallOptions = {}): Promise<void> {
-    const call = this.#cluster.call(options)
+    checked('admin.deleteTopics', topicList, topics, 'topics')
+    const call = this.#cluster.call(checked('admin.deleteTopics', callOptions, options))
     const names = topics.map((topic) => topicOf(topic).name)
     const request = {
       topics: names.map((name) => ({ name })),
@@ -142,7 +212,7 @@ export class Admin {
 
   /** Every topic of the cluster, by name; internal ones too. */
   async listTopics(options: CallOptions = {}): Promise<TopicDescription[]> {
-    const call = this.#cluster.call(options)
+    const call = this.#cluster.call(checked('admin.listTopics', callOptions, options))
     const view = await this.#cluster.retrying(call, () => this.#cluster.describe(null, call))
     const topics = view.topics.flatMap((topic) =>
       topic instanceof KafkaError ? [] : [descriptionOf(topic)],
@@ -154,7 +224,8 @@ export class Admin {
     topics: readonly TopicLike[],
     options: CallOptions = {},
   ): Promise<TopicDescription[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.describeTopics', topicList, topics, 'topics')
+    const call = this.#cluster.call(checked('admin.describeTopics', callOptions, options))
     const names = topics.map((topic) => topicOf(topic).name)
     const view = await this.#cluster.retrying(call, () => this.#cluster.describe(names, call))
     return wholeOrPartial(
@@ -165,9 +236,10 @@ export class Admin {
   /** @param totals how many partitions each topic is to have in all */
   async createPartitions(
     totals: readonly { readonly topic: TopicLike; readonly count: number }[],
-    options: CallOptions & { readonly validateOnly?: boolean | undefined } = {},
+    options: ValidatingOptions = {},
   ): Promise<void> {
-    const call = this.#cluster.call(options)
+    checked('admin.createPartitions', partitionTotals, totals, 'totals')
+    const call = this.#cluster.call(checked('admin.createPartitions', validatingOptions, options))
     const topics = totals.map(({ topic, count }) => ({ name: topicOf(topic).name, count }))
     const request = {
       topics,
@@ -194,7 +266,8 @@ export class Admin {
     }[],
     options: CallOptions = {},
   ): Promise<LogStart[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.deleteRecords', recordBounds, before, 'before')
+    const call = this.#cluster.call(checked('admin.deleteRecords', callOptions, options))
     const wanted = before.map(({ topic, partition, offset }) => ({
       topic: topicOf(topic).name,
       partition,
@@ -230,9 +303,11 @@ export class Admin {
   async listOffsets(
     of: readonly (TopicLike | TopicPartition)[],
     at: OffsetAt,
-    options: CallOptions & { readonly isolation?: Isolation | undefined } = {},
+    options: OffsetsOptions = {},
   ): Promise<PartitionOffset[]> {
-    const call = this.#cluster.call(options)
+    checked('admin.listOffsets', placeList, of, 'of')
+    checked('admin.listOffsets', offsetAt, at, 'at')
+    const call = this.#cluster.call(checked('admin.listOffsets', offsetsOptions, options))
     const partitions = await partitionsOf(this.#cluster, of, call)
     const timestamp = timestampOf(at)
     const questions = partitions.map((each) => ({ ...each, timestamp }))
@@ -241,7 +316,7 @@ export class Admin {
 
   /** What partitions take on the disks of all brokers. */
   async logDirs(options: CallOptions = {}): Promise<LogDirDescription[]> {
-    const call = this.#cluster.call(options)
+    const call = this.#cluster.call(checked('admin.logDirs', callOptions, options))
     return await this.#cluster.retrying(call, async () => {
       const { brokers } = await this.#cluster.describe([], call)
       const dirs = await Promise.all(brokers.map(({ id }) => this.#logDirsOf(id, call)))
@@ -270,7 +345,7 @@ export class Admin {
   }
 
   async cluster(options: CallOptions = {}): Promise<ClusterDescription> {
-    const call = this.#cluster.call(options)
+    const call = this.#cluster.call(checked('admin.cluster', callOptions, options))
     const { clusterId, controller, brokers } = await this.#cluster.retrying(call, () =>
       this.#cluster.describe([], call),
     )

@@ -5,6 +5,7 @@ import { KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { askOffsets, EARLIEST, LATEST, type Isolation } from './offsets.ts'
+import { callback, checked, date, either, oneOf, whole, type Rule } from './options.ts'
 import { partitionText, type TopicPartition } from './topic.ts'
 
 /** An end of the log, an offset (negative: so many before the end), or the first record at or after a time. */
@@ -15,6 +16,29 @@ export type StopAt = 'end' | number | Date
 
 /** The same for all partitions, or one for each. */
 export type PerPartition<At> = At | ((partition: TopicPartition) => At)
+
+const offset = whole(0, Number.MAX_SAFE_INTEGER)
+const START_AT = "'earliest', 'latest', an offset, a Date"
+const STOP_AT = "'end', an offset, a Date"
+
+export const startAt: Rule<StartAt> = either(
+  START_AT,
+  oneOf('earliest', 'latest'),
+  whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+  date,
+)
+const stopAt: Rule<StopAt> = either(STOP_AT, oneOf('end'), offset, date)
+
+export const startAtEach: Rule<PerPartition<StartAt>> = either(
+  `${START_AT}, or a function of the partition`,
+  startAt,
+  callback(),
+)
+export const stopAtEach: Rule<PerPartition<StopAt>> = either(
+  `${STOP_AT}, or a function of the partition`,
+  stopAt,
+  callback(),
+)
 
 export function atPartition<At extends StartAt | StopAt>(
   at: PerPartition<At>,
@@ -45,7 +69,9 @@ export class Bounds {
     this.#isolation = isolation
   }
 
+  /** @throws {TypeError} when a function of the user's gave what is no place */
   async start(partition: TopicPartition, at: StartAt): Promise<number> {
+    checked('from', startAt, at, partitionText(partition))
     if (at === 'earliest') return await this.#ask(partition, EARLIEST)
     if (at === 'latest') return await this.#ask(partition, LATEST)
     if (types.isDate(at)) return await this.#atTime(partition, at)
@@ -57,7 +83,9 @@ export class Bounds {
     return Math.max(earliest, latest + at)
   }
 
+  /** @throws {TypeError} as `start` */
   async stop(partition: TopicPartition, at: StopAt): Promise<number> {
+    checked('until', stopAt, at, partitionText(partition))
     if (at === 'end') return await this.#ask(partition, LATEST)
     return types.isDate(at) ? await this.#atTime(partition, at) : at
   }

@@ -1,13 +1,25 @@
 // Client: the handle to a cluster. Owns its sockets; producers, consumers and admins borrow them.
 
 import { Admin } from './admin.ts'
-import type { CallOptions, Closeable } from './call.ts'
+import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { Consumer, type ConsumerOptions } from './consumer.ts'
 import { GroupConsumer, type GroupConsumerOptions } from './group-consumer.ts'
-import type { Logger } from './logger.ts'
+import { harmless, type Logger } from './logger.ts'
 import { parseAddresses } from './net/address.ts'
+import {
+  checked,
+  either,
+  listOf,
+  methods,
+  milliseconds,
+  patienceMs,
+  required,
+  shape,
+  text,
+  whole,
+} from './options.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
 import type { RecordOf, TopicLike } from './topic.ts'
 import {
@@ -40,6 +52,23 @@ export interface ClientOptions {
   readonly clock?: Clock | undefined
 }
 
+const ms = milliseconds(1)
+
+const clientOptions = shape<ClientOptions>({
+  brokers: required(
+    either<string | readonly string[]>('host:port, one or several', text(), listOf(text(), 1)),
+  ),
+  clientId: text(0),
+  connectTimeoutMs: ms,
+  requestTimeoutMs: whole(1),
+  timeoutMs: patienceMs,
+  bootstrapTimeoutMs: patienceMs,
+  retry: shape<NonNullable<ClientOptions['retry']>>({ backoffMs: ms, backoffMaxMs: ms }),
+  metadataAgeMaxMs: patienceMs,
+  logger: methods<Logger>('debug', 'info', 'warn'),
+  clock: methods<Clock>('now', 'monotonic', 'after', 'random'),
+})
+
 /** Connects on first use. `close` or `await using` closes its producers and consumers, then its sockets. */
 export class Client implements AsyncDisposable {
   readonly #cluster: Cluster
@@ -47,8 +76,9 @@ export class Client implements AsyncDisposable {
   readonly #users = new Set<Closeable>()
   readonly #onClose = (user: Closeable): void => void this.#users.delete(user)
 
-  /** @throws {TypeError} for an address that is none */
-  constructor(options: ClientOptions) {
+  /** @throws {TypeError} for an option that is none, or an address */
+  constructor(given: ClientOptions) {
+    const options = checked('new Client', clientOptions, given)
     this.#cluster = new Cluster({
       bootstrap: parseAddresses(options.brokers),
       clientId: options.clientId ?? 'millrace',
@@ -61,7 +91,7 @@ export class Client implements AsyncDisposable {
         backoffMaxMs: options.retry?.backoffMaxMs ?? 1_000,
       },
       metadataAgeMaxMs: options.metadataAgeMaxMs ?? 300_000,
-      logger: options.logger,
+      logger: options.logger && harmless(options.logger),
       clock: options.clock ?? systemClock,
     })
   }
@@ -69,17 +99,16 @@ export class Client implements AsyncDisposable {
   /**
    * With `transactionalId`, a producer whose records and commits come in transactions.
    *
-   * @throws {TypeError} for options that contradict each other
+   * @throws {TypeError} for an option that is none, and options that contradict each other
    */
   producer(options: TransactionalProducerOptions): TransactionalProducer
   producer(options?: ProducerOptions): Producer
   producer(
     options: ProducerOptions | TransactionalProducerOptions = {},
   ): Producer | TransactionalProducer {
-    const producer =
-      'transactionalId' in options
-        ? new TransactionalProducer(this.#cluster, options, this.#onClose)
-        : new Producer(this.#cluster, options, this.#onClose)
+    const producer = has(options, 'transactionalId')
+      ? new TransactionalProducer(this.#cluster, options, this.#onClose)
+      : new Producer(this.#cluster, options, this.#onClose)
     this.#users.add(producer)
     return producer
   }
@@ -94,10 +123,9 @@ export class Client implements AsyncDisposable {
   consumer(
     options: ConsumerOptions<any> | GroupConsumerOptions<any>,
   ): Consumer<any> | GroupConsumer<any> {
-    const consumer =
-      'group' in options
-        ? new GroupConsumer<any>(this.#cluster, options, this.#onClose)
-        : new Consumer<any>(this.#cluster, options, this.#onClose)
+    const consumer = has(options, 'group')
+      ? new GroupConsumer<any>(this.#cluster, options, this.#onClose)
+      : new Consumer<any>(this.#cluster, options, this.#onClose)
     this.#users.add(consumer)
     return consumer
   }
@@ -108,7 +136,8 @@ export class Client implements AsyncDisposable {
 
   /** Producers flush what they have. Idempotent. */
   async close(options: CallOptions = {}): Promise<void> {
-    const closings = [...this.#users].map((user) => user.close(options))
+    const taken = checked('client.close', callOptions, options)
+    const closings = [...this.#users].map((user) => user.close(taken))
     const results = await Promise.allSettled(closings)
     this.#cluster.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
@@ -117,4 +146,8 @@ export class Client implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+function has<Name extends string>(options: unknown, name: Name): options is Record<Name, any> {
+  return typeof options === 'object' && options !== null && name in options
 }

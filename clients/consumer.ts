@@ -1,14 +1,35 @@
 // Consumer: reads whole partitions in order, without a group. Fetches ahead; never waits on user code.
 
 import { KafkaError } from '../protocol/errors.ts'
-import { atPartition, Bounds, type PerPartition, type StartAt, type StopAt } from './bounds.ts'
-import type { Call, CallOptions, Closeable } from './call.ts'
+import {
+  atPartition,
+  Bounds,
+  startAtEach,
+  stopAtEach,
+  type PerPartition,
+  type StartAt,
+  type StopAt,
+} from './bounds.ts'
+import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
+import {
+  checked,
+  listOf,
+  milliseconds,
+  oneOf,
+  required,
+  shape,
+  signal,
+  whole,
+  type Table,
+} from './options.ts'
 import { Reading } from './reading.ts'
-import type { Isolation } from './offsets.ts'
+import { isolation, type Isolation } from './offsets.ts'
 import { DONE, RecordStream, recordOf, type Position } from './record-stream.ts'
 import {
+  partitionNumber,
   partitionText,
+  topicLike,
   topicOf,
   type ConsumerRecord,
   type Topic,
@@ -46,12 +67,35 @@ export interface ConsumerOptions<T extends readonly TopicLike[] = readonly Topic
   readonly signal?: AbortSignal | undefined
 }
 
+/** Of members of groups too. */
+export const readerRows: Table<Omit<ConsumerOptions, 'partitions'>> = {
+  topics: required(listOf(topicLike, 1)),
+  from: startAtEach,
+  until: stopAtEach,
+  isolation,
+  outOfRange: oneOf('nearest', 'earliest', 'latest', 'error'),
+  prefetchBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  partitionBytesMax: whole(1),
+  fetchBytesMin: whole(),
+  fetchWaitMs: whole(),
+  signal,
+}
+const consumerOptions = shape<ConsumerOptions>({
+  ...readerRows,
+  partitions: listOf(partitionNumber),
+})
+
 export interface BatchOptions {
   /** Default 500. */
   readonly maxRecords?: number | undefined
   /** How long a batch with fewer records waits for more. Default 50. */
   readonly maxWaitMs?: number | undefined
 }
+
+export const batchOptions = shape<BatchOptions>({
+  maxRecords: whole(1),
+  maxWaitMs: milliseconds(),
+})
 
 /** Records of any of the topics and partitions, in order within each partition. Never empty. */
 export interface ConsumerBatch<R> {
@@ -77,8 +121,8 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   #started: Promise<void> | undefined
 
   /** @internal Use `client.consumer()`. */
-  constructor(cluster: Cluster, options: ConsumerOptions, onClose: (self: Closeable) => void) {
-    if (options.topics.length === 0) throw new TypeError('topics: at least one is needed')
+  constructor(cluster: Cluster, given: ConsumerOptions, onClose: (self: Closeable) => void) {
+    const options = checked('client.consumer', consumerOptions, given)
     this.#cluster = cluster
     this.#options = options
     this.#topics = options.topics.map(topicOf)
@@ -105,7 +149,8 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
 
   /** The same, many records at a time. */
   batches(options: BatchOptions = {}): AsyncIterableIterator<ConsumerBatch<R>> {
-    const { maxRecords = 500, maxWaitMs = 50 } = options
+    const taken = checked('consumer.batches', batchOptions, options)
+    const { maxRecords = 500, maxWaitMs = 50 } = taken
     return this.#stream.iterator(async (): Promise<IteratorResult<ConsumerBatch<R>, undefined>> => {
       const next = await this.#stream.nextBatch(maxRecords, maxWaitMs)
       if (next.done) return DONE
@@ -114,12 +159,13 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   }
 
   /** Looks partitions and start positions up now rather than when the iteration begins. */
-  start(options: CallOptions = {}): Promise<void> {
-    this.#started ??= this.#start(this.#cluster.call(options)).catch((error: unknown) => {
+  async start(options: CallOptions = {}): Promise<void> {
+    const call = this.#cluster.call(checked('consumer.start', callOptions, options))
+    this.#started ??= this.#start(call).catch((error: unknown) => {
       this.#started = undefined
       throw error
     })
-    return this.#started
+    await this.#started
   }
 
   /** Of each partition. Empty before the start. */

@@ -3,10 +3,16 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds } from './bounds.ts'
-import type { Call, CallOptions, Closeable } from './call.ts'
+import { callOptions, callRows, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
-import type { BatchOptions, ConsumerBatch, ConsumerOptions } from './consumer.ts'
+import {
+  batchOptions,
+  readerRows,
+  type BatchOptions,
+  type ConsumerBatch,
+  type ConsumerOptions,
+} from './consumer.ts'
 import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
 import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
@@ -15,10 +21,22 @@ import { InHand, notOurs, type RecordPlace } from './group/in-hand.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
 import { Progress } from './group/progress.ts'
+import {
+  callback,
+  checked,
+  listOf,
+  milliseconds,
+  oneOf,
+  required,
+  shape,
+  text,
+  whole,
+} from './options.ts'
 import { Reading } from './reading.ts'
 import { DONE, RecordStream, recordOf, type Given, type Position } from './record-stream.ts'
 import {
   partitionText,
+  recordPlace,
   topicOf,
   type ConsumerRecord,
   type Topic,
@@ -61,6 +79,20 @@ export interface GroupConsumerOptions<
   readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
 }
 
+const groupConsumerOptions = shape<GroupConsumerOptions>({
+  ...readerRows,
+  group: required(text()),
+  commit: oneOf('auto', 'manual'),
+  commitIntervalMs: milliseconds(),
+  assignors: listOf(oneOf('cooperative-sticky', 'range', 'roundrobin'), 1),
+  instanceId: text(),
+  sessionTimeoutMs: whole(1),
+  heartbeatIntervalMs: milliseconds(1),
+  rebalanceTimeoutMs: whole(1),
+  maxPollIntervalMs: milliseconds(1),
+  onAssignment: callback(),
+})
+
 /** A record with a signal that fires when the partition is taken away or the consumer closes. */
 export type GroupRecord<R> = R & { readonly signal: AbortSignal }
 
@@ -76,10 +108,14 @@ export interface CommitOptions extends CallOptions {
   readonly metadata?: string | undefined
 }
 
+const commitOptions = shape<CommitOptions>({ ...callRows, metadata: text(0) })
+
 export interface RunOptions {
   /** Records that are worked on side by side; records of one key stay in order. Default 1. */
   readonly concurrency?: number | undefined
 }
+
+const runOptions = shape<RunOptions>({ concurrency: whole(1) })
 
 /**
  * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
@@ -113,8 +149,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #closing: Promise<void> | undefined
 
   /** @internal Use `client.consumer({ group })`. */
-  constructor(cluster: Cluster, options: GroupConsumerOptions, onClose: (self: Closeable) => void) {
-    if (options.topics.length === 0) throw new TypeError('topics: at least one is needed')
+  constructor(cluster: Cluster, given: GroupConsumerOptions, onClose: (self: Closeable) => void) {
+    const options = checked('client.consumer', groupConsumerOptions, given)
     this.#cluster = cluster
     this.#options = options
     this.#topics = new Map(options.topics.map(topicOf).map((topic) => [topic.name, topic]))
@@ -135,7 +171,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   /** Many records at a time. A batch is done when the next one is asked for. */
   batches(options: BatchOptions = {}): AsyncIterableIterator<GroupBatch<GroupRecord<R>>> {
-    const { maxRecords = 500, maxWaitMs = 50 } = options
+    const taken = checked('consumer.batches', batchOptions, options)
+    const { maxRecords = 500, maxWaitMs = 50 } = taken
     type Result = IteratorResult<GroupBatch<GroupRecord<R>>, undefined>
     return this.#stream.iterator(async (): Promise<Result> => {
       const next = await this.#stream.nextBatch(maxRecords, maxWaitMs)
@@ -149,7 +186,9 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    * @throws what `handle` throws first, when what runs beside it has ended; that record is not committed
    */
   async run(handle: (record: GroupRecord<R>) => unknown, options: RunOptions = {}): Promise<void> {
-    const pool = new KeyedPool(options.concurrency ?? 1, () => this.#stream.wake())
+    checked('consumer.run', callback(), handle, 'handle')
+    const { concurrency = 1 } = checked('consumer.run', runOptions, options)
+    const pool = new KeyedPool(concurrency, () => this.#stream.wake())
     this.#pool = pool
     try {
       this.#stream.run()
@@ -169,9 +208,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /** Looks the topics up and begins to join now rather than when the iteration begins. */
-  start(options: CallOptions = {}): Promise<void> {
+  async start(options: CallOptions = {}): Promise<void> {
+    const call = this.#cluster.call(checked('consumer.start', callOptions, options))
     this.#started ??= this.#start(options)
-    return this.#cluster.call(options).wait(this.#started)
+    await call.wait(this.#started)
   }
 
   /** What the group has assigned to this member. */
@@ -192,6 +232,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     record?: TopicPartition & { readonly offset: number },
     options: CommitOptions = {},
   ): Promise<void> {
+    checked('consumer.commit', commitOptions, options)
+    if (record !== undefined) checked('consumer.commit', recordPlace, record, 'record')
     const offsets =
       record === undefined
         ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
@@ -482,7 +524,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return {
       records: batch.map(({ record }) => record),
       signal: signals.length === 1 ? signals[0]! : AbortSignal.any(signals),
-      commit: (options = {}) => this.#commit(placesOf(ends), options),
+      commit: async (options = {}) =>
+        this.#commit(placesOf(ends), checked('batch.commit', commitOptions, options)),
     }
   }
 

@@ -5,6 +5,7 @@ import { errorName, KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { askLeaders, byTopic, type Outcome } from './leaders.ts'
+import { oneOf, type Rule } from './options.ts'
 import { partitionText, type TopicPartition } from './topic.ts'
 
 /** What ListOffsets takes instead of a time. */
@@ -14,6 +15,7 @@ export const MAX_TIMESTAMP = -3
 
 /** Which records are seen: those of committed transactions and of none, or all. */
 export type Isolation = 'committed' | 'uncommitted'
+export const isolation: Rule<Isolation> = oneOf('committed', 'uncommitted')
 
 /** As Fetch and ListOffsets number them. */
 export const isolationLevels = { uncommitted: 0, committed: 1 } as const
@@ -33,16 +35,16 @@ export interface PartitionOffset extends TopicPartition {
 
 /**
  * @param questions at most one per partition
- * @param isolation `committed`: the end of the log is before the first open transaction
+ * @param seen `committed`: the end of the log is before the first open transaction
  * @returns one answer or refusal per question, in that order
  */
 export async function askOffsets(
   cluster: Cluster,
   questions: readonly OffsetQuestion[],
   call: Call,
-  isolation: Isolation = 'uncommitted',
+  seen: Isolation = 'uncommitted',
 ): Promise<(PartitionOffset | KafkaError)[]> {
-  const isolationLevel = isolationLevels[isolation]
+  const isolationLevel = isolationLevels[seen]
   return await askLeaders(cluster, questions, call, async (leader, group) => {
     const topics = byTopic(group, ({ partition, timestamp }) => ({
       partitionIndex: partition,

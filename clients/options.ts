@@ -63,7 +63,14 @@ export function callback<T>(): Rule<T> {
   return rule('a function', (value) => typeof value === 'function')
 }
 
-export function text(charsMin = 1): Rule<string> {
+/** An object of the user's with these methods, which may have others. */
+export function methods<T extends object>(...names: readonly (keyof T & string)[]): Rule<T> {
+  return rule(`an object with the methods ${names.join(', ')}`, (value) =>
+    names.every((name) => typeof value[name] === 'function'),
+  )
+}
+
+export function text(charsMin = 1): Check<string> {
   const some = charsMin > 0 ? 'text that is not empty' : 'text'
   return rule(
     `${some}, at most ${TEXT_CHARS_MAX} characters`,
@@ -128,6 +135,19 @@ export function either<T>(expected: string, ...rules: readonly Rule<any>[]): Rul
           // perhaps the next one does
         }
       }
+      throw refusal(value, expected, call, name)
+    },
+  }
+}
+
+/** The one, or an object that says more. What is wrong with the object is said. */
+export function orElse<A, B>(one: Check<A>, object: Rule<B>): Rule<A | B> {
+  const expected = `${one.expected}, or ${object.expected}`
+  return {
+    expected,
+    take(value, call, name) {
+      if (one.allows(value)) return value as A
+      if (isTrue(isObject, value)) return object.take(value, call, name)
       throw refusal(value, expected, call, name)
     },
   }

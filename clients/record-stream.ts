@@ -5,13 +5,15 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import { type Bounds, type StopAt } from './bounds.ts'
+import { rejection, withCaller } from './caller.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Cluster } from './cluster.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
+import { checked, listOf, whole } from './options.ts'
 import type { Reading } from './reading.ts'
 import type { Serde } from './serde.ts'
-import { partitionText, type ConsumerRecord, type TopicPartition } from './topic.ts'
+import { partitionText, topicPartition, type ConsumerRecord, type TopicPartition } from './topic.ts'
 
 /** Where a consumer stands in a partition. */
 export interface Position extends TopicPartition {
@@ -47,6 +49,8 @@ export interface Given<R> {
   /** As it lay in the batch. */
   readonly view: Fetched['view']
 }
+
+const partitionsRule = listOf(topicPartition)
 
 const tracing = tracingChannel('millrace:consume')
 
@@ -123,16 +127,19 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   seek(partition: TopicPartition, offset: number): void {
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new TypeError(`offset ${offset}`)
+    checked('consumer.seek', topicPartition, partition, 'partition')
+    checked('consumer.seek', whole(0, Number.MAX_SAFE_INTEGER), offset, 'offset')
     this.#fetcher.seek(this.#readingOf(partition), offset)
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#fetcher.pause(this.#readingOf(partition))
+    for (const partition of checked('consumer.pause', partitionsRule, partitions, 'partitions'))
+      this.#fetcher.pause(this.#readingOf(partition))
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#fetcher.resume(this.#readingOf(partition))
+    for (const partition of checked('consumer.resume', partitionsRule, partitions, 'partitions'))
+      this.#fetcher.resume(this.#readingOf(partition))
   }
 
   /** Something the reader has to hear, unless it is an end of the partition. */
@@ -173,13 +180,17 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
         ? this.#nextLater()
         : Promise.resolve({ done: false, value: given.record })
     } catch (error) {
-      return rejected(error)
+      return rejection(error)
     }
   }
 
   async #nextLater(): Promise<IteratorResult<R, undefined>> {
-    const given = await this.takeLater()
-    return given === undefined ? DONE : { done: false, value: given.record }
+    try {
+      const given = await this.takeLater()
+      return given === undefined ? DONE : { done: false, value: given.record }
+    } catch (error) {
+      throw withCaller(error)
+    }
   }
 
   /** Waits for a record. @returns undefined when none will come any more */
@@ -297,10 +308,6 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     tracing.end.publish(this.#traced)
     this.#traced = undefined
   }
-}
-
-async function rejected(error: unknown): Promise<never> {
-  throw error
 }
 
 export const DONE = { done: true, value: undefined } as const

@@ -74,7 +74,7 @@ const serdesRule = shape<{ key?: SerdeLike<any, any>; value?: SerdeLike<any, any
 })
 
 /** What is read and written of a topic goes by its name or by what `topic()` made. */
-export const topicLike: Rule<TopicLike> = rule(
+export const topicLike = rule<TopicLike>(
   'a topic, or the name of one',
   (like) =>
     topicName.allows(like) ||
@@ -84,9 +84,21 @@ export const topicLike: Rule<TopicLike> = rule(
 /** The number of a partition goes over the wire in 32 bits. */
 export const partitionNumber = whole()
 
-export const topicPartition: Rule<TopicPartition> = rule(
+export const topicPartition = rule<TopicPartition>(
   'a topic and a partition',
   ({ topic: name, partition }) => topicName.allows(name) && partitionNumber.allows(partition),
+)
+
+export const topicOrPartition = rule<TopicLike | TopicPartition>(
+  'a topic, or a topic and a partition',
+  (value) => topicLike.allows(value) || topicPartition.allows(value),
+)
+
+/** A record, as far as where it is. */
+export const recordPlace: Rule<TopicPartition & { readonly offset: number }> = rule(
+  'a record: its topic, partition and offset',
+  (value) =>
+    topicPartition.allows(value) && Number.isSafeInteger(value.offset) && value.offset >= 0,
 )
 
 function serdeOf(like: SerdeLike<any, any> | undefined): Serde<any, any> {

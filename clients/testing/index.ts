@@ -1,7 +1,8 @@
 // The test kit, package export `millrace/testing`: a test waits for what it expects, instead of sleeping.
 
 import type { Client } from '../client.ts'
-import type { StartAt } from '../bounds.ts'
+import { startAt, type StartAt } from '../bounds.ts'
+import { checked, milliseconds, shape } from '../options.ts'
 import { topicOf, type RecordOf, type TopicLike } from '../topic.ts'
 
 export interface ReceiveOptions {
@@ -10,6 +11,8 @@ export interface ReceiveOptions {
   /** Default 5 s. */
   readonly timeoutMs?: number | undefined
 }
+
+const receiveOptions = shape<ReceiveOptions>({ from: startAt, timeoutMs: milliseconds() })
 
 /**
  * Waits until `count` records of the topic have come.
@@ -21,8 +24,9 @@ export async function receive<const T extends TopicLike>(
   client: Client,
   topic: T,
   count: number,
-  { from = 'earliest', timeoutMs = 5000 }: ReceiveOptions = {},
+  options: ReceiveOptions = {},
 ): Promise<RecordOf<T>[]> {
+  const { from = 'earliest', timeoutMs = 5000 } = checked('receive', receiveOptions, options)
   const signal = AbortSignal.timeout(timeoutMs)
   await using consumer = client.consumer({ topics: [topic], from, signal })
   const records: RecordOf<T>[] = []

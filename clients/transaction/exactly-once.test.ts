@@ -240,6 +240,7 @@ t.test('a transaction that takes too long is aborted by the broker, which fences
   await using tx = w.client.producer({
     transactionalId: 'slow',
     transactionTimeoutMs: 50,
+    deliveryTimeoutMs: 30_000,
     lingerMs: 0,
   })
   const slow = tx.transaction(

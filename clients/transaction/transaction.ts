@@ -4,11 +4,17 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { PartitionQueue, Send } from '../batch.ts'
 import type { Call } from '../call.ts'
 import type { GroupConsumer } from '../group-consumer.ts'
+import { checked, rule } from '../options.ts'
 import { PartialError } from '../partial-error.ts'
 import type { Producer } from '../producer.ts'
-import type { ProducerRecord, TopicLike, TopicPartition } from '../topic.ts'
+import { recordPlace, type ProducerRecord, type TopicLike, type TopicPartition } from '../topic.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
 import type { GroupOffsets } from './group-offsets.ts'
+
+const groupConsumer = rule<GroupConsumer<any>>(
+  'a consumer with a group',
+  ({ offsetsInTransaction }) => typeof offsetsInTransaction === 'function',
+)
 
 export interface TransactionDeps {
   readonly producer: Producer
@@ -63,6 +69,8 @@ export class Transaction {
     consumer: GroupConsumer<any>,
     lastRecord: TopicPartition & { readonly offset: number },
   ): void {
+    checked('transaction.commitOffsetsOf', groupConsumer, consumer, 'consumer')
+    checked('transaction.commitOffsetsOf', recordPlace, lastRecord, 'lastRecord')
     this.#assertOpen()
     let offsets = this.#offsets.get(consumer)
     if (offsets === undefined)
