@@ -20,6 +20,7 @@ import { byTopic } from '../leaders.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Assignor, AssignorMember } from './assignors.ts'
 import type { Coordinator, MemberState } from './coordinator.ts'
+import { withSessionBounds } from './session-bounds.ts'
 
 const PROTOCOL_TYPE = 'consumer'
 /** Subscriptions carry owned partitions and the generation from here on; older readers ignore what they do not know. */
@@ -92,7 +93,12 @@ export class Membership {
   }
 
   start(): void {
-    this.#running ??= this.#live().catch((error: unknown) => this.#events.failed(error))
+    this.#running ??= this.#live().catch(async (error: unknown) => {
+      const { groupId } = this.#coordinator
+      const { sessionTimeoutMs } = this.#options
+      const why = await withSessionBounds(error, this.#cluster, groupId, sessionTimeoutMs)
+      this.#events.failed(why)
+    })
   }
 
   /** Gives everything up and leaves, unless it is a static member, whose place is kept. */
