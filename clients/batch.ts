@@ -261,22 +261,26 @@ export class Batch {
     stampCrc(bytes, 0, bytes.length)
   }
 
-  /** Two batches with the same records, sequences and identity, for a broker to which one is too large. */
-  split(codec: Codec, identity: Identity | undefined): [Batch, Batch] {
-    const half = this.recordCount >>> 1
+  /** Two batches of its records, each in order, with the same identity and sequences in all. Neither may be empty. */
+  divide(
+    codec: Codec,
+    identity: Identity | undefined,
+    isFirst: (index: number) => boolean,
+  ): [Batch, Batch] {
+    const firstCount = this.#sends.reduce((count, _, i) => count + (isFirst(i) ? 1 : 0), 0)
     const first = new Batch(this.queue, this, this.firstRecord, this.sizeBytes)
-    const second = new Batch(this.queue, this, this.firstRecord + half, this.sizeBytes)
+    const second = new Batch(this.queue, this, this.firstRecord + firstCount, this.sizeBytes)
     const header = readBatchHeader(this.bytes)
     let index = 0
     for (const view of recordsOf(this.bytes, 0, header, { decompressedBytesMax: 0x7fffffff })) {
       const { timestamp, key, value, headers } = view
-      const target = index < half ? first : second
+      const target = isFirst(index) ? first : second
       target.add(this.#sends[index]!, this.#indexes[index]!, { timestamp, key, value, headers })
       index++
     }
     const isNumbered = this.baseSequence >= 0
     first.encode(codec, identity, this.baseSequence)
-    second.encode(codec, identity, isNumbered ? sequenceAfter(this.baseSequence, half) : -1)
+    second.encode(codec, identity, isNumbered ? sequenceAfter(this.baseSequence, firstCount) : -1)
     first.bytesReserved = this.bytesReserved
     return [first, second]
   }

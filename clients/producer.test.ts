@@ -6,8 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { produce } from '../protocol/api/00_produce.ts'
+import { metadata } from '../protocol/api/03_metadata.ts'
 import { apiVersions } from '../protocol/api/18_api_versions.ts'
 import { initProducerId } from '../protocol/api/22_init_producer_id.ts'
+import { BatchBuilder } from '../protocol/batch/build.ts'
 import { readBatchHeader } from '../protocol/batch/header.ts'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { RequestOf } from '../protocol/schema.ts'
@@ -396,4 +398,113 @@ t.test('each send can be traced', async (t) => {
   unsubscribe('tracing:millrace:produce:start', listener)
   unsubscribe('tracing:millrace:produce:asyncEnd', listener)
   t.match(seen, [{ topic: 't', records: { value: 'x' } }, { result: ack }])
+})
+
+t.test('a record that the broker refuses by name fails alone, and order is kept', async (t) => {
+  await using w = await world()
+  const producer = w.client.producer({ lingerMs: 20, compression: 'gzip' })
+  await producer.send('t', { value: 'first' })
+  w.broker.next(produce, (request) => ({
+    topics: request.topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map(({ index }) => ({
+        ...refusal(index, 'INVALID_TIMESTAMP'),
+        recordErrors: [{ batchIndex: 1 }, { batchIndex: 3 }],
+      })),
+    })),
+  }))
+  const sends = texts(5).map((value) => producer.send('t', { value }))
+  const outcomes = await Promise.allSettled([...sends, producer.send('t', { value: 'last' })])
+  t.same(
+    outcomes.map((each) => (each as PromiseRejectedResult).reason?.code),
+    [undefined, 'INVALID_TIMESTAMP', undefined, 'INVALID_TIMESTAMP', undefined, undefined],
+  )
+  await producer.send('t', { value: 'next' })
+  t.same(w.broker.values('t'), ['first', '0', '2', '4', 'last', 'next'])
+})
+
+t.test(
+  'what waits for room, for its topic or for a producer id fails in time, and says for what',
+  async (t) => {
+    await using w = await world()
+    const waits = async (options: ProducerOptions, topic: string) => {
+      const producer = w.client.producer({ deliveryTimeoutMs: 150, lingerMs: 0, ...options })
+      const started = performance.now()
+      const outcomes = await Promise.allSettled(
+        texts(20).map((value) => producer.send(topic, { value: value.repeat(100) })),
+      )
+      const tookMs = performance.now() - started
+      t.ok(tookMs >= 140, `${tookMs} ms`)
+      const reasons = outcomes.map((each) => (each as PromiseRejectedResult).reason)
+      t.ok(reasons.every(({ code }) => code === 'REQUEST_TIMED_OUT'))
+      await producer.close() // at once: nothing is waited for any more
+      return reasons.at(-1).message
+    }
+    const silence = Array.from({ length: 50 }, () => () => 'silence' as const)
+    w.broker.next(initProducerId, () => 'silence')
+    t.match(await waits({}, 't'), /150 ms: never sent/)
+    w.broker.next(metadata, ...silence)
+    t.match(
+      await waits({}, 'other'),
+      /other: not acknowledged within 150 ms: never sent, its topic/,
+    )
+    w.broker.hangUp()
+    w.broker.next(produce, ...silence)
+    const room = await waits({ maxBufferedBytes: 200, batchBytes: 1 }, 't')
+    t.match(
+      room,
+      /t: not acknowledged within 150 ms: never sent for want of room, maxBufferedBytes/,
+    )
+  },
+)
+
+t.test(
+  'records that are under way when their time is over fail, and nothing overtakes',
+  async (t) => {
+    await using w = await world({ requestTimeoutMs: 1500 })
+    const producer = w.client.producer({ ...SMALL, deliveryTimeoutMs: 1000 })
+    await producer.send('t', { value: 'first' })
+    w.broker.next(produce, () => 'silence')
+    await t.rejects(producer.send('t', { value: 'lost' }), {
+      code: 'REQUEST_TIMED_OUT',
+      message: /not acknowledged within 1000 ms: sent once, it may have been written/,
+    })
+    const patient = w.client.producer(SMALL)
+    t.match(await patient.send('t', records(texts(3))), { length: 3 })
+    await sleep(600) // the request that was not answered is over
+    await producer.send('t', records(texts(3, 3)))
+    t.same(w.broker.values('t'), ['first', ...texts(6)])
+  },
+)
+
+t.test('young records do not fail with the old ones that wait before them', async (t) => {
+  await using w = await world()
+  const producer = w.client.producer({ deliveryTimeoutMs: 1600 })
+  await producer.send('t', { value: 'first' })
+  await w.broker.stop()
+  const old = producer.send('t', { value: 'old' }).catch(({ code }) => code)
+  await sleep(800)
+  const young = producer.send('t', { value: 'young' })
+  t.equal(await old, 'REQUEST_TIMED_OUT')
+  await w.broker.listen()
+  t.match(await young, { topic: 't' })
+  t.same(w.broker.values('t'), ['first', 'young'])
+})
+
+t.test('what cannot be compressed fails alone', async (t) => {
+  await using w = await world()
+  const producer = w.client.producer({ lingerMs: 0 })
+  const { finish } = BatchBuilder.prototype
+  t.teardown(() => (BatchBuilder.prototype.finish = finish))
+  await producer.send('t', { value: 'first' })
+  BatchBuilder.prototype.finish = function () {
+    BatchBuilder.prototype.finish = finish
+    throw new RangeError('no memory')
+  }
+  await t.rejects(producer.send('t', { value: 'x' }), {
+    code: 'INVALID_RECORD',
+    message: 'INVALID_RECORD: t[0]: a batch of 1 records, none: no memory',
+  })
+  await producer.send('t', { value: 'last' })
+  t.same(w.broker.values('t'), ['first', 'last'])
 })

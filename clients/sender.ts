@@ -348,7 +348,7 @@ export class Sender {
     const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
     if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
     else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
-    else this.#refuse(batch, refusalOf(batch, error, answer))
+    else this.#refuse(batch, refusalOf(batch, error, answer), answer?.recordErrors)
   }
 
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
@@ -358,7 +358,7 @@ export class Sender {
   }
 
   /** Decides what becomes of a batch that came back: split, sent again under new numbers or old, or given up. */
-  #refuse(batch: Batch, error: KafkaError): void {
+  #refuse(batch: Batch, error: KafkaError, records: PartitionAnswer['recordErrors'] = []): void {
     const { queue } = batch
     const isOldest = [...queue.inFlight, ...queue.retries].every(
       (each) => each.firstRecord >= batch.firstRecord,
@@ -373,7 +373,7 @@ export class Sender {
       // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
       if (isOldest && transaction !== undefined) return this.#fail(batch, error) // the next has another epoch
       if (isOldest) this.#loseCount(queue, error)
-    } else if (!error.retriable) return this.#fail(batch, error)
+    } else if (!error.retriable) return this.#failRecords(batch, error, records)
     this.#retry(batch)
     if (!isOldest) return
     const delayMs = this.#cluster.backoffMs(batch.attempts, error)
@@ -399,14 +399,36 @@ export class Sender {
       BATCH_BYTES_MIN,
       Math.min(queue.topic.batchBytes, batch.sizeBytes) >>> 1,
     )
-    let halves: Batch[]
+    const half = batch.recordCount >>> 1
+    const halves = this.#divide(batch, (index) => index < half)
+    if (halves !== undefined) this.#goOnAs(batch, halves)
+  }
+
+  /** Fails the records that the broker names (KIP-467), else all: nothing is wrong with the others, which go again. */
+  #failRecords(batch: Batch, error: KafkaError, named: PartitionAnswer['recordErrors']): void {
+    const refused = new Set(named.map(({ batchIndex }) => batchIndex))
+    const isSome = refused.size > 0 && refused.size < batch.recordCount
+    if (!isSome || this.#options.transaction !== undefined) return this.#fail(batch, error)
+    const parts = this.#divide(batch, (index) => !refused.has(index))
+    if (parts === undefined) return
+    const [rest, failed] = parts
+    failed.fail(error)
+    this.#goOnAs(batch, [rest])
+  }
+
+  /** @returns undefined when that fails, and the batch too */
+  #divide(batch: Batch, isFirst: (index: number) => boolean): [Batch, Batch] | undefined {
     try {
-      halves = batch.split(this.#options.compression, queue.identity)
+      return batch.divide(this.#options.compression, batch.queue.identity, isFirst)
     } catch (error) {
-      return this.#fail(batch, this.#notEncoded(batch, error))
+      this.#fail(batch, this.#notEncoded(batch, error))
+      return undefined
     }
-    this.#accumulator.replace(batch, halves)
-    for (const half of halves) this.#retry(half)
+  }
+
+  #goOnAs(batch: Batch, parts: readonly Batch[]): void {
+    this.#accumulator.replace(batch, parts)
+    for (const part of parts) this.#retry(part)
   }
 
   #loseCount(queue: PartitionQueue, error: KafkaError): void {
