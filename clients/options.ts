@@ -158,10 +158,9 @@ export function listOf<T>(item: Rule<T>, countMin = 0): Rule<readonly T[]> {
   return {
     expected,
     take(value, call, name) {
-      if (!isTrue(Array.isArray, value)) throw refusal(value, expected, call, name)
-      const items = Array.from(value as unknown[], (each, i) =>
-        item.take(each, call, `${name}[${i}]`),
-      )
+      const given = isTrue(Array.isArray, value) && lookedAt(() => Array.from(value as unknown[]))
+      if (!given) throw refusal(value, expected, call, name)
+      const items = given.map((each, i) => item.take(each, call, `${name}[${i}]`))
       if (items.length >= countMin) return items
       throw new TypeError(`${call}: ${name} is empty, expected ${expected}`)
     },
@@ -174,8 +173,8 @@ export function namesTo<T>(value: Rule<T>): Rule<Readonly<Record<string, T>>> {
   return {
     expected,
     take(given, call, name) {
-      if (!isTrue(isObject, given)) throw refusal(given, expected, call, name)
-      const entries = Object.entries(given as object)
+      const entries = isTrue(isObject, given) && lookedAt(() => Object.entries(given as object))
+      if (!entries) throw refusal(given, expected, call, name)
       return Object.fromEntries(
         entries.map(([key, each]) => [key, value.take(each, call, `${name}.${key}`)]),
       )
@@ -192,13 +191,15 @@ export function shape<T>(table: Table<T>): Rule<T> {
   return {
     expected,
     take(value, call, name) {
-      if (!isTrue(isObject, value)) throw refusal(value, expected, call, name || 'options')
       const given = value as Record<string, unknown>
-      const stranger = Object.keys(given).find((each) => !known.has(each))
+      const own = isTrue(isObject, value) && lookedAt(() => Object.keys(given))
+      const options = own && lookedAt(() => names.map((each) => given[each]))
+      if (!options) throw refusal(value, expected, call, name || 'options')
+      const stranger = own.find((each) => !known.has(each))
       if (stranger !== undefined) throw unknownName(stranger, names, call, name)
       const taken: Record<string, unknown> = {}
-      for (const [each, row] of rows) {
-        const option = given[each]
+      for (const [i, [each, row]] of rows.entries()) {
+        const option = options[i]
         if (option !== undefined) taken[each] = row.take(option, call, within(name, each))
         else if (row.isRequired) throw refusal(option, row.expected, call, within(name, each))
       }
@@ -239,10 +240,15 @@ function isObject(value: unknown): boolean {
 }
 
 function isTrue(test: (value: any) => boolean, value: unknown): boolean {
+  return lookedAt(() => test(value)) ?? false
+}
+
+/** @returns undefined when a proxy or a getter of the user's throws */
+function lookedAt<R>(look: () => R): R | undefined {
   try {
-    return test(value)
+    return look()
   } catch {
-    return false
+    return undefined
   }
 }
 

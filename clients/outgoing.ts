@@ -68,9 +68,9 @@ function fieldOf(name: string, serde: Serde<unknown, any>, value: unknown): Uint
   const stored: unknown = serialized(name, serde, value)
   if (isBytes(stored)) return stored
   if (stored === null && serde !== raw) return null
-  mute(stored)
   if (serde === raw)
     throw wrong(name, value, 'text, bytes or null; topic() gives it a serde for other values')
+  mute(stored)
   throw new TypeError(`${name}: its serde gave ${shown(stored)}, expected bytes`)
 }
 
