@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { Client, json, string, topic, type ConfigResource } from '../../index.ts'
+import { hostileRecords } from '../hostile.ts'
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { newerGroups } from './newer-groups.ts'
@@ -31,6 +32,7 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await administering(t, client)
   await transacting(t, client)
   await configuring(t, client)
+  await hardening(t, client)
   const { stdout: classpath } = await run('bash', [script, 'classpath'])
   await newerGroups(t, client, bootstrap, classpath.toString().trim())
   await comparing(t, bootstrap, client)
@@ -147,6 +149,37 @@ async function configuring(t: Test, client: Client): Promise<void> {
       t.ok(dir!.partitions.some(({ topic: name }) => name === orders.name))
     },
   )
+}
+
+async function hardening(t: Test, client: Client): Promise<void> {
+  await t.test('no value of any type in any field of a record harms other records', async (t) => {
+    await client.admin().createTopics([{ topic: 'hostile', partitions: 2 }])
+    await hostileRecords(t, client, 'hostile', 300)
+  })
+  await t.test('a record that the broker refuses fails alone', async (t) => {
+    const config = { 'cleanup.policy': 'compact' }
+    await client.admin().createTopics([{ topic: 'compacted', partitions: 1, config }])
+    await using producer = client.producer({ lingerMs: 50 })
+    const outcomes = await Promise.allSettled([
+      producer.send('compacted', { key: 'a', value: '1' }),
+      producer.send('compacted', { value: 'no key' }),
+      producer.send('compacted', { key: 'b', value: '2' }),
+      producer.send('hostile', { value: 'far', timestamp: 8e15, partition: 0 }),
+      producer.send('hostile', { value: 'now', partition: 0 }),
+    ])
+    t.same(
+      outcomes.map((each) => (each as PromiseRejectedResult).reason?.code),
+      [undefined, 'INVALID_RECORD', undefined, 'INVALID_TIMESTAMP', undefined],
+    )
+  })
+  await t.test('a session timeout that is refused says the bounds', async (t) => {
+    const options = { topics: ['hostile'], group: 'short', sessionTimeoutMs: 1 }
+    await using consumer = client.consumer(options)
+    await t.rejects(consumer[Symbol.asyncIterator]().next(), {
+      code: 'INVALID_SESSION_TIMEOUT',
+      message: /sessionTimeoutMs is 1, .*: 6000 to 1800000$/,
+    })
+  })
 }
 
 async function comparing(t: Test, bootstrap: string, client: Client): Promise<void> {
