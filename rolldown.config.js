@@ -1,7 +1,7 @@
 // The package that users install: what tsc has compiled, in a few files instead of some hundred, and the types of its
 // entry points. See docs/decisions/0010-the-bundle.md
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
 const { dependencies, exports } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -55,6 +55,20 @@ const declarations = {
   },
 }
 
+/**
+ * Source maps lead to our TypeScript, past what tsc has made of it. They have names and lines, which is what a stack needs:
+ * no text of sources, and nothing of other packages, which would be four fifths of them.
+ */
+const maps = {
+  name: 'maps',
+  load(id) {
+    if (!/\.[cm]?js$/.test(id) || !existsSync(id)) return null
+    const isOurs = !PACKAGE.test(id) && existsSync(`${id}.map`)
+    const map = isOurs ? readFileSync(`${id}.map`, 'utf8') : { mappings: '' }
+    return { code: readFileSync(id, 'utf8'), map }
+  },
+}
+
 export default {
   // One build for all, so that nothing is there twice: an error that the broker's side makes is a KafkaError of the client's.
   input: {
@@ -69,6 +83,6 @@ export default {
   },
   platform: 'node',
   external: Object.keys(dependencies),
-  plugins: [licences, declarations],
-  output: { dir: 'dist/bundle', cleanDir: true, chunkFileNames: '[name].js' },
+  plugins: [maps, licences, declarations],
+  output: { dir: 'dist/bundle', cleanDir: true, chunkFileNames: '[name].js', sourcemap: true },
 }

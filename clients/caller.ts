@@ -6,9 +6,6 @@ import { KafkaError } from '../protocol/errors.ts'
 /** Between an outer call and the user's code lie some of ours. */
 const FRAMES_MAX = 50
 
-/** Errors that have their lines. */
-const told = new WeakSet<Error>()
-
 /**
  * A rejection to resolve a promise with that user code, or an async function of ours, waits for.
  *
@@ -29,11 +26,11 @@ export function withCaller(
   error: unknown,
   skip: (...args: any[]) => unknown = withCaller,
 ): unknown {
-  if (!(error instanceof KafkaError) || told.has(error)) return error
-  const own = error.constructor === KafkaError ? copyOf(error) : error
+  if (!(error instanceof KafkaError)) return error
   const frames = waitingFrames(skip)
-  if (frames !== '') own.stack = `${error.stack}\n${frames}`
-  told.add(own)
+  if (frames === '' || error.stack?.includes(frames)) return error // told nearer to where it was made
+  const own = error.constructor === KafkaError ? copyOf(error) : error
+  own.stack = `${error.stack}\n${frames}`
   return own
 }
 

@@ -187,6 +187,9 @@ t.test('an error carries the line of whoever waits for it', async (t) => {
   await isTold(async function waitsForAdmin() {
     await unreachable.admin().listTopics()
   }, 'BROKER_NOT_AVAILABLE')
+  await isTold(async function waitsForTopic() {
+    await unreachable.producer().send('t', { value: '' })
+  }, 'BROKER_NOT_AVAILABLE')
 })
 
 t.test('a table that lacks an option or a value of its type does not compile', async (t) => {

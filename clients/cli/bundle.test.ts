@@ -1,9 +1,10 @@
 // The bundle, which is what users run, beside the sources, which are what all other tests run. `npm run build` makes it.
 
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t from 'tap'
 
 const root = new URL('../../../', import.meta.url)
@@ -60,6 +61,16 @@ t.test('an error of the broker is a KafkaError of the client', async (t) => {
   } catch (error) {
     t.ok(error instanceof KafkaError)
   }
+})
+
+t.test('the lines of a stack lead to our sources', async (t) => {
+  const code = `
+    const { Client } = await import(${JSON.stringify(new URL('client.js', bundle).href)})
+    const client = new Client({ brokers: '127.0.0.1:1', bootstrapTimeoutMs: 0 })
+    await client.producer().send('t', { value: '' }).catch(({ stack }) => console.log(stack))`
+  const options = ['--enable-source-maps', '--input-type=module', '--eval', code]
+  const { stdout } = await promisify(execFile)(process.execPath, options)
+  t.match(stdout, /at async Cluster\.connection \(.*clients\/cluster\.ts:\d+:\d+\)/)
 })
 
 t.test(
