@@ -50,7 +50,7 @@ export class Call {
   wait<T>(promise: Promise<T>, cause?: unknown): Promise<T> {
     const { signal } = this
     if (this.timeoutMs === Infinity && signal === undefined) return promise
-    return new Promise<T>((resolve, reject) => {
+    return new Promise<T>((resolve) => {
       let isSettled = false
       const timer = Number.isFinite(this.timeoutMs)
         ? this.#clock.after(this.remainingMs, () => {
@@ -68,9 +68,7 @@ export class Call {
       const fail = (error: unknown): void => {
         if (settle()) resolve(rejection(error))
       }
-      const onAbort = (): void => {
-        if (settle()) reject(signal!.reason) // as it is: it is the caller's own
-      }
+      const onAbort = (): void => fail(signal!.reason)
       promise.then((value) => settle() && resolve(value), fail)
       if (signal?.aborted) onAbort()
       else signal?.addEventListener('abort', onAbort)

@@ -12,8 +12,8 @@ const FRAMES_MAX = 50
  * V8 follows awaits from the microtask that runs up to the caller, as soon as the promise has been handed on: two turns.
  */
 export async function rejection(error: unknown): Promise<never> {
-  await undefined
-  await undefined
+  await Promise.resolve()
+  await Promise.resolve()
   throw withCaller(error, rejection)
 }
 

@@ -3,12 +3,11 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds } from './bounds.ts'
-import { callOptions, callRows, type Call, type CallOptions, type Closeable } from './call.ts'
+import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
 import {
   batchOptions,
-  readerRows,
   type BatchOptions,
   type ConsumerBatch,
   type ConsumerOptions,
@@ -17,21 +16,12 @@ import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
 import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
 import { GroupEnd } from './group/group-end.ts'
+import { commitOptions, groupConsumerOptions, runOptions } from './group/group-options.ts'
 import { InHand, notOurs, type RecordPlace } from './group/in-hand.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
 import { Progress } from './group/progress.ts'
-import {
-  callback,
-  checked,
-  listOf,
-  milliseconds,
-  oneOf,
-  required,
-  shape,
-  text,
-  whole,
-} from './options.ts'
+import { callback, checked } from './options.ts'
 import { Reading } from './reading.ts'
 import { DONE, RecordStream, recordOf, type Given, type Position } from './record-stream.ts'
 import {
@@ -79,20 +69,6 @@ export interface GroupConsumerOptions<
   readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
 }
 
-const groupConsumerOptions = shape<GroupConsumerOptions>({
-  ...readerRows,
-  group: required(text()),
-  commit: oneOf('auto', 'manual'),
-  commitIntervalMs: milliseconds(),
-  assignors: listOf(oneOf('cooperative-sticky', 'range', 'roundrobin'), 1),
-  instanceId: text(),
-  sessionTimeoutMs: whole(1),
-  heartbeatIntervalMs: milliseconds(1),
-  rebalanceTimeoutMs: whole(1),
-  maxPollIntervalMs: milliseconds(1),
-  onAssignment: callback(),
-})
-
 /** A record with a signal that fires when the partition is taken away or the consumer closes. */
 export type GroupRecord<R> = R & { readonly signal: AbortSignal }
 
@@ -108,14 +84,10 @@ export interface CommitOptions extends CallOptions {
   readonly metadata?: string | undefined
 }
 
-const commitOptions = shape<CommitOptions>({ ...callRows, metadata: text(0) })
-
 export interface RunOptions {
   /** Records that are worked on side by side; records of one key stay in order. Default 1. */
   readonly concurrency?: number | undefined
 }
-
-const runOptions = shape<RunOptions>({ concurrency: whole(1) })
 
 /**
  * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it

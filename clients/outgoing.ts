@@ -117,14 +117,14 @@ function headersBytes(headers: NonNullable<NewRecord['headers']>): number {
   return size
 }
 
-const trueLengthOf = Object.getOwnPropertyDescriptor(
+const trueLength = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   'length',
-)!.get as (this: unknown) => number
+)!
 
 /** Also of another realm, as in vm and Jest; a `length` that lies would send memory that is not the user's. */
 function isBytes(value: unknown): value is Uint8Array {
-  return types.isUint8Array(value) && trueLengthOf.call(value) === value.length
+  return types.isUint8Array(value) && trueLength.get!.call(value) === value.length
 }
 
 function wrong(name: string, value: unknown, expected: string): TypeError {

@@ -494,11 +494,12 @@ t.test('young records do not fail with the old ones that wait before them', asyn
 t.test('what cannot be compressed fails alone', async (t) => {
   await using w = await world()
   const producer = w.client.producer({ lingerMs: 0 })
-  const { finish } = BatchBuilder.prototype
-  t.teardown(() => (BatchBuilder.prototype.finish = finish))
+  const finish = Object.getOwnPropertyDescriptor(BatchBuilder.prototype, 'finish')!
+  const restore = () => Object.defineProperty(BatchBuilder.prototype, 'finish', finish)
+  t.teardown(restore)
   await producer.send('t', { value: 'first' })
-  BatchBuilder.prototype.finish = function () {
-    BatchBuilder.prototype.finish = finish
+  BatchBuilder.prototype.finish = () => {
+    restore()
     throw new RangeError('no memory')
   }
   await t.rejects(producer.send('t', { value: 'x' }), {

@@ -7,6 +7,7 @@ import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Accumulator } from './accumulator.ts'
 import { Send, type RecordAck, type TopicQueue } from './batch.ts'
+import { rejection } from './caller.ts'
 import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import {
@@ -148,7 +149,7 @@ export class Producer implements AsyncDisposable {
       if (call?.signal === undefined && call?.timeoutMs === undefined) return settled
       return this.#cluster.call({ timeoutMs: Infinity, ...call }).wait(settled)
     } catch (error) {
-      return Promise.reject(error)
+      return rejection(error)
     }
   }
 

@@ -42,5 +42,5 @@ export function thrownText(thrown: unknown): string {
 
 /** Hears the failure of a promise that user code has returned where none can be waited for. */
 export function mute(value: unknown): void {
-  if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {})
+  if (types.isPromise(value)) void Promise.prototype.then.call(value, undefined, () => {})
 }
