@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -16,9 +16,11 @@ import { environmentSource, fileSource, readSettings } from './config.ts'
 import { Histogram } from './metrics/histogram.ts'
 import { metrics } from './metrics/table.ts'
 import { BrokerHealth } from './health.ts'
+import { Log } from './log.ts'
 import { runBroker, type StartFlags } from './main.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { RawClient } from './testing/raw-client.ts'
+import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from './testing/world.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-broker-test-'))
@@ -120,43 +122,45 @@ async function startProcess(flags: StartFlags, preload?: string) {
   return { child, closed, banner: banner.toString(), stderr: () => stderr }
 }
 
-t.test('SIGTERM: what was asked is answered, everything is on disk, exit code 0', async (t) => {
-  const data = join(scratch, 'stopped')
-  const run = await startProcess({ data, port: '0', http: '0' })
-  t.match(
-    run.banner,
-    /listens on 127\.0\.0\.1:\d+\n +data .*stopped\n +metrics +http:.*\/metrics\n +try /,
-  )
-  const client = await RawClient.connect(run.banner.split(/\s/)[3]!)
-  await client.send(metadata, { topics: [{ name: 'work' }] })
-  const topics = [{ name: 'work', partitions: [{ index: 0, records: batchOf(['last']) }] }]
-  const request = { transactionalId: null, acks: -1, timeoutMs: 1000, topics }
-  const asked = [
-    client.write(produce, request, 9),
-    client.write(fetchApi, fetchRequest('work', 0, 1, { maxWaitMs: 600_000 }), 11),
-  ]
-  const answers = [client.nextFrame(), client.nextFrame()]
-  await answers[0]
-  run.child.kill('SIGTERM')
-  t.same(
-    (await Promise.all(answers)).map((frame) => frame.readInt32BE(0)),
-    asked,
-  )
-  t.same(await run.closed, [0, null])
-  const lines = run
-    .stderr()
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { message: string })
-  t.same(
-    lines.map(({ message }) => message),
-    ['ready', 'stopping', 'stopped'],
-  )
-  await using again = await Broker.start({ dataDir: data })
-  await connected(again, async (reader) => {
-    t.same(valuesOf((await fetchFrom(reader, 'work', 0, 0)).records), ['last'])
+const stopSignals = ['SIGTERM', 'SIGHUP'] as const
+for (const signal of stopSignals)
+  t.test(`${signal}: what was asked is answered, everything is on disk, exit code 0`, async (t) => {
+    const data = join(scratch, `stopped-${signal}`)
+    const run = await startProcess({ data, port: '0', http: '0' })
+    t.match(
+      run.banner,
+      /listens on 127\.0\.0\.1:\d+\n +data .*stopped-SIG[A-Z]+\n +metrics +http:.*\/metrics\n +try /,
+    )
+    const client = await RawClient.connect(run.banner.split(/\s/)[3]!)
+    await client.send(metadata, { topics: [{ name: 'work' }] })
+    const topics = [{ name: 'work', partitions: [{ index: 0, records: batchOf(['last']) }] }]
+    const request = { transactionalId: null, acks: -1, timeoutMs: 1000, topics }
+    const asked = [
+      client.write(produce, request, 9),
+      client.write(fetchApi, fetchRequest('work', 0, 1, { maxWaitMs: 600_000 }), 11),
+    ]
+    const answers = [client.nextFrame(), client.nextFrame()]
+    await answers[0]
+    run.child.kill(signal)
+    t.same(
+      (await Promise.all(answers)).map((frame) => frame.readInt32BE(0)),
+      asked,
+    )
+    t.same(await run.closed, [0, null])
+    const lines = run
+      .stderr()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { message: string })
+    t.same(
+      lines.map(({ message }) => message),
+      ['ready', 'stopping', 'stopped'],
+    )
+    await using again = await Broker.start({ dataDir: data })
+    await connected(again, async (reader) => {
+      t.same(valuesOf((await fetchFrom(reader, 'work', 0, 0)).records), ['last'])
+    })
   })
-})
 
 /** From the moment that `path` exists, no sync succeeds. */
 function failingSyncs(path: string): string {
@@ -205,6 +209,23 @@ t.test(
   },
 )
 
+t.test('a port that is taken is named, and which of the two it is', async (t) => {
+  await using other = await Broker.start({ ephemeral: true, http: 0 })
+  const httpPort = new URL(other.httpUrl!).port
+  const kafkaPort = other.bootstrap.split(':')[1]!
+  const start = async (flags: StartFlags) => {
+    let said = ''
+    const terminal = { out: () => {}, err: (text: string) => (said += text) }
+    const own = { data: join(scratch, 'taken'), port: '0', http: 'off', ...flags }
+    t.equal(await runBroker(own, terminal, 'inline'), 1)
+    return said
+  }
+  t.match(await start({ port: kafkaPort }), `port ${kafkaPort} at 127.0.0.1 is taken: `)
+  t.match(await start({ port: kafkaPort }), '--port (0 for a free one)')
+  t.match(await start({ http: httpPort }), `HTTP port ${httpPort} at 127.0.0.1 is taken: `)
+  t.match(await start({ http: httpPort }), '--http (0 for a free one)')
+})
+
 t.test('a start that cannot be says why, on one line, with its own exit code', async (t) => {
   const cases: [flags: StartFlags, code: number, says: RegExp][] = [
     [
@@ -237,13 +258,21 @@ t.test('flags win over the environment, that over the file, that over the defaul
     MILLRACE_NUM_PARTITIONS: '4',
     MILLRACE_LOG_RETENTION_MS: '6',
     MILLRACE_BROKERS: 'x:1',
+    MILLRACE_SERVICE_HOST: '10.0.0.1',
+    MILLRACE_SERVICE_PORT_KAFKA: '9092',
+    MILLRACE_PORT: 'tcp://10.0.0.1:9092',
+    MILLRACE_PORT_9092_TCP_ADDR: '10.0.0.1',
+    MILLRACE_NUM_PARTITION: '9',
     HOME: '/',
   }
+  const passedOver: string[] = []
   const { broker, topicDefaults, given } = readSettings([
     { origin: 'flag', properties: { 'num.partitions': '5' } },
-    environmentSource(environment),
+    environmentSource(environment, (message) => passedOver.push(message)),
     await fileSource(path),
   ])
+  t.match(passedOver, [/^MILLRACE_NUM_PARTITION is passed over: .*did you mean num.partitions\?$/])
+  t.equal(passedOver.length, 1, 'what Kubernetes sets is not worth a word')
   t.equal(broker['num.partitions'], 5)
   t.equal(broker['fetch.max.bytes'], 2048)
   t.equal(broker.host, '127.0.0.1,::1')
@@ -335,6 +364,7 @@ t.test('metrics count what happened, and health says whether clients may come', 
     return [answer.status, await answer.json()]
   }
   t.same(await health('/healthz'), [200, { status: 'ok' }])
+  t.match(await (await fetch(broker.httpUrl!)).text(), /^millrace \d+\.\d+\.\d+\n[^]*\/metrics/)
   t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
 })
 
@@ -379,4 +409,27 @@ t.test('a histogram puts values where they belong', async (t) => {
   t.same(histogram.bounds, [1, 2, 4, 8])
   for (const value of [0, 0.5, 1, 1.1, 2, 2.1, 4, 8, 8.1, 1e12]) histogram.observe(value)
   t.same(histogram.cumulativeCounts(), [3, 5, 7, 8, 10])
+})
+
+t.test('a refused data directory is left as it was', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-refused-'))
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+  writeFileSync(join(dataDir, 'letter.txt'), 'not ours')
+  await t.rejects(Broker.start({ dataDir }), /is no millrace data directory/)
+  t.same(readdirSync(dataDir), ['letter.txt'])
+})
+
+t.test('the process log is JSON for programs and text for people', async (t) => {
+  const lines: string[] = []
+  const clock = new VirtualClock()
+  const write = (line: string) => lines.push(line)
+  const facts = { topic: 'orders', reason: 'two words', count: 3, error: new Error('broken') }
+  new Log('info', clock, { write }).info('it happened', facts)
+  new Log('info', clock, { write, format: 'text' }).info('it happened', facts)
+  const [json, text] = lines
+  t.match(JSON.parse(json!), { level: 'info', message: 'it happened', topic: 'orders', count: 3 })
+  t.match(
+    text,
+    /^\d\d:\d\d:\d\d\.\d{3} info {2}it happened {2}topic=orders {2}reason="two words" {2}count=3\n {2}Error: broken\n {4}/,
+  )
 })

@@ -132,6 +132,10 @@ export const brokerConfigs = {
   'log.disk.min.free.bytes': whole('long', 32 * MIB, 0, {
     says: 'Produce is refused while fewer bytes are free on the disk, so that deletes, commits and topics still find room; 0 for never.',
   }),
+  'log.format': oneOf(['auto', 'text', 'json'], 'auto', {
+    readOnly: true,
+    says: 'How the process log is written; `auto` is text on a terminal, and JSON elsewhere.',
+  }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
     says: 'How much the process log tells.',
   }),
@@ -349,17 +353,34 @@ function unknownProperty(name: string, origin: string): KafkaError {
 /** Environment variables of the clients, which the broker passes over. */
 const CLIENT_VARIABLES = new Set(['MILLRACE_BROKERS'])
 
-/** MILLRACE_LOG_RETENTION_MS sets log.retention.ms. */
+/** What Kubernetes sets in every container beside a service called millrace: MILLRACE_SERVICE_HOST, MILLRACE_PORT=tcp://... */
+const SERVICE_LINK = /^MILLRACE_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_\d+_(?:TCP|UDP)(?:_\w+)?)$/
+
+/**
+ * MILLRACE_LOG_RETENTION_MS sets log.retention.ms. A variable that sets nothing is passed over: the environment is shared with
+ * others, who may have set it.
+ *
+ * @param warn hears of variables that name no property
+ */
 export function environmentSource(
   environment: Readonly<Record<string, string | undefined>>,
+  warn: (message: string) => void,
 ): ConfigSource {
   const properties: Record<string, string> = {}
   for (const [variable, value] of Object.entries(environment)) {
-    if (value === undefined || !variable.startsWith('MILLRACE_') || CLIENT_VARIABLES.has(variable))
-      continue
-    properties[variable.slice('MILLRACE_'.length).toLowerCase().replaceAll('_', '.')] = value
+    if (value === undefined || !variable.startsWith('MILLRACE_')) continue
+    if (CLIENT_VARIABLES.has(variable) || isServiceLink(variable, value)) continue
+    const name = variable.slice('MILLRACE_'.length).toLowerCase().replaceAll('_', '.')
+    if (isConfigName(name)) properties[name] = value
+    else warn(`${variable} is passed over: ${unknownProperty(name, 'environment').message}`)
   }
   return { origin: 'environment', properties }
+}
+
+function isServiceLink(variable: string, value: string): boolean {
+  return (
+    SERVICE_LINK.test(variable) || (variable === 'MILLRACE_PORT' && /^(?:tcp|udp):/.test(value))
+  )
 }
 
 /**

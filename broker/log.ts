@@ -1,4 +1,4 @@
-// The process log: one JSON object per line. Any string that came from a client goes through `printable`.
+// The process log: one JSON object per line, or one line of text for a terminal. Any string that came from a client goes through `printable`.
 // Of warnings and errors with the same message only so many are written at a time: clients cause them at will.
 // Our own rather than pino: a broker inside a test should be there before a logger has loaded. Network thread.
 
@@ -23,18 +23,40 @@ interface Repeats {
   count: number
 }
 
+/** What one line says. */
+interface Entry {
+  readonly level: LogLevel
+  readonly time: string
+  readonly message: string
+  readonly [fact: string]: unknown
+}
+
+export type LogFormat = 'text' | 'json'
+
+interface LogOptions {
+  /** Gets one line with its line end. Default: stderr. */
+  readonly write?: (line: string) => void
+  /** Default: json. */
+  readonly format?: LogFormat
+}
+
 export class Log {
   #levelMin: number
   readonly #clock: Clock
   readonly #write: (line: string) => void
+  readonly #lineOf: (entry: Entry) => string
   /** By message. */
   readonly #repeats = new Map<string, Repeats>()
 
-  /** @param write stderr unless given; gets one line with its line end */
-  constructor(level: LogLevel, clock: Clock, write: (line: string) => void = writeToStderr) {
+  constructor(
+    level: LogLevel,
+    clock: Clock,
+    { write = writeToStderr, format = 'json' }: LogOptions = {},
+  ) {
     this.#levelMin = levels.indexOf(level)
     this.#clock = clock
     this.#write = write
+    this.#lineOf = format === 'json' ? jsonLine : textLine
   }
 
   setLevel(level: LogLevel): void {
@@ -64,7 +86,7 @@ export class Log {
     if (leftOut === undefined) return
     const time = new Date(this.#clock.now()).toISOString()
     const said = { level, time, message, ...facts, ...(leftOut > 0 && { leftOut }) }
-    this.#write(`${JSON.stringify(said, showErrors)}\n`)
+    this.#write(this.#lineOf(said))
   }
 
   /** @returns how many lines with this message were left out before this one; undefined when this one is to be, too */
@@ -79,6 +101,25 @@ export class Log {
     this.#repeats.set(message, { sinceMs: nowMs, count: 1 })
     return Math.max(0, (repeats?.count ?? 0) - REPEATS_MAX)
   }
+}
+
+function jsonLine(entry: Entry): string {
+  return `${JSON.stringify(entry, showErrors)}\n`
+}
+
+/** `10:31:07.125 warn  the message  fact=value`; an error's stack comes below. */
+function textLine({ level, time, message, error, ...facts }: Entry): string {
+  const texts = Object.entries(facts).map(([name, value]) => `${name}=${factText(value)}`)
+  const head = [time.slice(11, 23), level.padEnd(5), message].join(' ')
+  const stack =
+    error === undefined ? '' : `\n  ${String(showErrors('', error)).replaceAll('\n', '\n  ')}`
+  return `${[head, ...texts].join('  ')}${stack}\n`
+}
+
+/** Quoted when it is text of more than one word. */
+function factText(value: unknown): string {
+  const isWord = typeof value === 'string' && /^[^\s"=]+$/.test(value)
+  return isWord ? value : JSON.stringify(value, showErrors)
 }
 
 function showErrors(_key: string, value: unknown): unknown {

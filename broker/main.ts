@@ -12,7 +12,7 @@ import {
   type ConfigSource,
   type Settings,
 } from './config.ts'
-import { Log } from './log.ts'
+import { Log, type LogFormat } from './log.ts'
 
 const DEFAULT_FILE = 'millrace.yaml'
 /** A stop takes longer than `shutdown.timeout.ms` by what the last sync takes; then it is cut off. */
@@ -58,14 +58,16 @@ export async function runBroker(
   writer: StoreOptions['writer'] = 'thread',
 ): Promise<number> {
   let settings: Settings
+  const passedOver: string[] = []
   try {
-    settings = readSettings(await sources(flags))
+    settings = readSettings(await sources(flags, (message) => passedOver.push(message)))
   } catch (error) {
     terminal.err(`${(error as Error).message}\n`)
     return 2
   }
   const clock = systemClock
-  const log = new Log(settings.broker['log.level'], clock)
+  const log = new Log(settings.broker['log.level'], clock, { format: logFormat(settings) })
+  for (const message of passedOver) log.warn(message)
   const die = (error: unknown): never => {
     log.error('stopping at once: the broker cannot go on', { error })
     process.exit(1)
@@ -93,11 +95,14 @@ export async function runBroker(
 }
 
 /** Flags, then the environment, then the file. */
-async function sources(flags: StartFlags): Promise<ConfigSource[]> {
+async function sources(
+  flags: StartFlags,
+  warn: (message: string) => void,
+): Promise<ConfigSource[]> {
   const isDefaultFile = flags.config === undefined
   return [
     flagSource(flags),
-    environmentSource(process.env),
+    environmentSource(process.env, warn),
     await fileSource(flags.config ?? DEFAULT_FILE, isDefaultFile),
   ]
 }
@@ -118,15 +123,27 @@ function flagSource(flags: StartFlags): ConfigSource {
   return { origin: 'flag', properties }
 }
 
+function logFormat({ broker: config }: Settings): LogFormat {
+  const format = config['log.format']
+  return format !== 'auto' ? format : process.stderr.isTTY === true ? 'text' : 'json'
+}
+
 function explain(error: unknown, { broker: config }: Settings): string {
-  const { code, message } = error as NodeJS.ErrnoException
+  const { code, message, address, port } = error as NodeJS.ErrnoException & Taken
   if (code === 'EADDRINUSE') {
-    const advice = 'stop what listens there, or choose another with --port (0 for a free one)'
-    return `port ${config.port} or HTTP port ${config['http.port']} is taken: ${advice} and --http`
+    const [name, flag] = port === config.port ? ['port', '--port'] : ['HTTP port', '--http']
+    const where = address === undefined ? '' : ` at ${address}`
+    return `${name} ${port}${where} is taken: stop what listens there, or choose another with ${flag} (0 for a free one)`
   }
   if (code === 'EACCES')
     return `${message}: choose a directory that can be written with --data, or another --port`
   return `the broker cannot start: ${message}`
+}
+
+/** What `listen` adds to EADDRINUSE. */
+interface Taken {
+  readonly address?: string
+  readonly port?: number
 }
 
 function logStart(broker: Broker, { broker: config }: Settings, log: Log): void {
@@ -151,9 +168,11 @@ function banner({ bootstrap, httpUrl, dataDir }: Broker): string {
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`
 }
 
-function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
+/** SIGHUP: the terminal in which the broker ran was closed. */
+const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
+function stopSignal(): Promise<(typeof stopSignals)[number]> {
   return new Promise((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
+    for (const signal of stopSignals) process.once(signal, resolve)
   })
 }

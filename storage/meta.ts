@@ -49,15 +49,7 @@ export function readOrCreateMeta(fs: Fs, dataDir: string, nodeId: number | undef
   const path = join(dataDir, META_FILE)
   const found = readText(fs, path)
   if (found !== undefined) return checkNode(path, parseMeta(path, found), nodeId)
-  const names = fs.readDirectory(dataDir).map((entry) => entry.name)
-  const ours = [META_FILE + UNFINISHED_SUFFIX, LOCK_FILE, OWNER_FILE, TAKEOVER_FILE]
-  const strangers = names.filter((name) => !ours.includes(name))
-  if (strangers.length > 0) {
-    throw new Error(
-      `${dataDir} is no millrace data directory: it has no ${META_FILE} but holds ${strangers[0]}. ` +
-        'Use an empty directory, or put the file back from a backup.',
-    )
-  }
+  refuseStrangers(fs, dataDir)
   const meta: Meta = {
     formatVersion: FORMAT_VERSION,
     clusterId: randomUuid(),
@@ -66,6 +58,23 @@ export function readOrCreateMeta(fs: Fs, dataDir: string, nodeId: number | undef
   const text = `${JSON.stringify(meta, undefined, 2)}\n`
   replaceText(fs, dataDir, META_FILE, text, { isDurable: true })
   return meta
+}
+
+/**
+ * Before anything is written to a directory, the lock included.
+ *
+ * @throws {Error} with what to do, when it has no `meta.json` but files that are not ours
+ */
+export function refuseStrangers(fs: Fs, dataDir: string): void {
+  const names = fs.readDirectory(dataDir).map((entry) => entry.name)
+  if (names.includes(META_FILE)) return
+  const ours = [META_FILE + UNFINISHED_SUFFIX, LOCK_FILE, OWNER_FILE, TAKEOVER_FILE]
+  const strangers = names.filter((name) => !ours.includes(name))
+  if (strangers.length === 0) return
+  throw new Error(
+    `${dataDir} is no millrace data directory: it has no ${META_FILE} but holds ${strangers[0]}. ` +
+      'Use an empty directory, or put the file back from a backup.',
+  )
 }
 
 /** What was set for this node while it ran lies under its id, and would be lost under another. */

@@ -15,7 +15,7 @@ import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { PartitionLog } from './log.ts'
 import { Logs } from './logs.ts'
-import { readOrCreateMeta, type Meta } from './meta.ts'
+import { readOrCreateMeta, refuseStrangers, type Meta } from './meta.ts'
 import { defaultProducerLimits } from './producer-state.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
@@ -100,6 +100,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   const { options, dataDir, fs, clock, warn } = surroundings
   const startMs = clock.monotonic()
   makeDurableDirectory(fs, resolve(dataDir))
+  refuseStrangers(fs, dataDir)
   let lock: DirectoryLock | undefined
   closing.add(() => lock?.release())
   // A writer thread starts up while we look at the directory; it touches nothing before it is told to.

@@ -3,6 +3,7 @@
 import type { RequestListener } from 'node:http'
 import { fastify } from 'fastify'
 import { healthRoutes, type Health } from './routes/health.ts'
+import { indexRoute } from './routes/index.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 
 const BODY_BYTES_MAX = 64 * 1024
@@ -14,6 +15,7 @@ export interface Routes extends Health {
 /** @returns what answers a request; it holds nothing that must be closed */
 export async function openRoutes(routes: Routes): Promise<RequestListener> {
   const app = fastify({ bodyLimit: BODY_BYTES_MAX })
+  indexRoute(app)
   healthRoutes(app, routes)
   metricsRoutes(app, routes.metricsText)
   await app.ready()

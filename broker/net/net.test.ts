@@ -267,7 +267,7 @@ t.test('slices are large for a quick reader, and what a slow one can take', asyn
     clock,
     pressure: new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } }),
     frameBuffers: new BufferPool(0),
-    log: new Log('error', clock, () => {}),
+    log: new Log('error', clock, { write: () => {} }),
     limits: {
       frameBytesMax: MIB,
       heldBytesMax: MIB,
@@ -453,7 +453,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
   const run = (
     handler: Partial<Handler>,
   ): Promise<{ exchange: Exchange; failure: Error | undefined }> => {
-    const log = new Log('debug', new VirtualClock(), (line) => logged.push(line))
+    const log = new Log('debug', new VirtualClock(), { write: (line) => logged.push(line) })
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
     const dispatch = new Dispatch({ handlers: [whole], observer, clock: new VirtualClock(), log })
@@ -500,7 +500,7 @@ t.test('client text in the log is escaped and cut', async (t) => {
 t.test('a client that is refused over and over does not fill the log', async (t) => {
   const clock = new VirtualClock()
   const lines: { remote?: string; leftOut?: number }[] = []
-  const log = new Log('info', clock, (line) => lines.push(JSON.parse(line)))
+  const log = new Log('info', clock, { write: (line) => lines.push(JSON.parse(line)) })
   const refuse = (times: number) => {
     for (let i = 0; i < times; i++) log.warn('connection refused', { remote: `${i}` })
   }

@@ -57,7 +57,7 @@ export class World {
       `${value}`,
     ])
     const settings = readSettings([{ origin: 'test', properties: Object.fromEntries(properties) }])
-    const log = new Log('debug', clock, (line) => logged.push(JSON.parse(line)))
+    const log = new Log('debug', clock, { write: (line) => logged.push(JSON.parse(line)) })
     const onFatal = (error: Error) => {
       throw error
     }

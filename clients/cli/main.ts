@@ -2,8 +2,9 @@
 // millrace: the command line. Knows the verbs, loads the one that is asked for, and ends with its exit code.
 // For users: docs/guide/cli.md
 
-import nodeModule, { createRequire } from 'node:module'
+import nodeModule from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../../protocol/version.ts'
 import { systemClock } from '../clock.ts'
 import { exitCodes, exitOf, explain } from './exit.ts'
 import { commonOptions, examples, type CommonOptions } from './flags.ts'
@@ -64,7 +65,7 @@ const DIAL_NOBODY = ['start', 'verify']
 
 const program = commonOptions(new Command('millrace'))
   .description('A Kafka-compatible log for Node.js.')
-  .version(version(), '--version', 'print the version')
+  .version(packageVersion(), '--version', 'print the version')
   .enablePositionalOptions()
   .helpCommand(false)
   .exitOverride()
@@ -138,9 +139,4 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // it has spoken
   new Notes({}).error(explain(error, isVerbose))
   return exitCodes[exitOf(error)]
-}
-
-function version(): string {
-  const require = createRequire(import.meta.url)
-  return (require('millrace/package.json') as { version: string }).version
 }
