@@ -64,7 +64,7 @@ async function filled(store: Store, recordCount: number, keyCount: number, value
         const key = String((first * 7919) % keyCount)
         return { key, value, timestamp: first++ }
       })
-      return store.append(log, keyedBatch(records), 1)
+      return store.append(log, keyedBatch(records))
     })
     await Promise.all(appends)
   }
@@ -141,7 +141,7 @@ async function probe(store: Store): Promise<number> {
   const times: number[] = []
   for (const endMs = performance.now() + PROBE_MS; performance.now() < endMs;) {
     const startMs = performance.now()
-    await store.append(log, batch, -1)
+    await store.append(log, batch)
     times.push(performance.now() - startMs)
     await setTimeout(PROBE_EVERY_MS)
   }
@@ -156,7 +156,7 @@ async function deletion(dataDir: string): Promise<Row> {
   const log = store.log('aged', 0)!
   const value = 'v'.repeat(90_000)
   for (let i = 0; i < SEGMENTS; i++)
-    await store.append(log, keyedBatch([{ key: 'k', value, timestamp: 1 }]), 1)
+    await store.append(log, keyedBatch([{ key: 'k', value, timestamp: 1 }]))
   await store.topics.create({ name: 'probed', partitionCount: 1 })
   const startMs = performance.now()
   store.setCleanerConfig({ retentionCheckIntervalMs: 1 })

@@ -26,7 +26,7 @@ import { Sender, type SenderTransaction } from './sender.ts'
 import { topicLike, topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
 
 export interface ProducerOptions {
-  /** `all` (default): durable before acknowledged. `1`: written. `0`: sent, offsets unknown. */
+  /** `all` (default): every replica in sync has it. `1`: its leader has it; the same on millrace. `0`: sent, offsets unknown. */
   readonly acks?: 'all' | 1 | 0 | undefined
   /** How long an open batch waits for more records. Default 5. */
   readonly lingerMs?: number | undefined

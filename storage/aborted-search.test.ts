@@ -60,7 +60,7 @@ class World {
     this.#sequences.set(producerId, baseSequence + values.length)
     const ids = { producerId, producerEpoch: isTransactional ? 0 : -1, baseSequence }
     const batch = builder.finish({ ...ids, isTransactional })
-    const { error, message, baseOffset } = await this.store.append(this.log, batch, -1)
+    const { error, message, baseOffset } = await this.store.append(this.log, batch)
     if (error) throw new Error(`${error}: ${message}`)
     const placed = values.map((value, at) => [baseOffset + at, value] as const)
     if (!isTransactional) {

@@ -232,7 +232,8 @@ export const topicConfigs = {
   }),
   'min.insync.replicas': whole('int', 1, 1, {
     broker: 'min.insync.replicas',
-    says: 'Replicas that must have a batch before acks=all is answered. There is one node: more than 1 refuses such batches.',
+    says: 'Replicas that must have a batch before acks=all is answered, or all if there are fewer. There is one.',
+    inert: true,
   }),
   preallocate: flag(false, {
     broker: 'log.preallocate',

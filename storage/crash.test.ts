@@ -110,7 +110,7 @@ class Scenario {
     const acknowledged = this.promised.records.get(directory) ?? new Map<number, string>()
     this.promised.records.set(directory, acknowledged)
     const appends = values.map(async (value) => {
-      const { error, message, baseOffset } = await this.#store.append(log, batchOf([{ value }]), -1)
+      const { error, message, baseOffset } = await this.#store.append(log, batchOf([{ value }]))
       if (error) throw new Error(message)
       acknowledged.set(baseOffset, value)
     })
@@ -161,7 +161,7 @@ async function isWorking(store: Store): Promise<boolean> {
     if (store.topics.get(name)) continue
     await store.topics.create({ name, partitionCount: 1 })
   }
-  const { error } = await store.append(store.log('b', 0)!, batchOf([{ value: 'x' }]), -1)
+  const { error } = await store.append(store.log('b', 0)!, batchOf([{ value: 'x' }]))
   return error === undefined
 }
 
@@ -295,7 +295,7 @@ t.test(
       if (isFatal) {
         fatalCount++
         const log = store.log('__millrace_metadata', 0)!
-        const { error } = await store.append(log, batchOf([{ value: 'x' }]), -1)
+        const { error } = await store.append(log, batchOf([{ value: 'x' }]))
         if (error !== 'KAFKA_STORAGE_ERROR') t.fail(`step ${index}: acknowledged after the failure`)
       }
       await closeSomehow(store)

@@ -115,7 +115,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     views,
     clock,
     warn,
-    append: (log, batch) => client.append(log.slot, batch, true),
+    append: (log, batch) => client.append(log.slot, batch),
   }
   const { clusterId } = meta
   const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
@@ -240,15 +240,10 @@ class OpenedStore implements Store {
     return partition < partitionCount ? logs.get(topic, partition) : undefined
   }
 
-  append(
-    log: Log,
-    batch: Uint8Array,
-    acks: -1 | 0 | 1,
-    isTransactionV2?: boolean,
-  ): Promise<AppendOutcome> {
+  append(log: Log, batch: Uint8Array, isTransactionV2?: boolean): Promise<AppendOutcome> {
     const { slot, isRemoved, topic } = ownLog(log)
     if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
-    return this.#parts.client.append(slot, batch, acks === -1, isTransactionV2)
+    return this.#parts.client.append(slot, batch, isTransactionV2)
   }
 
   endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome> {

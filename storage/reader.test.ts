@@ -55,7 +55,7 @@ async function worldOf(dataDir: string, random: Random, batchCount: number): Pro
       return { value: 'v'.repeat(random.below(120)), timestamp }
     })
     const bytes = batchOf(records, CODECS[random.below(CODECS.length)])
-    const { baseOffset, error } = await store.append(log, bytes, -1)
+    const { baseOffset, error } = await store.append(log, bytes)
     if (error) throw new Error(error)
     const placed = records.map(({ timestamp }, n) => ({ offset: baseOffset + n, timestamp }))
     batches.push({ baseOffset, sizeBytes: bytes.length, records: placed })

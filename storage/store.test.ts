@@ -185,14 +185,14 @@ t.test(
     const first = await store.topics.create({ name: 'again', partitionCount: 2 })
     const log = store.log('again', 1)!
     await appendValues(store, log, ['old'])
-    const lateAppend = store.append(log, batchOf([{ value: 'late' }]), -1)
+    const lateAppend = store.append(log, batchOf([{ value: 'late' }]))
     await store.topics.delete('again')
     t.equal((await lateAppend).error, undefined, 'what was asked before is done before')
     t.equal(store.topics.get('again'), undefined)
     t.equal(store.topics.getById(first.id), undefined)
     t.equal(store.log('again', 0), undefined)
     t.equal(
-      (await store.append(log, batchOf([{ value: 'x' }]), -1)).error,
+      (await store.append(log, batchOf([{ value: 'x' }]))).error,
       'UNKNOWN_TOPIC_OR_PARTITION',
     )
     t.strictSame(
@@ -377,11 +377,11 @@ t.test('a full inbox is congestion until the writer has taken it', async (t) => 
   const drained = new Promise<void>((resolve) => store.onDrain(resolve))
   t.notOk(store.isCongested)
   const batch = batchOf([{ value: 'x'.repeat(600) }])
-  const first = store.append(log, batch, -1)
+  const first = store.append(log, batch)
   t.notOk(store.isCongested)
   t.equal(store.inboxBytesUsed, batch.length)
   batch.fill(0) // borrowed until append returns, and ours again
-  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]), -1)
+  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]))
   t.ok(store.isCongested)
   await drained
   t.notOk(store.isCongested)
@@ -400,7 +400,7 @@ t.test('bytes that are not one batch are refused, and leave no trace in the log'
   const flipped = Uint8Array.from(batch, (byte, i) => (i === batch.length - 1 ? byte ^ 1 : byte))
   const two = Buffer.concat([batch, batch])
   for (const bytes of [new Uint8Array(3), batch.subarray(1), batch.subarray(0, -1), two, flipped]) {
-    const { error, baseOffset } = await store.append(log, bytes, -1)
+    const { error, baseOffset } = await store.append(log, bytes)
     t.strictSame({ error, baseOffset }, { error: 'CORRUPT_MESSAGE', baseOffset: -1 })
   }
   t.equal(log.sizeBytes, 0)

@@ -170,7 +170,7 @@ export interface ReadResult {
 }
 
 export interface AppendOutcome {
-  /** Absent: appended, and as durable as the topic's flush policy says (acks=1: written). */
+  /** Absent: appended, as durable as the topic's flush policy says, and below the high watermark. */
   readonly error?: ErrorName
   readonly message?: string
   /** -1 with an error. */
@@ -260,15 +260,9 @@ export interface Store extends AsyncDisposable {
    * Never refuses for want of room: look at `isCongested` before reading more from a socket.
    *
    * @param batch borrowed: copied before this returns
-   * @param acks -1 resolve when durable; 1 or 0 when written
    * @param isTransactionV2 in a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0
    */
-  append(
-    log: Log,
-    batch: Uint8Array,
-    acks: -1 | 0 | 1,
-    isTransactionV2?: boolean,
-  ): Promise<AppendOutcome>
+  append(log: Log, batch: Uint8Array, isTransactionV2?: boolean): Promise<AppendOutcome>
 
   /**
    * Appends the control batch that ends this producer's transaction in this log, for its coordinator.

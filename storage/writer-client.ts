@@ -47,16 +47,11 @@ export class WriterClient {
   }
 
   /** @param batch borrowed: copied before this returns */
-  append(
-    slot: Slot,
-    batch: Uint8Array,
-    durable: boolean,
-    isTransactionV2 = false,
-  ): Promise<AppendOutcome> {
+  append(slot: Slot, batch: Uint8Array, isTransactionV2 = false): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
-      this.#put({ kind: 'append', id, slot, batch, durable, isTransactionV2 }, answer)
+      this.#put({ kind: 'append', id, slot, batch, isTransactionV2 }, answer)
     })
   }
 

@@ -1,7 +1,8 @@
 // Produce: batches into logs.
 // Versions: 3-13; 0 to 2 are advertised, because librdkafka sends uncompressed otherwise, and refused.
 // Behaviour: batches are handed to the writer in order of arrival, before the first await; each partition has its own
-// outcome. acks=0 is never answered; an error closes the connection. A transactional batch must belong to the open
+// outcome. acks=1 and acks=all are the same on one node: durable, as flush.policy says, and visible when answered. acks=0 is
+// never answered; an error closes the connection. A transactional batch must belong to the open
 // transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits,
 // and a producer that a partition does not know begins with sequence 0.
 // A topic that compacts refuses records without a key.
@@ -35,7 +36,6 @@ import type { ProduceGate } from '../txn/produce-gate.ts'
 const ABORTABLE_VERSION_MIN = 11
 const IMPLICIT_VERSION_MIN = 12
 
-type Acks = -1 | 0 | 1
 type PartitionAnswer = ProduceResponse['topics'][number]['partitions'][number]
 
 interface ProduceDeps {
@@ -51,7 +51,6 @@ interface ProduceDeps {
 interface Run {
   readonly deps: ProduceDeps
   readonly request: ProduceRequest
-  readonly acks: Acks
   readonly version: number
   /** Why partitions could not join the transaction. */
   readonly joinError?: ErrorName | undefined
@@ -80,7 +79,7 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
 function handle(deps: ProduceDeps, request: ProduceRequest, { version }: RequestContext) {
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
-  const run = { deps, request, acks, version }
+  const run = { deps, request, version }
   const answer = (handed: Handed) =>
     acks === 0 ? settle(handed).then(closeOnError) : settle(handed)
   if (transactionalId === null) return answer(handOver(run))
@@ -153,17 +152,12 @@ function append(
   index: number,
   batch: Uint8Array | null,
 ): PartitionAnswer | Promise<PartitionAnswer> {
-  const { deps, acks, version } = run
+  const { deps, version } = run
   const log = deps.store.log(topic.name, index)
   if (log === undefined) return refused(index, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   if (topic.isInternal)
     return refused(index, errorCode('INVALID_TOPIC_EXCEPTION'), 'the topic is internal')
   const config = deps.topicConfigs.of(topic)
-  const minInSync = config['min.insync.replicas']
-  if (acks === -1 && minInSync > 1) {
-    const message = `min.insync.replicas is ${minInSync}, there is one node`
-    return refused(index, errorCode('NOT_ENOUGH_REPLICAS'), message)
-  }
   const refusal = refusalOf(batch, version, config, deps.clock.now())
   if (batch === null || refusal !== undefined)
     return refused(index, errorCode(refusal?.error), refusal?.message)
@@ -178,7 +172,7 @@ function append(
   const recordCount = recordCountOf(batch)
   const byteCount = batch.length
   const isTransactionV2 = version >= IMPLICIT_VERSION_MIN && run.request.transactionalId !== null
-  return deps.store.append(log, batch, acks, isTransactionV2).then((outcome) => {
+  return deps.store.append(log, batch, isTransactionV2).then((outcome) => {
     if (outcome.error === undefined) deps.traffic.produced(topic.name, recordCount, byteCount)
     return appended(index, log, outcome)
   })
@@ -246,7 +240,7 @@ function closeOnError({ topics }: ProduceResponse): undefined {
   }
 }
 
-function isAcks(acks: number): acks is Acks {
+function isAcks(acks: number): boolean {
   return acks === -1 || acks === 0 || acks === 1
 }
 

@@ -260,12 +260,25 @@ t.test('acks=0 is not answered, and what is wrong with it closes the connection'
   await client.closed
 })
 
-t.test('min.insync.replicas above 1 refuses acks=all only', async (t) => {
+t.test('min.insync.replicas above the one replica there is does not stop acks=all', async (t) => {
   const { client } = await world.topic('insync', 1, { 'min.insync.replicas': '2' })
-  t.match(await produceTo(client, 'insync', 0, batchOf(['x'])), {
-    errorCode: errorCode('NOT_ENOUGH_REPLICAS'),
-  })
+  t.match(await produceTo(client, 'insync', 0, batchOf(['x'])), { errorCode: 0 })
   t.match(await produceTo(client, 'insync', 0, batchOf(['x']), { acks: 1 }), { errorCode: 0 })
+})
+
+t.test('what acks=1 has answered is visible to whoever asks next', async (t) => {
+  const threaded = await World.open(t, { writer: 'thread' })
+  const { client } = await threaded.topic('leader')
+  const reader = await threaded.connect()
+  for (let offset = 0; offset < 200; offset++) {
+    const answer = await produceTo(client, 'leader', 0, batchOf([`${offset}`]), { acks: 1 })
+    const [latest, fetched] = await Promise.all([
+      offsetOf(client, 'leader', -1),
+      fetchFrom(reader, 'leader', 0, offset),
+    ])
+    const seen = [answer.baseOffset, latest, valuesOf(fetched.records)]
+    t.strictSame(seen, [offset, [offset + 1, -1, 0], [`${offset}`]])
+  }
 })
 
 t.test(

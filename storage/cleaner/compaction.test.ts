@@ -296,7 +296,7 @@ class Transactions {
       baseSequence: this.#sequence,
       isTransactional: true,
     })
-    const { error, message, baseOffset } = await store.append(log, batch, -1)
+    const { error, message, baseOffset } = await store.append(log, batch)
     if (error) throw new Error(`${error}: ${message}`)
     this.#sequence += records.length
     this.#open.push({ records, baseOffset })

@@ -89,7 +89,7 @@ t.test('a million keys are compacted in a map for a third of them', async (t) =>
       latest[key] = first + i
       return { key: String(key), value: 'v', timestamp: 0 }
     })
-    await store.append(log, keyedBatch(records), 1)
+    await store.append(log, keyedBatch(records))
   }
   store.setCleanerConfig({ isCompactionEnabled: true })
   const activeBase = () => log.segments.at(-1)!.baseOffset

@@ -76,7 +76,7 @@ class Writers {
     const baseSequence = this.#sequences.get(producerId) ?? 0
     this.#sequences.set(producerId, baseSequence + records.length)
     const ids = { producerId, producerEpoch: 0, baseSequence, isTransactional }
-    const { error, message, baseOffset } = await store.append(log, builder.finish(ids), -1)
+    const { error, message, baseOffset } = await store.append(log, builder.finish(ids))
     if (error) throw new Error(`${error}: ${message}`)
     const sent = records.map((record, i) => ({ ...record, offset: baseOffset + i }))
     if (!isTransactional) for (const each of sent) this.#commit(each)

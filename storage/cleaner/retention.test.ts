@@ -147,7 +147,6 @@ async function worldOf(
         const { error } = await store.append(
           log,
           batchOf([{ value: 'v'.repeat(90), timestamp }]),
-          -1,
         )
         if (error) throw new Error(error)
       }

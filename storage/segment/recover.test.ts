@@ -44,7 +44,7 @@ function written(batchCount: number, valueBytes: number, rollAfter = Infinity): 
   const early = checkpointOf(disk)
   for (let serial = 0; serial < batchCount; serial++) {
     const batch = uniqueBatch(serial, 1 + (serial % 3), Math.floor(valueBytes / (1 + (serial % 3))))
-    writer.turn([{ kind: 'append', id: 2, slot: 0, batch, durable: true }])
+    writer.turn([{ kind: 'append', id: 2, slot: 0, batch }])
   }
   writer.turn([{ kind: 'close', id: 3, clean: true }])
   const late = checkpointOf(disk)

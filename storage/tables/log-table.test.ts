@@ -67,7 +67,7 @@ async function openTable(
   }
   const table = await LogTable.open<string, Value>({
     log,
-    append: (to, batch) => store.append(to, batch, -1),
+    append: (to, batch) => store.append(to, batch),
     clock: systemClock,
     views,
     warn,

@@ -37,7 +37,6 @@ async function run(dataDir: string, runNumber: number): Promise<void> {
       const { error, baseOffset } = await store.append(
         log,
         keyedBatch([recordOf(runNumber, own)]),
-        -1,
       )
       if (error) throw new Error(error)
       say(`A ${baseOffset} ${own}`)

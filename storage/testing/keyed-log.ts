@@ -123,7 +123,6 @@ export class KeyedLog {
     const { error, message, baseOffset } = await store.append(
       log,
       keyedBatch(records, { codec }),
-      -1,
     )
     if (error) throw new Error(`${error}: ${message}`)
     this.note(records, baseOffset)

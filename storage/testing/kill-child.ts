@@ -38,7 +38,7 @@ async function produceOnce(store: Store, partition: number, number: number): Pro
         builder.append({ timestamp: 1, key: null, value: Buffer.from(String(value)) })
       }
       const ids = { producerId: ONCE_PRODUCER_ID, producerEpoch: 0, baseSequence: first }
-      const appending = store.append(log, builder.finish(ids), -1)
+      const appending = store.append(log, builder.finish(ids))
       answered = answered.then(async () => {
         const { error, baseOffset } = await appending
         if (error) throw new Error(error)
@@ -70,7 +70,7 @@ async function run(dataDir: string, runNumber: number, onceNext: readonly number
     for (;;) {
       const own = Array.from({ length: 1 + (sequence % 5) }, () => sequence++)
       const batch = batchOf(own.map((each) => ({ value: killValue(runNumber, each) })))
-      const { error, baseOffset } = await store.append(log, batch, -1)
+      const { error, baseOffset } = await store.append(log, batch)
       if (error) throw new Error(error)
       say(own.map((each, i) => `A ${partition} ${baseOffset + i} ${each}`).join('\n'))
     }

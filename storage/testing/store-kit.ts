@@ -42,7 +42,7 @@ export async function appendValues(
   values: readonly string[],
 ): Promise<void> {
   const outcomes = await Promise.all(
-    values.map((value) => store.append(log, batchOf([{ value }]), -1)),
+    values.map((value) => store.append(log, batchOf([{ value }]))),
   )
   for (const { error, message } of outcomes) if (error) throw new Error(`${error}: ${message}`)
 }

@@ -59,8 +59,8 @@ export class Desk {
     return this.turn(batches.map((batch) => this.appendOf(batch)))
   }
 
-  appendOf(batch: Uint8Array, durable = true, slot = 0): Append {
-    return { kind: 'append', id: this.#nextId++, slot, batch, durable }
+  appendOf(batch: Uint8Array, slot = 0): Append {
+    return { kind: 'append', id: this.#nextId++, slot, batch }
   }
 
   /** Ends the transaction of a producer. */

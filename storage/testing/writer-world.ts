@@ -102,12 +102,12 @@ export class WriterWorld {
     this.turn([{ kind: 'open', id: this.#nextId++, logs }])
   }
 
-  append(slot: number, recordCount: number, valueBytes: number, durable = true): Command {
+  append(slot: number, recordCount: number, valueBytes: number): Command {
     const id = this.#nextId++
     const batch = uniqueBatch(this.#nextSerial++, recordCount, valueBytes)
     this.#batches.set(id, fingerprint(batch))
     this.logs[slot]!.sent.add(fingerprint(batch))
-    return { kind: 'append', id, slot, batch, durable }
+    return { kind: 'append', id, slot, batch }
   }
 
   trim(slot: number, logStartOffset: number): Outcome {
@@ -152,7 +152,7 @@ export class WriterWorld {
     if (outcome.error) return
     if (command.kind === 'append') {
       const log = this.logs[command.slot]!
-      if (command.durable) log.acknowledged.set(outcome.baseOffset!, this.#batches.get(command.id)!)
+      log.acknowledged.set(outcome.baseOffset!, this.#batches.get(command.id)!)
       log.endOffset = outcome.baseOffset! + 1
     } else if (command.kind === 'trim') {
       const log = this.logs[command.slot]!

@@ -217,7 +217,7 @@ t.test('a record of a table that says nothing is damage that nobody can repair',
   const store = await open(dataDir)
   const batch = new BatchBuilder()
   batch.append({ timestamp: 1, key: Buffer.from('k'), value: Buffer.from([0x92, 1]) })
-  await store.append(store.log('__millrace_metadata', 0)!, batch.finish(), -1)
+  await store.append(store.log('__millrace_metadata', 0)!, batch.finish())
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [/^damage __millrace_metadata-0: offset \d+: /])
 })
@@ -239,7 +239,7 @@ t.test('a compacted log is sound with its gaps, also where nobody vouches for th
     const batch = new BatchBuilder()
     const key = Buffer.from(`key ${i % 7 === 0 ? i : 0}`)
     batch.append({ timestamp: clock.now(), key, value: Buffer.alloc(60, 'v') })
-    await store.append(log, batch.finish(), -1)
+    await store.append(log, batch.finish())
   }
   const sizeBefore = log.sizeBytes
   store.setCleanerConfig({ isCompactionEnabled: true, backoffMs: 1 })

@@ -71,8 +71,6 @@ export interface Append {
   readonly slot: Slot
   /** Given: the writer patches offset, epoch and append time in place. */
   readonly batch: Uint8Array
-  /** acks -1: answer when the batch is as durable as the flush policy says. Else when it is written. */
-  readonly durable: boolean
   /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
   readonly isTransactionV2?: boolean
 }
@@ -198,8 +196,8 @@ export interface Outcome {
 }
 
 /**
- * What the writer did since the last one. When a turn holds batches that need not be durable, they are answered early, in a
- * result of their own; a batch is never answered twice.
+ * What the writer did since the last one. When a turn holds batches that wait for no sync, they are answered early, in a result
+ * of their own; a batch is never answered twice.
  */
 export interface TurnResult {
   readonly outcomes: readonly Outcome[]

@@ -11,7 +11,7 @@ function story(world: WriterWorld): void {
   for (let round = 0; round < 6; round++) {
     world.turn([
       world.append(0, 3, 100),
-      world.append(1, 1, 700, false),
+      world.append(1, 1, 700),
       world.append(0, 1, 300),
       world.append(2, 5, 20),
       world.append(1, 2, 40),
@@ -134,7 +134,6 @@ function randomAct(world: WriterWorld, random: Random): void {
         slots[random.below(slots.length)]!,
         1 + random.below(4),
         random.below(random.chance(0.2) ? 1500 : 150),
-        random.chance(0.8),
       ),
     )
     world.turn(appends)

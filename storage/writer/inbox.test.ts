@@ -35,7 +35,6 @@ function append(id: number, sizeBytes: number): Append {
     id,
     slot: id % 7,
     batch,
-    durable: id % 2 === 0,
     isTransactionV2: id % 3 === 0,
   }
 }
@@ -98,7 +97,7 @@ t.test('large batches come out as they were put', async (t) => {
     Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => i * 31 + (i >> 8))),
   )
   for (const [id, batch] of batches.entries()) {
-    t.ok(sender.put({ kind: 'append', id, slot: 0, batch, durable: true }))
+    t.ok(sender.put({ kind: 'append', id, slot: 0, batch }))
   }
   const drained = receiver.drain().map((command) => (command as Append).batch)
   t.ok(drained.every((batch, i) => Buffer.compare(batch, batches[i]!) === 0))
@@ -158,7 +157,7 @@ for (const [place, start] of Object.entries(ports)) {
         // The caller's buffer is used again at once.
         const borrowed = scratch.subarray(0, batch.length)
         borrowed.set(batch)
-        return ask({ kind: 'append', id: nextId++, slot: 3, batch: borrowed, durable: true })
+        return ask({ kind: 'append', id: nextId++, slot: 3, batch: borrowed })
       })
       t.ok(port.isFull)
       t.strictSame(

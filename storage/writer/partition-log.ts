@@ -148,8 +148,7 @@ export class PartitionLog {
   }
 
   get state(): LogState {
-    const isSynced = this.config.flushPolicy === 'fsync'
-    const highWatermark = isSynced ? this.#durableOffset : this.#writtenOffset
+    const highWatermark = this.#isSynced ? this.#durableOffset : this.#writtenOffset
     return {
       slot: this.slot,
       logStartOffset: this.#logStartOffset,
@@ -159,7 +158,7 @@ export class PartitionLog {
         this.#logStartOffset,
         this.#producers.lastStableOffset(highWatermark),
       ),
-      activeBytesVisible: isSynced ? this.#durableBytes : this.#active.sizeBytes,
+      activeBytesVisible: this.#isSynced ? this.#durableBytes : this.#active.sizeBytes,
       activeAbortedCount: this.#active.abortedCount,
     }
   }
@@ -211,9 +210,14 @@ export class PartitionLog {
     this.#snapshots.write({ offset, segmentBaseOffset, position, producers })
   }
 
+  /** Is a batch acknowledged, and shown, only when it is on the disk? */
+  get #isSynced(): boolean {
+    return this.config.flushPolicy === 'fsync'
+  }
+
   /** Does the flush policy want a sync before the turn ends? */
   get isSyncDue(): boolean {
-    return this.config.flushPolicy === 'fsync' && this.#active.isDirty
+    return this.#isSynced && this.#active.isDirty
   }
 
   /** Gives the batch its place after all that came before; `flush` writes it. A refusal goes to the report at once. */
@@ -253,7 +257,7 @@ export class PartitionLog {
       producerEpoch,
       timestamp: this.#deps.clock.now(),
     })
-    const append: Asked = { id, batch, durable: true }
+    const append: Asked = { id, batch }
     const logAppendTimeMs = this.#stampAppendTime(batch)
     if (!this.#makeRoomFor(append, report)) return
     const refusal = this.#producers.refusalOfMarker(command)
@@ -396,14 +400,14 @@ export class PartitionLog {
   #answerDuplicate({ append, of }: Duplicate, report: TurnReport): void {
     if (of.baseOffset >= this.#writtenOffset) return
     const logAppendTimeMs = this.config.timestampType === 'LogAppendTime' ? of.timestampMs : -1
-    const { id, durable } = append
-    report.appended({ id, baseOffset: of.baseOffset, logAppendTimeMs }, durable)
+    const { baseOffset } = of
+    report.appended({ id: append.id, baseOffset, logAppendTimeMs }, this.#isSynced)
   }
 
   #noteWritten(each: StagedBatch, report: TurnReport): void {
     this.#active.note(each, each.position, this.config.indexIntervalBytes)
     const { append, baseOffset, logAppendTimeMs } = each
-    report.appended({ id: append.id, baseOffset, logAppendTimeMs }, append.durable)
+    report.appended({ id: append.id, baseOffset, logAppendTimeMs }, this.#isSynced)
   }
 
   /** Makes everything written durable. @throws {DiskFailure} */

@@ -264,9 +264,11 @@ t.test('DeleteRecords takes records, not what is known of their producers', (t) 
 
 t.test('a copy is answered when what it copies is durable, not before', (t) => {
   const desk = new Desk()
+  const config = { ...roomy, flushPolicy: 'os' } as const
+  desk.turn([{ kind: 'open', id: 1, logs: [{ slot: 1, directory: 'os-0', config, create: true }] }])
   const first = desk.appendOf(sequencedBatch({ first: 0 }))
   const copy = desk.appendOf(sequencedBatch({ first: 0 }))
-  const quick = desk.appendOf(uniqueBatch(1, 1, 10), false)
+  const quick = desk.appendOf(uniqueBatch(1, 1, 10), 1)
   const { early, last } = desk.turnWithEarly([first, copy, quick])
   t.strictSame(
     early.flatMap(({ outcomes }) => outcomes.map(({ id }) => id)),

@@ -6,7 +6,7 @@ import type { TxnEntry } from '../segment/txn-index.ts'
 import type { Append } from './commands.ts'
 
 /** What is answered by id. */
-export type Asked = Pick<Append, 'id' | 'batch' | 'durable'>
+export type Asked = Pick<Append, 'id' | 'batch'>
 
 /** An append that has its place, and is not yet written. */
 export interface StagedBatch extends BatchFacts {

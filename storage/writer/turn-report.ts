@@ -45,9 +45,9 @@ export class TurnReport {
     this.turnBytes += bytes
   }
 
-  /** @param durable answer only when a sync has gone well */
-  appended(outcome: Outcome, durable: boolean): void {
-    if (durable) this.#written.push(outcome)
+  /** @param isSyncDue answer only when a sync has gone well */
+  appended(outcome: Outcome, isSyncDue: boolean): void {
+    if (isSyncDue) this.#written.push(outcome)
     else this.#outcomes.push(outcome)
   }
 
