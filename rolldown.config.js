@@ -80,6 +80,7 @@ export default {
     // Named as in the sources, where each lies beside what starts it; here all files lie side by side.
     'writer-thread': 'dist/storage/writer/writer-thread.js',
     'cleaner-thread': 'dist/storage/cleaner/cleaner-thread.js',
+    'validator-thread': 'dist/storage/validator/validator-thread.js',
   },
   platform: 'node',
   external: Object.keys(dependencies),

@@ -134,8 +134,7 @@ class Desk {
     inFlight: number,
   ): Promise<{ count: number; seconds: number; turnCount: number }> {
     const startMs = performance.now()
-    const put = () =>
-      this.port.put({ kind: 'append', id: this.#nextId++, slot: 0, batch })
+    const put = () => this.port.put({ kind: 'append', id: this.#nextId++, slot: 0, batch })
     let count = 0
     let turnCount = 0
     let flying = inFlight

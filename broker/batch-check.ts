@@ -1,11 +1,10 @@
-// What the broker holds against a produced batch by its header alone; the writer checks the CRC and the sequence.
-// Network thread. Nothing here looks at records. Order and codes: Apache Kafka's.
+// What the broker holds against a produced batch by its header alone; the store checks the CRC, the records and the sequence.
+// Network thread. Order and codes: Apache Kafka's.
 
 import {
   attributesOf,
   BATCH_OVERHEAD_BYTES,
   baseSequenceOf,
-  baseTimestampOf,
   batchSizeBytes,
   CODEC_MASK,
   CONTROL_BIT,
@@ -13,7 +12,6 @@ import {
   LOG_APPEND_TIME_BIT,
   MAGIC,
   magicOf,
-  maxTimestampOf,
   position,
   producerIdOf,
   recordCountOf,
@@ -21,7 +19,6 @@ import {
 } from '../protocol/batch/header.ts'
 import { codecIds } from '../protocol/compression/index.ts'
 import type { ErrorName } from '../protocol/errors.ts'
-import type { TopicConfig } from '../storage/config.ts'
 
 /** Produce versions below know no zstd. */
 const ZSTD_VERSION_MIN = 7
@@ -34,20 +31,18 @@ interface Refusal {
 /**
  * @param records what one partition of a Produce request holds; must be one v2 batch
  * @param version of the Produce request
- * @param now ms since the epoch
+ * @param sizeBytesMax the topic's `max.message.bytes`
  */
 export function refusalOf(
   records: Uint8Array | null,
   version: number,
-  config: TopicConfig,
-  now: number,
+  sizeBytesMax: number,
 ): Refusal | undefined {
   if (records === null || records.length === 0) return refusal('INVALID_RECORD', 'no record batch')
   return (
-    refusalOfSize(records, config['max.message.bytes']) ??
+    refusalOfSize(records, sizeBytesMax) ??
     refusalOfAttributes(records, version) ??
-    refusalOfCounts(records) ??
-    refusalOfTimestamps(records, config, now)
+    refusalOfCounts(records)
   )
 }
 
@@ -104,25 +99,6 @@ function refusalOfCounts(batch: Uint8Array): Refusal | undefined {
   }
   if (producerIdOf(batch) >= 0 && baseSequenceOf(batch) < 0) {
     return refusal('INVALID_RECORD', 'a producer id without a sequence')
-  }
-  return undefined
-}
-
-/** Looks at the first and the largest timestamp, as the header has them; -1 is none. */
-function refusalOfTimestamps(
-  batch: Uint8Array,
-  config: TopicConfig,
-  now: number,
-): Refusal | undefined {
-  if (config['message.timestamp.type'] === 'LogAppendTime') return undefined
-  const latest = now + config['message.timestamp.after.max.ms']
-  const newest = maxTimestampOf(batch)
-  if (newest > latest)
-    return refusal('INVALID_TIMESTAMP', `timestamp ${newest} is later than ${latest}`)
-  const earliest = now - config['message.timestamp.before.max.ms']
-  const first = baseTimestampOf(batch)
-  if (first !== -1 && first < earliest) {
-    return refusal('INVALID_TIMESTAMP', `timestamp ${first} is earlier than ${earliest}`)
   }
   return undefined
 }

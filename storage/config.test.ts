@@ -52,6 +52,13 @@ t.test('without overrides a topic has the defaults of Kafka', async (t) => {
     flushPolicy: 'fsync',
     timestampType: 'CreateTime',
     fileDeleteDelayMs: 60_000,
+    records: {
+      isEachChecked: true,
+      isKeyRequired: false,
+      decompressedBytesMax: 67_108_864,
+      timestampBeforeMaxMs: 2 ** 63,
+      timestampAfterMaxMs: 3_600_000,
+    },
     isCompacted: false,
   })
 })

@@ -1,8 +1,9 @@
 // Topic configuration: one table that yields types, validation, DescribeConfigs and docs/reference/configs.md.
-// Any thread. Names, types and defaults are Apache Kafka's; `flush.policy` is our own.
+// Any thread. Names, types and defaults are Apache Kafka's; `flush.policy` and `record.check` are our own.
 
 import { KafkaError } from '../protocol/errors.ts'
 import { nearestName } from './nearest-name.ts'
+import type { RecordRules } from './record-rules.ts'
 import type { LogConfig } from './writer/commands.ts'
 
 /** Kafka's names for the types of configuration values. */
@@ -240,6 +241,14 @@ export const topicConfigs = {
     says: 'Whether files are allocated in full when a segment is created.',
     inert: true,
   }),
+  'record.check': oneOf(['record', 'batch'], 'record', {
+    broker: 'record.check',
+    says: 'How deep a produced batch is looked at before it is stored: `record` walks every record, compressed ones too, `batch` takes the header and the checksum for it. A topic that compacts always has `record`.',
+  }),
+  'record.check.max.bytes': whole('int', 67_108_864, 1, {
+    broker: 'record.check.max.bytes',
+    says: 'The largest size of the records in a compressed batch, in bytes after decompression, that is accepted with `record.check=record`.',
+  }),
   'remote.log.copy.disable': flag(false, {
     says: 'Stops copying to tiered storage, which there is none of.',
     inert: true,
@@ -384,6 +393,19 @@ export function topicDefaults(
   return defaults
 }
 
+/** Which batches a topic takes. */
+export function recordRules(config: TopicConfig): RecordRules {
+  const isCompacted = config['cleanup.policy'].includes('compact')
+  const isOwnTime = config['message.timestamp.type'] === 'LogAppendTime'
+  return {
+    isEachChecked: isCompacted || config['record.check'] === 'record',
+    isKeyRequired: isCompacted,
+    decompressedBytesMax: config['record.check.max.bytes'],
+    timestampBeforeMaxMs: isOwnTime ? Infinity : config['message.timestamp.before.max.ms'],
+    timestampAfterMaxMs: isOwnTime ? Infinity : config['message.timestamp.after.max.ms'],
+  }
+}
+
 /** The part that the writer acts on. */
 export function logConfig(config: TopicConfig): LogConfig {
   const isCompacted = config['cleanup.policy'].includes('compact')
@@ -398,6 +420,7 @@ export function logConfig(config: TopicConfig): LogConfig {
     flushPolicy: config['flush.policy'],
     timestampType: config['message.timestamp.type'],
     fileDeleteDelayMs: config['file.delete.delay.ms'],
+    records: recordRules(config),
     isCompacted,
   }
 }

@@ -9,7 +9,7 @@ import type { CleanerPort } from './cleaner/port.ts'
 import { ThreadCleanerPort } from './cleaner/thread.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
-import { parseTopicConfig } from './config.ts'
+import { parseTopicConfig, recordRules } from './config.ts'
 import { realFs, type DiskSpace, type Fs } from './fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
@@ -20,6 +20,7 @@ import { defaultProducerLimits } from './producer-state.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
 import type {
+  AppendOptions,
   AppendOutcome,
   BrokerOverrides,
   CleanerConfig,
@@ -41,6 +42,9 @@ import { openMetadata, type MetadataTable } from './tables/metadata.ts'
 import { ProducerIds } from './tables/producer-ids.ts'
 import { TopicTable } from './tables/topics.ts'
 import { Views } from './tables/views.ts'
+import { ValidationLine } from './validator/line.ts'
+import { InlineValidatorPort, type ValidatorPort } from './validator/port.ts'
+import { ThreadValidatorPort } from './validator/thread.ts'
 import { WriterClient } from './writer-client.ts'
 import { InlineWriterPort, type WriterEvents, type WriterPort } from './writer/port.ts'
 import { startWriterThread } from './writer/thread.ts'
@@ -67,6 +71,7 @@ interface Parts {
   readonly fs: Fs
   readonly meta: Meta
   readonly client: WriterClient
+  readonly line: ValidationLine
   readonly logs: Logs
   /** For any table but its log. */
   readonly tableDeps: Omit<TableDeps, 'log'>
@@ -115,8 +120,14 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     views,
     clock,
     warn,
-    append: (log, batch) => client.append(log.slot, batch),
+    append: (log, batch) => client.append(log.slot, batch, false, true),
   }
+  const line = new ValidationLine({
+    client,
+    port: validatorPort(surroundings, client),
+    clock,
+    rulesOf: ({ topic }) => recordRules(logs.configOf(topic)),
+  })
   const { clusterId } = meta
   const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
   const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
@@ -142,7 +153,13 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     port: await cleanerPort(surroundings, client),
     warn,
   })
-  return { dataDir, fs, meta, client, logs, tableDeps, table, topics, recovery, cleaner, closing }
+  const parts = { dataDir, fs, meta, client, line, logs, tableDeps, table, topics, recovery }
+  return { ...parts, cleaner, closing }
+}
+
+function validatorPort({ options }: Surroundings, client: WriterClient): ValidatorPort {
+  if (options.writer === 'inline') return new InlineValidatorPort()
+  return new ThreadValidatorPort((error) => client.fail(error))
 }
 
 async function cleanerPort(
@@ -209,6 +226,7 @@ class OpenedStore implements Store {
     this.brokerOverrides = new BrokerOverrideTable(parts.table)
     this.#producerIds = new ProducerIds(parts.table)
     parts.closing.add(() => parts.client.finish())
+    parts.closing.add(() => parts.line.stop())
     parts.closing.add(() => parts.table.saveView())
     parts.closing.add(() => parts.cleaner.stop())
   }
@@ -240,16 +258,20 @@ class OpenedStore implements Store {
     return partition < partitionCount ? logs.get(topic, partition) : undefined
   }
 
-  append(log: Log, batch: Uint8Array, isTransactionV2?: boolean): Promise<AppendOutcome> {
-    const { slot, isRemoved, topic } = ownLog(log)
-    if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
-    return this.#parts.client.append(slot, batch, isTransactionV2)
+  append(
+    log: Log,
+    batch: Uint8Array,
+    { source = this, isTransactionV2 = false }: AppendOptions = {},
+  ): Promise<AppendOutcome> {
+    const own = ownLog(log)
+    if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
+    return this.#parts.line.append(batch, { log: own, source, isTransactionV2 })
   }
 
   endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome> {
-    const { slot, isRemoved, topic } = ownLog(log)
-    if (isRemoved) return Promise.resolve(refusedAppend(topic.name))
-    return this.#parts.client.endTransaction(slot, marker)
+    const own = ownLog(log)
+    if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
+    return this.#parts.line.endTransaction(own, marker)
   }
 
   async producersOf(log: Log): Promise<readonly ProducerInfo[]> {
@@ -263,7 +285,7 @@ class OpenedStore implements Store {
   }
 
   get inboxBytesUsed(): number {
-    return this.#parts.client.bytesUsed
+    return this.#parts.client.bytesUsed + this.#parts.line.bytesUsed
   }
 
   onDrain(callback: () => void): void {

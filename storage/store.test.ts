@@ -426,7 +426,7 @@ t.test(
     const fatal: string[] = []
     client.onFatal(({ message }) => fatal.push(message))
     const batch = batchOf([{ value: 'x' }])
-    const waiting = [client.append(0, batch, true), client.append(0, batch, false)]
+    const waiting = [client.append(0, batch), client.append(0, batch)]
     const asked = client.ask({ kind: 'remove', slots: [0] })
     const counts = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
     const outcomes = [{ id: put[0]!.id, baseOffset: 7, logAppendTimeMs: -1 }]
@@ -440,7 +440,7 @@ t.test(
       baseOffset: -1,
     })
     await t.rejects(asked, { code: 'KAFKA_STORAGE_ERROR' })
-    t.match(await client.append(0, batch, true), { error: 'KAFKA_STORAGE_ERROR' })
+    t.match(await client.append(0, batch), { error: 'KAFKA_STORAGE_ERROR' })
     t.equal(put.length, 3, 'nothing more is handed over')
     client.onFatal(({ message }) => fatal.push(message))
     t.strictSame(fatal, ['out of memory', 'out of memory'], 'who asks later hears it too')

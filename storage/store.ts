@@ -6,6 +6,7 @@ import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
+import type { RecordError } from './record-rules.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
 import type { IdleWriterThread } from './writer/load-thread.ts'
 
@@ -169,10 +170,19 @@ export interface ReadResult {
   release(): void
 }
 
+export interface AppendOptions {
+  /** What is appended for the same, a connection, gets its offsets in the order of the calls. */
+  readonly source?: object
+  /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
+  readonly isTransactionV2?: boolean
+}
+
 export interface AppendOutcome {
   /** Absent: appended, as durable as the topic's flush policy says, and below the high watermark. */
   readonly error?: ErrorName
   readonly message?: string
+  /** The records that it was refused for, where that is known. */
+  readonly recordErrors?: readonly RecordError[]
   /** -1 with an error. */
   readonly baseOffset: number
   /** ms since the epoch with LogAppendTime, else -1. */
@@ -255,14 +265,14 @@ export interface Store extends AsyncDisposable {
   log(topic: string, partition: number): Log | undefined
 
   /**
-   * Append one record batch (checked by the caller: one v2 batch, sizes consistent; the writer checks the CRC, and the
-   * sequence if a producer id goes with it: a batch that is there already is answered with its offset, not written again).
+   * Append one record batch (checked by the caller: one v2 batch, sizes consistent). It is held against its CRC, the topic's
+   * rules for records and, if a producer id goes with it, its sequence: a batch that is there already is answered with its
+   * offset, not written again.
    * Never refuses for want of room: look at `isCongested` before reading more from a socket.
    *
    * @param batch borrowed: copied before this returns
-   * @param isTransactionV2 in a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0
    */
-  append(log: Log, batch: Uint8Array, isTransactionV2?: boolean): Promise<AppendOutcome>
+  append(log: Log, batch: Uint8Array, options?: AppendOptions): Promise<AppendOutcome>
 
   /**
    * Appends the control batch that ends this producer's transaction in this log, for its coordinator.

@@ -46,12 +46,20 @@ export class WriterClient {
     return this.#port.bytesUsed
   }
 
-  /** @param batch borrowed: copied before this returns */
-  append(slot: Slot, batch: Uint8Array, isTransactionV2 = false): Promise<AppendOutcome> {
+  /**
+   * @param batch borrowed: copied before this returns
+   * @param isChecked the writer need not look at it
+   */
+  append(
+    slot: Slot,
+    batch: Uint8Array,
+    isTransactionV2 = false,
+    isChecked = false,
+  ): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
-      this.#put({ kind: 'append', id, slot, batch, isTransactionV2 }, answer)
+      this.#put({ kind: 'append', id, slot, batch, isTransactionV2, isChecked }, answer)
     })
   }
 
@@ -136,9 +144,11 @@ function refusal(id: number, { message }: Error): Outcome {
 function toAppendOutcome({
   error,
   message,
+  recordErrors,
   baseOffset = -1,
   logAppendTimeMs = -1,
 }: Outcome): AppendOutcome {
   if (error === undefined) return { baseOffset, logAppendTimeMs }
-  return { error, message: message ?? error, baseOffset: -1, logAppendTimeMs: -1 }
+  const refusal = { error, message: message ?? error, ...(recordErrors && { recordErrors }) }
+  return { ...refusal, baseOffset: -1, logAppendTimeMs: -1 }
 }

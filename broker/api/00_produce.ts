@@ -5,7 +5,7 @@
 // never answered; an error closes the connection. A transactional batch must belong to the open
 // transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits,
 // and a producer that a partition does not know begins with sequence 0.
-// A topic that compacts refuses records without a key.
+// The store looks at the records of a batch, off this thread, and says which of them it refuses.
 
 import {
   produce,
@@ -22,11 +22,9 @@ import {
 } from '../../protocol/batch/header.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
-import type { Clock } from '../../storage/clock.ts'
 import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
 import { refusalOf } from '../batch-check.ts'
 import type { DiskGuard } from '../disk-guard.ts'
-import { refusalOfKeys } from '../record-keys.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import { Disconnect, type Handler, type RequestContext } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -44,7 +42,6 @@ interface ProduceDeps {
   readonly traffic: TopicTraffic
   readonly disk: DiskGuard
   readonly gate: ProduceGate
-  readonly clock: Clock
 }
 
 /** One request on its way to the writer. */
@@ -52,6 +49,8 @@ interface Run {
   readonly deps: ProduceDeps
   readonly request: ProduceRequest
   readonly version: number
+  /** Whose batches keep their order. */
+  readonly source: object
   /** Why partitions could not join the transaction. */
   readonly joinError?: ErrorName | undefined
 }
@@ -76,10 +75,10 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
   }
 }
 
-function handle(deps: ProduceDeps, request: ProduceRequest, { version }: RequestContext) {
+function handle(deps: ProduceDeps, request: ProduceRequest, { version, peer }: RequestContext) {
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
-  const run = { deps, request, version }
+  const run = { deps, request, version, source: peer }
   const answer = (handed: Handed) =>
     acks === 0 ? settle(handed).then(closeOnError) : settle(handed)
   if (transactionalId === null) return answer(handOver(run))
@@ -152,19 +151,15 @@ function append(
   index: number,
   batch: Uint8Array | null,
 ): PartitionAnswer | Promise<PartitionAnswer> {
-  const { deps, version } = run
+  const { deps, version, source } = run
   const log = deps.store.log(topic.name, index)
   if (log === undefined) return refused(index, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   if (topic.isInternal)
     return refused(index, errorCode('INVALID_TOPIC_EXCEPTION'), 'the topic is internal')
   const config = deps.topicConfigs.of(topic)
-  const refusal = refusalOf(batch, version, config, deps.clock.now())
+  const refusal = refusalOf(batch, version, config['max.message.bytes'])
   if (batch === null || refusal !== undefined)
     return refused(index, errorCode(refusal?.error), refusal?.message)
-  if (config['cleanup.policy'].includes('compact')) {
-    const keyless = refusalOfKeys(batch, `${topic.name}-${index}`)
-    if (keyless !== undefined) return { index, baseOffset: -1, ...keyless }
-  }
   const shortage = deps.disk.refusalOf(batch.length)
   if (shortage !== undefined) return refused(index, errorCode('KAFKA_STORAGE_ERROR'), shortage)
   const outside = outsideTransaction(run, batch, topic.name, index)
@@ -172,7 +167,7 @@ function append(
   const recordCount = recordCountOf(batch)
   const byteCount = batch.length
   const isTransactionV2 = version >= IMPLICIT_VERSION_MIN && run.request.transactionalId !== null
-  return deps.store.append(log, batch, isTransactionV2).then((outcome) => {
+  return deps.store.append(log, batch, { source, isTransactionV2 }).then((outcome) => {
     if (outcome.error === undefined) deps.traffic.produced(topic.name, recordCount, byteCount)
     return appended(index, log, outcome)
   })
@@ -253,7 +248,10 @@ function refuseAll(request: ProduceRequest, code: number): ProduceResponse {
 }
 
 function appended(index: number, log: Log, outcome: AppendOutcome): PartitionAnswer {
-  if (outcome.error !== undefined) return refused(index, errorCode(outcome.error), outcome.message)
+  if (outcome.error !== undefined) {
+    const answer = refused(index, errorCode(outcome.error), outcome.message)
+    return outcome.recordErrors ? { ...answer, recordErrors: outcome.recordErrors } : answer
+  }
   const { baseOffset, logAppendTimeMs } = outcome
   return { index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset: log.logStartOffset }
 }

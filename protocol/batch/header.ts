@@ -185,6 +185,17 @@ export function stampLogAppendTime(
   stampCrc(bytes, at, sizeBytes)
 }
 
+/** The largest time of the records, in place; the CRC is computed anew. */
+export function stampMaxTimestamp(
+  bytes: Uint8Array,
+  at: number,
+  sizeBytes: number,
+  timestampMs: number,
+): void {
+  putInt64(bytes, at + position.maxTimestamp, timestampMs)
+  stampCrc(bytes, at, sizeBytes)
+}
+
 export function stampCrc(bytes: Uint8Array, at: number, sizeBytes: number): void {
   putInt32(bytes, at + position.crc, crc32c(bytes, at + position.attributes, at + sizeBytes))
 }

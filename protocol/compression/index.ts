@@ -4,6 +4,7 @@
 // Forms on the wire: docs/formats/record-batch.md
 
 import { KafkaError } from '../errors.ts'
+import { isMissing } from '../require.ts'
 import { tooLarge } from './bounds.ts'
 import { gzip } from './gzip.ts'
 import { lz4 } from './lz4.ts'
@@ -34,10 +35,21 @@ export function compress(codec: Codec, bytes: Uint8Array): Uint8Array {
   return codec === 'none' ? bytes : compressors[codec].compress(bytes)
 }
 
+/** @returns what would come out at most, as the headers have it; Infinity where a look at them does not tell, or they are damaged */
+export function claimedBytes(codec: Codec, bytes: Uint8Array): number {
+  if (codec === 'none') return bytes.length
+  try {
+    return compressors[codec].claimedBytes(bytes)
+  } catch {
+    return Infinity
+  }
+}
+
 /**
  * @param bytesMax the most that may come out, in bytes; never much more than that is allocated
  * @returns new bytes, or `bytes` itself with codec 'none'
- * @throws {KafkaError} MESSAGE_TOO_LARGE when more would come out, CORRUPT_MESSAGE when the input is damaged
+ * @throws {KafkaError} MESSAGE_TOO_LARGE when more would come out, CORRUPT_MESSAGE when the input is damaged,
+ *   UNSUPPORTED_COMPRESSION_TYPE when the codec's package is not installed
  */
 export function decompress(codec: Codec, bytes: Uint8Array, bytesMax: number): Uint8Array {
   if (codec === 'none') {
@@ -48,6 +60,9 @@ export function decompress(codec: Codec, bytes: Uint8Array, bytesMax: number): U
     return compressors[codec].decompress(bytes, bytesMax)
   } catch (error) {
     if (error instanceof KafkaError) throw error
+    const { cause, message } = error as Error
+    if (cause !== undefined && isMissing(cause))
+      throw new KafkaError('UNSUPPORTED_COMPRESSION_TYPE', message, { cause })
     throw new KafkaError('CORRUPT_MESSAGE', `${codec} of ${bytes.length} bytes`, { cause: error })
   }
 }

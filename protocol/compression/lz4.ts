@@ -4,7 +4,7 @@
 // Source: LZ4 Frame Format 1.6.4, LZ4 Block Format.
 
 import { requireFor } from '../require.ts'
-import { corrupt, tooLarge, type Compressor } from './bounds.ts'
+import { CLAIM_BLOCKS_MAX, corrupt, tooLarge, type Compressor } from './bounds.ts'
 
 let library: typeof import('lz4-napi') | undefined
 
@@ -34,9 +34,8 @@ export const lz4: Compressor = {
 
   decompress(bytes, bytesMax) {
     const frames = framesOf(bytes)
-    const blocks = frames.flatMap((frame) => frame.blocks)
-    const boundBytes = blocks.reduce((sum, block) => sum + block.outputBytesMax, 0)
-    if (boundBytes > bytesMax) {
+    if (claimOf(frames) > bytesMax) {
+      const blocks = frames.flatMap((frame) => frame.blocks)
       const sizeBytes = blocks.reduce((sum, block) => sum + outputBytes(bytes, block), 0)
       if (sizeBytes > bytesMax) throw tooLarge(sizeBytes, bytesMax)
     }
@@ -45,6 +44,14 @@ export const lz4: Compressor = {
     )
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   },
+
+  claimedBytes: (bytes) => claimOf(framesOf(bytes, CLAIM_BLOCKS_MAX)),
+}
+
+function claimOf(frames: readonly Frame[]): number {
+  return frames
+    .flatMap(({ blocks }) => blocks)
+    .reduce((sum, { outputBytesMax }) => sum + outputBytesMax, 0)
 }
 
 function load(): typeof import('lz4-napi') {
@@ -55,12 +62,14 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function framesOf(bytes: Uint8Array): Frame[] {
+function framesOf(bytes: Uint8Array, blocksMax = Infinity): Frame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const frames: Frame[] = []
   let at = 0
+  let blocksLeft = blocksMax
   do {
-    const frame = frameAt(view, at)
+    const frame = frameAt(view, at, blocksLeft)
+    blocksLeft -= 1 + frame.blocks.length
     frames.push(frame)
     at = frame.end
   } while (at < bytes.length)
@@ -68,7 +77,7 @@ function framesOf(bytes: Uint8Array): Frame[] {
 }
 
 /** Reads past the end throw a RangeError, which the caller reports as damage. */
-function frameAt(view: DataView, start: number): Frame {
+function frameAt(view: DataView, start: number, blocksMax: number): Frame {
   if (view.getUint32(start, true) !== FRAME_MAGIC) throw corrupt(`lz4: no frame at ${start}`)
   const flags = view.getUint8(start + 4)
   const blockBytesMax = BLOCK_BYTES_MAX[((view.getUint8(start + 5) >> 4) & 7) - 4]
@@ -83,6 +92,7 @@ function frameAt(view: DataView, start: number): Frame {
     const word = view.getUint32(at, true)
     at += 4
     if (word === 0) break
+    if (blocks.length >= blocksMax) throw corrupt('lz4: many blocks')
     const isCompressed = word < UNCOMPRESSED_BIT
     const sizeBytes = isCompressed ? word : word - UNCOMPRESSED_BIT
     const outputBytesMax = isCompressed

@@ -2,7 +2,7 @@
 // which every client reads. Any thread.
 
 import { requireFor } from '../require.ts'
-import { corrupt, tooLarge, type Compressor } from './bounds.ts'
+import { CLAIM_BLOCKS_MAX, corrupt, tooLarge, type Compressor } from './bounds.ts'
 
 let library: typeof import('snappy') | undefined
 
@@ -18,24 +18,31 @@ export const snappy: Compressor = {
 
   decompress(bytes, bytesMax) {
     const blocks = blocksOf(bytes)
-    let sizeBytes = 0
-    for (const block of blocks) {
-      const declared = declaredBytes(block)
-      if (declared > block.length * EXPANSION_MAX)
-        throw corrupt(`snappy: ${block.length} bytes claim to be ${declared}`)
-      sizeBytes += declared
-    }
+    const sizeBytes = claimOf(blocks)
     if (sizeBytes > bytesMax) throw tooLarge(sizeBytes, bytesMax)
     const parts = blocks.map((block) => load().uncompressSync(block) as Buffer)
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   },
+
+  claimedBytes: (bytes) => claimOf(blocksOf(bytes, CLAIM_BLOCKS_MAX)),
+}
+
+function claimOf(blocks: readonly Uint8Array[]): number {
+  let sizeBytes = 0
+  for (const block of blocks) {
+    const declared = declaredBytes(block)
+    if (declared > block.length * EXPANSION_MAX)
+      throw corrupt(`snappy: ${block.length} bytes claim to be ${declared}`)
+    sizeBytes += declared
+  }
+  return sizeBytes
 }
 
 function load(): typeof import('snappy') {
   return (library ??= requireFor('snappy', 'snappy') as typeof import('snappy'))
 }
 
-function blocksOf(bytes: Uint8Array): Uint8Array[] {
+function blocksOf(bytes: Uint8Array, countMax = Infinity): Uint8Array[] {
   const isXerial =
     bytes.length >= XERIAL_HEADER_BYTES &&
     XERIAL_MAGIC.equals(bytes.subarray(0, XERIAL_MAGIC.length))
@@ -47,6 +54,7 @@ function blocksOf(bytes: Uint8Array): Uint8Array[] {
     const end = start + view.getInt32(at)
     if (end <= start || end > bytes.length)
       throw corrupt(`snappy: a block that ends at ${end} of ${bytes.length} bytes`)
+    if (blocks.length === countMax) throw corrupt('snappy: many blocks')
     blocks.push(bytes.subarray(start, end))
     at = end
   }

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import * as zlib from 'node:zlib'
 import { require, resolveFor } from '../require.ts'
-import { corrupt, tooLarge, type Compressor } from './bounds.ts'
+import { CLAIM_BLOCKS_MAX, corrupt, tooLarge, type Compressor } from './bounds.ts'
 
 const FRAME_MAGIC = 0xfd2fb528
 /** The low four bits are free. */
@@ -18,6 +18,7 @@ const WINDOW_LOG_MIN = 23
 interface Frame {
   readonly start: number
   readonly end: number
+  readonly blockCount: number
   /** The most that may come out, in bytes. */
   readonly outputBytesMax: number
 }
@@ -34,6 +35,8 @@ let library: ZstdLibrary | undefined
 export const zstd: Compressor = {
   compress: (bytes) => load().compress(bytes),
   decompress: (bytes, bytesMax) => decompressWith(load(), bytes, bytesMax),
+  claimedBytes: (bytes) =>
+    framesOf(bytes, CLAIM_BLOCKS_MAX).reduce((sum, frame) => sum + frame.outputBytesMax, 0),
 }
 
 /** For the test that runs both libraries. */
@@ -174,18 +177,22 @@ function libraryOf(wasm: ZstdModule): ZstdLibrary {
   }
 }
 
-function framesOf(bytes: Uint8Array): Frame[] {
+function framesOf(bytes: Uint8Array, blocksMax = Infinity): Frame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const frames: Frame[] = []
   let at = 0
+  let blocksLeft = blocksMax
   do {
+    if (blocksLeft < 0) throw corrupt('zstd: many blocks')
     const magic = view.getUint32(at, true)
     if ((magic & 0xfffffff0) === SKIPPABLE_MAGIC) {
       at += 8 + view.getUint32(at + 4, true)
+      blocksLeft--
       continue
     }
     if (magic !== FRAME_MAGIC) throw corrupt(`zstd: no frame at ${at}`)
-    const frame = frameAt(view, at)
+    const frame = frameAt(view, at, blocksLeft)
+    blocksLeft -= frame.blockCount
     frames.push(frame)
     at = frame.end
   } while (at < bytes.length)
@@ -194,7 +201,7 @@ function framesOf(bytes: Uint8Array): Frame[] {
 }
 
 /** Reads past the end throw a RangeError, which the caller reports as damage. */
-function frameAt(view: DataView, start: number): Frame {
+function frameAt(view: DataView, start: number, blocksMax: number): Frame {
   const descriptor = view.getUint8(start + 4)
   const isSingleSegment = (descriptor & 0x20) !== 0
   const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3]!
@@ -202,8 +209,10 @@ function frameAt(view: DataView, start: number): Frame {
   const contentSizeAt = start + 5 + (isSingleSegment ? 0 : 1) + dictionaryIdBytes
   let at = contentSizeAt + contentSizeBytes
   let blocksBytesMax = 0
+  let blockCount = 0
   let isLast = false
   while (!isLast) {
+    if (blockCount++ > blocksMax) throw corrupt('zstd: many blocks')
     const header = view.getUint16(at, true) | (view.getUint8(at + 2) << 16)
     isLast = (header & 1) === 1
     const kind = (header >> 1) & 3
@@ -217,6 +226,7 @@ function frameAt(view: DataView, start: number): Frame {
   return {
     start,
     end: at + (descriptor & 4 ? 4 : 0),
+    blockCount,
     outputBytesMax: Math.min(contentBytes ?? Infinity, blocksBytesMax),
   }
 }

@@ -144,10 +144,7 @@ async function worldOf(
     directory,
     append: async (...timestamps) => {
       for (const timestamp of timestamps) {
-        const { error } = await store.append(
-          log,
-          batchOf([{ value: 'v'.repeat(90), timestamp }]),
-        )
+        const { error } = await store.append(log, batchOf([{ value: 'v'.repeat(90), timestamp }]))
         if (error) throw new Error(error)
       }
     },

@@ -34,10 +34,7 @@ async function run(dataDir: string, runNumber: number): Promise<void> {
   const appendForEver = async () => {
     for (;;) {
       const own = sequence++
-      const { error, baseOffset } = await store.append(
-        log,
-        keyedBatch([recordOf(runNumber, own)]),
-      )
+      const { error, baseOffset } = await store.append(log, keyedBatch([recordOf(runNumber, own)]))
       if (error) throw new Error(error)
       say(`A ${baseOffset} ${own}`)
       if (store.cleanerCounts.compaction.passes > passes) say('C')

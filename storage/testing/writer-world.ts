@@ -21,6 +21,13 @@ export const smallConfig: LogConfig = {
   flushPolicy: 'fsync',
   timestampType: 'CreateTime',
   fileDeleteDelayMs: 0,
+  records: {
+    isEachChecked: true,
+    isKeyRequired: false,
+    decompressedBytesMax: 1_000_000,
+    timestampBeforeMaxMs: Infinity,
+    timestampAfterMaxMs: 3_600_000,
+  },
   isCompacted: false,
 }
 

@@ -12,6 +12,7 @@ import type { LogConfig, Quarantined } from '../writer/commands.ts'
 import type { LogCheckpoint } from '../writer/recovery-checkpoint.ts'
 import { OverlayFs } from './overlay-fs.ts'
 import { verifyIndexes, type SegmentToVerify } from './verify-indexes.ts'
+import { recordFlaws } from './verify-records.ts'
 
 export interface Finding {
   /** 'damage': something is lost, or wrong on the disk. 'note': what a crash may leave, or was known before. */
@@ -72,6 +73,11 @@ export function verifyLog(deps: VerifyLogDeps): VerifiedLog {
       const severity = isCertain ? 'damage' : 'note'
       const where = join(directory, name + suffix)
       findings.push({ severity, where, what, repair: 'made anew from its segment' })
+    }
+    for (const { baseOffset, what } of recordFlaws(fs, segment)) {
+      const where = join(directory, `${name}.log`)
+      const told = `the batch at offset ${baseOffset} has records that cannot be read: ${what}`
+      findings.push({ severity: 'damage', where, what: told })
     }
     findings.push(...transactionIndex(overlay, fs, join(path, name), join(directory, name)))
   }

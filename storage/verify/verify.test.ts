@@ -13,6 +13,12 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
+import {
+  batchAround,
+  batchOfPacked,
+  rightRecords,
+  wrongRecords,
+} from '../../protocol/testing/malformed.ts'
 import { systemClock as clock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -220,6 +226,26 @@ t.test('a record of a table that says nothing is damage that nobody can repair',
   await store.append(store.log('__millrace_metadata', 0)!, batch.finish())
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [/^damage __millrace_metadata-0: offset \d+: /])
+})
+
+t.test('a batch with a good checksum whose records nobody can read is damage', async (t) => {
+  const dataDir = join(pristine, 'unreadable')
+  const store = await open(dataDir)
+  const config = { 'record.check': 'batch' }
+  await store.topics.create({ name: 'trusting', partitionCount: 1, config })
+  const log = store.log('trusting', 0)!
+  const wrong = Array.from(wrongRecords()).find(({ what }) => what === 'keyLength of record 1 -2')!
+  for (const codec of ['none', 'zstd'] as const) {
+    await store.append(log, batchAround(rightRecords, codec))
+    await store.append(log, batchAround(wrong, codec))
+  }
+  await store.append(log, batchOfPacked(Buffer.from('garbage'), 'gzip'))
+  await store[Symbol.asyncDispose]()
+  t.match(await found(dataDir), [
+    /^damage trusting-0.*log: the batch at offset 3 .* record 1: the length of its key is -2/,
+    /^damage trusting-0.*log: the batch at offset 9 .* record 1: the length of its key is -2/,
+    /^damage trusting-0.*log: the batch at offset 12 .*: gzip/,
+  ])
 })
 
 t.test('a compacted log is sound with its gaps, also where nobody vouches for them', async (t) => {

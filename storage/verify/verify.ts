@@ -40,8 +40,8 @@ export interface Verified {
 }
 
 const leftoverSuffixes = [DELETED_SUFFIX, UNFINISHED_SUFFIX]
-/** Once for the batches, once for the indexes. */
-const READS_OF_A_SEGMENT = 2
+/** Once for the batches, once for the indexes, once for the records. */
+const READS_OF_A_SEGMENT = 3
 
 /** What `verifyDirectory` will read, roughly. */
 export function bytesToRead(dataDir: string): number {

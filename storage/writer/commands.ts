@@ -2,6 +2,7 @@
 // One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0003-one-hop-out-one-back.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
+import type { RecordError, RecordRules } from '../record-rules.ts'
 import type { SegmentStart } from '../segment/segment.ts'
 
 /** Small dense number that stands for an open partition log in commands, results and watermarks. */
@@ -20,6 +21,7 @@ export interface LogConfig {
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   /** From giving up a segment to deleting its files. */
   readonly fileDeleteDelayMs: number
+  readonly records: RecordRules
   /** Its sealed segments may have been compacted, here or in Apache Kafka. */
   readonly isCompacted: boolean
 }
@@ -73,6 +75,8 @@ export interface Append {
   readonly batch: Uint8Array
   /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
   readonly isTransactionV2?: boolean
+  /** It was held against the log's rules before, or made by the broker itself. */
+  readonly isChecked?: boolean
 }
 
 /** Put a compacted segment, which lies beside them as `*.cleaned`, in the place of those that it was made from. */
@@ -188,6 +192,8 @@ export interface Outcome {
   readonly id: number
   readonly error?: ErrorName
   readonly message?: string
+  /** Append: which records it was refused for, where that is known. */
+  readonly recordErrors?: readonly RecordError[]
   /** Append: offset of the batch's first record, and the append time in ms with LogAppendTime, else -1. */
   readonly baseOffset?: number
   readonly logAppendTimeMs?: number

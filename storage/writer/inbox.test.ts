@@ -36,6 +36,7 @@ function append(id: number, sizeBytes: number): Append {
     slot: id % 7,
     batch,
     isTransactionV2: id % 3 === 0,
+    isChecked: id % 2 === 0,
   }
 }
 

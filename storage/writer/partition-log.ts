@@ -6,12 +6,7 @@ import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { buildEndMarker } from '../../protocol/batch/control.ts'
 import {
-  BATCH_OVERHEAD_BYTES,
-  batchSizeBytes,
-  crcMatches,
   lastOffsetDeltaOf,
-  MAGIC,
-  magicOf,
   maxTimestampOf,
   stampBatch,
   stampLogAppendTime,
@@ -24,6 +19,7 @@ import { DELETED_SUFFIX, segmentFile, segmentSuffixes, type SwapRange } from '..
 import { type SequencedBatch, sequencedBatchOf } from '../producer-batch.ts'
 import type { ProducerSnapshots } from '../producer-snapshot.ts'
 import type { ProducerState } from '../producer-state.ts'
+import { type Refusal, refusalOf } from '../record-rules.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import type { RecoveredProducers } from '../segment/recover-producers.ts'
@@ -227,8 +223,11 @@ export class PartitionLog {
       const message = `${batch.length} bytes are more than segment.bytes, ${this.config.segmentBytesMax}`
       return this.#refuse(append, 'RECORD_LIST_TOO_LARGE', message, report)
     }
-    const flaw = flawOf(batch)
-    if (flaw !== undefined) return this.#refuse(append, 'CORRUPT_MESSAGE', flaw, report)
+    const refusal = append.isChecked ? undefined : this.#refusalOf(batch)
+    if (refusal) {
+      const { error, message, recordErrors } = refusal
+      return report.refuse(append.id, error, message, recordErrors)
+    }
     const logAppendTimeMs = this.#stampAppendTime(batch)
     const hasRoom = this.#makeRoomFor(append, report)
     stampBatch(batch, 0, this.#nextOffset, this.leaderEpoch)
@@ -236,6 +235,11 @@ export class PartitionLog {
     if (!hasRoom) return sequenced && this.#producers.turnAway(sequenced)
     if (sequenced && !this.#admit(append, sequenced, report)) return
     this.#place(append, logAppendTimeMs)
+  }
+
+  #refusalOf(batch: Uint8Array): Refusal | undefined {
+    const { records } = this.config
+    return refusalOf(batch, records, this.#deps.clock.now(), this.directory, 'writer')
   }
 
   /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
@@ -545,15 +549,4 @@ export class PartitionLog {
 /** What the network thread needs to know of a segment. */
 function infoOf({ baseOffset, sizeBytes, maxTimestamp, abortedCount }: SegmentStart): SegmentInfo {
   return { baseOffset, sizeBytes, maxTimestamp, abortedCount }
-}
-
-/** What is wrong with bytes that should be one whole record batch. */
-function flawOf(bytes: Uint8Array): string | undefined {
-  const isBatch = bytes.length >= BATCH_OVERHEAD_BYTES && magicOf(bytes) === MAGIC
-  if (!isBatch || batchSizeBytes(bytes) !== bytes.length) {
-    return `${bytes.length} bytes are not one record batch`
-  }
-  if (!crcMatches(bytes, 0, bytes.length)) return 'the CRC of the batch does not match its bytes'
-  if (lastOffsetDeltaOf(bytes) < 0) return 'the batch ends before it begins'
-  return undefined
 }

@@ -2,6 +2,7 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
+import type { RecordError } from '../record-rules.ts'
 import type { Outcome, TurnResult } from './commands.ts'
 import type { PartitionLog } from './partition-log.ts'
 
@@ -34,9 +35,15 @@ export class TurnReport {
     this.#outcomes.push(outcome)
   }
 
-  refuse(id: number, error: ErrorName, message: string): void {
+  refuse(
+    id: number,
+    error: ErrorName,
+    message: string,
+    recordErrors?: readonly RecordError[],
+  ): void {
     this.hasStorageErrors ||= error === 'KAFKA_STORAGE_ERROR'
-    this.#outcomes.push({ id, error, message, baseOffset: -1, logAppendTimeMs: -1 })
+    const refusal = { id, error, message, ...(recordErrors && { recordErrors }) }
+    this.#outcomes.push({ ...refusal, baseOffset: -1, logAppendTimeMs: -1 })
   }
 
   wrote(batchCount: number, bytes: number): void {

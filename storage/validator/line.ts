@@ -1,0 +1,183 @@
+// ValidationLine: the way of a batch to the writer. Most go straight on: the writer looks at their records itself. One that comes
+// to much when it is decompressed is shown to the validator first, and what its connection sends meanwhile waits behind it; so
+// the order of each connection holds, and others do not wait. Network thread. See docs/decisions/0011-records-are-checked.md
+
+import { attributesOf, CODEC_MASK, producerIdOf } from '../../protocol/batch/header.ts'
+import type { Clock } from '../clock.ts'
+import { partitionDirectory } from '../layout.ts'
+import type { PartitionLog } from '../log.ts'
+import { heavyBytesOf, type RecordRules, type Refusal } from '../record-rules.ts'
+import type { AppendOutcome } from '../store.ts'
+import type { WriterClient } from '../writer-client.ts'
+import type { EndMarker } from '../writer/commands.ts'
+import type { ValidatorPort } from './port.ts'
+
+export interface ValidationLineDeps {
+  readonly client: Pick<WriterClient, 'append' | 'endTransaction'>
+  readonly port: ValidatorPort
+  readonly clock: Clock
+  readonly rulesOf: (log: Target) => RecordRules
+  /** Of all that waits to be decompressed, before connections that wait already are refused more; default `HEAVY_BYTES_MAX`. */
+  readonly heavyBytesMax?: number
+}
+
+type Target = Pick<PartitionLog, 'slot' | 'topic' | 'partition'>
+
+/** Where a batch goes, and who sent it. */
+export interface Sent {
+  readonly log: Target
+  /** What is sent by the same keeps its order. */
+  readonly source: object
+  readonly isTransactionV2: boolean
+}
+
+interface Waiting extends Sent {
+  /** Not there while the validator has it. */
+  readonly batch: Uint8Array<ArrayBuffer>
+  readonly sizeBytes: number
+  readonly producerId: number
+  /** 0: it only waits for its turn. */
+  readonly heavyBytes: number
+  /** At the head of its line: when it would be done if all lines went on side by side, in bytes of each. */
+  dueBytes: number
+  readonly resolve: (outcome: AppendOutcome | Promise<AppendOutcome>) => void
+  readonly outcome: Promise<AppendOutcome>
+}
+
+/** Some seconds of work. */
+const HEAVY_BYTES_MAX = 2 * 1024 * 1024 * 1024
+
+export class ValidationLine {
+  readonly #deps: ValidationLineDeps
+  readonly #heavyBytesMax: number
+  /** By source; none is empty, and the first of each is a heavy one. */
+  readonly #lines = new Map<object, Waiting[]>()
+  /** Of all heavy ones that wait. */
+  #heavyBytes = 0
+  /** How far each line would be that had waited all the time. */
+  #fairBytes = 0
+  #bytesUsed = 0
+  #isBusy = false
+  #isStopped = false
+
+  constructor(deps: ValidationLineDeps) {
+    this.#deps = deps
+    this.#heavyBytesMax = deps.heavyBytesMax ?? HEAVY_BYTES_MAX
+  }
+
+  /** Of batches that wait here. */
+  get bytesUsed(): number {
+    return this.#bytesUsed
+  }
+
+  /** @param batch borrowed: copied before this returns */
+  append(batch: Uint8Array, sent: Sent): Promise<AppendOutcome> {
+    const { client, rulesOf } = this.#deps
+    const { log, source, isTransactionV2 } = sent
+    const isCompressed = (attributesOf(batch) & CODEC_MASK) !== 0
+    const heavyBytes = isCompressed ? heavyBytesOf(batch, rulesOf(log)) : 0
+    const line = this.#lines.get(source)
+    if (heavyBytes === 0 && line === undefined)
+      return client.append(log.slot, batch, isTransactionV2)
+    if (this.#isStopped) return refused({ error: 'KAFKA_STORAGE_ERROR', message: 'it is closed' })
+    if (line !== undefined && this.#heavyBytes + heavyBytes > this.#heavyBytesMax) {
+      const message = `batches of ${this.#heavyBytes} bytes wait to be decompressed, some of this connection`
+      return refused({ error: 'REQUEST_TIMED_OUT', message })
+    }
+    return this.#join(line, sent, batch, heavyBytes)
+  }
+
+  /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
+  endTransaction({ slot }: Target, marker: EndMarker): Promise<AppendOutcome> {
+    const { client } = this.#deps
+    const earlier = Array.from(this.#lines.values())
+      .flat()
+      .filter((each) => each.log.slot === slot && each.producerId === marker.producerId)
+    if (earlier.length === 0) return client.endTransaction(slot, marker)
+    return Promise.all(earlier.map(({ outcome }) => outcome)).then(() =>
+      client.endTransaction(slot, marker),
+    )
+  }
+
+  /** What waits is refused. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const waiting = Array.from(this.#lines.values()).flat()
+    this.#lines.clear()
+    for (const { resolve } of waiting)
+      resolve(refused({ error: 'KAFKA_STORAGE_ERROR', message: 'the store is closed' }))
+    await this.#deps.port.stop()
+  }
+
+  #join(
+    line: Waiting[] | undefined,
+    sent: Sent,
+    batch: Uint8Array,
+    heavyBytes: number,
+  ): Promise<AppendOutcome> {
+    let resolve: Waiting['resolve'] = () => {}
+    const outcome = new Promise<AppendOutcome>((settle) => (resolve = settle))
+    const waiting: Waiting = {
+      ...sent,
+      batch: new Uint8Array(batch),
+      sizeBytes: batch.length,
+      producerId: producerIdOf(batch),
+      heavyBytes,
+      dueBytes: this.#fairBytes + heavyBytes,
+      resolve,
+      outcome,
+    }
+    this.#bytesUsed += waiting.sizeBytes
+    this.#heavyBytes += heavyBytes
+    if (line === undefined) this.#lines.set(sent.source, [waiting])
+    else line.push(waiting)
+    void this.#validateNext()
+    return outcome
+  }
+
+  /** The next head of a line: each connection gets an equal share, so one that wants little waits for one bomb, not for all. */
+  async #validateNext(): Promise<void> {
+    if (this.#isBusy) return
+    let next: Waiting | undefined
+    for (const [head] of this.#lines.values()) {
+      if (next === undefined || head!.dueBytes < next.dueBytes) next = head
+    }
+    if (next === undefined) return
+    this.#isBusy = true
+    const { batch, log, heavyBytes } = next
+    const { clock, port, rulesOf } = this.#deps
+    const partition = partitionDirectory(log.topic.name, log.partition)
+    const answer = await port.ask({ batch, rules: rulesOf(log), nowMs: clock.now(), partition })
+    if (this.#isStopped) return
+    this.#isBusy = false
+    this.#fairBytes += heavyBytes / this.#lines.size
+    if (answer.refusal) this.#leave(next, refused(answer.refusal))
+    else this.#leave(next, this.#pass(next, answer.batch))
+    this.#goOn(next.source)
+  }
+
+  /** Those behind one that has left, up to the next heavy one. */
+  #goOn(source: object): void {
+    const line = this.#lines.get(source)!
+    while (line[0]?.heavyBytes === 0) this.#leave(line[0], this.#pass(line[0], line[0].batch))
+    if (line.length === 0) this.#lines.delete(source)
+    else line[0]!.dueBytes = this.#fairBytes + line[0]!.heavyBytes
+    void this.#validateNext()
+  }
+
+  #pass(waiting: Waiting, batch: Uint8Array): Promise<AppendOutcome> {
+    const { log, isTransactionV2, heavyBytes } = waiting
+    return this.#deps.client.append(log.slot, batch, isTransactionV2, heavyBytes > 0)
+  }
+
+  #leave(waiting: Waiting, outcome: Promise<AppendOutcome>): void {
+    this.#lines.get(waiting.source)!.shift()
+    this.#bytesUsed -= waiting.sizeBytes
+    this.#heavyBytes -= waiting.heavyBytes
+    waiting.resolve(outcome)
+  }
+}
+
+function refused(refusal: Refusal): Promise<AppendOutcome> {
+  return Promise.resolve({ ...refusal, baseOffset: -1, logAppendTimeMs: -1 })
+}
