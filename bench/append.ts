@@ -110,7 +110,7 @@ async function measure(
 }
 
 /** The broker deletes files after it has answered, which is not the next run's cost. */
-async function untilDeleted(dataDir: string, topic: string): Promise<void> {
+export async function untilDeleted(dataDir: string, topic: string): Promise<void> {
   while (readdirSync(dataDir).some((name) => name.startsWith(`${topic}-`))) await setTimeout(10)
 }
 

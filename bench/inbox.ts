@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../storage/clock.ts'
+import { logConfig, parseTopicConfig } from '../storage/config.ts'
 import { realFs } from '../storage/fs.ts'
 import { uniqueBatch } from '../storage/testing/stored-log.ts'
 import type { Command, LogConfig, Outcome, TurnResult } from '../storage/writer/commands.ts'
@@ -17,17 +18,7 @@ const ROUND_MS = 250
 const KIB = 1024
 const INBOX_BYTES = 32 * KIB * KIB
 
-const config: LogConfig = {
-  segmentBytesMax: KIB ** 3,
-  segmentMs: Number.MAX_SAFE_INTEGER,
-  segmentJitterMs: 0,
-  indexIntervalBytes: 4096,
-  indexBytesMax: 10 * KIB * KIB,
-  flushPolicy: 'fsync',
-  timestampType: 'CreateTime',
-  fileDeleteDelayMs: 0,
-  isCompacted: false,
-}
+const config = logConfig(parseTopicConfig({}))
 
 type Start = (dataDir: string, events: WriterEvents) => WriterPort
 const places: [name: string, start: Start][] = [

@@ -25,13 +25,24 @@ export async function kcat(
   return (performance.now() - start) / 1000
 }
 
-/** A file of `count` lines, each `sizeBytes` long without its end: what `kcat -P -l` sends as so many records. */
-export function writeRecordLines(path: string, count: number, sizeBytes: number): void {
+const SAME_TEXT = 'the quick brown fox jumps over the lazy dog '
+
+/**
+ * A file of `count` lines, each `sizeBytes` long without its end: what `kcat -P -l` sends as so many records.
+ *
+ * @param textOf what line `i` is filled with, over and over
+ */
+export function writeRecordLines(
+  path: string,
+  count: number,
+  sizeBytes: number,
+  textOf: (i: number) => string = () => SAME_TEXT,
+): void {
   const file = openSync(path, 'w')
   const LINES_AT_ONCE = 10_000
   for (let done = 0; done < count; done += LINES_AT_ONCE) {
     const lines = Array.from({ length: Math.min(LINES_AT_ONCE, count - done) }, (_, i) =>
-      `${done + i} `.padEnd(sizeBytes, 'the quick brown fox jumps over the lazy dog '),
+      `${done + i} `.padEnd(sizeBytes, textOf(done + i)),
     )
     writeSync(file, `${lines.join('\n')}\n`)
   }

@@ -17,6 +17,7 @@ import { inbox } from './inbox.ts'
 import { partitions } from './partitions.ts'
 import { check } from './peers/check.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
+import { recordCheck } from './record-check.ts'
 import { startup } from './startup.ts'
 import { transactions } from './transactions.ts'
 
@@ -27,6 +28,7 @@ const benches: readonly Bench[] = [
   startup,
   partitions,
   append,
+  recordCheck,
   allocation,
   fetching,
   endToEnd,
