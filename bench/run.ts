@@ -15,6 +15,7 @@ import { fetching } from './fetch.ts'
 import { groups } from './groups.ts'
 import { inbox } from './inbox.ts'
 import { partitions } from './partitions.ts'
+import { bombs } from './bombs.ts'
 import { check } from './peers/check.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { recordCheck } from './record-check.ts'
@@ -29,6 +30,7 @@ const benches: readonly Bench[] = [
   partitions,
   append,
   recordCheck,
+  bombs,
   allocation,
   fetching,
   endToEnd,

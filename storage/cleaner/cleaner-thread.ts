@@ -1,10 +1,10 @@
 // The cleaner's end of thread.ts, the script of its thread: adapter around CleanerDesk. Cleaner thread.
 
 import { randomFillSync } from 'node:crypto'
+import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
-import { realFs } from '../fs.ts'
-import { yieldToOthers } from '../thread-priority.ts'
+import { currentThreadId, realFs } from '../fs.ts'
 import { CleanerDesk } from './desk.ts'
 import type { CleanerTask } from './port.ts'
 
@@ -18,3 +18,13 @@ const desk = new CleanerDesk({
   sleep: (ms) => void Atomics.wait(alarm, 0, 0, ms),
 })
 network.on('message', (task: CleanerTask) => network.postMessage(desk.answer(task)))
+
+/** Where threads have priorities of their own, those that answer clients go first. */
+function yieldToOthers(): void {
+  const threadId = currentThreadId()
+  try {
+    if (threadId !== undefined) setPriority(threadId, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // not allowed here: it is no more than politeness
+  }
+}

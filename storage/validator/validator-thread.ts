@@ -1,10 +1,8 @@
 // The validator's end of thread.ts, the script of its thread. Validator thread.
 
 import { parentPort } from 'node:worker_threads'
-import { yieldToOthers } from '../thread-priority.ts'
 import { answerTo, type ValidatorTask } from './port.ts'
 
-yieldToOthers()
 const network = parentPort!
 network.on('message', (task: ValidatorTask) => {
   const answer = answerTo(task)
