@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { KafkaError, type ErrorName } from '../errors.ts'
-import { codecIds, codecOf, compress, decompress, type Codec } from './index.ts'
+import { claimedBytes, codecIds, codecOf, compress, decompress, type Codec } from './index.ts'
 import { decompressWith, wasmZstd, zlibZstd } from './zstd.ts'
 
 const MIB = 1024 * 1024
@@ -175,6 +175,31 @@ function zstdBomb(blockCount: number): Buffer {
 t.test('the bombs are real: with room enough they go off', async (t) => {
   t.equal(decompress('lz4', lz4Bomb(1), 4 * MIB).length, 4 * MIB)
   t.equal(decompress('zstd', zstdBomb(8), MIB).length, MIB)
+})
+
+t.test('what headers claim bounds what comes out, after a look at some blocks only', async (t) => {
+  for (const codec of codecs) {
+    fc.assert(
+      fc.property(blob, (bytes) => claimedBytes(codec, compress(codec, bytes)) >= bytes.length),
+      { numRuns: 50 },
+    )
+    const bytes = Buffer.alloc(20_000, 'abc')
+    const claimed = claimedBytes(codec, compress(codec, bytes))
+    const isExact = codec === 'none' || codec === 'gzip' || codec === 'snappy'
+    t.ok(isExact ? claimed === bytes.length : claimed <= 128 * 1024, `${codec}: ${claimed}`)
+    if (codec !== 'none') t.equal(claimedBytes(codec, Buffer.from('no')), Infinity, codec)
+  }
+  const manyFrames = (codec: Codec) =>
+    Buffer.concat(Array<Uint8Array>(300).fill(compress(codec, Buffer.from('a few bytes'))))
+  for (const codec of ['lz4', 'zstd'] as const)
+    t.equal(claimedBytes(codec, manyFrames(codec)), Infinity, `${codec} of many frames`)
+  t.equal(claimedBytes('lz4', lz4Bomb(300)), Infinity)
+  t.equal(claimedBytes('zstd', zstdBomb(300)), Infinity)
+  const block = Buffer.from(compress('snappy', Buffer.from('x')))
+  const size = Buffer.from([0, 0, 0, block.length])
+  const blocks = Array<Buffer>(300).fill(Buffer.concat([size, block]))
+  const xerial = Buffer.from('82534e415050590000000001' + '00000001', 'hex')
+  t.equal(claimedBytes('snappy', Buffer.concat([xerial, ...blocks])), Infinity)
 })
 
 t.test('zstd frames follow each other, with frames to skip between', async (t) => {
