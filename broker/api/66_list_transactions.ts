@@ -1,7 +1,7 @@
 // ListTransactions: transactional ids by state, producer id, how long their transaction is open, and a pattern.
 // Versions: 0-2
-// Behaviour: a duration lists open transactions only. The pattern is a JavaScript regular expression, where Apache Kafka
-// takes RE2, and must match the whole id.
+// Behaviour: a duration lists open transactions only. The pattern is a regular expression of RE2, as in Apache Kafka, and
+// must match the whole id.
 
 import {
   listTransactions,
@@ -27,18 +27,17 @@ export function listTransactionsHandler({
 }: ListTransactionsDeps): Handler<typeof listTransactions> {
   return {
     api: listTransactions,
-    handle(request) {
+    async handle(request) {
       const { transactionalIdPattern: pattern, stateFilters } = request
       const nowMs = clock.now()
       const wanted = [...transactions.list()].filter(({ record }) =>
         isWanted(record, request, nowMs),
       )
-      const ids = new Set(
-        matchesWhole(
-          pattern ?? '',
-          wanted.map(({ id }) => id),
-        ),
+      const matching = await matchesWhole(
+        pattern ?? '',
+        wanted.map(({ id }) => id),
       )
+      const ids = new Set(matching)
       return {
         errorCode: 0,
         unknownStateFilters: stateFilters.filter((state) => !isState(state)),

@@ -403,5 +403,5 @@ t.test('transactions are listed by state, producer, duration and pattern', async
   t.match(await list({ transactionalIdPattern: '(' }), { error: 'INVALID_REGULAR_EXPRESSION' })
   await make(`${'a'.repeat(40)}!`)
   const evil = await list({ transactionalIdPattern: '(a+)+' })
-  t.match(evil, { error: 'INVALID_REGULAR_EXPRESSION' }, 'one that runs for ever does not')
+  t.match(evil, { error: undefined, ids: [] }, 'one on which backtracking would run for ever')
 })
