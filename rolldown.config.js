@@ -81,6 +81,7 @@ export default {
     'writer-thread': 'dist/storage/writer/writer-thread.js',
     'cleaner-thread': 'dist/storage/cleaner/cleaner-thread.js',
     'validator-thread': 'dist/storage/validator/validator-thread.js',
+    'search-thread': 'dist/storage/search/search-thread.js',
   },
   platform: 'node',
   external: Object.keys(dependencies),

@@ -2,9 +2,11 @@
 // A reading is a generator that yields what it wants of the disk; reader.ts says how it is fed.
 
 import {
+  attributesOf,
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
   batchSizeBytes,
+  CODEC_MASK,
   lastOffsetDeltaOf,
   MAGIC,
   magicOf,
@@ -70,7 +72,13 @@ export interface Want extends FileOf {
   readonly isCold: boolean
 }
 
-export type Reading<Result> = Generator<Want, Result, number>
+/** A file lent to another thread, which looks at it for longer than this one should: open until the promise settles. */
+export interface Loan extends FileOf {
+  readonly lendTo: (fd: number) => Promise<void>
+  readonly isCold: true
+}
+
+export type Reading<Result> = Generator<Want | Loan, Result, number>
 
 /** Readers that tail one log at different places. */
 const HINTS_MAX = 32
@@ -155,6 +163,7 @@ export class BatchWalk {
   baseOffset = 0
   lastOffset = -1
   maxTimestamp = -1
+  isCompressed = false
 
   readonly #pool: BufferPool
   readonly #extent: Extent
@@ -200,6 +209,7 @@ export class BatchWalk {
     this.baseOffset = baseOffsetOf(bytes, at)
     this.lastOffset = this.baseOffset + lastOffsetDeltaOf(bytes, at)
     this.maxTimestamp = recordCountOf(bytes, at) === 0 ? -1 : maxTimestampOf(bytes, at)
+    this.isCompressed = (attributesOf(bytes, at) & CODEC_MASK) !== 0
     this.#nextPosition = position + this.sizeBytes
     return true
   }

@@ -1,5 +1,5 @@
 // FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few descriptors.
-// Network thread. A file that an asynchronous read still uses is closed when that read is done, never under it.
+// Network thread. A file that an asynchronous read or another thread still uses is closed when that is done, never under it.
 
 import { KafkaError } from '../protocol/errors.ts'
 import type { FileOf } from './batch-walk.ts'
@@ -7,7 +7,7 @@ import { errnoCode, type Fs } from './fs.ts'
 
 interface OpenFile {
   readonly fd: number
-  /** Asynchronous reads in progress. */
+  /** Asynchronous reads in progress, and other threads that look at it. */
   pins: number
   isForgotten: boolean
 }
@@ -43,11 +43,16 @@ export class FileCache {
   }
 
   /** @param into borrowed until the promise settles */
-  async readAsync(of: FileOf, into: Uint8Array, position: number): Promise<number> {
+  readAsync(of: FileOf, into: Uint8Array, position: number): Promise<number> {
+    return this.lend(of, (fd) => this.#fs.readAsync(fd, into, position))
+  }
+
+  /** The file stays open until what `use` returns has settled. */
+  async lend<Result>(of: FileOf, use: (fd: number) => Promise<Result>): Promise<Result> {
     const file = this.#use(of)
     file.pins++
     try {
-      return await this.#fs.readAsync(file.fd, into, position)
+      return await use(file.fd)
     } finally {
       file.pins--
       this.#closeIfDone(file)

@@ -19,6 +19,8 @@ import { readOrCreateMeta, refuseStrangers, type Meta } from './meta.ts'
 import { defaultProducerLimits } from './producer-state.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
+import { InlineSearchPort } from './search/port.ts'
+import { ThreadSearchPort } from './search/thread.ts'
 import type {
   AppendOptions,
   AppendOutcome,
@@ -210,8 +212,12 @@ function connect(
     onResult: (result) => logs.apply(result),
   })
   closing.add(() => client.stop())
-  const reader = new LogReader({ fs, openFilesMax: options.openFilesMax ?? OPEN_FILES_MAX, warn })
+  const search =
+    options.writer === 'inline' ? new InlineSearchPort(fs) : new ThreadSearchPort({ clock, warn })
+  const openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX
+  const reader = new LogReader({ fs, search, openFilesMax, warn })
   closing.add(() => reader.close())
+  closing.add(() => search.stop())
   const logs = new Logs({ dataDir, reader, topicDefaults, ask: (request) => client.ask(request) })
   return { client, logs }
 }

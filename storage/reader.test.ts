@@ -13,6 +13,7 @@ import { parseSegmentFile } from './layout.ts'
 import { PartitionLog } from './log.ts'
 import { openStore } from './open-store.ts'
 import { LogReader } from './reader.ts'
+import { InlineSearchPort } from './search/port.ts'
 import type { Log, ReadResult, Store } from './store.ts'
 import { seededRandom, type Random } from './testing/random.ts'
 import {
@@ -242,7 +243,12 @@ function madeLog(
   const bytes = Buffer.concat(batches)
   writeFileSync(path, bytes)
   const fs = countingFs()
-  const reader = new LogReader({ fs, openFilesMax: 2, warn: () => {} })
+  const reader = new LogReader({
+    fs,
+    search: new InlineSearchPort(fs),
+    openFilesMax: 2,
+    warn: () => {},
+  })
   t.teardown(() => reader.forget(''))
   const pageCache = new PageCache(1_000_000)
   const log = new PartitionLog({

@@ -13,6 +13,7 @@ import {
   wholeBatches,
   type Extent,
   type FileOf,
+  type Loan,
   type Reading,
   type ReadableLog,
   type Want,
@@ -20,6 +21,7 @@ import {
 import { BufferPool } from './buffer-pool.ts'
 import { FileCache, SegmentMoving } from './file-cache.ts'
 import { errnoCode, type Fs } from './fs.ts'
+import type { SearchPort } from './search/port.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './segment/offset-index.ts'
 import type { ReadResult } from './store.ts'
 
@@ -48,10 +50,19 @@ export interface ReadLimits {
 
 export class LogReader {
   readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
+  readonly search: SearchPort
   readonly #files: FileCache
   readonly #warn: (message: string) => void
+  /** Settles when the last file that was lent is back. */
+  #loans: Promise<void> = Promise.resolve()
 
-  constructor(deps: { fs: Fs; openFilesMax: number; warn: (message: string) => void }) {
+  constructor(deps: {
+    fs: Fs
+    search: SearchPort
+    openFilesMax: number
+    warn: (message: string) => void
+  }) {
+    this.search = deps.search
     this.#files = new FileCache(deps.fs, deps.openFilesMax)
     this.#warn = deps.warn
   }
@@ -115,7 +126,7 @@ export class LogReader {
     return this.run(begin)
   }
 
-  #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want, Result> {
+  #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want | Loan, Result> {
     let count: number
     try {
       count = this.#files.read(want, want.into, want.position)
@@ -128,7 +139,7 @@ export class LogReader {
   async #runAsync<Result>(
     begin: () => Reading<Result>,
     reading: Reading<Result>,
-    first: Want,
+    first: Want | Loan,
   ): Promise<Result> {
     try {
       let step = await this.#readLater(reading, first)
@@ -142,15 +153,23 @@ export class LogReader {
 
   async #readLater<Result>(
     reading: Reading<Result>,
-    want: Want,
-  ): Promise<IteratorResult<Want, Result>> {
-    let count: number
+    want: Want | Loan,
+  ): Promise<IteratorResult<Want | Loan, Result>> {
+    let count = 0
     try {
-      count = await this.#files.readAsync(want, want.into, want.position)
+      if ('lendTo' in want) await this.#lend(want)
+      else count = await this.#files.readAsync(want, want.into, want.position)
     } catch (error) {
       return reading.throw(error)
     }
     return reading.next(count)
+  }
+
+  /** One after the other, so that those who wait keep no file open. */
+  #lend(loan: Loan): Promise<void> {
+    const done = this.#loans.then(() => this.#files.lend(loan, loan.lendTo))
+    this.#loans = done.catch(() => {}) // told to whom it concerns
+    return done
   }
 
   *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): Reading<ReadResult> {

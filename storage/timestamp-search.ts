@@ -1,10 +1,6 @@
 // Finds records by their time: time index, then batch headers, then the records themselves. Network thread.
 // Records may lie in any order of time; offsets before the log start and past the high watermark do not count.
 
-import { readBatchHeader } from '../protocol/batch/header.ts'
-import { recordsOf, type RecordView } from '../protocol/batch/record.ts'
-import { KafkaError } from '../protocol/errors.ts'
-import { Offset } from '../protocol/ids.ts'
 import {
   BatchWalk,
   extentsFrom,
@@ -14,13 +10,14 @@ import {
   type ReadableLog,
 } from './batch-walk.ts'
 import type { LogReader } from './reader.ts'
+import { searchBatch, type TimeQuestion } from './search/batch-search.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './segment/time-index.ts'
 import type { OffsetAndTimestamp } from './store.ts'
 
 /** Read at a time to look at many headers. */
 const WALK_BYTES = 64 * 1024
-/** A batch that inflates to more is answered for as a whole: by its base offset. */
-const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
+/** An uncompressed batch up to here is walked in well under a millisecond. */
+const SEARCHED_HERE_BYTES_MAX = 64 * 1024
 
 /** The first record, in order of offset, with a timestamp of at least `timestamp` (ms). */
 export function* firstRecordSince(
@@ -77,9 +74,8 @@ function* firstRecordIn(
   try {
     while (yield* walk.next()) {
       if (walk.maxTimestamp < timestamp) continue
-      const isWanted = (record: RecordView) =>
-        record.timestamp >= timestamp && record.offset >= log.logStartOffset
-      const found = yield* findRecord(reader, extent, walk, isCold, isWanted)
+      const question = { since: timestamp, logStartOffset: log.logStartOffset }
+      const found = yield* searchIn(reader, extent, walk, isCold, question)
       if (found) return found
     }
     return undefined
@@ -104,11 +100,9 @@ function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): R
         max = walk.maxTimestamp
         continue
       }
-      const isWanted = (record: RecordView) => {
-        if (record.offset >= log.logStartOffset) max = Math.max(max, record.timestamp)
-        return false
-      }
-      yield* findRecord(reader, extent, walk, isCold, isWanted)
+      const question = { since: undefined, logStartOffset: log.logStartOffset }
+      const found = yield* searchIn(reader, extent, walk, isCold, question)
+      max = Math.max(max, found?.timestamp ?? -1)
     }
     return max
   } finally {
@@ -116,29 +110,28 @@ function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): R
   }
 }
 
-/** Looks inside the batch at which `walk` stands. */
-function* findRecord(
+/** Looks inside the batch at which `walk` stands: here when that is little work, and in another thread otherwise. */
+function* searchIn(
   reader: LogReader,
-  extent: Extent,
-  walk: BatchWalk,
+  { segment }: Extent,
+  { position, sizeBytes, isCompressed }: BatchWalk,
   isCold: boolean,
-  isWanted: (record: RecordView) => boolean,
+  question: TimeQuestion,
 ): Reading<OffsetAndTimestamp | undefined> {
-  const { position, sizeBytes, baseOffset, maxTimestamp } = walk
+  const file = { segment, suffix: '.log' } as const
+  if (isCompressed || sizeBytes > SEARCHED_HERE_BYTES_MAX) {
+    let found: OffsetAndTimestamp | undefined
+    const ask = async (fd: number) => {
+      found = await reader.search.ask({ fd, position, sizeBytes, ...question })
+    }
+    yield { ...file, isCold: true, lendTo: ask }
+    return found
+  }
   const buffer = reader.pool.take(sizeBytes)
   try {
     const into = buffer.subarray(0, sizeBytes)
-    yield* readFully({ segment: extent.segment, suffix: '.log', into, position, isCold })
-    const records = recordsOf(into, 0, readBatchHeader(into), {
-      decompressedBytesMax: DECOMPRESSED_BYTES_MAX,
-    })
-    for (const record of records) {
-      if (isWanted(record)) return { offset: Offset(record.offset), timestamp: record.timestamp }
-    }
-    return undefined
-  } catch (error) {
-    if (!(error instanceof KafkaError && error.code === 'MESSAGE_TOO_LARGE')) throw error
-    return { offset: Offset(baseOffset), timestamp: maxTimestamp }
+    yield* readFully({ ...file, into, position, isCold })
+    return searchBatch(into, question)
   } finally {
     reader.pool.give(buffer)
   }
