@@ -14,11 +14,13 @@ import { errorCode } from '../protocol/errors.ts'
 import { Broker } from './broker.ts'
 import { environmentSource, fileSource, readSettings } from './config.ts'
 import { Histogram } from './metrics/histogram.ts'
+import { LoopTimes } from './metrics/loop.ts'
 import { metrics } from './metrics/table.ts'
 import { BrokerHealth } from './health.ts'
 import { Log } from './log.ts'
 import { runBroker, type StartFlags } from './main.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
+import { systemClock } from '../storage/clock.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from './testing/world.ts'
@@ -366,6 +368,30 @@ t.test('metrics count what happened, and health says whether clients may come', 
   t.same(await health('/healthz'), [200, { status: 'ok' }])
   t.match(await (await fetch(broker.httpUrl!)).text(), /^millrace \d+\.\d+\.\d+\n[^]*\/metrics/)
   t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
+})
+
+t.test('the loop is looked at from the first request for metrics on', async (t) => {
+  const clock = new VirtualClock()
+  const times = new LoopTimes(clock)
+  await clock.advance(1000)
+  t.equal(times.seconds.cumulativeCounts().at(-1), 0)
+  times.start()
+  await clock.advance(1000)
+  times.start()
+  t.equal(times.seconds.cumulativeCounts().at(-1), 200)
+  times.stop()
+  await clock.advance(1000)
+  t.equal(times.seconds.cumulativeCounts().at(-1), 200)
+
+  const real = new LoopTimes(systemClock)
+  real.start()
+  const until = performance.now() + 50
+  while (performance.now() < until);
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  real.stop()
+  const { seconds } = real
+  const atMost40Ms = seconds.cumulativeCounts()[seconds.bounds.indexOf(0.04)]!
+  t.ok(seconds.cumulativeCounts().at(-1)! > atMost40Ms, 'what keeps the loop for 50 ms is seen')
 })
 
 t.test('health tells every reason not to come', async (t) => {

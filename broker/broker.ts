@@ -25,6 +25,7 @@ import { BrokerHealth } from './health.ts'
 import { openHttp, type HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
+import { LoopTimes } from './metrics/loop.ts'
 import { Registry } from './metrics/registry.ts'
 import { RequestMetrics } from './metrics/requests.ts'
 import { TopicTraffic } from './metrics/traffic.ts'
@@ -35,6 +36,7 @@ import { Dispatch } from './net/dispatch.ts'
 import type { Handler } from './net/handler.ts'
 import { isLoopback, Listener } from './net/listener.ts'
 import { Pressure } from './net/pressure.ts'
+import { Unsent } from './net/unsent.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
@@ -309,6 +311,12 @@ function compose(
     },
     store,
   })
+  const unsent = new Unsent({
+    get bytesMax() {
+      return config['connections.unsent.max.bytes']
+    },
+    clock,
+  })
   const health = new BrokerHealth(disk)
   store.onFatal((error) => {
     health.fail(error)
@@ -327,6 +335,7 @@ function compose(
     requests,
     dispatch,
     pressure,
+    unsent,
     health,
   }
 }
@@ -339,13 +348,14 @@ function openSockets(...at: Parameters<typeof Listener.open>): Promise<Door> {
 async function listen(
   { clock, log, openListener = openSockets }: BrokerEnvironment,
   hosts: readonly string[],
-  { config, dispatch, pressure, health }: Services,
+  { config, dispatch, pressure, unsent, health }: Services,
   closing: Closing,
 ): Promise<Door> {
   const openMax = shareOfOpenFiles(openFilesMax()).connections
   const listener = await openListener(hosts, config.port, {
     dispatch,
     pressure,
+    unsent,
     limits: limitsOf(config),
     get connectionsMax() {
       return Math.min(config['max.connections'], openMax)
@@ -370,13 +380,20 @@ async function startHttp(
   closing: Closing,
 ): Promise<string | undefined> {
   if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
-  const http = await openHttp(httpDeps(environment, services, listener))
+  const loop = new LoopTimes(environment.clock)
+  closing.add(() => loop.stop())
+  const http = await openHttp(httpDeps(environment, services, listener, loop))
   closing.add(() => http.close())
   return http.url
 }
 
-function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Door): HttpDeps {
-  const { config, store, groups, purgatory, sessions, pressure, health } = services
+function httpDeps(
+  { clock }: BrokerEnvironment,
+  services: Services,
+  listener: Door,
+  loop: LoopTimes,
+): HttpDeps {
+  const { config, store, groups, purgatory, sessions, pressure, unsent, health } = services
   const { coordinator, rebalances } = groups
   const groupsMax = config['metrics.groups.max']
   const registry = new Registry({
@@ -388,6 +405,8 @@ function httpDeps({ clock }: BrokerEnvironment, services: Services, listener: Do
     isNetworkOpen: config['i.accept.unauthenticated.network'],
     connectionCount: () => listener.connectionCount,
     bytesHeld: () => pressure.bytesHeld,
+    bytesUnsent: () => unsent.heldBytes,
+    loop,
     fetchSessionCount: () => sessions.count,
     fetchesWaiting: () => purgatory.waitingCount,
   })

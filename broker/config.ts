@@ -54,6 +54,9 @@ export const brokerConfigs = {
   'connections.max.idle.ms': whole('long', 600_000, 1, {
     says: 'A connection without a request for this time is closed.',
   }),
+  'connections.unsent.max.bytes': whole('int', 128 * MIB, MIB, {
+    says: 'Answers of all connections that clients have not yet taken; the fuller, the less a fetch reads at a time. Above it a connection that takes nothing is closed after 2 s.',
+  }),
   'default.replication.factor': whole(
     'int',
     1,

@@ -24,6 +24,8 @@ import { clientOf, type Purgatory } from '../purgatory.ts'
 
 const READ_COMMITTED = 1
 const TOPIC_ID_VERSION_MIN = 13
+/** Read in one turn of the loop: some milliseconds of copying. */
+const TURN_BYTES_MAX = 8 * 1024 * 1024
 const NO_RECORDS = new Uint8Array(0)
 const NONE_ABORTED: readonly AbortedTransaction[] = []
 
@@ -101,9 +103,13 @@ class Fetch {
         client: clientOf(this.#context),
       })
     }
+    let turnEndsAt = TURN_BYTES_MAX
     for (const asked of this.#scope.partitions) {
       const reading = this.#readPartition(asked)
       if (reading instanceof Promise) await reading
+      if (this.#bytesRead < turnEndsAt) continue
+      turnEndsAt = this.#bytesRead + TURN_BYTES_MAX
+      await new Promise(setImmediate)
     }
     return { sessionId: this.#scope.sessionId, responses: this.#responses }
   }
@@ -165,19 +171,46 @@ class Fetch {
   #read(asked: FetchPartition, log: Log): void | Promise<void> {
     const bytesMax = Math.min(asked.partitionMaxBytes, this.#bytesLeft)
     const isFirst = this.#bytesRead === 0
-    const endOffset = this.#endOf(log)
-    if (asked.fetchOffset >= endOffset || (bytesMax <= 0 && !isFirst)) {
+    if (asked.fetchOffset >= this.#endOf(log) || (bytesMax <= 0 && !isFirst)) {
       return this.#answer(asked, log, NO_RECORDS, NONE_ABORTED)
     }
-    try {
-      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst, endOffset)
-      if (!(read instanceof Promise)) return this.#took(asked, log, read)
-      return read.then(
-        (late) => this.#took(asked, log, late),
-        (error: unknown) => this.#readFailed(asked, error),
+    const { room } = this.#context
+    const wanted = Math.min(bytesMax, log.bytesAvailable(asked.fetchOffset as Offset))
+    const reserved = room.reserve(Math.max(0, wanted))
+    if (!isFirst || !room.isFull) return this.#readWithin(asked, log, reserved, isFirst)
+    return this.#readWithin(asked, log, reserved, false, () => this.#readLater(asked, log))
+  }
+
+  /** The first batch needs more room than there was: it waits for its turn. */
+  async #readLater(asked: FetchPartition, log: Log): Promise<void> {
+    const reserved = await this.#context.room.reserveLater()
+    await this.#readWithin(asked, log, reserved, reserved > 0)
+  }
+
+  /** @param ifNone what to do when no batch fits */
+  #readWithin(
+    asked: FetchPartition,
+    log: Log,
+    bytesMax: number,
+    isFirst: boolean,
+    ifNone?: () => Promise<void>,
+  ): void | Promise<void> {
+    const took = (read: ReadResult) => {
+      this.#context.room.settle(
+        bytesMax,
+        read.bytes.length === 0 ? 0 : read.bytes.buffer.byteLength,
       )
+      return ifNone && read.bytes.length === 0 ? ifNone() : this.#took(asked, log, read)
+    }
+    const failed = (error: unknown) => {
+      this.#context.room.settle(bytesMax, 0)
+      this.#readFailed(asked, error)
+    }
+    try {
+      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst, this.#endOf(log))
+      return read instanceof Promise ? read.then(took, failed) : took(read)
     } catch (error) {
-      return this.#readFailed(asked, error)
+      return failed(error)
     }
   }
 

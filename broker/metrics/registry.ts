@@ -6,6 +6,7 @@ import type { Store, Topic } from '../../storage/store.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
 import type { RequestMetrics } from './requests.ts'
+import type { LoopTimes } from './loop.ts'
 import { Samples } from './samples.ts'
 import type { TransactionMetrics } from './transactions.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
@@ -25,6 +26,8 @@ interface RegistryDeps {
   readonly isNetworkOpen: boolean
   readonly connectionCount: () => number
   readonly bytesHeld: () => number
+  readonly bytesUnsent: () => number
+  readonly loop: LoopTimes
   readonly fetchSessionCount: () => number
   readonly fetchesWaiting: () => number
 }
@@ -55,6 +58,9 @@ export class Registry {
   }
 
   #process(samples: Samples): void {
+    const { loop } = this.#deps
+    loop.start()
+    samples.addHistogram('millrace_event_loop_seconds', loop.seconds)
     const { user, system } = process.cpuUsage()
     samples.add('process_cpu_seconds_total', (user + system) / 1e6)
     samples.add('process_resident_memory_bytes', process.memoryUsage.rss())
@@ -87,6 +93,7 @@ export class Registry {
       requests,
       connectionCount,
       bytesHeld,
+      bytesUnsent,
       fetchSessionCount,
       fetchesWaiting,
       isNetworkOpen,
@@ -94,6 +101,7 @@ export class Registry {
     samples.add('kafka_brokers', 1)
     samples.add('millrace_connections', connectionCount(), { listener: 'kafka' })
     samples.add('millrace_inflight_bytes', bytesHeld(), { listener: 'kafka' })
+    samples.add('millrace_unsent_bytes', bytesUnsent(), { listener: 'kafka' })
     samples.add('millrace_fetch_sessions', fetchSessionCount())
     samples.add('millrace_fetches_waiting', fetchesWaiting())
     samples.add('millrace_unauthenticated_network', isNetworkOpen ? 1 : 0)

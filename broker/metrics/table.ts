@@ -59,6 +59,9 @@ export const metrics = {
   millrace_connections: gauge('Open connections.', 'listener'),
   millrace_corrupt_batches_total: counter('Batches found damaged on the disk.'),
   millrace_disk_free_bytes: gauge('Free space where the data is.'),
+  millrace_event_loop_seconds: histogram(
+    'Time between two looks at the event loop: 5 ms, and more when something kept it. Looks begin with the first request for metrics.',
+  ),
   millrace_fetch_sessions: gauge('Open fetch sessions.'),
   millrace_fetches_waiting: gauge('Fetches that wait for more bytes.'),
   millrace_fsync_seconds: histogram('Time that a writer turn spent syncing.'),
@@ -119,6 +122,7 @@ export const metrics = {
     'result',
   ),
   millrace_unauthenticated_network: gauge('1 when other machines can connect without a password.'),
+  millrace_unsent_bytes: gauge('Answers that clients have not yet taken.', 'listener'),
   process_cpu_seconds_total: counter('Processor time of the process, all threads.'),
   process_resident_memory_bytes: gauge('Memory of the process.'),
   process_start_time_seconds: gauge('When the process started, in seconds since the epoch.'),

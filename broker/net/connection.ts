@@ -9,10 +9,11 @@ import { printable, type Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'
 import type { Peer } from './handler.ts'
 import type { Pressure } from './pressure.ts'
+import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './unsent.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
 const SLICE_BYTES_MIN = 256 * 1024
-/** To one that has just taken a slice at once: the fewer slices, the fewer times it is woken. Measured: docs/decisions/0006 */
+/** To one that takes much, and has just taken a slice at once: the fewer slices, the fewer times it is woken. Measured: docs/decisions/0006 */
 const SLICE_BYTES_MAX = 1024 * 1024
 const AT_ONCE_MS_MAX = 100
 /** Up to here one copy is cheaper than a list of parts for the kernel. */
@@ -34,6 +35,7 @@ export interface ConnectionLimits {
 interface ConnectionDeps {
   readonly dispatch: Dispatch
   readonly pressure: Pressure
+  readonly unsent: Unsent
   /** For frames that span chunks; shared by all connections. */
   readonly frameBuffers: BufferPool
   readonly limits: ConnectionLimits
@@ -42,10 +44,11 @@ interface ConnectionDeps {
   readonly onClosed: (connection: Connection) => void
 }
 
-/** A part of an answer on its way to the socket; `sent` belongs to the last part. */
+/** A part of an answer on its way to the socket. */
 interface Part {
   readonly bytes: Uint8Array
-  readonly sent: (() => void)[] | undefined
+  /** What ends with it, when it is the last. */
+  readonly exchange: Exchange | undefined
 }
 
 export class Connection {
@@ -56,6 +59,8 @@ export class Connection {
   readonly #socket: Socket
   readonly #cutter: FrameCutter
   readonly #gone = new AbortController()
+  /** Its answers, among those of all connections. */
+  readonly #holder: Holder
 
   /** Frames that arrived while the connection was not allowed to start them, oldest first; copied. */
   #waiting: Buffer[] = []
@@ -89,6 +94,7 @@ export class Connection {
     this.#deps = deps
     this.#cutter = new FrameCutter(deps.limits.frameBytesMax, deps.frameBuffers)
     this.#activeAt = this.#frameStartedAt = deps.clock.monotonic()
+    this.#holder = newHolder((reason) => this.close(reason))
     this.peer = {
       localHost: plainAddress(socket.localAddress ?? ''),
       localPort: socket.localPort ?? 0,
@@ -128,13 +134,16 @@ export class Connection {
   }
 
   #mayStart(frame: Buffer): boolean {
-    if (this.#unsentBytes > this.#deps.limits.unsentBytesMax) return false
+    const { limits, unsent } = this.#deps
+    if (this.#unsentBytes > limits.unsentBytesMax) return false
+    if (this.#holder.heldBytes > 0 && unsent.isFullFor(this.#holder)) return false
     if (this.#runningCount === 0) return true
     return !this.#isExclusiveRunning && this.#deps.dispatch.overlaps(frame)
   }
 
   #start(frame: Buffer): void {
-    const exchange: Exchange = { answer: undefined, sent: undefined }
+    const room = new AnswerRoom(this.#deps.unsent, this.#holder)
+    const exchange: Exchange = { answer: undefined, sent: undefined, room }
     this.#exchanges.push(exchange)
     this.#runningCount++
     this.#runningBytes += frame.length
@@ -144,15 +153,22 @@ export class Connection {
       this.#runningCount--
       this.#runningBytes -= frame.length
       if (this.#isClosed) {
-        sentAll(exchange.sent)
+        wasSent(exchange)
       } else if (failure !== undefined) {
-        sentAll(exchange.sent)
+        wasSent(exchange)
         this.close(failure.message)
       } else {
-        for (const part of exchange.answer!) this.#unsentBytes += part.length
+        this.#hasAnswer(exchange)
         this.#settleSoon()
       }
     })
+  }
+
+  #hasAnswer({ answer, room }: Exchange): void {
+    let byteCount = 0
+    for (const part of answer!) byteCount += part.length
+    this.#unsentBytes += byteCount
+    room.fill(byteCount)
   }
 
   #becomeProducer(): void {
@@ -194,13 +210,14 @@ export class Connection {
   /** Moves the answers that are next in order to the outgoing parts. */
   #collectAnswers(): void {
     let answered = 0
-    for (const { answer, sent } of this.#exchanges) {
+    for (const exchange of this.#exchanges) {
+      const { answer } = exchange
       if (answer === undefined) break
       answered++
       const last = answer.length - 1
-      if (last < 0) sentAll(sent)
+      if (last < 0) wasSent(exchange)
       for (let i = 0; i <= last; i++)
-        this.#outgoing.push({ bytes: answer[i]!, sent: i === last ? sent : undefined })
+        this.#outgoing.push({ bytes: answer[i]!, exchange: i === last ? exchange : undefined })
     }
     if (answered > 0) this.#exchanges.splice(0, answered)
   }
@@ -216,14 +233,15 @@ export class Connection {
       this.#isWriting = false
       this.#sliceWasTaken(byteCount)
       this.#unsentBytes -= byteCount
-      for (const { sent } of parts) sentAll(sent)
+      this.#deps.unsent.took(this.#holder, byteCount)
+      for (const { exchange } of parts) wasSent(exchange)
       if (!this.#isClosed) this.#settle()
     })
   }
 
   #sliceWasTaken(byteCount: number): void {
     const tookMs = this.#deps.clock.monotonic() - this.#writeProgressAt
-    if (tookMs > AT_ONCE_MS_MAX) this.#sliceBytes = SLICE_BYTES_MIN
+    if (tookMs > AT_ONCE_MS_MAX || !isProven(this.#holder)) this.#sliceBytes = SLICE_BYTES_MIN
     else if (byteCount >= SLICE_BYTES_MIN) this.#sliceBytes = SLICE_BYTES_MAX
   }
 
@@ -246,11 +264,11 @@ export class Connection {
     let byteCount = 0
     let count = 0
     while (count < this.#outgoing.length && byteCount < this.#sliceBytes) {
-      const { bytes, sent } = this.#outgoing[count]!
+      const { bytes, exchange } = this.#outgoing[count]!
       const room = this.#sliceBytes - byteCount
       if (bytes.length > room) {
-        const rest = { bytes: bytes.subarray(room), sent }
-        this.#outgoing.splice(count, 1, { bytes: bytes.subarray(0, room), sent: undefined }, rest)
+        const first = { bytes: bytes.subarray(0, room), exchange: undefined }
+        this.#outgoing.splice(count, 1, first, { bytes: bytes.subarray(room), exchange })
       }
       byteCount += this.#outgoing[count]!.bytes.length
       count++
@@ -320,9 +338,9 @@ export class Connection {
       })
     }
     this.#gone.abort()
-    for (const { sent } of this.#exchanges.filter(({ answer }) => answer !== undefined))
-      sentAll(sent)
-    for (const { sent } of this.#outgoing) sentAll(sent)
+    this.#deps.unsent.leave(this.#holder)
+    for (const exchange of this.#exchanges) if (exchange.answer !== undefined) wasSent(exchange)
+    for (const { exchange } of this.#outgoing) wasSent(exchange)
     this.#exchanges = []
     this.#waiting = []
     this.#outgoing = []
@@ -346,8 +364,11 @@ export class Connection {
   }
 }
 
-function sentAll(callbacks: readonly (() => void)[] | undefined): void {
-  if (callbacks !== undefined) for (const callback of callbacks) callback()
+/** The answer of this exchange was taken, or never will be. */
+function wasSent(exchange: Exchange | undefined): void {
+  if (exchange === undefined) return
+  if (exchange.sent !== undefined) for (const callback of exchange.sent) callback()
+  exchange.room.release()
 }
 
 /** Clients leave as they like. */

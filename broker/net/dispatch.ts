@@ -10,6 +10,7 @@ import { Reader } from '../../protocol/wire.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { printable, type Log } from '../log.ts'
 import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
+import type { AnswerRoom } from './unsent.ts'
 
 /** One request on its way: from its frame to the last byte of its answer. */
 export interface Exchange {
@@ -17,6 +18,7 @@ export interface Exchange {
   answer: readonly Uint8Array[] | undefined
   /** Called once when the answer was written, or never will be. */
   sent: (() => void)[] | undefined
+  readonly room: AnswerRoom
 }
 
 /** What dispatch reports of every request; metrics fill it. */
@@ -166,6 +168,10 @@ class Context implements RequestContext {
     this.clientId = header.clientId
     this.peer = peer
     this.#exchange = exchange
+  }
+
+  get room(): AnswerRoom {
+    return this.#exchange.room
   }
 
   whenSent(callback: () => void): void {

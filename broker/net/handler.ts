@@ -1,6 +1,7 @@
 // What the network layer and the API handlers know of each other. Types, and the one way to hang up. Network thread.
 
 import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
+import type { AnswerRoom } from './unsent.ts'
 
 /** The other end of a connection, as handlers see it. */
 export interface Peer {
@@ -16,6 +17,8 @@ export interface RequestContext {
   readonly version: number
   readonly clientId: string | null
   readonly peer: Peer
+  /** For answers that may be large: memory for them is asked for before it is taken. */
+  readonly room: AnswerRoom
   /** Calls back once when the last byte of the answer was written, or will never be. */
   whenSent(callback: () => void): void
 }

@@ -9,6 +9,7 @@ import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Pressure } from './pressure.ts'
 import { receiveInto } from './receive.ts'
+import type { Unsent } from './unsent.ts'
 
 const SWEEP_MS = 1000
 /** Memory that frames of all connections were put together in, kept for the next ones. */
@@ -22,6 +23,7 @@ const FREE_PORT_TRIES_MAX = 20
 interface ListenerDeps {
   readonly dispatch: Dispatch
   readonly pressure: Pressure
+  readonly unsent: Unsent
   readonly limits: ConnectionLimits
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
@@ -130,6 +132,7 @@ export class Listener {
   #sweep(): void {
     const now = this.#deps.clock.monotonic()
     for (const connection of this.#connections) connection.sweep(now)
+    this.#deps.unsent.relieve()
     const isNeeded = this.#connections.size > 0
     this.#sweepTimer = isNeeded ? this.#deps.clock.after(SWEEP_MS, () => this.#sweep()) : undefined
   }

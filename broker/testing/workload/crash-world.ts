@@ -16,6 +16,7 @@ import { readSettings } from '../../config.ts'
 import { Log } from '../../log.ts'
 import type { Dispatch, Exchange } from '../../net/dispatch.ts'
 import type { Peer } from '../../net/handler.ts'
+import { unlimitedRoom } from '../../net/unsent.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { Gone, type MortalBroker } from './mortal-broker.ts'
 
@@ -202,7 +203,11 @@ export class CrashWorld implements MortalBroker {
     const { dispatch } = this.#life
     if (dispatch === undefined || this.hasCrashed) return Promise.reject(new Gone('it is down'))
     const frame = Buffer.concat(encodeRequestFrame(api, version, 1, 'test', request))
-    const exchange: Exchange = { answer: undefined, sent: undefined }
+    const exchange: Exchange = {
+      answer: undefined,
+      sent: undefined,
+      room: unlimitedRoom(this.#life.clock),
+    }
     return new Promise((resolve, reject) => {
       dispatch.start(frame.subarray(4), exchange, somebody(), (failure) => {
         if (failure !== undefined) {

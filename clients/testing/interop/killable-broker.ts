@@ -39,6 +39,11 @@ export class KillableBroker implements AsyncDisposable {
     if (!Buffer.isBuffer(banner)) throw new Error(`the broker ended with ${String(banner)}`)
   }
 
+  /** Of its process, while it lives. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   /** SIGKILL. */
   async kill(): Promise<void> {
     const child = this.#child

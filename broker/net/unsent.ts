@@ -1,0 +1,207 @@
+// Unsent: bytes of answers that were read and that clients have not taken, of all connections together. Network thread.
+// Limits: docs/architecture.md, "Overload"; why it works as it does: docs/decisions/0015-unsent-answers.md
+
+import type { Clock } from '../../storage/clock.ts'
+
+/** One connection takes at most this part of what is free: the others find something, however many come before them. */
+const SHARES = 8
+/** A connection that has taken all of its answers reads so much also when nothing is free. */
+const SMALL_BYTES = 64 * 1024
+/** What is left for connections that have proved that they take their answers. */
+const RESERVED_SHARE = 1 / 8
+/** Proof enough: more than a socket's buffers take for a client that reads nothing. */
+const PROVEN_BYTES = 16 * 1024 * 1024
+/** A connection that has taken nothing for so long is closed when others need what it holds. */
+const STALLED_MS = 2000
+
+/** A connection, by what it holds. */
+export interface Holder {
+  heldBytes: number
+  takenBytes: number
+  /** Monotonic ms: it took something, or began to hold. */
+  progressAt: number
+  isGone: boolean
+  close(reason: string): void
+}
+
+export function newHolder(close: (reason: string) => void): Holder {
+  return { heldBytes: 0, takenBytes: 0, progressAt: 0, isGone: false, close }
+}
+
+/** Does the client take its answers, as far as can be known? */
+export function isProven({ takenBytes }: Holder): boolean {
+  return takenBytes >= PROVEN_BYTES
+}
+
+/** One that has not taken anything yet. */
+const newcomer = newHolder(() => {})
+
+interface Waiting {
+  readonly holder: Holder
+  readonly resolve: (reservedBytes: number) => void
+}
+
+interface UnsentDeps {
+  readonly bytesMax: number
+  readonly clock: Clock
+}
+
+export class Unsent {
+  readonly #deps: UnsentDeps
+  /** Those that hold something, by `progressAt`. */
+  readonly #holders = new Set<Holder>()
+  /** First come, first served, of those who may. */
+  #waiting: Waiting[] = []
+  #heldBytes = 0
+
+  constructor(deps: UnsentDeps) {
+    this.#deps = deps
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  isFullFor(holder: Holder): boolean {
+    return this.#freeFor(holder) <= 0
+  }
+
+  #freeFor(holder: Holder): number {
+    const { bytesMax } = this.#deps
+    const reserved = isProven(holder) ? 0 : Math.floor(bytesMax * RESERVED_SHARE)
+    return bytesMax - reserved - this.#heldBytes
+  }
+
+  /** @param byteCount negative to give back */
+  hold(holder: Holder, byteCount: number): void {
+    if (holder.isGone || byteCount === 0) return
+    this.#heldBytes += byteCount
+    holder.heldBytes += byteCount
+    if (holder.heldBytes === 0) this.#holders.delete(holder)
+    else if (!this.#holders.has(holder)) this.took(holder, 0)
+    if (byteCount < 0) this.#serve()
+  }
+
+  /** The client took a part of what waits for it. */
+  took(holder: Holder, byteCount: number): void {
+    holder.takenBytes += byteCount
+    holder.progressAt = this.#deps.clock.monotonic()
+    this.#holders.delete(holder)
+    if (holder.heldBytes > 0) this.#holders.add(holder)
+  }
+
+  /** The connection is closed, and nothing of it counts any more. */
+  leave(holder: Holder): void {
+    if (holder.isGone) return
+    this.hold(holder, -holder.heldBytes)
+    holder.isGone = true
+    const own = this.#waiting.filter((each) => each.holder === holder)
+    this.#waiting = this.#waiting.filter((each) => each.holder !== holder)
+    for (const { resolve } of own) resolve(0)
+  }
+
+  /** @returns bytes that count from now on, at most `wanted`; perhaps none */
+  reserve(holder: Holder, wanted: number): number {
+    if (this.isFullFor(holder)) this.relieve()
+    const bytes = Math.max(0, Math.min(wanted, this.#shareOf(holder)))
+    this.hold(holder, bytes)
+    return bytes
+  }
+
+  /** Resolves, in order, once anything is free. @returns bytes that count from now on; 0 when the connection is closed */
+  reserveLater(holder: Holder): Promise<number> {
+    return new Promise((resolve) => {
+      if (holder.isGone) resolve(0)
+      else this.#waiting.push({ holder, resolve })
+      this.#serve()
+    })
+  }
+
+  /** Closes those that take nothing, as long as too much is held; called about once a second, too. */
+  relieve(): void {
+    const now = this.#deps.clock.monotonic()
+    for (const holder of this.#holders) {
+      const stalledMs = now - holder.progressAt
+      if (!this.isFullFor(newcomer) || stalledMs < STALLED_MS) break
+      const what = `${holder.heldBytes} bytes of answers for ${Math.round(stalledMs)} ms`
+      holder.close(`the client took nothing of ${what}, while others need the memory`)
+    }
+  }
+
+  #shareOf(holder: Holder): number {
+    const share = Math.floor(this.#freeFor(holder) / SHARES) - holder.heldBytes
+    return holder.heldBytes === 0 ? Math.max(share, SMALL_BYTES) : share
+  }
+
+  #serve(): void {
+    for (;;) {
+      const next = this.#waiting.findIndex(({ holder }) => !this.isFullFor(holder))
+      if (next < 0) return
+      const [{ holder, resolve }] = this.#waiting.splice(next, 1) as [Waiting]
+      const bytes = Math.max(SMALL_BYTES, this.#shareOf(holder))
+      this.hold(holder, bytes)
+      resolve(bytes)
+    }
+  }
+}
+
+/** What one answer holds, from the first byte that is read for it until the client has taken its last. */
+export class AnswerRoom {
+  readonly #unsent: Unsent
+  readonly #holder: Holder
+  #heldBytes = 0
+
+  constructor(unsent: Unsent, holder: Holder) {
+    this.#unsent = unsent
+    this.#holder = holder
+  }
+
+  /** Too much is held: an answer must keep to what it has reserved. */
+  get isFull(): boolean {
+    return this.#unsent.isFullFor(this.#holder)
+  }
+
+  /** @returns bytes that may be read now, at most `wanted`; perhaps none */
+  reserve(wanted: number): number {
+    return this.#reserved(this.#unsent.reserve(this.#holder, wanted))
+  }
+
+  /** Waits for its turn. @returns as `reserve`; 0 when the connection is closed */
+  async reserveLater(): Promise<number> {
+    return this.#reserved(await this.#unsent.reserveLater(this.#holder))
+  }
+
+  #reserved(byteCount: number): number {
+    this.#heldBytes += byteCount
+    return byteCount
+  }
+
+  /** @param usedBytes memory that the read took, perhaps more than was reserved for it */
+  settle(reservedBytes: number, usedBytes: number): void {
+    this.#change(usedBytes - reservedBytes)
+  }
+
+  /** The answer is ready. */
+  fill(answerBytes: number): void {
+    if (answerBytes > this.#heldBytes) this.#change(answerBytes - this.#heldBytes)
+  }
+
+  /** The client has taken the answer, or never will. */
+  release(): void {
+    this.#change(-this.#heldBytes)
+  }
+
+  #change(byteCount: number): void {
+    this.#heldBytes += byteCount
+    this.#unsent.hold(this.#holder, byteCount)
+  }
+}
+
+/** Of a request that came over no connection. */
+export function unlimitedRoom(clock: Clock): AnswerRoom {
+  const unsent = new Unsent({ bytesMax: Number.MAX_SAFE_INTEGER, clock })
+  return new AnswerRoom(
+    unsent,
+    newHolder(() => {}),
+  )
+}
