@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -312,6 +313,9 @@ t.test('values are checked, and what is advertised is understood', async (t) => 
   t.same(advertised('[::1]:1'), { host: '::1', port: 1 })
   for (const bad of ['SSL://x:1', 'a b', 'x:99999', 'x:1,y:2', ':1'])
     t.throws(() => advertised(bad), bad)
+  const unspecified = ['0.0.0.0', '0.0.0.0:9092', 'PLAINTEXT://0.0.0.0:9092', '0', '0.0', '[::]']
+  for (const bad of [...unspecified, '[::0]:9092', '[0:0:0:0:0:0:0:0]', '[::ffff:0.0.0.0]:1'])
+    t.throws(() => advertised(bad), { code: 'INVALID_CONFIG', message: /not 0\.0\.0\.0 or ::/ })
 })
 
 t.test('metrics count what happened, and health says whether clients may come', async (t) => {
@@ -368,6 +372,39 @@ t.test('metrics count what happened, and health says whether clients may come', 
   t.same(await health('/healthz'), [200, { status: 'ok' }])
   t.match(await (await fetch(broker.httpUrl!)).text(), /^millrace \d+\.\d+\.\d+\n[^]*\/metrics/)
   t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
+})
+
+/** The status of a request with this Host header, or none. */
+function statusFor(url: string, host: string | undefined, path = '/metrics'): Promise<number> {
+  const { hostname, port } = new URL(url)
+  const headers = host === undefined ? {} : { host }
+  return new Promise((resolve, reject) => {
+    get({ hostname, port, path, headers, setHost: false }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode!)
+    }).on('error', reject)
+  })
+}
+
+t.test('HTTP on loopback answers to its own names only', async (t) => {
+  const config = { 'advertised.listeners': 'Broker.example:7000' }
+  await using broker = await Broker.start({ ephemeral: true, http: 0, config })
+  const url = broker.httpUrl!
+  const { host } = new URL(url)
+  const own = [host, 'localhost', 'LocalHost:80', '127.0.0.1', '127.1.2.3', '[::1]:9644']
+  for (const name of [...own, 'broker.example', 'broker.example:1'])
+    t.equal(await statusFor(url, name), 200, name)
+  const others = ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', '10.0.0.1']
+  for (const name of [...others, 'x y', '[::2]', 'evil.example:9644'])
+    for (const path of ['/metrics', '/healthz', '/readyz', '/nothing'])
+      t.equal(await statusFor(url, name, path), 421, `${name} ${path}`)
+})
+
+t.test('HTTP that other machines reach answers to any name', async (t) => {
+  const config = { 'http.host': '0.0.0.0', 'i.accept.unauthenticated.network': true }
+  await using broker = await Broker.start({ ephemeral: true, http: 0, config })
+  const { port } = new URL(broker.httpUrl!)
+  t.equal(await statusFor(`http://127.0.0.1:${port}`, 'metrics.example'), 200)
 })
 
 t.test('the loop is looked at from the first request for metrics on', async (t) => {

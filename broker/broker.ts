@@ -414,6 +414,7 @@ function httpDeps(
   return {
     host: config['http.host'],
     port: config['http.port'],
+    names: httpNames(config),
     async metricsText() {
       page ??= (await import('./metrics/exposition.ts')).exposition(registry)
       return page()
@@ -422,9 +423,19 @@ function httpDeps(
   }
 }
 
+/** A loopback address has few; how others call an address that they reach is not known. */
+function httpNames({
+  host,
+  'http.host': httpHost,
+  'advertised.listeners': advertised,
+}: BrokerConfig): readonly string[] | undefined {
+  if (!isLoopback(httpHost)) return undefined
+  return [httpHost, ...addressesIn(host), ...(advertised === null ? [] : [advertised.host])]
+}
+
 /** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
 function hostsOf(config: BrokerConfig): string[] {
-  const hosts = config.host.split(',').map((host) => host.trim())
+  const hosts = addressesIn(config.host)
   const open = [...hosts, config['http.host']].find((host) => !isLoopback(host))
   if (open !== undefined && !config['i.accept.unauthenticated.network']) {
     const risk = `${open} can be reached from other machines, where anybody could read, write and delete everything`
@@ -434,6 +445,11 @@ function hostsOf(config: BrokerConfig): string[] {
     )
   }
   return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
+}
+
+/** @param host comma-separated */
+function addressesIn(host: string): string[] {
+  return host.split(',').map((each) => each.trim())
 }
 
 function cleanerConfig(config: BrokerConfig): CleanerConfig {

@@ -29,7 +29,7 @@ export const brokerConfigs = {
   'advertised.listeners': row(
     'string',
     '',
-    'HOST:PORT, HOST, or nothing',
+    'HOST:PORT, HOST, or nothing; not 0.0.0.0 or ::, to which nobody can connect',
     {
       readOnly: true,
       says: 'The address that clients are told to connect to. Nothing: the one that they dialled.',
@@ -432,5 +432,17 @@ function parseAdvertised(value: string): Advertised | null | undefined {
   )
   if (match === null) return undefined
   const port = match[3] === undefined ? undefined : Number(match[3])
-  return port !== undefined && port > 65_535 ? undefined : { host: (match[1] ?? match[2])!, port }
+  const host = (match[1] ?? match[2])!
+  const isRefused = (port !== undefined && port > 65_535) || isUnspecified(host)
+  return isRefused ? undefined : { host, port }
+}
+
+/** 0.0.0.0 or ::, however written: an address to listen on. Apache Kafka refuses it, too. */
+function isUnspecified(host: string): boolean {
+  try {
+    const { hostname } = new URL(`http://${host.includes(':') ? `[${host}]` : host}`)
+    return ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(hostname)
+  } catch {
+    return false
+  }
 }

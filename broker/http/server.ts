@@ -1,7 +1,8 @@
 // The HTTP side: metrics and health, on its own port. The port is open from the start; fastify and the routes are loaded
 // at the first request, for they would be a quarter of the start. Network thread.
 
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { hostCheck } from './hosts.ts'
 import type { Routes } from './routes.ts'
 
 /** For a request to arrive whole. */
@@ -17,13 +18,20 @@ export interface HttpDeps extends Routes {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
+  /** The only names of this address, beside those of loopback; undefined: it answers to any. */
+  readonly names: readonly string[] | undefined
 }
 
 /** @throws what listening fails with */
 export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
-  const { host, port } = deps
+  const { host, port, names } = deps
+  const isKnown = names === undefined ? () => true : hostCheck(names)
   let routes: Promise<RequestListener> | undefined
   const server = createServer({ requestTimeout: REQUEST_MS_MAX }, (request, response) => {
+    if (!isKnown(request.headers.host)) {
+      refuseHost(response)
+      return
+    }
     routes ??= import('./routes.ts').then(({ openRoutes }) => openRoutes(deps))
     routes.then(
       (handle) => handle(request, response),
@@ -32,6 +40,12 @@ export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
   })
   await listen(server, host, port)
   return { url: urlOf(server), close: () => close(server) }
+}
+
+function refuseHost(response: ServerResponse): void {
+  const advice = 'ask for localhost, or name the host in http.host or advertised.listeners'
+  response.writeHead(421, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+  response.end(`this address does not answer to that host: ${advice}\n`)
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {
