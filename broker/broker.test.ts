@@ -446,8 +446,10 @@ t.test('health tells every reason not to come', async (t) => {
 })
 
 t.test('connections leave room for files', async (t) => {
-  t.same(shareOfOpenFiles(1024), { connections: 512, readers: 256 })
-  t.same(shareOfOpenFiles(Infinity), { connections: Infinity, readers: Infinity })
+  t.same(shareOfOpenFiles(1000), { connections: 480, http: 60, readers: 240, writer: 120 })
+  t.same(shareOfOpenFiles(96), { connections: 28, http: 3, readers: 14, writer: 7 })
+  t.same(shareOfOpenFiles(10), { connections: 1, http: 1, readers: 1, writer: 1 })
+  t.equal(shareOfOpenFiles(Infinity).writer, Infinity)
   t.ok(openFilesMax() >= 64)
 })
 

@@ -48,6 +48,9 @@ import { newProducerId, openTransactionState } from './txn/state-table.ts'
 const NO_HTTP = -1
 /** Segment and index files kept open for reading. */
 const READER_FILES_MAX = 512
+/** Segment files kept open for writing. */
+const WRITER_FILES_MAX = 500
+const HTTP_CONNECTIONS_MAX = 64
 const MINUTE_MS = 60_000
 
 export interface BrokerOptions {
@@ -174,6 +177,7 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
   const dataDir = ephemeral ? mkdtempSync(join(tmpdir(), 'millrace-')) : config['log.dir']
   if (ephemeral) closing.add(() => rmSync(dataDir, { recursive: true, force: true }))
   const { openStore: open = openStore } = environment
+  const { readers, writer: writerFiles } = shareOfOpenFiles(openFilesMax())
   const store = await open({
     dataDir,
     writer,
@@ -181,7 +185,8 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     topicDefaults,
     nodeId: settings.given.has('node.id') ? config['node.id'] : undefined,
     inboxBytesMax: config['inbox.max.bytes'],
-    openFilesMax: Math.min(READER_FILES_MAX, shareOfOpenFiles(openFilesMax()).readers),
+    openFilesMax: Math.min(READER_FILES_MAX, readers),
+    writtenFilesMax: Math.min(WRITER_FILES_MAX, writerFiles),
     cleaner: cleanerConfig(config),
     producerIdExpirationMs: config['producer.id.expiration.ms'],
     ...(environment.fs && { fs: environment.fs }),
@@ -415,6 +420,7 @@ function httpDeps(
     host: config['http.host'],
     port: config['http.port'],
     names: httpNames(config),
+    connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, shareOfOpenFiles(openFilesMax()).http),
     async metricsText() {
       page ??= (await import('./metrics/exposition.ts')).exposition(registry)
       return page()

@@ -13,7 +13,24 @@ export function openFilesMax(): number {
   }
 }
 
-/** The rest is for files being written, for HTTP, and for what Node itself opens. */
-export function shareOfOpenFiles(limit: number): { connections: number; readers: number } {
-  return { connections: Math.floor(limit / 2), readers: Math.floor(limit / 4) }
+/** What Node, its threads, the listeners and whatever is open for a moment only need. */
+const OTHERS = 40
+
+export interface OpenFilesShares {
+  readonly connections: number
+  /** Of the HTTP port. */
+  readonly http: number
+  readonly readers: number
+  readonly writer: number
+}
+
+/** How many of each may be open. */
+export function shareOfOpenFiles(limit: number): OpenFilesShares {
+  const share = (part: number) => Math.max(1, Math.floor((limit - OTHERS) * part))
+  return {
+    connections: share(1 / 2),
+    http: share(1 / 16),
+    readers: share(1 / 4),
+    writer: share(1 / 8),
+  }
 }

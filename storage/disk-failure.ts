@@ -16,6 +16,12 @@ export function isRefusal(error: unknown): boolean {
   return refusals.has(errnoCode(error) ?? '')
 }
 
+/** May no further file be opened, by this process or on this machine? */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const code = errnoCode(error)
+  return code === 'EMFILE' || code === 'ENFILE'
+}
+
 /** Runs a write or a sync of `path`. @throws the refusal as it is; {DiskFailure} for everything else */
 export function orDiskFailure<Result>(path: string, operation: () => Result): Result {
   try {

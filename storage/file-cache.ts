@@ -3,7 +3,8 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import type { FileOf } from './batch-walk.ts'
-import { errnoCode, type Fs } from './fs.ts'
+import { isOutOfDescriptors } from './disk-failure.ts'
+import type { Fs } from './fs.ts'
 
 interface OpenFile {
   readonly fd: number
@@ -93,7 +94,7 @@ export class FileCache {
     try {
       return this.#fs.open(path, 'read')
     } catch (error) {
-      if (errnoCode(error) !== 'EMFILE' || !this.#evictOldest()) throw error
+      if (!isOutOfDescriptors(error) || !this.#evictOldest()) throw error
       return this.#open(path)
     }
   }

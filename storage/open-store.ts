@@ -194,18 +194,19 @@ function connect(
   closing: Closing,
 ): { client: WriterClient; logs: Logs } {
   const { options, dataDir, fs, clock, topicDefaults, warn } = surroundings
-  const inboxBytesMax = options.inboxBytesMax ?? INBOX_BYTES_MAX
+  const { inboxBytesMax = INBOX_BYTES_MAX, writtenFilesMax: openFilesMax } = options
   const producerLimits = {
     ...defaultProducerLimits,
     ...(options.producerIdExpirationMs && { expirationMs: options.producerIdExpirationMs }),
   }
   const port = (events: WriterEvents): WriterPort => {
     if (options.writer === 'inline') {
-      const writer = new LogWriter({ fs, clock, dataDir, producerLimits })
+      const writer = new LogWriter({ fs, clock, dataDir, producerLimits, openFilesMax })
       return new InlineWriterPort(writer, clock, inboxBytesMax, events)
     }
     const thread = options.writer === 'thread' ? undefined : options.writer
-    return startWriterThread({ dataDir, inboxBytesMax, producerLimits }, events, thread)
+    const deps = { dataDir, inboxBytesMax, producerLimits, openFilesMax }
+    return startWriterThread(deps, events, thread)
   }
   const client: WriterClient = new WriterClient({
     connect: port,
@@ -214,8 +215,8 @@ function connect(
   closing.add(() => client.stop())
   const search =
     options.writer === 'inline' ? new InlineSearchPort(fs) : new ThreadSearchPort({ clock, warn })
-  const openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX
-  const reader = new LogReader({ fs, search, openFilesMax, warn })
+  const readFilesMax = options.openFilesMax ?? OPEN_FILES_MAX
+  const reader = new LogReader({ fs, search, openFilesMax: readFilesMax, warn })
   closing.add(() => reader.close())
   closing.add(() => search.stop())
   const logs = new Logs({ dataDir, reader, topicDefaults, ask: (request) => client.ask(request) })

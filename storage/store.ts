@@ -30,6 +30,8 @@ export interface StoreOptions {
   readonly inboxBytesMax?: number
   /** Segment and index files kept open for reading, in all logs together. */
   readonly openFilesMax?: number
+  /** Segment files kept open for writing, in all logs together. */
+  readonly writtenFilesMax?: number
   /** Bytes of a table's log from which on a clean stop leaves an LMDB view of it; Infinity: never. */
   readonly viewFromBytes?: number
   /** A partition forgets a producer that has not written to it for so long. Default: Kafka's day. */

@@ -18,6 +18,8 @@ export interface HttpDeps extends Routes {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
+  /** Further ones are closed. */
+  readonly connectionsMax: number
   /** The only names of this address, beside those of loopback; undefined: it answers to any. */
   readonly names: readonly string[] | undefined
 }
@@ -38,6 +40,7 @@ export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
       (error: Error) => response.destroy(error),
     )
   })
+  server.maxConnections = deps.connectionsMax
   await listen(server, host, port)
   return { url: urlOf(server), close: () => close(server) }
 }

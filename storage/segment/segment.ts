@@ -258,14 +258,26 @@ export class Segment {
    * @throws {DiskFailure} when the disk fails
    */
   write(pieces: readonly Uint8Array[], sizeBytes: number, aborted: readonly TxnEntry[] = []): void {
-    const fd = orDiskFailure(this.path, () => this.#open())
     const indexed = this.#txnIndex.info
     this.#txnIndex.appendAndSave(aborted)
+    try {
+      // Last: what opens a file may close this one.
+      this.#append(
+        orDiskFailure(this.path, () => this.#open()),
+        pieces,
+        sizeBytes,
+      )
+    } catch (error) {
+      this.#txnIndex.cutTo(indexed)
+      throw error
+    }
+  }
+
+  #append(fd: number, pieces: readonly Uint8Array[], sizeBytes: number): void {
     this.#isDirty = true
     try {
       this.#writeAll(fd, pieces, sizeBytes)
     } catch (error) {
-      this.#txnIndex.cutTo(indexed)
       this.#cutBack(fd)
       throw error
     }

@@ -61,6 +61,8 @@ export interface FaultyFsOptions {
 export class FaultyFs implements Fs {
   /** Bytes that all files together may take; a write beyond it is cut short, then fails with ENOSPC. */
   capacityBytes = Infinity
+  /** Further ones are refused with EMFILE; a directory that is synced is open meanwhile. */
+  openFilesMax = Infinity
   faultAt: (step: Step) => Fault | undefined
   stepCount = 0
   readonly #root: DirectoryNode
@@ -100,6 +102,7 @@ export class FaultyFs implements Fs {
 
   open(path: string, mode: OpenMode): number {
     this.#alive()
+    if (this.openFileCount >= this.openFilesMax) throw errno('EMFILE', path)
     const parent = this.#directory(posix.dirname(path))
     const name = posix.basename(path)
     let node = parent.live.get(name)
@@ -162,6 +165,7 @@ export class FaultyFs implements Fs {
 
   syncDirectory(path: string): void {
     const node = this.#directory(path)
+    if (this.openFileCount >= this.openFilesMax) throw errno('EMFILE', path)
     this.#step('syncDirectory', path)
     for (const apply of node.unsynced) apply(node.durable)
     node.unsynced = []

@@ -38,6 +38,21 @@ export class GroupCommit {
     report.commit()
   }
 
+  /** The log is about to be written to: it may open its file. */
+  expect(log: PartitionLog): void {
+    this.#recent.add(log)
+  }
+
+  /** Closes the file used longest ago, written and synced. @returns false when none is open */
+  closeOne(): boolean {
+    for (const log of this.#recent) {
+      log.rest()
+      this.#recent.delete(log)
+      return true
+    }
+    return false
+  }
+
   /** The log's files are closed. */
   forget(log: PartitionLog): void {
     this.#recent.delete(log)
@@ -46,10 +61,6 @@ export class GroupCommit {
   #use(log: PartitionLog): void {
     this.#recent.delete(log)
     this.#recent.add(log)
-    for (const oldest of this.#recent) {
-      if (this.#recent.size <= this.#openFilesMax) return
-      oldest.rest()
-      this.#recent.delete(oldest)
-    }
+    while (this.#recent.size > this.#openFilesMax) this.closeOne()
   }
 }

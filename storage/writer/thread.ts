@@ -14,6 +14,7 @@ export interface WriterAssignment {
   readonly dataDir: string
   readonly inbox: Inbox
   readonly producerLimits: ProducerLimits
+  readonly openFilesMax: number | undefined
 }
 
 /** A port that is full still gets what its connections have read already: that must find room, too. */
@@ -24,18 +25,24 @@ export interface WriterThreadDeps {
   /** Of commands that may wait before the port is full. */
   readonly inboxBytesMax: number
   readonly producerLimits?: ProducerLimits
+  readonly openFilesMax?: number | undefined
 }
 
 /** @param worker given */
 export function startWriterThread(
-  { dataDir, inboxBytesMax, producerLimits = defaultProducerLimits }: WriterThreadDeps,
+  {
+    dataDir,
+    inboxBytesMax,
+    producerLimits = defaultProducerLimits,
+    openFilesMax,
+  }: WriterThreadDeps,
   events: WriterEvents,
   worker: IdleWriterThread = loadWriterThread(),
 ): WriterPort {
   const memory = createInboxMemory(inboxBytesMax * RING_SLACK)
   const { port1, port2 } = new MessageChannel()
   const inbox: Inbox = { memory, side: port2 }
-  const assignment: WriterAssignment = { dataDir, inbox, producerLimits }
+  const assignment: WriterAssignment = { dataDir, inbox, producerLimits, openFilesMax }
   worker.ref()
   worker.postMessage(assignment, [port2])
   const queue = new InboxQueue(new InboxSender({ memory, side: port1 }))

@@ -14,8 +14,8 @@ const network = parentPort!
 network.once('message', serve)
 
 /** Never returns to the loop, but to end. */
-function serve({ dataDir, inbox, producerLimits }: WriterAssignment): void {
-  const writer = new LogWriter({ fs: realFs, clock: systemClock, dataDir, producerLimits })
+function serve({ inbox, ...assignment }: WriterAssignment): void {
+  const writer = new LogWriter({ fs: realFs, clock: systemClock, ...assignment })
   const receiver = new InboxReceiver(inbox)
   const answer = (result: TurnResult) => network.postMessage(packResult(result))
   for (let isClosed = false; !isClosed;) {

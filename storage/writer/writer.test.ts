@@ -426,6 +426,42 @@ t.test('every unclean start begins a leader epoch, and batches bear it', async (
   )
 })
 
+t.test('where no further file can be opened, files are closed and opened again', async (t) => {
+  const disk = newDisk()
+  const writer = new LogWriter({
+    fs: disk,
+    clock: systemClock,
+    dataDir: DATA,
+    checkpointBytes: 3000,
+  })
+  const logs = Array.from({ length: 20 }, (_, slot) => {
+    return { slot, directory: `topic-${slot}`, config: smallConfig, create: true }
+  })
+  disk.openFilesMax = 4
+  t.match(writer.turn([{ kind: 'open', id: 1, logs }]).outcomes, [{ error: undefined }])
+  let rolled = 0
+  for (let round = 0; round < 20; round++) {
+    const appends = logs.map(({ slot }): Append => {
+      return { kind: 'append', id: slot, slot, batch: uniqueBatch(slot, 1, 500), durable: true }
+    })
+    const result = writer.turn(appends)
+    assert(result.fatal === undefined, result.fatal)
+    for (const { error, message } of result.outcomes) assert(!error, message)
+    rolled += result.rolled.length
+    disk.openFilesMax = 1 + (round % 4)
+  }
+  t.ok(rolled > 20, `${rolled} rolls`)
+  disk.openFilesMax = 0
+  const batch = uniqueBatch(0, 1, 500)
+  const refused = writer.turn([{ kind: 'append', id: 1, slot: 0, batch, durable: true }])
+  t.match(refused.outcomes, [{ error: 'KAFKA_STORAGE_ERROR' }], 'with none at all it is refused')
+  disk.openFilesMax = 1
+  const again = writer.turn([{ kind: 'append', id: 1, slot: 0, batch, durable: true }])
+  t.match(again.outcomes, [{ error: undefined }], 'and taken when there is one')
+  t.match(writer.turn([{ kind: 'close', id: 2, clean: true }]).outcomes, [{ error: undefined }])
+  t.equal(disk.openFileCount, 0)
+})
+
 t.test('no more files are open than there may be, and none after the close', async (t) => {
   const disk = newDisk()
   const writer = new LogWriter({ fs: disk, clock: systemClock, dataDir: DATA, openFilesMax: 3 })

@@ -24,6 +24,7 @@ import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { PartitionLog } from './partition-log.ts'
 import type { LogCheckpoint } from './recovery-checkpoint.ts'
+import { ThriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
 
 export interface LogWriterDeps {
@@ -31,7 +32,7 @@ export interface LogWriterDeps {
   readonly clock: Clock
   /** Exists. */
   readonly dataDir: string
-  readonly openFilesMax?: number
+  readonly openFilesMax?: number | undefined
   /** Appended between two recovery checkpoints: what a start after a crash must read, at most. */
   readonly checkpointBytes?: number
   readonly producerLimits?: ProducerLimits
@@ -62,8 +63,8 @@ export class LogWriter {
   #failure: DiskFailure | undefined
 
   constructor(deps: LogWriterDeps) {
-    this.#deps = deps
     this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
+    this.#deps = { ...deps, fs: new ThriftyFs(deps.fs, () => this.#commit.closeOne()) }
     this.#producerLimits = deps.producerLimits ?? defaultProducerLimits
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }
@@ -119,6 +120,7 @@ export class LogWriter {
       const log = this.#logs.get(command.slot)
       if (!log) return report.refuse(command.id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
       report.touched.add(log)
+      this.#commit.expect(log)
       if (command.kind === 'append') return log.stage(command, report)
       return log.stageMarker(command, report)
     }
