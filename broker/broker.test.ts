@@ -2,7 +2,15 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -124,6 +132,20 @@ async function startProcess(flags: StartFlags, preload?: string) {
   if (!Buffer.isBuffer(banner)) throw new Error(`the broker did not start: ${stderr}`)
   return { child, closed, banner: banner.toString(), stderr: () => stderr }
 }
+
+t.test('a start on a directory that others can reach says so', async (t) => {
+  if (process.platform === 'win32') {
+    t.comment('Windows has other permissions')
+    return
+  }
+  const data = join(scratch, 'open')
+  mkdirSync(data)
+  chmodSync(data, 0o755)
+  const run = await startProcess({ data, port: '0', http: 'off' })
+  run.child.kill('SIGTERM')
+  t.same(await run.closed, [0, null])
+  t.match(run.stderr(), /other users of this machine can reach the data","advice":"chmod -R o= /)
+})
 
 const stopSignals = ['SIGTERM', 'SIGHUP'] as const
 for (const signal of stopSignals)

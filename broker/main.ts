@@ -1,6 +1,7 @@
 // runBroker: a broker as a process of its own: where its configuration comes from, banner, signals, exit codes.
 // `millrace start` calls it. Exit codes: 0 stopped as asked, 1 failure, 2 a configuration that cannot be.
 
+import { statSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock } from '../storage/clock.ts'
 import type { StoreOptions } from '../storage/store.ts'
@@ -152,6 +153,9 @@ function logStart(broker: Broker, { broker: config }: Settings, log: Log): void 
   if (config['i.accept.unauthenticated.network']) {
     log.warn('other machines can connect without a password, and read, write and delete everything')
   }
+  if (process.platform === 'win32') return
+  if ((statSync(dataDir).mode & 0o007) !== 0)
+    log.warn('other users of this machine can reach the data', { advice: `chmod -R o= ${dataDir}` })
 }
 
 function jsonBanner({ bootstrap, httpUrl, dataDir }: Broker): string {

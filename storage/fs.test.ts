@@ -1,10 +1,12 @@
 // The real disk behind storage/fs.ts: what it promises, on files of a temporary directory.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { realFs } from './fs.ts'
+import { openStore } from './open-store.ts'
+import { appendValues } from './testing/store-kit.ts'
 
 t.test(
   'directories are made with their parents, again without complaint, never where they cannot be',
@@ -22,3 +24,32 @@ t.test(
       t.throws(() => realFs.makeDirectory('/proc/nowhere/below'), { code: 'ENOENT' })
   },
 )
+
+t.test('what a store makes is for nobody else; what was there stays as it is', async (t) => {
+  if (process.platform === 'win32') {
+    t.comment('Windows has other permissions')
+    return
+  }
+  const root = mkdtempSync(join(tmpdir(), 'millrace-fs-test-'))
+  t.teardown(() => rmSync(root, { recursive: true, force: true }))
+  const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+  const before = join(root, 'before')
+  mkdirSync(before)
+  const modeBefore = mode(before)
+  for (const dataDir of [join(root, 'parent', 'new'), before]) {
+    for (const topic of ['first', 'second']) {
+      const store = await openStore({ dataDir, writer: 'inline', viewFromBytes: 0 })
+      await store.topics.create({ name: topic, partitionCount: 1, config: {} })
+      await appendValues(store, store.log(topic, 0)!, ['x'])
+      await store[Symbol.asyncDispose]()
+    }
+    const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true })
+    t.ok(entries.length > 10, `${entries.length} entries`)
+    for (const entry of entries) {
+      const path = join(entry.parentPath, entry.name)
+      t.equal(mode(path), entry.isDirectory() ? '700' : '600', path.slice(root.length))
+    }
+  }
+  t.equal(mode(join(root, 'parent', 'new')), '700')
+  t.equal(mode(before), modeBefore)
+})

@@ -67,6 +67,10 @@ export interface Fs {
   space(path: string): Promise<DiskSpace>
 }
 
+/** For nobody but the user that the broker runs as. Windows ignores both; what existed before stays as it is. */
+const FILE_PERMISSIONS = 0o600
+const DIRECTORY_PERMISSIONS = 0o700
+
 const flagsByMode = { read: 'r', write: 'r+', create: 'wx+', replace: 'w+' } as const
 
 /** The `code` of a failure of an `Fs`; undefined for anything else that was thrown. */
@@ -77,7 +81,7 @@ export function errnoCode(error: unknown): string | undefined {
 }
 
 export const realFs: Fs = {
-  open: (path, mode) => nodeFs.openSync(path, flagsByMode[mode]),
+  open: (path, mode) => nodeFs.openSync(path, flagsByMode[mode], FILE_PERMISSIONS),
   close: (fd) => nodeFs.closeSync(fd),
 
   read(fd, into, position) {
@@ -166,7 +170,7 @@ function makeDirectory(path: string): void {
 
 function makeOneDirectory(path: string): void {
   try {
-    nodeFs.mkdirSync(path)
+    nodeFs.mkdirSync(path, DIRECTORY_PERMISSIONS)
   } catch (error) {
     if (errnoCode(error) !== 'EEXIST' || !nodeFs.statSync(path).isDirectory()) throw error
   }

@@ -86,14 +86,16 @@ export class Views {
 
   async #open(name: string): Promise<View> {
     const { open } = await import('lmdb') // takes 60 ms and more, which small brokers need not pay
-    this.#env ??= open({
+    const options = {
       path: this.#path,
       noSubdir: true,
+      permissionsMode: 0o600, // which its types do not know
       noSync: true,
       overlappingSync: false,
       maxDbs: TABLES_MAX,
       encoding: 'binary',
-    })
+    } as const
+    this.#env ??= open(options)
     const database = this.#env.openDB<Buffer, string>({ name, encoding: 'binary' })
     return new View(database, (error) => this.#break(error))
   }
