@@ -27,6 +27,8 @@ export interface PartitionRange {
   readonly to: number
 }
 
+const NOTHING_WRITTEN = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
+
 export class Logs {
   readonly #deps: LogsDeps
   readonly #bySlot: (PartitionLog | undefined)[] = []
@@ -104,6 +106,8 @@ export class Logs {
     const logs = this.#byTopic.get(topic)?.splice(from) ?? []
     if (from === 0) this.#byTopic.delete(topic)
     for (const log of logs) log.remove()
+    // No turn of the writer, but news for those who wait for more of these logs.
+    if (logs.length > 0) this.#onTurn({ logs, ...NOTHING_WRITTEN })
     const slots = logs.map((log) => log.slot)
     if (slots.length > 0) await this.#deps.ask({ kind: 'remove', slots })
     for (const slot of slots) this.#bySlot[slot] = undefined

@@ -2,6 +2,8 @@
 
 import t from 'tap'
 import { fetch, type FetchRequest } from '../../protocol/api/01_fetch.ts'
+import { metadata } from '../../protocol/api/03_metadata.ts'
+import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
@@ -122,6 +124,38 @@ t.test('a waiting fetch answers after maxWaitMs, with every partition, empty or 
     'in the order of the request',
   )
   t.ok(responses[0]!.partitions.every(({ records }) => records!.length === 0))
+})
+
+t.test('a waiting fetch hears at once that its topic is deleted', async (t) => {
+  const { client: admin, topicId } = await world.topic('doomed')
+  const { topicId: otherId } = await world.topic('spared')
+  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }]
+  const waiting = { maxWaitMs: 3_600_000, minBytes: 1_000_000 }
+  const byName = (await world.connect()).send(
+    fetch,
+    { ...waiting, topics: ['spared', 'doomed'].map((topic) => ({ topic, partitions })) },
+    11,
+  )
+  const byId = (await world.connect()).send(fetch, {
+    ...waiting,
+    topics: [otherId, topicId].map((id) => ({ topicId: id, partitions })),
+  })
+  const inSession = (await world.connect()).send(fetch, {
+    ...waiting,
+    sessionEpoch: 0,
+    topics: [{ topicId, partitions }],
+  })
+  for (let i = 0; i < 5; i++) await admin.send(metadata, { topics: null })
+  const { responses } = await admin.send(deleteTopics, {
+    topics: [{ name: 'doomed', topicId: UUID_ZERO }],
+    timeoutMs: 1000,
+  })
+  t.match(responses, [{ errorCode: 0 }])
+  const codes = async (answer: typeof byName) =>
+    (await answer).responses.map((each) => each.partitions[0]!.errorCode)
+  t.same(await codes(byName), [0, errorCode('UNKNOWN_TOPIC_OR_PARTITION')])
+  t.same(await codes(byId), [0, errorCode('UNKNOWN_TOPIC_ID')])
+  t.same(await codes(inSession), [errorCode('UNKNOWN_TOPIC_ID')])
 })
 
 t.test('a fetch for any bytes waits no longer than the broker allows', async (t) => {
