@@ -481,8 +481,9 @@ export class ClassicGroup {
   #startPhase(delayMs: number, end: () => void): void {
     const { clock } = this.#deps
     this.#phaseTimer?.cancel()
+    const dueMs = clock.monotonic() + delayMs
     this.#phaseTimer = clock.after(delayMs, () => {
-      this.#phaseTimer = afterLastCall(clock, end)
+      this.#phaseTimer = afterLastCall(clock, dueMs, end)
     })
   }
 

@@ -376,6 +376,22 @@ t.test('sessions', async (t) => {
     }
   })
 
+  t.test('a session ends at its time, and a little later only after a stall', async (t) => {
+    const w = world()
+    const [first, second] = await stableGroup(w, 2)
+    const isMember = (answer: JoinAnswer) => w.coordinator.get('g')!.members.has(answer.memberId)
+    await w.clock.advance(9999)
+    t.equal(isMember(first!), true)
+    t.equal(heartbeat(w, second!), undefined)
+    await w.clock.advance(2)
+    t.equal(isMember(first!), false)
+    await w.clock.stall(11_000)
+    await w.clock.advance(99)
+    t.equal(isMember(second!), true)
+    await w.clock.advance(1)
+    t.equal(isMember(second!), false)
+  })
+
   t.test('a stall of our own loop evicts nobody', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)

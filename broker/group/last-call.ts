@@ -3,16 +3,25 @@
 
 import type { Clock, Timer } from '../../storage/clock.ts'
 
-/** Long enough for some turns of the loop. */
-export const LAST_CALL_MS = 100
+/** A turn of the loop, in which it reads its sockets once. */
+export const LAST_TURN_MS = 1
+/** Long enough for some turns, to read all that has come during a stall. */
+const LAST_CALL_MS = 100
 /** A timer that fires later than this was held up by our own loop: there is more to read. */
 const STALL_MS = 50
 
-/** Calls back soon, but not before the loop has turned freely for a while. */
-export function afterLastCall(clock: Clock, callback: () => void): Timer {
-  const dueMs = clock.monotonic() + LAST_CALL_MS
-  let timer = clock.after(LAST_CALL_MS, () => {
-    if (clock.monotonic() - dueMs > STALL_MS) timer = afterLastCall(clock, callback)
+/**
+ * Calls back when what was due has had its last call: a turn later, and after a stall not before the loop has turned freely
+ * for a while.
+ *
+ * @param dueMs monotonic: when the deadline was
+ */
+export function afterLastCall(clock: Clock, dueMs: number, callback: () => void): Timer {
+  const nowMs = clock.monotonic()
+  const waitMs = nowMs - dueMs > STALL_MS ? LAST_CALL_MS : LAST_TURN_MS
+  let timer = clock.after(waitMs, () => {
+    const nextMs = nowMs + waitMs
+    if (clock.monotonic() - nextMs > STALL_MS) timer = afterLastCall(clock, nextMs, callback)
     else callback()
   })
   return { cancel: () => timer.cancel() }

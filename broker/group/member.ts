@@ -144,8 +144,9 @@ export class GroupMember {
   #armSession(): Timer {
     const delayMs = this.#sessionDeadline - this.#clock.monotonic()
     return this.#clock.after(delayMs, () => {
-      if (this.#isOver) this.#sessionTimer = afterLastCall(this.#clock, () => this.#endSession())
-      else this.#goOn()
+      const end = () => this.#endSession()
+      if (!this.#isOver) this.#goOn()
+      else this.#sessionTimer = afterLastCall(this.#clock, this.#sessionDeadline, end)
     })
   }
 

@@ -2,7 +2,7 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import { GroupCoordinator, type GroupEntry, type GroupStateTable } from '../group/coordinator.ts'
-import { LAST_CALL_MS } from '../group/last-call.ts'
+import { LAST_TURN_MS } from '../group/last-call.ts'
 import type { JoinAnswer, JoinRequest, SyncAnswer } from '../group/messages.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -171,5 +171,5 @@ export function heartbeat(w: World, answer: JoinAnswer): ErrorName | undefined {
 
 /** Lets a deadline of `ms` pass, and the last call after it. */
 export function pass(w: World, ms: number): Promise<void> {
-  return w.clock.advance(ms + LAST_CALL_MS)
+  return w.clock.advance(ms + LAST_TURN_MS)
 }
