@@ -8,6 +8,7 @@ import type { Clock } from '../../storage/clock.ts'
 import { printable, type Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'
 import type { Peer } from './handler.ts'
+import type { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
 import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './unsent.ts'
 
@@ -36,6 +37,7 @@ interface ConnectionDeps {
   readonly dispatch: Dispatch
   readonly pressure: Pressure
   readonly unsent: Unsent
+  readonly turn: LoopTurn
   /** For frames that span chunks; shared by all connections. */
   readonly frameBuffers: BufferPool
   readonly limits: ConnectionLimits
@@ -112,6 +114,7 @@ export class Connection {
     const now = this.#deps.clock.monotonic()
     this.#activeAt = now
     if (!this.isMidFrame) this.#frameStartedAt = now
+    this.#deps.turn.begin()
     try {
       this.#cutter.push(chunk, this.#onFrame)
     } catch (error) {
@@ -134,7 +137,11 @@ export class Connection {
   }
 
   #mayStart(frame: Buffer): boolean {
-    const { limits, unsent } = this.#deps
+    const { limits, unsent, turn } = this.#deps
+    if (turn.isOver) {
+      turn.later(this.#settle)
+      return false
+    }
     if (this.#unsentBytes > limits.unsentBytesMax) return false
     if (this.#holder.heldBytes > 0 && unsent.isFullFor(this.#holder)) return false
     if (this.#runningCount === 0) return true
@@ -197,6 +204,8 @@ export class Connection {
   }
 
   #startWaiting(): void {
+    if (this.#waiting.length === 0) return
+    this.#deps.turn.begin()
     let started = 0
     for (const frame of this.#waiting) {
       if (this.#isClosed || !this.#mayStart(frame)) break

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../../storage/clock.ts'
 import type { Log } from '../log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from './dispatch.ts'
+import { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
 import { receiveInto } from './receive.ts'
 import type { Unsent } from './unsent.ts'
@@ -34,6 +35,7 @@ interface ListenerDeps {
 export class Listener {
   readonly #deps: ListenerDeps
   readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
+  readonly #turn: LoopTurn
   readonly #frameBuffers = new BufferPool(FRAME_BUFFERS_FREE_BYTES_MAX)
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection>()
@@ -44,6 +46,7 @@ export class Listener {
 
   private constructor(deps: ListenerDeps) {
     this.#deps = deps
+    this.#turn = new LoopTurn(deps.clock)
   }
 
   /**
@@ -116,7 +119,8 @@ export class Listener {
     const onClosed = (connection: Connection) => this.#closed(connection, address)
     const frameBuffers = this.#frameBuffers
     const socket = receiveInto(accepted, this.#receiveBuffer, (chunk) => connection.receive(chunk))
-    const connection = new Connection(socket, { ...this.#deps, frameBuffers, onClosed })
+    const shared = { ...this.#deps, turn: this.#turn, frameBuffers }
+    const connection = new Connection(socket, { ...shared, onClosed })
     this.#connections.add(connection)
     this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
   }

@@ -16,6 +16,7 @@ import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
 import { BufferPool } from '../../storage/buffer-pool.ts'
+import type { Clock } from '../../storage/clock.ts'
 import { Log, printable, REPEATS_MAX } from '../log.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
@@ -23,6 +24,7 @@ import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '..
 import { Connection } from './connection.ts'
 import { Dispatch, type Exchange } from './dispatch.ts'
 import { Disconnect, type Handler } from './handler.ts'
+import { LoopTurn } from './loop-turn.ts'
 import { Pressure } from './pressure.ts'
 import { Unsent, unlimitedRoom } from './unsent.ts'
 
@@ -251,23 +253,15 @@ class SocketTaking extends EventEmitter {
   resume(): void {}
 }
 
-t.test('slices are large for a quick reader, and what a slow one can take', async (t) => {
-  const clock = new VirtualClock()
-  const socket = new SocketTaking()
-  const answers = [Buffer.alloc(16), Buffer.alloc(24 * MIB)]
-  const dispatch = {
-    overlaps: () => false,
-    start(_frame: Buffer, exchange: Exchange, _peer: unknown, onDone: () => void) {
-      exchange.answer = [answers.shift()!]
-      onDone()
-    },
-  } as unknown as Dispatch
+/** What a connection depends on, in a world of its own. */
+function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new VirtualClock()) {
   const minute = 60_000
-  const connection = new Connection(socket as unknown as Socket, {
-    dispatch,
+  return {
+    dispatch: dispatch as Dispatch,
     clock,
     pressure: new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } }),
     unsent: new Unsent({ bytesMax: MIB, clock }),
+    turn: new LoopTurn(clock),
     frameBuffers: new BufferPool(0),
     log: new Log('error', clock, { write: () => {} }),
     limits: {
@@ -279,7 +273,65 @@ t.test('slices are large for a quick reader, and what a slow one can take', asyn
       idleTimeoutMs: minute,
     },
     onClosed() {},
-  })
+  }
+}
+
+t.test('requests that arrive together leave the loop to others in between', async (t) => {
+  let nowMs = 0
+  const started: number[] = []
+  const clock = { now: () => nowMs, monotonic: () => nowMs, after: () => ({ cancel() {} }) }
+  const deps = connectionDeps(
+    {
+      overlaps: () => false,
+      start(frame, exchange, _peer, onDone) {
+        nowMs++ // each takes a millisecond, and answers at once
+        started.push(frame[1]!)
+        exchange.answer = []
+        onDone()
+      },
+    },
+    clock,
+  )
+  const open = () => new Connection(new SocketTaking() as unknown as Socket, deps)
+  const floods = Array.from({ length: 7 }, open)
+  const honest = open()
+  const request = (id: number) => Buffer.of(0, 0, 0, 2, 0, id)
+  for (const [id, flood] of floods.entries())
+    flood.receive(Buffer.concat(Array<Buffer>(100).fill(request(id))))
+  const turns: number[][] = []
+  while (started.length > 0) {
+    turns.push(started.splice(0))
+    if (turns.length === 10) honest.receive(request(99))
+    await new Promise(setImmediate)
+  }
+  t.ok(
+    turns.every((ids) => ids.length <= 11),
+    'a turn takes no more than it should, and one request',
+  )
+  t.equal(turns.flat().length, 701, 'all are started')
+  const served = turns.findIndex((ids) => ids.includes(99))
+  t.ok(served >= 0 && served <= 12, `the honest one after ${served - 10} turns`)
+  for (const id of floods.keys()) {
+    const first = turns.slice(0, 4).flat()
+    t.ok(first.includes(id), `none of those who ask for much comes last: ${id}`)
+  }
+})
+
+t.test('slices are large for a quick reader, and what a slow one can take', async (t) => {
+  const clock = new VirtualClock()
+  const socket = new SocketTaking()
+  const answers = [Buffer.alloc(16), Buffer.alloc(24 * MIB)]
+  const deps = connectionDeps(
+    {
+      overlaps: () => false,
+      start(_frame, exchange, _peer, onDone) {
+        exchange.answer = [answers.shift()!]
+        onDone()
+      },
+    },
+    clock,
+  )
+  const connection = new Connection(socket as unknown as Socket, deps)
   const request = Buffer.of(0, 0, 0, 2, 0, 1)
   const nextSlice = async (ms: number) => {
     await clock.advance(ms)

@@ -1,5 +1,6 @@
 // The search's end of thread.ts, the script of its thread: adapter around `search`. Search thread.
 
+import { types } from 'node:util'
 import { parentPort } from 'node:worker_threads'
 import { KafkaError } from '../../protocol/errors.ts'
 import { errnoCode, realFs } from '../fs.ts'
@@ -13,7 +14,7 @@ function answerTo(task: SearchTask): SearchAnswer {
   try {
     return { found: search(realFs, task) }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = types.isNativeError(error) ? error.message : String(error)
     const code = error instanceof KafkaError ? error.code : undefined
     return { failure: { code, errno: errnoCode(error), message } }
   }
