@@ -1,18 +1,18 @@
 // Purgatory: fetches that wait for more bytes, by the logs they wait for. A writer turn that touched one of their logs
-// makes them look again; a client that leaves its group gets what there is. One timer per waiting fetch, none per
+// makes them look at that log again; a client that leaves its group gets what there is. One timer per waiting fetch, none per
 // partition. Network thread.
 
 import type { Clock } from '../storage/clock.ts'
 import type { Log } from '../storage/store.ts'
 import type { RequestContext } from './net/handler.ts'
 
-type LookAgain = () => void
+type LookAgain = (changed: Log) => void
 type Leave = () => void
 
 interface Waiting {
-  /** What `isReady` looks at. */
   readonly logs: readonly Log[]
-  readonly isReady: () => boolean
+  /** @param changed one of them */
+  readonly isReady: (changed: Log) => boolean
   readonly waitMs: number
   readonly gone: AbortSignal
   /** Who waits: `clientOf`. */
@@ -53,8 +53,8 @@ export class Purgatory {
         this.#waitingCount--
         resolve()
       }
-      const lookAgain = () => {
-        if (isReady()) leave()
+      const lookAgain = (changed: Log) => {
+        if (isReady(changed)) leave()
       }
       const timer = this.#clock.after(waitMs, leave)
       gone.addEventListener('abort', leave)
@@ -74,7 +74,7 @@ export class Purgatory {
     if (this.#waitingByLog.size === 0) return
     for (const log of logs) {
       const waiting = this.#waitingByLog.get(log)
-      if (waiting !== undefined) for (const lookAgain of waiting) lookAgain()
+      if (waiting !== undefined) for (const lookAgain of waiting) lookAgain(log)
     }
   }
 }

@@ -32,6 +32,13 @@ const NONE_ABORTED: readonly AbortedTransaction[] = []
 type TopicAnswer = FetchResponse['responses'][number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
 
+/** At a log, for the partition that was asked for. */
+interface Look {
+  readonly asked: FetchPartition
+  /** There were so many to read. */
+  bytes: number
+}
+
 interface FetchDeps {
   readonly store: Store
   readonly sessions: FetchSessions
@@ -79,6 +86,9 @@ class Fetch {
   readonly #scope: FetchScope
   readonly #responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = []
   readonly #isCommittedOnly: boolean
+  /** Of the logs looked at, while there is not enough. */
+  readonly #looks = new Map<Log, Look>()
+  #bytesAvailable = 0
   #bytesLeft: number
   #bytesRead = 0
 
@@ -96,8 +106,8 @@ class Fetch {
     if (waitMs > 0 && !this.#isReady()) {
       const { purgatory } = this.#deps
       await purgatory.wait({
-        logs: this.#logs(),
-        isReady: () => this.#isReady(),
+        logs: [...this.#looks.keys()],
+        isReady: (changed) => this.#isReadyWith(changed),
         waitMs,
         gone: this.#context.peer.gone,
         client: clientOf(this.#context),
@@ -122,29 +132,42 @@ class Fetch {
 
   /** Are there bytes enough, or is there an error to tell? */
   #isReady(): boolean {
-    const { minBytes } = this.#request
     const { partitions } = this.#scope
     if (partitions.length === 0) return !this.#scope.isIncremental
-    let available = 0
     for (const asked of partitions) {
       const log = this.#logOf(asked)
-      if (typeof log === 'string' || refusalOf(log, asked) !== undefined) return true
-      if (asked.fetchOffset < this.#endOf(log))
-        available += log.bytesAvailable(asked.fetchOffset as Offset)
-      if (available >= minBytes && available > 0) return true
+      if (typeof log === 'string') return true
+      const look = { asked, bytes: 0 }
+      this.#looks.set(log, look)
+      if (this.#hasNews(log, look) || (this.#hasEnough && this.#bytesAvailable > 0)) return true
     }
-    return available >= minBytes
+    return this.#hasEnough
+  }
+
+  /** Only one log has changed since the last look at all of them. */
+  #isReadyWith(log: Log): boolean {
+    const look = this.#looks.get(log)!
+    return this.#logOf(look.asked) !== log || this.#hasNews(log, look) || this.#hasEnough
+  }
+
+  /** Notes what is there to read. @returns whether there is an error to tell */
+  #hasNews(log: Log, look: Look): boolean {
+    const { asked } = look
+    if (refusalOf(log, asked) !== undefined) return true
+    const isAny = asked.fetchOffset < this.#endOf(log)
+    const bytes = isAny ? log.bytesAvailable(asked.fetchOffset as Offset) : 0
+    this.#bytesAvailable += bytes - look.bytes
+    look.bytes = bytes
+    return false
+  }
+
+  get #hasEnough(): boolean {
+    return this.#bytesAvailable >= this.#request.minBytes
   }
 
   /** Up to here the client may read. */
   #endOf(log: Log): Offset {
     return this.#isCommittedOnly ? log.lastStableOffset : log.highWatermark
-  }
-
-  #logs(): Log[] {
-    return this.#scope.partitions
-      .map((asked) => this.#logOf(asked))
-      .filter((log) => typeof log !== 'string')
   }
 
   #logOf({ topic: name, topicId, partition }: FetchPartition): Log | ErrorName {

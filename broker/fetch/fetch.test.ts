@@ -6,6 +6,8 @@ import { metadata } from '../../protocol/api/03_metadata.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
+import type { Log } from '../../storage/store.ts'
+import { Purgatory } from '../purgatory.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
@@ -124,6 +126,20 @@ t.test('a waiting fetch answers after maxWaitMs, with every partition, empty or 
     'in the order of the request',
   )
   t.ok(responses[0]!.partitions.every(({ records }) => records!.length === 0))
+})
+
+t.test('a waiting fetch looks only at what has changed', async (t) => {
+  const purgatory = new Purgatory(new VirtualClock())
+  const logs = ['a', 'b', 'c'] as unknown as Log[]
+  const looked: Log[] = []
+  const isReady = (changed: Log) => looked.push(changed) === 3
+  const gone = new AbortController().signal
+  const waiting = purgatory.wait({ logs, isReady, waitMs: 1000, gone, client: 'x' })
+  purgatory.wake([logs[1]!])
+  purgatory.wake([logs[0]!, logs[1]!])
+  await waiting
+  t.same(looked, ['b', 'a', 'b'])
+  t.equal(purgatory.waitingCount, 0)
 })
 
 t.test('a waiting fetch hears at once that its topic is deleted', async (t) => {
