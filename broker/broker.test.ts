@@ -19,6 +19,7 @@ import t from 'tap'
 import { metadata } from '../protocol/api/03_metadata.ts'
 import { fetch as fetchApi } from '../protocol/api/01_fetch.ts'
 import { produce } from '../protocol/api/00_produce.ts'
+import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { errorCode } from '../protocol/errors.ts'
 import { Broker } from './broker.ts'
 import { environmentSource, fileSource, readSettings } from './config.ts'
@@ -33,6 +34,8 @@ import { systemClock } from '../storage/clock.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from './testing/world.ts'
+
+t.setTimeout(180_000)
 
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-broker-test-'))
 t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
@@ -474,6 +477,29 @@ t.test('connections leave room for files', async (t) => {
   t.equal(shareOfOpenFiles(Infinity).writer, Infinity)
   t.ok(openFilesMax() >= 64)
 })
+
+t.test(
+  'the loop turns while the metrics of many partitions are written, once for all who ask',
+  async (t) => {
+    const world = await World.open(t, { config: { 'http.port': 0 } })
+    const client = await world.connect()
+    const topics = Array.from({ length: 60 }, (_, i) => {
+      return { name: `many-${i}`, numPartitions: 4, replicationFactor: 1 }
+    })
+    await client.send(createTopics, { topics })
+    let turnCount = 0
+    let next = setImmediate(function turn() {
+      turnCount++
+      next = setImmediate(turn)
+    })
+    const ask = async () => (await fetch(`${world.broker.httpUrl}/metrics`)).text()
+    const pages = await Promise.all([ask(), ask(), ask()])
+    clearImmediate(next)
+    t.ok(turnCount > Object.keys(metrics).length, `${turnCount} turns`)
+    for (const page of pages)
+      t.equal(page.match(/^millrace_log_size_bytes\{topic="many-/gm)?.length, 240)
+  },
+)
 
 t.test('offsets and sizes are told by partition', async (t) => {
   const world = await World.open(t, { config: { 'http.port': 0 } })

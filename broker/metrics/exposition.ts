@@ -5,17 +5,23 @@ import type { Registry } from './registry.ts'
 import { Samples } from './samples.ts'
 import { metrics, type MetricName } from './table.ts'
 
-/** @returns a function that reads everything and writes the page */
+/** @returns a function that reads everything and writes the page; those who ask meanwhile get the same one */
 export function exposition(registry: Registry): () => Promise<string> {
   const page = new Page()
   let samples = new Samples()
-  for (const name of Object.keys(metrics) as MetricName[]) {
-    page.registerMetric(new Counted(name, () => samples))
-  }
-  return async () => {
+  const names = Object.keys(metrics) as MetricName[]
+  for (const name of names) page.registerMetric(new Counted(name, () => samples))
+  const write = async () => {
     samples = await registry.read()
-    return page.metrics()
+    const texts: string[] = []
+    for (const name of names) {
+      texts.push(await page.getSingleMetricAsString(name))
+      await new Promise(setImmediate) // a metric of each of thousands of partitions takes milliseconds
+    }
+    return `${texts.join('\n\n')}\n`
   }
+  let writing: Promise<string> | undefined
+  return () => (writing ??= write().finally(() => (writing = undefined)))
 }
 
 /** A metric of any type whose values are counted elsewhere: all that prom-client asks of one is `get`. */

@@ -12,6 +12,9 @@ import type { TransactionMetrics } from './transactions.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
 import type { TurnTimes } from './turns.ts'
 
+/** Read in one turn of the loop. */
+const TOPICS_A_TURN = 100
+
 interface RegistryDeps {
   readonly store: Store
   readonly requests: RequestMetrics
@@ -48,7 +51,7 @@ export class Registry {
     this.#process(samples)
     this.#storage(samples, freeBytes)
     this.#network(samples)
-    this.#topics(samples)
+    await this.#topics(samples)
     this.#traffic(samples)
     this.#deps.rebalances.add(samples)
     const { transactionMetrics, transactions, clock } = this.#deps
@@ -114,12 +117,13 @@ export class Registry {
     }
   }
 
-  #topics(samples: Samples): void {
+  async #topics(samples: Samples): Promise<void> {
     const rest = { sizeBytes: 0, segmentCount: 0, partitionCount: 0 }
     let topicCount = 0
     for (const topic of this.#deps.store.topics.list()) {
       if (topicCount++ < this.#deps.topicsMax) this.#topic(samples, topic)
       else this.#addUp(rest, topic)
+      if (topicCount % TOPICS_A_TURN === 0) await new Promise(setImmediate)
     }
     if (topicCount <= this.#deps.topicsMax) return
     samples.add('kafka_topic_partitions', rest.partitionCount, { topic: OTHER_TOPICS })
