@@ -275,7 +275,10 @@ t.test('what cannot be reached says what was dialled, why it failed and what to 
   })
   await elsewhere.stop()
   for (const brokers of ['', 'a:b', 'host:0', 'host:70000', '1:2:3']) {
-    t.throws(() => new Client({ brokers }), { name: 'TypeError', message: /^(new Client: )?brokers/ })
+    t.throws(() => new Client({ brokers }), {
+      name: 'TypeError',
+      message: /^(new Client: )?brokers/,
+    })
   }
   const patient = new Client({ brokers: '127.0.0.1:1', retry: { backoffMs: 1 } })
   await t.rejects(patient.admin().cluster({ timeoutMs: 20 }), {

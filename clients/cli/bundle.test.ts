@@ -36,7 +36,12 @@ t.test('each entry point of the package is in the bundle, and has its types', as
 })
 
 t.test('a start loads nothing from outside of the bundle, and not the client', async (t) => {
-  const scripts = ['writer-thread.js', 'validator-thread.js', 'cleaner-thread.js', 'search-thread.js']
+  const scripts = [
+    'writer-thread.js',
+    'validator-thread.js',
+    'cleaner-thread.js',
+    'search-thread.js',
+  ]
   for (const file of ['millrace.js', 'broker.js', ...scripts]) {
     const loaded = [...loadedWith(file)]
     t.ok(loaded.length > 3, `${file}: the imports are found`)

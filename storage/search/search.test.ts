@@ -47,7 +47,7 @@ async function append(
   log: Log,
   batch: Uint8Array,
 ) {
-  const { error, message } = await store.append(log, batch, -1)
+  const { error, message } = await store.append(log, batch)
   if (error) throw new Error(message)
 }
 

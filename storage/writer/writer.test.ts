@@ -442,7 +442,7 @@ t.test('where no further file can be opened, files are closed and opened again',
   let rolled = 0
   for (let round = 0; round < 20; round++) {
     const appends = logs.map(({ slot }): Append => {
-      return { kind: 'append', id: slot, slot, batch: uniqueBatch(slot, 1, 500), durable: true }
+      return { kind: 'append', id: slot, slot, batch: uniqueBatch(slot, 1, 500) }
     })
     const result = writer.turn(appends)
     assert(result.fatal === undefined, result.fatal)
@@ -453,10 +453,10 @@ t.test('where no further file can be opened, files are closed and opened again',
   t.ok(rolled > 20, `${rolled} rolls`)
   disk.openFilesMax = 0
   const batch = uniqueBatch(0, 1, 500)
-  const refused = writer.turn([{ kind: 'append', id: 1, slot: 0, batch, durable: true }])
+  const refused = writer.turn([{ kind: 'append', id: 1, slot: 0, batch }])
   t.match(refused.outcomes, [{ error: 'KAFKA_STORAGE_ERROR' }], 'with none at all it is refused')
   disk.openFilesMax = 1
-  const again = writer.turn([{ kind: 'append', id: 1, slot: 0, batch, durable: true }])
+  const again = writer.turn([{ kind: 'append', id: 1, slot: 0, batch }])
   t.match(again.outcomes, [{ error: undefined }], 'and taken when there is one')
   t.match(writer.turn([{ kind: 'close', id: 2, clean: true }]).outcomes, [{ error: undefined }])
   t.equal(disk.openFileCount, 0)
