@@ -6,63 +6,11 @@ import t from 'tap'
 import { fetch } from '../protocol/api/01_fetch.ts'
 import { BatchBuilder } from '../protocol/batch/build.ts'
 import { buildEndMarker } from '../protocol/batch/control.ts'
-import { stampBatch } from '../protocol/batch/header.ts'
-import type { Codec } from '../protocol/compression/index.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { RequestOf } from '../protocol/schema.ts'
-import { Client, json, string, topic, type ClientOptions, type Consumer } from './index.ts'
-import { FakeBroker, type FakeLog } from './testing/fake-broker.ts'
-
-const texts = topic('t', { value: string })
-
-/** A broker with topic `t`, and a client that retries quickly. */
-async function world(options: Partial<ClientOptions> = {}) {
-  const broker = await FakeBroker.start()
-  const client = new Client({
-    brokers: broker.bootstrap,
-    retry: { backoffMs: 2, backoffMaxMs: 10 },
-    ...options,
-  })
-  const [log] = broker.createTopic('t')
-  return {
-    broker,
-    client,
-    log: log!,
-    async [Symbol.asyncDispose]() {
-      await client.close()
-      await broker.stop()
-    },
-  }
-}
-
-/** Appends one batch of the values. */
-function write(log: FakeLog, values: readonly string[], codec: Codec = 'none'): Uint8Array {
-  const builder = new BatchBuilder()
-  for (const value of values)
-    builder.append({ timestamp: Date.now(), key: null, value: Buffer.from(value) })
-  return writeBatch(log, builder.finish({ codec }), values.length)
-}
-
-function writeBatch(log: FakeLog, bytes: Uint8Array, offsetCount: number): Uint8Array {
-  stampBatch(bytes, 0, log.endOffset, 0)
-  log.batches.push(bytes)
-  log.endOffset += offsetCount
-  return bytes
-}
-
-const numbers = (count: number, from = 0): string[] =>
-  Array.from({ length: count }, (_, i) => `${from + i}`)
-
-/** Reads to the end, or so many. */
-async function read(consumer: Consumer<any>, count = Infinity): Promise<any[]> {
-  const values: any[] = []
-  if (count === 0) return values
-  for await (const record of consumer) {
-    values.push(record.value)
-    if (values.length === count) break
-  }
-  return values
-}
+import { json, string, topic } from './index.ts'
+import type { FakeLog } from './testing/fake-broker.ts'
+import { numbers, read, texts, world, write, writeBatch } from './testing/reader-world.ts'
 
 /** Answers a whole request with one error. */
 function refuse(name: ErrorName) {

@@ -266,12 +266,15 @@ export class Fetcher {
       )
       const response = await connection.request(fetch, version, this.#requestOf(readings))
       if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Fetch')
+      const isEmpty = response.throttleTimeMs === 0 && hasNoRecords(response)
       for (const { topic, topicId, partitions } of response.responses) {
         for (const answer of partitions) {
           const question = byKey.get(answerKey(byId ? topicId : topic, answer.partitionIndex))
           if (question === undefined) continue
-          if (question.reading.generation === question.generation)
-            this.#settle(question.reading, answer)
+          const { reading, generation } = question
+          if (reading.generation !== generation) continue
+          this.#settle(reading, answer)
+          if (isEmpty && answer.errorCode === 0) reading.stepOverHole()
         }
       }
     } catch (error) {
@@ -397,6 +400,13 @@ export class Fetcher {
 }
 
 type PartitionAnswer = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
+
+/** Nothing in it was left out because others have filled it. */
+function hasNoRecords({ responses }: ResponseOf<typeof fetch>): boolean {
+  return responses.every(({ partitions }) =>
+    partitions.every(({ records }) => records === null || records.length === 0),
+  )
+}
 
 function answerKey(topic: string, partition: number): string {
   return `${topic} ${partition}`

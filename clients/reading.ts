@@ -48,6 +48,9 @@ export class Reading {
   /** Rises when the position is changed from outside: answers to older questions are then of no use. */
   generation = 0
   readonly #chunks: Chunk[] = []
+  /** Between these an answer had nothing: see `stepOverHole`. */
+  #holeStart = -1
+  #holeEnd = -1
   readonly #released = new AbortController()
 
   constructor(topic: Topic, partition: number, position: number) {
@@ -100,7 +103,22 @@ export class Reading {
     const chunk = this.#chunks[0]
     if (chunk === undefined || this.isDone) return undefined
     const record = chunk.next(this)
-    return record !== undefined && record.offset < this.stopOffset ? record : undefined
+    if (record === undefined || record.offset < this.stopOffset) return record
+    this.position = this.stopOffset // compaction has left nothing between the two
+    return undefined
+  }
+
+  /**
+   * The broker had nothing to give from `fetchOffset` on, though more than one answer said that its log goes on to
+   * `endOffset`: compaction has emptied the rest. Without this, an end that lies there is never reached.
+   */
+  stepOverHole(): void {
+    const isBehind = this.hasChunks || this.position !== this.fetchOffset
+    if (isBehind || this.fetchOffset >= this.endOffset || this.stopOffset === Infinity) return
+    const isSame = this.#holeEnd === this.endOffset && this.#holeStart === this.fetchOffset
+    this.#holeStart = this.fetchOffset
+    this.#holeEnd = this.endOffset
+    if (isSame) this.position = this.fetchOffset = Math.min(this.endOffset, this.stopOffset)
   }
 
   /** @returns its bytes */

@@ -11,6 +11,7 @@ import type { Cluster } from './cluster.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
 import { checked, listOf, whole } from './options.ts'
+import { keepAlive, letGo } from './keep-alive.ts'
 import type { Reading } from './reading.ts'
 import type { Serde } from './serde.ts'
 import { partitionText, topicPartition, type ConsumerRecord, type TopicPartition } from './topic.ts'
@@ -195,13 +196,18 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
   /** Waits for a record. @returns undefined when none will come any more */
   async takeLater(): Promise<Given<R> | undefined> {
-    for (;;) {
-      if (this.#isClosed || !(await this.#isStarted())) return undefined
-      this.#fetcher.run()
-      const given = this.take()
-      if (given !== undefined) return given
-      if (this.#isClosed || this.#owner.isOver()) return undefined
-      await this.#change.passed
+    keepAlive()
+    try {
+      for (;;) {
+        if (this.#isClosed || !(await this.#isStarted())) return undefined
+        this.#fetcher.run()
+        const given = this.take()
+        if (given !== undefined) return given
+        if (this.#isClosed || this.#owner.isOver()) return undefined
+        await this.#change.passed
+      }
+    } finally {
+      letGo()
     }
   }
 

@@ -1,0 +1,13 @@
+// A process whose loop waits for a consumer that is paused until its signal fires: `node paused-reader.js HOST:PORT`.
+
+import { Client } from '../index.ts'
+
+const [bootstrap] = process.argv.slice(2)
+const client = new Client({ brokers: bootstrap! })
+const signal = AbortSignal.timeout(200) // which keeps no process alive
+const consumer = client.consumer({ topics: ['t'], signal })
+await consumer.start()
+consumer.pause()
+for await (const record of consumer) console.log(record.offset)
+await client.close()
+console.log('over')
