@@ -1,6 +1,7 @@
 // Members of a group that stop at an end: where that is, and when nothing more will come to them.
 
 import t from 'tap'
+import { contents } from '../testing/index.ts'
 import { GroupWorld, numbers, read, readAll, sorted, until } from '../testing/group-world.ts'
 
 t.test('the end is that of the start: what comes later is left to the next run', async (t) => {
@@ -62,4 +63,15 @@ t.test('a topic that is deleted meanwhile keeps nobody', async (t) => {
   await consumer.start()
   await w.client.admin().deleteTopics(['short-lived'])
   t.same(await readAll(consumer), [])
+})
+
+t.test('an end in a hole that compaction has left is reached', async (t) => {
+  await using w = await GroupWorld.open(1, { config: { 'log.cleaner.backoff.ms': 10 } })
+  const set = { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': 0, 'segment.ms': 1 }
+  await w.client.admin().configs.alter([{ resource: { topic: 'texts' }, set }])
+  for (let i = 0; i < 6; i++) await w.send(10) // over the same ten keys
+  const left = async () => (await contents(w.client, 'texts')).map(({ offset }) => offset)
+  await until(async () => !(await left()).includes(5))
+  t.same(await readAll(w.consumer({ until: 5 })), [])
+  t.equal(await w.committed(), 5)
 })
