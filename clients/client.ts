@@ -21,7 +21,7 @@ import {
   whole,
 } from './options.ts'
 import { Producer, type ProducerOptions } from './producer.ts'
-import type { RecordOf, TopicLike } from './topic.ts'
+import type { RecordOf, TopicSelector } from './topic.ts'
 import {
   TransactionalProducer,
   type TransactionalProducerOptions,
@@ -114,10 +114,10 @@ export class Client implements AsyncDisposable {
   }
 
   /** With `group`, a member of a consumer group; without, a plain reader of whole partitions that commits nothing. */
-  consumer<const T extends readonly TopicLike[]>(
+  consumer<const T extends readonly TopicSelector[]>(
     options: GroupConsumerOptions<T>,
   ): GroupConsumer<RecordOf<T[number]>>
-  consumer<const T extends readonly TopicLike[]>(
+  consumer<const T extends readonly TopicSelector[]>(
     options: ConsumerOptions<T>,
   ): Consumer<RecordOf<T[number]>>
   consumer(

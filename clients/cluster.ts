@@ -165,7 +165,10 @@ export class Cluster {
     )
     if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Metadata')
     const view = this.#learn(response)
-    if (names === null) return view
+    if (names === null) {
+      this.#forgetOthers(new Set(response.topics.map(({ name }) => name)))
+      return view
+    }
     const byName = new Map(response.topics.map(({ name }, index) => [name, view.topics[index]!]))
     const missing = (name: string) => new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`)
     return { ...view, topics: names.map((name) => byName.get(name) ?? missing(name)) }
@@ -297,6 +300,14 @@ export class Cluster {
     for (const create of [false, true]) {
       const names = wanted.filter(([, each]) => each.create === create).map(([name]) => name)
       if (names.length > 0) await this.describe(names, call, create)
+    }
+  }
+
+  /** @param names of all topics that there are, but for internal ones, of which a broker need not tell */
+  #forgetOthers(names: ReadonlySet<string | null>): void {
+    for (const [name, known] of this.#topics) {
+      if (names.has(name) || known instanceof KafkaError || known.isInternal) continue
+      this.#topics.set(name, new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`))
     }
   }
 

@@ -11,7 +11,8 @@ import {
   type StopAt,
 } from './bounds.ts'
 import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
-import type { Cluster } from './cluster.ts'
+import type { Timer } from './clock.ts'
+import type { Cluster, TopicMetadata } from './cluster.ts'
 import {
   checked,
   listOf,
@@ -26,18 +27,18 @@ import {
 import { Reading } from './reading.ts'
 import { isolation, type Isolation } from './offsets.ts'
 import { DONE, RecordStream, recordOf, type Position } from './record-stream.ts'
+import { TopicSelection } from './topic-selection.ts'
 import {
   partitionNumber,
   partitionText,
-  topicLike,
-  topicOf,
+  topicSelector,
   type ConsumerRecord,
-  type Topic,
-  type TopicLike,
   type TopicPartition,
+  type TopicSelector,
 } from './topic.ts'
 
-export interface ConsumerOptions<T extends readonly TopicLike[] = readonly TopicLike[]> {
+export interface ConsumerOptions<T extends readonly TopicSelector[] = readonly TopicSelector[]> {
+  /** A regular expression means all topics whose names match, those that are created later too; none that is internal. */
   readonly topics: T
   /** Only these partitions, of each topic. Default: all, new ones included. */
   readonly partitions?: readonly number[] | undefined
@@ -69,7 +70,7 @@ export interface ConsumerOptions<T extends readonly TopicLike[] = readonly Topic
 
 /** Of members of groups too. */
 export const readerRows: Table<Omit<ConsumerOptions, 'partitions'>> = {
-  topics: required(listOf(topicLike, 1)),
+  topics: required(listOf(topicSelector, 1)),
   from: startAtEach,
   until: stopAtEach,
   isolation,
@@ -112,11 +113,14 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
 {
   readonly #cluster: Cluster
   readonly #options: ConsumerOptions
-  readonly #topics: readonly Topic[]
+  readonly #selection: TopicSelection
   readonly #onClose: (self: Closeable) => void
   readonly #stream: RecordStream<R>
-  /** Topics whose partitions are being looked up anew. */
-  readonly #refreshing = new Set<string>()
+  /** Where readings stood whose topic was deleted, or seemed to be. */
+  readonly #left = new Map<string, Reading>()
+  #isLookingAnew = false
+  /** Looks for topics that match a pattern. */
+  #watchTimer: Timer | undefined
   readonly #onAbort = (): void => void this.close()
   #started: Promise<void> | undefined
 
@@ -125,13 +129,16 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     const options = checked('client.consumer', consumerOptions, given)
     this.#cluster = cluster
     this.#options = options
-    this.#topics = options.topics.map(topicOf)
+    this.#selection = new TopicSelection(cluster, options.topics)
     this.#onClose = onClose
     this.#stream = new RecordStream<R>(cluster, options, {
       recordOf: (fetched) => recordOf(fetched) as R,
       start: () => this.start({ signal: options.signal }),
       isOver: () => this.#stream.readings.every(({ isDone }) => isDone),
-      onStale: (topic) => void this.#findNewPartitions(topic),
+      onAsked: () => this.#watch(),
+      onLeft: () => this.#unwatch(),
+      onStale: () => void this.#lookAnew(),
+      isGone: (reading) => this.#isGone(reading),
     })
     options.signal?.addEventListener('abort', this.#onAbort)
     if (options.signal?.aborted) void this.close()
@@ -191,6 +198,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   async close(): Promise<void> {
     if (this.#stream.isClosed) return
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#unwatch()
     this.#stream.close()
     this.#onClose(this)
   }
@@ -200,14 +208,8 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   }
 
   async #start(call: Call): Promise<void> {
-    const found = await Promise.all(
-      this.#topics.map((topic) =>
-        this.#cluster.retrying(call, () => this.#cluster.findTopic(topic.name, call)),
-      ),
-    )
-    const readable = found.flatMap((metadata, index) =>
-      this.#wanted(this.#topics[index]!, metadata.partitions.length),
-    )
+    const found = await this.#selection.find(call)
+    const readable = found.flatMap((metadata) => this.#wanted(metadata))
     const bounds = new Bounds(
       this.#cluster,
       call,
@@ -228,43 +230,77 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   }
 
   /** One reading for each partition of the topic that is to be read and is not yet. */
-  #wanted(topic: Topic, partitionCount: number): Reading[] {
-    const { partitions = Array.from({ length: partitionCount }, (_, partition) => partition) } =
-      this.#options
+  #wanted({ name, id, partitions: { length: partitionCount } }: TopicMetadata): Reading[] {
+    const all = Array.from({ length: partitionCount }, (_, partition) => partition)
+    const partitions = this.#options.partitions ?? all
     const missing = partitions.find((partition) => partition >= partitionCount)
-    if (missing !== undefined) {
-      const where = partitionText({ topic: topic.name, partition: missing })
+    if (missing !== undefined && !this.#selection.isMatched(name)) {
+      const where = partitionText({ topic: name, partition: missing })
       throw new KafkaError(
         'UNKNOWN_TOPIC_OR_PARTITION',
         `${where}: the topic has ${partitionCount} partitions`,
       )
     }
-    const readings = partitions.map((partition) => new Reading(topic, partition, 0))
+    const topic = this.#selection.topicOf(name)
+    const readings = partitions
+      .filter((partition) => partition < partitionCount)
+      .map((partition) => new Reading(topic, partition, 0, id))
     return readings.filter(({ where }) => !this.#stream.has(where))
   }
 
-  async #findNewPartitions(name: string): Promise<void> {
-    if (this.#refreshing.has(name)) return
-    this.#refreshing.add(name)
+  /** Metadata is old: adds what has appeared meanwhile, and removes what was found by a pattern and is gone. */
+  async #lookAnew(): Promise<void> {
+    if (this.#isLookingAnew) return
+    this.#isLookingAnew = true
     try {
-      await this.#cluster.refresh(name)
-      const metadata = this.#cluster.topic(name)
-      if (
-        metadata === undefined ||
-        this.#options.until !== undefined ||
-        this.#options.partitions !== undefined
-      )
-        return
-      const topic = this.#topics.find((each) => each.name === name)!
-      for (const reading of this.#wanted(topic, metadata.partitions.length)) {
-        const bounds = new Bounds(this.#cluster, this.#cluster.call({}), [reading.where])
-        reading.seek(await bounds.start(reading.where, 'earliest'))
-        this.#stream.add(reading)
-      }
+      const call = this.#cluster.call({})
+      const found = await this.#selection.find(call)
+      if (this.#options.until !== undefined) return
+      const names = new Set(found.map(({ name }) => name))
+      for (const reading of this.#stream.readings.filter(({ topic }) => !names.has(topic.name)))
+        this.#isGone(reading)
+      if (this.#options.partitions === undefined || this.#selection.hasPatterns)
+        await this.#add(found.flatMap((metadata) => this.#wanted(metadata)), call)
     } catch (error) {
-      this.#cluster.options.logger?.warn({ error, topic: name }, 'metadata is not to be had')
+      this.#cluster.options.logger?.warn({ error }, 'metadata is not to be had')
     } finally {
-      this.#refreshing.delete(name)
+      this.#isLookingAnew = false
     }
+  }
+
+  /** At their start, or where they stood when their topic seemed to be gone. */
+  async #add(readings: readonly Reading[], call: Call): Promise<void> {
+    const places = readings.map(({ where }) => where)
+    const bounds = new Bounds(this.#cluster, call, places, this.#options.isolation)
+    for (const reading of readings) {
+      const left = this.#left.get(partitionText(reading.where))
+      const isSame = left !== undefined && !left.isOfFormer(reading.topicId)
+      reading.seek(isSame ? left.position : await bounds.start(reading.where, 'earliest'))
+      this.#stream.add(reading)
+    }
+  }
+
+  #isGone(reading: Reading): boolean {
+    if (!this.#selection.isMatched(reading.topic.name)) return false
+    this.#left.set(partitionText(reading.where), reading)
+    this.#stream.remove(reading)
+    return true
+  }
+
+  /** While somebody reads. */
+  #watch(): void {
+    if (this.#watchTimer !== undefined || !this.#selection.hasPatterns || this.#stream.isClosed)
+      return
+    const { clock, options } = this.#cluster
+    this.#watchTimer = clock.after(options.metadataAgeMaxMs, () => {
+      this.#watchTimer = undefined
+      this.#watch()
+      if (this.#selection.isStale) void this.#lookAnew()
+    })
+  }
+
+  #unwatch(): void {
+    this.#watchTimer?.cancel()
+    this.#watchTimer = undefined
   }
 }

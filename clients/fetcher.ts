@@ -13,7 +13,7 @@ import { groupBy } from './group-by.ts'
 import { askOffsets, EARLIEST, isolationLevels, LATEST, type Isolation } from './offsets.ts'
 import type { Reading } from './reading.ts'
 import type { Lane } from './net/lane.ts'
-import { partitionText } from './topic.ts'
+import { partitionText, type TopicPartition } from './topic.ts'
 
 /** From this version on topics go by id, which only brokers have that also tell them. */
 const TOPIC_ID_VERSION = 13
@@ -32,6 +32,10 @@ export interface FetcherOptions {
   readonly onChange: () => void
   /** The metadata of a topic is old. */
   readonly onStale: (topic: string) => void
+  /** The topic was deleted and made anew: the partition is read from another place now. */
+  readonly onMoved: (reading: Reading) => void
+  /** The topic does not exist any more. @returns false when the reader has to hear of it */
+  readonly isGone: (reading: Reading) => boolean
 }
 
 /** A record and the partition it is from. */
@@ -142,6 +146,13 @@ export class Fetcher {
     }
   }
 
+  /** As the reader says. One that wants to hear of a topic that was made anew says so when it has heard. */
+  seekTo(reading: Reading, offset: number): void {
+    const id = this.#topicId(reading)
+    if (this.#options.outOfRange === 'error' && reading.isOfFormer(id)) this.#move(reading, id)
+    this.seek(reading, offset)
+  }
+
   seek(reading: Reading, offset: number): void {
     this.#count(reading, -reading.seek(offset))
     if (this.#current === reading) this.#current = undefined
@@ -219,6 +230,10 @@ export class Fetcher {
     for (const reading of this.#readings) {
       if (reading.isPaused || reading.isResetting || reading.error !== undefined) continue
       if (reading.fetchOffset >= reading.stopOffset) continue
+      const id = this.#topicId(reading)
+      if (reading.isOfFormer(id)) this.#leaveFormer(reading)
+      else if (id !== UUID_ZERO) reading.topicId = id
+      if (reading.isRefreshing || reading.error !== undefined) continue
       if (reading.blockedUntil > now) this.#wakeUpAt(reading.blockedUntil)
       else if (reading.isOutOfRange) {
         if (!reading.hasChunks) void this.#reset(reading) // what was fetched before is good: it is read first
@@ -315,11 +330,12 @@ export class Fetcher {
     if (error !== undefined)
       return this.#fail(reading, new KafkaError(error, partitionText(reading.where)))
     reading.failures = 0
+    reading.heardAt = this.#cluster.clock.monotonic()
     reading.missingSince = undefined
     const isCommitted = this.#options.isolation === 'committed'
     reading.endOffset = isCommitted ? answer.lastStableOffset : answer.highWatermark
     if (answer.records === null || answer.records.length === 0) return
-    reading.lastGaveAt = this.#cluster.clock.monotonic()
+    reading.lastGaveAt = reading.heardAt
     const aborted = answer.abortedTransactions ?? []
     this.#count(reading, reading.push(answer.records as Buffer, aborted))
     if (this.#current !== reading) this.#enqueue(reading)
@@ -332,14 +348,37 @@ export class Fetcher {
       reading.isOutOfRange = true
     } else if (
       PASSING.has(error.code) ||
-      (MISSING.has(error.code) && this.#mayAppear(reading, now))
+      (MISSING.has(error.code) && (this.#mayAppear(reading, now) || this.#options.isGone(reading)))
     ) {
       reading.failures++
       reading.blockedUntil = now + this.#cluster.backoffMs(reading.failures)
       this.#wakeUpAt(reading.blockedUntil)
       this.#cluster.options.logger?.warn({ error }, 'a fetch failed')
-      this.#cluster.refresh(reading.topic.name).catch(() => {}) // asked again after the next failure
+      void this.#refresh(reading)
     } else this.report(reading, error)
+  }
+
+  /** Nothing is fetched meanwhile: by name it might be of another topic. What fails is asked again after the next failure. */
+  async #refresh(reading: Reading): Promise<void> {
+    reading.isRefreshing = true
+    await this.#cluster.refresh(reading.topic.name).catch(() => {})
+    reading.isRefreshing = false
+    this.#pump()
+  }
+
+  /** What was fetched of the topic as it was is dropped. */
+  #leaveFormer(reading: Reading): void {
+    if (reading.isOutOfRange) return
+    this.#count(reading, -reading.seek(reading.position))
+    if (this.#current === reading) this.#current = undefined
+    if (this.#options.outOfRange !== 'error') reading.isOutOfRange = true
+    else {
+      const what = `the topic was deleted and made anew: ${reading.position} is an offset of the former one, seek() to go on`
+      this.report(
+        reading,
+        new KafkaError('OFFSET_OUT_OF_RANGE', `${partitionText(reading.where)}: ${what}`),
+      )
+    }
   }
 
   #mayAppear(reading: Reading, now: number): boolean {
@@ -349,16 +388,17 @@ export class Fetcher {
 
   async #reset(reading: Reading): Promise<void> {
     const { generation, fetchOffset } = reading
+    const topicId = this.#topicId(reading)
+    const isFormer = reading.isOfFormer(topicId)
     reading.isResetting = true
     try {
-      const offset = await this.#nearest(reading)
+      const newOffset = isFormer ? await this.#startOf(reading) : await this.#nearest(reading)
       if (reading.generation !== generation) return
-      const fields = { ...reading.where, offset: fetchOffset, newOffset: offset }
-      this.#cluster.options.logger?.warn(
-        fields,
-        'the position is not in the log: going on elsewhere',
-      )
-      this.seek(reading, offset)
+      const fields = { ...reading.where, offset: fetchOffset, newOffset }
+      const why = isFormer ? 'the topic was deleted and made anew' : 'the position is not in the log'
+      this.#cluster.options.logger?.warn(fields, `${why}: going on elsewhere`)
+      this.seek(reading, newOffset)
+      if (isFormer) this.#move(reading, topicId)
     } catch (error) {
       if (reading.generation === generation) this.#fail(reading, error as KafkaError)
     } finally {
@@ -369,17 +409,28 @@ export class Fetcher {
     }
   }
 
-  async #nearest(reading: Reading): Promise<number> {
-    const { outOfRange } = this.#options
-    if (outOfRange !== 'latest') {
-      const earliest = await this.#ask(reading, EARLIEST)
-      if (outOfRange === 'earliest' || reading.fetchOffset < earliest) return earliest
-    }
-    return await this.#ask(reading, LATEST)
+  #move(reading: Reading, topicId: Uuid): void {
+    reading.moveTo(topicId)
+    this.#options.onMoved(reading)
   }
 
-  async #ask(reading: Reading, timestamp: number): Promise<number> {
-    const question = { ...reading.where, timestamp }
+  /** A topic that is made anew has new partitions, which are read from their start; an end in the former one is reached. */
+  async #startOf({ where, stopOffset }: Reading): Promise<number> {
+    if (stopOffset !== Infinity) return stopOffset
+    return await this.#ask(where, this.#options.outOfRange === 'latest' ? LATEST : EARLIEST)
+  }
+
+  async #nearest({ where, fetchOffset }: Reading): Promise<number> {
+    const { outOfRange } = this.#options
+    if (outOfRange !== 'latest') {
+      const earliest = await this.#ask(where, EARLIEST)
+      if (outOfRange === 'earliest' || fetchOffset < earliest) return earliest
+    }
+    return await this.#ask(where, LATEST)
+  }
+
+  async #ask(where: TopicPartition, timestamp: number): Promise<number> {
+    const question = { ...where, timestamp }
     const { isolation } = this.#options
     const call = this.#cluster.call({})
     const [answer] = await askOffsets(this.#cluster, [question], call, isolation)

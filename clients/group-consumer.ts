@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { atPartition, Bounds } from './bounds.ts'
-import { callOptions, type Call, type CallOptions, type Closeable } from './call.ts'
+import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
 import {
@@ -14,29 +14,36 @@ import {
 } from './consumer.ts'
 import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
-import { Coordinator, type OffsetToCommit } from './group/coordinator.ts'
+import {
+  Commits,
+  placesOf,
+  progressAt,
+  type CommitOptions,
+  type PlaceToCommit,
+} from './group/commits.ts'
+import { Coordinator } from './group/coordinator.ts'
 import { GroupEnd } from './group/group-end.ts'
 import { commitOptions, groupConsumerOptions, runOptions } from './group/group-options.ts'
 import { InHand, notOurs, type RecordPlace } from './group/in-hand.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
 import { Progress } from './group/progress.ts'
+import { Starts } from './group/starts.ts'
 import { callback, checked } from './options.ts'
 import { Reading } from './reading.ts'
 import { DONE, RecordStream, recordOf, type Given, type Position } from './record-stream.ts'
+import { TopicSelection } from './topic-selection.ts'
 import {
   partitionText,
   recordPlace,
-  topicOf,
   type ConsumerRecord,
-  type Topic,
-  type TopicLike,
   type TopicPartition,
+  type TopicSelector,
 } from './topic.ts'
 import { GroupOffsets } from './transaction/group-offsets.ts'
 
 export interface GroupConsumerOptions<
-  T extends readonly TopicLike[] = readonly TopicLike[],
+  T extends readonly TopicSelector[] = readonly TopicSelector[],
 > extends Omit<ConsumerOptions<T>, 'partitions'> {
   /** Consumers with the same group id share the partitions of their topics. */
   readonly group: string
@@ -79,11 +86,6 @@ export interface GroupBatch<R> extends ConsumerBatch<R> {
   commit(options?: CommitOptions): Promise<void>
 }
 
-export interface CommitOptions extends CallOptions {
-  /** A note kept beside the offsets: `admin.groups.offsets` shows it. */
-  readonly metadata?: string | undefined
-}
-
 export interface RunOptions {
   /** Records that are worked on side by side; records of one key stay in order. Default 1. */
   readonly concurrency?: number | undefined
@@ -98,11 +100,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 {
   readonly #cluster: Cluster
   readonly #options: GroupConsumerOptions
-  readonly #topics: ReadonlyMap<string, Topic>
+  readonly #selection: TopicSelection
   readonly #onClose: (self: Closeable) => void
   readonly #stream: RecordStream<GroupRecord<R>>
   readonly #coordinator: Coordinator
   readonly #membership: Membership
+  readonly #starts: Starts
+  readonly #commits: Commits
   /** With `until`. */
   readonly #end: GroupEnd | undefined
   readonly #progress = new Map<Reading, Progress>()
@@ -115,8 +119,6 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #started: Promise<void> | undefined
   #hasAssignment = false
   #failure: { readonly error: unknown } | undefined
-  #commitTimer: Timer | undefined
-  #lastCommit: Promise<unknown> = Promise.resolve()
   #pollTimer: Timer | undefined
   #closing: Promise<void> | undefined
 
@@ -125,12 +127,16 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const options = checked('client.consumer', groupConsumerOptions, given)
     this.#cluster = cluster
     this.#options = options
-    this.#topics = new Map(options.topics.map(topicOf).map((topic) => [topic.name, topic]))
+    this.#selection = new TopicSelection(cluster, options.topics)
     this.#onClose = onClose
     this.#isAuto = options.commit !== 'manual'
     this.#stream = this.#newStream()
     this.#coordinator = new Coordinator(cluster, options.group)
     this.#membership = this.#newMembership()
+    const { from = 'latest', isolation } = options
+    this.#starts = new Starts({ ...this.#parts, from, isolation })
+    const intervalMs = this.#isAuto ? (options.commitIntervalMs ?? 500) : undefined
+    this.#commits = new Commits({ ...this.#parts, progress: this.#progress, intervalMs })
     this.#end = this.#newEnd()
     options.signal?.addEventListener('abort', this.#onAbort)
     if (options.signal?.aborted) void this.close()
@@ -201,16 +207,16 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
    */
   async commit(
-    record?: TopicPartition & { readonly offset: number },
+    record?: RecordPlace & { readonly signal?: AbortSignal },
     options: CommitOptions = {},
   ): Promise<void> {
     checked('consumer.commit', commitOptions, options)
     if (record !== undefined) checked('consumer.commit', recordPlace, record, 'record')
-    const offsets =
+    const places =
       record === undefined
         ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
-        : [{ topic: record.topic, partition: record.partition, offset: record.offset + 1 }]
-    await this.#commit(offsets, options)
+        : [{ ...record, offset: record.offset + 1 }]
+    await this.#commits.through(places, options)
   }
 
   /**
@@ -281,7 +287,19 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       onLeft: () => this.#abandoned(),
       onGiven: (given) => this.#given(given),
       onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
+      onMoved: (reading) => this.#progress.set(reading, new Progress(reading, -1)),
+      isGone: (reading) => this.#isGone(reading),
     })
+  }
+
+  /** What the parts of a member have in common. */
+  get #parts() {
+    return {
+      cluster: this.#cluster,
+      coordinator: this.#coordinator,
+      selection: this.#selection,
+      member: () => this.#membership.state,
+    }
   }
 
   #newMembership(): Membership {
@@ -291,7 +309,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       this.#cluster,
       this.#coordinator,
       {
-        topics: [...this.#topics.keys()],
+        topics: () => this.#selection.names,
         assignors: names.map((name) => assignorOf(name)),
         groupInstanceId: instanceId ?? null,
         sessionTimeoutMs,
@@ -299,6 +317,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
         rebalanceTimeoutMs,
       },
       {
+        joining: () => this.#joining(),
+        hasOtherTopics: () => this.#hasOtherTopics(),
         assigned: (partitions) => this.#assigned(partitions),
         revoked: (partitions) => this.#revoked(partitions),
         lost: (partitions) => this.#lost(partitions),
@@ -326,13 +346,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   async #start(options: CallOptions): Promise<void> {
     const call = this.#cluster.call(options)
-    const names = [...this.#topics.keys()]
-    const found = await Promise.all(
-      names.map((name) => this.#cluster.retrying(call, () => this.#cluster.findTopic(name, call))),
-    )
+    const found = await this.#selection.find(call)
     await this.#end?.start(found.flatMap(partitionsIn), call)
     this.#membership.start()
-    this.#scheduleCommit()
+    this.#commits.start()
   }
 
   async #startOrFail(): Promise<void> {
@@ -363,7 +380,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     for (const reading of this.#progress.keys()) reading.release()
     this.#stream.wake()
     this.#pollTimer?.cancel()
-    this.#commitTimer?.cancel()
+    this.#commits.stop()
     this.#end?.close()
     await this.#membership.close()
     this.#stream.close()
@@ -373,19 +390,43 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   // What the group decides
 
+  async #joining(): Promise<void> {
+    await this.#lookForTopics()
+    await this.#starts.look()
+  }
+
+  async #lookForTopics(): Promise<void> {
+    if (this.#selection.isStale) await this.#selection.find(this.#cluster.call({}))
+  }
+
+  async #hasOtherTopics(): Promise<boolean> {
+    const before = this.#selection.names
+    await this.#lookForTopics()
+    const { names } = this.#selection
+    return names.length !== before.length || names.some((name) => !before.includes(name))
+  }
+
+  /** A topic that was found by a pattern and is deleted: the group shares anew without it. */
+  #isGone({ topic }: Reading): boolean {
+    if (!this.#selection.isMatched(topic.name)) return false
+    this.#selection.forget(topic.name)
+    this.#membership.rejoin()
+    return true
+  }
+
   async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
     const call = this.#cluster.call({})
-    const committed =
-      partitions.length === 0 ? new Map<string, number>() : await this.#committed(partitions)
-    const { from = 'latest', isolation } = this.#options
-    const bounds = new Bounds(this.#cluster, call, partitions, isolation)
+    const names = [...new Set(partitions.map(({ topic }) => topic))]
+    if (names.length > 0)
+      await this.#cluster.retrying(call, () => this.#cluster.describe(names, call))
+    const starts = await this.#starts.of(partitions)
+    const bounds = new Bounds(this.#cluster, call, partitions, this.#options.isolation)
     const readings = await Promise.all(
-      partitions.map(async (where) => {
-        const offset = committed.get(partitionText(where)) ?? -1
-        const start = offset >= 0 ? offset : await bounds.start(where, atPartition(from, where))
-        const reading = new Reading(this.#topics.get(where.topic)!, where.partition, start)
+      starts.map(async ({ topic, partition, offset, committed }) => {
+        const { id } = this.#cluster.topic(topic) ?? {}
+        const reading = new Reading(this.#selection.topicOf(topic), partition, offset, id)
         await this.#setStop(reading, bounds)
-        this.#progress.set(reading, new Progress(reading, offset))
+        this.#progress.set(reading, new Progress(reading, committed))
         return reading
       }),
     )
@@ -404,11 +445,6 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     else await this.#stream.stopAt(reading, atPartition(until, reading.where), () => bounds)
   }
 
-  #committed(partitions: readonly TopicPartition[]): Promise<Map<string, number>> {
-    const call = this.#cluster.call({})
-    return this.#cluster.retrying(call, () => this.#coordinator.committed(partitions, call))
-  }
-
   /** Nothing more is given of them; what is in hand may end; what is done is committed. */
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     this.#hasAssignment = false // what is left for now is not all there will be
@@ -424,7 +460,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const over = new Promise<void>((resolve) => (timer = clock.after(patienceMs, resolve)))
     await Promise.race([Promise.all(given.map((each) => each.idle())), over])
     timer?.cancel()
-    await this.#commitDone(given)
+    await this.#commits.whatIsDone(given)
     for (const { reading } of given) this.#progress.delete(reading)
     this.#stream.wake()
   }
@@ -476,91 +512,27 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   ): Promise<void> {
     const { reading, record, view } = given
     const progress = this.#progress.get(reading)
-    if (reading.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
+    if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
     await handle(record)
     progress.finished(view.offset)
   }
 
   /** Of a partition that is ours, or is just being given up. */
-  #progressAt({ topic, partition }: TopicPartition): Progress | undefined {
-    for (const [{ where }, progress] of this.#progress) {
-      if (where.topic === topic && where.partition === partition) return progress
-    }
-    return undefined
+  #progressAt(where: TopicPartition): Progress | undefined {
+    return progressAt(this.#progress, where)
   }
 
   #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
-    const ends = new Map<Reading, number>()
-    for (const { reading, view } of batch) ends.set(reading, view.offset + 1)
-    const signals = Array.from(ends.keys(), ({ signal }) => signal)
+    const ends = new Map<Reading, PlaceToCommit>()
+    for (const { reading, record, view } of batch)
+      ends.set(reading, { ...reading.where, offset: view.offset + 1, signal: record.signal })
+    const signals = [...new Set(batch.map(({ record }) => record.signal))]
     return {
       records: batch.map(({ record }) => record),
       signal: signals.length === 1 ? signals[0]! : AbortSignal.any(signals),
       commit: async (options = {}) =>
-        this.#commit(placesOf(ends), checked('batch.commit', commitOptions, options)),
+        this.#commits.through(placesOf(ends), checked('batch.commit', commitOptions, options)),
     }
-  }
-
-  // Committing
-
-  #scheduleCommit(): void {
-    if (!this.#isAuto) return
-    this.#commitTimer = this.#cluster.clock.after(this.#options.commitIntervalMs ?? 500, () => {
-      void this.#commitDone([...this.#progress.values()]).finally(() => {
-        if (this.#closing === undefined) this.#scheduleCommit()
-      })
-    })
-  }
-
-  /** One after the other: what was known earlier must not be committed later. */
-  #inTurn(commit: () => Promise<void>): Promise<void> {
-    const turn = this.#lastCommit.then(commit)
-    this.#lastCommit = turn.catch(() => {}) // its caller hears of it
-    return turn
-  }
-
-  /** What fails is committed with the next, or by who owns the partition then: nothing is lost, something is repeated. */
-  async #commitDone(progress: readonly Progress[]): Promise<void> {
-    if (this.#isAuto) await this.#inTurn(() => this.#commitDue(progress))
-  }
-
-  async #commitDue(progress: readonly Progress[]): Promise<void> {
-    const due = progress.filter(
-      ({ reading, committable, committed }) =>
-        this.#progress.has(reading) && committable !== committed,
-    )
-    if (due.length === 0) return
-    const offsets = due.map((each) => ({ ...each.reading.where, offset: each.committable }))
-    try {
-      await this.#coordinator.commit(offsets, this.#membership.state, this.#cluster.call({}))
-      due.forEach((each, i) => (each.committed = offsets[i]!.offset))
-    } catch (error) {
-      this.#cluster.options.logger?.warn({ error, group: this.#options.group }, 'a commit failed')
-    }
-  }
-
-  async #commit(places: readonly OffsetToCommit[], options: CommitOptions): Promise<void> {
-    if (places.length === 0) return
-    const call = this.#cluster.call(options)
-    const offsets = places.map((each) => ({ ...each, metadata: options.metadata }))
-    for (let failures = 1; ; failures++) {
-      try {
-        return await this.#inTurn(() => this.#commitOnce(offsets, call))
-      } catch (error) {
-        if (!(error instanceof KafkaError)) throw error
-        // The group is sharing anew: it is asked again when that is settled, if the partition is still ours then.
-        if (!error.retriable && error.code !== 'REBALANCE_IN_PROGRESS') throw error
-        if (call.isOver) throw call.ending(error)
-        await call.sleep(this.#cluster.backoffMs(failures), error)
-      }
-    }
-  }
-
-  async #commitOnce(offsets: readonly OffsetToCommit[], call: Call): Promise<void> {
-    const lost = offsets.find((each) => this.#progressAt(each) === undefined)
-    if (lost !== undefined) throw notOurs(lost)
-    await this.#coordinator.commit(offsets, this.#membership.state, call)
-    for (const each of offsets) this.#progressAt(each)?.committedAt(each.offset)
   }
 }
 
@@ -574,13 +546,6 @@ function assignorOf(name: AssignorName) {
   throw new TypeError(
     `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
   )
-}
-
-/** @param ends offset after the last record of each; of two of one partition, taken away and given back, the later counts */
-function placesOf(ends: ReadonlyMap<Reading, number>): OffsetToCommit[] {
-  const places = new Map<string, OffsetToCommit>()
-  for (const [{ where }, offset] of ends) places.set(partitionText(where), { ...where, offset })
-  return [...places.values()]
 }
 
 function withSignal(fetched: Fetched): GroupRecord<ConsumerRecord> {

@@ -56,12 +56,12 @@ export {
 } from './consumer.ts'
 export {
   GroupConsumer,
-  type CommitOptions,
   type GroupBatch,
   type GroupConsumerOptions,
   type GroupRecord,
   type RunOptions,
 } from './group-consumer.ts'
+export type { CommitOptions } from './group/commits.ts'
 export type { AssignorName } from './group/assignors.ts'
 export type { OffsetToCommit } from './group/coordinator.ts'
 export type { Logger } from './logger.ts'
@@ -88,6 +88,8 @@ export {
   type Topic,
   type TopicLike,
   type TopicPartition,
+  type TopicPattern,
+  type TopicSelector,
 } from './topic.ts'
 export type { Codec } from '../protocol/compression/index.ts'
 export { KafkaError, type ErrorName } from '../protocol/errors.ts'

@@ -1,6 +1,7 @@
 // Where readings begin and end: ends in holes, partitions that are added, topics that are made again.
 
 import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -62,4 +63,60 @@ t.test('a process stays alive while a loop of its own waits, whatever it waits f
   const script = fileURLToPath(new URL('testing/paused-reader.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [script, w.broker.bootstrap])
   t.equal(stdout, 'over\n')
+})
+
+for (const by of ['id', 'name'] as const) {
+  t.test(`a topic that is made anew is read from its start, fetched by ${by}`, async (t) => {
+    const told: string[] = []
+    const logger = { debug() {}, info() {}, warn: (_: object, what: string) => void told.push(what) }
+    await using w = await world({ logger })
+    if (by === 'name') w.broker.versionsMax.set('Fetch', 12)
+    write(w.log, ['old 0', 'old 1'])
+    const consumer = w.client.consumer({ topics: [texts], from: 'earliest', fetchWaitMs: 5 })
+    t.same(await read(consumer, 1), ['old 0'])
+    w.broker.topics.delete('t')
+    const next = read(consumer, 4)
+    while (!told.includes('a fetch failed')) await sleep(1)
+    write(w.broker.createTopic('t')[0]!, ['new 0', 'new 1', 'new 2'])
+    t.same((await next).slice(-3), ['new 0', 'new 1', 'new 2'])
+    t.match(consumer.positions(), [{ offset: 3 }])
+    t.ok(told.includes('the topic was deleted and made anew: going on elsewhere'))
+  })
+}
+
+t.test('in a topic that is made anew, outOfRange says where to go on', async (t) => {
+  await using w = await world()
+  const readFirst = async (options: object) => {
+    const log = w.broker.createTopic('t')[0]!
+    write(log, ['old'])
+    const consumer = w.client.consumer({
+      topics: [texts],
+      from: 'earliest',
+      fetchWaitMs: 5,
+      ...options,
+    })
+    t.same(await read(consumer, 1), ['old'])
+    const [next] = w.broker.createTopic('t')
+    write(next!, ['new 0', 'new 1'])
+    return { consumer, log: next! }
+  }
+  const atEnd = await readFirst({ outOfRange: 'latest' })
+  const next = read(atEnd.consumer, 1)
+  while (atEnd.consumer.positions()[0]!.offset !== 2) await sleep(1)
+  write(atEnd.log, ['new 2'])
+  t.same(await next, ['new 2'])
+  const { consumer } = await readFirst({ outOfRange: 'error' })
+  for (let i = 0; i < 2; i++)
+    await t.rejects(read(consumer, 1), { code: 'OFFSET_OUT_OF_RANGE', message: /made anew/ })
+  consumer.seek({ topic: 't', partition: 0 }, 1)
+  t.same(await read(consumer, 1), ['new 1'])
+})
+
+t.test('a reader that is to stop in a topic stops when it is made anew', async (t) => {
+  await using w = await world()
+  write(w.log, ['old'])
+  const consumer = w.client.consumer({ topics: [texts], from: 'earliest', until: 10 })
+  t.same(await read(consumer, 1), ['old'])
+  write(w.broker.createTopic('t')[0]!, ['new'])
+  t.same(await read(consumer), [])
 })

@@ -11,6 +11,7 @@ import {
 } from '../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../protocol/ids.ts'
 import { AbortedTransactions, type AbortedTransaction } from './aborted.ts'
 import { partitionText, type Topic, type TopicPartition } from './topic.ts'
 
@@ -33,10 +34,16 @@ export class Reading {
   isInLine = false
   /** Monotonic ms at which it last gave records. */
   lastGaveAt = 0
+  /** Monotonic ms at which the broker last answered for it. */
+  heardAt = 0
+  /** Of the topic that the position is of; `UUID_ZERO` where the cluster does not tell. */
+  topicId: Uuid
   /** `fetchOffset` is not in the log: a new one is looked up when what was fetched has been read. */
   isOutOfRange = false
   /** It is being looked up: nothing is fetched meanwhile. */
   isResetting = false
+  /** The cluster is being asked about its topic: nothing is fetched meanwhile. */
+  isRefreshing = false
   /** Monotonic ms until which nothing is fetched: the pause after a failure. */
   blockedUntil = 0
   /** Failures in a row. */
@@ -51,17 +58,33 @@ export class Reading {
   /** Between these an answer had nothing: see `stepOverHole`. */
   #holeStart = -1
   #holeEnd = -1
-  readonly #released = new AbortController()
+  #released = new AbortController()
 
-  constructor(topic: Topic, partition: number, position: number) {
+  constructor(topic: Topic, partition: number, position: number, topicId: Uuid = UUID_ZERO) {
     this.topic = topic
     this.partition = partition
+    this.topicId = topicId
     this.position = position
     this.fetchOffset = position
   }
 
   get where(): TopicPartition {
     return { topic: this.topic.name, partition: this.partition }
+  }
+
+  /** The topic has been deleted and made anew, with this id: the position means nothing in it. */
+  isOfFormer(id: Uuid | undefined): boolean {
+    if (id === this.topicId || id === undefined || id === UUID_ZERO) return false
+    return this.topicId !== UUID_ZERO
+  }
+
+  /** Begins anew in the topic of this id; records of the former one are aborted. */
+  moveTo(topicId: Uuid): void {
+    this.topicId = topicId
+    this.missingSince = undefined
+    this.endOffset = -1
+    this.#released.abort()
+    this.#released = new AbortController()
   }
 
   /** Aborted when the consumer closes, or may read the partition no longer. */

@@ -42,6 +42,10 @@ export interface StreamOwner<R> {
   onGiven?(given: Given<R>): void
   /** The metadata of a topic is old. */
   onStale(topic: string): void
+  /** The topic does not exist any more. @returns false when the reader has to hear of it */
+  isGone(reading: Reading): boolean
+  /** The partition is of another topic now, which has the same name. */
+  onMoved?(reading: Reading): void
 }
 
 export interface Given<R> {
@@ -80,6 +84,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       outOfRange: options.outOfRange ?? 'nearest',
       onChange: () => this.#change.open(),
       onStale: (topic) => owner.onStale(topic),
+      onMoved: (reading) => owner.onMoved?.(reading),
+      isGone: (reading) => owner.isGone(reading),
     })
   }
 
@@ -130,7 +136,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   seek(partition: TopicPartition, offset: number): void {
     checked('consumer.seek', topicPartition, partition, 'partition')
     checked('consumer.seek', whole(0, Number.MAX_SAFE_INTEGER), offset, 'offset')
-    this.#fetcher.seek(this.#readingOf(partition), offset)
+    this.#fetcher.seekTo(this.#readingOf(partition), offset)
   }
 
   pause(partitions: readonly TopicPartition[]): void {

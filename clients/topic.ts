@@ -1,5 +1,6 @@
 // Typed topics, and the records that go into them and come out. Types and values only; no I/O.
 
+import { types } from 'node:util'
 import { checked, rule, shape, whole, type Rule } from './options.ts'
 import { isSchema, isSerde, json, type Serde, type StandardSchema } from './serde.ts'
 
@@ -19,6 +20,16 @@ export interface Topic<
 /** A typed topic, or the name of one whose keys and values are bytes or null. */
 export type TopicLike = string | Topic
 
+/** All topics whose names match, with the same serdes. */
+export interface TopicPattern<K = any, V = any> {
+  readonly pattern: RegExp
+  readonly key: Serde<K, any>
+  readonly value: Serde<V, any>
+}
+
+/** What a consumer reads: a topic, or all that match a pattern, those that are created later as well. */
+export type TopicSelector = TopicLike | TopicPattern | RegExp
+
 /** What a field of `topic()` may be: a serde, or a Standard Schema for JSON. */
 type SerdeLike<Output, Input> = Serde<Output, Input> | StandardSchema<Input, Output>
 
@@ -33,10 +44,17 @@ export const raw: Serde<Raw, RawInput> = {
 }
 
 /**
- * Declares a typed topic.
+ * Declares a typed topic, or, with a regular expression, all topics that it matches, for consumers.
  *
  * @param serdes a key or value without one is `Buffer | null`
  */
+export function topic<K = Raw, V = Raw, KeyInput = RawInput, ValueInput = RawInput>(
+  pattern: RegExp,
+  serdes?: {
+    readonly key?: SerdeLike<K, KeyInput> | undefined
+    readonly value?: SerdeLike<V, ValueInput> | undefined
+  },
+): TopicPattern<K, V>
 export function topic<
   const Name extends string,
   K = Raw,
@@ -45,14 +63,21 @@ export function topic<
   ValueInput = RawInput,
 >(
   name: Name,
-  serdes: {
+  serdes?: {
     readonly key?: SerdeLike<K, KeyInput> | undefined
     readonly value?: SerdeLike<V, ValueInput> | undefined
-  } = {},
-): Topic<Name, K, V, KeyInput, ValueInput> {
-  checked('topic', topicName, name, 'name')
-  const { key, value } = checked(`topic ${name}`, serdesRule, serdes)
-  return { name, key: serdeOf(key), value: serdeOf(value) }
+  },
+): Topic<Name, K, V, KeyInput, ValueInput>
+export function topic(of: string | RegExp, serdes: Serdes = {}): Topic | TopicPattern {
+  checked('topic', nameOrPattern, of, 'name')
+  const { key, value } = checked(`topic ${of}`, serdesRule, serdes)
+  const own = { key: serdeOf(key), value: serdeOf(value) }
+  return typeof of === 'string' ? { name: of, ...own } : { pattern: of, ...own }
+}
+
+interface Serdes {
+  readonly key?: SerdeLike<any, any> | undefined
+  readonly value?: SerdeLike<any, any> | undefined
 }
 
 /** Kafka's limit; what characters it may have, the broker says. */
@@ -63,12 +88,17 @@ const topicName = rule<string>(
   (value) => typeof value === 'string' && value.length > 0 && value.length <= NAME_CHARS_MAX,
 )
 
+const nameOrPattern = rule<string | RegExp>(
+  `${topicName.expected}, or a regular expression`,
+  (value) => topicName.allows(value) || types.isRegExp(value),
+)
+
 const serdeLike: Rule<SerdeLike<any, any>> = rule(
   'a serde (serialize and deserialize) or a Standard Schema',
   (value) => isSchema(value) || isSerde(value),
 )
 
-const serdesRule = shape<{ key?: SerdeLike<any, any>; value?: SerdeLike<any, any> }>({
+const serdesRule = shape<Serdes>({
   key: serdeLike,
   value: serdeLike,
 })
@@ -79,6 +109,15 @@ export const topicLike = rule<TopicLike>(
   (like) =>
     topicName.allows(like) ||
     (topicName.allows(like.name) && isSerde(like.key) && isSerde(like.value)),
+)
+
+/** What consumers read goes by a pattern as well. */
+export const topicSelector = rule<TopicSelector>(
+  'a topic, the name of one, or a regular expression',
+  (like) =>
+    topicLike.allows(like) ||
+    types.isRegExp(like) ||
+    (types.isRegExp(like.pattern) && isSerde(like.key) && isSerde(like.value)),
 )
 
 /** The number of a partition goes over the wire in 32 bits. */
@@ -146,12 +185,16 @@ export interface ConsumerRecord<Name extends string = string, K = Raw, V = Raw> 
 }
 
 /** The record type of a topic; of several, a union discriminated on `topic`. */
-export type RecordOf<T extends TopicLike> =
+export type RecordOf<T extends TopicSelector> =
   T extends Topic<infer Name, infer K, infer V, any, any>
     ? ConsumerRecord<Name, K, V>
-    : T extends string
-      ? ConsumerRecord<T>
-      : never
+    : T extends TopicPattern<infer K, infer V>
+      ? ConsumerRecord<string, K, V>
+      : T extends string
+        ? ConsumerRecord<T>
+        : T extends RegExp
+          ? ConsumerRecord
+          : never
 
 export interface TopicPartition {
   readonly topic: string

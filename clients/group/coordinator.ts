@@ -100,18 +100,11 @@ export class Coordinator {
 
   /** @returns offset by `partitionText`; a partition without a commit is not in it */
   async committed(partitions: readonly TopicPartition[], call: Call): Promise<Map<string, number>> {
-    const { groupId } = this
     const topics = byTopic(partitions, ({ partition }) => partition).map((each) => ({
       name: each.name,
       partitionIndexes: each.partitions,
     }))
-    const answer = await this.askAside(
-      offsetFetch,
-      { groupId, topics, groups: [{ groupId, topics }], requireStable: true },
-      call,
-    )
-    const group = answer.groups[0] ?? answer
-    this.check(group.errorCode, 'committed offsets')
+    const group = await this.#fetchOffsets(topics, call)
     const offsets = new Map<string, number>()
     for (const topic of group.topics) {
       for (const { partitionIndex, committedOffset, errorCode } of topic.partitions) {
@@ -122,7 +115,28 @@ export class Coordinator {
     }
     return offsets
   }
+
+  /** @returns the topics of which the group has committed anything */
+  async committedTopics(call: Call): Promise<string[]> {
+    const { topics } = await this.#fetchOffsets(null, call)
+    const hasCommit = ({ partitions }: (typeof topics)[number]): boolean =>
+      partitions.some(({ committedOffset }) => committedOffset >= 0)
+    return topics.filter(hasCommit).map(({ name }) => name)
+  }
+
+  /** @param topics null: all; those with commits of an open transaction are then told as they were before it */
+  async #fetchOffsets(topics: TopicsOfOffsets, call: Call) {
+    const { groupId } = this
+    const requireStable = topics !== null
+    const request = { groupId, topics, groups: [{ groupId, topics }], requireStable }
+    const answer = await this.askAside(offsetFetch, request, call)
+    const group = answer.groups[0] ?? answer
+    this.check(group.errorCode, 'committed offsets')
+    return group
+  }
 }
+
+type TopicsOfOffsets = RequestInput<typeof offsetFetch>['topics'] & (object | null)
 
 /** As OffsetCommit writes it. */
 export function commitOf({ partition, offset, metadata = '' }: OffsetToCommit) {

@@ -2,8 +2,9 @@
 
 import { callRows } from '../call.ts'
 import { readerRows } from '../consumer.ts'
-import type { CommitOptions, GroupConsumerOptions, RunOptions } from '../group-consumer.ts'
+import type { GroupConsumerOptions, RunOptions } from '../group-consumer.ts'
 import { callback, listOf, milliseconds, oneOf, required, shape, text, whole } from '../options.ts'
+import type { CommitOptions } from './commits.ts'
 
 export const groupConsumerOptions = shape<GroupConsumerOptions>({
   ...readerRows,

@@ -28,7 +28,8 @@ const SUBSCRIPTION_VERSION = 2
 const ASSIGNMENT_VERSION = 1
 
 export interface MembershipOptions {
-  readonly topics: readonly string[]
+  /** As of now. */
+  readonly topics: () => readonly string[]
   readonly assignors: readonly Assignor[]
   readonly groupInstanceId: string | null
   readonly sessionTimeoutMs: number
@@ -38,6 +39,10 @@ export interface MembershipOptions {
 
 /** What the member does with what it is given. */
 export interface MembershipEvents {
+  /** It is about to join: look at what it wants to read. A rejection is met again at the next attempt. */
+  joining(): Promise<void>
+  /** It would join with other topics by now. */
+  hasOtherTopics(): Promise<boolean>
   /** These are ours now: read them. A rejection is met again at the next attempt to join. */
   assigned(partitions: readonly TopicPartition[]): Promise<void>
   /** These are ours no longer: finish what is in hand, commit it. The others wait for it. */
@@ -69,6 +74,7 @@ export class Membership {
   #heardAt = 0
   #failures = 0
   #isJoining = false
+  #mustRejoin = false
 
   constructor(
     cluster: Cluster,
@@ -99,6 +105,12 @@ export class Membership {
       const why = await withSessionBounds(error, this.#cluster, groupId, sessionTimeoutMs)
       this.#events.failed(why)
     })
+  }
+
+  /** Joins again, at once if it is at rest. */
+  rejoin(): void {
+    this.#mustRejoin = true
+    this.#nap?.end()
   }
 
   /** Gives everything up and leaves, unless it is a static member, whose place is kept. */
@@ -152,6 +164,8 @@ export class Membership {
 
   async #join(): Promise<void> {
     if (!this.#isCooperative) await this.#giveUp(this.#owned)
+    this.#mustRejoin = false
+    await this.#events.joining()
     this.#isJoining = true
     const joined = await this.#askToJoin().finally(() => (this.#isJoining = false))
     if (this.#isClosing) return
@@ -208,7 +222,7 @@ export class Membership {
       partitions: each.partitions,
     }))
     return encodeSubscription(
-      { topics: [...this.#options.topics], ownedPartitions, generationId: this.generationId },
+      { topics: [...this.#options.topics()], ownedPartitions, generationId: this.generationId },
       SUBSCRIPTION_VERSION,
     )
   }
@@ -262,7 +276,7 @@ export class Membership {
   async #beat(): Promise<void> {
     for (;;) {
       await this.#sleep(this.#options.heartbeatIntervalMs)
-      if (this.#isClosing || (await this.#hasNewPartitions())) return
+      if (this.#isClosing || this.#mustRejoin || (await this.#hasNews())) return
       const { errorCode } = await this.#coordinator.ask(
         heartbeat,
         { groupId: this.#coordinator.groupId, ...this.state },
@@ -273,10 +287,14 @@ export class Membership {
     }
   }
 
+  async #hasNews(): Promise<boolean> {
+    return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
+  }
+
   /** Only the leader looks: it shares out anew. */
   async #hasNewPartitions(): Promise<boolean> {
     if (this.#partitionCounts === undefined) return false
-    for (const name of this.#options.topics) {
+    for (const name of this.#options.topics()) {
       const topic = this.#cluster.topic(name)
       if (topic !== undefined && this.#cluster.isStale(topic)) await this.#cluster.refresh(name)
       const count = this.#cluster.topic(name)?.partitions.length

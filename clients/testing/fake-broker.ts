@@ -73,6 +73,7 @@ export class FakeBroker implements AsyncDisposable {
   readonly #defaults = new Map<number, Handler<any>>()
   readonly #server: Server
   #port = 0
+  #createdCount = 0
 
   private constructor() {
     this.#server = createServer((socket) => this.#accept(socket))
@@ -102,6 +103,7 @@ export class FakeBroker implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`
   }
 
+  /** Anew, with another id, when there is one of this name. */
   createTopic(name: string, partitions = 1): FakeLog[] {
     const logs = Array.from({ length: partitions }, () => ({
       batches: [],
@@ -111,7 +113,8 @@ export class FakeBroker implements AsyncDisposable {
       transactions: [],
     }))
     this.topics.set(name, logs)
-    this.ids.set(name, Buffer.from(name.padEnd(16, '.').slice(0, 16)).toString('base64url'))
+    const text = `${name}.${this.#createdCount++}`
+    this.ids.set(name, Buffer.from(text.padEnd(16, '.').slice(-16)).toString('base64url'))
     return logs
   }
 

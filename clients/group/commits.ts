@@ -1,0 +1,172 @@
+// Commits: what a member of a group has committed, and when. They go one after the other: what was known earlier must
+// not be committed later. A commit is of one life of a topic: what was read before it was made anew is not committed.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import type { CallOptions } from '../call.ts'
+import type { Timer } from '../clock.ts'
+import type { Cluster } from '../cluster.ts'
+import type { Reading } from '../reading.ts'
+import { partitionText, type TopicPartition } from '../topic.ts'
+import type { Coordinator, MemberState, OffsetToCommit } from './coordinator.ts'
+import { notOurs } from './in-hand.ts'
+import type { Progress } from './progress.ts'
+
+export interface CommitOptions extends CallOptions {
+  /** A note kept beside the offsets: `admin.groups.offsets` shows it. */
+  readonly metadata?: string | undefined
+}
+
+/** A place to commit; with a signal, only if it is still that of the partition's records. */
+export interface PlaceToCommit extends OffsetToCommit {
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CommitsDeps {
+  readonly cluster: Cluster
+  readonly coordinator: Coordinator
+  readonly member: () => MemberState
+  /** Of the partitions that are ours, or are just being given up. */
+  readonly progress: ReadonlyMap<Reading, Progress>
+  /** undefined: only the reader commits. */
+  readonly intervalMs: number | undefined
+}
+
+/** A fetch that was answered within this time says which topic the partition belongs to. */
+const HEARD_MS = 3_000
+
+export class Commits {
+  readonly #deps: CommitsDeps
+  #timer: Timer | undefined
+  #isStopped = false
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(deps: CommitsDeps) {
+    this.#deps = deps
+  }
+
+  /** Commits what is done, again and again. */
+  start(): void {
+    const { intervalMs, cluster, progress } = this.#deps
+    if (intervalMs === undefined) return
+    this.#timer = cluster.clock.after(intervalMs, () => {
+      void this.whatIsDone([...progress.values()]).finally(() => {
+        if (!this.#isStopped) this.start()
+      })
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+  }
+
+  /** What fails is committed with the next, or by who owns the partition then: nothing is lost, something is repeated. */
+  async whatIsDone(progress: readonly Progress[]): Promise<void> {
+    if (this.#deps.intervalMs !== undefined) await this.#inTurn(() => this.#commitDue(progress))
+  }
+
+  /**
+   * Durable when it resolves.
+   *
+   * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
+   */
+  async through(places: readonly PlaceToCommit[], options: CommitOptions): Promise<void> {
+    if (places.length === 0) return
+    const { cluster } = this.#deps
+    const call = cluster.call(options)
+    for (let failures = 1; ; failures++) {
+      try {
+        return await this.#inTurn(() => this.#commitOnce(places, options))
+      } catch (error) {
+        if (!(error instanceof KafkaError)) throw error
+        // The group is sharing anew: it is asked again when that is settled, if the partition is still ours then.
+        if (!error.retriable && error.code !== 'REBALANCE_IN_PROGRESS') throw error
+        if (call.isOver) throw call.ending(error)
+        await call.sleep(cluster.backoffMs(failures), error)
+      }
+    }
+  }
+
+  #inTurn(commit: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(commit)
+    this.#last = turn.catch(() => {}) // its caller hears of it
+    return turn
+  }
+
+  async #commitDue(progress: readonly Progress[]): Promise<void> {
+    const { cluster, coordinator, member } = this.#deps
+    try {
+      const wanted = progress.filter((each) => each.committable !== each.committed)
+      await this.#lookAtTopics(wanted.map(({ reading }) => reading))
+      const due = wanted.filter((each) => this.#isOurs(each) && !isMissing(each))
+      if (due.length === 0) return
+      const offsets = due.map((each) => ({ ...each.reading.where, offset: each.committable }))
+      await coordinator.commit(offsets, member(), cluster.call({}))
+      due.forEach((each, i) => (each.committed = offsets[i]!.offset))
+    } catch (error) {
+      const { groupId: group } = coordinator
+      cluster.options.logger?.warn({ error, group }, 'a commit failed')
+    }
+  }
+
+  async #commitOnce(places: readonly PlaceToCommit[], options: CommitOptions): Promise<void> {
+    const { cluster, coordinator, member } = this.#deps
+    await this.#lookAtTopics(places.flatMap((each) => this.#at(each)?.reading ?? []))
+    const progress = places.map((each) => {
+      const at = this.#at(each)
+      const isStale = each.signal !== undefined && each.signal !== at?.reading.signal
+      if (at === undefined || isStale || !this.#isOurs(at)) throw notOurs(each)
+      if (isMissing(at)) throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', partitionText(each))
+      return at
+    })
+    const { metadata } = options
+    const offsets = places.map(({ topic, partition, offset }) => ({
+      ...{ topic, partition, offset, metadata },
+    }))
+    await coordinator.commit(offsets, member(), cluster.call(options))
+    progress.forEach((each, i) => each.committedAt(offsets[i]!.offset))
+  }
+
+  #at(where: TopicPartition): Progress | undefined {
+    return progressAt(this.#deps.progress, where)
+  }
+
+  /** Whose fetches are not answered now may have missed that its topic was made anew: the cluster is asked. */
+  async #lookAtTopics(readings: readonly Reading[]): Promise<void> {
+    const { cluster } = this.#deps
+    const now = cluster.clock.monotonic()
+    const silent = readings.filter(({ heardAt }) => now - heardAt > HEARD_MS)
+    const names = [...new Set(silent.map(({ topic }) => topic.name))]
+    const isOld = (name: string): boolean => now - (cluster.topic(name)?.askedAt ?? 0) > HEARD_MS
+    await Promise.all(names.filter(isOld).map((name) => cluster.refresh(name)))
+  }
+
+  /** And of the topic that the cluster has now. */
+  #isOurs(progress: Progress): boolean {
+    const { reading } = progress
+    if (this.#deps.progress.get(reading) !== progress) return false
+    return !reading.isOfFormer(this.#deps.cluster.topic(reading.topic.name)?.id)
+  }
+}
+
+/** Its topic is perhaps being deleted and made anew: what it has then is not known yet. */
+function isMissing({ reading }: Progress): boolean {
+  return reading.missingSince !== undefined
+}
+
+export function progressAt(
+  of: ReadonlyMap<Reading, Progress>,
+  { topic, partition }: TopicPartition,
+): Progress | undefined {
+  for (const [reading, progress] of of) {
+    if (reading.partition === partition && reading.topic.name === topic) return progress
+  }
+  return undefined
+}
+
+/** @param ends offset after the last record of each; of two of one partition, taken away and given back, the later counts */
+export function placesOf(ends: ReadonlyMap<Reading, PlaceToCommit>): PlaceToCommit[] {
+  const places = new Map<string, PlaceToCommit>()
+  for (const place of ends.values()) places.set(partitionText(place), place)
+  return [...places.values()]
+}
