@@ -27,6 +27,8 @@ export interface AccumulatorOptions {
   readonly metadataOf: (topic: string) => TopicMetadata | undefined
   /** Sends wait for the topic: `fill` it when it is known. Told once until then. */
   readonly onMissing: (queue: TopicQueue) => void
+  /** A send has to wait for room; told once until none does. */
+  readonly onFull: (topic: string) => void
   /** The partition has a batch that is full or due. */
   readonly onReady: (queue: PartitionQueue) => void
   /** Batches of the partition may be out of time. */
@@ -38,6 +40,7 @@ export class Accumulator {
   readonly #topics = new Map<string, TopicQueue>()
   /** Those with sends that wait for room. */
   #crowded = new Set<TopicQueue>()
+  #isFullTold = false
   /** Open batches whose linger is not over, oldest first. */
   readonly #lingering = new Set<Batch>()
   /** Batches without an outcome. */
@@ -96,6 +99,7 @@ export class Accumulator {
     const crowded = this.#crowded
     this.#crowded = new Set()
     for (const queue of crowded) this.fill(queue)
+    if (this.#crowded.size === 0) this.#isFullTold = false
   }
 
   /** The batch goes on as two. */
@@ -181,6 +185,8 @@ export class Accumulator {
     while (send.next < send.recordCount) {
       if (this.#isFull) {
         this.#crowded.add(queue)
+        if (!this.#isFullTold) this.#options.onFull(queue.name)
+        this.#isFullTold = true
         return false
       }
       this.#append(queue, metadata, send, send.next++, now)

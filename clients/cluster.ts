@@ -7,8 +7,8 @@ import type { Uuid } from '../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../protocol/schema.ts'
 import { backoffMs, type BackoffOptions } from './backoff.ts'
 import { Call, type CallOptions } from './call.ts'
-import type { Logger } from './logger.ts'
 import type { Clock } from './clock.ts'
+import { tellRetry } from './events.ts'
 import { addressText, type Address } from './net/address.ts'
 import type { Connection, ConnectionOptions } from './net/connection.ts'
 import { Lane } from './net/lane.ts'
@@ -19,7 +19,6 @@ export interface ClusterOptions extends ConnectionOptions {
   readonly bootstrapTimeoutMs: number
   readonly retry: BackoffOptions
   readonly metadataAgeMaxMs: number
-  readonly logger: Logger | undefined
 }
 
 export interface BrokerNode extends Address {
@@ -206,8 +205,10 @@ export class Cluster {
         if (call.isOver) throw call.ending(error)
         const isMissing = error.code === 'UNKNOWN_TOPIC_OR_PARTITION'
         if (isMissing && this.clock.monotonic() - startedAt > MISSING_TOPIC_PATIENCE_MS) throw error
-        this.options.logger?.debug({ error }, 'trying again')
-        await call.sleep(this.backoffMs(failures, error), error)
+        const delayMs = this.backoffMs(failures, error)
+        const forMs = this.clock.monotonic() - startedAt
+        tellRetry({ what: 'call', error, failures, delayMs, forMs }, this.options.logger)
+        await call.sleep(delayMs, error)
       }
     }
   }

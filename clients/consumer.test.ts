@@ -1,6 +1,5 @@
 // Consumer against a scripted broker: order, gaps, damage, resets, limits, and what comes and goes.
 
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { fetch } from '../protocol/api/01_fetch.ts'
@@ -401,23 +400,4 @@ t.test('nothing is fetched while nobody reads', async (t) => {
   const asked = w.broker.seen(fetch).length
   await sleep(50)
   t.equal(w.broker.seen(fetch).length, asked)
-})
-
-t.test('what the loop does with each record can be traced', async (t) => {
-  await using w = await world()
-  write(w.log, ['0', '1'])
-  const seen: string[] = []
-  const onStart = (message: any): void => void seen.push(`start ${message.record.offset}`)
-  const onEnd = (message: any): void => void seen.push(`end ${message.record.offset}`)
-  subscribe('tracing:millrace:consume:start', onStart)
-  subscribe('tracing:millrace:consume:end', onEnd)
-  for await (const { offset } of w.client.consumer({
-    topics: [texts],
-    from: 'earliest',
-    until: 'end',
-  }))
-    seen.push(`body ${offset}`)
-  unsubscribe('tracing:millrace:consume:start', onStart)
-  unsubscribe('tracing:millrace:consume:end', onEnd)
-  t.same(seen, ['start 0', 'body 0', 'end 0', 'start 1', 'body 1', 'end 1'])
 })

@@ -134,7 +134,8 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#stream = new RecordStream<R>(cluster, options, {
       recordOf: (fetched) => recordOf(fetched) as R,
       start: () => this.start({ signal: options.signal }),
-      isOver: () => this.#stream.readings.every(({ isDone }) => isDone),
+      isOver: () =>
+        options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone),
       onAsked: () => this.#watch(),
       onLeft: () => this.#unwatch(),
       onStale: () => void this.#lookAnew(),
@@ -253,6 +254,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     if (this.#isLookingAnew) return
     this.#isLookingAnew = true
     try {
+      await this.#started
       const call = this.#cluster.call({})
       const found = await this.#selection.find(call)
       if (this.#options.until !== undefined) return
@@ -262,6 +264,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       if (this.#options.partitions === undefined || this.#selection.hasPatterns)
         await this.#add(found.flatMap((metadata) => this.#wanted(metadata)), call)
     } catch (error) {
+      if (this.#stream.isClosed) return
       this.#cluster.options.logger?.warn({ error }, 'metadata is not to be had')
     } finally {
       this.#isLookingAnew = false

@@ -8,6 +8,7 @@ import type { RequestInput, ResponseOf } from '../protocol/schema.ts'
 import type { RecordView } from '../protocol/batch/record.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster } from './cluster.ts'
+import { tell, tellRetry } from './events.ts'
 import { Fifo } from './fifo.ts'
 import { groupBy } from './group-by.ts'
 import { askOffsets, EARLIEST, isolationLevels, LATEST, type Isolation } from './offsets.ts'
@@ -350,12 +351,20 @@ export class Fetcher {
       PASSING.has(error.code) ||
       (MISSING.has(error.code) && (this.#mayAppear(reading, now) || this.#options.isGone(reading)))
     ) {
-      reading.failures++
-      reading.blockedUntil = now + this.#cluster.backoffMs(reading.failures)
-      this.#wakeUpAt(reading.blockedUntil)
-      this.#cluster.options.logger?.warn({ error }, 'a fetch failed')
-      void this.#refresh(reading)
+      this.#waitOut(reading, error, now)
     } else this.report(reading, error)
+  }
+
+  #waitOut(reading: Reading, error: KafkaError, now: number): void {
+    const failures = ++reading.failures
+    if (failures === 1) reading.failingSince = now
+    const delayMs = this.#cluster.backoffMs(failures)
+    reading.blockedUntil = now + delayMs
+    this.#wakeUpAt(reading.blockedUntil)
+    const forMs = now - reading.failingSince
+    const message = { what: 'fetch', error, failures, delayMs, forMs, ...reading.where } as const
+    tellRetry(message, this.#cluster.options.logger)
+    void this.#refresh(reading)
   }
 
   /** Nothing is fetched meanwhile: by name it might be of another topic. What fails is asked again after the next failure. */
@@ -394,9 +403,10 @@ export class Fetcher {
     try {
       const newOffset = isFormer ? await this.#startOf(reading) : await this.#nearest(reading)
       if (reading.generation !== generation) return
-      const fields = { ...reading.where, offset: fetchOffset, newOffset }
+      const reason = isFormer ? 'topic made anew' : 'out of range'
       const why = isFormer ? 'the topic was deleted and made anew' : 'the position is not in the log'
-      this.#cluster.options.logger?.warn(fields, `${why}: going on elsewhere`)
+      const message = { ...reading.where, offset: fetchOffset, newOffset, reason } as const
+      tell('reset', message, this.#cluster.options.logger, 'warn', `${why}: going on elsewhere`)
       this.seek(reading, newOffset)
       if (isFormer) this.#move(reading, topicId)
     } catch (error) {

@@ -6,12 +6,14 @@ import { atPartition, Bounds } from './bounds.ts'
 import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
+import { traced } from './consume-tracing.ts'
 import {
   batchOptions,
   type BatchOptions,
   type ConsumerBatch,
   type ConsumerOptions,
 } from './consumer.ts'
+import { tell } from './events.ts'
 import type { Fetched } from './fetcher.ts'
 import { assignors, type AssignorName } from './group/assignors.ts'
 import {
@@ -409,8 +411,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   /** A topic that was found by a pattern and is deleted: the group shares anew without it. */
   #isGone({ topic }: Reading): boolean {
     if (!this.#selection.isMatched(topic.name)) return false
-    this.#selection.forget(topic.name)
-    this.#membership.rejoin()
+    if (this.#selection.forget(topic.name)) this.#membership.rejoin()
     return true
   }
 
@@ -431,6 +432,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       }),
     )
     for (const reading of readings) this.#stream.add(reading)
+    this.#tellAssignment('assigned', partitions)
     this.#end?.reset()
     this.#hasAssignment = true
     this.#options.onAssignment?.(this.positions())
@@ -448,6 +450,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   /** Nothing more is given of them; what is in hand may end; what is done is committed. */
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     this.#hasAssignment = false // what is left for now is not all there will be
+    this.#tellAssignment('revoked', partitions)
     const given = partitions.flatMap((each) => this.#progressAt(each) ?? [])
     for (const { reading } of given) {
       reading.release()
@@ -467,6 +470,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   #lost(partitions: readonly TopicPartition[]): void {
     this.#hasAssignment = false
+    this.#tellAssignment('lost', partitions)
     for (const each of partitions) {
       const reading = this.#stream.get(each)
       if (reading === undefined) continue
@@ -474,6 +478,15 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       this.#stream.remove(reading)
       this.#progress.delete(reading)
     }
+  }
+
+  #tellAssignment(
+    kind: 'assigned' | 'revoked' | 'lost',
+    partitions: readonly TopicPartition[],
+  ): void {
+    const message = { group: this.#options.group, kind, partitions }
+    const level = kind === 'lost' ? 'warn' : 'info'
+    tell('assignment', message, this.#cluster.options.logger, level, `partitions ${kind}`)
   }
 
   // What the reader does
@@ -513,7 +526,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const { reading, record, view } = given
     const progress = this.#progress.get(reading)
     if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
-    await handle(record)
+    await traced(record, () => handle(record))
     progress.finished(view.offset)
   }
 

@@ -68,7 +68,8 @@ t.test('a process stays alive while a loop of its own waits, whatever it waits f
 for (const by of ['id', 'name'] as const) {
   t.test(`a topic that is made anew is read from its start, fetched by ${by}`, async (t) => {
     const told: string[] = []
-    const logger = { debug() {}, info() {}, warn: (_: object, what: string) => void told.push(what) }
+    const tell = (_: object, what: string): void => void told.push(what)
+    const logger = { debug() {}, info: tell, warn: tell }
     await using w = await world({ logger })
     if (by === 'name') w.broker.versionsMax.set('Fetch', 12)
     write(w.log, ['old 0', 'old 1'])
@@ -76,7 +77,7 @@ for (const by of ['id', 'name'] as const) {
     t.same(await read(consumer, 1), ['old 0'])
     w.broker.topics.delete('t')
     const next = read(consumer, 4)
-    while (!told.includes('a fetch failed')) await sleep(1)
+    while (!told.some((what) => what.startsWith('a fetch failed'))) await sleep(1)
     write(w.broker.createTopic('t')[0]!, ['new 0', 'new 1', 'new 2'])
     t.same((await next).slice(-3), ['new 0', 'new 1', 'new 2'])
     t.match(consumer.positions(), [{ offset: 3 }])

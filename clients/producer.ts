@@ -21,6 +21,7 @@ import {
   whole,
   type Table,
 } from './options.ts'
+import { tell } from './events.ts'
 import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
 import { Sender, type SenderTransaction } from './sender.ts'
 import { topicLike, topicOf, type ProducerRecord, type TopicLike } from './topic.ts'
@@ -100,14 +101,19 @@ export class Producer implements AsyncDisposable {
     this.#cluster = cluster
     this.#onClose = onClose
     this.#autoCreateTopics = options.autoCreateTopics ?? true
+    const { maxBufferedBytes = 32 * 1024 * 1024 } = options
     this.#accumulator = new Accumulator({
       lingerMs: options.lingerMs ?? 5,
       batchBytes: options.batchBytes ?? 64 * 1024,
-      maxBufferedBytes: options.maxBufferedBytes ?? 32 * 1024 * 1024,
+      maxBufferedBytes,
       deliveryTimeoutMs,
       partitioner: options.partitioner ?? murmur2Partitioner,
       clock: cluster.clock,
       metadataOf: (topic) => cluster.topic(topic),
+      onFull: (topic) => {
+        const { logger } = cluster.options
+        tell('bufferFull', { topic, maxBufferedBytes }, logger, 'warn', 'sends wait for room')
+      },
       onMissing: (queue) => void this.#findOut(queue),
       onReady: (queue) => this.#sender.wake(queue),
       onOverdue: (queue) => this.#sender.giveUpOverdue(queue),

@@ -48,6 +48,8 @@ export class Reading {
   blockedUntil = 0
   /** Failures in a row. */
   failures = 0
+  /** Monotonic ms of the first of them. */
+  failingSince = 0
   /** Monotonic ms since when the broker does not know the partition. */
   missingSince: number | undefined
   /** What the reader has to hear before anything else is fetched. */

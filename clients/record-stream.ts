@@ -1,13 +1,13 @@
 // RecordStream: records in order from whatever partitions it is given, fetched ahead, one by one or many at a time.
 // What a plain consumer and a member of a group have in common. Never waits on user code.
 
-import { tracingChannel } from 'node:diagnostics_channel'
 import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import { type Bounds, type StopAt } from './bounds.ts'
 import { rejection, withCaller } from './caller.ts'
 import type { Clock, Timer } from './clock.ts'
 import type { Cluster } from './cluster.ts'
+import { ConsumeTracing } from './consume-tracing.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
 import { checked, listOf, whole } from './options.ts'
@@ -57,8 +57,6 @@ export interface Given<R> {
 
 const partitionsRule = listOf(topicPartition)
 
-const tracing = tracingChannel('millrace:consume')
-
 export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   readonly #cluster: Cluster
   readonly #owner: StreamOwner<R>
@@ -69,8 +67,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   #isClosed = false
   /** Met while a batch was being filled: thrown once that batch is given. */
   #heldError: unknown
-  /** The record whose loop body is running, when somebody traces. */
-  #traced: { readonly record: R } | undefined
+  readonly #tracing = new ConsumeTracing()
 
   constructor(cluster: Cluster, options: ConsumerOptions, owner: StreamOwner<R>) {
     this.#cluster = cluster
@@ -167,7 +164,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return {
       next,
       return: async () => {
-        this.#traceEnd()
+        this.#tracing.leave()
         this.#owner.onLeft?.()
         this.#fetcher.rest()
         return DONE
@@ -183,9 +180,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#asked()
     try {
       const given = this.take()
-      return given === undefined
-        ? this.#nextLater()
-        : Promise.resolve({ done: false, value: given.record })
+      return given === undefined ? this.#nextLater() : Promise.resolve(this.#resultOf(given))
     } catch (error) {
       return rejection(error)
     }
@@ -194,10 +189,15 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   async #nextLater(): Promise<IteratorResult<R, undefined>> {
     try {
       const given = await this.takeLater()
-      return given === undefined ? DONE : { done: false, value: given.record }
+      return given === undefined ? DONE : this.#resultOf(given)
     } catch (error) {
       throw withCaller(error)
     }
+  }
+
+  #resultOf({ record }: Given<R>): IteratorYieldResult<R> {
+    this.#tracing.start(record)
+    return { done: false, value: record }
   }
 
   /** Waits for a record. @returns undefined when none will come any more */
@@ -234,6 +234,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       if (isFull || this.#heldError !== undefined || this.#owner.isOver() || leftMs <= 0) break
       await this.#change.passedWithin(leftMs, clock)
     }
+    for (const { record } of batch) this.#tracing.start(record)
     return { done: false, value: batch }
   }
 
@@ -251,7 +252,6 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     try {
       const record = this.#owner.recordOf(fetched)
       reading.position = view.offset + 1
-      if (tracing.start.hasSubscribers) this.#traceStart(record)
       const given = { reading, record, view }
       this.#owner.onGiven?.(given)
       return given
@@ -272,7 +272,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   #asked(): void {
-    if (this.#traced !== undefined) this.#traceEnd()
+    this.#tracing.end()
     this.#owner.onAsked?.()
     this.#fetcher.run()
   }
@@ -308,17 +308,6 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       )
     })
     this.#stopTimers.add(timer)
-  }
-
-  #traceStart(record: R): void {
-    this.#traced = { record }
-    tracing.start.publish(this.#traced)
-  }
-
-  #traceEnd(): void {
-    if (this.#traced === undefined) return
-    tracing.end.publish(this.#traced)
-    this.#traced = undefined
   }
 }
 

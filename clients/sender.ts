@@ -16,6 +16,7 @@ import { sequenceAfter, type Batch, type Identity, type PartitionQueue } from '.
 import type { Call } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
+import { tellRetry } from './events.ts'
 import { groupBy } from './group-by.ts'
 import type { Connection } from './net/connection.ts'
 import type { Lane } from './net/lane.ts'
@@ -377,7 +378,12 @@ export class Sender {
     this.#retry(batch)
     if (!isOldest) return
     const delayMs = this.#cluster.backoffMs(batch.attempts, error)
-    queue.blockedUntil = this.#cluster.clock.monotonic() + delayMs
+    const now = this.#cluster.clock.monotonic()
+    queue.blockedUntil = now + delayMs
+    const { attempts: failures, createdAt } = batch
+    const where = { topic: queue.topic.name, partition: queue.partition }
+    const message = { what: 'send', error, failures, delayMs, forMs: now - createdAt, ...where } as const
+    tellRetry(message, this.#cluster.options.logger)
     this.#refresh(queue)
   }
 

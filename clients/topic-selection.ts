@@ -45,9 +45,11 @@ export class TopicSelection {
     return this.#named.get(name) ?? this.#matched.get(name)!.topic
   }
 
-  /** It is deleted. */
-  forget(name: string): void {
+  /** It is deleted. @returns false when that was known */
+  forget(name: string): boolean {
+    const { length } = this.#found
     this.#found = this.#found.filter((each) => each !== name)
+    return this.#found.length < length
   }
 
   /** It may come and go without an error. */

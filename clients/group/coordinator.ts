@@ -7,6 +7,7 @@ import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Call } from '../call.ts'
 import type { Cluster } from '../cluster.ts'
 import { CoordinatorNode, type AskOptions } from '../coordinator-node.ts'
+import { events, tell } from '../events.ts'
 import { byTopic } from '../leaders.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
@@ -77,6 +78,27 @@ export class Coordinator {
 
   /** Durable when it resolves. @throws {KafkaError} the first refusal; nothing is retried */
   async commit(offsets: readonly OffsetToCommit[], member: MemberState, call: Call): Promise<void> {
+    const { clock, options } = this.#cluster
+    const startedAt = clock.monotonic()
+    const message = () => ({
+      group: this.groupId,
+      offsets,
+      durationMs: clock.monotonic() - startedAt,
+    })
+    try {
+      await this.#commit(offsets, member, call)
+      tell('commit', message(), options.logger, 'debug', 'committed')
+    } catch (error) {
+      events.commit.publish({ ...message(), error })
+      throw error
+    }
+  }
+
+  async #commit(
+    offsets: readonly OffsetToCommit[],
+    member: MemberState,
+    call: Call,
+  ): Promise<void> {
     const answer = await this.askAside(
       offsetCommit,
       {

@@ -16,6 +16,7 @@ import { errors, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster } from '../cluster.ts'
+import { tell, tellRetry } from '../events.ts'
 import { byTopic } from '../leaders.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Assignor, AssignorMember } from './assignors.ts'
@@ -154,10 +155,12 @@ export class Membership {
       throw new KafkaError(error.code, why, { cause: error, fatal: true })
     }
     if (!error.retriable) throw error
-    this.#cluster.options.logger?.warn({ error, group: this.#coordinator.groupId }, 'joining again')
-    const silentMs = this.#cluster.clock.monotonic() - this.#heardAt
-    if (silentMs > this.#options.sessionTimeoutMs) this.#lose()
-    await this.#sleep(this.#cluster.backoffMs(++this.#failures))
+    const failures = ++this.#failures
+    const delayMs = this.#cluster.backoffMs(failures)
+    const forMs = this.#cluster.clock.monotonic() - this.#heardAt
+    tellRetry({ what: 'join', error, failures, delayMs, forMs }, this.#cluster.options.logger)
+    if (forMs > this.#options.sessionTimeoutMs) this.#lose()
+    await this.#sleep(delayMs)
   }
 
   // Joining
@@ -186,7 +189,15 @@ export class Membership {
     )
     this.#coordinator.check(synced.errorCode, 'SyncGroup')
     this.#heard()
+    this.#tellJoin(joined)
     await this.#take(synced.assignment)
+  }
+
+  #tellJoin({ leader, memberId, generationId, protocolName }: ResponseOf<typeof joinGroup>): void {
+    const { groupId: group } = this.#coordinator
+    const isLeader = leader === memberId
+    const message = { group, memberId, generationId, isLeader, protocol: protocolName ?? '' }
+    tell('join', message, this.#cluster.options.logger, 'info', 'the group has shared anew')
   }
 
   async #askToJoin(): Promise<ResponseOf<typeof joinGroup>> {
@@ -287,8 +298,14 @@ export class Membership {
     }
   }
 
+  /** A cluster that does not answer has none: that is no reason to share anew. */
   async #hasNews(): Promise<boolean> {
-    return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
+    try {
+      return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
+    } catch (error) {
+      if (!(error instanceof KafkaError) || !error.retriable) throw error
+      return false
+    }
   }
 
   /** Only the leader looks: it shares out anew. */

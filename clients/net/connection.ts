@@ -9,6 +9,8 @@ import { encodeRequestFrame, FrameCutter, readResponseHeader } from '../../proto
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock, Timer } from '../clock.ts'
+import { events, tell } from '../events.ts'
+import type { Logger } from '../logger.ts'
 import { addressText, explain, type Address } from './address.ts'
 
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
@@ -21,6 +23,7 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly clock: Clock
+  readonly logger: Logger | undefined
 }
 
 /** A request that waits for its answer. */
@@ -49,6 +52,8 @@ export class Connection {
   #answerTimeoutMs: number
   /** Answers and writes that somebody waits for. */
   #holdCount = 0
+  /** Both sides have agreed on versions. */
+  #isReady = false
   #closedBy: KafkaError | undefined
 
   private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
@@ -64,6 +69,20 @@ export class Connection {
 
   /** @throws {KafkaError} NETWORK_EXCEPTION that says what was dialled, why it failed and what to try */
   static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
+    const { clock, logger } = options
+    const startedAt = clock.monotonic()
+    const told = () => ({ address: addressText(address), durationMs: clock.monotonic() - startedAt })
+    try {
+      const connection = await Connection.#open(address, options)
+      tell('connect', told(), logger, 'debug', 'connected')
+      return connection
+    } catch (error) {
+      tell('connect', { ...told(), error }, logger, 'debug', 'connecting failed')
+      throw error
+    }
+  }
+
+  static async #open(address: Address, options: ConnectionOptions): Promise<Connection> {
     const onChunk = (chunk: Buffer): void => connection.#receive(chunk)
     const connection = new Connection(address, await dial(address, onChunk, options), options)
     try {
@@ -72,6 +91,7 @@ export class Connection {
       connection.close()
       throw strange(error)
     }
+    connection.#isReady = true
     return connection
   }
 
@@ -116,6 +136,35 @@ export class Connection {
     patienceMs = 0,
   ): Promise<ResponseOf<A>> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
+    const answered = this.#request(api, version, request, patienceMs)
+    return events.request.hasSubscribers ? this.#told(answered, api, version) : answered
+  }
+
+  async #told<T>(answered: Promise<T>, { name: api }: Api, version: number): Promise<T> {
+    const { clock } = this.#options
+    const startedAt = clock.monotonic()
+    const message = () => ({
+      address: addressText(this.address),
+      api,
+      version,
+      durationMs: clock.monotonic() - startedAt,
+    })
+    try {
+      const answer = await answered
+      events.request.publish(message())
+      return answer
+    } catch (error) {
+      events.request.publish({ ...message(), error })
+      throw error
+    }
+  }
+
+  #request<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    request: RequestInput<A>,
+    patienceMs: number,
+  ): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
       const correlationId = this.#write(api, version, request)
       this.#hold()
@@ -149,12 +198,8 @@ export class Connection {
 
   /** Fails what waits. Idempotent. */
   close(): void {
-    this.#fail(
-      new KafkaError(
-        'NETWORK_EXCEPTION',
-        `the connection to ${addressText(this.address)} was closed`,
-      ),
-    )
+    const address = addressText(this.address)
+    this.#end(new KafkaError('NETWORK_EXCEPTION', `the connection to ${address} was closed`), {})
   }
 
   async #negotiate(): Promise<void> {
@@ -218,11 +263,19 @@ export class Connection {
     waiting.timer.cancel()
     this.#letGo()
     try {
-      waiting.resolve(readAnswer(waiting, new Reader(frame)))
+      const answer = readAnswer(waiting, new Reader(frame))
+      this.#noteThrottle(waiting.api, answer as { readonly throttleTimeMs?: number })
+      waiting.resolve(answer)
     } catch (error) {
       waiting.reject(explain(this.address, error))
       throw error
     }
+  }
+
+  #noteThrottle({ name: api }: Api, { throttleTimeMs = 0 }: { readonly throttleTimeMs?: number }): void {
+    if (throttleTimeMs <= 0) return
+    const message = { address: addressText(this.address), api, throttleTimeMs }
+    tell('throttle', message, this.#options.logger, 'info', 'a broker asks to slow down')
   }
 
   /** Answers come in order: when one is missing, none after it can come either. */
@@ -232,8 +285,18 @@ export class Connection {
   }
 
   #fail(error: KafkaError): void {
+    this.#end(error, { error })
+  }
+
+  /** @param why for those who watch */
+  #end(error: KafkaError, why: { readonly error?: KafkaError }): void {
     if (this.#closedBy !== undefined) return
     this.#closedBy = error
+    if (this.#isReady) {
+      const message = { address: addressText(this.address), ...why }
+      const level = why.error === undefined ? 'debug' : 'info'
+      tell('disconnect', message, this.#options.logger, level, 'disconnected')
+    }
     this.#socket.destroy()
     for (const waiting of this.#waiting.splice(0)) {
       waiting.timer.cancel()

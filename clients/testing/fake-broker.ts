@@ -56,6 +56,8 @@ export class FakeBroker implements AsyncDisposable {
   /** Topic -> its partitions. */
   readonly topics = new Map<string, FakeLog[]>()
   readonly ids = new Map<string, string>()
+  /** Names of topics that Metadata calls internal. */
+  readonly internal = new Set<string>()
   /** Every request that came, in order. */
   readonly requests: { readonly api: string; readonly version: number; readonly request: any }[] =
     []
@@ -241,6 +243,7 @@ export class FakeBroker implements AsyncDisposable {
       topics: names.map((name) => ({
         name,
         topicId: this.ids.get(name) ?? undefined,
+        isInternal: this.internal.has(name),
         errorCode: this.topics.has(name) ? 0 : errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
         partitions: (this.topics.get(name) ?? []).map((_, partitionIndex) => ({
           errorCode: 0,

@@ -6,6 +6,7 @@ import {
   Client,
   string,
   topic,
+  type ClientOptions,
   type ConsumerRecord,
   type GroupConsumer,
   type GroupConsumerOptions,
@@ -22,20 +23,24 @@ export class GroupWorld implements AsyncDisposable {
   readonly #options: BrokerOptions
   #sentCount = 0
 
-  private constructor(broker: Broker, options: BrokerOptions) {
+  private constructor(broker: Broker, options: BrokerOptions, more: Partial<ClientOptions>) {
     this.broker = broker
     this.#options = options
     const retry = { backoffMs: 5, backoffMaxMs: 50 }
-    this.client = new Client({ brokers: broker.bootstrap, metadataAgeMaxMs: 100, retry })
+    this.client = new Client({ brokers: broker.bootstrap, metadataAgeMaxMs: 100, retry, ...more })
   }
 
-  static async open(partitions: number, options: BrokerOptions = {}): Promise<GroupWorld> {
+  static async open(
+    partitions: number,
+    options: BrokerOptions = {},
+    more: Partial<ClientOptions> = {},
+  ): Promise<GroupWorld> {
     const all = {
       ephemeral: options.dataDir === undefined,
       config: { 'group.min.session.timeout.ms': 50 },
       ...options,
     }
-    const world = new GroupWorld(await Broker.start(all), all)
+    const world = new GroupWorld(await Broker.start(all), all, more)
     await world.client.admin().createTopics([{ topic: texts, partitions }])
     return world
   }

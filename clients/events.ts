@@ -1,0 +1,140 @@
+// Events: what people operate a client by, on channels of `node:diagnostics_channel`: `millrace:connect` and so on.
+// Without subscribers an event costs a look at a flag. What matters beyond figures is logged too. docs/guide/client.md
+
+import { channel, type Channel } from 'node:diagnostics_channel'
+import type { ErrorName } from '../protocol/errors.ts'
+import type { Logger } from './logger.ts'
+import type { TopicPartition } from './topic.ts'
+
+/** By channel, without `millrace:`: what its messages are. Times in ms. */
+export interface ClientEvents {
+  /** A socket is ready, or could not be opened. */
+  readonly connect: {
+    readonly address: string
+    readonly durationMs: number
+    readonly error?: unknown
+  }
+  /** A socket is gone; without an error when the client has closed it. */
+  readonly disconnect: { readonly address: string; readonly error?: unknown }
+  /** A request was answered, or failed. What the answer refuses is not an `error` here. */
+  readonly request: {
+    readonly address: string
+    readonly api: string
+    readonly version: number
+    readonly durationMs: number
+    readonly error?: unknown
+  }
+  /** A member is in a generation of its group. */
+  readonly join: {
+    readonly group: string
+    readonly memberId: string
+    readonly generationId: number
+    /** Its assignor shares out. */
+    readonly isLeader: boolean
+    readonly protocol: string
+  }
+  /** What became of a member's partitions. `lost`: they were taken away without asking, after the session's end for instance. */
+  readonly assignment: {
+    readonly group: string
+    readonly kind: 'assigned' | 'revoked' | 'lost'
+    readonly partitions: readonly TopicPartition[]
+  }
+  readonly commit: {
+    readonly group: string
+    readonly offsets: readonly (TopicPartition & { readonly offset: number })[]
+    readonly durationMs: number
+    readonly error?: unknown
+  }
+  /** Something failed that is tried again after `delayMs`. */
+  readonly retry: {
+    readonly what: 'call' | 'fetch' | 'send' | 'join' | 'record'
+    readonly error: unknown
+    /** How often in a row. */
+    readonly failures: number
+    readonly delayMs: number
+    /** Since the first of these failures; of a batch, since it was begun. */
+    readonly forMs: number
+    readonly topic?: string | undefined
+    readonly partition?: number | undefined
+  }
+  /** A broker asks the client to slow down: it has held the answer back, or will hold the next. */
+  readonly throttle: {
+    readonly address: string
+    readonly api: string
+    readonly throttleTimeMs: number
+  }
+  /** Sends wait for room in a producer's buffer. Once each time that it fills up. */
+  readonly bufferFull: { readonly topic: string; readonly maxBufferedBytes: number }
+  /** A reader goes on elsewhere. */
+  readonly reset: TopicPartition & {
+    readonly offset: number
+    readonly newOffset: number
+    readonly reason: 'out of range' | 'topic made anew'
+  }
+  /** A record was written to a dead letter topic, and counts as done. */
+  readonly deadLetter: TopicPartition & {
+    readonly offset: number
+    readonly to: string
+    readonly attempts: number
+    readonly error: unknown
+  }
+}
+
+export const events = {
+  connect: event('connect'),
+  disconnect: event('disconnect'),
+  request: event('request'),
+  join: event('join'),
+  assignment: event('assignment'),
+  commit: event('commit'),
+  retry: event('retry'),
+  throttle: event('throttle'),
+  bufferFull: event('bufferFull'),
+  reset: event('reset'),
+  deadLetter: event('deadLetter'),
+} satisfies { [Name in keyof ClientEvents]: Channel<unknown, ClientEvents[Name]> }
+
+function event<Name extends keyof ClientEvents>(name: Name): Channel<unknown, ClientEvents[Name]> {
+  return channel(`millrace:${name}`) as Channel<unknown, ClientEvents[Name]>
+}
+
+/** Publishes it, and logs it. */
+export function tell<Name extends keyof ClientEvents>(
+  name: Name,
+  message: ClientEvents[Name],
+  logger: Logger | undefined,
+  level: keyof Logger,
+  text: string,
+): void {
+  const { hasSubscribers } = events[name]
+  if (hasSubscribers) events[name].publish(message as never)
+  logger?.[level](message, text)
+}
+
+/** What an operator wants to know of at once, a full disk above all. */
+const GRAVE: ReadonlySet<string> = new Set<ErrorName>([
+  'KAFKA_STORAGE_ERROR',
+  'NOT_ENOUGH_REPLICAS',
+  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+])
+
+/** What is waited out in the ordinary course of things. */
+const ORDINARY: ReadonlySet<string> = new Set<ErrorName>([
+  'CONCURRENT_TRANSACTIONS',
+  'UNSTABLE_OFFSET_COMMIT',
+])
+
+/** The longer it lasts, the rarer it is logged: at the first failure, the second, the fourth and so on. */
+export function tellRetry(message: ClientEvents['retry'], logger: Logger | undefined): void {
+  if (events.retry.hasSubscribers) events.retry.publish(message)
+  const { what, error, failures, forMs } = message
+  if (logger === undefined || (failures & (failures - 1)) !== 0) return
+  const since = failures === 1 ? '' : `, for ${Math.round(forMs)} ms by now`
+  logger[levelOf(error, failures)](message, `a ${what} failed${since}: trying again`)
+}
+
+function levelOf(error: unknown, failures: number): keyof Logger {
+  const { code = '' } = error as { code?: string }
+  if (ORDINARY.has(code)) return 'debug'
+  return failures > 1 || GRAVE.has(code) ? 'warn' : 'info'
+}
