@@ -3,6 +3,7 @@
 
 import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../protocol/api/09_offset_fetch.ts'
+import { leaveGroup } from '../protocol/api/13_leave_group.ts'
 import { describeGroups } from '../protocol/api/15_describe_groups.ts'
 import { listGroups } from '../protocol/api/16_list_groups.ts'
 import { deleteGroups } from '../protocol/api/42_delete_groups.ts'
@@ -18,6 +19,13 @@ import { commitOf, type OffsetToCommit } from './group/coordinator.ts'
 import { byTopic, partitionsOf } from './leaders.ts'
 import { askOffsets, LATEST } from './offsets.ts'
 import { checked, either, flag, listOf, oneOf, shape, text } from './options.ts'
+import {
+  leaverOf,
+  membersToRemove,
+  removeOptions,
+  type MemberToRemove,
+  type RemoveOptions,
+} from './member-removal.ts'
 import { refusalOf, wholeOrPartial } from './partial-error.ts'
 import {
   partitionText,
@@ -294,6 +302,38 @@ export class GroupAdmin {
       return asked
     })
     wholeOrPartial(outcomesOf(partitions, answer))
+  }
+
+  /**
+   * Puts members out, and the group shares anew: static ones that will not come back, or all, before a reset. Members
+   * that live join again by themselves.
+   *
+   * @param members default: all
+   * @throws {PartialError} UNKNOWN_MEMBER_ID among its refusals
+   */
+  async removeMembers(
+    group: string,
+    members?: readonly MemberToRemove[],
+    options: RemoveOptions = {},
+  ): Promise<void> {
+    checked('admin.groups.removeMembers', groupId, group, 'group')
+    if (members !== undefined)
+      checked('admin.groups.removeMembers', membersToRemove, members, 'members')
+    const call = this.#cluster.call(checked('admin.groups.removeMembers', removeOptions, options))
+    const named = members ?? (await this.#membersOf(group, call))
+    if (named.length === 0) return
+    const leavers = named.map((each) => leaverOf(each, options.reason))
+    const request = { groupId: group, members: leavers }
+    const answer = await this.#askCoordinator(group, call, async (coordinator) => {
+      const left = await this.#cluster.ask(leaveGroup, request, coordinator, call, 3)
+      check(left.errorCode, `group ${group}`)
+      return left
+    })
+    const outcomes = named.map((each, i) => {
+      const { memberId, groupInstanceId } = leavers[i]!
+      return refusalOf(`member ${groupInstanceId ?? memberId}`, answer.members[i]) ?? each
+    })
+    wholeOrPartial(outcomes)
   }
 
   async #describe(group: string, call: Call): Promise<GroupDescription> {

@@ -26,7 +26,7 @@ import {
 } from './options.ts'
 import { Reading } from './reading.ts'
 import { isolation, type Isolation } from './offsets.ts'
-import { DONE, RecordStream, recordOf, type Position } from './record-stream.ts'
+import { DONE, RecordStream, recordOf, type PauseOptions, type Position } from './record-stream.ts'
 import { TopicSelection } from './topic-selection.ts'
 import {
   partitionNumber,
@@ -186,9 +186,12 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#stream.seek(partition, offset)
   }
 
-  /** Gives no records of these partitions (default: of all) until `resume`. */
-  pause(partitions: readonly TopicPartition[] = this.positions()): void {
-    this.#stream.pause(partitions)
+  /** Gives no records of these partitions (default: of all) until `resume`, or for a time. */
+  pause(
+    partitions: readonly TopicPartition[] = this.positions(),
+    options: PauseOptions = {},
+  ): void {
+    this.#stream.pause(partitions, options)
   }
 
   resume(partitions: readonly TopicPartition[] = this.positions()): void {
@@ -262,7 +265,10 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       for (const reading of this.#stream.readings.filter(({ topic }) => !names.has(topic.name)))
         this.#isGone(reading)
       if (this.#options.partitions === undefined || this.#selection.hasPatterns)
-        await this.#add(found.flatMap((metadata) => this.#wanted(metadata)), call)
+        await this.#add(
+          found.flatMap((metadata) => this.#wanted(metadata)),
+          call,
+        )
     } catch (error) {
       if (this.#stream.isClosed) return
       this.#cluster.options.logger?.warn({ error }, 'metadata is not to be had')

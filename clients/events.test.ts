@@ -10,7 +10,14 @@ import type { ErrorName } from '../protocol/errors.ts'
 import type { RequestOf } from '../protocol/schema.ts'
 import type { ClientEvents, Logger } from './index.ts'
 import { refusal } from './testing/fake-broker.ts'
-import { GroupWorld, numbers, read as readGroup, readAll, texts as groupTexts, until } from './testing/group-world.ts'
+import {
+  GroupWorld,
+  numbers,
+  read as readGroup,
+  readAll,
+  texts as groupTexts,
+  until,
+} from './testing/group-world.ts'
 import { read, texts, world, write } from './testing/reader-world.ts'
 
 /** Collects what is told on a channel until the test is over. */
@@ -85,42 +92,45 @@ t.test('what run does with each record is traced, and its error', async (t) => {
   t.same(seen, ['start 0', 'end 0', 'start 1', 'error 1 handler', 'end 1'])
 })
 
-t.test('sockets and requests: connect, disconnect, request with time and error, throttle', async (t) => {
-  const { logger, lines } = remembering()
-  await using w = await world({ logger, requestTimeoutMs: 50 })
-  const [connects, disconnects] = [told(t, 'connect'), told(t, 'disconnect')]
-  const [requests, throttles] = [told(t, 'request'), told(t, 'throttle')]
-  const { bootstrap: address } = w.broker
-  await w.client.admin().describeTopics(['t'])
-  t.match(connects, [{ address, durationMs: Number }])
-  t.match(requests.at(-1), { address, api: 'Metadata', version: Number, durationMs: Number })
-  t.notOk('error' in requests.at(-1)!)
-  w.broker.next(metadata, () => ({ throttleTimeMs: 7, brokers: [], topics: [] }))
-  await t.rejects(w.client.admin().describeTopics(['t']))
-  t.match(throttles, [{ address, api: 'Metadata', throttleTimeMs: 7 }])
-  w.broker.next(metadata, () => 'silence')
-  await w.client.admin().describeTopics(['t'])
-  t.match(
-    requests.find(({ error }) => error !== undefined),
-    { api: 'Metadata', error: { code: 'REQUEST_TIMED_OUT' } },
-  )
-  t.match(disconnects, [{ address, error: { code: 'REQUEST_TIMED_OUT' } }])
-  await w.client.close()
-  t.same(disconnects.slice(1), [{ address }], 'closed by the client: without an error')
-  await w.broker.stop()
-  await using gone = await world()
-  await gone.broker.stop()
-  await t.rejects(gone.client.admin().describeTopics(['t'], { timeoutMs: 10 }))
-  t.match(connects.at(-1), { error: { code: 'NETWORK_EXCEPTION' } })
-  for (const line of [
-    'debug: connected',
-    'info: a broker asks to slow down',
-    'info: disconnected',
-    'debug: disconnected',
-    'info: a call failed: trying again',
-  ])
-    t.ok(lines.includes(line), line)
-})
+t.test(
+  'sockets and requests: connect, disconnect, request with time and error, throttle',
+  async (t) => {
+    const { logger, lines } = remembering()
+    await using w = await world({ logger, requestTimeoutMs: 50 })
+    const [connects, disconnects] = [told(t, 'connect'), told(t, 'disconnect')]
+    const [requests, throttles] = [told(t, 'request'), told(t, 'throttle')]
+    const { bootstrap: address } = w.broker
+    await w.client.admin().describeTopics(['t'])
+    t.match(connects, [{ address, durationMs: Number }])
+    t.match(requests.at(-1), { address, api: 'Metadata', version: Number, durationMs: Number })
+    t.notOk('error' in requests.at(-1)!)
+    w.broker.next(metadata, () => ({ throttleTimeMs: 7, brokers: [], topics: [] }))
+    await t.rejects(w.client.admin().describeTopics(['t']))
+    t.match(throttles, [{ address, api: 'Metadata', throttleTimeMs: 7 }])
+    w.broker.next(metadata, () => 'silence')
+    await w.client.admin().describeTopics(['t'])
+    t.match(
+      requests.find(({ error }) => error !== undefined),
+      { api: 'Metadata', error: { code: 'REQUEST_TIMED_OUT' } },
+    )
+    t.match(disconnects, [{ address, error: { code: 'REQUEST_TIMED_OUT' } }])
+    await w.client.close()
+    t.same(disconnects.slice(1), [{ address }], 'closed by the client: without an error')
+    await w.broker.stop()
+    await using gone = await world()
+    await gone.broker.stop()
+    await t.rejects(gone.client.admin().describeTopics(['t'], { timeoutMs: 10 }))
+    t.match(connects.at(-1), { error: { code: 'NETWORK_EXCEPTION' } })
+    for (const line of [
+      'debug: connected',
+      'info: a broker asks to slow down',
+      'info: disconnected',
+      'debug: disconnected',
+      'info: a call failed: trying again',
+    ])
+      t.ok(lines.includes(line), line)
+  },
+)
 
 t.test('a full disk is told at once, and how long it lasts', async (t) => {
   const { logger, lines } = remembering()
@@ -136,7 +146,7 @@ t.test('a full disk is told at once, and how long it lasts', async (t) => {
     retries.map(({ what, failures, topic, error }) => [what, failures, topic, (error as any).code]),
     [1, 2, 3, 4, 5].map((n) => ['send', n, 't', 'KAFKA_STORAGE_ERROR']),
   )
-  t.ok(retries.every(({ forMs }, i) => forMs >= (retries[i - 1]?.forMs ?? 0)))
+  t.ok(retries.every(({ forMs }, i) => forMs! >= (retries[i - 1]?.forMs ?? 0)))
   const warnings = lines.filter((line) => line.startsWith('warn'))
   t.match(warnings, [
     /^warn: a send failed: trying again$/,
@@ -160,7 +170,10 @@ t.test('a buffer that is full is told once each time', async (t) => {
   const records = Array.from({ length: 20 }, () => ({ value: 'x'.repeat(400) }))
   for (let i = 1; i <= 2; i++) {
     await producer.send(texts, records)
-    t.same(full, Array.from({ length: i }, () => ({ topic: 't', maxBufferedBytes: 1000 })))
+    t.same(
+      full,
+      Array.from({ length: i }, () => ({ topic: 't', maxBufferedBytes: 1000 })),
+    )
   }
   t.equal(lines.filter((line) => line === 'warn: sends wait for room').length, 2)
 })

@@ -52,8 +52,8 @@ export interface ClientEvents {
     /** How often in a row. */
     readonly failures: number
     readonly delayMs: number
-    /** Since the first of these failures; of a batch, since it was begun. */
-    readonly forMs: number
+    /** Since the first of these failures; of a batch, since it was begun; of a record it is not known. */
+    readonly forMs?: number | undefined
     readonly topic?: string | undefined
     readonly partition?: number | undefined
   }
@@ -129,7 +129,8 @@ export function tellRetry(message: ClientEvents['retry'], logger: Logger | undef
   if (events.retry.hasSubscribers) events.retry.publish(message)
   const { what, error, failures, forMs } = message
   if (logger === undefined || (failures & (failures - 1)) !== 0) return
-  const since = failures === 1 ? '' : `, for ${Math.round(forMs)} ms by now`
+  const isFirst = failures === 1 || forMs === undefined
+  const since = isFirst ? '' : `, for ${Math.round(forMs)} ms by now`
   logger[levelOf(error, failures)](message, `a ${what} failed${since}: trying again`)
 }
 

@@ -80,7 +80,7 @@ export class Fetcher {
   readonly #failed: Reading[] = []
   /** Those with a fetch under way. */
   readonly #leadersAsked = new Set<number>()
-  /** Of partitions that are not paused. */
+  /** Of partitions that are not still. */
   #bytesBuffered = 0
   #isRunning = false
   #isStopped = false
@@ -161,20 +161,31 @@ export class Fetcher {
     this.#pump()
   }
 
-  /** What was fetched is kept for later, and does not hold the fetching of others back. */
   pause(reading: Reading): void {
-    if (reading.isPaused) return
-    this.#count(reading, -reading.bytesBuffered)
-    reading.isPaused = true
-    if (this.#current === reading) this.#current = undefined
-    this.#pump()
+    this.#setStill(reading, () => (reading.isPaused = true))
   }
 
   resume(reading: Reading): void {
-    if (!reading.isPaused) return
-    reading.isPaused = false
-    this.#count(reading, reading.bytesBuffered)
-    this.#enqueue(reading)
+    this.#setStill(reading, () => (reading.isPaused = false))
+  }
+
+  /** A pause that is not the reader's. */
+  hold(reading: Reading): void {
+    this.#setStill(reading, () => reading.heldCount++)
+  }
+
+  letGo(reading: Reading): void {
+    this.#setStill(reading, () => reading.heldCount--)
+  }
+
+  /** What was fetched is kept for later, and does not hold the fetching of others back. */
+  #setStill(reading: Reading, change: () => void): void {
+    const wasStill = reading.isStill
+    change()
+    if (reading.isStill === wasStill) return
+    this.#bytesBuffered += wasStill ? reading.bytesBuffered : -reading.bytesBuffered
+    if (wasStill) this.#enqueue(reading)
+    else if (this.#current === reading) this.#current = undefined
     this.#options.onChange()
     this.#pump()
   }
@@ -187,7 +198,7 @@ export class Fetcher {
   }
 
   #count(reading: Reading, bytes: number): void {
-    if (!reading.isPaused) this.#bytesBuffered += bytes
+    if (!reading.isStill) this.#bytesBuffered += bytes
   }
 
   #enqueue(reading: Reading): void {
@@ -199,7 +210,7 @@ export class Fetcher {
   #nextInLine(): Reading | undefined {
     for (let reading = this.#line.shift(); reading !== undefined; reading = this.#line.shift()) {
       reading.isInLine = false
-      if (!reading.isPaused && reading.hasChunks) return reading
+      if (!reading.isStill && reading.hasChunks) return reading
     }
     return undefined
   }
@@ -229,7 +240,7 @@ export class Fetcher {
     const now = this.#cluster.clock.monotonic()
     const byLeader = new Map<number, Reading[]>()
     for (const reading of this.#readings) {
-      if (reading.isPaused || reading.isResetting || reading.error !== undefined) continue
+      if (reading.isStill || reading.isResetting || reading.error !== undefined) continue
       if (reading.fetchOffset >= reading.stopOffset) continue
       const id = this.#topicId(reading)
       if (reading.isOfFormer(id)) this.#leaveFormer(reading)
@@ -404,7 +415,9 @@ export class Fetcher {
       const newOffset = isFormer ? await this.#startOf(reading) : await this.#nearest(reading)
       if (reading.generation !== generation) return
       const reason = isFormer ? 'topic made anew' : 'out of range'
-      const why = isFormer ? 'the topic was deleted and made anew' : 'the position is not in the log'
+      const why = isFormer
+        ? 'the topic was deleted and made anew'
+        : 'the position is not in the log'
       const message = { ...reading.where, offset: fetchOffset, newOffset, reason } as const
       tell('reset', message, this.#cluster.options.logger, 'warn', `${why}: going on elsewhere`)
       this.seek(reading, newOffset)

@@ -6,16 +6,9 @@ import { atPartition, Bounds } from './bounds.ts'
 import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
-import { traced } from './consume-tracing.ts'
-import {
-  batchOptions,
-  type BatchOptions,
-  type ConsumerBatch,
-  type ConsumerOptions,
-} from './consumer.ts'
+import { batchOptions, type BatchOptions } from './consumer.ts'
 import { tell } from './events.ts'
 import type { Fetched } from './fetcher.ts'
-import { assignors, type AssignorName } from './group/assignors.ts'
 import {
   Commits,
   placesOf,
@@ -24,74 +17,36 @@ import {
   type PlaceToCommit,
 } from './group/commits.ts'
 import { Coordinator } from './group/coordinator.ts'
+import { Failures } from './group/failures.ts'
 import { GroupEnd } from './group/group-end.ts'
-import { commitOptions, groupConsumerOptions, runOptions } from './group/group-options.ts'
 import { InHand, notOurs, type RecordPlace } from './group/in-hand.ts'
 import { KeyedPool } from './group/keyed-pool.ts'
 import { Membership } from './group/membership.ts'
+import { keyOf, withSignal } from './group/group-record.ts'
+import {
+  commitOptions,
+  groupConsumerOptions,
+  membershipOptions,
+  runOptions,
+  type GroupBatch,
+  type GroupConsumerOptions,
+  type GroupRecord,
+  type RunOptions,
+} from './group/group-options.ts'
 import { Progress } from './group/progress.ts'
 import { Starts } from './group/starts.ts'
-import { callback, checked } from './options.ts'
+import { callback, checked, milliseconds } from './options.ts'
 import { Reading } from './reading.ts'
-import { DONE, RecordStream, recordOf, type Given, type Position } from './record-stream.ts'
-import { TopicSelection } from './topic-selection.ts'
 import {
-  partitionText,
-  recordPlace,
-  type ConsumerRecord,
-  type TopicPartition,
-  type TopicSelector,
-} from './topic.ts'
+  DONE,
+  RecordStream,
+  type Given,
+  type PauseOptions,
+  type Position,
+} from './record-stream.ts'
+import { TopicSelection } from './topic-selection.ts'
+import { recordPlace, type ConsumerRecord, type TopicPartition } from './topic.ts'
 import { GroupOffsets } from './transaction/group-offsets.ts'
-
-export interface GroupConsumerOptions<
-  T extends readonly TopicSelector[] = readonly TopicSelector[],
-> extends Omit<ConsumerOptions<T>, 'partitions'> {
-  /** Consumers with the same group id share the partitions of their topics. */
-  readonly group: string
-  /**
-   * `auto` (default): a record is committed some time after the loop body has finished with it.
-   * `manual`: `commit()` commits.
-   */
-  readonly commit?: 'auto' | 'manual' | undefined
-  /** How often `auto` commits what is done. Default 500. */
-  readonly commitIntervalMs?: number | undefined
-  /**
-   * How the group shares, in order of preference; every member must know one in common.
-   * Default `cooperative-sticky`, which takes away only what moves. With any other among them all stop at each change.
-   */
-  readonly assignors?: readonly AssignorName[] | undefined
-  /** A static member: it may be away for up to the session timeout, and comes back to its partitions. */
-  readonly instanceId?: string | undefined
-  /** A member that is not heard of for so long is out. Default 45 s. */
-  readonly sessionTimeoutMs?: number | undefined
-  /** Default 3 s, at most a third of the session timeout. */
-  readonly heartbeatIntervalMs?: number | undefined
-  /** How long the group waits for its members when it shares anew. Default 60 s. */
-  readonly rebalanceTimeoutMs?: number | undefined
-  /**
-   * A reader that asks for nothing for so long is taken to be stuck: it leaves the group, and its next `next()` throws.
-   * Default: never; a slow body keeps its partitions.
-   */
-  readonly maxPollIntervalMs?: number | undefined
-  /** Hears all that is assigned to this member, each time the group has shared anew. */
-  readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
-}
-
-/** A record with a signal that fires when the partition is taken away or the consumer closes. */
-export type GroupRecord<R> = R & { readonly signal: AbortSignal }
-
-export interface GroupBatch<R> extends ConsumerBatch<R> {
-  /** Fires when any of its partitions is taken away, or the consumer closes. */
-  readonly signal: AbortSignal
-  /** Commits it, durably; the batches before it of the same partitions with it. @throws {KafkaError} as `GroupConsumer.commit` */
-  commit(options?: CommitOptions): Promise<void>
-}
-
-export interface RunOptions {
-  /** Records that are worked on side by side; records of one key stay in order. Default 1. */
-  readonly concurrency?: number | undefined
-}
 
 /**
  * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
@@ -113,7 +68,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #end: GroupEnd | undefined
   readonly #progress = new Map<Reading, Progress>()
   /** What was given since the reader last asked. */
-  readonly #inHand = new InHand()
+  readonly #inHand = new InHand<GroupRecord<R>>()
+  readonly #failures: Failures
   readonly #onAbort = (): void => void this.#closeOnce(true)
   readonly #isAuto: boolean
   /** With `run`, records are done when their handler is, not when the next one is asked for. */
@@ -132,6 +88,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#selection = new TopicSelection(cluster, options.topics)
     this.#onClose = onClose
     this.#isAuto = options.commit !== 'manual'
+    this.#failures = new Failures(cluster, options.group, options.onError)
     this.#stream = this.#newStream()
     this.#coordinator = new Coordinator(cluster, options.group)
     this.#membership = this.#newMembership()
@@ -163,12 +120,17 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   /**
    * Calls `handle` for each record, several side by side when asked to, until the consumer closes or its end is reached.
    *
-   * @throws what `handle` throws first, when what runs beside it has ended; that record is not committed
+   * @throws what `handle` throws first, and `onError` does not see to, when what runs beside it has ended; that record is
+   *   not committed
    */
   async run(handle: (record: GroupRecord<R>) => unknown, options: RunOptions = {}): Promise<void> {
     checked('consumer.run', callback(), handle, 'handle')
     const { concurrency = 1 } = checked('consumer.run', runOptions, options)
-    const pool = new KeyedPool(concurrency, () => this.#stream.wake())
+    const over = new AbortController()
+    const pool = new KeyedPool(concurrency, () => {
+      over.abort()
+      this.#stream.wake()
+    })
     this.#pool = pool
     try {
       this.#stream.run()
@@ -177,14 +139,55 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
         this.#heardFromReader()
         const given = pool.hasFailed ? undefined : await this.#stream.takeLater()
         if (given === undefined) break
-        pool.start(keyOf(given), () => this.#handle(given, handle))
+        pool.start(keyOf(given), () => this.#handle(given, handle, over.signal))
       }
+    } catch (error) {
+      over.abort()
+      throw error
     } finally {
       await pool.idle()
       for (const progress of this.#progress.values()) progress.abandon()
       this.#pool = undefined
     }
     pool.throwFirst()
+  }
+
+  /**
+   * Hands a record of the loop back: it is not done. It comes again after the pause of `onError`, with `attempt` one
+   * higher, and its partition gives nothing else meanwhile. After `onError.retry` retries it becomes a dead letter.
+   *
+   * @param error why; told in the dead letter
+   * @throws the error, when there are neither retries nor a dead letter topic left; {TypeError} for a record that is not
+   *   among those that the loop was given last
+   */
+  async nack(record: RecordPlace, error: unknown = new Error('handed back')): Promise<void> {
+    checked('consumer.nack', recordPlace, record, 'record')
+    const { progress, given } = this.#inHand.take(record)
+    const { attempt } = given.record
+    progress.hold(record.offset, 'buried')
+    try {
+      const retryDefault = this.#options.onError === undefined ? Infinity : 0
+      const failure = { error, attempts: attempt }
+      const delayMs = await this.#failures.judge(given, failure, retryDefault)
+      if (delayMs === undefined) progress.finished(record.offset)
+      else this.#giveAgain(progress, given, attempt + 1, delayMs)
+    } catch (cause) {
+      progress.hold(record.offset, 'waits')
+      throw cause
+    }
+  }
+
+  /**
+   * Puts a record of the loop off: it comes again after `delayMs`, with the same `attempt`, and its partition gives
+   * nothing else meanwhile.
+   *
+   * @throws {TypeError} for a record that is not among those that the loop was given last
+   */
+  defer(record: RecordPlace, delayMs: number): void {
+    checked('consumer.defer', recordPlace, record, 'record')
+    checked('consumer.defer', milliseconds(), delayMs, 'delayMs')
+    const { progress, given } = this.#inHand.take(record)
+    this.#giveAgain(progress, given, given.record.attempt, delayMs)
   }
 
   /** Looks the topics up and begins to join now rather than when the iteration begins. */
@@ -248,18 +251,21 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const progress = this.#progressAt(record)
     const isStale = record.signal !== undefined && record.signal !== progress?.reading.signal
     if (progress === undefined || isStale) throw notOurs(record)
-    return new Map([[progress, record.offset + 1]])
+    return new Map([[progress, Math.min(record.offset + 1, progress.heldFrom)]])
   }
 
   /** Goes on at `offset` in a partition that is assigned. */
   seek(partition: TopicPartition, offset: number): void {
     this.#stream.seek(partition, offset)
-    this.#progressAt(partition)?.finishedAll()
+    this.#progressAt(partition)?.forget()
   }
 
-  /** Gives no records of these partitions (default: of all) until `resume`; they stay assigned. */
-  pause(partitions: readonly TopicPartition[] = this.positions()): void {
-    this.#stream.pause(partitions)
+  /** Gives no records of these partitions (default: of all) until `resume`, or for a time; they stay assigned. */
+  pause(
+    partitions: readonly TopicPartition[] = this.positions(),
+    options: PauseOptions = {},
+  ): void {
+    this.#stream.pause(partitions, options)
   }
 
   resume(partitions: readonly TopicPartition[] = this.positions()): void {
@@ -288,6 +294,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       onAsked: () => this.#asked(),
       onLeft: () => this.#abandoned(),
       onGiven: (given) => this.#given(given),
+      onUnreadable: (fetched, error) => this.#isBuried(fetched, error),
       onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
       onMoved: (reading) => this.#progress.set(reading, new Progress(reading, -1)),
       isGone: (reading) => this.#isGone(reading),
@@ -305,19 +312,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   #newMembership(): Membership {
-    const { instanceId, sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = this.#options
-    const { assignors: names = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = this.#options
     return new Membership(
       this.#cluster,
       this.#coordinator,
-      {
-        topics: () => this.#selection.names,
-        assignors: names.map((name) => assignorOf(name)),
-        groupInstanceId: instanceId ?? null,
-        sessionTimeoutMs,
-        heartbeatIntervalMs: Math.min(heartbeatIntervalMs, sessionTimeoutMs / 3),
-        rebalanceTimeoutMs,
-      },
+      membershipOptions(this.#options, () => this.#selection.names),
       {
         joining: () => this.#joining(),
         hasOtherTopics: () => this.#hasOtherTopics(),
@@ -386,6 +384,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#end?.close()
     await this.#membership.close()
     this.#stream.close()
+    await this.#failures.close()
     this.#coordinator.close()
     this.#onClose(this)
   }
@@ -491,10 +490,38 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   // What the reader does
 
-  #given({ reading, view }: Given<unknown>): void {
+  #given(given: Given<GroupRecord<R>>): void {
+    const progress = this.#progress.get(given.reading)!
+    progress.given(given.view.offset)
+    if (this.#pool === undefined) this.#inHand.push(progress, given)
+  }
+
+  #giveAgain(
+    progress: Progress,
+    given: Given<GroupRecord<R>>,
+    attempt: number,
+    delayMs: number,
+  ): void {
+    progress.hold(given.view.offset, 'waits')
+    if (this.#progress.get(given.reading) !== progress) return // another member gives it again
+    this.#stream.giveAgain({ ...given, record: { ...given.record, attempt } }, delayMs)
+  }
+
+  /** What cannot be read cannot be handled either: a dead letter, where there is a topic for them. */
+  #isBuried(fetched: Fetched, error: unknown): boolean {
+    const isRefused = error instanceof KafkaError && error.code === 'INVALID_RECORD'
+    if (!isRefused || !this.#failures.hasDeadLetters) return false
+    const { reading, view } = fetched
     const progress = this.#progress.get(reading)!
-    progress.given(view.offset)
-    if (this.#pool === undefined) this.#inHand.push(progress, view.offset)
+    progress.hold(view.offset, 'buried')
+    this.#failures.bury(fetched, error).then(
+      () => progress.finished(view.offset),
+      (cause: unknown) => {
+        progress.hold(view.offset, 'waits')
+        this.#stream.fail(cause)
+      },
+    )
+    return true
   }
 
   #asked(): void {
@@ -522,12 +549,18 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   async #handle(
     given: Given<GroupRecord<R>>,
     handle: (record: GroupRecord<R>) => unknown,
+    over: AbortSignal,
   ): Promise<void> {
     const { reading, record, view } = given
     const progress = this.#progress.get(reading)
     if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
-    await traced(record, () => handle(record))
-    progress.finished(view.offset)
+    const handleHeard = (again: GroupRecord<R>): unknown => {
+      this.#heardFromReader()
+      return handle(again)
+    }
+    const isDone = await this.#failures.handle(given, handleHeard, over)
+    if (isDone) progress.finished(view.offset)
+    else progress.leave(view.offset)
   }
 
   /** Of a partition that is ours, or is just being given up. */
@@ -551,25 +584,4 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
 function partitionsIn({ name, partitions }: TopicMetadata): TopicPartition[] {
   return partitions.map(({ partition }) => ({ topic: name, partition }))
-}
-
-function assignorOf(name: AssignorName) {
-  const found = assignors.find((each) => each.name === name)
-  if (found !== undefined) return found
-  throw new TypeError(
-    `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
-  )
-}
-
-function withSignal(fetched: Fetched): GroupRecord<ConsumerRecord> {
-  const record = recordOf(fetched) as { signal?: AbortSignal } & ConsumerRecord
-  record.signal = fetched.reading.signal
-  return record as GroupRecord<ConsumerRecord>
-}
-
-/** Records without a key have no order to keep. */
-function keyOf({ reading, view }: Given<unknown>): string | undefined {
-  return view.key === null
-    ? undefined
-    : `${partitionText(reading.where)} ${view.key.toString('latin1')}`
 }

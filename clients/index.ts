@@ -55,19 +55,21 @@ export {
   type ConsumerBatch,
   type ConsumerOptions,
 } from './consumer.ts'
-export {
-  GroupConsumer,
-  type GroupBatch,
-  type GroupConsumerOptions,
-  type GroupRecord,
-  type RunOptions,
-} from './group-consumer.ts'
+export { GroupConsumer } from './group-consumer.ts'
+export type { OnError } from './group/failures.ts'
+export type {
+  GroupBatch,
+  GroupConsumerOptions,
+  GroupRecord,
+  RunOptions,
+} from './group/group-options.ts'
 export type { CommitOptions } from './group/commits.ts'
 export type { AssignorName } from './group/assignors.ts'
 export type { OffsetToCommit } from './group/coordinator.ts'
 export type { Logger } from './logger.ts'
-export type { Position } from './record-stream.ts'
+export type { PauseOptions, Position } from './record-stream.ts'
 export type { Isolation, PartitionOffset } from './offsets.ts'
+export type { MemberToRemove, RemoveOptions } from './member-removal.ts'
 export { PartialError } from './partial-error.ts'
 export type { RecordAck } from './batch.ts'
 export type { Partitioner } from './partitioner.ts'

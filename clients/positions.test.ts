@@ -52,7 +52,10 @@ t.test('one empty answer is no proof of a hole, and throttled ones are none at a
       })),
     })),
   })
-  const throttled = (request: RequestOf<typeof fetch>) => ({ throttleTimeMs: 5, ...silent(request) })
+  const throttled = (request: RequestOf<typeof fetch>) => ({
+    throttleTimeMs: 5,
+    ...silent(request),
+  })
   w.broker.next(fetch, silent, throttled, throttled)
   const consumer = w.client.consumer({ topics: [texts], from: 'earliest', until: 'end' })
   t.same(await read(consumer), ['0'])

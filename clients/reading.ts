@@ -30,6 +30,8 @@ export class Reading {
   /** Offset after the last record that may be read, as last heard; -1: nothing heard yet. */
   endOffset = -1
   isPaused = false
+  /** Records of it that are to be given again before any other. */
+  heldCount = 0
   /** Its chunks have a place in the line of those to be read. */
   isInLine = false
   /** Monotonic ms at which it last gave records. */
@@ -107,7 +109,12 @@ export class Reading {
   }
 
   get isDone(): boolean {
-    return this.position >= this.stopOffset
+    return this.position >= this.stopOffset && this.heldCount === 0
+  }
+
+  /** It gives nothing now. */
+  get isStill(): boolean {
+    return this.isPaused || this.heldCount > 0
   }
 
   /**

@@ -10,9 +10,10 @@ import type { Cluster } from './cluster.ts'
 import { ConsumeTracing } from './consume-tracing.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
-import { checked, listOf, whole } from './options.ts'
+import { checked, listOf, milliseconds, shape, whole } from './options.ts'
 import { keepAlive, letGo } from './keep-alive.ts'
 import type { Reading } from './reading.ts'
+import { Redeliveries } from './redeliveries.ts'
 import type { Serde } from './serde.ts'
 import { partitionText, topicPartition, type ConsumerRecord, type TopicPartition } from './topic.ts'
 
@@ -25,6 +26,11 @@ export interface Position extends TopicPartition {
    * nothing heard yet.
    */
   readonly highWatermark: number
+}
+
+export interface PauseOptions {
+  /** Resumes by itself after this time. Default: never. */
+  readonly forMs?: number | undefined
 }
 
 /** Whose partitions they are. */
@@ -40,6 +46,8 @@ export interface StreamOwner<R> {
   onLeft?(): void
   /** The reader is being given this. */
   onGiven?(given: Given<R>): void
+  /** A serde refuses it. @returns false when the reader has to hear of it */
+  onUnreadable?(fetched: Fetched, error: unknown): boolean
   /** The metadata of a topic is old. */
   onStale(topic: string): void
   /** The topic does not exist any more. @returns false when the reader has to hear of it */
@@ -56,6 +64,7 @@ export interface Given<R> {
 }
 
 const partitionsRule = listOf(topicPartition)
+const pauseOptions = shape<PauseOptions>({ forMs: milliseconds() })
 
 export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   readonly #cluster: Cluster
@@ -67,6 +76,9 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   #isClosed = false
   /** Met while a batch was being filled: thrown once that batch is given. */
   #heldError: unknown
+  readonly #redeliveries: Redeliveries<Given<R>>
+  /** Ends of pauses that have one. */
+  readonly #pauseTimers = new Map<Reading, Timer>()
   readonly #tracing = new ConsumeTracing()
 
   constructor(cluster: Cluster, options: ConsumerOptions, owner: StreamOwner<R>) {
@@ -81,9 +93,29 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       outOfRange: options.outOfRange ?? 'nearest',
       onChange: () => this.#change.open(),
       onStale: (topic) => owner.onStale(topic),
-      onMoved: (reading) => owner.onMoved?.(reading),
+      onMoved: (reading) => {
+        this.#redeliveries.drop(reading)
+        owner.onMoved?.(reading)
+      },
       isGone: (reading) => owner.isGone(reading),
     })
+    this.#redeliveries = new Redeliveries({
+      clock: cluster.clock,
+      hold: (reading) => this.#fetcher.hold(reading),
+      letGo: (reading) => this.#fetcher.letGo(reading),
+      onDue: () => this.#change.open(),
+    })
+  }
+
+  /** After so many ms, and before whatever follows it in its partition. */
+  giveAgain(given: Given<R>, delayMs: number): void {
+    this.#redeliveries.add(given, delayMs)
+  }
+
+  /** The reader has to hear it. */
+  fail(error: unknown): void {
+    this.#heldError ??= error
+    this.#change.open()
   }
 
   get readings(): readonly Reading[] {
@@ -115,6 +147,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   /** Gives no more records of it, and drops what was fetched. */
   remove(reading: Reading): void {
     this.#readings.delete(partitionText(reading.where))
+    this.#redeliveries.drop(reading)
+    this.#endPause(reading)
     this.#fetcher.remove(reading)
   }
 
@@ -133,17 +167,39 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   seek(partition: TopicPartition, offset: number): void {
     checked('consumer.seek', topicPartition, partition, 'partition')
     checked('consumer.seek', whole(0, Number.MAX_SAFE_INTEGER), offset, 'offset')
-    this.#fetcher.seekTo(this.#readingOf(partition), offset)
+    const reading = this.#readingOf(partition)
+    this.#redeliveries.drop(reading)
+    this.#fetcher.seekTo(reading, offset)
   }
 
-  pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of checked('consumer.pause', partitionsRule, partitions, 'partitions'))
-      this.#fetcher.pause(this.#readingOf(partition))
+  /** What was said last counts. */
+  pause(partitions: readonly TopicPartition[], options: PauseOptions): void {
+    const { forMs } = checked('consumer.pause', pauseOptions, options)
+    for (const partition of checked('consumer.pause', partitionsRule, partitions, 'partitions')) {
+      const reading = this.#readingOf(partition)
+      this.#endPause(reading)
+      this.#fetcher.pause(reading)
+      if (forMs !== undefined) this.#pauseTimers.set(reading, this.#resumeAfter(reading, forMs))
+    }
   }
 
   resume(partitions: readonly TopicPartition[]): void {
     for (const partition of checked('consumer.resume', partitionsRule, partitions, 'partitions'))
-      this.#fetcher.resume(this.#readingOf(partition))
+      this.#resume(this.#readingOf(partition))
+  }
+
+  #resumeAfter(reading: Reading, forMs: number): Timer {
+    return this.#cluster.clock.after(forMs, () => this.#resume(reading))
+  }
+
+  #resume(reading: Reading): void {
+    this.#endPause(reading)
+    this.#fetcher.resume(reading)
+  }
+
+  #endPause(reading: Reading): void {
+    this.#pauseTimers.get(reading)?.cancel()
+    this.#pauseTimers.delete(reading)
   }
 
   /** Something the reader has to hear, unless it is an end of the partition. */
@@ -155,7 +211,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
   close(): void {
     this.#isClosed = true
-    for (const timer of this.#stopTimers) timer.cancel()
+    for (const timer of [...this.#stopTimers, ...this.#pauseTimers.values()]) timer.cancel()
+    this.#redeliveries.close()
     this.#fetcher.stop()
     this.#change.open()
   }
@@ -246,16 +303,33 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       this.#heldError = undefined
       throw error as Error
     }
-    const fetched = this.#fetcher.take()
-    if (fetched === undefined) return undefined
+    const again = this.#redeliveries.take()
+    if (again !== undefined) {
+      this.#owner.onGiven?.(again)
+      return again
+    }
+    for (;;) {
+      const fetched = this.#fetcher.take()
+      if (fetched === undefined) return undefined
+      const given = this.#givenOf(fetched)
+      if (given === undefined) continue
+      this.#owner.onGiven?.(given)
+      return given
+    }
+  }
+
+  /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
+  #givenOf(fetched: Fetched): Given<R> | undefined {
     const { reading, view } = fetched
     try {
       const record = this.#owner.recordOf(fetched)
       reading.position = view.offset + 1
-      const given = { reading, record, view }
-      this.#owner.onGiven?.(given)
-      return given
+      return { reading, record, view }
     } catch (error) {
+      if (this.#owner.onUnreadable?.(fetched, error) === true) {
+        reading.position = view.offset + 1
+        return undefined
+      }
       this.#fetcher.seek(reading, view.offset)
       throw error
     }

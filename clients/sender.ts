@@ -382,7 +382,14 @@ export class Sender {
     queue.blockedUntil = now + delayMs
     const { attempts: failures, createdAt } = batch
     const where = { topic: queue.topic.name, partition: queue.partition }
-    const message = { what: 'send', error, failures, delayMs, forMs: now - createdAt, ...where } as const
+    const message = {
+      what: 'send',
+      error,
+      failures,
+      delayMs,
+      forMs: now - createdAt,
+      ...where,
+    } as const
     tellRetry(message, this.#cluster.options.logger)
     this.#refresh(queue)
   }

@@ -4,7 +4,14 @@ import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
 import type { Call } from './call.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
-import { topic, topicOf, type Topic, type TopicLike, type TopicPattern, type TopicSelector } from './topic.ts'
+import {
+  topic,
+  topicOf,
+  type Topic,
+  type TopicLike,
+  type TopicPattern,
+  type TopicSelector,
+} from './topic.ts'
 
 export class TopicSelection {
   readonly #cluster: Cluster

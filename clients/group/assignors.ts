@@ -104,6 +104,15 @@ export const cooperativeSticky: Assignor = {
 
 export const assignors: readonly Assignor[] = [range, roundRobin, cooperativeSticky]
 
+/** @throws {TypeError} for a name that is none */
+export function assignorOf(name: AssignorName): Assignor {
+  const found = assignors.find((each) => each.name === name)
+  if (found !== undefined) return found
+  throw new TypeError(
+    `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
+  )
+}
+
 /** Shares under way: moves partitions from members with many to members with few. */
 class Balance {
   readonly #members: readonly AssignorMember[]

@@ -120,8 +120,10 @@ export class Commits {
       return at
     })
     const { metadata } = options
-    const offsets = places.map(({ topic, partition, offset }) => ({
-      ...{ topic, partition, offset, metadata },
+    // Before a record that is to be given again: after a crash it is read again.
+    const offsets = places.map(({ topic, partition, offset }, i) => ({
+      ...{ topic, partition, metadata },
+      offset: Math.min(offset, progress[i]!.heldFrom),
     }))
     await coordinator.commit(offsets, member(), cluster.call(options))
     progress.forEach((each, i) => each.committedAt(offsets[i]!.offset))

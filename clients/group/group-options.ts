@@ -1,10 +1,73 @@
-// Group options: what a member of a group, its commits and its runs may be given. The types are beside the methods.
+// Group options: what a member of a group, its commits and its runs may be given, how that is checked, and what it gives.
 
 import { callRows } from '../call.ts'
-import { readerRows } from '../consumer.ts'
-import type { GroupConsumerOptions, RunOptions } from '../group-consumer.ts'
-import { callback, listOf, milliseconds, oneOf, required, shape, text, whole } from '../options.ts'
+import { readerRows, type ConsumerBatch, type ConsumerOptions } from '../consumer.ts'
+import {
+  callback,
+  listOf,
+  milliseconds,
+  oneOf,
+  required,
+  rule,
+  shape,
+  text,
+  whole,
+} from '../options.ts'
+import type { Position } from '../record-stream.ts'
+import { topicLike, type TopicSelector } from '../topic.ts'
+import { assignorOf, type AssignorName } from './assignors.ts'
 import type { CommitOptions } from './commits.ts'
+import type { OnError } from './failures.ts'
+import type { MembershipOptions } from './membership.ts'
+
+export interface GroupConsumerOptions<
+  T extends readonly TopicSelector[] = readonly TopicSelector[],
+> extends Omit<ConsumerOptions<T>, 'partitions'> {
+  /** Consumers with the same group id share the partitions of their topics. */
+  readonly group: string
+  /**
+   * `auto` (default): a record is committed some time after the loop body has finished with it.
+   * `manual`: `commit()` commits.
+   */
+  readonly commit?: 'auto' | 'manual' | undefined
+  /** How often `auto` commits what is done. Default 500. */
+  readonly commitIntervalMs?: number | undefined
+  /**
+   * How the group shares, in order of preference; every member must know one in common.
+   * Default `cooperative-sticky`, which takes away only what moves. With any other among them all stop at each change.
+   */
+  readonly assignors?: readonly AssignorName[] | undefined
+  /** A static member: it may be away for up to the session timeout, and comes back to its partitions. */
+  readonly instanceId?: string | undefined
+  /** A member that is not heard of for so long is out. Default 45 s. */
+  readonly sessionTimeoutMs?: number | undefined
+  /** Default 3 s, at most a third of the session timeout. */
+  readonly heartbeatIntervalMs?: number | undefined
+  /** How long the group waits for its members when it shares anew. Default 60 s. */
+  readonly rebalanceTimeoutMs?: number | undefined
+  /**
+   * A reader that asks for nothing for so long is taken to be stuck: it leaves the group, and its next `next()` throws.
+   * Default: never; a slow body keeps its partitions.
+   */
+  readonly maxPollIntervalMs?: number | undefined
+  /**
+   * What becomes of a record whose handler fails in `run`, or that a loop hands back with `nack`. Default: `run` ends at
+   * the first failure, `nack` has the record given again for ever.
+   */
+  readonly onError?: OnError | undefined
+  /** Hears all that is assigned to this member, each time the group has shared anew. */
+  readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
+}
+
+const onErrorRule = shape<OnError>({
+  retry: rule(
+    'a whole number, or Infinity',
+    (retry) => retry === Infinity || whole().allows(retry),
+  ),
+  backoffMs: milliseconds(),
+  backoffMaxMs: milliseconds(),
+  deadLetter: topicLike,
+})
 
 export const groupConsumerOptions = shape<GroupConsumerOptions>({
   ...readerRows,
@@ -17,9 +80,45 @@ export const groupConsumerOptions = shape<GroupConsumerOptions>({
   heartbeatIntervalMs: milliseconds(1),
   rebalanceTimeoutMs: whole(1),
   maxPollIntervalMs: milliseconds(1),
+  onError: onErrorRule,
   onAssignment: callback(),
 })
+
+/** A record with a signal that fires when the partition is taken away or the consumer closes. */
+export type GroupRecord<R> = R & {
+  readonly signal: AbortSignal
+  /** How often this member has been given it, from 1: see `nack` and `onError`. */
+  readonly attempt: number
+}
+
+export interface GroupBatch<R> extends ConsumerBatch<R> {
+  /** Fires when any of its partitions is taken away, or the consumer closes. */
+  readonly signal: AbortSignal
+  /** Commits it, durably; the batches before it of the same partitions with it. @throws {KafkaError} as `GroupConsumer.commit` */
+  commit(options?: CommitOptions): Promise<void>
+}
+
+export interface RunOptions {
+  /** Records that are worked on side by side; records of one key stay in order. Default 1. */
+  readonly concurrency?: number | undefined
+}
 
 export const commitOptions = shape<CommitOptions>({ ...callRows, metadata: text(0) })
 
 export const runOptions = shape<RunOptions>({ concurrency: whole(1) })
+
+export function membershipOptions(
+  options: GroupConsumerOptions,
+  topics: () => readonly string[],
+): MembershipOptions {
+  const { instanceId, sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = options
+  const { assignors: names = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = options
+  return {
+    topics,
+    assignors: names.map(assignorOf),
+    groupInstanceId: instanceId ?? null,
+    sessionTimeoutMs,
+    heartbeatIntervalMs: Math.min(heartbeatIntervalMs, sessionTimeoutMs / 3),
+    rebalanceTimeoutMs,
+  }
+}

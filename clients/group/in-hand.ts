@@ -2,16 +2,29 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
+import type { Given } from '../record-stream.ts'
 import type { Progress } from './progress.ts'
 
-export class InHand {
-  /** One entry per record, the offset of each beside its partition. */
+export class InHand<R> {
+  /** One entry per record, each beside its partition. */
   #progress: Progress[] = []
-  #offsets: number[] = []
+  #given: Given<R>[] = []
 
-  push(progress: Progress, offset: number): void {
+  push(progress: Progress, given: Given<R>): void {
     this.#progress.push(progress)
-    this.#offsets.push(offset)
+    this.#given.push(given)
+  }
+
+  /** Takes one out: asking for the next record does not make it done. @throws {TypeError} when it is not in hand */
+  take(record: RecordPlace): { readonly progress: Progress; readonly given: Given<R> } {
+    const at = this.#indexOf(record)
+    if (at < 0) {
+      const where = `${partitionText(record)} offset ${record.offset}`
+      throw new TypeError(`${where}: only what the loop was given last can be given again`)
+    }
+    const [progress] = this.#progress.splice(at, 1)
+    const [given] = this.#given.splice(at, 1)
+    return { progress: progress!, given: given! }
   }
 
   finish(): void {
@@ -26,19 +39,26 @@ export class InHand {
   }
 
   /** @returns the offset after the last record of each partition, up to and with this one; nothing when it is not in hand */
-  through({ topic, partition, offset }: RecordPlace): Map<Progress, number> {
-    const last = this.#progress.findLastIndex(({ reading }, i) => {
-      const isOffset = this.#offsets[i] === offset
-      return isOffset && reading.partition === partition && reading.topic.name === topic
-    })
+  through(record: RecordPlace): Map<Progress, number> {
+    const last = this.#indexOf(record)
     const ends = new Map<Progress, number>()
-    for (let i = 0; i <= last; i++) ends.set(this.#progress[i]!, this.#offsets[i]! + 1)
+    for (let i = 0; i <= last; i++) {
+      const progress = this.#progress[i]!
+      ends.set(progress, Math.min(this.#given[i]!.view.offset + 1, progress.heldFrom))
+    }
     return ends
+  }
+
+  #indexOf({ topic, partition, offset }: RecordPlace): number {
+    return this.#given.findLastIndex(({ reading, view }) => {
+      const isPartition = reading.partition === partition && reading.topic.name === topic
+      return isPartition && view.offset === offset
+    })
   }
 
   #clear(): void {
     this.#progress = []
-    this.#offsets = []
+    this.#given = []
   }
 }
 

@@ -2,12 +2,17 @@
 
 import type { Reading } from '../reading.ts'
 
+/** `waits`: to be given again; `given`: that has happened; `buried`: it is becoming a dead letter. */
+type Held = 'waits' | 'given' | 'buried'
+
 export class Progress {
   readonly reading: Reading
   /** Offset that the group has committed, as far as we know; -1: none. */
   committed: number
   /** Given and not done, ascending. */
   readonly #open = new Set<number>()
+  /** What has failed, or was put off. */
+  readonly #held = new Map<number, Held>()
   #abandonedAt: number | undefined
   readonly #whenIdle: (() => void)[] = []
 
@@ -18,19 +23,36 @@ export class Progress {
 
   given(offset: number): void {
     this.#abandonedAt = undefined
-    this.#open.add(offset)
+    if (this.#held.size > 0 && this.#held.has(offset)) this.#held.set(offset, 'given')
+    else this.#open.add(offset)
+  }
+
+  /** It is not done, and asking for the next record does not make it so. */
+  hold(offset: number, how: 'waits' | 'buried'): void {
+    this.#open.delete(offset)
+    this.#held.set(offset, how)
+    this.#settle()
   }
 
   /** Done: in any order, so that records can be worked on side by side. */
   finished(offset: number): void {
     this.#open.delete(offset)
+    this.#held.delete(offset)
     this.#settle()
   }
 
   finishedAll(): void {
     if (this.#open.size === 1) for (const offset of this.#open) this.#open.delete(offset)
     else this.#open.clear() // which takes new memory: too dear for a record at a time
+    if (this.#held.size > 0)
+      for (const [offset, how] of this.#held) if (how === 'given') this.#held.delete(offset)
     this.#settle()
+  }
+
+  /** The reader goes on elsewhere. */
+  forget(): void {
+    this.#held.clear()
+    this.finishedAll()
   }
 
   /** The reader has committed this itself: everything before it is done. */
@@ -43,24 +65,46 @@ export class Progress {
 
   /** The reader has let go of what it was given: nobody works on it, and it is not done. */
   abandon(): void {
-    this.#abandonedAt ??= this.#open.values().next().value
+    const inHand = this.#firstOf(this.#open, 'given')
+    if (inHand < Infinity) this.#abandonedAt = Math.min(inHand, this.#abandonedAt ?? Infinity)
     this.finishedAll()
+  }
+
+  /** The same of one record. */
+  leave(offset: number): void {
+    this.#abandonedAt = Math.min(offset, this.#abandonedAt ?? Infinity)
+    this.finished(offset)
   }
 
   /** Offset before which everything is done. */
   get committable(): number {
-    const first = this.#open.values().next()
-    return this.#abandonedAt ?? (first.done ? this.reading.position : first.value)
+    const first = this.#firstOf(this.#open, 'waits', 'given', 'buried')
+    return Math.min(first, this.#abandonedAt ?? Infinity, this.reading.position)
+  }
+
+  /** The first record that is not in hand and not done either; Infinity: there is none. */
+  get heldFrom(): number {
+    return this.#firstOf([], 'waits', 'buried')
   }
 
   get isIdle(): boolean {
-    return this.#open.size === 0
+    if (this.#open.size > 0) return false
+    for (const how of this.#held.values()) if (how !== 'waits') return false
+    return true
   }
 
   /** Resolves when nothing is being worked on. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  /** @param open ascending */
+  #firstOf(open: Iterable<number>, ...kinds: readonly Held[]): number {
+    let [first = Infinity] = open
+    for (const [offset, how] of this.#held)
+      if (kinds.includes(how) && offset < first) first = offset
+    return first
   }
 
   #settle(): void {

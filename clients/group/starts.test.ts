@@ -67,36 +67,39 @@ t.test('what comes while a member that began at latest is away is read', async (
   t.same((await readAll(w.consumer({ from: 'latest', until: 'end' }))).length, 6)
 })
 
-t.test('a topic that is made anew is read from its start, and old offsets are not committed', async (t) => {
-  await using w = await GroupWorld.open(1)
-  const admin = w.client.admin()
-  await w.send(10)
-  await using manual = w.consumer({ from: 'latest', commit: 'manual' })
-  const seen: string[] = []
-  const committed: (number | undefined)[] = []
-  await manual.start()
-  await until(() => manual.assignment().length === 1)
-  await w.send(3)
-  for await (const record of manual) {
-    seen.push(record.value)
-    if (seen.length === 3) {
-      await manual.commit(record)
-      t.equal(await w.committed(), 13)
-      await admin.deleteTopics([texts])
-      await admin.createTopics([{ topic: texts, partitions: 1 }])
-      await w.send(2)
-      await until(() => record.signal.aborted)
-      await t.rejects(manual.commit(record), { code: 'ILLEGAL_GENERATION' })
+t.test(
+  'a topic that is made anew is read from its start, and old offsets are not committed',
+  async (t) => {
+    await using w = await GroupWorld.open(1)
+    const admin = w.client.admin()
+    await w.send(10)
+    await using manual = w.consumer({ from: 'latest', commit: 'manual' })
+    const seen: string[] = []
+    const committed: (number | undefined)[] = []
+    await manual.start()
+    await until(() => manual.assignment().length === 1)
+    await w.send(3)
+    for await (const record of manual) {
+      seen.push(record.value)
+      if (seen.length === 3) {
+        await manual.commit(record)
+        t.equal(await w.committed(), 13)
+        await admin.deleteTopics([texts])
+        await admin.createTopics([{ topic: texts, partitions: 1 }])
+        await w.send(2)
+        await until(() => record.signal.aborted)
+        await t.rejects(manual.commit(record), { code: 'ILLEGAL_GENERATION' })
+      }
+      if (seen.length > 3) {
+        await manual.commit(record)
+        committed.push(await w.committed())
+      }
+      if (seen.length === 5) break
     }
-    if (seen.length > 3) {
-      await manual.commit(record)
-      committed.push(await w.committed())
-    }
-    if (seen.length === 5) break
-  }
-  t.same(seen, numbers(5, 10))
-  t.same(committed, [1, 2])
-})
+    t.same(seen, numbers(5, 10))
+    t.same(committed, [1, 2])
+  },
+)
 
 t.test('what is done is committed for the topic that it was read from only', async (t) => {
   await using w = await GroupWorld.open(1)

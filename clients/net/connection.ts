@@ -71,7 +71,10 @@ export class Connection {
   static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
     const { clock, logger } = options
     const startedAt = clock.monotonic()
-    const told = () => ({ address: addressText(address), durationMs: clock.monotonic() - startedAt })
+    const told = () => ({
+      address: addressText(address),
+      durationMs: clock.monotonic() - startedAt,
+    })
     try {
       const connection = await Connection.#open(address, options)
       tell('connect', told(), logger, 'debug', 'connected')
@@ -272,7 +275,10 @@ export class Connection {
     }
   }
 
-  #noteThrottle({ name: api }: Api, { throttleTimeMs = 0 }: { readonly throttleTimeMs?: number }): void {
+  #noteThrottle(
+    { name: api }: Api,
+    { throttleTimeMs = 0 }: { readonly throttleTimeMs?: number },
+  ): void {
     if (throttleTimeMs <= 0) return
     const message = { address: addressText(this.address), api, throttleTimeMs }
     tell('throttle', message, this.#options.logger, 'info', 'a broker asks to slow down')

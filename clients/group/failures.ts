@@ -1,0 +1,117 @@
+// Failures: what becomes of a record whose handler has failed: tried again, later and later, then a dead letter.
+
+import { backoffMs } from '../backoff.ts'
+import type { Cluster } from '../cluster.ts'
+import { traced } from '../consume-tracing.ts'
+import { DeadLetters, type Failure } from '../dead-letters.ts'
+import { tellRetry } from '../events.ts'
+import type { Given } from '../record-stream.ts'
+import type { TopicLike } from '../topic.ts'
+
+export interface OnError {
+  /** How often a record is tried again. Default 0. */
+  readonly retry?: number | undefined
+  /** Pause before the first retry; it doubles with each, spread by a fifth either way. Default 1 s. */
+  readonly backoffMs?: number | undefined
+  /** The longest pause. Default 60 s. */
+  readonly backoffMaxMs?: number | undefined
+  /** Where a record goes that has failed for good, or that its serde refuses; it then counts as done. Default: nowhere. */
+  readonly deadLetter?: TopicLike | undefined
+}
+
+interface Handled {
+  readonly signal: AbortSignal
+  /** From 1. */
+  readonly attempt: number
+}
+
+export class Failures {
+  readonly #cluster: Cluster
+  readonly #onError: OnError
+  readonly #deadLetters: DeadLetters | undefined
+
+  /** @param onError undefined: nothing is tried again by itself */
+  constructor(cluster: Cluster, group: string, onError: OnError = {}) {
+    this.#cluster = cluster
+    this.#onError = onError
+    const { deadLetter } = onError
+    if (deadLetter !== undefined) this.#deadLetters = new DeadLetters(cluster, group, deadLetter)
+  }
+
+  get hasDeadLetters(): boolean {
+    return this.#deadLetters !== undefined
+  }
+
+  /**
+   * Says what to do now that a record has failed.
+   *
+   * @returns ms until it is tried again; undefined: it is a dead letter, durably
+   * @throws the error, when it is neither
+   */
+  async judge(
+    given: Given<unknown>,
+    failure: Failure,
+    retryDefault = 0,
+  ): Promise<number | undefined> {
+    const { retry = retryDefault } = this.#onError
+    if (failure.attempts <= retry) return this.#delay(given, failure)
+    if (this.#deadLetters === undefined) throw failure.error
+    await this.#deadLetters.send(given, failure)
+    return undefined
+  }
+
+  /**
+   * Calls `handle` until it succeeds or the record is a dead letter.
+   *
+   * @param over nobody wants the records any more
+   * @returns false when the record was taken away meanwhile, or it is over: it is not done
+   * @throws what `handle` threw, when it is neither tried again nor a dead letter
+   */
+  async handle<R extends Handled>(
+    given: Given<R>,
+    handle: (record: R) => unknown,
+    over: AbortSignal,
+  ): Promise<boolean> {
+    const { record } = given
+    for (let attempts = 1; ; attempts++) {
+      const again = attempts === 1 ? record : { ...record, attempt: attempts }
+      try {
+        await traced(again, () => handle(again))
+        return true
+      } catch (error) {
+        if (record.signal.aborted) return false // its next reader handles it
+        const delayMs = await this.judge(given, { error, attempts })
+        if (delayMs === undefined) return true
+        if (!(await this.#sleep(delayMs, AbortSignal.any([record.signal, over])))) return false
+      }
+    }
+  }
+
+  /** @returns false when the signal has fired */
+  async #sleep(delayMs: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#cluster.call({ signal, timeoutMs: Infinity }).sleep(delayMs)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** The record could not even be read. */
+  async bury(given: Pick<Given<unknown>, 'reading' | 'view'>, error: unknown): Promise<void> {
+    await this.#deadLetters!.send(given, { error, attempts: 0 })
+  }
+
+  async close(): Promise<void> {
+    await this.#deadLetters?.close()
+  }
+
+  #delay({ reading }: Given<unknown>, { error, attempts: failures }: Failure): number {
+    const { backoffMs: first = 1_000, backoffMaxMs = Math.max(first, 60_000) } = this.#onError
+    const { clock, options } = this.#cluster
+    const delayMs = backoffMs(failures, { backoffMs: first, backoffMaxMs }, clock)
+    const message = { what: 'record', error, failures, delayMs, ...reading.where } as const
+    tellRetry(message, options.logger)
+    return delayMs
+  }
+}
