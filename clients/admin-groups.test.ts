@@ -1,5 +1,6 @@
 // Groups seen from outside, against a broker: listing, members, committed offsets, lag, resets, deletion.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { offsetFetch } from '../protocol/api/09_offset_fetch.ts'
 import { findCoordinator } from '../protocol/api/10_find_coordinator.ts'
@@ -235,6 +236,37 @@ t.test('groups and single offsets are deleted, unless somebody uses them', async
   t.strictSame(await groups.offsets('gone'), [])
   await t.rejects(groups.deleteOffsets('used', [orders]), { code: 'GROUP_SUBSCRIBED_TO_TOPIC' })
   await t.rejects(groups.deleteOffsets('gone', [orders]), { code: 'GROUP_ID_NOT_FOUND' })
+})
+
+t.test('members are removed: static ones that are away for good, or all', async (t) => {
+  const options = { topics: [orders], group: 'removed', heartbeatIntervalMs: 20 } as const
+  const join = async (instanceId?: string) => {
+    const consumer = client.consumer({ ...options, instanceId })
+    await consumer.start()
+    const iterator = consumer[Symbol.asyncIterator]()
+    void iterator.next()
+    while (consumer.assignment().length === 0) await sleep(5)
+    return consumer
+  }
+  const membersOf = async () => (await groups.describe(['removed']))[0]!.members
+  const away = await join('one')
+  await away.close()
+  t.match(await membersOf(), [{ instanceId: 'one' }], 'its place is kept')
+  const failing = groups.removeMembers('removed', [{ instanceId: 'other' }, { instanceId: 'one' }])
+  const error = await failing.catch((caught: unknown) => caught)
+  t.match(error, {
+    code: 'UNKNOWN_MEMBER_ID',
+    results: [{ message: /other/ }, { instanceId: 'one' }],
+  })
+  t.same(await membersOf(), [])
+  await groups.removeMembers('removed')
+  const living = await join()
+  const [before] = await membersOf()
+  await groups.removeMembers('removed', undefined, { reason: 'a test' })
+  while ((await membersOf())[0]?.memberId === before!.memberId) await sleep(5)
+  while ((await membersOf()).length === 0) await sleep(5)
+  t.equal((await membersOf()).length, 1, 'it joins again by itself')
+  await living.close()
 })
 
 t.test('members of other kinds of groups are shown as they describe themselves', async (t) => {

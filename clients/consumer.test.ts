@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { fetch } from '../protocol/api/01_fetch.ts'
+import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../protocol/batch/build.ts'
 import { buildEndMarker } from '../protocol/batch/control.ts'
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
@@ -271,6 +272,33 @@ t.test('paused partitions give nothing until they are resumed', async (t) => {
   t.equal(await Promise.race([next, sleep(30, 'nothing')]), 'nothing')
   consumer.resume([{ topic: 'p', partition: 0 }])
   t.same(await next, ['a'], 'what was fetched before is not lost')
+})
+
+t.test('a pause may end by itself; what is said last counts', async (t) => {
+  const clock = Object.assign(new VirtualClock(), { random: () => 0 })
+  await using w = await world({ clock })
+  write(w.log, ['0', '1', '2', '3'])
+  const consumer = w.client.consumer({ topics: [texts], from: 'earliest' })
+  await consumer.start()
+  const comesAfter = async (ms: number): Promise<void> => {
+    const next = read(consumer, 1)
+    await clock.advance(ms - 1)
+    t.equal(await Promise.race([next, sleep(20, 'nothing')]), 'nothing')
+    await clock.advance(1)
+    await next
+  }
+  consumer.pause(undefined, { forMs: 1000 })
+  await comesAfter(1000)
+  consumer.pause(undefined, { forMs: 1000 })
+  consumer.pause(undefined, { forMs: 3000 })
+  await comesAfter(3000)
+  consumer.pause(undefined, { forMs: 1000 })
+  consumer.pause()
+  await clock.advance(10_000)
+  const next = read(consumer, 1)
+  t.equal(await Promise.race([next, sleep(20, 'nothing')]), 'nothing', 'until it is resumed')
+  consumer.resume()
+  t.same(await next, ['2'])
 })
 
 t.test('what is fetched of a paused partition holds no other back', async (t) => {

@@ -40,10 +40,10 @@ export class DeadLetters {
     const { topic, partition } = reading.where
     const { offset, timestamp } = view
     const { name, message, stack = '' } = asError(error)
-    const origin = Object.entries({
-      ...{ exception: name, message, stacktrace: stack, topic, partition, offset },
-      ...{ timestamp, group: this.#group, attempts },
-    }).map(([key, value]) => [PREFIX + key, `${value}`.slice(0, TEXT_LENGTH_MAX)] as const)
+    const why = { exception: name, message, stacktrace: stack, attempts, group: this.#group }
+    const origin = Object.entries({ ...why, topic, partition, offset, timestamp }).map(
+      ([key, value]) => [PREFIX + key, `${value}`.slice(0, TEXT_LENGTH_MAX)] as const,
+    )
     const kept = (view.headers ?? []).filter(([key]) => !key.startsWith(PREFIX))
     await this.#producer.send(this.#topic, {
       key: view.key,

@@ -66,13 +66,18 @@ t.test('what a loop does with each record is traced, also when it is left', asyn
   }
   const left = 'the loop was left with this record in hand'
   t.same(seen.splice(0), [
-    ...['start 0', 'body 0', 'end 0'],
-    ...['start 1', 'body 1', `error 1 ${left}`, 'end 1'],
+    'start 0',
+    'body 0',
+    'end 0',
+    'start 1',
+    'body 1',
+    `error 1 ${left}`,
+    'end 1',
   ])
   const failing = async () => {
-    for await (const _ of consumer) throw new Error('body')
+    for await (const { offset } of consumer) throw new Error(`body ${offset}`)
   }
-  await t.rejects(failing(), /body/)
+  await t.rejects(failing(), /body 2/)
   t.same(seen.splice(0), ['start 2', `error 2 ${left}`, 'end 2'])
   for await (const { records } of consumer.batches()) seen.push(`body ${records.length}`)
   const [starts, ends] = ['start', 'end'].map((what) => [3, 4, 5].map((n) => `${what} ${n}`))

@@ -107,7 +107,7 @@ export function tell<Name extends keyof ClientEvents>(
   text: string,
 ): void {
   const { hasSubscribers } = events[name]
-  if (hasSubscribers) events[name].publish(message as never)
+  if (hasSubscribers) events[name].publish(message)
   logger?.[level](message, text)
 }
 

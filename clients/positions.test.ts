@@ -33,7 +33,7 @@ t.test('an end in a hole that reaches to the end of the log is reached', async (
   logs[2]!.startOffset = logs[2]!.endOffset = 7 // emptied
   const options = { topics: [texts], from: 'earliest', fetchWaitMs: 5 } as const
   for (const until of ['end', () => 1] as const)
-    t.same((await read(w.client.consumer({ ...options, until }))).sort(), ['0', 'a'])
+    t.same(new Set(await read(w.client.consumer({ ...options, until }))), new Set(['0', 'a']))
 })
 
 t.test('one empty answer is no proof of a hole, and throttled ones are none at all', async (t) => {

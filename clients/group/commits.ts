@@ -121,10 +121,10 @@ export class Commits {
     })
     const { metadata } = options
     // Before a record that is to be given again: after a crash it is read again.
-    const offsets = places.map(({ topic, partition, offset }, i) => ({
-      ...{ topic, partition, metadata },
-      offset: Math.min(offset, progress[i]!.heldFrom),
-    }))
+    const offsets = places.map(({ topic, partition, offset: given }, i) => {
+      const offset = Math.min(given, progress[i]!.heldFrom)
+      return { topic, partition, offset, metadata }
+    })
     await coordinator.commit(offsets, member(), cluster.call(options))
     progress.forEach((each, i) => each.committedAt(offsets[i]!.offset))
   }

@@ -8,6 +8,6 @@ const signal = AbortSignal.timeout(200) // which keeps no process alive
 const consumer = client.consumer({ topics: ['t'], signal })
 await consumer.start()
 consumer.pause()
-for await (const record of consumer) console.log(record.offset)
+for await (const record of consumer) process.stdout.write(`${record.offset}\n`)
 await client.close()
-console.log('over')
+process.stdout.write('over\n')
