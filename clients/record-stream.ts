@@ -11,7 +11,6 @@ import { ConsumeTracing } from './consume-tracing.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
 import { checked, listOf, milliseconds, shape, whole } from './options.ts'
-import { keepAlive, letGo } from './keep-alive.ts'
 import type { Reading } from './reading.ts'
 import { Redeliveries } from './redeliveries.ts'
 import type { Serde } from './serde.ts'
@@ -259,7 +258,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
   /** Waits for a record. @returns undefined when none will come any more */
   async takeLater(): Promise<Given<R> | undefined> {
-    keepAlive()
+    let alive: Timer | undefined
     try {
       for (;;) {
         if (this.#isClosed || !(await this.#isStarted())) return undefined
@@ -267,10 +266,12 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
         const given = this.take()
         if (given !== undefined) return given
         if (this.#isClosed || this.#owner.isOver()) return undefined
+        // Sockets may be idle, and a signal's timer unreferenced: Node would end the process with status 13.
+        alive ??= this.#cluster.clock.after(TIMER_MS_MAX, () => {})
         await this.#change.passed
       }
     } finally {
-      letGo()
+      alive?.cancel()
     }
   }
 
