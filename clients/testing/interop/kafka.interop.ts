@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { Client, json, string, topic, type ConfigResource } from '../../index.ts'
 import { hostileRecords } from '../hostile.ts'
+import { behaving } from './behaving.ts'
 import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { newerGroups } from './newer-groups.ts'
@@ -33,6 +34,7 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await transacting(t, client)
   await configuring(t, client)
   await hardening(t, client)
+  await behaving(t, client)
   const { stdout: classpath } = await run('bash', [script, 'classpath'])
   await newerGroups(t, client, bootstrap, classpath.toString().trim())
   await comparing(t, bootstrap, client)
