@@ -1,6 +1,7 @@
 // DeadLetters: where records go that nobody could handle: key, value and headers as they were, and why, and where from.
 // The headers end as those of Kafka Streams do (KIP-1034), so that one tool reads both. docs/guide/client.md
 
+import { types } from 'node:util'
 import type { Cluster } from './cluster.ts'
 import { tell } from './events.ts'
 import { Producer } from './producer.ts'
@@ -60,5 +61,5 @@ export class DeadLetters {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+  return types.isNativeError(error) ? error : new Error(String(error))
 }

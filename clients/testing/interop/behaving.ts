@@ -42,6 +42,14 @@ async function remake(client: Client, name: string): Promise<void> {
 }
 
 export async function behaving(t: Test, client: Client): Promise<void> {
+  await addedPartitions(t, client)
+  await topicsMadeAnew(t, client)
+  await patterns(t, client)
+  await holes(t, client)
+  await removals(t, client)
+}
+
+async function addedPartitions(t: Test, client: Client): Promise<void> {
   await t.test(
     'partitions that are added to a group at latest are read from their start',
     async (t) => {
@@ -68,7 +76,9 @@ export async function behaving(t: Test, client: Client): Promise<void> {
       t.same([...member.values, ...second.values], ['live', 'away'])
     },
   )
+}
 
+async function topicsMadeAnew(t: Test, client: Client): Promise<void> {
   await t.test(
     'a topic that is made anew is read from its start, alone and in a group',
     async (t) => {
@@ -100,7 +110,9 @@ export async function behaving(t: Test, client: Client): Promise<void> {
       await Promise.all([reading, member.consumer.close()])
     },
   )
+}
 
+async function patterns(t: Test, client: Client): Promise<void> {
   await t.test('topics of a pattern come and go', async (t) => {
     const first = await textsIn(client, 'pattern.a')
     await first.send(['before'])
@@ -124,7 +136,9 @@ export async function behaving(t: Test, client: Client): Promise<void> {
     )
     await every.close()
   })
+}
 
+async function holes(t: Test, client: Client): Promise<void> {
   await t.test('an end in a hole that compaction has left is reached', async (t) => {
     const admin = client.admin()
     await admin.configs.alter([
@@ -158,7 +172,9 @@ export async function behaving(t: Test, client: Client): Promise<void> {
       t.ok(records.every(({ offset }) => offset < (end === 'end' ? 22 : end)))
     }
   })
+}
 
+async function removals(t: Test, client: Client): Promise<void> {
   await t.test('members are removed from their group', async (t) => {
     const { texts } = await textsIn(client, 'removed')
     const options = { topics: [texts], group: 'removed', ...FAST } as const
