@@ -103,7 +103,8 @@ export class Fetcher {
   }
 
   remove(reading: Reading): void {
-    this.#readings.splice(this.#readings.indexOf(reading), 1)
+    const at = this.#readings.indexOf(reading)
+    if (at >= 0) this.#readings.splice(at, 1)
     const failedAt = this.#failed.indexOf(reading)
     if (failedAt >= 0) this.#failed.splice(failedAt, 1)
     this.seek(reading, reading.position)
@@ -258,6 +259,7 @@ export class Fetcher {
       }
     }
     for (const [leader, readings] of byLeader) {
+      if (this.#leadersAsked.has(leader)) continue // a reading that was removed meanwhile has had others fetched
       // Those that gave records last time go last: the broker fills its answer from the front.
       readings.sort((a, b) => a.lastGaveAt - b.lastGaveAt)
       void this.#fetch(leader, readings)
@@ -388,7 +390,6 @@ export class Fetcher {
 
   /** What was fetched of the topic as it was is dropped. */
   #leaveFormer(reading: Reading): void {
-    if (reading.isOutOfRange) return
     this.#count(reading, -reading.seek(reading.position))
     if (this.#current === reading) this.#current = undefined
     if (this.#options.outOfRange !== 'error') reading.isOutOfRange = true

@@ -401,10 +401,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   async #hasOtherTopics(): Promise<boolean> {
-    const before = this.#selection.names
+    const before = new Set(this.#selection.names)
     await this.#lookForTopics()
     const { names } = this.#selection
-    return names.length !== before.length || names.some((name) => !before.includes(name))
+    return names.length !== before.size || names.some((name) => !before.has(name))
   }
 
   /** A topic that was found by a pattern and is deleted: the group shares anew without it. */

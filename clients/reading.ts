@@ -136,7 +136,7 @@ export class Reading {
     if (chunk === undefined || this.isDone) return undefined
     const record = chunk.next(this)
     if (record === undefined || record.offset < this.stopOffset) return record
-    this.position = this.stopOffset // compaction has left nothing between the two
+    this.position = Math.max(this.position, this.stopOffset) // compaction has left nothing in between
     return undefined
   }
 

@@ -47,9 +47,9 @@ export class TopicSelection {
     return this.hasPatterns && clock.monotonic() - this.#lookedUpAt > options.metadataAgeMaxMs
   }
 
-  /** Of a topic that was found. */
+  /** Of a topic that was found, or that the leader of a group has found first. */
   topicOf(name: string): Topic {
-    return this.#named.get(name) ?? this.#matched.get(name)!.topic
+    return this.#named.get(name) ?? this.#matched.get(name)?.topic ?? topicOf(name)
   }
 
   /** It is deleted. @returns false when that was known */

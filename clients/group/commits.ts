@@ -34,6 +34,8 @@ export interface CommitsDeps {
 /** A fetch that was answered within this time says which topic the partition belongs to. */
 const HEARD_MS = 3_000
 
+const LOOK_TIMEOUT_MS = 1_000
+
 export class Commits {
   readonly #deps: CommitsDeps
   #timer: Timer | undefined
@@ -140,7 +142,9 @@ export class Commits {
     const silent = readings.filter(({ heardAt }) => now - heardAt > HEARD_MS)
     const names = [...new Set(silent.map(({ topic }) => topic.name))]
     const isOld = (name: string): boolean => now - (cluster.topic(name)?.askedAt ?? 0) > HEARD_MS
-    await Promise.all(names.filter(isOld).map((name) => cluster.refresh(name)))
+    const call = cluster.call({ timeoutMs: LOOK_TIMEOUT_MS })
+    const looks = names.filter(isOld).map((name) => call.wait(cluster.refresh(name)))
+    await Promise.allSettled(looks) // a cluster that does not tell will not take the commit either
   }
 
   /** And of the topic that the cluster has now. */
