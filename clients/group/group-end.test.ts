@@ -73,5 +73,7 @@ t.test('an end in a hole that compaction has left is reached', async (t) => {
   const left = async () => (await contents(w.client, 'texts')).map(({ offset }) => offset)
   await until(async () => !(await left()).includes(5))
   t.same(await readAll(w.consumer({ until: 5 })), [])
-  t.equal(await w.committed(), 5)
+  const [first = 0] = await left()
+  const committed = await w.committed()
+  t.ok(committed >= 5 && committed <= first, `${committed}, the next record is ${first}`)
 })
