@@ -20,7 +20,14 @@ export class ConsumeTracing {
   #traced: Traced[] = []
 
   start(record: object): void {
-    if (!isTraced()) return
+    if (isTraced()) this.#start(record)
+  }
+
+  startAll(given: readonly { readonly record: object }[]): void {
+    if (isTraced()) for (const { record } of given) this.#start(record)
+  }
+
+  #start(record: object): void {
     const traced = { record }
     this.#traced.push(traced)
     tracing.start.publish(traced)

@@ -9,13 +9,7 @@ import type { Cluster, TopicMetadata } from './cluster.ts'
 import { batchOptions, type BatchOptions } from './consumer.ts'
 import { tell } from './events.ts'
 import type { Fetched } from './fetcher.ts'
-import {
-  Commits,
-  placesOf,
-  progressAt,
-  type CommitOptions,
-  type PlaceToCommit,
-} from './group/commits.ts'
+import { Commits, placesOf, progressAt, type CommitOptions } from './group/commits.ts'
 import { Coordinator } from './group/coordinator.ts'
 import { Failures } from './group/failures.ts'
 import { GroupEnd } from './group/group-end.ts'
@@ -68,7 +62,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #end: GroupEnd | undefined
   readonly #progress = new Map<Reading, Progress>()
   /** What was given since the reader last asked. */
-  readonly #inHand = new InHand<GroupRecord<R>>()
+  readonly #inHand: InHand
   readonly #failures: Failures
   readonly #onAbort = (): void => void this.#closeOnce(true)
   readonly #isAuto: boolean
@@ -89,6 +83,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#onClose = onClose
     this.#isAuto = options.commit !== 'manual'
     this.#failures = new Failures(cluster, options.group, options.onError)
+    this.#inHand = new InHand(this.#failures.hasDeadLetters)
     this.#stream = this.#newStream()
     this.#coordinator = new Coordinator(cluster, options.group)
     this.#membership = this.#newMembership()
@@ -160,17 +155,17 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    * @throws the error, when there are neither retries nor a dead letter topic left; {TypeError} for a record that is not
    *   among those that the loop was given last
    */
-  async nack(record: RecordPlace, error: unknown = new Error('handed back')): Promise<void> {
+  async nack(record: GroupRecord<R>, error: unknown = new Error('handed back')): Promise<void> {
     checked('consumer.nack', recordPlace, record, 'record')
-    const { progress, given } = this.#inHand.take(record)
-    const { attempt } = given.record
+    const { progress, view } = this.#inHand.take(record)
+    const given = { reading: progress.reading, record, view }
     progress.hold(record.offset, 'buried')
     try {
       const retryDefault = this.#options.onError === undefined ? Infinity : 0
-      const failure = { error, attempts: attempt }
+      const failure = { error, attempts: record.attempt }
       const delayMs = await this.#failures.judge(given, failure, retryDefault)
       if (delayMs === undefined) progress.finished(record.offset)
-      else this.#giveAgain(progress, given, attempt + 1, delayMs)
+      else this.#giveAgain(progress, given, record.attempt + 1, delayMs)
     } catch (cause) {
       progress.hold(record.offset, 'waits')
       throw cause
@@ -183,11 +178,12 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    *
    * @throws {TypeError} for a record that is not among those that the loop was given last
    */
-  defer(record: RecordPlace, delayMs: number): void {
+  defer(record: GroupRecord<R>, delayMs: number): void {
     checked('consumer.defer', recordPlace, record, 'record')
     checked('consumer.defer', milliseconds(), delayMs, 'delayMs')
-    const { progress, given } = this.#inHand.take(record)
-    this.#giveAgain(progress, given, given.record.attempt, delayMs)
+    const { progress, view } = this.#inHand.take(record)
+    const given = { reading: progress.reading, record, view }
+    this.#giveAgain(progress, given, record.attempt, delayMs)
   }
 
   /** Looks the topics up and begins to join now rather than when the iteration begins. */
@@ -220,7 +216,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const places =
       record === undefined
         ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
-        : [{ ...record, offset: record.offset + 1 }]
+        : placesOf([record])
     await this.#commits.through(places, options)
   }
 
@@ -493,7 +489,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #given(given: Given<GroupRecord<R>>): void {
     const progress = this.#progress.get(given.reading)!
     progress.given(given.view.offset)
-    if (this.#pool === undefined) this.#inHand.push(progress, given)
+    if (this.#pool === undefined) this.#inHand.push(progress, given.view)
   }
 
   #giveAgain(
@@ -569,15 +565,15 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
-    const ends = new Map<Reading, PlaceToCommit>()
-    for (const { reading, record, view } of batch)
-      ends.set(reading, { ...reading.where, offset: view.offset + 1, signal: record.signal })
-    const signals = [...new Set(batch.map(({ record }) => record.signal))]
+    const lasts = new Map<AbortSignal, RecordPlace & { readonly signal: AbortSignal }>()
+    for (const { record } of batch) lasts.set(record.signal, record)
+    const signals = [...lasts.keys()]
+    const places = [...lasts.values()]
     return {
       records: batch.map(({ record }) => record),
       signal: signals.length === 1 ? signals[0]! : AbortSignal.any(signals),
       commit: async (options = {}) =>
-        this.#commits.through(placesOf(ends), checked('batch.commit', commitOptions, options)),
+        this.#commits.through(placesOf(places), checked('batch.commit', commitOptions, options)),
     }
   }
 }

@@ -124,7 +124,7 @@ t.test(
       ],
       [
         () => client.consumer({ topics: 'orders' } as never),
-        'client.consumer: topics is "orders", expected an array of at least 1, each a topic, or the name of one',
+        'client.consumer: topics is "orders", expected an array of at least 1, each a topic, the name of one, or a regular expression',
       ],
       [
         () => client.consumer({ topics: ['t'], from: 'begining' } as never),

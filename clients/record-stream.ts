@@ -58,9 +58,14 @@ export interface StreamOwner<R> {
 export interface Given<R> {
   readonly reading: Reading
   readonly record: R
-  /** As it lay in the batch. */
-  readonly view: Fetched['view']
+  readonly view: StoredRecord
 }
+
+/** As it lay in the batch. */
+export type StoredRecord = Pick<
+  Fetched['view'],
+  'offset' | 'timestamp' | 'key' | 'value' | 'headers'
+>
 
 const partitionsRule = listOf(topicPartition)
 const pauseOptions = shape<PauseOptions>({ forMs: milliseconds() })
@@ -292,7 +297,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       if (isFull || this.#heldError !== undefined || this.#owner.isOver() || leftMs <= 0) break
       await this.#change.passedWithin(leftMs, clock)
     }
-    for (const { record } of batch) this.#tracing.start(record)
+    this.#tracing.startAll(batch)
     return { done: false, value: batch }
   }
 

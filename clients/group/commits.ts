@@ -8,7 +8,7 @@ import type { Cluster } from '../cluster.ts'
 import type { Reading } from '../reading.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Coordinator, MemberState, OffsetToCommit } from './coordinator.ts'
-import { notOurs } from './in-hand.ts'
+import { notOurs, type RecordPlace } from './in-hand.ts'
 import type { Progress } from './progress.ts'
 
 export interface CommitOptions extends CallOptions {
@@ -17,7 +17,9 @@ export interface CommitOptions extends CallOptions {
 }
 
 /** A place to commit; with a signal, only if it is still that of the partition's records. */
-export interface PlaceToCommit extends OffsetToCommit {
+export interface PlaceToCommit extends OffsetToCommit, Signalled {}
+
+interface Signalled {
   readonly signal?: AbortSignal | undefined
 }
 
@@ -170,9 +172,12 @@ export function progressAt(
   return undefined
 }
 
-/** @param ends offset after the last record of each; of two of one partition, taken away and given back, the later counts */
-export function placesOf(ends: ReadonlyMap<Reading, PlaceToCommit>): PlaceToCommit[] {
+/** @param lasts of two of one partition, which was taken away and given back, the later counts */
+export function placesOf(lasts: readonly (RecordPlace & Signalled)[]): PlaceToCommit[] {
   const places = new Map<string, PlaceToCommit>()
-  for (const place of ends.values()) places.set(partitionText(place), place)
+  for (const { topic, partition, offset, signal } of lasts) {
+    const place = { topic, partition, offset: offset + 1, signal }
+    places.set(partitionText(place), place)
+  }
   return [...places.values()]
 }

@@ -148,12 +148,15 @@ t.test(
     for await (const record of consumer) {
       seen.push(`${record.value} ${record.attempt}`)
       if (record.value === '1' && record.attempt < 3) await consumer.nack(record)
-      if (record.value === '3') await consumer.nack(record, new Error('bad'))
+      if (record.value === '3') await consumer.nack(record, new Error('x'.repeat(10_000)))
     }
     t.same(seen, ['0 1', '1 1', '1 2', '1 3', '2 1', '3 1', '3 2', '3 3', '4 1'])
     await consumer.close()
     t.equal(await w.committed(), 5)
-    t.match(await contents(w.client, dead), [{ value: '3' }])
+    const [letter] = await contents(w.client, dead)
+    t.equal(letter!.value, '3')
+    const message = letter!.headers.find(([name]) => name.endsWith('.message'))
+    t.equal(message![1]!.length, 8192, 'of a text so much is kept')
   },
 )
 

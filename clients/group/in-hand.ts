@@ -1,30 +1,45 @@
 // InHand: what the reader of a group was given since it last asked, in that order: it may be working on all of it.
 
 import { KafkaError } from '../../protocol/errors.ts'
+import type { StoredRecord } from '../record-stream.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
-import type { Given } from '../record-stream.ts'
 import type { Progress } from './progress.ts'
 
-export class InHand<R> {
-  /** One entry per record, each beside its partition. */
+export class InHand {
+  /** One entry per record, the offset of each beside its partition. */
   #progress: Progress[] = []
-  #given: Given<R>[] = []
+  #offsets: number[] = []
+  #views: StoredRecord[] = []
+  readonly #keepsViews: boolean
 
-  push(progress: Progress, given: Given<R>): void {
-    this.#progress.push(progress)
-    this.#given.push(given)
+  /** @param keepsViews the bytes may become dead letters; kept so long they are dear for the garbage collector */
+  constructor(keepsViews: boolean) {
+    this.#keepsViews = keepsViews
   }
 
-  /** Takes one out: asking for the next record does not make it done. @throws {TypeError} when it is not in hand */
-  take(record: RecordPlace): { readonly progress: Progress; readonly given: Given<R> } {
+  push(progress: Progress, view: StoredRecord): void {
+    this.#progress.push(progress)
+    this.#offsets.push(view.offset)
+    if (this.#keepsViews) this.#views.push(view)
+  }
+
+  /**
+   * Takes one out: asking for the next record does not make it done.
+   *
+   * @returns without bytes where they are not kept
+   * @throws {TypeError} when it is not in hand
+   */
+  take(record: RecordPlace): { readonly progress: Progress; readonly view: StoredRecord } {
     const at = this.#indexOf(record)
     if (at < 0) {
       const where = `${partitionText(record)} offset ${record.offset}`
       throw new TypeError(`${where}: only what the loop was given last can be given again`)
     }
     const [progress] = this.#progress.splice(at, 1)
-    const [given] = this.#given.splice(at, 1)
-    return { progress: progress!, given: given! }
+    this.#offsets.splice(at, 1)
+    const none = { timestamp: -1, key: null, value: null, headers: [] }
+    const [view = { offset: record.offset, ...none }] = this.#views.splice(at, 1)
+    return { progress: progress!, view }
   }
 
   finish(): void {
@@ -44,21 +59,22 @@ export class InHand<R> {
     const ends = new Map<Progress, number>()
     for (let i = 0; i <= last; i++) {
       const progress = this.#progress[i]!
-      ends.set(progress, Math.min(this.#given[i]!.view.offset + 1, progress.heldFrom))
+      ends.set(progress, Math.min(this.#offsets[i]! + 1, progress.heldFrom))
     }
     return ends
   }
 
   #indexOf({ topic, partition, offset }: RecordPlace): number {
-    return this.#given.findLastIndex(({ reading, view }) => {
-      const isPartition = reading.partition === partition && reading.topic.name === topic
-      return isPartition && view.offset === offset
+    return this.#progress.findLastIndex(({ reading }, i) => {
+      const isOffset = this.#offsets[i] === offset
+      return isOffset && reading.partition === partition && reading.topic.name === topic
     })
   }
 
   #clear(): void {
     this.#progress = []
-    this.#given = []
+    this.#offsets = []
+    this.#views = []
   }
 }
 
