@@ -6,7 +6,7 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import { openStore } from '../open-store.ts'
-import type { Log } from '../store.ts'
+import type { Log, Overrides } from '../store.ts'
 import { batchOf, tempDirectory } from '../testing/store-kit.ts'
 import { ThreadSearchPort } from './thread.ts'
 
@@ -21,10 +21,10 @@ function bomb(codec: Codec): Uint8Array {
   return builder.finish({ codec })
 }
 
-async function openLogs(t: Test, topics: readonly string[]) {
+async function openLogs(t: Test, topics: readonly string[], config: Overrides = {}) {
   const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread' })
   t.teardown(async () => store[Symbol.asyncDispose]())
-  for (const name of topics) await store.topics.create({ name, partitionCount: 1, config: {} })
+  for (const name of topics) await store.topics.create({ name, partitionCount: 1, config })
   return { store, logs: topics.map((name) => store.log(name, 0)!) }
 }
 
@@ -66,7 +66,7 @@ t.test(
 )
 
 t.test('more than 64 MiB is answered for by where its batch begins', async (t) => {
-  const { store, logs } = await openLogs(t, ['large'])
+  const { store, logs } = await openLogs(t, ['large'], { 'record.check': 'batch' })
   const builder = new BatchBuilder()
   for (const timestamp of [1000, 2000])
     builder.append({ timestamp, key: null, value: Buffer.alloc(40 * MIB) })
