@@ -25,6 +25,7 @@ import { BrokerHealth } from './health.ts'
 import { openHttp, type HttpDeps } from './http/server.ts'
 import { Log } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
+import { GcTimes } from './metrics/gc.ts'
 import { LoopTimes } from './metrics/loop.ts'
 import { Registry } from './metrics/registry.ts'
 import { RequestMetrics } from './metrics/requests.ts'
@@ -386,8 +387,10 @@ async function startHttp(
 ): Promise<string | undefined> {
   if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
   const loop = new LoopTimes(environment.clock)
+  const gc = new GcTimes()
   closing.add(() => loop.stop())
-  const http = await openHttp(httpDeps(environment, services, listener, loop))
+  closing.add(() => gc.stop())
+  const http = await openHttp(httpDeps(environment, services, listener, { loop, gc }))
   closing.add(() => http.close())
   return http.url
 }
@@ -396,7 +399,7 @@ function httpDeps(
   { clock }: BrokerEnvironment,
   services: Services,
   listener: Door,
-  loop: LoopTimes,
+  times: { readonly loop: LoopTimes; readonly gc: GcTimes },
 ): HttpDeps {
   const { config, store, groups, purgatory, sessions, pressure, unsent, health } = services
   const { coordinator, rebalances } = groups
@@ -411,7 +414,7 @@ function httpDeps(
     connectionCount: () => listener.connectionCount,
     bytesHeld: () => pressure.bytesHeld,
     bytesUnsent: () => unsent.heldBytes,
-    loop,
+    ...times,
     fetchSessionCount: () => sessions.count,
     fetchesWaiting: () => purgatory.waitingCount,
   })

@@ -4,6 +4,8 @@
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
+import { packageVersion } from '../../protocol/version.ts'
+import type { GcTimes } from './gc.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
 import type { RequestMetrics } from './requests.ts'
 import type { LoopTimes } from './loop.ts'
@@ -31,6 +33,7 @@ interface RegistryDeps {
   readonly bytesHeld: () => number
   readonly bytesUnsent: () => number
   readonly loop: LoopTimes
+  readonly gc: GcTimes
   readonly fetchSessionCount: () => number
   readonly fetchesWaiting: () => number
 }
@@ -61,8 +64,11 @@ export class Registry {
   }
 
   #process(samples: Samples): void {
-    const { loop } = this.#deps
+    const { loop, gc } = this.#deps
     loop.start()
+    gc.start()
+    samples.add('millrace_build_info', 1, { version: packageVersion(), node: process.version })
+    samples.addHistogram('millrace_gc_seconds', gc.seconds)
     samples.addHistogram('millrace_event_loop_seconds', loop.seconds)
     const { user, system } = process.cpuUsage()
     samples.add('process_cpu_seconds_total', (user + system) / 1e6)

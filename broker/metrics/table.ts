@@ -47,6 +47,7 @@ export const metrics = {
   ),
   kafka_topic_partition_oldest_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
   millrace_append_seconds: histogram('Time that a writer turn spent writing batches.'),
+  millrace_build_info: gauge('1, for its labels.', 'version', 'node'),
   millrace_compaction_failures_total: counter('Compactions of a partition that failed.'),
   millrace_compaction_passes_total: counter('Compactions of a partition.'),
   millrace_compaction_read_bytes_total: counter('Bytes that compaction read.'),
@@ -65,6 +66,9 @@ export const metrics = {
   millrace_fetch_sessions: gauge('Open fetch sessions.'),
   millrace_fetches_waiting: gauge('Fetches that wait for more bytes.'),
   millrace_fsync_seconds: histogram('Time that a writer turn spent syncing.'),
+  millrace_gc_seconds: histogram(
+    'Time that a garbage collection of the network thread took. Begins with the first request for metrics.',
+  ),
   millrace_group_commit_batches: histogram('Batches that one writer turn made durable together.'),
   millrace_group_lag_records: gauge(
     'Records that a group has not committed, all partitions of a topic.',
