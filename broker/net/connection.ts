@@ -96,7 +96,9 @@ export class Connection {
     this.#deps = deps
     this.#cutter = new FrameCutter(deps.limits.frameBytesMax, deps.frameBuffers)
     this.#activeAt = this.#frameStartedAt = deps.clock.monotonic()
-    this.#holder = newHolder((reason) => this.close(reason))
+    this.#holder = newHolder((reason) => {
+      if (this.#isWriting) this.close(reason)
+    })
     this.peer = {
       localHost: plainAddress(socket.localAddress ?? ''),
       localPort: socket.localPort ?? 0,

@@ -72,6 +72,18 @@ t.test('those who need room get it in order, as soon as there is any', async (t)
   t.equal(unsent.heldBytes, 0)
 })
 
+t.test('one that leaves while it waits for room leaves nothing behind', async (t) => {
+  const unsent = new Unsent({ bytesMax: MIB, clock: new VirtualClock() })
+  const [large, other] = [holderOf(), holderOf()]
+  unsent.hold(large, 2 * MIB)
+  const waits = [large, other].map((holder) => unsent.reserveLater(holder))
+  unsent.leave(large)
+  t.equal(await waits[0], 0)
+  t.ok((await waits[1])! > 0)
+  unsent.leave(other)
+  t.equal(unsent.heldBytes, 0)
+})
+
 t.test('who has taken nothing for two seconds is closed, if what it holds is needed', async (t) => {
   const clock = new VirtualClock()
   const unsent = new Unsent({ bytesMax: MIB, clock })

@@ -21,6 +21,7 @@ export interface Holder {
   /** Monotonic ms: it took something, or began to hold. */
   progressAt: number
   isGone: boolean
+  /** Closes it, if it is the client that it waits for. */
   close(reason: string): void
 }
 
@@ -93,11 +94,11 @@ export class Unsent {
   /** The connection is closed, and nothing of it counts any more. */
   leave(holder: Holder): void {
     if (holder.isGone) return
-    this.hold(holder, -holder.heldBytes)
-    holder.isGone = true
     const own = this.#waiting.filter((each) => each.holder === holder)
     this.#waiting = this.#waiting.filter((each) => each.holder !== holder)
     for (const { resolve } of own) resolve(0)
+    this.hold(holder, -holder.heldBytes)
+    holder.isGone = true
   }
 
   /** @returns bytes that count from now on, at most `wanted`; perhaps none */
