@@ -469,6 +469,8 @@ function cleanerConfig(config: BrokerConfig): CleanerConfig {
     backoffMs: config['log.cleaner.backoff.ms'],
     dedupeBufferBytes: config['log.cleaner.dedupe.buffer.size'],
     ioBytesPerSecond: config['log.cleaner.io.max.bytes.per.second'],
+    scrubIntervalMs: config['log.scrub.interval.ms'],
+    scrubBytesPerSecond: config['log.scrub.io.max.bytes.per.second'],
   }
 }
 

@@ -148,6 +148,16 @@ export const brokerConfigs = {
   'log.retention.clock.grace.ms': whole('long', 86_400_000, 0, {
     says: 'A clock that leaps ahead by more than a day must stand for so long before records are deleted by it.',
   }),
+  'log.scrub.interval.ms': whole('long', 604_800_000, -1, {
+    says: 'Every segment is read once in this time, and every batch checked, so that rot is found before a consumer finds it; 0 or -1 for never.',
+  }),
+  'log.scrub.io.max.bytes.per.second': row(
+    'double',
+    String(16 * MIB),
+    'at least 1024',
+    { says: 'The most that the scrubber reads in a second, in bytes.' },
+    (value) => (Number(value) >= 1024 ? Number(value) : undefined),
+  ),
   'max.connections': whole('int', 20_000, 1, {
     says: 'Connections at the same time; never more than half of the files that the process may have open.',
   }),

@@ -78,7 +78,7 @@ class IndexReader {
     const isThere = holds(this.#block, number)
     const { start, bytes } = isThere ? this.#block : yield* this.#load(blockStartOf(number))
     const entry = readTxnEntry(bytes, (number - start) * TXN_ENTRY_BYTES)
-    if (entry) return entry
+    if (entry && !this.segment.isTxnIndexRotten) return entry
     const message = `${this.segment.path}.txnindex is damaged at entry ${number}; restart the broker to make it anew`
     throw new KafkaError('KAFKA_STORAGE_ERROR', message)
   }

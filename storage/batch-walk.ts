@@ -5,18 +5,17 @@ import {
   attributesOf,
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
-  batchSizeBytes,
   CODEC_MASK,
-  lastOffsetDeltaOf,
-  MAGIC,
-  magicOf,
+  crcMatches,
   maxTimestampOf,
   recordCountOf,
 } from '../protocol/batch/header.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import type { BufferPool } from './buffer-pool.ts'
+import { Continuity, RotFound } from './continuity.ts'
 import type { SegmentSuffix } from './layout.ts'
-import type { Quarantined } from './writer/commands.ts'
+import type { Heads } from './segment/heads.ts'
+import type { EpochStart, Quarantined } from './writer/commands.ts'
 
 /** A segment as readers see it. */
 export interface SegmentView {
@@ -27,6 +26,12 @@ export interface SegmentView {
   readonly maxTimestamp: number
   /** Entries of its transaction index. */
   readonly abortedCount: number
+  /** Of those entries; undefined while that is not known: in the active segment. */
+  readonly abortedChecksum: number | undefined
+  /** The scrubber found that the index is not what was written. */
+  readonly isTxnIndexRotten: boolean
+  /** Which batches were written there; undefined when that is not known, as in the active segment. */
+  readonly heads: Heads | undefined
   /** Path of its files without the suffix. */
   readonly path: string
   /** The same, but another for the segment that takes its place: files of both may be open. */
@@ -48,6 +53,11 @@ export interface ReadableLog {
   /** Ascending, the last one active; never empty. */
   readonly segments: readonly SegmentView[]
   readonly quarantined: readonly Quarantined[]
+  /** Readers pass over quarantined ranges (`quarantine.policy=skip`) rather than hear of them. */
+  readonly skipsQuarantined: boolean
+  /** Segments before it may have gaps between their batches: a compaction took what lay there. */
+  readonly sparseEndOffset: number
+  readonly epochs: readonly EpochStart[]
   readonly logStartOffset: number
   readonly highWatermark: number
   /** Records from here on are likely to be in the page cache. */
@@ -62,6 +72,9 @@ export interface Extent {
   readonly endOffset: number
   readonly startPosition: number
   readonly endPosition: number
+  /** Offsets may be missing between its batches. */
+  readonly isSparse: boolean
+  readonly epochs: readonly EpochStart[]
 }
 
 /** One positional read; the answer is the number of bytes read, fewer only at the end of the file. */
@@ -116,8 +129,12 @@ export function segmentIndexOf(segments: readonly SegmentView[], offset: number)
   return low
 }
 
-/** @throws {KafkaError} CORRUPT_MESSAGE when `offset` lies in a quarantined range */
-export function extentOf(log: ReadableLog, offset: number): Extent {
+/**
+ * @returns undefined when nothing can be read from there on: quarantined ranges are passed over
+ * @throws {KafkaError} CORRUPT_MESSAGE when `offset` lies in a quarantined range that readers are to hear of
+ */
+export function extentToRead(log: ReadableLog, offset: number): Extent | undefined {
+  if (log.skipsQuarantined) return extentsFrom(log, offset).next().value ?? undefined
   const extent = extentOrRot(log, offset)
   if ('segment' in extent) return extent
   const range = `${extent.startOffset} to ${extent.endOffset - 1}`
@@ -139,20 +156,23 @@ export function* extentsFrom(log: ReadableLog, offset: number): Generator<Extent
 function extentOrRot(log: ReadableLog, offset: number): Extent | Quarantined {
   const index = segmentIndexOf(log.segments, offset)
   const segment = log.segments[index]!
+  const isSparse = segment.baseOffset < log.sparseEndOffset
+  const { epochs } = log
   let startOffset = segment.baseOffset
   let startPosition = 0
   for (const rot of log.quarantined) {
     if (rot.segmentBaseOffset !== segment.baseOffset) continue
     if (offset < rot.startOffset) {
       const { startOffset: endOffset, startPosition: endPosition } = rot
-      return { segment, startOffset, endOffset, startPosition, endPosition }
+      return { segment, startOffset, endOffset, startPosition, endPosition, isSparse, epochs }
     }
     if (offset < rot.endOffset) return rot
     startOffset = rot.endOffset
     startPosition = rot.endPosition
   }
   const endOffset = Math.min(log.segments[index + 1]?.baseOffset ?? Infinity, log.highWatermark)
-  return { segment, startOffset, endOffset, startPosition, endPosition: segment.endPosition }
+  const { endPosition } = segment
+  return { segment, startOffset, endOffset, startPosition, endPosition, isSparse, epochs }
 }
 
 /** Looks at one batch after the other, from a position on where one starts. `release` gives its buffer back. */
@@ -169,6 +189,7 @@ export class BatchWalk {
   readonly #extent: Extent
   readonly #isCold: boolean
   readonly #buffer: Buffer
+  readonly #continuity: Continuity
   #nextPosition: number
   /** The part of the file that the buffer holds. */
   #filledFrom = 0
@@ -187,6 +208,8 @@ export class BatchWalk {
     this.#isCold = isCold
     this.#buffer = pool.take(chunkBytes)
     this.#nextPosition = position
+    const isFirst = position === extent.startPosition
+    this.#continuity = new Continuity(extent, isFirst ? extent.startOffset : undefined)
   }
 
   release(): void {
@@ -195,7 +218,7 @@ export class BatchWalk {
 
   /**
    * @returns false at the end of the extent
-   * @throws {KafkaError} CORRUPT_MESSAGE where no batch starts
+   * @throws {RotFound} where no batch lies that continues the extent
    */
   *next(): Reading<boolean> {
     const position = this.#nextPosition
@@ -204,10 +227,10 @@ export class BatchWalk {
       yield* this.#fill(position)
     const at = position - this.#filledFrom
     const bytes = this.#buffer.subarray(0, this.#filledTo - this.#filledFrom)
-    this.sizeBytes = checkedSize(bytes, at, this.#extent, position)
+    this.sizeBytes = this.#continuity.take(bytes, at, position)
     this.position = position
     this.baseOffset = baseOffsetOf(bytes, at)
-    this.lastOffset = this.baseOffset + lastOffsetDeltaOf(bytes, at)
+    this.lastOffset = this.#continuity.nextOffset! - 1
     this.maxTimestamp = recordCountOf(bytes, at) === 0 ? -1 : maxTimestampOf(bytes, at)
     this.isCompressed = (attributesOf(bytes, at) & CODEC_MASK) !== 0
     this.#nextPosition = position + this.sizeBytes
@@ -217,21 +240,20 @@ export class BatchWalk {
   *#fill(position: number): Reading<void> {
     const { segment, endPosition } = this.#extent
     const into = this.#buffer.subarray(0, Math.min(this.#buffer.length, endPosition - position))
-    yield* readFully({ segment, suffix: '.log', into, position, isCold: this.#isCold })
+    const count = yield { segment, suffix: '.log', into, position, isCold: this.#isCold }
     this.#filledFrom = position
-    this.#filledTo = position + into.length
+    this.#filledTo = position + count
   }
 }
 
-/** @throws {KafkaError} KAFKA_STORAGE_ERROR when the file is shorter than it should be */
+/** @throws {KafkaError} KAFKA_STORAGE_ERROR when an index is shorter than it should be; {RotFound} when a log is */
 export function* readFully(want: Want): Reading<void> {
   const count = yield want
   if (count === want.into.length) return
-  const end = want.position + want.into.length
-  throw new KafkaError(
-    'KAFKA_STORAGE_ERROR',
-    `${want.segment.path}${want.suffix} ends at ${want.position + count}, before ${end}`,
-  )
+  const { segment, suffix } = want
+  const ends = `ends at ${want.position + count}, before ${want.position + want.into.length}`
+  if (suffix === '.log') throw new RotFound(segment, ends)
+  throw new KafkaError('KAFKA_STORAGE_ERROR', `${segment.path}${suffix} ${ends}`)
 }
 
 /** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
@@ -242,62 +264,45 @@ export interface WholeBatches {
   readonly firstBytes: number
 }
 
+export interface BatchesWanted {
+  /** That the first batch holds. */
+  readonly offset: number
+  /** Base offset of the first batch, or at the earliest in a sparse extent. */
+  readonly baseOffset: number
+  /** No batch may reach it. */
+  readonly endOffset: number
+  /** Hold each batch against its CRC: what comes from the disk may have rotted there. */
+  readonly isChecked: boolean
+}
+
 /**
+ * As far as they continue the extent.
+ *
  * @param position of `bytes` in the segment
- * @param range where the first batch should be, and the offset that no batch may reach
- * @throws {KafkaError} CORRUPT_MESSAGE when not even the first is a batch, or it does not hold `offset`
+ * @throws {RotFound} when not even the first is a good batch, or it does not hold `offset`
  */
 export function wholeBatches(
   bytes: Buffer,
   extent: Extent,
   position: number,
-  { offset, endOffset }: { readonly offset: number; readonly endOffset: number },
+  { offset, baseOffset, endOffset, isChecked }: BatchesWanted,
 ): WholeBatches {
-  const firstBytes = checkedSize(bytes, 0, extent, position)
-  const lastOffset = baseOffsetOf(bytes) + lastOffsetDeltaOf(bytes)
-  if (lastOffset < offset)
-    throw corrupt(extent, position, `a batch that ends at offset ${lastOffset}, before ${offset}`)
-  if (position + bytes.length === extent.endPosition && endOffset >= extent.endOffset) {
-    return { sizeBytes: bytes.length, nextOffset: extent.endOffset, firstBytes }
-  }
-  let lastAt = -1
+  const continuity = new Continuity(extent, baseOffset)
+  const firstBytes = continuity.take(bytes, 0, position)
+  if (continuity.nextOffset! <= offset)
+    throw new RotFound(extent.segment, `has a batch at ${position} that ends before ${offset}`)
+  const isFirstWanted = continuity.nextOffset! <= endOffset
   let end = 0
-  while (end + BATCH_OVERHEAD_BYTES <= bytes.length) {
-    const next = end + checkedSize(bytes, end, extent, position + end)
-    if (
-      next > bytes.length ||
-      baseOffsetOf(bytes, end) + lastOffsetDeltaOf(bytes, end) >= endOffset
-    )
-      break
-    lastAt = end
-    end = next
+  let nextOffset = offset
+  for (let size: number | undefined = firstBytes; size !== undefined;) {
+    if (end + size > bytes.length || continuity.nextOffset! > endOffset) break
+    if (isChecked && !crcMatches(bytes, end, size)) {
+      if (end > 0) break
+      throw new RotFound(extent.segment, `has a batch at ${position} that its CRC does not match`)
+    }
+    end += size
+    nextOffset = continuity.nextOffset!
+    size = continuity.step(bytes, end, position + end)
   }
-  if (lastAt < 0) {
-    return { sizeBytes: 0, nextOffset: offset, firstBytes: lastOffset < endOffset ? firstBytes : 0 }
-  }
-  const nextOffset = baseOffsetOf(bytes, lastAt) + lastOffsetDeltaOf(bytes, lastAt) + 1
-  return { sizeBytes: end, nextOffset, firstBytes }
-}
-
-/** Size of the batch at `at`, which is `position` in the segment, after a look at whether one starts there. */
-function checkedSize(bytes: Uint8Array, at: number, extent: Extent, position: number): number {
-  const bytesLeft = extent.endPosition - position
-  if (bytes.length - at < BATCH_OVERHEAD_BYTES)
-    throw corrupt(extent, position, `${bytesLeft} bytes`)
-  const sizeBytes = batchSizeBytes(bytes, at)!
-  if (magicOf(bytes, at) !== MAGIC || sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > bytesLeft) {
-    throw corrupt(extent, position, `${sizeBytes} bytes, magic ${magicOf(bytes, at)}`)
-  }
-  const baseOffset = baseOffsetOf(bytes, at)
-  if (baseOffset < extent.startOffset || baseOffset >= extent.endOffset) {
-    throw corrupt(extent, position, `base offset ${baseOffset}`)
-  }
-  return sizeBytes
-}
-
-function corrupt(extent: Extent, position: number, what: string): KafkaError {
-  return new KafkaError(
-    'CORRUPT_MESSAGE',
-    `${extent.segment.path}.log: no batch at ${position}: ${what}`,
-  )
+  return { sizeBytes: end, nextOffset, firstBytes: isFirstWanted ? firstBytes : 0 }
 }

@@ -241,6 +241,10 @@ export const topicConfigs = {
     says: 'Whether files are allocated in full when a segment is created.',
     inert: true,
   }),
+  'quarantine.policy': oneOf(['error', 'skip'], 'error', {
+    broker: 'quarantine.policy',
+    says: 'What a consumer that arrives at rotted records hears: `error` refuses them until it seeks past them, `skip` goes on behind them as if they had been compacted.',
+  }),
   'record.check': oneOf(['record', 'batch'], 'record', {
     broker: 'record.check',
     says: 'How deep a produced batch is looked at before it is stored: `record` walks every record, compressed ones too, `batch` takes the header and the checksum for it. A topic that compacts always has `record`.',

@@ -4,7 +4,7 @@
  * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex .txnindex    as Apache Kafka names them
  * DATA/<topic>-<partition>/<20-digit offset>.snapshot                      named as in Apache Kafka, content ours
  * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
- * DATA/recovery-checkpoint, disk-failure, ballast, meta.json, lock         ours
+ * DATA/recovery-checkpoint, scrub-place, disk-failure, ballast, meta.json, lock         ours
  */
 
 export const segmentSuffixes = ['.log', '.index', '.timeindex', '.txnindex'] as const
@@ -19,12 +19,17 @@ export const UNFINISHED_SUFFIX = '.tmp'
 export const CLEANED_SUFFIX = '.cleaned'
 export const SWAP_SUFFIX = '.swap'
 
+/** A file that cannot be a segment of its log: nobody reads it, nobody deletes it. */
+export const STRAY_SUFFIX = '.stray'
+
 export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint'
 export const RECOVERY_CHECKPOINT_FILE = 'recovery-checkpoint'
 /** Says that the last process ended because the disk failed, and why. */
 export const DISK_FAILURE_FILE = 'disk-failure'
 /** Room for a checkpoint when the disk is full: deleting needs one. */
 export const BALLAST_FILE = 'ballast'
+/** How far the scrubber has come. */
+export const SCRUB_FILE = 'scrub-place'
 export const META_FILE = 'meta.json'
 export const LOCK_FILE = 'lock'
 

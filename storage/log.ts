@@ -6,8 +6,10 @@ import { KafkaError } from '../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../protocol/ids.ts'
 import { AbortedSearch } from './aborted-search.ts'
 import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
+import type { TopicConfig } from './config.ts'
 import { HotTail, type PageCache } from './hot-tail.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from './layout.ts'
+import type { Heads } from './segment/heads.ts'
 import type { LogReader } from './reader.ts'
 import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from './store.ts'
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
@@ -24,6 +26,9 @@ interface Segment extends SegmentView {
   endPosition: number
   maxTimestamp: number
   abortedCount: number
+  abortedChecksum: number | undefined
+  isTxnIndexRotten: boolean
+  heads: Heads | undefined
   swap: Promise<void> | undefined
   isReplaced: boolean
 }
@@ -40,7 +45,9 @@ export class PartitionLog implements Log, ReadableLog {
   readonly partition: number
   readonly slot: Slot
   readonly hints = new Hints()
-  readonly quarantined: readonly Quarantined[]
+  quarantined: readonly Quarantined[]
+  sparseEndOffset: number
+  readonly epochs: readonly EpochStart[]
   /** Everything before it has been compacted. */
   firstDirtyOffset: number
   logStartOffset: Offset
@@ -50,9 +57,9 @@ export class PartitionLog implements Log, ReadableLog {
   sizeBytes: number
   readonly #path: string
   readonly #reader: LogReader
+  readonly #configOf: (topic: Topic) => TopicConfig
   readonly #hotTail: HotTail
   readonly #abortedSearch = new AbortedSearch()
-  readonly #epochs: readonly EpochStart[]
   readonly #segments: Segment[]
   /** Segments closed with records that are not yet visible, in order. */
   #rolls: Roll[] = []
@@ -65,6 +72,7 @@ export class PartitionLog implements Log, ReadableLog {
     opened: Opened
     dataDir: string
     reader: LogReader
+    configOf: (topic: Topic) => TopicConfig
     pageCache: PageCache
   }) {
     const { topic, partition, opened } = deps
@@ -73,8 +81,10 @@ export class PartitionLog implements Log, ReadableLog {
     this.slot = opened.slot
     this.#path = join(deps.dataDir, partitionDirectory(topic.name, partition))
     this.#reader = deps.reader
-    this.#epochs = opened.epochs
+    this.#configOf = deps.configOf
+    this.epochs = opened.epochs
     this.quarantined = opened.quarantined
+    this.sparseEndOffset = opened.sparseEndOffset
     this.firstDirtyOffset = opened.firstDirtyOffset
     this.logStartOffset = Offset(opened.logStartOffset)
     this.logEndOffset = Offset(opened.logEndOffset)
@@ -84,6 +94,8 @@ export class PartitionLog implements Log, ReadableLog {
     this.#segments = opened.segments.map((segment) => this.#segment(segment))
     const active = this.#segments.at(-1)!
     active.maxTimestamp = Infinity
+    active.heads = undefined
+    active.abortedChecksum = undefined
     active.endPosition = opened.activeBytesVisible
     this.sizeBytes = this.#segments.reduce((bytes, segment) => bytes + segment.endPosition, 0)
   }
@@ -97,6 +109,10 @@ export class PartitionLog implements Log, ReadableLog {
     return this.#segments
   }
 
+  get skipsQuarantined(): boolean {
+    return this.quarantined.length > 0 && this.#configOf(this.topic)['quarantine.policy'] === 'skip'
+  }
+
   get hotOffset(): number {
     return this.#hotTail.startOffset
   }
@@ -106,7 +122,7 @@ export class PartitionLog implements Log, ReadableLog {
   }
 
   get leaderEpoch(): LeaderEpoch {
-    return LeaderEpoch(this.#epochs.at(-1)?.epoch ?? 0)
+    return LeaderEpoch(this.epochs.at(-1)?.epoch ?? 0)
   }
 
   /** The topic is being deleted: nothing more is read or appended. */
@@ -118,18 +134,20 @@ export class PartitionLog implements Log, ReadableLog {
     return this.#reader.bytesAvailable(this, offset)
   }
 
+  /** @param isUnchecked the CRCs are the caller's to check */
   read(
     offset: Offset,
     bytesMax: number,
     atLeastOne: boolean,
     endOffset: number = Infinity,
+    isUnchecked = false,
   ): ReadResult | Promise<ReadResult> {
     this.#refuseIfRemoved()
     if (offset < this.logStartOffset || offset > this.logEndOffset) {
       const range = `${this.logStartOffset} to ${this.logEndOffset}`
       throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
     }
-    return this.#reader.read(this, offset, { bytesMax, atLeastOne, endOffset })
+    return this.#reader.read(this, offset, { bytesMax, atLeastOne, endOffset, isUnchecked })
   }
 
   abortedTransactions(
@@ -160,10 +178,10 @@ export class PartitionLog implements Log, ReadableLog {
     epoch: number,
   ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined {
     if (epoch > this.leaderEpoch) return undefined
-    const index = this.#epochs.findLastIndex((start) => start.epoch <= epoch)
-    const found = this.#epochs[index]
+    const index = this.epochs.findLastIndex((start) => start.epoch <= epoch)
+    const found = this.epochs[index]
     if (!found) return undefined
-    const endOffset = this.#epochs[index + 1]?.startOffset ?? this.logEndOffset
+    const endOffset = this.epochs[index + 1]?.startOffset ?? this.logEndOffset
     return { epoch: LeaderEpoch(found.epoch), endOffset: Offset(endOffset) }
   }
 
@@ -220,6 +238,20 @@ export class PartitionLog implements Log, ReadableLog {
       this.#reader.forget(replaced.fileKey)
     }
     this.sizeBytes += segment.endPosition
+    const endOffset = this.#segments[first + 1]!.baseOffset
+    this.sparseEndOffset = Math.max(this.sparseEndOffset, endOffset)
+    this.hints.clear()
+  }
+
+  /** A segment's transaction index is not what was written. */
+  noteRottenTxnIndex(segment: SegmentView): void {
+    const rotten = this.#segments.find((each) => each === segment)
+    if (rotten) rotten.isTxnIndexRotten = true
+  }
+
+  /** These ranges cannot be read, as the writer says. */
+  quarantine(ranges: readonly Quarantined[]): void {
+    this.quarantined = ranges
     this.hints.clear()
   }
 
@@ -243,6 +275,8 @@ export class PartitionLog implements Log, ReadableLog {
     for (const { segment, closed } of this.#rolls.filter(isVisible)) {
       this.#resize(segment, closed.sizeBytes)
       segment.maxTimestamp = closed.maxTimestamp
+      segment.heads = closed.heads
+      segment.abortedChecksum = closed.abortedChecksum
     }
     this.#rolls = this.#rolls.filter((roll) => !isVisible(roll))
   }
@@ -272,6 +306,9 @@ export class PartitionLog implements Log, ReadableLog {
       endPosition: segment.sizeBytes,
       maxTimestamp: segment.maxTimestamp,
       abortedCount: segment.abortedCount,
+      abortedChecksum: segment.abortedChecksum,
+      isTxnIndexRotten: false,
+      heads: segment.heads,
       path,
       fileKey: serial === 0 ? path : `${path}#${serial}`,
       swap: undefined,

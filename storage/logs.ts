@@ -2,6 +2,7 @@
 // Network thread. Turns what topics need into commands, and the writer's results into watermarks.
 
 import { isDeepStrictEqual } from 'node:util'
+import type { SegmentView } from './batch-walk.ts'
 import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
 import { PageCache } from './hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
@@ -38,6 +39,7 @@ export class Logs {
   /** A topic whose configuration changes is another object. */
   #configs = new WeakMap<Topic, TopicConfig>()
   #onTurn: (turn: Turn) => void = () => {}
+  #onRot: (segment: SegmentView) => void = () => {}
 
   constructor(deps: LogsDeps) {
     this.#deps = deps
@@ -90,6 +92,7 @@ export class Logs {
         opened: opened[i]!,
         dataDir,
         reader,
+        configOf: (topic) => this.configOf(topic),
         pageCache: this.#pageCache,
       })
       this.#bySlot[log.slot] = log
@@ -148,6 +151,15 @@ export class Logs {
 
   onTurn(callback: (turn: Turn) => void): void {
     this.#onTurn = callback
+  }
+
+  /** Hears of segments in which a read found rot. */
+  onRot(callback: (segment: SegmentView) => void): void {
+    this.#onRot = callback
+  }
+
+  noteRot(segment: SegmentView): void {
+    this.#onRot(segment)
   }
 
   /** Takes over watermarks and segments. */

@@ -4,6 +4,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
+import type { SegmentView } from './batch-walk.ts'
 import { Cleaner } from './cleaner/cleaner.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import { ThreadCleanerPort } from './cleaner/thread.ts'
@@ -17,6 +18,7 @@ import { PartitionLog } from './log.ts'
 import { Logs } from './logs.ts'
 import { readOrCreateMeta, refuseStrangers, type Meta } from './meta.ts'
 import { defaultProducerLimits } from './producer-state.ts'
+import { describeRot } from './segment/quarantined.ts'
 import { LogReader } from './reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
 import { InlineSearchPort } from './search/port.ts'
@@ -47,13 +49,15 @@ import { Views } from './tables/views.ts'
 import { ValidationLine } from './validator/line.ts'
 import { InlineValidatorPort, type ValidatorPort } from './validator/port.ts'
 import { ThreadValidatorPort } from './validator/thread.ts'
-import { WriterClient } from './writer-client.ts'
+import { WriterClient, type Request } from './writer-client.ts'
 import { InlineWriterPort, type WriterEvents, type WriterPort } from './writer/port.ts'
 import { startWriterThread } from './writer/thread.ts'
+import type { Opened } from './writer/commands.ts'
 import { LogWriter } from './writer/writer.ts'
 
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
 const OPEN_FILES_MAX = 512
+const DAMAGE_SAID_MAX = 100
 /** Measured: so much is replayed in well under a second of CPU time, of which a view would spare half at most. */
 const VIEW_FROM_BYTES = 16 * 1024 * 1024
 
@@ -134,6 +138,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
   const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
   const opened = [...openedMetadata, ...openedTopics]
+  sayDamage(opened, logs, warn)
   const topics = new TopicTable({
     table,
     logs,
@@ -146,6 +151,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   }
   const cleaner = new Cleaner({
     fs,
+    dataDir,
     clock,
     config: options.cleaner,
     lastSeenMs,
@@ -155,6 +161,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     port: await cleanerPort(surroundings, client),
     warn,
   })
+  logs.onRot((segment) => cleaner.suspect(segment))
   const parts = { dataDir, fs, meta, client, line, logs, tableDeps, table, topics, recovery }
   return { ...parts, cleaner, closing }
 }
@@ -162,6 +169,17 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
 function validatorPort({ options }: Surroundings, client: WriterClient): ValidatorPort {
   if (options.writer === 'inline') return new InlineValidatorPort()
   return new ThreadValidatorPort((error) => client.fail(error))
+}
+
+/** What the start found, or knew of. */
+function sayDamage(opened: readonly Opened[], logs: Logs, warn: (message: string) => void): void {
+  const strays = opened.flatMap((log) => log.strays)
+  const rotten = [...logs.all()].flatMap(({ path, quarantined }) =>
+    quarantined.map((rot) => describeRot(path, rot)),
+  )
+  const said = [...strays.map((file) => `${file}: no segment of this log, put aside`), ...rotten]
+  for (const message of said.slice(0, DAMAGE_SAID_MAX)) warn(message)
+  if (said.length > DAMAGE_SAID_MAX) warn(`${said.length - DAMAGE_SAID_MAX} more such ranges`)
 }
 
 async function cleanerPort(
@@ -216,10 +234,12 @@ function connect(
   const search =
     options.writer === 'inline' ? new InlineSearchPort(fs) : new ThreadSearchPort({ clock, warn })
   const readFilesMax = options.openFilesMax ?? OPEN_FILES_MAX
-  const reader = new LogReader({ fs, search, openFilesMax: readFilesMax, warn })
+  const onRot = (segment: SegmentView) => logs.noteRot(segment)
+  const reader = new LogReader({ fs, search, openFilesMax: readFilesMax, warn, onRot })
   closing.add(() => reader.close())
   closing.add(() => search.stop())
-  const logs = new Logs({ dataDir, reader, topicDefaults, ask: (request) => client.ask(request) })
+  const ask = (request: Request) => client.ask(request)
+  const logs: Logs = new Logs({ dataDir, reader, topicDefaults, ask })
   return { client, logs }
 }
 
@@ -318,6 +338,14 @@ class OpenedStore implements Store {
     }
     await this.#parts.client.ask({ kind: 'trim', slot, logStartOffset: offset })
     return log.logStartOffset
+  }
+
+  get quarantinedOffsetCount(): number {
+    let count = 0
+    for (const { quarantined } of this.#parts.logs.all()) {
+      for (const { startOffset, endOffset } of quarantined) count += endOffset - startOffset
+    }
+    return count
   }
 
   setCleanerConfig(config: Partial<CleanerConfig>): void {

@@ -7,6 +7,7 @@ import { batchSizeBytes, stampBatch } from '../protocol/batch/header.ts'
 import type { Codec } from '../protocol/compression/index.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
+import { parseTopicConfig } from './config.ts'
 import { realFs, type Fs } from './fs.ts'
 import { HotTail, PageCache } from './hot-tail.ts'
 import { parseSegmentFile } from './layout.ts'
@@ -248,6 +249,7 @@ function madeLog(
     search: new InlineSearchPort(fs),
     openFilesMax: 2,
     warn: () => {},
+    onRot: () => {},
   })
   t.teardown(() => reader.forget(''))
   const pageCache = new PageCache(1_000_000)
@@ -256,6 +258,7 @@ function madeLog(
     partition: 0,
     dataDir,
     reader,
+    configOf: () => parseTopicConfig({}),
     pageCache,
     opened: {
       slot: 0,
@@ -271,8 +274,10 @@ function madeLog(
       epochs: [{ epoch: 0, startOffset: 0 }],
       quarantined: [],
       firstDirtyOffset: 0,
+      sparseEndOffset: 0,
       truncatedBytes: 0,
       cleanStart: true,
+      strays: [],
       ...opened(positions),
     },
   })
@@ -386,7 +391,7 @@ t.test('rot that nobody has found yet is refused, not served and not walked over
   truncateSync(path, positions[2]! + 20)
   t.equal(
     await codeOf(() => log.read(Offset(2), 1000, true)),
-    'KAFKA_STORAGE_ERROR',
+    'CORRUPT_MESSAGE',
     'a file that is too short',
   )
   t.strictSame(await offsetsAt(log, 0, 200), [0])

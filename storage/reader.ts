@@ -7,7 +7,7 @@ import { BATCH_OVERHEAD_BYTES } from '../protocol/batch/header.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import {
   BatchWalk,
-  extentOf,
+  extentToRead,
   readFully,
   segmentIndexOf,
   wholeBatches,
@@ -16,14 +16,17 @@ import {
   type Loan,
   type Reading,
   type ReadableLog,
+  type SegmentView,
   type Want,
 } from './batch-walk.ts'
 import { BufferPool } from './buffer-pool.ts'
+import { RotFound } from './continuity.ts'
 import { FileCache, SegmentMoving } from './file-cache.ts'
 import { errnoCode, type Fs } from './fs.ts'
 import type { SearchPort } from './search/port.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './segment/offset-index.ts'
 import type { ReadResult } from './store.ts'
+import type { Quarantined } from './writer/commands.ts'
 
 /** One read gives at most this, unless a single batch is larger. */
 const READ_BYTES_MAX = 8 * 1024 * 1024
@@ -46,6 +49,17 @@ export interface ReadLimits {
   readonly atLeastOne: boolean
   /** No batch that reaches it; beyond the high watermark it has no effect. */
   readonly endOffset: number
+  /** Cold batches are not held against their CRCs. */
+  readonly isUnchecked?: boolean
+}
+
+export interface LogReaderDeps {
+  readonly fs: Fs
+  readonly search: SearchPort
+  readonly openFilesMax: number
+  readonly warn: (message: string) => void
+  /** Hears of a segment in which a read found rot, or whose file is gone. */
+  readonly onRot: (segment: SegmentView) => void
 }
 
 export class LogReader {
@@ -53,18 +67,15 @@ export class LogReader {
   readonly search: SearchPort
   readonly #files: FileCache
   readonly #warn: (message: string) => void
+  readonly #onRot: (segment: SegmentView) => void
   /** Settles when the last file that was lent is back. */
   #loans: Promise<void> = Promise.resolve()
 
-  constructor(deps: {
-    fs: Fs
-    search: SearchPort
-    openFilesMax: number
-    warn: (message: string) => void
-  }) {
+  constructor(deps: LogReaderDeps) {
     this.search = deps.search
     this.#files = new FileCache(deps.fs, deps.openFilesMax)
     this.#warn = deps.warn
+    this.#onRot = deps.onRot
   }
 
   /** Closes the files whose path starts with `prefix`, as soon as no read uses them. */
@@ -88,7 +99,8 @@ export class LogReader {
   }
 
   /** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
-  bytesAvailable(log: ReadableLog, offset: number): number {
+  bytesAvailable(log: ReadableLog, from: number): number {
+    const offset = log.skipsQuarantined ? firstReadable(log, from) : from
     if (offset >= log.highWatermark) return 0
     const index = segmentIndexOf(log.segments, offset)
     let bytes = -(offset === log.segments[index]!.baseOffset ? 0 : (log.hints.get(offset) ?? 0))
@@ -114,6 +126,7 @@ export class LogReader {
       return step.value
     } catch (error) {
       if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
+      if (error instanceof RotFound) this.#onRot(error.segment)
       throw refusalOf(error)
     }
   }
@@ -131,6 +144,7 @@ export class LogReader {
     try {
       count = this.#files.read(want, want.into, want.position)
     } catch (error) {
+      this.#noteGone(want, error)
       return reading.throw(error)
     }
     return reading.next(count)
@@ -147,6 +161,7 @@ export class LogReader {
       return step.value
     } catch (error) {
       if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
+      if (error instanceof RotFound) this.#onRot(error.segment)
       throw refusalOf(error)
     }
   }
@@ -160,6 +175,7 @@ export class LogReader {
       if ('lendTo' in want) await this.#lend(want)
       else count = await this.#files.readAsync(want, want.into, want.position)
     } catch (error) {
+      this.#noteGone(want, error)
       return reading.throw(error)
     }
     return reading.next(count)
@@ -172,36 +188,49 @@ export class LogReader {
     return done
   }
 
+  #noteGone({ segment, suffix }: FileOf, error: unknown): void {
+    if (suffix === '.log' && errnoCode(error) === 'ENOENT') this.#onRot(segment)
+  }
+
   *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): Reading<ReadResult> {
     const end = Math.min(log.highWatermark, limits.endOffset)
     for (let from = offset; from < end;) {
-      const extent = extentOf(log, from)
-      const position = yield* this.locate(log, extent, from)
-      if (position < extent.endPosition) {
+      const extent = extentToRead(log, from)
+      if (!extent) return emptyRead
+      from = Math.max(from, extent.startOffset)
+      const place = yield* this.#place(log, extent, from)
+      if (place.position < extent.endPosition) {
         const isCold = from < log.hotOffset
-        const read = yield* this.#batchesAt(extent, position, from, { ...limits, isCold })
+        const read = yield* this.#batchesAt(extent, place, from, { ...limits, isCold })
         if (read.sizeBytes > 0 && !extent.segment.isReplaced)
-          log.hints.set(read.nextOffset, position + read.sizeBytes)
+          log.hints.set(read.nextOffset, place.position + read.sizeBytes)
         return read.result
       }
-      from = extent.endOffset // a compacted log may have no batch left at the end of an extent
+      // A compacted log may have no batch left at the end of an extent, any other one has.
+      if (!extent.isSparse) throw new RotFound(extent.segment, `ends before offset ${from}`)
+      from = extent.endOffset
     }
     return emptyRead
   }
 
   /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
   *locate(log: ReadableLog, extent: Extent, offset: number): Reading<number> {
-    if (offset <= extent.startOffset) return extent.startPosition
+    return (yield* this.#place(log, extent, offset)).position
+  }
+
+  *#place(log: ReadableLog, extent: Extent, offset: number): Reading<Place> {
+    const { startOffset, startPosition, endOffset, endPosition } = extent
+    if (offset <= startOffset) return { position: startPosition, baseOffset: startOffset }
     const hint = log.hints.get(offset)
-    if (hint !== undefined) return hint
+    if (hint !== undefined) return { position: hint, baseOffset: offset }
     const isCold = offset < log.hotOffset
     const start = yield* this.#startFromIndex(extent, offset, isCold)
     const walk = new BatchWalk(this.pool, extent, start, LOCATE_BYTES, isCold)
     try {
       while (yield* walk.next()) {
-        if (walk.lastOffset >= offset) return walk.position
+        if (walk.lastOffset >= offset) return walk
       }
-      return extent.endPosition
+      return { position: endPosition, baseOffset: endOffset }
     } finally {
       walk.release()
     }
@@ -210,11 +239,13 @@ export class LogReader {
   /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. */
   *#batchesAt(
     extent: Extent,
-    position: number,
+    { position, baseOffset }: Place,
     offset: number,
     options: ReadLimits & { readonly isCold: boolean },
   ): Reading<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
     const { atLeastOne, isCold, endOffset } = options
+    const isChecked = isCold && !options.isUnchecked
+    const wantedBatches = { offset, baseOffset, endOffset, isChecked }
     const bytesMax = Math.min(options.bytesMax, READ_BYTES_MAX)
     const wanted = Math.min(extent.endPosition - position, Math.max(bytesMax, BATCH_OVERHEAD_BYTES))
     for (let sizeBytes = wanted; ;) {
@@ -222,8 +253,11 @@ export class LogReader {
       let isTaken = false
       try {
         const into = buffer.subarray(0, sizeBytes)
-        yield* readFully({ segment: extent.segment, suffix: '.log', into, position, isCold })
-        const whole = wholeBatches(into, extent, position, { offset, endOffset })
+        const count = yield { segment: extent.segment, suffix: '.log', into, position, isCold }
+        const found = into.subarray(0, count)
+        const whole = wholeBatches(found, extent, position, wantedBatches)
+        if (whole.firstBytes > count && count < sizeBytes)
+          throw new RotFound(extent.segment, `ends at ${position + count}, within a batch`)
         const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
         if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
           return { result: emptyRead, sizeBytes: 0, nextOffset: offset }
@@ -320,6 +354,20 @@ export class LogReader {
     }
     return beforeCount === 0 ? undefined : entryAt(beforeCount - 1)
   }
+}
+
+/** Where a batch lies. */
+interface Place {
+  readonly position: number
+  /** In a sparse extent the batch may begin later. */
+  readonly baseOffset: number
+}
+
+/** The first offset from `offset` on that is not quarantined. */
+function firstReadable(log: ReadableLog, offset: number): number {
+  const isWithin = (rot: Quarantined) => rot.startOffset <= offset && offset < rot.endOffset
+  const rot = log.quarantined.find(isWithin)
+  return rot ? firstReadable(log, rot.endOffset) : offset
 }
 
 interface IndexFile extends FileOf {

@@ -1,4 +1,4 @@
-// A thread beside the network's: starts a script in one, and asks it one thing at a time. Network thread.
+// A thread beside the network's: starts a script in one, and asks it; it answers one thing after the other. Network thread.
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
@@ -9,7 +9,8 @@ export class SideThread<Task, Answer> {
   readonly #name: string
   readonly #onDeath: (error: Error) => void
   #worker: Worker | undefined
-  #answer: (answer: Answer) => void = () => {}
+  /** Who waits for an answer: they come in the order of the tasks. */
+  #waiting: ((answer: Answer) => void)[] = []
 
   /**
    * @param script beside the module that names it, in the sources and in the bundle; answers each message with one
@@ -25,13 +26,14 @@ export class SideThread<Task, Answer> {
   ask(task: Task, given: ArrayBuffer[] = []): Promise<Answer> {
     this.#worker ??= this.#start()
     this.#worker.postMessage(task, given)
-    return new Promise((resolve) => (this.#answer = resolve))
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   /** What it is at is never answered. The next question starts it again. */
   async stop(): Promise<void> {
     const worker = this.#worker
     this.#worker = undefined
+    this.#waiting = []
     if (!worker) return
     worker.removeAllListeners()
     const exited = once(worker, 'exit')
@@ -41,7 +43,7 @@ export class SideThread<Task, Answer> {
 
   #start(): Worker {
     const worker = startSideThread(this.#script, this.#name)
-    worker.on('message', (answer: Answer) => this.#answer(answer))
+    worker.on('message', (answer: Answer) => this.#waiting.shift()?.(answer))
     worker.on('error', (error) => this.#onDeath(error))
     worker.on('exit', (code) =>
       this.#onDeath(new Error(`the ${this.#name} thread ended with code ${code}`)),

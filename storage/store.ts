@@ -58,12 +58,27 @@ export interface CleanerConfig {
   readonly dedupeBufferBytes: number
   /** Of compaction, read and written; Infinity for no limit. */
   readonly ioBytesPerSecond: number
+  /** Every segment is scrubbed once in it; 0 or less: none is. */
+  readonly scrubIntervalMs: number
+  readonly scrubBytesPerSecond: number
 }
 
 /** What background work has done since the start. */
 export interface CleanerCounts {
   readonly retention: { readonly deletedSegments: number; readonly deletedBytes: number }
   readonly compaction: CompactionCounts
+  readonly scrub: ScrubCounts
+}
+
+export interface ScrubCounts {
+  /** Over everything. */
+  readonly passes: number
+  readonly segments: number
+  readonly readBytes: number
+  /** Segments that the disk refused to read. */
+  readonly failures: number
+  /** Ranges that were quarantined since the start. */
+  readonly corruptBatches: number
 }
 
 export interface CompactionCounts {
@@ -263,6 +278,8 @@ export interface Store extends AsyncDisposable {
     readonly cleanStart: boolean
     readonly corruptBatchCount: number
   }
+  /** Offsets, of all logs, that cannot be read for rot. */
+  readonly quarantinedOffsetCount: number
 
   log(topic: string, partition: number): Log | undefined
 

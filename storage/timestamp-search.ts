@@ -1,6 +1,7 @@
 // Finds records by their time: time index, then batch headers, then the records themselves. Network thread.
 // Records may lie in any order of time; offsets before the log start and past the high watermark do not count.
 
+import { crcMatches } from '../protocol/batch/header.ts'
 import {
   BatchWalk,
   extentsFrom,
@@ -9,6 +10,7 @@ import {
   type Reading,
   type ReadableLog,
 } from './batch-walk.ts'
+import { RotFound } from './continuity.ts'
 import type { LogReader } from './reader.ts'
 import { searchBatch, type TimeQuestion } from './search/batch-search.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './segment/time-index.ts'
@@ -131,6 +133,8 @@ function* searchIn(
   try {
     const into = buffer.subarray(0, sizeBytes)
     yield* readFully({ ...file, into, position, isCold })
+    if (isCold && !crcMatches(into, 0, sizeBytes))
+      throw new RotFound(segment, `has a batch at ${position} that its CRC does not match`)
     return searchBatch(into, question)
   } finally {
     reader.pool.give(buffer)

@@ -81,11 +81,17 @@ export class Registry {
     samples.addHistogram('millrace_append_seconds', turns.appendSeconds)
     samples.addHistogram('millrace_fsync_seconds', turns.fsyncSeconds)
     samples.addHistogram('millrace_group_commit_batches', turns.commitBatches)
-    samples.add('millrace_corrupt_batches_total', store.recovery.corruptBatchCount)
     samples.add('millrace_recovery_seconds', store.recovery.seconds)
     samples.add('millrace_inbox_used_bytes', store.inboxBytesUsed)
     samples.add('millrace_disk_free_bytes', diskFreeBytes)
-    const { retention, compaction } = store.cleanerCounts
+    const { retention, compaction, scrub } = store.cleanerCounts
+    const corruptBatches = store.recovery.corruptBatchCount + scrub.corruptBatches
+    samples.add('millrace_corrupt_batches_total', corruptBatches)
+    samples.add('millrace_quarantined_offsets', store.quarantinedOffsetCount)
+    samples.add('millrace_scrub_passes_total', scrub.passes)
+    samples.add('millrace_scrub_segments_total', scrub.segments)
+    samples.add('millrace_scrub_read_bytes_total', scrub.readBytes)
+    samples.add('millrace_scrub_failures_total', scrub.failures)
     samples.add('millrace_retention_deleted_bytes_total', retention.deletedBytes)
     samples.add('millrace_retention_deleted_segments_total', retention.deletedSegments)
     samples.add('millrace_compaction_passes_total', compaction.passes)

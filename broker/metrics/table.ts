@@ -58,7 +58,9 @@ export const metrics = {
   ),
   millrace_compaction_written_bytes_total: counter('Bytes that compaction wrote.'),
   millrace_connections: gauge('Open connections.', 'listener'),
-  millrace_corrupt_batches_total: counter('Batches found damaged on the disk.'),
+  millrace_corrupt_batches_total: counter(
+    'Runs of damaged batches found on the disk, at the start and since.',
+  ),
   millrace_disk_free_bytes: gauge('Free space where the data is.'),
   millrace_event_loop_seconds: histogram(
     'Time between two looks at the event loop: 5 ms, and more when something kept it. Looks begin with the first request for metrics.',
@@ -101,6 +103,9 @@ export const metrics = {
     'Fetches of records that had been deleted already.',
     'topic',
   ),
+  millrace_quarantined_offsets: gauge(
+    'Offsets that cannot be read because their bytes have rotted.',
+  ),
   millrace_rebalances_total: counter(
     'Rebalances of a group, by what began them.',
     'group',
@@ -118,6 +123,12 @@ export const metrics = {
   millrace_requests_total: counter('Requests answered.', 'api'),
   millrace_retention_deleted_bytes_total: counter('Bytes of segments that retention deleted.'),
   millrace_retention_deleted_segments_total: counter('Segments that retention deleted.'),
+  millrace_scrub_failures_total: counter(
+    'Segments that the disk refused to read for the scrubber.',
+  ),
+  millrace_scrub_passes_total: counter('Times that the scrubber has come to the end of all logs.'),
+  millrace_scrub_read_bytes_total: counter('Bytes that the scrubber has checked.'),
+  millrace_scrub_segments_total: counter('Segments that the scrubber has checked.'),
   millrace_sent_bytes_total: counter('Bytes of record batches fetched.', 'topic'),
   millrace_txn_oldest_seconds: gauge('How long the oldest open transaction has been open.'),
   millrace_txn_open: gauge('Open transactions.'),

@@ -92,7 +92,7 @@ export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
     sizeBytes,
     leaderEpoch: leaderEpochOf(bytes, at),
     magic: magicOf(bytes, at),
-    crc: int32At(bytes, at + position.crc) >>> 0,
+    crc: checksumOf(bytes, at),
     attributes,
     codec: codecOf(attributes & CODEC_MASK),
     timestampType: attributes & LOG_APPEND_TIME_BIT ? 'LogAppendTime' : 'CreateTime',
@@ -116,6 +116,11 @@ export function baseOffsetOf(bytes: Uint8Array, at = 0): number {
 
 export function leaderEpochOf(bytes: Uint8Array, at = 0): number {
   return int32At(bytes, at + position.leaderEpoch)
+}
+
+/** The CRC that the batch bears. */
+export function checksumOf(bytes: Uint8Array, at = 0): number {
+  return int32At(bytes, at + position.crc) >>> 0
 }
 
 export function magicOf(bytes: Uint8Array, at = 0): number {
@@ -156,10 +161,7 @@ export function recordCountOf(bytes: Uint8Array, at = 0): number {
 
 /** Is the checksum that of the batch at `at`, all of whose `sizeBytes` are there? */
 export function crcMatches(bytes: Uint8Array, at: number, sizeBytes: number): boolean {
-  return (
-    crc32c(bytes, at + position.attributes, at + sizeBytes) ===
-    int32At(bytes, at + position.crc) >>> 0
-  )
+  return crc32c(bytes, at + position.attributes, at + sizeBytes) === checksumOf(bytes, at)
 }
 
 /** Gives the batch its place in a log, in place. Both fields lie outside the CRC. */

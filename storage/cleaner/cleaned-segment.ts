@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import {
+  checksumOf,
   lastOffsetDeltaOf,
   baseOffsetOf,
   maxTimestampOf,
@@ -67,7 +68,8 @@ export class CleanedSegment {
     }
     const lastOffset = baseOffsetOf(batch) + lastOffsetDeltaOf(batch)
     const maxTimestamp = recordCountOf(batch) === 0 ? -1 : maxTimestampOf(batch)
-    const facts = { lastOffset, sizeBytes: batch.length, maxTimestamp }
+    const checksum = checksumOf(batch)
+    const facts = { lastOffset, sizeBytes: batch.length, maxTimestamp, checksum }
     this.#segment.note(facts, position, this.#indexIntervalBytes)
   }
 

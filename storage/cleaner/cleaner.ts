@@ -1,6 +1,8 @@
 // Cleaner: the background work on logs, and when it is done: retention deletes what is too old or too much, compaction keeps
-// the latest record of each key. Network thread: it decides and asks, others do. See docs/formats/cleaning.md
+// the latest record of each key, the scrubber looks for rot. Network thread: it decides and asks, others do.
+// See docs/formats/cleaning.md
 
+import type { SegmentView } from '../batch-walk.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
@@ -11,6 +13,8 @@ import type { Outcome } from '../writer/commands.ts'
 import { BelievedClock } from './believed-clock.ts'
 import { Compaction } from './compaction.ts'
 import type { CleanerPort } from './port.ts'
+import { Scrub } from './scrub.ts'
+import { readScrubPlace } from './scrub-place.ts'
 import { RetentionSweep } from './sweep.ts'
 
 export const cleanerDefaults: CleanerConfig = {
@@ -20,15 +24,19 @@ export const cleanerDefaults: CleanerConfig = {
   backoffMs: 15_000,
   dedupeBufferBytes: 128 * 1024 * 1024,
   ioBytesPerSecond: Infinity,
+  scrubIntervalMs: 7 * 24 * 3_600_000,
+  scrubBytesPerSecond: 16 * 1024 * 1024,
 }
 
 /** A start has other things to do; but a broker that never lives as long as the interval must delete, too. */
 const FIRST_CHECK_MS_MAX = 30_000
+const FIRST_SCRUB_MS_MIN = 60_000
 /** What a timer takes at most. */
 const TIMER_MS_MAX = 0x7fffffff
 
 export interface CleanerDeps {
   readonly fs: Fs
+  readonly dataDir: string
   readonly clock: Clock
   readonly config: Partial<CleanerConfig> | undefined
   /** Wall time at which the data was last in use; undefined when nothing says so. */
@@ -46,15 +54,20 @@ export class Cleaner {
   readonly #deps: CleanerDeps
   readonly #sweep: RetentionSweep
   readonly #compaction: Compaction
+  readonly #scrub: Scrub
   #config: CleanerConfig
   #sweepTimer: Timer | undefined
   #isSweeping = false
   #compactionTimer: Timer | undefined
   #isCompacting = false
+  #scrubTimer: Timer | undefined
+  /** Passes and suspicions that are under way. */
+  #scrubCount = 0
+  #isScrubbing = false
   #isStopped = false
 
   constructor(deps: CleanerDeps) {
-    const { fs, clock, lastSeenMs, logs, configOf, ask, port, warn } = deps
+    const { fs, dataDir, clock, lastSeenMs, logs, configOf, ask, port, warn } = deps
     this.#deps = deps
     this.#config = { ...cleanerDefaults, ...deps.config }
     const graceMs = () => this.#config.clockGraceMs
@@ -63,13 +76,18 @@ export class Cleaner {
       ask({ kind: 'trim', slot, logStartOffset })
     this.#sweep = new RetentionSweep({ fs, clock, believed, logs, configOf, trim })
     const config = () => this.#config
-    this.#compaction = new Compaction({ clock, port, logs, configOf, config, ask, warn })
+    const onRot = (segment: SegmentView) => this.suspect(segment)
+    this.#compaction = new Compaction({ clock, port, logs, configOf, config, ask, warn, onRot })
+    const place = readScrubPlace(fs, dataDir)
+    this.#scrub = new Scrub({ clock, dataDir, port, logs, config, ask, warn, place })
     this.#sweepAfter(Math.min(this.#config.retentionCheckIntervalMs, FIRST_CHECK_MS_MAX))
     this.#compactLater()
+    this.#scrubAfter(Math.max(this.#scrub.dueInMs, FIRST_SCRUB_MS_MIN))
   }
 
   get counts(): CleanerCounts {
-    return { retention: this.#sweep.counts, compaction: this.#compaction.counts }
+    const { counts: retention } = this.#sweep
+    return { retention, compaction: this.#compaction.counts, scrub: this.#scrub.counts }
   }
 
   /** Takes effect at once. */
@@ -78,6 +96,8 @@ export class Cleaner {
     this.#config = { ...before, ...config }
     const { retentionCheckIntervalMs } = this.#config
     this.#compactLater()
+    if (this.#config.scrubIntervalMs !== before.scrubIntervalMs)
+      this.#scrubAfter(this.#scrub.dueInMs)
     if (retentionCheckIntervalMs === before.retentionCheckIntervalMs || this.#isSweeping) return
     this.#sweepAfter(retentionCheckIntervalMs)
   }
@@ -87,6 +107,7 @@ export class Cleaner {
     this.#isStopped = true
     this.#sweepTimer?.cancel()
     this.#compactionTimer?.cancel()
+    this.#scrubTimer?.cancel()
     await this.#deps.port.stop()
   }
 
@@ -104,6 +125,7 @@ export class Cleaner {
     this.#isSweeping = false
     if (!this.#isStopped) this.#sweepAfter(this.#config.retentionCheckIntervalMs)
   }
+
   #compactLater(): void {
     this.#compactionTimer?.cancel()
     if (this.#isCompacting || this.#isStopped || !this.#config.isCompactionEnabled) return
@@ -117,6 +139,42 @@ export class Cleaner {
     this.#isCompacting = true
     await this.#compaction.run(() => this.#isStopped || !this.#config.isCompactionEnabled)
     this.#isCompacting = false
+    this.#restIfIdle()
     this.#compactLater()
+  }
+
+  /** Somebody found rot in this segment: it is scrubbed at once. */
+  suspect(segment: SegmentView): void {
+    if (this.#isStopped) return
+    void this.#scrubbing(() => this.#scrub.suspect(segment)) // as above
+  }
+
+  #scrubAfter(delayMs: number): void {
+    this.#scrubTimer?.cancel()
+    if (this.#isScrubbing || this.#isStopped || this.#config.scrubIntervalMs <= 0) return
+    this.#scrubTimer = this.#deps.clock.after(Math.min(delayMs, TIMER_MS_MAX), () => {
+      const { dueInMs } = this.#scrub
+      if (dueInMs > 0) this.#scrubAfter(dueInMs)
+      else void this.#scrubAll() // as above
+    })
+  }
+
+  async #scrubAll(): Promise<void> {
+    this.#isScrubbing = true
+    const isStopped = () => this.#isStopped || this.#config.scrubIntervalMs <= 0
+    await this.#scrubbing(() => this.#scrub.run(isStopped))
+    this.#isScrubbing = false
+    this.#scrubAfter(this.#scrub.dueInMs)
+  }
+
+  async #scrubbing(work: () => Promise<void>): Promise<void> {
+    this.#scrubCount++
+    await work()
+    this.#scrubCount--
+    this.#restIfIdle()
+  }
+
+  #restIfIdle(): void {
+    if (this.#scrubCount === 0 && !this.#isCompacting && !this.#isStopped) this.#deps.port.rest()
   }
 }

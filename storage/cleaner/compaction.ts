@@ -3,6 +3,7 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
+import type { SegmentView } from '../batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { PartitionLog } from '../log.ts'
@@ -22,6 +23,8 @@ export interface CompactionDeps {
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
   readonly warn: (message: string) => void
+  /** Hears of a segment in which a pass found rot. */
+  readonly onRot: (segment: SegmentView) => void
 }
 
 interface Candidate {
@@ -55,14 +58,11 @@ export class Compaction {
 
   /** Resolves when there is nothing to compact. */
   async run(isStopped: () => boolean): Promise<void> {
-    let hasWorked = false
     while (!isStopped()) {
       const next = await this.#dirtiest()
       if (!next) break
-      hasWorked = true
       await this.#compact(next, isStopped)
     }
-    if (hasWorked) this.#deps.port.rest()
   }
 
   async #dirtiest(): Promise<Candidate | undefined> {
@@ -131,15 +131,17 @@ export class Compaction {
     const { log, dirtiness } = candidate
     const pass = await this.#passOver(candidate)
     const { ioBytesPerSecond: bytesPerSecond } = this.#deps.config()
-    const { mapped, failure } = await this.#task({ kind: 'map', pass, bytesPerSecond })
-    if (!mapped) return this.#failureOf(log, dirtiness.dirty, failure)
+    const answer = await this.#task({ kind: 'map', pass, bytesPerSecond })
+    const { mapped } = answer
+    if (!mapped) return this.#failureOf(log, dirtiness.dirty, answer)
     let left = [...dirtiness.clean, ...dirtiness.dirty].filter(
       ({ baseOffset }) => baseOffset < mapped.endOffset,
     )
     while (left.length > 0) {
       if (isStopped() || log.isRemoved) return 'it was stopped'
-      const { cleaned, failure: trouble } = await this.#task({ kind: 'clean', segments: left })
-      if (!cleaned) return this.#failureOf(log, left, trouble)
+      const answer = await this.#task({ kind: 'clean', segments: left })
+      const { cleaned } = answer
+      if (!cleaned) return this.#failureOf(log, left, answer)
       await this.#swap(log, cleaned)
       left = left.slice(cleaned.segmentCount)
     }
@@ -153,12 +155,16 @@ export class Compaction {
   async #failureOf(
     log: PartitionLog,
     segments: readonly SourceSegment[],
-    failure: string | undefined,
+    { failure, rottenBaseOffset }: CleanerAnswer,
   ): Promise<string | undefined> {
     // The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here.
     await this.#deps.ask({ kind: 'producers', slot: log.slot })
-    const baseOffsets = new Set(log.segments.map(({ baseOffset }) => baseOffset))
-    if (segments.every(({ baseOffset }) => baseOffsets.has(baseOffset))) return failure
+    const byBase = new Map(log.segments.map((segment) => [segment.baseOffset, segment]))
+    if (segments.every(({ baseOffset }) => byBase.has(baseOffset))) {
+      const rotten = rottenBaseOffset === undefined ? undefined : byBase.get(rottenBaseOffset)
+      if (rotten) this.#deps.onRot(rotten)
+      return failure
+    }
     throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'segments were deleted under it')
   }
 

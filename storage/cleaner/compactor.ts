@@ -36,6 +36,8 @@ export interface SourceSegment {
   readonly endOffset: number
   readonly sizeBytes: number
   readonly abortedCount: number
+  /** Offsets may be missing between its batches. */
+  readonly isSparse: boolean
 }
 
 /** What a pass needs to know of a log. Bytes, ms. */
@@ -276,10 +278,10 @@ export class Compactor {
     return header.baseSequence >= 0 && lastSequence === last.lastSequence
   }
 
-  #batchesOf({ baseOffset, sizeBytes }: SourceSegment): Generator<ReadBatch> {
+  #batchesOf(segment: SourceSegment): Generator<ReadBatch> {
     const { fs, onBytes } = this.#deps
-    const path = join(this.#pass.path, segmentFile(baseOffset, '.log'))
-    return segmentBatches(fs, path, sizeBytes, (bytes) => onBytes(bytes, 0))
+    const path = join(this.#pass.path, segmentFile(segment.baseOffset, '.log'))
+    return segmentBatches(fs, path, segment, (bytes) => onBytes(bytes, 0))
   }
 }
 

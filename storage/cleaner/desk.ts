@@ -1,11 +1,17 @@
-// CleanerDesk: does the tasks of compaction, one after the other. Loaded only where something is compacted: most brokers
-// never do. Cleaner thread, or in-process.
+// CleanerDesk: does the tasks of compaction and of the scrubber, one after the other. Loaded only where there is such a task.
+// Cleaner thread, or in-process.
 
 import { types } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
+import { SCRUB_FILE } from '../layout.ts'
+import { readTxnIndex } from '../segment/txn-index.ts'
+import { replaceText } from '../text-file.ts'
 import { Compactor } from './compactor.ts'
 import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
+import { blame } from './scrub-blame.ts'
+import { scrubPiece } from './scrub-piece.ts'
+import { SegmentRotten } from './segment-batches.ts'
 import { Throttle } from './throttle.ts'
 
 export class CleanerDesk {
@@ -29,8 +35,17 @@ export class CleanerDesk {
     return { ...outcome, readBytes: this.#readBytes, writtenBytes: this.#writtenBytes }
   }
 
-  #outcomeOf(task: CleanerTask): Pick<CleanerAnswer, 'mapped' | 'cleaned' | 'failure'> {
+  #outcomeOf(task: CleanerTask): Omit<CleanerAnswer, 'readBytes' | 'writtenBytes'> {
     try {
+      if (task.kind === 'scrub') return { scrubbed: scrubPiece(this.#fs, task.piece) }
+      if (task.kind === 'blame') return { blamed: blame(this.#fs, task.whole, task.excess) }
+      if (task.kind === 'scrubTxnIndex') {
+        return { isSound: readTxnIndex(this.#fs, task.path, task.start) !== undefined }
+      }
+      if (task.kind === 'keepPlace') {
+        replaceText(this.#fs, task.dataDir, SCRUB_FILE, task.text, { isDurable: false })
+        return {}
+      }
       if (task.kind === 'clean') return { cleaned: this.#compactor!.clean(task.segments) }
       this.#compactor = undefined // before there is another map in memory
       this.#throttle.bytesPerSecond = task.bytesPerSecond
@@ -44,7 +59,10 @@ export class CleanerDesk {
       )
       return { mapped: this.#compactor.map() }
     } catch (error) {
-      return { failure: types.isNativeError(error) ? error.message : String(error) }
+      const failure = types.isNativeError(error) ? error.message : String(error)
+      return error instanceof SegmentRotten
+        ? { failure, rottenBaseOffset: error.baseOffset }
+        : { failure }
     }
   }
 

@@ -10,6 +10,7 @@ export interface CompactedLog {
   readonly segments: readonly SegmentView[]
   readonly quarantined: readonly Quarantined[]
   readonly firstDirtyOffset: number
+  readonly sparseEndOffset: number
   readonly logStartOffset: number
   readonly lastStableOffset: number
 }
@@ -41,7 +42,8 @@ export function dirtinessOf(log: CompactedLog, config: TopicConfig, nowMs: numbe
       continue
     }
     const { baseOffset, endPosition: sizeBytes, abortedCount } = segment
-    const source = { baseOffset, endOffset, sizeBytes, abortedCount }
+    const isSparse = baseOffset < log.sparseEndOffset
+    const source = { baseOffset, endOffset, sizeBytes, abortedCount, isSparse }
     if (isDirty) dirty.push(source)
     else clean.push(source)
   }

@@ -1,19 +1,34 @@
 // CleanerPort: the network thread's end of the way to whoever compacts, in a thread of its own (thread.ts) or here.
-// One pass at a time, one task of it at a time.
+// Tasks are done one after the other; one pass of compaction at a time.
 
 import type { Cleaned, Mapped, Pass, SourceSegment } from './compactor.ts'
+import type { TxnIndexStart } from '../segment/txn-index.ts'
+import type { Quarantined } from '../writer/commands.ts'
+import type { ScrubbedPiece, ScrubPiece } from './scrub-piece.ts'
 
 export type CleanerTask =
   /** Begins a pass. */
   | { readonly kind: 'map'; readonly pass: Pass; readonly bytesPerSecond: number }
   /** Of the pass that was begun last. */
   | { readonly kind: 'clean'; readonly segments: readonly SourceSegment[] }
+  | { readonly kind: 'scrub'; readonly piece: ScrubPiece }
+  /** Which batch of a segment, if one, is not what was written: its sum of heads exceeds what it should be by so much. */
+  | { readonly kind: 'blame'; readonly whole: ScrubPiece; readonly excess: number }
+  /** Is a transaction index what was written? */
+  | { readonly kind: 'scrubTxnIndex'; readonly path: string; readonly start: TxnIndexStart }
+  /** Keeps the place of the scrubber over restarts. */
+  | { readonly kind: 'keepPlace'; readonly dataDir: string; readonly text: string }
 
 export interface CleanerAnswer {
   readonly mapped?: Mapped
   readonly cleaned?: Cleaned
+  readonly scrubbed?: ScrubbedPiece
+  readonly blamed?: Quarantined
+  readonly isSound?: boolean
   /** Why not: a segment cannot be read, or the disk refuses. Nothing is left behind. */
   readonly failure?: string
+  /** The segment that cannot be read, if that is why. */
+  readonly rottenBaseOffset?: number
   readonly readBytes: number
   readonly writtenBytes: number
 }

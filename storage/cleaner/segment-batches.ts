@@ -1,4 +1,5 @@
-// Reads the batches of a sealed segment in order, each checked. Cleaner thread.
+// Reads the batches of a sealed segment in order, each checked, and its offsets too: what is written anew must not make rot
+// look sound. Cleaner thread.
 
 import {
   BATCH_OVERHEAD_BYTES,
@@ -10,6 +11,7 @@ import {
   type BatchHeader,
 } from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
+import type { SourceSegment } from './compactor.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 
@@ -21,11 +23,11 @@ export interface ReadBatch {
   readonly endPosition: number
 }
 
-/** @throws {Error} where no good batch lies: the segment has rotted */
+/** @throws {SegmentRotten} where no good batch lies */
 export function* segmentBatches(
   fs: Fs,
   path: string,
-  sizeBytes: number,
+  { baseOffset, endOffset, sizeBytes, isSparse }: SourceSegment,
   onRead: (bytes: number) => void,
 ): Generator<ReadBatch> {
   const fd = fs.open(path, 'read')
@@ -43,23 +45,34 @@ export function* segmentBatches(
       onRead(count)
     }
     let filledTo = 0
+    let nextOffset = baseOffset
     for (let position = 0; position < sizeBytes;) {
       if (position + BATCH_OVERHEAD_BYTES > filledTo) load(position, BATCH_OVERHEAD_BYTES)
       const batchBytes = batchSizeBytes(window, position - windowAt) ?? 0
       const isPlausible = batchBytes >= BATCH_OVERHEAD_BYTES && position + batchBytes <= sizeBytes
-      if (!isPlausible) throw rotten(path, position)
+      if (!isPlausible) throw new SegmentRotten(path, baseOffset, position)
       if (position + batchBytes > filledTo) load(position, batchBytes)
       const bytes = window.subarray(position - windowAt, position - windowAt + batchBytes)
       if (magicOf(bytes) !== MAGIC || !crcMatches(bytes, 0, batchBytes))
-        throw rotten(path, position)
+        throw new SegmentRotten(path, baseOffset, position)
+      const header = readBatchHeader(bytes)
+      const isNext = isSparse ? header.baseOffset >= nextOffset : header.baseOffset === nextOffset
+      nextOffset = header.baseOffset + header.lastOffsetDelta + 1
+      if (!isNext || nextOffset > endOffset) throw new SegmentRotten(path, baseOffset, position)
       position += batchBytes
-      yield { bytes, header: readBatchHeader(bytes), endPosition: position }
+      yield { bytes, header, endPosition: position }
     }
   } finally {
     fs.close(fd)
   }
 }
 
-function rotten(path: string, position: number): Error {
-  return new Error(`${path}: no good batch at ${position}`)
+/** No good batch lies where one should. */
+export class SegmentRotten extends Error {
+  readonly baseOffset: number
+
+  constructor(path: string, baseOffset: number, position: number) {
+    super(`${path}: no good batch at ${position}`)
+    this.baseOffset = baseOffset
+  }
 }

@@ -111,8 +111,10 @@ function stored(disk: FaultyFs, recovered: Recovered): StoredBatch[] {
     epochs: recovered.epochs,
     quarantined,
     firstDirtyOffset: 0,
+    sparseEndOffset: 0,
     truncatedBytes: recovered.truncatedBytes,
     cleanStart: recovered.cleanStart,
+    strays: recovered.strays,
   }
   return storedBatches(disk, PATH, opened)
 }
@@ -427,3 +429,33 @@ t.test('a checkpoint line holds all that it was given', async (t) => {
   ]
   t.strictSame(parseLine(checkpointLine({ ...late, quarantined })), { ...late, quarantined })
 })
+
+t.test("without a checkpoint one rotten leader epoch does not become the log's", async (t) => {
+  const log = written(12, 150)
+  const content = log.files.get(LOG)!.slice()
+  for (const [hit, epoch] of [
+    [4, 4096],
+    [0, 7],
+  ] as const) {
+    const rotten = content.slice()
+    rotten.set(Buffer.from([0, 0, epoch >> 8, epoch & 0xff]), log.batches[hit]!.position + 12)
+    const { epochs, quarantined } = recover(diskWith(new Map([[LOG, rotten]])), undefined)
+    t.strictSame(epochs, [
+      { epoch: 0, startOffset: hit === 0 ? log.batches[1]!.baseOffset : 0 },
+      { epoch: 1, startOffset: log.endOffset },
+    ])
+    t.strictSame(quarantined, [])
+  }
+})
+
+t.test(
+  'a file of another log in the place of a known segment is quarantined as a whole',
+  async (t) => {
+    const log = written(12, 150)
+    const other = written(12, 160)
+    const disk = diskWith(new Map([...log.files, [LOG, other.files.get(LOG)!]]))
+    const recovered = recover(disk, log.late)
+    t.match(recovered.quarantined, [{ startOffset: 0, endOffset: log.endOffset }])
+    t.equal(recovered.active.endOffset, log.endOffset)
+  },
+)

@@ -5,12 +5,14 @@
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
+import { BATCH_OVERHEAD_BYTES, checksumOf } from '../../protocol/batch/header.ts'
 import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import {
   segmentFile,
   type SegmentSuffix,
+  STRAY_SUFFIX,
   SWAP_SUFFIX,
   swapFile,
   type SwapRange,
@@ -22,6 +24,8 @@ import type { LogStart } from '../writer/partition-log.ts'
 import type { LogCheckpoint } from '../writer/recovery-checkpoint.ts'
 import { lastEpochInFile } from './epoch-file.ts'
 import { epochAt, withEpoch } from './epochs.ts'
+import { beginsElsewhere } from './heads.ts'
+import { withQuarantined } from './quarantined.ts'
 import { recoverProducers, type RecoveredProducers } from './recover-producers.ts'
 import { indexState, removeSegmentFiles, tidySegmentFiles } from './segment-files.ts'
 import { type BadRange, SegmentScan } from './segment-scan.ts'
@@ -48,6 +52,7 @@ export interface RecoveryDeps {
 export interface Recovered extends LogStart {
   readonly truncatedBytes: number
   readonly cleanStart: boolean
+  readonly strays: readonly string[]
 }
 
 export function recoverLog(deps: RecoveryDeps): Recovered {
@@ -64,12 +69,18 @@ interface Found {
   readonly isSparse: boolean
 }
 
+/** Every batch is good, but they are not those that were written: a base offset moved within a gap. */
+function holdsOthers({ info }: Segment, known: SegmentStart): boolean {
+  return info.sizeBytes === known.sizeBytes && info.heads?.sum !== known.heads?.sum
+}
+
 class LogRecovery {
   readonly #deps: RecoveryDeps
   /** What the checkpoint says of segments, by base offset, ascending. */
   readonly #known: Map<number, SegmentStart>
   /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
   readonly #coveredOffset: number
+  #begunEpoch: EpochStart | undefined
   readonly #segments: Segment[] = []
   #logStartOffset: number
   /** Of what has been recovered so far. */
@@ -79,6 +90,8 @@ class LogRecovery {
   #truncatedBytes = 0
   /** Segments before it may have been compacted. */
   #sparseEndOffset: number
+  /** Paths of files that were put aside. */
+  readonly #strays: string[] = []
   /** Segments whose files still have the names of a swap. */
   readonly #swaps: SwapRange[] = []
 
@@ -105,6 +118,7 @@ class LogRecovery {
       this.#closeGapBefore(file.baseOffset)
       this.#segments.push(this.#recoverSegment(file))
     }
+    if (this.#begunEpoch) this.#epochs.push(this.#begunEpoch)
     const isNew = !checkpoint && this.#endOffset === 0
     this.#closeGapBefore(this.#coveredOffset)
     if (this.#mustStartSegment()) this.#startSegment()
@@ -122,6 +136,7 @@ class LogRecovery {
       swaps: this.#swaps,
       truncatedBytes: this.#truncatedBytes,
       cleanStart: isAsClosed || isNew,
+      strays: this.#strays,
       compacted: {
         firstDirtyOffset: checkpoint?.compacted?.firstDirtyOffset ?? 0,
         sparseEndOffset: this.#sparseEndOffset,
@@ -139,9 +154,11 @@ class LogRecovery {
 
   #findSegments(): Found[] {
     const { fs, path, config, checkpoint } = this.#deps
-    const { bases, swaps } = tidySegmentFiles(fs, path, this.#logStartOffset)
+    const { swaps, ...found } = tidySegmentFiles(fs, path, this.#logStartOffset)
+    const bases = [...found.bases]
     for (const range of swaps) this.#noteSwap(range)
     const sizeOf = (base: number) => fs.stat(join(path, this.#nameOf(base)('.log')))!.sizeBytes
+    this.#putStraysAside(bases)
     const last = bases.at(-1)
     // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
     const isLeftover = bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)
@@ -155,6 +172,21 @@ class LogRecovery {
       nextBase: kept[i + 1],
       isSparse: base < this.#sparseEndOffset,
     }))
+  }
+
+  /** Files that begin within a segment which is known, and there: somebody renamed or copied them. @param bases less those */
+  #putStraysAside(bases: number[]): void {
+    const { fs, path } = this.#deps
+    const there = [...this.#known.values()].filter((known) => bases.includes(known.baseOffset))
+    const isStray = (base: number) =>
+      there.some(({ baseOffset, endOffset }) => baseOffset < base && base < endOffset)
+    for (const base of bases.filter((each) => !this.#known.has(each) && isStray(each))) {
+      const file = join(path, segmentFile(base, '.log'))
+      fs.rename(file, file + STRAY_SUFFIX)
+      this.#strays.push(file + STRAY_SUFFIX)
+      bases.splice(bases.indexOf(base), 1)
+    }
+    if (this.#strays.length > 0) syncOrDie(path, () => fs.syncDirectory(path))
   }
 
   /** What the checkpoint says of these segments may be older than the swap. */
@@ -178,8 +210,9 @@ class LogRecovery {
     const known = this.#known.get(file.baseOffset)
     const indexes = known ? indexState(fs, path, known) : 'bad'
     if (!known || indexes === 'bad' || file.sizeBytes < known.sizeBytes) return this.#rescan(file)
-    const isLastKnown = known === this.#deps.checkpoint?.segments.at(-1)
-    if (file.sizeBytes > known.sizeBytes && !isLastKnown) return this.#rescan(file)
+    const { checkpoint } = this.#deps
+    const mayGrow = known === checkpoint?.segments.at(-1) && !checkpoint.isClosed
+    if (file.sizeBytes > known.sizeBytes && !mayGrow) return this.#rescan(file)
     this.#endOffset = known.endOffset
     if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
     const segment = this.#segmentFrom(known)
@@ -189,11 +222,46 @@ class LogRecovery {
 
   #rescan(file: Found): Segment {
     const { baseOffset } = file
+    const known = this.#known.get(baseOffset)
+    const wasWhole = !this.#quarantined.some((rot) => rot.segmentBaseOffset === baseOffset)
     this.#quarantined = this.#quarantined.filter(
       (range) => range.segmentBaseOffset !== baseOffset || range.startOffset < baseOffset,
     )
     this.#endOffset = baseOffset
-    return this.#scan(file, emptySegment(baseOffset))
+    if (known?.heads && beginsElsewhere(known.heads, this.#firstChecksum(file)))
+      return this.#distrust(file, known)
+    const segment = this.#scan(file, emptySegment(baseOffset))
+    const isWhole = !this.#quarantined.some((rot) => rot.segmentBaseOffset === baseOffset)
+    const isToDistrust = known?.heads && wasWhole && isWhole && holdsOthers(segment, known)
+    return isToDistrust ? this.#distrust(file, known) : segment
+  }
+
+  #firstChecksum({ baseOffset }: Found): number {
+    const { fs, path } = this.#deps
+    const header = Buffer.alloc(BATCH_OVERHEAD_BYTES)
+    const fd = fs.open(join(path, this.#nameOf(baseOffset)('.log')), 'read')
+    try {
+      fs.read(fd, header, 0)
+      return checksumOf(header)
+    } finally {
+      fs.close(fd)
+    }
+  }
+
+  /** Batches lie there, whole ones, but not those that were written. */
+  #distrust({ baseOffset, sizeBytes }: Found, { endOffset }: SegmentStart): Segment {
+    const segment = this.#segmentFrom(emptySegment(baseOffset))
+    segment.skipTo(sizeBytes, endOffset)
+    segment.seal()
+    this.#noteQuarantined({
+      startOffset: baseOffset,
+      endOffset,
+      segmentBaseOffset: baseOffset,
+      startPosition: 0,
+      endPosition: sizeBytes,
+    })
+    this.#endOffset = endOffset
+    return segment
   }
 
   #segmentFrom(start: SegmentStart): Segment {
@@ -251,8 +319,11 @@ class LogRecovery {
 
   /** The last batches of a segment may be gone without a trace, but no segment. */
   #endSparse(segment: Segment, nextBase: number): void {
-    const endOffset = this.#known.get(segment.baseOffset)?.endOffset ?? nextBase
+    const known = this.#known.get(segment.baseOffset)
+    const endOffset = known?.endOffset ?? nextBase
     if (endOffset <= this.#endOffset) return
+    const isAsItWas = known && segment.sizeBytes >= known.sizeBytes
+    if (this.#deps.checkpoint && !isAsItWas) return // what is missing was there: it is a gap
     segment.skipTo(segment.sizeBytes, endOffset)
     this.#endOffset = endOffset
   }
@@ -295,15 +366,15 @@ class LogRecovery {
   }
 
   #noteQuarantined(range: Quarantined): void {
-    this.#quarantined = [...this.#quarantined, range]
-      .filter(
-        (each, i, all) => all.findIndex((same) => same.startOffset === each.startOffset) === i,
-      )
-      .sort((a, b) => a.startOffset - b.startOffset)
+    this.#quarantined = withQuarantined(this.#quarantined, [range])
   }
 
+  /** One batch that bears a later epoch than those around it has rotted: the next one must bear it out, or be the end. */
   #noteEpoch(epoch: number, startOffset: number): void {
-    if (epoch > (this.#epochs.at(-1)?.epoch ?? -1)) this.#epochs.push({ epoch, startOffset })
+    const begun = this.#begunEpoch
+    if (begun && epoch >= begun.epoch) this.#epochs.push(begun)
+    const isLater = epoch > (this.#epochs.at(-1)?.epoch ?? -1)
+    this.#begunEpoch = isLater ? { epoch, startOffset } : undefined
   }
 
   /** Nothing is appended behind a range that is quarantined. */

@@ -6,6 +6,7 @@ import {
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
   batchSizeBytes,
+  checksumOf,
   CONTROL_BIT,
   crcMatches,
   lastOffsetDeltaOf,
@@ -111,6 +112,7 @@ export class SegmentScan {
       leaderEpoch: leaderEpochOf(bytes),
       position,
       sizeBytes,
+      checksum: checksumOf(bytes),
       maxTimestamp: recordCountOf(bytes) === 0 ? -1 : maxTimestampOf(bytes),
       sequenced: isControl ? undefined : sequencedBatchOf(bytes),
       marker: isControl ? placedMarkerOf(bytes) : undefined,
@@ -222,7 +224,7 @@ export class SegmentScan {
 
   #load(position: number, length: number): void {
     const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#bounds.sizeBytes - position)
-    const window = Buffer.alloc(wanted)
+    const window = Buffer.allocUnsafe(wanted)
     const count = this.#fs.read(this.#fd, window, position)
     if (count < wanted) throw new Error(`the file ended at ${position + count} while it was read`)
     this.#window = window

@@ -16,6 +16,7 @@ import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile, type SegmentSuffix, segmentSuffixes } from '../layout.ts'
 import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
+import { headHash, noHeads, sumOfHeads } from './heads.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
@@ -30,6 +31,8 @@ export interface BatchFacts {
   readonly sizeBytes: number
   /** ms; -1 none */
   readonly maxTimestamp: number
+  /** Its CRC. */
+  readonly checksum: number
 }
 
 export interface PendingBatches {
@@ -38,7 +41,7 @@ export interface PendingBatches {
 }
 
 /** All that must be known of a segment to go on where one left off. */
-export interface SegmentStart extends SegmentInfo, TxnIndexStart {
+export interface SegmentStart extends Omit<SegmentInfo, 'abortedChecksum'>, TxnIndexStart {
   /** Offset after its last record. */
   readonly endOffset: number
   /** Last offset of the batch that holds the largest timestamp, -1 when there is none. */
@@ -61,6 +64,7 @@ export function emptySegment(baseOffset: number): SegmentStart {
     lastTimeEntryTimestamp: -1,
     abortedCount: 0,
     abortedChecksum: 0,
+    heads: noHeads,
   }
 }
 
@@ -81,6 +85,7 @@ export class Segment {
   #sizeBytes: number
   #maxTimestamp: number
   #maxTimestampOffset: number
+  #heads: { first: number; sum: number } | undefined
   /** Largest timestamp of the first batch; undefined when it has not been looked at. */
   #firstTimestamp: number | undefined
   #bytesSinceIndexEntry = 0
@@ -118,6 +123,7 @@ export class Segment {
     this.#sizeBytes = start.sizeBytes
     this.#maxTimestamp = start.maxTimestamp
     this.#maxTimestampOffset = start.maxTimestampOffset
+    this.#heads = start.heads && { ...start.heads }
   }
 
   /** Makes the files of an empty segment; the caller syncs the directory. Files in the way are emptied. */
@@ -150,6 +156,7 @@ export class Segment {
       timeEntryCount: this.#timeIndex.file.count,
       lastTimeEntryTimestamp: this.#timeIndex.lastTimestamp,
       ...this.#txnIndex.info,
+      heads: this.#heads && { ...this.#heads },
     }
   }
 
@@ -315,6 +322,7 @@ export class Segment {
     this.#endOffset = batch.lastOffset + 1
     this.#hasFinishedIndexes = false
     if (position === 0) this.#firstTimestamp = batch.maxTimestamp
+    this.#noteHead(batch, position)
     if (batch.maxTimestamp > this.#maxTimestamp) {
       this.#maxTimestamp = batch.maxTimestamp
       this.#maxTimestampOffset = batch.lastOffset
@@ -325,6 +333,13 @@ export class Segment {
       this.#bytesSinceIndexEntry = 0
     }
     this.#bytesSinceIndexEntry += batch.sizeBytes
+  }
+
+  #noteHead({ checksum, lastOffset, sizeBytes }: BatchFacts, position: number): void {
+    const heads = this.#heads
+    if (!heads) return
+    if (position === 0) heads.first = checksum
+    heads.sum = sumOfHeads(heads.sum, headHash(checksum, lastOffset, sizeBytes))
   }
 
   /** Lets readers see the index entries, once enough of them wait. */

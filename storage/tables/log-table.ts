@@ -145,7 +145,8 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
 
   async #replaySome(): Promise<void> {
     const { log, warn } = this.#deps
-    const read = await log.read(Offset(this.#appliedOffset), REPLAY_BYTES, true)
+    const from = Offset(this.#appliedOffset)
+    const read = await log.read(from, REPLAY_BYTES, true, Infinity, true)
     if (read.bytes.length === 0) this.#appliedOffset = log.highWatermark // compaction left nothing behind it
     try {
       for (const { at, header } of batchesOf(read.bytes)) {

@@ -3,6 +3,7 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { RecordError, RecordRules } from '../record-rules.ts'
+import type { Heads } from '../segment/heads.ts'
 import type { SegmentStart } from '../segment/segment.ts'
 
 /** Small dense number that stands for an open partition log in commands, results and watermarks. */
@@ -56,6 +57,16 @@ export type Command =
       readonly id: number
       readonly slot: Slot
       readonly firstDirtyOffset: number
+    }
+  /**
+   * These ranges of one segment have rotted: they are not served any more. The answer has all `quarantined` ranges of the log;
+   * durable with the next checkpoint, for rot that is forgotten is found again.
+   */
+  | {
+      readonly kind: 'quarantine'
+      readonly id: number
+      readonly slot: Slot
+      readonly ranges: readonly Quarantined[]
     }
   /** Close these logs, rename their directories to `*.deleted`, then delete them. */
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
@@ -142,6 +153,10 @@ export interface SegmentInfo {
   readonly maxTimestamp: number
   /** Entries of its `.txnindex`: none, and there need be no such file. */
   readonly abortedCount: number
+  /** Of those entries. */
+  readonly abortedChecksum?: number | undefined
+  /** Undefined when it is not known which batches were written there. */
+  readonly heads?: Heads | undefined
 }
 
 /** What a log knows of a producer that wrote to it. */
@@ -163,7 +178,7 @@ export interface EpochStart {
   readonly startOffset: number
 }
 
-/** A range within one segment that cannot be read: rot that was found at start. Ends are exclusive. */
+/** A range within one segment that cannot be read: rot that a start or the scrubber found. Ends are exclusive. */
 export interface Quarantined {
   readonly startOffset: number
   readonly endOffset: number
@@ -181,10 +196,14 @@ export interface Opened extends LogState {
   readonly quarantined: readonly Quarantined[]
   /** Everything before it has been compacted. */
   readonly firstDirtyOffset: number
+  /** Segments before it may have gaps between their batches. */
+  readonly sparseEndOffset: number
   /** Bytes cut from a torn tail. */
   readonly truncatedBytes: number
   /** The log was closed in order or is new: nothing but names and sizes was looked at, and the leader epoch is as before. */
   readonly cleanStart: boolean
+  /** Files that were put aside: they cannot be segments of this log. */
+  readonly strays: readonly string[]
 }
 
 /** The outcome of one command. A refusal is data; `error` absent means done (and durable, for an append). */
@@ -199,6 +218,7 @@ export interface Outcome {
   readonly logAppendTimeMs?: number
   readonly opened?: readonly Opened[]
   readonly producers?: readonly ProducerInfo[]
+  readonly quarantined?: readonly Quarantined[]
 }
 
 /**

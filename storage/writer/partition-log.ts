@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { buildEndMarker } from '../../protocol/batch/control.ts'
 import {
+  checksumOf,
   lastOffsetDeltaOf,
   maxTimestampOf,
   stampBatch,
@@ -23,6 +24,7 @@ import { type Refusal, refusalOf } from '../record-rules.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import type { RecoveredProducers } from '../segment/recover-producers.ts'
+import { isWithin, withQuarantined } from '../segment/quarantined.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { finishSwap } from '../segment/segment-swap.ts'
 import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
@@ -127,8 +129,8 @@ export class PartitionLog {
     return this.#quarantined
   }
 
-  get firstDirtyOffset(): number {
-    return this.#compacted.firstDirtyOffset
+  get compacted(): Compacted {
+    return this.#compacted
   }
 
   get logStartOffset(): number {
@@ -283,6 +285,7 @@ export class PartitionLog {
       lastOffset,
       sizeBytes: batch.length,
       maxTimestamp: maxTimestampOf(batch),
+      checksum: checksumOf(batch),
       position: this.#active.sizeBytes + this.#staged.sizeBytes,
       logAppendTimeMs,
     })
@@ -320,6 +323,7 @@ export class PartitionLog {
       lastOffset: this.#nextOffset + lastOffsetDeltaOf(batch),
       sizeBytes: batch.length,
       maxTimestamp: maxTimestampOf(batch),
+      checksum: 0,
     }
     return this.#active.mustRoll(facts, this.#staged, this.config, this.#deps.clock)
   }
@@ -477,6 +481,25 @@ export class PartitionLog {
     }
   }
 
+  /**
+   * Takes ranges of one segment out of what can be read, in memory. In the active segment nothing is appended behind them:
+   * a new one begins, if there is room. Nothing is staged.
+   *
+   * @returns false when the segment is not what it was; then nothing has changed
+   */
+  quarantine(ranges: readonly Quarantined[], report: TurnReport): boolean {
+    const segments = [...this.#sealed, this.#active.info]
+    if (!ranges.every((rot) => segments.some((segment) => isWithin(rot, segment)))) return false
+    const { baseOffset } = this.#active
+    if (ranges.some(({ segmentBaseOffset }) => segmentBaseOffset === baseOffset))
+      this.closeActive(report)
+    this.#quarantined = withQuarantined(this.#quarantined, ranges).filter(
+      ({ endOffset }) => endOffset > this.#logStartOffset,
+    )
+    this.#checkpointLine = undefined
+    return true
+  }
+
   /** A checkpoint has been written since the log was opened: what a crash left of swaps is finished. */
   finishSwaps(): void {
     for (const range of this.#swaps) finishSwap(this.#deps.fs, this.#deps.path, range)
@@ -547,6 +570,7 @@ export class PartitionLog {
 }
 
 /** What the network thread needs to know of a segment. */
-function infoOf({ baseOffset, sizeBytes, maxTimestamp, abortedCount }: SegmentStart): SegmentInfo {
-  return { baseOffset, sizeBytes, maxTimestamp, abortedCount }
+export function infoOf(segment: SegmentStart): SegmentInfo {
+  const { baseOffset, sizeBytes, maxTimestamp, abortedCount, abortedChecksum, heads } = segment
+  return { baseOffset, sizeBytes, maxTimestamp, abortedCount, abortedChecksum, heads }
 }

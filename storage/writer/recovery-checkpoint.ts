@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { crc32c } from '../../protocol/crc32c.ts'
 import type { Fs } from '../fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from '../layout.ts'
+import type { Heads } from '../segment/heads.ts'
 import type { SegmentStart } from '../segment/segment.ts'
 import { readText, replaceText } from '../text-file.ts'
 import type { EpochStart, Quarantined } from './commands.ts'
@@ -93,15 +94,17 @@ export class RecoveryCheckpoint {
   }
 }
 
-/** The last two are there when there is a transaction index. */
+/** The last four may be absent: what there is of a transaction index, and of the heads. */
 type SegmentFields = readonly [
   ...[number, number, number, number, number, number, number, number],
   abortedCount?: number,
   abortedChecksum?: number,
+  firstHead?: number,
+  headsSum?: number,
 ]
 
 export function checkpointLine(log: LogCheckpoint): string {
-  const segments = log.segments.map((segment): SegmentFields => [
+  const segments = log.segments.map((segment) => [
     segment.baseOffset,
     segment.endOffset,
     segment.sizeBytes,
@@ -110,12 +113,13 @@ export function checkpointLine(log: LogCheckpoint): string {
     segment.offsetEntryCount,
     segment.timeEntryCount,
     segment.lastTimeEntryTimestamp,
-    ...abortedFields(segment),
+    ...lastFields(segment),
   ])
   return JSON.stringify({ ...log, segments })
 }
 
-function abortedFields({ abortedCount, abortedChecksum }: SegmentStart): [] | [number, number] {
+function lastFields({ abortedCount, abortedChecksum, heads }: SegmentStart): number[] {
+  if (heads) return [abortedCount, abortedChecksum, heads.first, heads.sum]
   return abortedCount > 0 ? [abortedCount, abortedChecksum] : []
 }
 
@@ -136,8 +140,13 @@ export function parseLine(line: string): LogCheckpoint {
       lastTimeEntryTimestamp: fields[7],
       abortedCount: fields[8] ?? 0,
       abortedChecksum: fields[9] ?? 0,
+      heads: headsOf(fields),
     })),
   }
+}
+
+function headsOf({ 10: first, 11: sum }: SegmentFields): Heads | undefined {
+  return first === undefined || sum === undefined ? undefined : { first, sum }
 }
 
 /** @returns by directory; undefined when the text is damaged or of another version: everything is then checked */

@@ -16,13 +16,14 @@ import type {
   Opened,
   OpenLog,
   Outcome,
+  Quarantined,
   Slot,
   Swap,
   TurnResult,
 } from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
-import { PartitionLog } from './partition-log.ts'
+import { infoOf, PartitionLog } from './partition-log.ts'
 import type { LogCheckpoint } from './recovery-checkpoint.ts'
 import { ThriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
@@ -138,6 +139,8 @@ export class LogWriter {
         return this.#swap(command, report)
       case 'compacted':
         return this.#noteCompacted(command.id, command.slot, command.firstDirtyOffset, report)
+      case 'quarantine':
+        return this.#quarantine(command.id, command.slot, command.ranges, report)
       case 'configure':
         return this.#configure(command.id, command.slot, command.config, report)
       case 'remove':
@@ -191,9 +194,10 @@ export class LogWriter {
       segments: log.segments,
       epochs: log.epochs,
       quarantined: log.quarantined,
-      firstDirtyOffset: log.firstDirtyOffset,
+      ...log.compacted,
       truncatedBytes: start.truncatedBytes,
       cleanStart: start.cleanStart,
+      strays: start.strays,
     }
   }
 
@@ -264,15 +268,23 @@ export class LogWriter {
     const files = log.discardSegments(replaced.map(({ baseOffset }) => baseOffset))
     this.#directory.doom(files, log.config.fileDeleteDelayMs)
     finishSwap(fs, path, segment)
-    const { baseOffset, sizeBytes, maxTimestamp, abortedCount } = segment
-    const seen = { baseOffset, sizeBytes, maxTimestamp, abortedCount }
-    report.swapped.push({ slot, replacedCount: replaced.length, segment: seen })
+    report.swapped.push({ slot, replacedCount: replaced.length, segment: infoOf(segment) })
     report.done({ id })
   }
 
   #noteCompacted(id: number, slot: Slot, firstDirtyOffset: number, report: TurnReport): void {
     this.#logs.get(slot)?.noteCompacted(firstDirtyOffset)
     report.done({ id })
+  }
+
+  #quarantine(id: number, slot: Slot, ranges: readonly Quarantined[], report: TurnReport): void {
+    const log = this.#logs.get(slot)
+    if (!log) return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
+    log.sync()
+    if (!log.quarantine(ranges, report))
+      return report.refuse(id, 'NOT_LEADER_OR_FOLLOWER', 'the segment is not what it was')
+    report.changed.add(log)
+    report.done({ id, quarantined: log.quarantined })
   }
 
   #describeProducers(id: number, slot: Slot, report: TurnReport): void {

@@ -1,0 +1,31 @@
+// Heads: which batches a segment holds, folded into two numbers: the checksum of the first one, and a sum over all. They tell
+// what neither a CRC nor the order of offsets does: whole batches of somewhere else, a base offset that moved within a gap.
+// Any thread. See docs/formats/recovery.md
+
+export interface Heads {
+  /** CRC of the first batch, 0 when there is none. */
+  readonly first: number
+  /** Of `headHash`, modulo 2^32. */
+  readonly sum: number
+}
+
+export const noHeads: Heads = { first: 0, sum: 0 }
+
+/** What a batch adds to the sum. @param checksum its CRC, which speaks for all but its place */
+export function headHash(checksum: number, lastOffset: number, sizeBytes: number): number {
+  let hash = Math.imul(checksum ^ sizeBytes, 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 15) ^ (lastOffset | 0), 0xc2b2ae35)
+  hash = Math.imul(hash ^ (hash >>> 13) ^ Math.floor(lastOffset / 2 ** 32), 0x27d4eb2f)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
+
+export function sumOfHeads(sum: number, hash: number): number {
+  return (sum + hash) >>> 0
+}
+
+/** Does a file that begins with a batch of this CRC hold other batches than those? One bit may have rotted, or all of it be gone. */
+export function beginsElsewhere({ first }: Heads, checksum: number): boolean {
+  const difference = (first ^ checksum) >>> 0
+  const isOneBit = (difference & (difference - 1)) === 0
+  return first !== 0 && checksum !== 0 && !isOneBit
+}
