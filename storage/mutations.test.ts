@@ -50,14 +50,14 @@ async function fill(store: Store, clock: VirtualClock): Promise<void> {
   await store.topics.create({ name: 'keyed', partitionCount: 1, config: keyed })
   const [plain, ledger, log] = ['plain', 'ledger', 'keyed'].map((name) => store.log(name, 0)!)
   for (let i = 0; i < 30; i++) {
-    await store.append(plain!, uniqueBatch(i, 1 + (i % 3), 100), -1)
+    await store.append(plain!, uniqueBatch(i, 1 + (i % 3), 100))
     const records = Array.from({ length: 2 }, (_, n) => {
       return { key: `key ${(i * 7 + n) % 9}`, value: `${i}`.repeat(40), timestamp: clock.now() }
     })
-    await store.append(log!, keyedBatch(records), -1)
+    await store.append(log!, keyedBatch(records))
     const producerId = 1 + (i % 2)
     const sequence = { producerId, first: i >> 1, isTransactional: true, valueBytes: 60 }
-    const { error } = await store.append(ledger!, sequencedBatch(sequence), -1)
+    const { error } = await store.append(ledger!, sequencedBatch(sequence))
     assert(!error, error)
     const marker = { producerId, producerEpoch: 0, isCommit: i % 4 < 2, coordinatorEpoch: 0 }
     if (i % 5 > 1) await store.endTransaction(ledger!, marker)
