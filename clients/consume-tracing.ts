@@ -10,7 +10,7 @@ interface Traced {
   error?: unknown
 }
 
-function isTraced(): boolean {
+export function isTraced(): boolean {
   const { start, end, error } = tracing
   return start.hasSubscribers || end.hasSubscribers || error.hasSubscribers
 }
@@ -51,7 +51,6 @@ export class ConsumeTracing {
 }
 
 export async function traced<T>(record: object, body: () => T | Promise<T>): Promise<T> {
-  if (!isTraced()) return await body()
   const message: Traced = { record }
   tracing.start.publish(message)
   try {

@@ -6,6 +6,7 @@ import { atPartition, Bounds } from './bounds.ts'
 import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import type { Timer } from './clock.ts'
 import type { Cluster, TopicMetadata } from './cluster.ts'
+import { isTraced, traced } from './consume-tracing.ts'
 import { batchOptions, type BatchOptions } from './consumer.ts'
 import { tell } from './events.ts'
 import type { Fetched } from './fetcher.ts'
@@ -550,13 +551,18 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const { reading, record, view } = given
     const progress = this.#progress.get(reading)
     if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
-    const handleHeard = (again: GroupRecord<R>): unknown => {
-      this.#heardFromReader()
-      return handle(again)
+    try {
+      await (isTraced() ? traced(record, () => handle(record)) : handle(record))
+      progress.finished(view.offset)
+    } catch (error) {
+      const again = (each: GroupRecord<R>): unknown => {
+        this.#heardFromReader()
+        return handle(each)
+      }
+      const isDone = await this.#failures.handleAgain(given, again, error, over)
+      if (isDone) progress.finished(view.offset)
+      else progress.leave(view.offset)
     }
-    const isDone = await this.#failures.handle(given, handleHeard, over)
-    if (isDone) progress.finished(view.offset)
-    else progress.leave(view.offset)
   }
 
   /** Of a partition that is ours, or is just being given up. */

@@ -61,30 +61,34 @@ export class Failures {
   }
 
   /**
-   * Calls `handle` until it succeeds or the record is a dead letter.
+   * Calls `handle`, which has failed once, until it succeeds or the record is a dead letter.
    *
+   * @param first what it failed with
    * @param over nobody wants the records any more
    * @returns false when the record was taken away meanwhile, or it is over: it is not done
    * @throws what `handle` threw, when it is neither tried again nor a dead letter
    */
-  async handle<R extends Handled>(
+  async handleAgain<R extends Handled>(
     given: Given<R>,
     handle: (record: R) => unknown,
+    first: unknown,
     over: AbortSignal,
   ): Promise<boolean> {
     const { record } = given
-    for (let attempts = 1; ; attempts++) {
-      const again = attempts === 1 ? record : { ...record, attempt: attempts }
+    let error = first
+    for (let attempts = 1; !record.signal.aborted; attempts++) {
+      const delayMs = await this.judge(given, { error, attempts })
+      if (delayMs === undefined) return true
+      if (!(await this.#sleep(delayMs, AbortSignal.any([record.signal, over])))) return false
+      const again = { ...record, attempt: attempts + 1 }
       try {
         await traced(again, () => handle(again))
         return true
-      } catch (error) {
-        if (record.signal.aborted) return false // its next reader handles it
-        const delayMs = await this.judge(given, { error, attempts })
-        if (delayMs === undefined) return true
-        if (!(await this.#sleep(delayMs, AbortSignal.any([record.signal, over])))) return false
+      } catch (cause) {
+        error = cause
       }
     }
+    return false // its next reader handles it
   }
 
   /** @returns false when the signal has fired */
