@@ -38,6 +38,7 @@ import type { Handler } from './net/handler.ts'
 import { isLoopback, Listener } from './net/listener.ts'
 import { Pressure } from './net/pressure.ts'
 import { Unsent } from './net/unsent.ts'
+import { Workshop } from './net/work.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
@@ -310,7 +311,13 @@ function compose(
     turns.turnDone(turn)
   })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
-  const dispatch = new Dispatch({ handlers, observer: requests, clock, log })
+  const workshop = new Workshop({
+    clock,
+    get answerBytesMax() {
+      return config['response.max.bytes']
+    },
+  })
+  const dispatch = new Dispatch({ handlers, observer: requests, workshop, clock, log })
   const pressure = new Pressure({
     get bytesMax() {
       return config['queued.max.request.bytes']

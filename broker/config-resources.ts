@@ -6,12 +6,15 @@ import { parseTopicConfig, topicConfigSpec, type ConfigSpec } from '../storage/c
 import type { Overrides, Store, Topic } from '../storage/store.ts'
 import { ALL_BROKERS, type BrokerConfigs } from './broker-configs.ts'
 import type { DescribedConfig } from './described-config.ts'
-import { duplicatesIn } from './duplicates.ts'
+import type { Work } from './net/work.ts'
 import type { TopicConfigs } from './topic-configs.ts'
 
 /** Kafka's codes for kinds of resources. */
 export const TOPIC = 2
 export const BROKER = 4
+
+/** Of one resource, in one request: more than anything has. */
+const CONFIGS_MAX = 1000
 
 /** Whose configuration it is, as clients name it. */
 export interface ResourceName {
@@ -65,14 +68,12 @@ export class ConfigResources {
   async changeAll(
     changes: readonly ConfigChange[],
     validateOnly: boolean,
+    work: Work,
   ): Promise<ChangeAnswer[]> {
-    const keyOf = (name: ResourceName) => `${name.resourceType}/${name.resourceName}`
-    const twice = duplicatesIn(changes.map(keyOf))
-    const answers: ChangeAnswer[] = []
-    for (const change of changes) {
-      answers.push(await this.#answer(change, twice.has(keyOf(change)), validateOnly))
-    }
-    return answers
+    const twice = await work.duplicatesIn(keysOf(changes))
+    return work.each(changes, (change) =>
+      this.#answer(change, twice.has(keyOf(change)), validateOnly),
+    )
   }
 
   async #answer(
@@ -127,6 +128,26 @@ export class ConfigResources {
       change: (change) => configs.change(name, change),
     }
   }
+}
+
+/** @throws {KafkaError} INVALID_REQUEST for one that is named twice, or more than there are */
+export function checkConfigNames(configs: readonly { readonly name: string }[]): void {
+  if (configs.length > CONFIGS_MAX)
+    throw new KafkaError('INVALID_REQUEST', `${configs.length} configurations of one resource`)
+  const seen = new Set<string>()
+  for (const { name } of configs) {
+    if (seen.has(name))
+      throw new KafkaError('INVALID_REQUEST', `${name.slice(0, 256)} is named twice`)
+    seen.add(name)
+  }
+}
+
+function* keysOf(names: Iterable<ResourceName>): Iterable<string> {
+  for (const name of names) yield keyOf(name)
+}
+
+function keyOf({ resourceType, resourceName }: ResourceName): string {
+  return `${resourceType}/${resourceName}`
 }
 
 function checkTopic(topic: Topic, overrides: Overrides): void {

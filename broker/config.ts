@@ -207,6 +207,9 @@ export const brokerConfigs = {
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
     says: 'Requests of all connections that arrive, wait or run; above it no connection is read.',
   }),
+  'response.max.bytes': whole('int', 64 * MIB, MIB, {
+    says: 'The largest answer, records not counted. One that would be larger is refused while it is made.',
+  }),
   'shutdown.timeout.ms': whole('int', 8000, 0, {
     says: 'How long a stopping broker lets clients take the answers to what they have asked.',
   }),

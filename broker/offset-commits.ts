@@ -5,6 +5,7 @@ import type { Clock } from '../storage/clock.ts'
 import type { Store } from '../storage/store.ts'
 import type { BrokerConfig } from './config.ts'
 import type { PartitionOffset } from './group/offsets.ts'
+import type { Work } from './net/work.ts'
 
 export interface OffsetCommitsDeps {
   readonly store: Store
@@ -25,41 +26,53 @@ interface TopicCommit {
 }
 
 interface Commits {
-  /** Those that are not refused by themselves. */
+  /** Those that are not refused by themselves, each partition once: the last that is said of it. */
   readonly offsets: readonly PartitionOffset[]
   /** @param error what became of `offsets` */
-  answer(error: ErrorName | undefined): ReturnType<typeof answerAll>
+  answer(error: ErrorName | undefined): Promise<CommitsAnswer>
 }
 
+type CommitsAnswer = ReturnType<typeof refuseCommits>
+
 /** @param retentionMs null: the broker's */
-export function commitsOf(
+export async function commitsOf(
   deps: OffsetCommitsDeps,
   topics: readonly TopicCommit[],
   retentionMs: number | null,
-): Commits {
+  work: Work,
+): Promise<Commits> {
   const committedMs = deps.clock.now()
   const expiresMs = retentionMs === null ? null : committedMs + retentionMs
-  const refusals = topics.map(({ name, partitions }) =>
-    partitions.map((partition) => refusalOf(deps, name, partition)),
-  )
-  const offsets = topics.flatMap(({ name, partitions }, i) =>
-    partitions
-      .filter((_, j) => refusals[i]![j] === undefined)
-      .map(({ partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata }) => ({
-        topic: name,
-        partition: partitionIndex,
-        committed: {
-          offset: committedOffset,
-          leaderEpoch: committedLeaderEpoch,
-          metadata: committedMetadata ?? '',
-          committedMs,
-          expiresMs,
-        },
-      })),
-  )
+  const offsets = new Map<string, PartitionOffset>()
+  const refused = new Map<PartitionCommit, ErrorName>()
+  await work.forEach(partitionsOf(topics), ([topic, commit]) => {
+    const refusal = refusalOf(deps, topic, commit)
+    if (refusal !== undefined) {
+      refused.set(commit, refusal)
+      return
+    }
+    const { partitionIndex: partition, committedOffset, committedLeaderEpoch } = commit
+    const committed = {
+      offset: committedOffset,
+      leaderEpoch: committedLeaderEpoch,
+      metadata: commit.committedMetadata ?? '',
+      committedMs,
+      expiresMs,
+    }
+    offsets.set(`${topic}/${partition}`, { topic, partition, committed })
+  })
   return {
-    offsets,
-    answer: (error) => answerAll(topics, (i, j) => errorCode(refusals[i]![j] ?? error)),
+    offsets: [...offsets.values()],
+    async answer(error) {
+      const answers = await work.each(topics, async ({ name, partitions }) => ({
+        name,
+        partitions: await work.each(partitions, (commit) => {
+          const { partitionIndex } = commit
+          return { partitionIndex, errorCode: errorCode(refused.get(commit) ?? error) }
+        }),
+      }))
+      return { topics: answers }
+    },
   }
 }
 
@@ -75,18 +88,19 @@ function refusalOf(
     : undefined
 }
 
-/** @param codeOf by the index of the topic and that of the partition in it */
-export function answerAll(
+function* partitionsOf(
   topics: readonly TopicCommit[],
-  codeOf: (topic: number, partition: number) => number,
-) {
+): Iterable<[topic: string, commit: PartitionCommit]> {
+  for (const { name, partitions } of topics) {
+    for (const commit of partitions) yield [name, commit]
+  }
+}
+
+export function refuseCommits(topics: readonly TopicCommit[], code: number) {
   return {
-    topics: topics.map(({ name, partitions }, i) => ({
+    topics: topics.map(({ name, partitions }) => ({
       name,
-      partitions: partitions.map(({ partitionIndex }, j) => ({
-        partitionIndex,
-        errorCode: codeOf(i, j),
-      })),
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })),
     })),
   }
 }

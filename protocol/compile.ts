@@ -16,10 +16,16 @@ import type { Reader, Writer } from './wire.ts'
 
 type Decoder = (reader: Reader) => unknown
 type Encoder = (writer: Writer, message: unknown) => void
+/** Whether others must have their turn; asked once per array element. */
+type IsDue = () => boolean
+type SlicedDecoder = (reader: Reader, isDue: IsDue) => Generator<void, unknown>
+type SlicedEncoder = (writer: Writer, message: unknown, isDue: IsDue) => Generator<void, void>
 
 interface Codec {
   decode?: Decoder
   encode?: Encoder
+  decodeInSlices?: SlicedDecoder
+  encodeInSlices?: SlicedEncoder
 }
 
 const codecs = new WeakMap<Message<any>, Codec[]>()
@@ -46,6 +52,31 @@ export function encode<M extends Message<any>>(
   codec.encode(writer, value)
 }
 
+/** As `decode`, of a frame so large that it pauses between array elements: yields where `isDue` says so. */
+export function decodeInSlices<M extends Message<any>>(
+  message: M,
+  version: number,
+  reader: Reader,
+  isDue: IsDue,
+): Generator<void, Decoded<M>> {
+  const codec = codecOf(message, version)
+  codec.decodeInSlices ??= compileSlicedDecoder(message, version)
+  return codec.decodeInSlices(reader, isDue) as Generator<void, Decoded<M>>
+}
+
+/** As `encode`, with the pauses of `decodeInSlices`. The message must not change meanwhile. */
+export function encodeInSlices<M extends Message<any>>(
+  message: M,
+  version: number,
+  writer: Writer,
+  value: Encoded<M>,
+  isDue: IsDue,
+): Generator<void, void> {
+  const codec = codecOf(message, version)
+  codec.encodeInSlices ??= compileSlicedEncoder(message, version)
+  return codec.encodeInSlices(writer, value, isDue)
+}
+
 function codecOf(message: Message<any>, version: number): Codec {
   const byVersion = codecs.get(message) ?? []
   const codec = byVersion[version]
@@ -61,36 +92,62 @@ function codecOf(message: Message<any>, version: number): Codec {
   return (byVersion[version] = {})
 }
 
-/** JavaScript source of the decoder: the body of a function of `r`, a `Reader`. */
-export function decoderSource(message: Message<any>, version: number): string {
-  const source = new DecoderSource(version, includes(message.flexible, version))
+/**
+ * JavaScript source of the decoder: the body of a function of `r`, a `Reader`.
+ *
+ * @param isSliced the body of a generator, which takes `isDue` too
+ */
+export function decoderSource(message: Message<any>, version: number, isSliced = false): string {
+  const source = new DecoderSource(version, includes(message.flexible, version), isSliced)
   const value = source.struct(message.fields)
   return [...source.lines, `return ${value}`].join('\n')
 }
 
-/** JavaScript source of the encoder: the body of a function of `w`, a `Writer`, and `m`, the message. */
-export function encoderSource(message: Message<any>, version: number): string {
-  const source = new EncoderSource(version, includes(message.flexible, version))
+/**
+ * JavaScript source of the encoder: the body of a function of `w`, a `Writer`, and `m`, the message.
+ *
+ * @param isSliced as of `decoderSource`
+ */
+export function encoderSource(message: Message<any>, version: number, isSliced = false): string {
+  const source = new EncoderSource(version, includes(message.flexible, version), isSliced)
   source.struct(message.fields, 'm')
   return source.lines.join('\n')
 }
 
 function compileDecoder(message: Message<any>, version: number): Decoder {
   const name = `decode${message.name}V${version}`
-  const source = `return function ${name}(r) {\n${decoderSource(message, version)}\n}`
-  return new Function('EMPTY', source)(EMPTY) as Decoder
+  return compile(message, version, `function ${name}(r) {\n${decoderSource(message, version)}\n}`)
+}
+
+function compileSlicedDecoder(message: Message<any>, version: number): SlicedDecoder {
+  const body = decoderSource(message, version, true)
+  const name = `decode${message.name}V${version}InSlices`
+  return compile(message, version, `function* ${name}(r, isDue) {\n${body}\n}`)
 }
 
 function compileEncoder(message: Message<any>, version: number): Encoder {
   const name = `encode${message.name}V${version}`
-  const source = `return function ${name}(w, m) {\n${encoderSource(message, version)}\n}`
+  return compile(
+    message,
+    version,
+    `function ${name}(w, m) {\n${encoderSource(message, version)}\n}`,
+  )
+}
+
+function compileSlicedEncoder(message: Message<any>, version: number): SlicedEncoder {
+  const body = encoderSource(message, version, true)
+  const name = `encode${message.name}V${version}InSlices`
+  return compile(message, version, `function* ${name}(w, m, isDue) {\n${body}\n}`)
+}
+
+function compile<Compiled>(message: Message<any>, version: number, source: string): Compiled {
   const refuseNull = (field: string): never => {
     throw new KafkaError(
       'UNSUPPORTED_VERSION',
       `${message.name} version ${version} has no null ${field}`,
     )
   }
-  return new Function('EMPTY', 'refuseNull', source)(EMPTY, refuseNull) as Encoder
+  return new Function('EMPTY', 'refuseNull', `return ${source}`)(EMPTY, refuseNull) as Compiled
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -110,11 +167,20 @@ class Source {
   readonly lines: string[] = []
   protected readonly version: number
   protected readonly flexible: boolean
+  readonly #isSliced: boolean
+  /** No pause inside: the lines belong to a function of their own. */
+  protected isInTag = false
   #locals = 0
 
-  constructor(version: number, flexible: boolean) {
+  constructor(version: number, flexible: boolean, isSliced: boolean) {
     this.version = version
     this.flexible = flexible
+    this.#isSliced = isSliced
+  }
+
+  /** After an array's element. */
+  protected pause(): void {
+    if (this.#isSliced && !this.isInTag) this.lines.push('if (isDue()) yield')
   }
 
   protected local(name: string): string {
@@ -185,7 +251,7 @@ class DecoderSource extends Source {
       this.lines.push('r.skipTags()')
       return
     }
-    this.lines.push('for (let left = r.uvarint(); left > 0; left--) {')
+    this.lines.push('for (let left = r.tagCount(); left > 0; left--) {')
     this.lines.push('const tag = r.uvarint(), size = r.uvarint(), start = r.take(size)')
     for (const [tag, local, field] of tagged) {
       this.lines.push(`if (tag === ${tag}) {`, 'r.position = start')
@@ -220,7 +286,9 @@ class DecoderSource extends Source {
     this.lines.push(nullable ? `const ${list} = ${count} < 0 ? null : []` : `const ${list} = []`)
     this.lines.push(`for (let i = 0; i < ${count}; i++) {`)
     const value = this.value(element)
-    this.lines.push(`${list}.push(${value})`, '}')
+    this.lines.push(`${list}.push(${value})`)
+    this.pause()
+    this.lines.push('}')
     return list
   }
 
@@ -268,7 +336,9 @@ class EncoderSource extends Source {
       this.lines.push(
         `if (${differsFromDefault(field, local)}) w.tagged(${field.options.tag}, (w) => {`,
       )
+      this.isInTag = true
       this.value(field, local)
+      this.isInTag = false
       this.lines.push('})')
     }
   }
@@ -302,6 +372,7 @@ class EncoderSource extends Source {
     this.lines.push(`for (let ${index} = 0; ${index} < ${list}.length; ${index}++) {`)
     this.lines.push(`const ${local} = ${list}[${index}]`)
     this.value(element, local)
+    this.pause()
     this.lines.push('}', '}')
   }
 

@@ -1,7 +1,7 @@
 // Frames and headers, by hand: int32 size, header, message. Any thread; one FrameCutter per connection.
 // Format: docs/formats/frames.md
 
-import { encode } from './compile.ts'
+import { encode, encodeInSlices } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import { includes, type Api, type RequestInput, type ResponseInput } from './schema.ts'
 import { Writer, type Reader } from './wire.ts'
@@ -68,12 +68,30 @@ export function encodeResponseFrame<A extends Api<any, any>>(
   correlationId: number,
   response: ResponseInput<A>,
 ): Uint8Array[] {
+  const writer = beginResponse(api, version, correlationId)
+  encode(api.response, version, writer, response)
+  return writer.frame()
+}
+
+/** The same, of an answer so large that others have their turn between its elements. */
+export function* encodeResponseFrameInSlices<A extends Api<any, any>>(
+  api: A,
+  version: number,
+  correlationId: number,
+  response: ResponseInput<A>,
+  isDue: () => boolean,
+): Generator<void, Uint8Array[]> {
+  const writer = beginResponse(api, version, correlationId)
+  yield* encodeInSlices(api.response, version, writer, response, isDue)
+  return writer.frame()
+}
+
+function beginResponse(api: Api<any, any>, version: number, correlationId: number): Writer {
   const writer = new Writer()
   writer.int32(0)
   writer.int32(correlationId)
   if (responseHeaderHasTags(api, version)) writer.uvarint(0)
-  encode(api.response, version, writer, response)
-  return writer.frame()
+  return writer
 }
 
 /** Not in ApiVersions: its reader cannot know yet which versions the broker speaks. */

@@ -8,8 +8,14 @@ import type { Uuid } from './ids.ts'
 /** Array elements one frame may declare in all: what keeps a hostile frame from becoming gigabytes of objects. */
 export const FRAME_ELEMENTS_MAX = 2_000_000
 
+/** Tagged fields of one struct. Apache Kafka 4.4 has the same limit. */
+export const TAGS_MAX = 10_000
+
 /** Records of at least this many bytes are referenced by an encoded frame, smaller ones copied into it. */
 const REFERENCE_BYTES_MIN = 4096
+
+/** A buffer of a frame grows up to this size, then the next one begins: no large frame is copied as it grows. */
+const CHUNK_BYTES_MAX = 1024 * 1024
 
 /** Classic strings end there for want of bits, compact ones by Kafka's rule. */
 const STRING_BYTES_MAX = 0x7fff
@@ -27,14 +33,21 @@ export class Reader {
   readonly buffer: Buffer
   position: number
   readonly #view: DataView
-  #elementsLeft = FRAME_ELEMENTS_MAX
+  readonly #elementsMax: number
+  #elementCount = 0
 
-  constructor(bytes: Uint8Array, position = 0) {
+  constructor(bytes: Uint8Array, position = 0, elementsMax = FRAME_ELEMENTS_MAX) {
+    this.#elementsMax = elementsMax
     this.buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.position = position
+  }
+
+  /** Array elements declared so far. */
+  get elementCount(): number {
+    return this.#elementCount
   }
 
   get remaining(): number {
@@ -151,9 +164,15 @@ export class Reader {
     return count < 0 ? absent('an array') : count
   }
 
+  tagCount(): number {
+    const count = this.uvarint()
+    if (count > TAGS_MAX) throw malformed(`${count} tagged fields, ${TAGS_MAX} are allowed`)
+    return count
+  }
+
   /** Skips a tagged-field section without keeping anything. */
   skipTags(): void {
-    for (let left = this.uvarint(); left > 0; left--) {
+    for (let left = this.tagCount(); left > 0; left--) {
       this.uvarint()
       this.take(this.uvarint())
     }
@@ -185,8 +204,9 @@ export class Reader {
         `an array of ${count} elements at ${this.position}, ${this.remaining} bytes are left`,
       )
     }
-    this.#elementsLeft -= count
-    if (this.#elementsLeft < 0) throw malformed(`more than ${FRAME_ELEMENTS_MAX} array elements`)
+    this.#elementCount += count
+    if (this.#elementCount > this.#elementsMax)
+      throw malformed(`more than ${this.#elementsMax} array elements`)
     return count
   }
 }
@@ -391,8 +411,10 @@ export class Writer {
 
   /** Only the open chunk moves: closed ones keep the buffer they lie in. */
   #grow(size: number): number {
+    if (this.#position - this.#chunkStart >= CHUNK_BYTES_MAX / 2) this.#closeChunk()
     const open = this.#bytes.subarray(this.#chunkStart, this.#position)
-    const grown = Buffer.allocUnsafe(Math.max(2 * this.#bytes.length, open.length + size))
+    const doubled = Math.min(2 * this.#bytes.length, CHUNK_BYTES_MAX)
+    const grown = Buffer.allocUnsafe(Math.max(doubled, open.length + size))
     grown.set(open)
     this.#bytes = grown
     this.#view = new DataView(grown.buffer, grown.byteOffset, grown.length)

@@ -16,7 +16,12 @@ import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protoc
 import { UUID_ZERO, type Offset } from '../../protocol/ids.ts'
 import type { AbortedTransaction, Log, ReadResult, Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
-import type { FetchPartition, FetchScope, FetchSessions } from '../fetch/sessions.ts'
+import {
+  askedIn,
+  type FetchPartition,
+  type FetchScope,
+  type FetchSessions,
+} from '../fetch/sessions.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
@@ -50,7 +55,13 @@ interface FetchDeps {
 export function fetchHandler(deps: FetchDeps): Handler<typeof fetch> {
   return {
     api: fetch,
-    handle: (request, context) => new Fetch(deps, request, context).run(),
+    async handle(request, context) {
+      const { version, work } = context
+      const steps = work.run(askedIn(request, work.isDue))
+      const asked = steps instanceof Promise ? await steps : steps
+      const scope = deps.sessions.begin(request, asked, version >= TOPIC_ID_VERSION_MIN)
+      return new Fetch(deps, request, context, scope).run()
+    },
     refuse: (request, code, { version }) => refuseAll(request, code, version),
   }
 }
@@ -92,19 +103,21 @@ class Fetch {
   #bytesLeft: number
   #bytesRead = 0
 
-  constructor(deps: FetchDeps, request: FetchRequest, context: RequestContext) {
+  constructor(deps: FetchDeps, request: FetchRequest, context: RequestContext, scope: FetchScope) {
     this.#deps = deps
     this.#request = request
     this.#context = context
     this.#isCommittedOnly = request.isolationLevel === READ_COMMITTED
-    this.#scope = deps.sessions.begin(request, context.version >= TOPIC_ID_VERSION_MIN)
+    this.#scope = scope
     this.#bytesLeft = Math.min(request.maxBytes, deps.config['fetch.max.bytes'])
   }
 
   async run(): Promise<FetchResponse> {
+    const { work } = this.#context
     const waitMs = this.#waitMs()
     if (waitMs > 0 && !this.#isReady()) {
       const { purgatory } = this.#deps
+      work.leave()
       await purgatory.wait({
         logs: [...this.#looks.keys()],
         isReady: (changed) => this.#isReadyWith(changed),
@@ -117,6 +130,7 @@ class Fetch {
     for (const asked of this.#scope.partitions) {
       const reading = this.#readPartition(asked)
       if (reading instanceof Promise) await reading
+      if (work.isDue()) await work.nextTurn()
       if (this.#bytesRead < turnEndsAt) continue
       turnEndsAt = this.#bytesRead + TURN_BYTES_MAX
       await new Promise(setImmediate)

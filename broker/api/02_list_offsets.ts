@@ -11,7 +11,6 @@ import {
 } from '../../protocol/api/02_list_offsets.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Log, OffsetAndTimestamp, Store } from '../../storage/store.ts'
-import { duplicatesIn } from '../duplicates.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../net/handler.ts'
 
@@ -41,25 +40,16 @@ export function listOffsetsHandler({
 }): Handler<typeof listOffsets> {
   return {
     api: listOffsets,
-    async handle(request, { version }) {
-      const twice = duplicatesIn(
-        request.topics.flatMap(({ name, partitions }) =>
-          partitions.map(({ partitionIndex }) => keyOf(name, partitionIndex)),
-        ),
-      )
-      const topics = []
-      for (const { name, partitions } of request.topics) {
-        const answers: PartitionAnswer[] = []
-        for (const asked of partitions) {
+    async handle(request, { version, work }) {
+      const twice = await work.duplicatesIn(keysOf(request))
+      const topics = await work.each(request.topics, async ({ name, partitions }) => ({
+        name,
+        partitions: await work.each(partitions, (asked) => {
           const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
-          if (isDuplicate) answers.push(failed(asked, errorCode('INVALID_REQUEST')))
-          else
-            answers.push(
-              await answerFor(store.log(name, asked.partitionIndex), asked, request, version),
-            )
-        }
-        topics.push({ name, partitions: answers })
-      }
+          if (isDuplicate) return failed(asked, errorCode('INVALID_REQUEST'))
+          return answerFor(store.log(name, asked.partitionIndex), asked, request, version)
+        }),
+      }))
       return { topics }
     },
     refuse: ({ topics }, code) => ({
@@ -118,6 +108,12 @@ function before(endOffset: number, found: OffsetAndTimestamp | undefined): Found
 }
 
 const NOTHING: Found = { offset: -1, timestamp: -1 }
+
+function* keysOf({ topics }: ListOffsetsRequest): Iterable<string> {
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) yield keyOf(name, partitionIndex)
+  }
+}
 
 function keyOf(name: string, partition: number): string {
   return `${name}/${partition}`

@@ -1,7 +1,7 @@
 // Metadata: the one node, and topics with their partitions.
 // Versions: 0-13
 // Behaviour: null topics (v0: none) are all topics; a topic asked for by name is created where that is allowed, and
-// is in this very answer. The node's address is the one that the client dialled. The broker's own metadata topic is told
+// is in this very answer, and a topic that is asked for twice is there once. The node's address is the one that the client dialled. The broker's own metadata topic is told
 // only to who asks for it by name, as Apache Kafka's is.
 
 import {
@@ -15,9 +15,15 @@ import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
+import { partitionClaims } from '../partition-claims.ts'
 import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 
+/** From here on topics may be asked for by id. */
+const IDS_VERSION_MIN = 12
+
+type Asked = NonNullable<MetadataRequest['topics']>[number]
 type TopicAnswer = MetadataResponse['topics'][number]
 
 interface MetadataDeps {
@@ -29,16 +35,17 @@ export function metadataHandler(deps: MetadataDeps): Handler<typeof metadata> {
   return {
     api: metadata,
     async handle(request, context) {
-      const topics: TopicAnswer[] = []
+      const { work, version } = context
       if (asksForAll(request, context)) {
-        for (const topic of deps.store.topics.list()) {
-          if (topic.name !== METADATA_TOPIC) topics.push(found(deps, topic, request))
-        }
-      } else {
-        for (const { name, topicId } of request.topics!) {
-          topics.push(await answerFor(deps, name, topicId, request))
-        }
+        const topics = await work.each(listed(deps.store), (topic) => found(deps, topic, request))
+        return answerOf(deps, context, topics, request)
       }
+      const asked = await distinct(request.topics!, work)
+      if (version < IDS_VERSION_MIN) checkNames(asked.values(), version)
+      const refusals = await createMissing(deps, asked.values(), request, work)
+      const topics = await work.each(asked.values(), (each) =>
+        answerFor(deps, each, refusals, request),
+      )
       return answerOf(deps, context, topics, request)
     },
     refuse(request, code, context) {
@@ -47,6 +54,29 @@ export function metadataHandler(deps: MetadataDeps): Handler<typeof metadata> {
       )
       return { ...answerOf(deps, context, topics, request), errorCode: code }
     },
+  }
+}
+
+function* listed({ topics }: Store): Iterable<Topic> {
+  for (const topic of topics.list()) if (topic.name !== METADATA_TOPIC) yield topic
+}
+
+/** Each topic once, as in Apache Kafka. */
+async function distinct(topics: readonly Asked[], work: Work): Promise<Map<string, Asked>> {
+  const asked = new Map<string, Asked>()
+  await work.forEach(topics, (each) => {
+    const { name, topicId } = each
+    const key = topicId === UUID_ZERO ? `name ${name}` : `id ${topicId}`
+    if (!asked.has(key)) asked.set(key, each)
+  })
+  return asked
+}
+
+/** Versions 10 and 11 have ids and null names, and no way to answer them. @throws {KafkaError} INVALID_REQUEST, as Apache Kafka */
+function checkNames(asked: Iterable<Asked>, version: number): void {
+  for (const { name, topicId } of asked) {
+    if (name === null || topicId !== UUID_ZERO)
+      throw new KafkaError('INVALID_REQUEST', `version ${version} asks for topics by name only`)
   }
 }
 
@@ -69,12 +99,48 @@ function answerOf(
   }
 }
 
-async function answerFor(
+/**
+ * Creates the topics that do not exist, where that is allowed, all together. One that exists now and is deleted meanwhile is
+ * not among them.
+ *
+ * @returns why a topic was not created, by name
+ */
+async function createMissing(
   deps: MetadataDeps,
-  name: string | null,
-  topicId: Uuid,
+  asked: Iterable<Asked>,
+  { allowAutoTopicCreation }: MetadataRequest,
+  work: Work,
+): Promise<ReadonlyMap<string, number>> {
+  const refusals = new Map<string, number>()
+  if (!allowAutoTopicCreation || !deps.config['auto.create.topics.enable']) return refusals
+  const claim = partitionClaims()
+  const creations: Promise<unknown>[] = []
+  await work.forEach(asked, ({ name, topicId }) => {
+    if (name === null || topicId !== UUID_ZERO || deps.store.topics.get(name) !== undefined) return
+    if (isReservedName(name)) return
+    const refused = (error: unknown) => {
+      if (!(error instanceof KafkaError)) throw error
+      if (error.code !== 'TOPIC_ALREADY_EXISTS') refusals.set(name, errorCodeOf(error))
+    }
+    try {
+      const spec = { name, partitionCount: deps.config['num.partitions'] }
+      checkTopicName(name)
+      claim(spec.partitionCount)
+      creations.push(deps.store.topics.create(spec).catch(refused))
+    } catch (error) {
+      refused(error)
+    }
+  })
+  await Promise.all(creations)
+  return refusals
+}
+
+function answerFor(
+  deps: MetadataDeps,
+  { name, topicId }: Asked,
+  refusals: ReadonlyMap<string, number>,
   request: MetadataRequest,
-): Promise<TopicAnswer> {
+): TopicAnswer {
   const { topics } = deps.store
   if (topicId !== UUID_ZERO) {
     const topic = topics.getById(topicId)
@@ -83,31 +149,17 @@ async function answerFor(
       : found(deps, topic, request)
   }
   if (name === null) return missing('', UUID_ZERO, errorCode('INVALID_TOPIC_EXCEPTION'))
-  try {
-    const topic = topics.get(name) ?? (await create(deps, name, request.allowAutoTopicCreation))
-    if (topic === undefined)
-      return missing(name, UUID_ZERO, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
-    return found(deps, topic, request)
-  } catch (error) {
-    if (error instanceof KafkaError) return missing(name, UUID_ZERO, errorCodeOf(error))
-    throw error
-  }
+  const topic = topics.get(name)
+  if (topic !== undefined) return found(deps, topic, request)
+  return missing(name, UUID_ZERO, refusals.get(name) ?? codeOfUnknown(name))
 }
 
-/** @returns undefined when topics do not come into being by themselves. @throws {KafkaError} INVALID_TOPIC_EXCEPTION */
-async function create(
-  { store, config }: MetadataDeps,
-  name: string,
-  isAllowed: boolean,
-): Promise<Topic | undefined> {
-  checkTopicName(name)
-  if (!isAllowed || !config['auto.create.topics.enable'] || isReservedName(name)) return undefined
+function codeOfUnknown(name: string): number {
   try {
-    return await store.topics.create({ name, partitionCount: config['num.partitions'] })
+    checkTopicName(name)
+    return errorCode('UNKNOWN_TOPIC_OR_PARTITION')
   } catch (error) {
-    const another = error instanceof KafkaError && error.code === 'TOPIC_ALREADY_EXISTS'
-    if (another) return store.topics.get(name)
-    throw error
+    return errorCodeOf(error)
   }
 }
 

@@ -6,7 +6,7 @@
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../net/handler.ts'
-import { answerAll, commitsOf, type OffsetCommitsDeps } from '../offset-commits.ts'
+import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
 
 /** Older versions do not know GROUP_ID_NOT_FOUND in this answer. */
 const GROUP_NOT_FOUND_VERSION_MIN = 9
@@ -18,9 +18,10 @@ interface OffsetCommitDeps extends OffsetCommitsDeps {
 export function offsetCommitHandler(deps: OffsetCommitDeps): Handler<typeof offsetCommit> {
   return {
     api: offsetCommit,
-    async handle(request, { version }) {
+    async handle(request, { version, work }) {
       const { topics, retentionTimeMs } = request
-      const commits = commitsOf(deps, topics, retentionTimeMs < 0 ? null : retentionTimeMs)
+      const retentionMs = retentionTimeMs < 0 ? null : retentionTimeMs
+      const commits = await commitsOf(deps, topics, retentionMs, work)
       const error = await deps.coordinator.commit({
         groupId: request.groupId,
         memberId: request.memberId,
@@ -32,6 +33,6 @@ export function offsetCommitHandler(deps: OffsetCommitDeps): Handler<typeof offs
       })
       return commits.answer(error)
     },
-    refuse: ({ topics }, code) => answerAll(topics, () => code),
+    refuse: ({ topics }, code) => refuseCommits(topics, code),
   }
 }

@@ -13,10 +13,12 @@ import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { CommittedOffset, GroupOffsets } from '../group/offsets.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 
 const GROUPS_VERSION_MIN = 8
 
 type AskedTopics = OffsetFetchRequest['topics']
+type AskedTopic = NonNullable<AskedTopics>[number]
 type TopicAnswer = NonNullable<OffsetFetchResponse['topics']>[number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
 
@@ -25,25 +27,33 @@ export function offsetFetchHandler({
 }: {
   readonly coordinator: GroupCoordinator
 }): Handler<typeof offsetFetch> {
-  const topicsOf = (groupId: string, asked: AskedTopics, requireStable: boolean): TopicAnswer[] => {
+  const topicsOf = (
+    groupId: string,
+    asked: AskedTopics,
+    { requireStable }: OffsetFetchRequest,
+    work: Work,
+  ): Promise<TopicAnswer[]> => {
     const offsets = coordinator.offsetsOf(groupId)
-    const answers = asked === null ? everything(offsets) : askedFor(offsets, asked)
-    if (!requireStable) return answers
-    return answers.map(({ name, partitions }) => ({
+    return work.each(asked ?? everythingIn(offsets), async ({ name, partitionIndexes }) => ({
       name,
-      partitions: partitions.map((answer) =>
-        coordinator.isPending(groupId, name, answer.partitionIndex) ? unstable(answer) : answer,
-      ),
+      partitions: await work.each(partitionIndexes, (partition) => {
+        const isUnstable = requireStable && coordinator.isPending(groupId, name, partition)
+        return isUnstable
+          ? failed(partition, errorCode('UNSTABLE_OFFSET_COMMIT'))
+          : answerFor(partition, offsets?.get(name, partition))
+      }),
     }))
   }
   return {
     api: offsetFetch,
-    handle({ groupId, topics, groups, requireStable }, { version }) {
-      if (version < GROUPS_VERSION_MIN) return { topics: topicsOf(groupId, topics, requireStable) }
+    async handle(request, { version, work }) {
+      const { groupId, topics, groups } = request
+      if (version < GROUPS_VERSION_MIN)
+        return { topics: await topicsOf(groupId, topics, request, work) }
       return {
-        groups: groups.map((each) => ({
+        groups: await work.each(groups, async (each) => ({
           groupId: each.groupId,
-          topics: topicsOf(each.groupId, each.topics, requireStable),
+          topics: await topicsOf(each.groupId, each.topics, request, work),
         })),
       }
     },
@@ -51,26 +61,10 @@ export function offsetFetchHandler({
   }
 }
 
-function everything(offsets: GroupOffsets | undefined): TopicAnswer[] {
-  const partitionsByTopic = new Map<string, PartitionAnswer[]>()
-  for (const { topic, partition, committed } of offsets?.list() ?? []) {
-    const partitions = partitionsByTopic.get(topic) ?? []
-    partitionsByTopic.set(topic, partitions)
-    partitions.push(answerFor(partition, committed))
-  }
-  return Array.from(partitionsByTopic, ([name, partitions]) => ({ name, partitions }))
-}
-
-function askedFor(
-  offsets: GroupOffsets | undefined,
-  asked: NonNullable<AskedTopics>,
-): TopicAnswer[] {
-  return asked.map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map((partition) =>
-      answerFor(partition, offsets?.get(name, partition)),
-    ),
-  }))
+/** The question that asks for all that a group has committed. */
+function* everythingIn(offsets: GroupOffsets | undefined): Iterable<AskedTopic> {
+  for (const [name, partitions] of offsets?.partitionsByTopic() ?? [])
+    yield { name, partitionIndexes: [...partitions] }
 }
 
 function answerFor(
@@ -86,8 +80,8 @@ function answerFor(
   }
 }
 
-function unstable({ partitionIndex }: PartitionAnswer): PartitionAnswer {
-  return { ...answerFor(partitionIndex, undefined), errorCode: errorCode('UNSTABLE_OFFSET_COMMIT') }
+function failed(partitionIndex: number, code: number): PartitionAnswer {
+  return { ...answerFor(partitionIndex, undefined), errorCode: code }
 }
 
 /** Version 1 has no place for an error but the partitions. */
@@ -101,16 +95,11 @@ function refuse(
       groups: groups.map(({ groupId }) => ({ groupId, topics: [], errorCode: code })),
     }
   }
-  const partitionsOf = (partitionIndexes: readonly number[]) =>
-    partitionIndexes.map((partition) => ({
-      ...answerFor(partition, undefined),
-      errorCode: code,
-    }))
   return {
     errorCode: code,
     topics: (topics ?? []).map(({ name, partitionIndexes }) => ({
       name,
-      partitions: partitionsOf(partitionIndexes),
+      partitions: partitionIndexes.map((partition) => failed(partition, code)),
     })),
   }
 }

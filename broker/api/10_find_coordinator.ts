@@ -31,7 +31,7 @@ export function findCoordinatorHandler({
 }: FindCoordinatorDeps): Handler<typeof findCoordinator> {
   return {
     api: findCoordinator,
-    handle(request, context) {
+    async handle(request, context) {
       const { keyType } = request
       if (!keyTypes.includes(keyType)) {
         throw new KafkaError('INVALID_REQUEST', `there are no coordinators of type ${keyType}`)
@@ -40,15 +40,19 @@ export function findCoordinatorHandler({
       const found = { nodeId: store.nodeId, ...endpoint, errorCode: 0 }
       return answer(request, context, found)
     },
-    refuse: (request, code, context) => answer(request, context, { ...NOWHERE, errorCode: code }),
+    refuse({ coordinatorKeys }, code, { version }) {
+      const nowhere = { ...NOWHERE, errorCode: code }
+      if (version < KEYS_VERSION_MIN) return nowhere
+      return { coordinators: coordinatorKeys.map((key) => ({ key, ...nowhere })) }
+    },
   }
 }
 
-function answer(
+async function answer(
   { coordinatorKeys }: FindCoordinatorRequest,
-  { version }: RequestContext,
+  { version, work }: RequestContext,
   outcome: { nodeId: number; host: string; port: number; errorCode: number },
-): FindCoordinatorResponse {
+): Promise<FindCoordinatorResponse> {
   if (version < KEYS_VERSION_MIN) return outcome
-  return { coordinators: coordinatorKeys.map((key) => ({ key, ...outcome })) }
+  return { coordinators: await work.each(coordinatorKeys, (key) => ({ key, ...outcome })) }
 }

@@ -8,7 +8,7 @@ import {
   type JoinGroupRequest,
   type JoinGroupResponse,
 } from '../../protocol/api/11_join_group.ts'
-import { errorCode, errorName } from '../../protocol/errors.ts'
+import { errorCode, errorName, KafkaError } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refusedJoin, type JoinAnswer, type JoinRequest } from '../group/messages.ts'
 import type { Handler, RequestContext } from '../net/handler.ts'
@@ -18,6 +18,8 @@ const REBALANCE_TIMEOUT_VERSION_MIN = 1
 const KNOWN_MEMBER_ID_VERSION_MIN = 4
 const NULL_PROTOCOL_VERSION_MIN = 7
 const SKIP_ASSIGNMENT_VERSION_MIN = 9
+/** Of one member: those of all members are compared. Clients offer one to four. */
+const PROTOCOLS_MAX = 100
 
 export function joinGroupHandler({
   coordinator,
@@ -27,8 +29,11 @@ export function joinGroupHandler({
   return {
     api: joinGroup,
     async handle(request, context) {
-      const { version, peer } = context
+      const { version, peer, work } = context
+      if (request.protocols.length > PROTOCOLS_MAX)
+        throw new KafkaError('INVALID_REQUEST', `${request.protocols.length} protocols`)
       const joined = coordinator.join(request.groupId, asJoinRequest(request, context))
+      work.leave()
       const otherwise = refusedJoin('COORDINATOR_NOT_AVAILABLE', request.memberId)
       return answer(await untilGone(joined, peer.gone, otherwise), version)
     },

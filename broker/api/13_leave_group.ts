@@ -23,13 +23,13 @@ export function leaveGroupHandler({
 }: LeaveGroupDeps): Handler<typeof leaveGroup> {
   return {
     api: leaveGroup,
-    handle({ groupId, memberId, members }, context) {
+    async handle({ groupId, memberId, members }, context) {
       if (groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
       const leave = (identity: MemberIdentity) => errorCode(coordinator.leave(groupId, identity))
       purgatory.release(clientOf(context))
       if (context.version < MEMBERS_VERSION_MIN)
         return { errorCode: leave({ memberId, groupInstanceId: null }) }
-      const left = members.map(({ memberId: id, groupInstanceId }) => ({
+      const left = await context.work.each(members, ({ memberId: id, groupInstanceId }) => ({
         memberId: id,
         groupInstanceId,
         errorCode: leave({ memberId: id, groupInstanceId }),

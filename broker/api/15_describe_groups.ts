@@ -25,9 +25,9 @@ export function describeGroupsHandler({
 }): Handler<typeof describeGroups> {
   return {
     api: describeGroups,
-    handle(request, context) {
+    async handle(request, context) {
       const authorizedOperations = groupOperations(request.includeAuthorizedOperations)
-      const groups = request.groups.map((groupId) => {
+      const groups = await context.work.each(request.groups, (groupId) => {
         const group = coordinator.get(groupId)
         if (group === undefined && context.version >= NOT_FOUND_VERSION_MIN) return unknown(groupId)
         const answer = group === undefined ? dead(groupId) : described(group)

@@ -4,6 +4,7 @@
 // no group.
 
 import { listGroups } from '../../protocol/api/16_list_groups.ts'
+import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../net/handler.ts'
 
@@ -17,24 +18,38 @@ export function listGroupsHandler({
 }): Handler<typeof listGroups> {
   return {
     api: listGroups,
-    handle({ statesFilter, typesFilter }) {
-      if (!matches(typesFilter, GROUP_TYPE)) return { errorCode: 0, groups: [] }
-      const groups = [...coordinator.list()].filter(({ state }) => matches(statesFilter, state))
-      return {
-        errorCode: 0,
-        groups: groups.map(({ groupId, protocolType, state }) => ({
-          groupId,
-          protocolType: protocolType ?? '',
-          groupState: state,
-          groupType: GROUP_TYPE,
-        })),
-      }
+    async handle({ statesFilter, typesFilter }, { work }) {
+      const types = await work.distinct(lowerCase(typesFilter))
+      const states = await work.distinct(lowerCase(statesFilter))
+      const groups = matches(types, GROUP_TYPE) ? coordinator.list() : []
+      const listed = await work.each(
+        withState(groups, states),
+        ({ groupId, protocolType, state }) => {
+          return {
+            groupId,
+            protocolType: protocolType ?? '',
+            groupState: state,
+            groupType: GROUP_TYPE,
+          }
+        },
+      )
+      return { errorCode: 0, groups: listed }
     },
     refuse: (_request, code) => ({ errorCode: code, groups: [] }),
   }
 }
 
-function matches(filter: readonly string[], name: string): boolean {
-  if (filter.length === 0) return true
-  return filter.some((each) => each.toLowerCase() === name.toLowerCase())
+function* withState(
+  groups: Iterable<ClassicGroup>,
+  states: ReadonlySet<string>,
+): Iterable<ClassicGroup> {
+  for (const group of groups) if (matches(states, group.state)) yield group
+}
+
+function* lowerCase(names: readonly string[]): Iterable<string> {
+  for (const name of names) yield name.toLowerCase()
+}
+
+function matches(filter: ReadonlySet<string>, name: string): boolean {
+  return filter.size === 0 || filter.has(name.toLowerCase())
 }

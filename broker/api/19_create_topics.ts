@@ -1,6 +1,7 @@
 // CreateTopics: new topics, durable and ready for batches when the answer goes out.
 // Versions: 2-7
-// Behaviour: every topic has its own outcome; validateOnly does all checks and nothing else. Replication factor 1 only.
+// Behaviour: every topic has its own outcome; validateOnly does all checks and nothing else. Replication factor 1 only. All are
+// created at the same time; as in Apache Kafka, one request creates 10,000 partitions at most.
 
 import {
   createTopics,
@@ -8,10 +9,10 @@ import {
   type CreateTopicsResponse,
 } from '../../protocol/api/19_create_topics.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Store, TopicSpec } from '../../storage/store.ts'
-import { isReservedName } from '../../storage/topic-name.ts'
+import type { Store, Topic, TopicSpec } from '../../storage/store.ts'
+import { checkTopicName, isReservedName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
-import { duplicatesIn } from '../duplicates.ts'
+import { partitionClaims } from '../partition-claims.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
@@ -30,13 +31,19 @@ interface CreateTopicsDeps {
 export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof createTopics> {
   return {
     api: createTopics,
-    async handle({ topics, validateOnly }) {
-      const twice = duplicatesIn(topics.map(({ name }) => name))
-      const answers: TopicAnswer[] = []
-      for (const topic of topics) {
-        answers.push(await answerFor(deps, topic, twice.has(topic.name), validateOnly))
-      }
-      return { topics: answers }
+    async handle({ topics, validateOnly }, { work }) {
+      const twice = await work.duplicatesIn(namesOf(topics))
+      const claim = partitionClaims()
+      const answers: (TopicAnswer | Promise<TopicAnswer>)[] = []
+      await work.forEach(topics, (topic) => {
+        const check = (partitionCount: number) => {
+          if (twice.has(topic.name))
+            throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+          claim(partitionCount)
+        }
+        answers.push(answerFor(deps, topic, check, validateOnly))
+      })
+      return { topics: await work.each(await Promise.all(answers), (answer) => answer) }
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name }) => ({ name, errorCode: code, configs: null })),
@@ -44,35 +51,49 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
   }
 }
 
-async function answerFor(
+function* namesOf(topics: readonly NewTopic[]): Iterable<string> {
+  for (const { name } of topics) yield name
+}
+
+/** A promise only for a topic that is being created. */
+function answerFor(
   deps: CreateTopicsDeps,
   topic: NewTopic,
-  isDuplicate: boolean,
+  check: (partitionCount: number) => void,
   validateOnly: boolean,
-): Promise<TopicAnswer> {
-  const { name } = topic
+): TopicAnswer | Promise<TopicAnswer> {
   try {
-    if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     const spec = specOf(deps, topic)
-    const { topics } = deps.store
-    const created = validateOnly ? topics.check(spec) : await topics.create(spec)
-    return {
-      name,
-      topicId: created?.id,
+    check(spec.partitionCount)
+    const created = (made?: Topic): TopicAnswer => ({
+      name: spec.name,
+      topicId: made?.id,
       errorCode: 0,
       numPartitions: spec.partitionCount,
       replicationFactor: REPLICATION_FACTOR,
       configs: describe(deps, spec),
+    })
+    const { topics } = deps.store
+    if (validateOnly) {
+      topics.check(spec)
+      return created()
     }
+    return topics.create(spec).then(created, (error: unknown) => refused(topic, error))
   } catch (error) {
-    if (!(error instanceof KafkaError)) throw error
-    return { name, errorCode: errorCodeOf(error), errorMessage: error.reason, configs: null }
+    return refused(topic, error)
   }
+}
+
+/** @throws what is no refusal */
+function refused({ name }: NewTopic, error: unknown): TopicAnswer {
+  if (!(error instanceof KafkaError)) throw error
+  return { name, errorCode: errorCodeOf(error), errorMessage: error.reason, configs: null }
 }
 
 /** @throws {KafkaError} whatever speaks against the topic */
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
+  checkTopicName(name)
   if (isReservedName(name)) {
     throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is the broker's own`)
   }

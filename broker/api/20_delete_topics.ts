@@ -13,7 +13,6 @@ import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
 
 /** Older versions do not know the code that says it. */
@@ -35,16 +34,14 @@ interface DeleteTopicsDeps {
 export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof deleteTopics> {
   return {
     api: deleteTopics,
-    async handle(request, { version }) {
+    async handle(request, { version, work }) {
       if (!deps.config['delete.topic.enable']) throw disabled(version)
-      const asked = askedFor(request)
-      const twice = duplicatesIn(asked.map((topic) => lookUp(deps.store, topic)?.name))
-      const responses: TopicAnswer[] = []
-      for (const topic of asked) responses.push(await answerFor(deps, topic, twice))
+      const twice = await work.duplicatesIn(existing(deps.store, request))
+      const responses = await work.each(askedFor(request), (asked) => answerFor(deps, asked, twice))
       return { responses }
     },
     refuse: (request, code) => ({
-      responses: askedFor(request).map((asked) => ({ ...asked, errorCode: code })),
+      responses: Array.from(askedFor(request), (asked) => ({ ...asked, errorCode: code })),
     }),
   }
 }
@@ -54,8 +51,14 @@ function disabled(version: number): KafkaError {
   return new KafkaError(code, 'delete.topic.enable is false')
 }
 
-function askedFor({ topics, topicNames }: DeleteTopicsRequest): readonly Asked[] {
-  return [...topics, ...topicNames.map((name) => ({ name, topicId: UUID_ZERO }))]
+function* askedFor({ topics, topicNames }: DeleteTopicsRequest): Iterable<Asked> {
+  yield* topics
+  for (const name of topicNames) yield { name, topicId: UUID_ZERO }
+}
+
+/** Names of the topics that are asked for, by name or by id; undefined for one that does not exist. */
+function* existing(store: Store, request: DeleteTopicsRequest): Iterable<string | undefined> {
+  for (const asked of askedFor(request)) yield lookUp(store, asked)?.name
 }
 
 async function answerFor(

@@ -21,15 +21,13 @@ interface DeleteRecordsDeps {
 export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof deleteRecords> {
   return {
     api: deleteRecords,
-    async handle(request) {
-      const topics = []
-      for (const { name, partitions } of request.topics) {
-        const answers: PartitionAnswer[] = []
-        for (const { partitionIndex, offset } of partitions) {
-          answers.push(await answerFor(deps, name, partitionIndex, offset))
-        }
-        topics.push({ name, partitions: answers })
-      }
+    async handle(request, { work }) {
+      const topics = await work.each(request.topics, async ({ name, partitions }) => ({
+        name,
+        partitions: await work.each(partitions, ({ partitionIndex, offset }) =>
+          answerFor(deps, name, partitionIndex, offset),
+        ),
+      }))
       return { topics }
     },
     refuse: ({ topics }, code) => ({

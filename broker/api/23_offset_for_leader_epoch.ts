@@ -22,20 +22,18 @@ export function offsetForLeaderEpochHandler({
 }): Handler<typeof offsetForLeaderEpoch> {
   return {
     api: offsetForLeaderEpoch,
-    handle: (request) => answerEach(request, (topic, asked) => answerFor(store, topic, asked)),
-    refuse: (request, code) => {
-      return answerEach(request, (_topic, { partition }) => ({ partition, errorCode: code }))
+    async handle(request, { work }) {
+      const topics = await work.each(request.topics, async ({ topic, partitions }) => ({
+        topic,
+        partitions: await work.each(partitions, (asked) => answerFor(store, topic, asked)),
+      }))
+      return { topics }
     },
-  }
-}
-
-function answerEach(
-  { topics }: OffsetForLeaderEpochRequest,
-  answer: (topic: string, asked: PartitionAsked) => PartitionAnswer,
-): OffsetForLeaderEpochResponse {
-  return {
-    topics: topics.map(({ topic, partitions }) => {
-      return { topic, partitions: partitions.map((asked) => answer(topic, asked)) }
+    refuse: ({ topics }, code) => ({
+      topics: topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition }) => ({ partition, errorCode: code })),
+      })),
     }),
   }
 }

@@ -12,6 +12,7 @@ import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { knownTo } from '../fenced.ts'
 import type { Handler } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 2
@@ -32,19 +33,23 @@ export function addPartitionsToTxnHandler({
   }
   return {
     api: addPartitionsToTxn,
-    async handle(request, { version }) {
-      const isWhole = request.topics.every(({ name, partitions }) =>
-        partitions.every((partition) => refusalOf(name, partition) === undefined),
-      )
+    async handle(request, { version, work }) {
+      const asked = new Map<string, Set<number>>()
+      let isWhole = true
+      await work.forEach(partitionsOf(request), ([topic, partition]) => {
+        isWhole &&= refusalOf(topic, partition) === undefined
+        if (isWhole) add(asked, topic, partition)
+      })
       if (!isWhole) {
-        return answer(request, (...where) => refusalOf(...where) ?? 'OPERATION_NOT_ATTEMPTED')
+        const errorOf = (topic: string, partition: number) =>
+          refusalOf(topic, partition) ?? 'OPERATION_NOT_ATTEMPTED'
+        return answer(request, errorOf, work)
       }
-      const partitions = request.topics.map(({ name, partitions: indexes }) => ({
-        topic: name,
-        partitions: indexes,
-      }))
+      const partitions = Array.from(asked, ([topic, indexes]) => {
+        return { topic, partitions: [...indexes] }
+      })
       const error = await transactions.add(request, { partitions })
-      return answer(request, () => knownTo(version, FENCED_VERSION_MIN, error))
+      return answer(request, () => knownTo(version, FENCED_VERSION_MIN, error), work)
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name, partitions }) => ({
@@ -55,17 +60,31 @@ export function addPartitionsToTxnHandler({
   }
 }
 
-function answer(
+function* partitionsOf({
+  topics,
+}: AddPartitionsToTxnRequest): Iterable<[topic: string, partition: number]> {
+  for (const { name, partitions } of topics) {
+    for (const partition of partitions) yield [name, partition]
+  }
+}
+
+function add(partitionsByTopic: Map<string, Set<number>>, topic: string, partition: number): void {
+  const partitions = partitionsByTopic.get(topic)
+  if (partitions === undefined) partitionsByTopic.set(topic, new Set([partition]))
+  else partitions.add(partition)
+}
+
+async function answer(
   { topics }: AddPartitionsToTxnRequest,
   errorOf: (topic: string, partition: number) => ErrorName | undefined,
-): AddPartitionsToTxnResponse {
-  return {
-    topics: topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map((partitionIndex) => ({
-        partitionIndex,
-        errorCode: errorCode(errorOf(name, partitionIndex)),
-      })),
+  work: Work,
+): Promise<AddPartitionsToTxnResponse> {
+  const results = await work.each(topics, async ({ name, partitions }) => ({
+    name,
+    partitions: await work.each(partitions, (partitionIndex) => ({
+      partitionIndex,
+      errorCode: errorCode(errorOf(name, partitionIndex)),
     })),
-  }
+  }))
+  return { topics: results }
 }

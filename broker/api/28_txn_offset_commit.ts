@@ -8,7 +8,7 @@ import type { ErrorName } from '../../protocol/errors.ts'
 import { knownTo } from '../fenced.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../net/handler.ts'
-import { answerAll, commitsOf, type OffsetCommitsDeps } from '../offset-commits.ts'
+import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 3
@@ -23,9 +23,9 @@ interface TxnOffsetCommitDeps extends OffsetCommitsDeps {
 export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeof txnOffsetCommit> {
   return {
     api: txnOffsetCommit,
-    async handle(request, { version }) {
+    async handle(request, { version, work }) {
       const { groupId, producerId, topics } = request
-      const commits = commitsOf(deps, topics, null)
+      const commits = await commitsOf(deps, topics, null, work)
       const isImplicit = version >= IMPLICIT_VERSION_MIN
       const error = await deps.transactions.commitOffsets(request, groupId, isImplicit, () =>
         deps.coordinator.commitPending(producerId, {
@@ -39,7 +39,7 @@ export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeo
       )
       return commits.answer(errorIn(version, error))
     },
-    refuse: ({ topics }, code) => answerAll(topics, () => code),
+    refuse: ({ topics }, code) => refuseCommits(topics, code),
   }
 }
 

@@ -2,20 +2,20 @@
 // Versions: 1-3
 // Behaviour: SECURITY_DISABLED for each, as an Apache Kafka without an authorizer answers.
 
-import { createAcls, type CreateAclsRequest } from '../../protocol/api/30_create_acls.ts'
+import { createAcls } from '../../protocol/api/30_create_acls.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../net/handler.ts'
 import { NO_AUTHORIZER } from '../security.ts'
 
 export function createAclsHandler(): Handler<typeof createAcls> {
-  const refused = (
-    { creations }: CreateAclsRequest,
-    code: number,
-    errorMessage: string | null,
-  ) => ({ results: creations.map(() => ({ errorCode: code, errorMessage })) })
+  const disabled = { errorCode: errorCode('SECURITY_DISABLED'), errorMessage: NO_AUTHORIZER }
   return {
     api: createAcls,
-    handle: (request) => refused(request, errorCode('SECURITY_DISABLED'), NO_AUTHORIZER),
-    refuse: (request, code) => refused(request, code, null),
+    handle: async ({ creations }, { work }) => ({
+      results: await work.each(creations, () => disabled),
+    }),
+    refuse: ({ creations }, code) => ({
+      results: creations.map(() => ({ errorCode: code, errorMessage: null })),
+    }),
   }
 }

@@ -27,9 +27,13 @@ export function describeConfigsHandler({
 }: DescribeConfigsDeps): Handler<typeof describeConfigs> {
   return {
     api: describeConfigs,
-    handle: (request) => ({
-      results: request.resources.map((resource) => answerFor(configResources, resource, request)),
-    }),
+    async handle(request, { work }) {
+      const { resources } = request
+      const results = await work.each(resources, (resource) =>
+        answerFor(configResources, resource, request),
+      )
+      return { results }
+    },
     refuse: ({ resources }, code) => ({
       results: resources.map((resource) => failed(resource, code)),
     }),

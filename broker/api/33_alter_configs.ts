@@ -5,8 +5,7 @@
 import { alterConfigs, type AlterConfigsRequest } from '../../protocol/api/33_alter_configs.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Overrides } from '../../storage/store.ts'
-import type { ConfigResources } from '../config-resources.ts'
-import { duplicatesIn } from '../duplicates.ts'
+import { checkConfigNames, type ConfigResources } from '../config-resources.ts'
 import type { Handler } from '../net/handler.ts'
 
 type Configs = AlterConfigsRequest['resources'][number]['configs']
@@ -18,11 +17,11 @@ export function alterConfigsHandler({
 }): Handler<typeof alterConfigs> {
   return {
     api: alterConfigs,
-    async handle({ resources, validateOnly }) {
+    async handle({ resources, validateOnly }, { work }) {
       const changes = resources.map(({ resourceType, resourceName, configs }) => {
         return { resourceType, resourceName, change: () => overridesOf(configs) }
       })
-      return { responses: await configResources.changeAll(changes, validateOnly) }
+      return { responses: await configResources.changeAll(changes, validateOnly, work) }
     },
     refuse: ({ resources }, code) => ({
       responses: resources.map(({ resourceType, resourceName }) => {
@@ -34,9 +33,7 @@ export function alterConfigsHandler({
 
 /** @throws {KafkaError} INVALID_REQUEST */
 function overridesOf(configs: Configs): Overrides {
-  const [twice] = duplicatesIn(configs.map(({ name }) => name))
-  if (twice !== undefined)
-    throw new KafkaError('INVALID_REQUEST', `${twice.slice(0, 256)} is set twice`)
+  checkConfigNames(configs)
   const overrides = configs.map(({ name, value }): [string, string] => {
     if (value === null)
       throw new KafkaError('INVALID_REQUEST', `${name.slice(0, 256)} has no value`)

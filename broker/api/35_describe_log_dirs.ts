@@ -6,13 +6,11 @@ import { resolve } from 'node:path'
 import {
   describeLogDirs,
   type DescribeLogDirsRequest,
-  type DescribeLogDirsResponse,
 } from '../../protocol/api/35_describe_log_dirs.ts'
 import type { Store } from '../../storage/store.ts'
 import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import type { Handler } from '../net/handler.ts'
-
-type TopicAnswer = DescribeLogDirsResponse['results'][number]['topics'][number]
+import type { Work } from '../net/work.ts'
 
 export function describeLogDirsHandler({
   store,
@@ -21,12 +19,16 @@ export function describeLogDirsHandler({
 }): Handler<typeof describeLogDirs> {
   return {
     api: describeLogDirs,
-    async handle({ topics }) {
+    async handle({ topics }, { work }) {
       const { freeBytes, totalBytes } = await store.diskSpace()
+      const told = topics === null ? everything(store) : await named(store, topics, work)
       const dir = {
         errorCode: 0,
         logDir: resolve(store.dataDir),
-        topics: topics === null ? allTopics(store) : namedTopics(store, topics),
+        topics: await work.each(told, async ([name, partitions]) => ({
+          name,
+          partitions: await work.each(partitions, (index) => partitionOf(store, name, index)),
+        })),
         totalBytes,
         usableBytes: freeBytes,
       }
@@ -36,29 +38,40 @@ export function describeLogDirsHandler({
   }
 }
 
-function allTopics(store: Store): TopicAnswer[] {
-  return Array.from(store.topics.list())
-    .filter(({ name }) => name !== METADATA_TOPIC)
-    .map(({ name, partitionCount }) => {
-      const indexes = Array.from({ length: partitionCount }, (_, index) => index)
-      return answerFor(store, name, indexes)
-    })
+/** The partitions of a topic that are told. */
+type Told = readonly [topic: string, partitions: Iterable<number>]
+
+function* everything({ topics }: Store): Iterable<Told> {
+  for (const { name, partitionCount } of topics.list()) {
+    if (name !== METADATA_TOPIC) yield [name, Array(partitionCount).keys()]
+  }
 }
 
-function namedTopics(
+/** What exists of it, each once, as in Apache Kafka. */
+async function named(
   store: Store,
   topics: NonNullable<DescribeLogDirsRequest['topics']>,
-): TopicAnswer[] {
-  return topics
-    .map(({ topic, partitions }) => answerFor(store, topic, partitions))
-    .filter(({ partitions }) => partitions.length > 0)
+  work: Work,
+): Promise<Iterable<Told>> {
+  const told = new Map<string, Set<number>>()
+  await work.forEach(partitionsOf(topics), ([topic, partition]) => {
+    if (store.log(topic, partition) === undefined) return
+    const partitions = told.get(topic)
+    if (partitions === undefined) told.set(topic, new Set([partition]))
+    else partitions.add(partition)
+  })
+  return told
 }
 
-function answerFor(store: Store, name: string, indexes: readonly number[]): TopicAnswer {
-  const partitions = indexes.flatMap((partitionIndex) => {
-    const log = store.log(name, partitionIndex)
-    if (log === undefined) return []
-    return [{ partitionIndex, partitionSize: log.sizeBytes, offsetLag: 0, isFutureKey: false }]
-  })
-  return { name, partitions }
+function* partitionsOf(
+  topics: NonNullable<DescribeLogDirsRequest['topics']>,
+): Iterable<[topic: string, partition: number]> {
+  for (const { topic, partitions } of topics) {
+    for (const partition of partitions) yield [topic, partition]
+  }
+}
+
+function partitionOf(store: Store, topic: string, partitionIndex: number) {
+  const partitionSize = store.log(topic, partitionIndex)?.sizeBytes ?? 0
+  return { partitionIndex, partitionSize, offsetLag: 0, isFutureKey: false }
 }

@@ -9,7 +9,6 @@ import {
 } from '../../protocol/api/37_create_partitions.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
 
 type Asked = CreatePartitionsRequest['topics'][number]
@@ -22,18 +21,21 @@ export function createPartitionsHandler({
 }): Handler<typeof createPartitions> {
   return {
     api: createPartitions,
-    async handle({ topics, validateOnly }) {
-      const twice = duplicatesIn(topics.map(({ name }) => name))
-      const results: TopicAnswer[] = []
-      for (const topic of topics) {
-        results.push(await answerFor(store, topic, twice.has(topic.name), validateOnly))
-      }
+    async handle({ topics, validateOnly }, { work }) {
+      const twice = await work.duplicatesIn(namesOf(topics))
+      const results = await work.each(topics, (topic) =>
+        answerFor(store, topic, twice.has(topic.name), validateOnly),
+      )
       return { results }
     },
     refuse: ({ topics }, code) => ({
       results: topics.map(({ name }) => ({ name, errorCode: code })),
     }),
   }
+}
+
+function* namesOf(topics: readonly Asked[]): Iterable<string> {
+  for (const { name } of topics) yield name
 }
 
 async function answerFor(

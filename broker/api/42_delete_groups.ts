@@ -1,6 +1,6 @@
 // DeleteGroups: groups without members go, with their offsets.
 // Versions: 0-2
-// Behaviour: every group has its own outcome; durable when answered.
+// Behaviour: every group has its own outcome, and one that is named twice has one; durable when answered.
 
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { errorCode } from '../../protocol/errors.ts'
@@ -14,12 +14,12 @@ export function deleteGroupsHandler({
 }): Handler<typeof deleteGroups> {
   return {
     api: deleteGroups,
-    async handle({ groupsNames }) {
-      const results = groupsNames.map(async (groupId) => {
+    async handle({ groupsNames }, { work }) {
+      const results = await work.each(await work.distinct(groupsNames), async (groupId) => {
         const error = await coordinator.delete(groupId)
         return { groupId, errorCode: errorCode(error) }
       })
-      return { results: await Promise.all(results) }
+      return { results }
     },
     refuse: ({ groupsNames }, code) => ({
       results: groupsNames.map((groupId) => ({ groupId, errorCode: code })),

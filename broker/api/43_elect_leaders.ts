@@ -3,7 +3,7 @@
 // Behaviour: as Apache Kafka does when the leader is the preferred one already: ELECTION_NOT_NEEDED for each partition that is
 // named, and nothing to tell when all are asked for.
 
-import { electLeaders, type ElectLeadersRequest } from '../../protocol/api/43_elect_leaders.ts'
+import { electLeaders } from '../../protocol/api/43_elect_leaders.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { Handler } from '../net/handler.ts'
@@ -18,33 +18,32 @@ export function electLeadersHandler({
 }): Handler<typeof electLeaders> {
   return {
     api: electLeaders,
-    handle({ electionType, topicPartitions }) {
+    async handle({ electionType, topicPartitions }, { work }) {
       if (!electionTypes.includes(electionType))
         throw new KafkaError('INVALID_REQUEST', `election type ${electionType}`)
-      return { replicaElectionResults: resultsOf(topicPartitions, codeOf(store)) }
+      const replicaElectionResults = await work.each(
+        topicPartitions ?? [],
+        async ({ topic, partitions }) => ({
+          topic,
+          partitionResult: await work.each(partitions, (partitionId) => ({
+            partitionId,
+            errorCode: codeOf(store, topic, partitionId),
+          })),
+        }),
+      )
+      return { replicaElectionResults }
     },
     refuse: ({ topicPartitions }, code) => ({
       errorCode: code,
-      replicaElectionResults: resultsOf(topicPartitions, () => code),
+      replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
+        topic,
+        partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode: code })),
+      })),
     }),
   }
 }
 
-function codeOf(store: Store) {
-  return (topic: string, partition: number): number => {
-    const exists = store.log(topic, partition) !== undefined
-    return errorCode(exists ? 'ELECTION_NOT_NEEDED' : 'UNKNOWN_TOPIC_OR_PARTITION')
-  }
-}
-
-function resultsOf(
-  topicPartitions: ElectLeadersRequest['topicPartitions'],
-  outcomeOf: (topic: string, partition: number) => number,
-) {
-  return (topicPartitions ?? []).map(({ topic, partitions }) => {
-    const partitionResult = partitions.map((partitionId) => {
-      return { partitionId, errorCode: outcomeOf(topic, partitionId) }
-    })
-    return { topic, partitionResult }
-  })
+function codeOf(store: Store, topic: string, partition: number): number {
+  const exists = store.log(topic, partition) !== undefined
+  return errorCode(exists ? 'ELECTION_NOT_NEEDED' : 'UNKNOWN_TOPIC_OR_PARTITION')
 }

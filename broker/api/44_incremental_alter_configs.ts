@@ -10,8 +10,7 @@ import {
 import { KafkaError } from '../../protocol/errors.ts'
 import { listItems, TEXT_BYTES_MAX } from '../../storage/config.ts'
 import type { Overrides } from '../../storage/store.ts'
-import type { ConfigResource, ConfigResources } from '../config-resources.ts'
-import { duplicatesIn } from '../duplicates.ts'
+import { checkConfigNames, type ConfigResource, type ConfigResources } from '../config-resources.ts'
 import type { Handler } from '../net/handler.ts'
 
 type Operation = IncrementalAlterConfigsRequest['resources'][number]['configs'][number]
@@ -29,13 +28,13 @@ export function incrementalAlterConfigsHandler({
 }): Handler<typeof incrementalAlterConfigs> {
   return {
     api: incrementalAlterConfigs,
-    async handle({ resources, validateOnly }) {
+    async handle({ resources, validateOnly }, { work }) {
       const changes = resources.map(({ resourceType, resourceName, configs }) => {
         const change = (before: Overrides, resource: ConfigResource) =>
           changed(before, configs, resource)
         return { resourceType, resourceName, change }
       })
-      return { responses: await configResources.changeAll(changes, validateOnly) }
+      return { responses: await configResources.changeAll(changes, validateOnly, work) }
     },
     refuse: ({ resources }, code) => ({
       responses: resources.map(({ resourceType, resourceName }) => {
@@ -51,9 +50,7 @@ function changed(
   operations: readonly Operation[],
   resource: ConfigResource,
 ): Overrides {
-  const [twice] = duplicatesIn(operations.map(({ name }) => name))
-  if (twice !== undefined)
-    throw new KafkaError('INVALID_REQUEST', `${twice.slice(0, 256)} is changed twice`)
+  checkConfigNames(operations)
   const overrides = new Map(Object.entries(before))
   for (const operation of operations) {
     const { name } = operation

@@ -21,10 +21,11 @@ export function alterPartitionReassignmentsHandler({
 }): Handler<typeof alterPartitionReassignments> {
   return {
     api: alterPartitionReassignments,
-    handle({ topics, allowReplicationFactorChange }) {
-      const responses = topics.map(({ name, partitions }) => {
-        return { name, partitions: partitions.map((asked) => answerFor(store, name, asked)) }
-      })
+    async handle({ topics, allowReplicationFactorChange }, { work }) {
+      const responses = await work.each(topics, async ({ name, partitions }) => ({
+        name,
+        partitions: await work.each(partitions, (asked) => answerFor(store, name, asked)),
+      }))
       return { allowReplicationFactorChange, errorCode: 0, responses }
     },
     refuse: ({ topics }, code) => ({

@@ -8,6 +8,11 @@ import type { Store } from '../../storage/store.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../net/handler.ts'
 
+interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
 interface OffsetDeleteDeps {
   readonly store: Store
   readonly coordinator: GroupCoordinator
@@ -19,20 +24,19 @@ export function offsetDeleteHandler({
 }: OffsetDeleteDeps): Handler<typeof offsetDelete> {
   return {
     api: offsetDelete,
-    async handle(request) {
-      const isKnown = (topic: string, partition: number) =>
-        store.log(topic, partition) !== undefined
-      const asked = partitionsOf(request).filter(({ topic, partition }) =>
-        isKnown(topic, partition),
-      )
-      const refused = await coordinator.deleteOffsets(request.groupId, asked)
+    async handle(request, { work }) {
+      const known = new Map<string, TopicPartition>()
+      await work.forEach(partitionsOf(request), (asked) => {
+        const { topic, partition } = asked
+        if (store.log(topic, partition) !== undefined) known.set(keyOf(topic, partition), asked)
+      })
+      const refused = await coordinator.deleteOffsets(request.groupId, [...known.values()])
       if (typeof refused === 'string') throw new KafkaError(refused, request.groupId.slice(0, 256))
-      const topics = request.topics.map(({ name, partitions }) => ({
+      const topics = await work.each(request.topics, async ({ name, partitions }) => ({
         name,
-        partitions: partitions.map(({ partitionIndex }) => {
-          const error = isKnown(name, partitionIndex)
-            ? refused.get(name)
-            : 'UNKNOWN_TOPIC_OR_PARTITION'
+        partitions: await work.each(partitions, ({ partitionIndex }) => {
+          const isKnown = known.has(keyOf(name, partitionIndex))
+          const error = isKnown ? refused.get(name) : 'UNKNOWN_TOPIC_OR_PARTITION'
           return { partitionIndex, errorCode: errorCode(error) }
         }),
       }))
@@ -42,8 +46,12 @@ export function offsetDeleteHandler({
   }
 }
 
-function partitionsOf({ topics }: OffsetDeleteRequest) {
-  return topics.flatMap(({ name, partitions }) =>
-    partitions.map(({ partitionIndex }) => ({ topic: name, partition: partitionIndex })),
-  )
+function* partitionsOf({ topics }: OffsetDeleteRequest): Iterable<TopicPartition> {
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex } of partitions) yield { topic: name, partition: partitionIndex }
+  }
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`
 }

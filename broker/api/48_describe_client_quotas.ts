@@ -8,8 +8,8 @@ import {
   type DescribeClientQuotasRequest,
 } from '../../protocol/api/48_describe_client_quotas.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 
 type Components = DescribeClientQuotasRequest['components']
 
@@ -22,9 +22,9 @@ const ANY = 2
 export function describeClientQuotasHandler(): Handler<typeof describeClientQuotas> {
   return {
     api: describeClientQuotas,
-    handle({ components }) {
+    async handle({ components }, { work }) {
       try {
-        check(components)
+        await check(components, work)
         return { errorCode: 0, entries: [] }
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error
@@ -36,12 +36,15 @@ export function describeClientQuotasHandler(): Handler<typeof describeClientQuot
 }
 
 /** @throws {KafkaError} INVALID_REQUEST, UNSUPPORTED_VERSION */
-function check(components: Components): void {
-  components.forEach(checkComponent)
-  const types = components.map(({ entityType }) => entityType)
-  const [twice] = duplicatesIn(types)
-  if (twice !== undefined) throw new KafkaError('INVALID_REQUEST', `${twice} is named twice`)
-  if (types.includes('ip') && types.length > 1)
+async function check(components: Components, work: Work): Promise<void> {
+  const types = new Set<string>()
+  await work.forEach(components, (component) => {
+    checkComponent(component)
+    types.add(component.entityType)
+  })
+  if (types.size < components.length)
+    throw new KafkaError('INVALID_REQUEST', 'an entity type is named twice')
+  if (types.has('ip') && types.size > 1)
     throw new KafkaError('INVALID_REQUEST', 'ip goes with no other entity type')
 }
 

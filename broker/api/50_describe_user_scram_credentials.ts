@@ -9,8 +9,8 @@ import {
   type DescribeUserScramCredentialsResponse,
 } from '../../protocol/api/50_describe_user_scram_credentials.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
-import { duplicatesIn } from '../duplicates.ts'
 import type { Handler } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 
 type Users = NonNullable<DescribeUserScramCredentialsRequest['users']>
 type UserAnswer = DescribeUserScramCredentialsResponse['results'][number]
@@ -20,16 +20,22 @@ export function describeUserScramCredentialsHandler(): Handler<
 > {
   return {
     api: describeUserScramCredentials,
-    handle: ({ users }) => ({ errorCode: 0, results: resultsOf(users ?? []) }),
+    handle: async ({ users }, { work }) => ({
+      errorCode: 0,
+      results: await resultsOf(users ?? [], work),
+    }),
     refuse: (_request, code) => ({ errorCode: code, results: [] }),
   }
 }
 
+function* namesOf(users: Users): Iterable<string> {
+  for (const { name } of users) yield name
+}
+
 /** Each user once. */
-function resultsOf(users: Users): UserAnswer[] {
-  const names = users.map(({ name }) => name)
-  const twice = duplicatesIn(names)
-  return [...new Set(names)].map((name) =>
+async function resultsOf(users: Users, work: Work): Promise<UserAnswer[]> {
+  const twice = await work.duplicatesIn(namesOf(users))
+  return work.each(await work.distinct(namesOf(users)), (name) =>
     twice.has(name)
       ? refused(name, 'DUPLICATE_RESOURCE', 'the user is named twice')
       : refused(name, 'RESOURCE_NOT_FOUND', 'there is no such user'),

@@ -18,13 +18,11 @@ export function describeProducersHandler({
 }): Handler<typeof describeProducers> {
   return {
     api: describeProducers,
-    async handle(request) {
-      const topics = []
-      for (const { name, partitionIndexes } of request.topics) {
-        const partitions: PartitionAnswer[] = []
-        for (const index of partitionIndexes) partitions.push(await answerFor(store, name, index))
-        topics.push({ name, partitions })
-      }
+    async handle(request, { work }) {
+      const topics = await work.each(request.topics, async ({ name, partitionIndexes }) => ({
+        name,
+        partitions: await work.each(partitionIndexes, (index) => answerFor(store, name, index)),
+      }))
       return { topics }
     },
     refuse: ({ topics }, code) => ({

@@ -19,8 +19,8 @@ export function describeTransactionsHandler({
 }): Handler<typeof describeTransactions> {
   return {
     api: describeTransactions,
-    handle: ({ transactionalIds }) => ({
-      transactionStates: transactionalIds.map((id) => answerFor(transactions, id)),
+    handle: async ({ transactionalIds }, { work }) => ({
+      transactionStates: await work.each(transactionalIds, (id) => answerFor(transactions, id)),
     }),
     refuse: ({ transactionalIds }, code) => ({
       transactionStates: transactionalIds.map((id) => failed(id, code)),

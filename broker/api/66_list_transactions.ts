@@ -3,18 +3,22 @@
 // Behaviour: a duration lists open transactions only. The pattern is a regular expression of RE2, as in Apache Kafka, and
 // must match the whole id.
 
-import {
-  listTransactions,
-  type ListTransactionsRequest,
-} from '../../protocol/api/66_list_transactions.ts'
+import { listTransactions } from '../../protocol/api/66_list_transactions.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { matchesWhole } from '../pattern.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import { transactionStates, type TransactionRecord } from '../txn/messages.ts'
 
-/** States of Apache Kafka in which nothing is here. */
-const otherStates = ['Dead', 'PrepareEpochFence']
+/** Apache Kafka's; nothing here is ever in the last two. */
+const knownStates = new Set<string>([...transactionStates, 'Dead', 'PrepareEpochFence'])
+
+interface Filters {
+  readonly states: ReadonlySet<string>
+  readonly producerIds: ReadonlySet<number>
+  readonly durationFilter: number
+  readonly nowMs: number
+}
 
 interface ListTransactionsDeps {
   readonly transactions: TransactionCoordinator
@@ -27,12 +31,12 @@ export function listTransactionsHandler({
 }: ListTransactionsDeps): Handler<typeof listTransactions> {
   return {
     api: listTransactions,
-    async handle(request) {
-      const { transactionalIdPattern: pattern, stateFilters } = request
-      const nowMs = clock.now()
-      const wanted = [...transactions.list()].filter(({ record }) =>
-        isWanted(record, request, nowMs),
-      )
+    async handle(request, { work }) {
+      const { transactionalIdPattern: pattern, durationFilter } = request
+      const states = await work.distinct(request.stateFilters)
+      const producerIds = await work.distinct(request.producerIdFilters)
+      const filters = { states, producerIds, durationFilter, nowMs: clock.now() }
+      const wanted = [...transactions.list()].filter(({ record }) => isWanted(record, filters))
       const matching = await matchesWhole(
         pattern ?? '',
         wanted.map(({ id }) => id),
@@ -40,14 +44,15 @@ export function listTransactionsHandler({
       const ids = new Set(matching)
       return {
         errorCode: 0,
-        unknownStateFilters: stateFilters.filter((state) => !isState(state)),
-        transactionStates: wanted
-          .filter(({ id }) => ids.has(id))
-          .map(({ id, record }) => ({
+        unknownStateFilters: await work.each(unknownIn(states), (state) => state),
+        transactionStates: await work.each(
+          wanted.filter(({ id }) => ids.has(id)),
+          ({ id, record }) => ({
             transactionalId: id,
             producerId: record.producerId,
             transactionState: record.state,
-          })),
+          }),
+        ),
       }
     },
     refuse: (_request, code) => ({
@@ -58,16 +63,15 @@ export function listTransactionsHandler({
   }
 }
 
-function isState(name: string): boolean {
-  return [...transactionStates, ...otherStates].includes(name)
+function* unknownIn(states: Iterable<string>): Iterable<string> {
+  for (const state of states) if (!knownStates.has(state)) yield state
 }
 
 function isWanted(
   { state, producerId, startMs }: TransactionRecord,
-  { stateFilters, producerIdFilters, durationFilter }: ListTransactionsRequest,
-  nowMs: number,
+  { states, producerIds, durationFilter, nowMs }: Filters,
 ): boolean {
-  if (stateFilters.length > 0 && !stateFilters.includes(state)) return false
-  if (producerIdFilters.length > 0 && !producerIdFilters.includes(producerId)) return false
+  if (states.size > 0 && !states.has(state)) return false
+  if (producerIds.size > 0 && !producerIds.has(producerId)) return false
   return durationFilter < 0 || (startMs !== null && nowMs - startMs > durationFilter)
 }

@@ -20,14 +20,15 @@ export function listConfigResourcesHandler({
 }): Handler<typeof listConfigResources> {
   return {
     api: listConfigResources,
-    handle({ resourceTypes }, { version }) {
+    async handle({ resourceTypes }, { version, work }) {
       const unknown = resourceTypes.find((kind) => !knownKinds.includes(kind))
       if (unknown !== undefined)
         throw new KafkaError('UNSUPPORTED_VERSION', `resource type ${unknown}`)
-      const isAsked = (kind: number) => resourceTypes.length === 0 || resourceTypes.includes(kind)
+      const kinds = new Set(resourceTypes)
+      const isAsked = (kind: number) => kinds.size === 0 || kinds.has(kind)
       const configResources =
         version === 0 ? [] : resourcesOf(store).filter(({ resourceType }) => isAsked(resourceType))
-      return { errorCode: 0, configResources }
+      return { errorCode: 0, configResources: await work.each(configResources, (each) => each) }
     },
     refuse: (_, code) => ({ errorCode: code, configResources: [] }),
   }

@@ -18,6 +18,8 @@ type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]
 
 /** Kafka's `max.request.partition.size.limit`. */
 const PAGE_PARTITIONS_MAX = 2000
+/** Names that one request may sort; who wants more pages through all. */
+const NAMES_MAX = 10_000
 
 export function describeTopicPartitionsHandler({
   store,
@@ -26,7 +28,10 @@ export function describeTopicPartitionsHandler({
 }): Handler<typeof describeTopicPartitions> {
   return {
     api: describeTopicPartitions,
-    handle: (request) => pageOf(store, request),
+    handle: async (request, { work }) => {
+      const asked = await work.distinct(namesIn(request))
+      return pageOf(store, request, asked)
+    },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name }) => ({ errorCode: code, name, partitions: [] })),
     }),
@@ -36,7 +41,8 @@ export function describeTopicPartitionsHandler({
 /** @throws {KafkaError} INVALID_REQUEST */
 function pageOf(
   store: Store,
-  { topics: asked, responsePartitionLimit, cursor }: DescribeTopicPartitionsRequest,
+  { responsePartitionLimit, cursor }: DescribeTopicPartitionsRequest,
+  asked: ReadonlySet<string>,
 ): DescribeTopicPartitionsResponse {
   if (cursor !== null) checkCursor(cursor, asked)
   const names = namesOf(store, asked).filter((name) => name >= (cursor?.topicName ?? ''))
@@ -61,17 +67,23 @@ function pageOf(
 /** @throws {KafkaError} INVALID_REQUEST for a place where no page can begin */
 function checkCursor(
   { topicName, partitionIndex }: NonNullable<DescribeTopicPartitionsRequest['cursor']>,
-  asked: DescribeTopicPartitionsRequest['topics'],
+  asked: ReadonlySet<string>,
 ): void {
   if (partitionIndex < 0)
     throw new KafkaError('INVALID_REQUEST', `partition ${partitionIndex} in the cursor`)
-  if (asked.length > 0 && !asked.some(({ name }) => name === topicName))
+  if (asked.size > 0 && !asked.has(topicName))
     throw new KafkaError('INVALID_REQUEST', 'the topic of the cursor is not asked for')
 }
 
-/** Each once, sorted. */
-function namesOf(store: Store, asked: DescribeTopicPartitionsRequest['topics']): string[] {
-  if (asked.length > 0) return [...new Set(asked.map(({ name }) => name))].sort()
+function* namesIn({ topics }: DescribeTopicPartitionsRequest): Iterable<string> {
+  for (const { name } of topics) yield name
+}
+
+/** Each once, sorted. @throws {KafkaError} INVALID_REQUEST */
+function namesOf(store: Store, asked: ReadonlySet<string>): string[] {
+  if (asked.size > NAMES_MAX)
+    throw new KafkaError('INVALID_REQUEST', `${asked.size} topics, ${NAMES_MAX} can be asked for`)
+  if (asked.size > 0) return [...asked].sort()
   const all = Array.from(store.topics.list(), ({ name }) => name)
   return all.filter((name) => name !== METADATA_TOPIC)
 }

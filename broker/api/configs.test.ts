@@ -257,7 +257,7 @@ t.test('a change is refused for what is wrong with it, as a whole', async (t) =>
     ['retention.ms', SET, '1'],
     ['retention.ms', DELETE],
   ]
-  t.match(await alter(TOPIC, 'refused', twice), { code: invalidRequest, message: /changed twice/ })
+  t.match(await alter(TOPIC, 'refused', twice), { code: invalidRequest, message: /named twice/ })
   t.same(await shown(TOPIC, 'refused', 'min.insync.replicas'), ['1', fromDefault])
 })
 

@@ -11,7 +11,7 @@ import { Purgatory } from '../purgatory.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
-import { FetchSessions } from './sessions.ts'
+import { askedIn, FetchSessions } from './sessions.ts'
 
 const world = await World.open(t)
 
@@ -332,7 +332,8 @@ t.test('sessions are bounded by slots and by partitions; an unused one gives way
       replicaState: { replicaId: -1, replicaEpoch: -1 },
     }
     const request = { ...limits, ...others, sessionId, sessionEpoch, topics, forgottenTopicsData }
-    return sessions.begin(request, false)
+    const { value: asked } = askedIn(request, () => false).next()
+    return sessions.begin(request, asked!, false)
   }
   const first = begin(0, 0, 1)
   const second = begin(0, 0, 1)

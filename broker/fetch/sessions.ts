@@ -74,22 +74,27 @@ export class FetchSessions {
   /**
    * What a request asks for, its session taken into account.
    *
+   * @param asked what `askedIn` made of the request
    * @param usesTopicIds true from version 13 on
    * @throws {KafkaError} FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
    */
-  begin(request: FetchRequest, usesTopicIds: boolean): FetchScope {
+  begin(
+    request: FetchRequest,
+    asked: readonly FetchPartition[],
+    usesTopicIds: boolean,
+  ): FetchScope {
     const { sessionId, sessionEpoch } = request
     if (sessionEpoch === FINAL_EPOCH) {
       this.#drop(sessionId)
-      return full(partitionsOf(request))
+      return full(asked)
     }
     if (sessionEpoch === FIRST_EPOCH) {
       this.#drop(sessionId)
-      return this.#create(partitionsOf(request), usesTopicIds)
+      return this.#create(asked, usesTopicIds)
     }
     const session = this.#continue(sessionId, sessionEpoch, usesTopicIds)
     const sizeBefore = session.partitions.size
-    update(session.partitions, request)
+    update(session.partitions, request, asked)
     this.#partitionCount += session.partitions.size - sizeBefore
     if (this.#partitionCount > this.#partitionsMax) {
       this.#drop(sessionId)
@@ -159,18 +164,18 @@ export class FetchSessions {
 }
 
 /** What an incremental request adds, changes and forgets. */
-function update(partitions: Session['partitions'], request: FetchRequest): void {
+function update(
+  partitions: Session['partitions'],
+  request: FetchRequest,
+  asked: readonly FetchPartition[],
+): void {
   for (const { topic, topicId, partitions: forgotten } of request.forgottenTopicsData) {
     for (const partition of forgotten) partitions.delete(keyOf({ topic, topicId, partition }))
   }
-  for (const asked of partitionsOf(request)) {
-    const known = partitions.get(keyOf(asked))
-    if (known === undefined) partitions.set(keyOf(asked), asked)
-    else {
-      known.fetchOffset = asked.fetchOffset
-      known.partitionMaxBytes = asked.partitionMaxBytes
-      known.currentLeaderEpoch = asked.currentLeaderEpoch
-    }
+  for (const each of asked) {
+    const known = partitions.get(keyOf(each))
+    if (known === undefined) partitions.set(keyOf(each), each)
+    else moveTo(known, each)
   }
 }
 
@@ -190,15 +195,36 @@ function full(partitions: readonly FetchPartition[]): FetchScope {
   return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {} }
 }
 
-function partitionsOf(request: FetchRequest): FetchPartition[] {
+/** The partitions that a request names, each once, with the last that is said of it, as in Apache Kafka. Pauses where `isDue`. */
+export function* askedIn(
+  { topics }: FetchRequest,
+  isDue: () => boolean,
+): Generator<void, readonly FetchPartition[]> {
   const asked: FetchPartition[] = []
-  for (const { topic, topicId, partitions } of request.topics) {
+  const known = new Map<string, Map<number, FetchPartition>>()
+  for (const { topic, topicId, partitions } of topics) {
+    const key = topicId === UUID_ZERO ? topic : topicId
+    const ofTopic = known.get(key) ?? new Map<number, FetchPartition>()
+    known.set(key, ofTopic)
     for (const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } of partitions) {
       const limits = { fetchOffset, partitionMaxBytes, currentLeaderEpoch }
-      asked.push({ topic, topicId, partition, ...limits, highWatermark: -1, logStartOffset: -1 })
+      const each = { topic, topicId, partition, ...limits, highWatermark: -1, logStartOffset: -1 }
+      const before = ofTopic.get(partition)
+      if (before !== undefined) moveTo(before, each)
+      else {
+        ofTopic.set(partition, each)
+        asked.push(each)
+      }
+      if (isDue()) yield
     }
   }
   return asked
+}
+
+function moveTo(partition: FetchPartition, asked: FetchPartition): void {
+  partition.fetchOffset = asked.fetchOffset
+  partition.partitionMaxBytes = asked.partitionMaxBytes
+  partition.currentLeaderEpoch = asked.currentLeaderEpoch
 }
 
 function keyOf({

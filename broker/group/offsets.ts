@@ -40,6 +40,10 @@ export class GroupOffsets {
     if (partitions?.size === 0) this.#byTopic.delete(topic)
   }
 
+  *partitionsByTopic(): Iterable<[topic: string, partitions: Iterable<number>]> {
+    for (const [topic, partitions] of this.#byTopic) yield [topic, partitions.keys()]
+  }
+
   *list(): Iterable<PartitionOffset> {
     for (const [topic, partitions] of this.#byTopic) {
       for (const [partition, committed] of partitions) yield { topic, partition, committed }

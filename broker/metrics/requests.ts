@@ -5,8 +5,12 @@ import { errorName } from '../../protocol/errors.ts'
 import type { RequestObserver } from '../net/dispatch.ts'
 import { secondsHistogram, type Histogram } from './histogram.ts'
 
-type CountError = (code: number) => void
-type Visit = (message: any, count: CountError) => void
+/** Hears of every code, 0 for none. @returns whether to go on */
+type CountError = (code: number) => boolean
+type Visit = (message: any, count: CountError) => boolean
+
+/** Codes of one answer that are looked at: a hostile request gets a million of them. */
+const CODES_MAX = 10_000
 
 export interface ApiCounts {
   readonly api: string
@@ -16,32 +20,21 @@ export interface ApiCounts {
 }
 
 export class RequestMetrics implements RequestObserver {
-  readonly #byKey = new Map<
-    number,
-    { readonly counts: ApiCounts; readonly visit: Visit; readonly count: CountError }
-  >()
+  readonly #byKey = new Map<number, { readonly counts: ApiCounts; readonly visit: Visit }>()
 
   constructor(apis: readonly Api<any, any>[]) {
     for (const api of apis) {
       const countByError = new Map<string, number>()
       const counts = { api: api.name, requestCount: 0, seconds: secondsHistogram(), countByError }
-      const count: CountError = (code) => {
-        const name = errorName(code) ?? 'NONE'
-        countByError.set(name, (countByError.get(name) ?? 0) + 1)
-      }
-      this.#byKey.set(api.key, {
-        counts,
-        visit: errorVisitor(api.response.fields) ?? ignore,
-        count,
-      })
+      this.#byKey.set(api.key, { counts, visit: errorVisitor(api.response.fields) ?? nothing })
     }
   }
 
   requestDone(apiKey: number, seconds: number, response: unknown): void {
-    const { counts, visit, count } = this.#byKey.get(apiKey)!
+    const { counts, visit } = this.#byKey.get(apiKey)!
     counts.requestCount++
     counts.seconds.observe(seconds)
-    if (response !== undefined) visit(response, count)
+    if (response !== undefined) visit(response, counterOf(counts))
   }
 
   *[Symbol.iterator](): Generator<ApiCounts> {
@@ -49,26 +42,35 @@ export class RequestMetrics implements RequestObserver {
   }
 }
 
-function ignore(): void {}
+function counterOf({ countByError }: ApiCounts): CountError {
+  let left = CODES_MAX
+  return (code) => {
+    if (code !== 0) {
+      const name = errorName(code) ?? 'NONE'
+      countByError.set(name, (countByError.get(name) ?? 0) + 1)
+    }
+    return --left > 0
+  }
+}
+
+function nothing(): boolean {
+  return true
+}
 
 /** A walk over every `errorCode` of a message, made from its table; undefined when it has none. */
 function errorVisitor(fields: Shape): Visit | undefined {
   const visits: Visit[] = []
   for (const [name, { type }] of Object.entries(fields)) {
     if (name === 'errorCode') {
-      visits.push(({ errorCode }, count) => {
-        if (errorCode !== 0 && errorCode !== undefined) count(errorCode)
-      })
+      visits.push(({ errorCode }, count) => count(errorCode ?? 0))
     } else if (type.kind === 'array' && type.element.type.kind === 'struct') {
       const visit = errorVisitor(type.element.type.fields)
       if (visit === undefined) continue
-      visits.push((message, count) => {
-        for (const element of message[name] ?? []) visit(element, count)
-      })
+      visits.push((message, count) =>
+        (message[name] ?? []).every((element: unknown) => visit(element, count)),
+      )
     }
   }
   if (visits.length === 0) return undefined
-  return (message, count) => {
-    for (const visit of visits) visit(message, count)
-  }
+  return (message, count) => visits.every((visit) => visit(message, count))
 }

@@ -163,6 +163,7 @@ export class Connection {
       this.#runningBytes -= frame.length
       if (this.#isClosed) {
         wasSent(exchange)
+        this.#account()
       } else if (failure !== undefined) {
         wasSent(exchange)
         this.close(failure.message)
@@ -288,9 +289,8 @@ export class Connection {
   }
 
   #account(): void {
-    const heldBytes = this.#isClosed
-      ? 0
-      : this.#cutter.heldBytes + this.#waitingBytes + this.#runningBytes
+    const unstartedBytes = this.#isClosed ? 0 : this.#cutter.heldBytes + this.#waitingBytes
+    const heldBytes = unstartedBytes + this.#runningBytes // what runs, runs on after a close
     const change = heldBytes - this.#heldBytes
     if (change === 0) return
     this.#heldBytes = heldBytes

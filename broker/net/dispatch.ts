@@ -1,9 +1,14 @@
 // Dispatch: request frame -> table and version -> handler -> answer frame. Owns nothing. Network thread.
 // One request never takes the broker down: what a handler throws becomes an error code or a closed connection.
 
-import { decode } from '../../protocol/compile.ts'
+import { decode, decodeInSlices } from '../../protocol/compile.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import { encodeResponseFrame, readRequestHeader, skipHeaderTags } from '../../protocol/frame.ts'
+import {
+  encodeResponseFrame,
+  encodeResponseFrameInSlices,
+  readRequestHeader,
+  skipHeaderTags,
+} from '../../protocol/frame.ts'
 import type { RequestHeader } from '../../protocol/frame.ts'
 import { includes } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
@@ -11,6 +16,16 @@ import type { Clock } from '../../storage/clock.ts'
 import { printable, type Log } from '../log.ts'
 import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
 import type { AnswerRoom } from './unsent.ts'
+import { AnswerTooLarge, Work, type Workshop } from './work.ts'
+
+/** From here on a request is large: it waits for room among others like it, and is decoded with pauses. */
+const LARGE_FRAME_BYTES = 16 * 1024
+/** Array elements of one request. Apache Kafka 4.4 has the same limit. */
+const REQUEST_ELEMENTS_MAX = 1_000_000
+/** The same where requests overlap, so that none can pause. No topic has that many partitions. */
+const OVERLAPPING_ELEMENTS_MAX = 50_000
+/** A request with more of them is refused by closing the connection: the answer that says so to each of them is too much work. */
+const REFUSED_ELEMENTS_MAX = 20_000
 
 /** One request on its way: from its frame to the last byte of its answer. */
 export interface Exchange {
@@ -30,6 +45,7 @@ export interface RequestObserver {
 interface DispatchDeps {
   readonly handlers: readonly Handler[]
   readonly observer: RequestObserver
+  readonly workshop: Workshop
   readonly clock: Clock
   readonly log: Log
 }
@@ -57,90 +73,137 @@ export class Dispatch {
   start(frame: Buffer, exchange: Exchange, peer: Peer, onDone: (failure?: Error) => void): void {
     let run: Run
     try {
-      run = this.#decode(frame, exchange, peer)
+      const isLarge = frame.length >= LARGE_FRAME_BYTES && !this.overlaps(frame)
+      run = this.#open(isLarge ? Buffer.from(frame) : frame, exchange, peer, onDone)
+      if (isLarge) {
+        void this.#readLarge(run) // calls `onDone` whatever happens
+        return
+      }
+      if (run.handler !== undefined) run.request = decode(run.api.request, run.version, run.reader)
     } catch (error) {
       onDone(error as Error)
       return
     }
-    const finish = (response: unknown) => this.#finish(run, exchange, response, onDone)
-    const fail = (error: unknown) => this.#fail(run, exchange, error, onDone)
-    if (run.handler === undefined) {
-      finish(run.request)
+    this.#handle(run)
+  }
+
+  /** @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no header */
+  #open(frame: Buffer, exchange: Exchange, peer: Peer, onDone: (failure?: Error) => void): Run {
+    const startedAt = this.#deps.clock.monotonic()
+    const elementsMax = this.overlaps(frame) ? OVERLAPPING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
+    const reader = new Reader(frame, 0, elementsMax)
+    const header = readRequestHeader(reader)
+    const handler = this.#handlers.get(header.apiKey)
+    if (handler === undefined) throw new Disconnect(`unknown API key ${header.apiKey}`)
+    const { api } = handler
+    const version = header.apiVersion
+    const work = new Work(this.#deps.workshop, startedAt)
+    const context = new Context(header, exchange, peer, work)
+    const run = { api, version, handler, reader, header, request: undefined, context, exchange }
+    const isKnown = includes(api.versions, version)
+    if (isKnown) {
+      skipHeaderTags(reader, api, version)
+      return { ...run, startedAt, onDone }
+    }
+    const response = handler.refuseVersion?.()
+    if (response === undefined) {
+      const { from, to } = api.versions
+      throw new Disconnect(`${api.name} version ${version}, ${from} to ${to} are served`)
+    }
+    return { ...run, version: 0, handler: undefined, request: response, startedAt, onDone }
+  }
+
+  async #readLarge(run: Run): Promise<void> {
+    const { api, version, reader, context } = run
+    try {
+      await context.work.enter(reader.buffer.length)
+      if (run.handler !== undefined) {
+        const steps = decodeInSlices(api.request, version, reader, context.work.isDue)
+        run.request = await context.work.run(steps)
+      }
+    } catch (error) {
+      done(run, error as Error)
       return
     }
+    this.#handle(run)
+  }
+
+  #handle(run: Run): void {
+    if (run.handler === undefined) {
+      this.#finish(run, run.request)
+      return
+    }
+    const fail = (error: unknown) => this.#fail(run, error)
     try {
       const response = run.handler.handle(run.request, run.context)
-      if (response instanceof Promise) response.then(finish, fail)
-      else finish(response)
+      if (response instanceof Promise) response.then((answer) => this.#finish(run, answer), fail)
+      else this.#finish(run, response)
     } catch (error) {
       fail(error)
     }
   }
 
-  /** @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no such message */
-  #decode(frame: Buffer, exchange: Exchange, peer: Peer): Run {
-    const startedAt = this.#deps.clock.monotonic()
-    const reader = new Reader(frame)
-    const header = readRequestHeader(reader)
-    const handler = this.#handlers.get(header.apiKey)
-    if (handler === undefined) throw new Disconnect(`unknown API key ${header.apiKey}`)
-    const context = new Context(header, exchange, peer)
-    const { api } = handler
-    if (!includes(api.versions, header.apiVersion)) {
-      const response = handler.refuseVersion?.()
-      if (response === undefined) {
-        const { from, to } = api.versions
-        throw new Disconnect(
-          `${api.name} version ${header.apiVersion}, ${from} to ${to} are served`,
-        )
-      }
-      return { api, version: 0, handler: undefined, header, request: response, context, startedAt }
-    }
-    skipHeaderTags(reader, api, header.apiVersion)
-    const request = decode(api.request, header.apiVersion, reader)
-    return { api, version: header.apiVersion, handler, header, request, context, startedAt }
-  }
-
-  #finish(
-    run: Run,
-    exchange: Exchange,
-    response: unknown,
-    onDone: (failure?: Error) => void,
-  ): void {
-    const { api, version, header } = run
+  #finish(run: Run, response: unknown): void {
+    const { api, version, header, context, exchange } = run
     const seconds = (this.#deps.clock.monotonic() - run.startedAt) / 1000
     this.#deps.observer.requestDone(header.apiKey, seconds, response)
     if (response === undefined) {
       exchange.answer = []
-      onDone()
+      done(run)
+      return
+    }
+    if (context.work.isLarge) {
+      void this.#encodeLarge(run, response) // calls `onDone` whatever happens
       return
     }
     try {
       exchange.answer = encodeResponseFrame(api, version, header.correlationId, response as never)
     } catch (error) {
-      this.#deps.log.error('the answer cannot be encoded', { ...about(run), error })
-      onDone(new Disconnect(`the answer to ${api.name} cannot be encoded`))
+      this.#encodingFailed(run, error)
       return
     }
-    onDone()
+    done(run)
   }
 
-  #fail(run: Run, exchange: Exchange, error: unknown, onDone: (failure?: Error) => void): void {
+  async #encodeLarge(run: Run, response: unknown): Promise<void> {
+    const { api, version, header, context, exchange } = run
+    const { isDue } = context.work
+    const id = header.correlationId
+    try {
+      const steps = encodeResponseFrameInSlices(api, version, id, response as never, isDue)
+      exchange.answer = await context.work.run(steps)
+    } catch (error) {
+      this.#encodingFailed(run, error)
+      return
+    }
+    done(run)
+  }
+
+  #encodingFailed(run: Run, error: unknown): void {
+    this.#deps.log.error('the answer cannot be encoded', { ...about(run), error })
+    done(run, new Disconnect(`the answer to ${run.api.name} cannot be encoded`))
+  }
+
+  #fail(run: Run, error: unknown): void {
     if (error instanceof Disconnect) {
-      onDone(error)
+      done(run, error)
       return
     }
     if (!(error instanceof KafkaError))
       this.#deps.log.error('a request failed', { ...about(run), error })
+    else if (error instanceof AnswerTooLarge)
+      this.#deps.log.warn('a request was refused', { ...about(run), reason: error.message })
+    const { elementCount } = run.reader
+    if (elementCount > REFUSED_ELEMENTS_MAX) {
+      const what = `${run.api.name} with ${elementCount} array elements`
+      done(run, new Disconnect(`${what} was refused: ${String(error)}`))
+      return
+    }
     try {
-      const response = run.handler!.refuse(run.request as never, errorCodeOf(error), run.context)
-      this.#finish(run, exchange, response, onDone)
+      this.#finish(run, run.handler!.refuse(run.request as never, errorCodeOf(error), run.context))
     } catch (refusal) {
-      onDone(
-        refusal instanceof Disconnect
-          ? refusal
-          : new Disconnect(`${run.api.name} failed: ${String(error)}`),
-      )
+      const message = `${run.api.name} failed: ${String(error)}`
+      done(run, refusal instanceof Disconnect ? refusal : new Disconnect(message))
     }
   }
 }
@@ -150,23 +213,33 @@ interface Run {
   readonly version: number
   /** Undefined when `request` is an answer already: a version that we do not know. */
   readonly handler: Handler | undefined
+  readonly reader: Reader
   readonly header: RequestHeader
-  readonly request: any
+  request: any
   readonly context: RequestContext
+  readonly exchange: Exchange
   /** Monotonic ms. */
   readonly startedAt: number
+  readonly onDone: (failure?: Error) => void
+}
+
+function done({ context, onDone }: Run, failure?: Error): void {
+  context.work.leave()
+  onDone(failure)
 }
 
 class Context implements RequestContext {
   readonly version: number
   readonly clientId: string | null
   readonly peer: Peer
+  readonly work: Work
   readonly #exchange: Exchange
 
-  constructor(header: RequestHeader, exchange: Exchange, peer: Peer) {
+  constructor(header: RequestHeader, exchange: Exchange, peer: Peer, work: Work) {
     this.version = header.apiVersion
     this.clientId = header.clientId
     this.peer = peer
+    this.work = work
     this.#exchange = exchange
   }
 

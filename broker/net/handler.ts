@@ -2,6 +2,7 @@
 
 import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
 import type { AnswerRoom } from './unsent.ts'
+import type { Work } from './work.ts'
 
 /** The other end of a connection, as handlers see it. */
 export interface Peer {
@@ -19,6 +20,8 @@ export interface RequestContext {
   readonly peer: Peer
   /** For answers that may be large: memory for them is asked for before it is taken. */
   readonly room: AnswerRoom
+  /** Its share of the loop: what goes through a list of any length does it by this. */
+  readonly work: Work
   /** Calls back once when the last byte of the answer was written, or will never be. */
   whenSent(callback: () => void): void
 }

@@ -27,6 +27,7 @@ import { Disconnect, type Handler } from './handler.ts'
 import { LoopTurn } from './loop-turn.ts'
 import { Pressure } from './pressure.ts'
 import { Unsent, unlimitedRoom } from './unsent.ts'
+import { Workshop } from './work.ts'
 
 const MIB = 1024 * 1024
 const world = await World.open(t)
@@ -515,7 +516,9 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const log = new Log('debug', new VirtualClock(), { write: (line) => logged.push(line) })
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
-    const dispatch = new Dispatch({ handlers: [whole], observer, clock: new VirtualClock(), log })
+    const clock = new VirtualClock()
+    const workshop = new Workshop({ clock, answerBytesMax: 1 << 20 })
+    const dispatch = new Dispatch({ handlers: [whole], observer, workshop, clock, log })
     const exchange: Exchange = {
       answer: undefined,
       sent: undefined,

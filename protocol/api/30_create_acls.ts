@@ -1,6 +1,6 @@
 // CreateAcls: v1 resource pattern types (KIP-290); v2 flexible; v3 users as resources (KIP-373).
 
-import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
+import { api, array, int16, int32, int8, string } from '../schema.ts'
 import { LITERAL } from './29_describe_acls.ts'
 
 export const createAcls = api({
@@ -24,4 +24,3 @@ export const createAcls = api({
     results: array({ errorCode: int16, errorMessage: string.orNull().default(null) }), // in the order of the request
   },
 })
-export type CreateAclsRequest = RequestOf<typeof createAcls>

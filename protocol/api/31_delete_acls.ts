@@ -1,6 +1,6 @@
 // DeleteAcls: v1 resource pattern types (KIP-290); v2 flexible; v3 users as resources (KIP-373).
 
-import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
+import { api, array, int16, int32, int8, string } from '../schema.ts'
 import { aclFilter, LITERAL } from './29_describe_acls.ts'
 
 export const deleteAcls = api({
@@ -30,4 +30,3 @@ export const deleteAcls = api({
     }),
   },
 })
-export type DeleteAclsRequest = RequestOf<typeof deleteAcls>

@@ -1,0 +1,227 @@
+// Work: what one request may take of the event loop and of memory while it is read, answered and encoded. A small one never
+// waits; a large one pauses so that others have their turn. Network thread. Limits: docs/architecture.md, "Overload"
+
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Clock } from '../../storage/clock.ts'
+
+/** A request keeps the loop so long before others have their turn. */
+const TURN_MS_MAX = 8
+/** A step weighs as much as these bytes of an answer. */
+const STEP_BYTES = 32
+/** Between two looks at the clock. */
+const LOOK_BYTES = 2048
+/** From here on an answer is encoded with pauses. */
+const SLICED_ANSWER_BYTES = 256 * 1024
+/** From here on an answer is wide: one of those is made at a time. */
+const WIDE_ANSWER_BYTES = 1024 * 1024
+/** Large requests that run at the same time, in bytes of their frames: a decoded one takes up to a hundred times as much. */
+const WIDE_REQUEST_BYTES_MAX = 4 * 1024 * 1024
+
+interface WorkshopDeps {
+  readonly clock: Clock
+  readonly answerBytesMax: number
+}
+
+/** What the requests of all connections share: the turns of the loop, and the room for large ones. */
+export class Workshop {
+  readonly turns = new Turns()
+  readonly wideRequests = new Room(WIDE_REQUEST_BYTES_MAX)
+  readonly wideAnswers = new Room(1)
+  readonly deps: WorkshopDeps
+
+  constructor(deps: WorkshopDeps) {
+    this.deps = deps
+  }
+}
+
+/** Of all that pause, one goes on in each turn of the loop. */
+class Turns {
+  readonly #waiting: (() => void)[] = []
+
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#waiting.push(resolve) === 1) setImmediate(this.#goOn)
+    })
+  }
+
+  readonly #goOn = (): void => {
+    this.#waiting.shift()!()
+    if (this.#waiting.length > 0) setImmediate(this.#goOn)
+  }
+}
+
+/** A semaphore, first come, first served. What is larger than all of it enters when it is empty. */
+class Room {
+  readonly #sizeMax: number
+  #size = 0
+  readonly #waiting: { readonly size: number; readonly enter: () => void }[] = []
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax
+  }
+
+  /** @returns what leaves again, once */
+  async enter(size: number): Promise<() => void> {
+    if (this.#waiting.length > 0 || !this.#admits(size)) {
+      await new Promise<void>((enter) => this.#waiting.push({ size, enter }))
+    } else this.#size += size
+    return () => this.#leave(size)
+  }
+
+  #admits(size: number): boolean {
+    return this.#size === 0 || this.#size + size <= this.#sizeMax
+  }
+
+  #leave(left: number): void {
+    this.#size -= left
+    while (this.#waiting.length > 0 && this.#admits(this.#waiting[0]!.size)) {
+      const { size, enter } = this.#waiting.shift()!
+      this.#size += size
+      enter()
+    }
+  }
+}
+
+export class AnswerTooLarge extends KafkaError {}
+
+export class Work {
+  readonly #workshop: Workshop
+  /** Lists that `each` made: their elements count as they are made, not again as a part of something. */
+  #counted: Set<unknown> | undefined
+  #answerBytes = 0
+  #doneBytes = 0
+  #bytesSinceLook = 0
+  #turnEndsAt: number
+  #leaveRequests: (() => void) | undefined
+  #leaveAnswers: (() => void) | undefined
+
+  /** @param startedAt monotonic ms */
+  constructor(workshop: Workshop, startedAt: number) {
+    this.#workshop = workshop
+    this.#turnEndsAt = startedAt + TURN_MS_MAX
+  }
+
+  /** Whether its answer is encoded with pauses. */
+  get isLarge(): boolean {
+    return this.#doneBytes >= SLICED_ANSWER_BYTES
+  }
+
+  /** A step is done. @returns whether others must have their turn before the next: `await nextTurn()` */
+  readonly isDue = (): boolean => this.#did(STEP_BYTES)
+
+  async nextTurn(): Promise<void> {
+    const { turns, deps } = this.#workshop
+    await turns.next()
+    this.#turnEndsAt = deps.clock.monotonic() + TURN_MS_MAX
+  }
+
+  /** Begins a large request, when there is room for it. @param byteCount of its frame */
+  async enter(byteCount: number): Promise<void> {
+    this.#leaveRequests = await this.#workshop.wideRequests.enter(byteCount)
+    await this.nextTurn()
+  }
+
+  /** Leaves the room that a large request takes to others: before it waits for what other requests do, and at its end. */
+  leave(): void {
+    this.#leaveRequests?.()
+    this.#leaveAnswers?.()
+    this.#leaveRequests = this.#leaveAnswers = undefined
+  }
+
+  /** Goes through `steps`, which yield where `isDue` says so. @returns a promise only if one did */
+  run<Result>(steps: Generator<void, Result>): Result | Promise<Result> {
+    const { done, value } = steps.next()
+    return done === true ? value : this.#runOn(steps)
+  }
+
+  async #runOn<Result>(steps: Generator<void, Result>): Promise<Result> {
+    for (;;) {
+      await this.nextTurn()
+      const { done, value } = steps.next()
+      if (done === true) return value
+    }
+  }
+
+  /**
+   * What answers each item, in their order.
+   *
+   * @throws {AnswerTooLarge} when all of them together are larger than `response.max.bytes`
+   */
+  async each<Item, Answer>(
+    items: Iterable<Item>,
+    answer: (item: Item) => Answer | Promise<Answer>,
+  ): Promise<Answer[]> {
+    const answers: Answer[] = []
+    this.#counted ??= new Set()
+    this.#counted.add(answers)
+    for (const item of items) {
+      const given = answer(item)
+      const made = given instanceof Promise ? await given : given
+      answers.push(made)
+      const byteCount = this.#sizeOf(made)
+      this.#answerBytes += byteCount
+      const isDue = this.#did(byteCount + STEP_BYTES)
+      if (this.#answerBytes > WIDE_ANSWER_BYTES) await this.#widen()
+      if (isDue) await this.nextTurn()
+    }
+    return answers
+  }
+
+  async forEach<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
+    for (const item of items) {
+      visit(item)
+      if (this.isDue()) await this.nextTurn()
+    }
+  }
+
+  /** What a request names more than once. */
+  async duplicatesIn<Value>(values: Iterable<Value>): Promise<ReadonlySet<Value>> {
+    const seen = new Set<Value>()
+    const twice = new Set<Value>()
+    await this.forEach(values, (value) => {
+      if (seen.has(value)) twice.add(value)
+      seen.add(value)
+    })
+    return twice
+  }
+
+  /** Each value once, where it was first. */
+  async distinct<Value>(values: Iterable<Value>): Promise<Set<Value>> {
+    const distinct = new Set<Value>()
+    await this.forEach(values, (value) => distinct.add(value))
+    return distinct
+  }
+
+  #did(byteCount: number): boolean {
+    this.#doneBytes += byteCount
+    this.#bytesSinceLook += byteCount
+    if (this.#bytesSinceLook < LOOK_BYTES) return false
+    this.#bytesSinceLook = 0
+    return this.#workshop.deps.clock.monotonic() >= this.#turnEndsAt
+  }
+
+  async #widen(): Promise<void> {
+    const { wideAnswers, deps } = this.#workshop
+    if (this.#answerBytes > deps.answerBytesMax) {
+      const limit = `response.max.bytes=${deps.answerBytesMax}`
+      throw new AnswerTooLarge(
+        'INVALID_REQUEST',
+        `the answer is larger than ${limit}: ask for less`,
+      )
+    }
+    this.#leaveAnswers ??= await wideAnswers.enter(1)
+  }
+
+  /** About what a part of an answer takes when it is encoded. */
+  #sizeOf(part: unknown): number {
+    if (typeof part === 'string') return part.length + 2
+    if (typeof part !== 'object') return 4
+    if (part === null) return 1
+    if (part instanceof Uint8Array) return part.length + 4
+    if (this.#counted?.has(part) === true) return 0
+    let byteCount = 1
+    for (const member of Array.isArray(part) ? part : Object.values(part))
+      byteCount += this.#sizeOf(member)
+    return byteCount
+  }
+}
