@@ -207,7 +207,7 @@ export const brokerConfigs = {
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
     says: 'Requests of all connections that arrive, wait or run; above it no connection is read.',
   }),
-  'response.max.bytes': whole('int', 64 * MIB, MIB, {
+  'response.max.bytes': whole('int', 32 * MIB, MIB, {
     says: 'The largest answer, records not counted. One that would be larger is refused while it is made.',
   }),
   'shutdown.timeout.ms': whole('int', 8000, 0, {

@@ -1,6 +1,6 @@
 // WriteTxnMarkers: an administrator ends a transaction that hangs: one that a log holds open and no coordinator knows.
 // Versions: 1-2
-// Behaviour: a transaction that is known here is aborted as a whole, in all its partitions, and never committed by this.
+// Behaviour: a partition that a marker names twice gets one. A transaction that is known here is aborted as a whole, in all its partitions, and never committed by this.
 // With transactionVersion 2 a marker's epoch is newer than that of the transaction that it ends (KIP-1228).
 
 import {
@@ -10,6 +10,7 @@ import {
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { Handler } from '../net/handler.ts'
+import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import { writeMarker } from '../txn/ends.ts'
 
@@ -25,10 +26,8 @@ type Marker = WriteTxnMarkersRequest['markers'][number]
 export function writeTxnMarkersHandler(deps: WriteTxnMarkersDeps): Handler<typeof writeTxnMarkers> {
   return {
     api: writeTxnMarkers,
-    async handle({ markers }) {
-      const answers = []
-      for (const marker of markers) answers.push(await answerFor(deps, marker))
-      return { markers: answers }
+    async handle({ markers }, { work }) {
+      return { markers: await work.each(markers, (marker) => answerFor(deps, marker, work)) }
     },
     refuse: ({ markers }, code) => ({
       markers: markers.map(({ producerId, topics }) => ({
@@ -45,23 +44,27 @@ export function writeTxnMarkersHandler(deps: WriteTxnMarkersDeps): Handler<typeo
   }
 }
 
-async function answerFor({ store, transactions }: WriteTxnMarkersDeps, marker: Marker) {
+async function answerFor({ store, transactions }: WriteTxnMarkersDeps, marker: Marker, work: Work) {
   const { producerId, producerEpoch, coordinatorEpoch, transactionResult: isCommit } = marker
   const isTransactionV2 = marker.transactionVersion >= STRICT_TRANSACTION_VERSION_MIN
   const known = isCommit
     ? refusalOfCommit(transactions, marker)
     : await transactions.abort(marker, isTransactionV2)
-  const topics = []
-  for (const { name, partitionIndexes } of marker.topics) {
-    const partitions = []
-    for (const partitionIndex of partitionIndexes) {
-      const end = { producerId, producerEpoch, coordinatorEpoch, isCommit, isTransactionV2 }
-      const error =
-        known === 'unknown' ? await writeMarker(store, name, partitionIndex, end) : known
-      partitions.push({ partitionIndex, errorCode: errorCode(error) })
-    }
-    topics.push({ name, partitions })
+  const end = { producerId, producerEpoch, coordinatorEpoch, isCommit, isTransactionV2 }
+  const ended = new Map<string, Promise<ErrorName | undefined>>()
+  const endOnce = (topic: string, partition: number) => {
+    const key = `${topic}/${partition}`
+    const ending = ended.get(key) ?? writeMarker(store, topic, partition, end)
+    ended.set(key, ending)
+    return ending
   }
+  const topics = await work.each(marker.topics, async ({ name, partitionIndexes }) => ({
+    name,
+    partitions: await work.each(partitionIndexes, async (partitionIndex) => {
+      const error = known === 'unknown' ? await endOnce(name, partitionIndex) : known
+      return { partitionIndex, errorCode: errorCode(error) }
+    }),
+  }))
   return { producerId, topics }
 }
 

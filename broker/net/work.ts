@@ -17,6 +17,9 @@ const WIDE_ANSWER_BYTES = 1024 * 1024
 /** Large requests that run at the same time, in bytes of their frames: a decoded one takes up to a hundred times as much. */
 const WIDE_REQUEST_BYTES_MAX = 4 * 1024 * 1024
 
+/** Answers of one request that wait at the same time. */
+const UNDERWAY_MAX = 100
+
 interface WorkshopDeps {
   readonly clock: Clock
   readonly answerBytesMax: number
@@ -82,6 +85,8 @@ class Room {
   }
 }
 
+function ignore(): void {}
+
 export class AnswerTooLarge extends KafkaError {}
 
 export class Work {
@@ -92,8 +97,10 @@ export class Work {
   #doneBytes = 0
   #bytesSinceLook = 0
   #turnEndsAt: number
+  #nextTurn: Promise<void> | undefined
   #leaveRequests: (() => void) | undefined
-  #leaveAnswers: (() => void) | undefined
+  /** Resolves when it is this request's turn to make a wide answer. */
+  #wide: Promise<() => void> | undefined
 
   /** @param startedAt monotonic ms */
   constructor(workshop: Workshop, startedAt: number) {
@@ -109,10 +116,14 @@ export class Work {
   /** A step is done. @returns whether others must have their turn before the next: `await nextTurn()` */
   readonly isDue = (): boolean => this.#did(STEP_BYTES)
 
-  async nextTurn(): Promise<void> {
+  /** Parts of the request that wait at the same time go on in one turn. */
+  nextTurn(): Promise<void> {
     const { turns, deps } = this.#workshop
-    await turns.next()
-    this.#turnEndsAt = deps.clock.monotonic() + TURN_MS_MAX
+    this.#nextTurn ??= turns.next().then(() => {
+      this.#nextTurn = undefined
+      this.#turnEndsAt = deps.clock.monotonic() + TURN_MS_MAX
+    })
+    return this.#nextTurn
   }
 
   /** Begins a large request, when there is room for it. @param byteCount of its frame */
@@ -124,8 +135,8 @@ export class Work {
   /** Leaves the room that a large request takes to others: before it waits for what other requests do, and at its end. */
   leave(): void {
     this.#leaveRequests?.()
-    this.#leaveAnswers?.()
-    this.#leaveRequests = this.#leaveAnswers = undefined
+    void this.#wide?.then((leave) => leave())
+    this.#leaveRequests = this.#wide = undefined
   }
 
   /** Goes through `steps`, which yield where `isDue` says so. @returns a promise only if one did */
@@ -143,7 +154,7 @@ export class Work {
   }
 
   /**
-   * What answers each item, in their order.
+   * What answers each item, in their order. Those that wait for a disk or a thread wait together.
    *
    * @throws {AnswerTooLarge} when all of them together are larger than `response.max.bytes`
    */
@@ -151,20 +162,38 @@ export class Work {
     items: Iterable<Item>,
     answer: (item: Item) => Answer | Promise<Answer>,
   ): Promise<Answer[]> {
-    const answers: Answer[] = []
+    const answers: (Answer | Promise<Answer>)[] = []
     this.#counted ??= new Set()
     this.#counted.add(answers)
+    let madeCount = 0
+    const settle = async (underwayMax: number) => {
+      while (madeCount < answers.length) {
+        const next = answers[madeCount]!
+        if (next instanceof Promise) {
+          if (answers.length - madeCount <= underwayMax) return
+          answers[madeCount] = await next
+        }
+        const pause = this.#made(answers[madeCount++])
+        if (pause !== undefined) await pause
+      }
+    }
     for (const item of items) {
       const given = answer(item)
-      const made = given instanceof Promise ? await given : given
-      answers.push(made)
-      const byteCount = this.#sizeOf(made)
-      this.#answerBytes += byteCount
-      const isDue = this.#did(byteCount + STEP_BYTES)
-      if (this.#answerBytes > WIDE_ANSWER_BYTES) await this.#widen()
-      if (isDue) await this.nextTurn()
+      if (given instanceof Promise) given.catch(ignore) // it is thrown when its turn comes
+      answers.push(given)
+      await settle(UNDERWAY_MAX)
     }
-    return answers
+    await settle(0)
+    return answers as Answer[]
+  }
+
+  /** Counts a part of the answer. @returns a promise when the next one must wait */
+  #made(part: unknown): Promise<void> | undefined {
+    const byteCount = this.#sizeOf(part)
+    this.#answerBytes += byteCount
+    const isDue = this.#did(byteCount + STEP_BYTES)
+    if (this.#answerBytes > WIDE_ANSWER_BYTES) return this.#widen(isDue)
+    return isDue ? this.nextTurn() : undefined
   }
 
   async forEach<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
@@ -200,7 +229,7 @@ export class Work {
     return this.#workshop.deps.clock.monotonic() >= this.#turnEndsAt
   }
 
-  async #widen(): Promise<void> {
+  async #widen(isDue: boolean): Promise<void> {
     const { wideAnswers, deps } = this.#workshop
     if (this.#answerBytes > deps.answerBytesMax) {
       const limit = `response.max.bytes=${deps.answerBytesMax}`
@@ -209,7 +238,9 @@ export class Work {
         `the answer is larger than ${limit}: ask for less`,
       )
     }
-    this.#leaveAnswers ??= await wideAnswers.enter(1)
+    this.#wide ??= wideAnswers.enter(1)
+    await this.#wide
+    if (isDue) await this.nextTurn()
   }
 
   /** About what a part of an answer takes when it is encoded. */

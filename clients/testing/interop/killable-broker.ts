@@ -42,6 +42,9 @@ export class KillableBroker implements AsyncDisposable {
   /** Of its process, while it lives. */
   get pid(): number | undefined {
     return this.#child?.pid
+  /** Of the process that runs now. */
+  get pid(): number {
+    return this.#child!.pid!
   }
 
   /** SIGKILL. */

@@ -1,0 +1,125 @@
+// The widest request of every API, made of its table: each of its arrays in turn as long as wanted, naming one thing again and
+// again, or many that exist. Tests only.
+
+import { apis } from '../../protocol/apis.ts'
+import { UUID_ZERO } from '../../protocol/ids.ts'
+import { includes, type AnyField, type Api, type Shape } from '../../protocol/schema.ts'
+import { defaultOf } from '../../protocol/testing/arbitraries.ts'
+
+/** What exists. */
+export interface Existing {
+  readonly topics: readonly string[]
+  /** Of the first topic; the others have one. */
+  readonly partitionCount: number
+  readonly groups: readonly string[]
+}
+
+export interface WideRequest {
+  readonly api: Api
+  readonly version: number
+  readonly title: string
+  readonly request: any
+}
+
+interface Filling {
+  readonly existing: Existing
+  readonly version: number
+  /** The array that is long, by the names of the fields that lead to it. */
+  readonly path: string
+  readonly length: number
+  readonly isSame: boolean
+}
+
+/** Those that destroy what the others ask for come last. */
+const order = [37, 21, 47, 42, 20]
+
+/** @param isOldToo the oldest version as well as the newest */
+export function* widestRequests(
+  existing: Existing,
+  length: number,
+  isOldToo: boolean,
+): Generator<WideRequest> {
+  const sorted = apis.toSorted((a, b) => order.indexOf(a.key) - order.indexOf(b.key))
+  for (const api of sorted) {
+    const { from, to } = api.versions
+    for (const version of isOldToo ? new Set([from, to]) : [to]) {
+      for (const path of arraysIn(api.request.fields, version)) {
+        for (const isSame of [true, false]) {
+          const filling = { existing, version, path, length, isSame }
+          const how = isSame ? 'one name' : 'many names'
+          const title = `${api.name} v${version}, ${path} with ${length} of ${how}`
+          yield { api, version, title, request: struct(api.request.fields, filling, '', 0) }
+        }
+      }
+    }
+  }
+}
+
+function arraysIn(fields: Shape, version: number, prefix = ''): string[] {
+  return Object.entries(fields).flatMap(([name, { type, options }]) => {
+    if (type.kind !== 'array' || !includes(options.versions, version)) return []
+    const path = prefix + name
+    const { type: inner } = type.element
+    return [path, ...(inner.kind === 'struct' ? arraysIn(inner.fields, version, `${path}.`) : [])]
+  })
+}
+
+function struct(fields: Shape, filling: Filling, prefix: string, i: number): any {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, value(field, filling, prefix + name, i)]),
+  )
+}
+
+/** @param i which element of the long array it is, or lies in */
+function value(field: AnyField, filling: Filling, path: string, i: number): any {
+  const { type, options } = field
+  const { version, isSame, existing } = filling
+  if (!includes(options.versions, version)) return defaultOf(field)
+  const number = isSame ? 0 : i
+  switch (type.kind) {
+    case 'array':
+      return list(field, type.element, filling, path, i)
+    case 'struct':
+      return struct(type.fields, filling, `${path}.`, i)
+    case 'string':
+      return text(path, number, filling)
+    case 'int32':
+      return /partition|index/i.test(path) && !/epoch|count|bytes/i.test(path)
+        ? number % existing.partitionCount
+        : defaultOf(field)
+    case 'int8':
+      return path.endsWith('resourceType') ? 2 : defaultOf(field)
+    case 'int64':
+      return path.endsWith('timestamp') ? -1 : defaultOf(field)
+    case 'uuid':
+      return UUID_ZERO
+    case 'bytes':
+      return includes(options.nullable, version) ? null : Buffer.alloc(0)
+    default:
+      return defaultOf(field)
+  }
+}
+
+/** Null, where that means all, or one element, but for the long one. */
+function list(
+  { options }: AnyField,
+  element: AnyField,
+  filling: Filling,
+  path: string,
+  i: number,
+): any[] | null {
+  const { path: long, length, version } = filling
+  if (path === long) return Array.from({ length }, (_, j) => value(element, filling, path, j))
+  const isNullable = includes(options.nullable, version) && !long.startsWith(`${path}.`)
+  return isNullable ? null : [value(element, filling, path, i)]
+}
+
+function text(path: string, i: number, { existing: { topics, groups }, path: long }: Filling) {
+  const name = path.slice(path.lastIndexOf('.') + 1)
+  const isOneTopic = long.startsWith('topics.') // whose partitions are many
+  if (/group/i.test(name) || name === 'coordinatorKeys') return groups[i % groups.length]!
+  if (/^(configs|.*\.configs)\.name$/.test(path) || name === 'configurationKeys')
+    return i === 0 ? 'retention.ms' : `retention.ms.${i}`
+  if (/topic|^name$|resourceName/i.test(name)) return topics[isOneTopic ? 0 : i % topics.length]!
+  return `${name}-${i}`
+}
