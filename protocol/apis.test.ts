@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { metadata } from './api/03_metadata.ts'
 import { apiByKey, apis } from './apis.ts'
-import { decode, encode } from './compile.ts'
+import { decode, decodeInSlices, encode, encodeInSlices } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from './frame.ts'
 import { includes, int8, message, string, struct, type Message, type Shape } from './schema.ts'
@@ -18,6 +18,7 @@ import {
   withoutUnknown,
   withUnknownTags,
 } from './testing/arbitraries.ts'
+import { mulberry32, mutated, pick } from './testing/mutations.ts'
 import { FRAME_ELEMENTS_MAX, Reader, Writer } from './wire.ts'
 
 const RUNS_PER_VERSION = 20
@@ -81,6 +82,37 @@ t.test('what is encoded decodes to the same value, in every version', async (t) 
     t.doesNotThrow(() => fc.assert(roundTrip, { numRuns: RUNS_PER_VERSION, seed }), title)
   }
 })
+
+t.test('pauses between elements change nothing, in every version', async (t) => {
+  for (const { message, version, title } of everyVersion) {
+    const paused = fc.property(valuesOf(message, version), (value) => {
+      const bytes = encoded(message, version, value)
+      let pauseCount = 0
+      const isDue = () => pauseCount++ >= 0
+      assert.deepStrictEqual(
+        finished(decodeInSlices(message, version, new Reader(bytes), isDue)),
+        value,
+      )
+      const writer = new Writer()
+      finished(encodeInSlices(message, version, writer, value, isDue))
+      assert.equal(Buffer.concat(writer.chunks()).equals(bytes), true)
+    })
+    t.doesNotThrow(() => fc.assert(paused, { numRuns: RUNS_PER_VERSION / 4, seed }), title)
+  }
+  const topics = Array.from({ length: 5 }, () => ({ name: 't' }))
+  const bytes = encoded(metadata.request, 12, { topics })
+  const steps = decodeInSlices(metadata.request, 12, new Reader(bytes), () => true)
+  for (let i = 0; i < topics.length; i++)
+    t.equal(steps.next().done, false, 'one after each element')
+  t.equal(steps.next().done, true)
+})
+
+function finished<Result>(steps: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
 
 t.test('an optional field that is left out is sent as its default', async (t) => {
   for (const { message, version, title } of everyVersion) {
@@ -180,6 +212,37 @@ t.test('a count is believed only as far as the frame can hold it', async (t) => 
   t.throws(() => decode(metadata.request, 1, new Reader(full)), {
     message: /more than 2000000 array elements/,
   })
+  t.throws(
+    () => decode(metadata.request, 1, new Reader(full.fill(0, 0, 2).fill(1, 2, 4), 0, 200)),
+    {
+      message: /more than 200 array elements/,
+    },
+  )
+})
+
+t.test('a struct has 10,000 tagged fields at most, known and unknown ones', async (t) => {
+  const tags = (count: number) => {
+    const writer = new Writer()
+    writer.uvarint(count)
+    return Buffer.concat([...writer.chunks(), Buffer.alloc(2 * count).fill('7f00', 'hex')])
+  }
+  for (const skip of [true, false]) {
+    const read = (count: number) => {
+      const head = skip ? '01' + '01' + '00' : '01'
+      const bytes = Buffer.concat([Buffer.from(head, 'hex'), tags(count)])
+      const table = skip ? metadata.request : tagged
+      return decode(table as Message<any>, 12, new Reader(bytes))
+    }
+    t.ok(read(10_000))
+    t.throws(() => read(10_001), { message: /10001 tagged fields, 10000 are allowed/ })
+  }
+})
+
+const tagged = message({
+  name: 'Tagged',
+  versions: '0-12',
+  flexible: '0+',
+  fields: { text: string, known: string.tag(0) },
 })
 
 t.test('a million hostile frames neither crash nor stay in memory', async (t) => {
@@ -236,35 +299,6 @@ function readRequest(frame: Buffer): void {
   if (api === undefined) throw new KafkaError('INVALID_REQUEST', `key ${apiKey}`)
   skipHeaderTags(reader, api, apiVersion)
   decode(api.request, apiVersion, reader)
-}
-
-/** Some bytes changed, a few cut off, or all of them random; in `scratch`, so valid until the next call. */
-function mutated(bytes: Buffer, scratch: Buffer, random: () => number): Buffer {
-  bytes.copy(scratch)
-  let length = bytes.length
-  const kind = random()
-  if (kind < 0.1) {
-    length = Math.floor(random() * 64)
-    for (let i = 0; i < length; i++) scratch[i] = random() * 256
-  } else if (kind < 0.3) length = Math.floor(random() * length)
-  const changes = Math.floor(random() * 4)
-  for (let i = 0; i < changes; i++)
-    scratch[Math.floor(random() * length)] = random() < 0.3 ? 0xff : random() * 256
-  return scratch.subarray(0, length)
-}
-
-function pick<T>(list: readonly T[], random: () => number): T {
-  return list[Math.floor(random() * list.length)]!
-}
-
-function mulberry32(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
-  }
 }
 
 function heapBytes(): number {

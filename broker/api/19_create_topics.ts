@@ -43,7 +43,8 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
         }
         answers.push(answerFor(deps, topic, check, validateOnly))
       })
-      return { topics: await work.each(await Promise.all(answers), (answer) => answer) }
+      await Promise.all(answers.filter((answer) => answer instanceof Promise))
+      return { topics: await work.each(answers, (answer) => answer) }
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name }) => ({ name, errorCode: code, configs: null })),

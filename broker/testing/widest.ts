@@ -115,11 +115,23 @@ function list(
 }
 
 function text(path: string, i: number, { existing: { topics, groups }, path: long }: Filling) {
-  const name = path.slice(path.lastIndexOf('.') + 1)
   const isOneTopic = long.startsWith('topics.') // whose partitions are many
-  if (/group/i.test(name) || name === 'coordinatorKeys') return groups[i % groups.length]!
-  if (/^(configs|.*\.configs)\.name$/.test(path) || name === 'configurationKeys')
-    return i === 0 ? 'retention.ms' : `retention.ms.${i}`
-  if (/topic|^name$|resourceName/i.test(name)) return topics[isOneTopic ? 0 : i % topics.length]!
-  return `${name}-${i}`
+  switch (namedBy(path)) {
+    case 'group':
+      return groups[i % groups.length]!
+    case 'config':
+      return i === 0 ? 'retention.ms' : `retention.ms.${i}`
+    case 'topic':
+      return topics[isOneTopic ? 0 : i % topics.length]!
+    default:
+      return `text-${i}`
+  }
+}
+
+/** What a text names, by the names of the fields that lead to it: 'topics.name'. */
+export function namedBy(path: string): 'group' | 'config' | 'topic' | undefined {
+  const name = path.slice(path.lastIndexOf('.') + 1)
+  if (/group/i.test(name) || name === 'coordinatorKeys') return 'group'
+  if (/^(configs|.*\.configs)\.name$/.test(path) || name === 'configurationKeys') return 'config'
+  return /topic|^name$|resourceName/i.test(name) ? 'topic' : undefined
 }

@@ -1,16 +1,6 @@
 // DescribeLogDirs: v2 flexible; v3 errorCode; v4 total and usable bytes (KIP-827).
 
-import {
-  api,
-  array,
-  bool,
-  int16,
-  int32,
-  int64,
-  string,
-  type RequestOf,
-  type ResponseInput,
-} from '../schema.ts'
+import { api, array, bool, int16, int32, int64, string, type RequestOf } from '../schema.ts'
 
 export const describeLogDirs = api({
   key: 35,
@@ -41,4 +31,3 @@ export const describeLogDirs = api({
   },
 })
 export type DescribeLogDirsRequest = RequestOf<typeof describeLogDirs>
-export type DescribeLogDirsResponse = ResponseInput<typeof describeLogDirs>

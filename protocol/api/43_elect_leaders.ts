@@ -1,6 +1,6 @@
 // ElectLeaders: v1 kinds of election (KIP-460), errorCode; v2 flexible.
 
-import { api, array, int16, int32, int8, string, type RequestOf } from '../schema.ts'
+import { api, array, int16, int32, int8, string } from '../schema.ts'
 
 export const electLeaders = api({
   key: 43,
@@ -25,4 +25,3 @@ export const electLeaders = api({
     }),
   },
 })
-export type ElectLeadersRequest = RequestOf<typeof electLeaders>

@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
@@ -12,16 +13,21 @@ export class KillableBroker implements AsyncDisposable {
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
-  private constructor(dataDir: string, port: number, config: Readonly<Record<string, number>>) {
+  private constructor(
+    dataDir: string,
+    port: number,
+    config: Readonly<Record<string, string | number>>,
+  ) {
     this.bootstrap = `127.0.0.1:${port}`
     const where = ['--data', dataDir, '--port', `${port}`, '--http', 'off']
     const settings = Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    this.#args = [main, 'start', ...where, ...settings, '--json', '--quiet']
+    const quiet = 'log.level' in config ? [] : ['--quiet'] // a level of its own
+    this.#args = [main, 'start', ...where, ...settings, '--json', ...quiet]
   }
 
   static async start(
     dataDir: string,
-    config: Readonly<Record<string, number>> = {},
+    config: Readonly<Record<string, string | number>> = {},
   ): Promise<KillableBroker> {
     const broker = new KillableBroker(dataDir, await freePort(), config)
     await broker.start()
@@ -45,14 +51,27 @@ export class KillableBroker implements AsyncDisposable {
   /** Of the process that runs now. */
   get pid(): number {
     return this.#child!.pid!
+  /** The most that the process which runs now has ever had in memory. Linux only. */
+  get peakBytes(): number {
+    const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
+    return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024
   }
 
   /** SIGKILL. */
-  async kill(): Promise<void> {
+  kill(): Promise<void> {
+    return this.#end('SIGKILL')
+  }
+
+  /** SIGTERM: it stops in order. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     if (child === undefined) return
     this.#child = undefined
-    child.kill('SIGKILL')
+    child.kill(signal)
     await once(child, 'exit')
   }
 
