@@ -52,7 +52,8 @@ async function answerFor({ store, transactions }: WriteTxnMarkersDeps, marker: M
     : await transactions.abort(marker, isTransactionV2)
   const end = { producerId, producerEpoch, coordinatorEpoch, isCommit, isTransactionV2 }
   const ended = new Map<string, Promise<ErrorName | undefined>>()
-  const endOnce = (topic: string, partition: number) => {
+  const endOnce = async (topic: string, partition: number): Promise<ErrorName | undefined> => {
+    if (store.topics.get(topic)?.isInternal) return 'INVALID_TOPIC_EXCEPTION'
     const key = `${topic}/${partition}`
     const ending = ended.get(key) ?? writeMarker(store, topic, partition, end)
     ended.set(key, ending)

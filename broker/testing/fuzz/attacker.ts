@@ -2,19 +2,20 @@
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { FrameCutter } from '../../../protocol/frame.ts'
 import type { HostileFrames } from './hostile-frames.ts'
+import type { Honest } from './honest.ts'
 
 const BUNDLE_FRAMES_MAX = 6
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024
-/** An answer that has not come by then is not waited for: some requests wait for others. */
-const PATIENCE_MS = 100
+/** So often are the honest answered before an attacker gives up an answer: some requests wait for others. */
+const PATIENCE_ANSWERS = 30
 /** Frames that are told when the broker is found dead. */
 const LAST_FRAMES = 3
 
 export class Attacker {
   readonly #frames: HostileFrames
+  readonly #honest: Honest
   readonly #port: number
   readonly #last: Buffer[] = []
   #socket: Socket | undefined
@@ -23,8 +24,9 @@ export class Attacker {
   sentCount = 0
   answeredCount = 0
 
-  constructor(frames: HostileFrames, bootstrap: string) {
+  constructor(frames: HostileFrames, honest: Honest, bootstrap: string) {
     this.#frames = frames
+    this.#honest = honest
     this.#port = Number(new URL(`kafka://${bootstrap}`).port)
   }
 
@@ -50,7 +52,7 @@ export class Attacker {
         if (socket.destroyed || this.answeredCount >= wanted) resolve(true)
       }
     })
-    const isAnswered = await Promise.race([heard, sleep(PATIENCE_MS, false)])
+    const isAnswered = await Promise.race([heard, this.#honest.answered(PATIENCE_ANSWERS)])
     if (isCut || !isAnswered || this.#frames.chance(0.05)) this.close()
   }
 

@@ -43,7 +43,7 @@ t.test('hostile frames neither stop the broker nor touch what it has acknowledge
 
   const templates = templatesOf(apis, seed)
   const attackers = Array.from({ length: ATTACKERS }, (_, i) => {
-    return new Attacker(new HostileFrames(templates, seed + i), broker.bootstrap)
+    return new Attacker(new HostileFrames(templates, seed + i), honest, broker.bootstrap)
   })
   try {
     await Promise.all([honest.work(), attackAll(broker, attackers, honest)])

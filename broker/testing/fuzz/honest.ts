@@ -20,6 +20,8 @@ export class Honest {
   readonly #acknowledged: string[][] = Array.from({ length: PARTITIONS }, () => [])
   #committedOffset = -1
   #isDone = false
+  #answerCount = 0
+  #waiting: { readonly from: number; readonly resolve: (isAnswered: false) => void }[] = []
 
   /** @param secret a part of their names */
   constructor(bootstrap: string, secret: string) {
@@ -52,6 +54,18 @@ export class Honest {
 
   stop(): void {
     this.#isDone = true
+  }
+
+  /** Resolves with false, for what was waited for has not come, after so many more answers to the honest, or when they stop. */
+  answered(count: number): Promise<false> {
+    return new Promise((resolve) => this.#waiting.push({ from: this.#answerCount + count, resolve }))
+  }
+
+  #heard(): void {
+    this.#answerCount++
+    const isOver = ({ from }: { from: number }) => this.#isDone || from <= this.#answerCount
+    for (const { resolve } of this.#waiting.filter(isOver)) resolve(false)
+    this.#waiting = this.#waiting.filter((each) => !isOver(each))
   }
 
   /** @returns what does not hold of what was acknowledged */
@@ -96,6 +110,7 @@ export class Honest {
           `${this.topic}-${partition}: offset ${answer.baseOffset}, not ${baseSequence}`,
         )
       acknowledged.push(value)
+      this.#heard()
     }
     await client.close()
   }
@@ -107,6 +122,7 @@ export class Honest {
       const answer = await client.send(offsetCommit, { groupId: this.group, topics })
       expectNone(answer.topics[0]!.partitions[0]!.errorCode, `OffsetCommit of ${this.group}`)
       this.#committedOffset = committedOffset
+      this.#heard()
     }
     await client.close()
   }
