@@ -244,15 +244,19 @@ export class Work {
   }
 
   /** About what a part of an answer takes when it is encoded. */
-  #sizeOf(part: unknown): number {
+  #sizeOf(part: any): number {
     if (typeof part === 'string') return part.length + 2
     if (typeof part !== 'object') return 4
     if (part === null) return 1
-    if (part instanceof Uint8Array) return part.length + 4
-    if (this.#counted?.has(part) === true) return 0
     let byteCount = 1
-    for (const member of Array.isArray(part) ? part : Object.values(part))
-      byteCount += this.#sizeOf(member)
+    if (Array.isArray(part)) {
+      if (typeof part[0] === 'number') return 4 * part.length
+      if (this.#counted!.has(part)) return 0
+      for (let i = 0; i < part.length; i++) byteCount += this.#sizeOf(part[i])
+      return byteCount
+    }
+    if (ArrayBuffer.isView(part)) return part.byteLength + 4
+    for (const name in part) byteCount += this.#sizeOf(part[name])
     return byteCount
   }
 }

@@ -58,7 +58,9 @@ export class Honest {
 
   /** Resolves with false, for what was waited for has not come, after so many more answers to the honest, or when they stop. */
   answered(count: number): Promise<false> {
-    return new Promise((resolve) => this.#waiting.push({ from: this.#answerCount + count, resolve }))
+    return new Promise((resolve) =>
+      this.#waiting.push({ from: this.#answerCount + count, resolve }),
+    )
   }
 
   #heard(): void {
