@@ -1,8 +1,8 @@
 // Metadata: the one node, and topics with their partitions.
 // Versions: 0-13
 // Behaviour: null topics (v0: none) are all topics; a topic asked for by name is created where that is allowed, and
-// is in this very answer, and a topic that is asked for twice is there once. The node's address is the one that the client dialled. The broker's own metadata topic is told
-// only to who asks for it by name, as Apache Kafka's is.
+// is in this very answer, where each topic is once. The node's address is the one that the client dialled. The broker's own
+// metadata topic is told only to who asks for it by name, as Apache Kafka's is.
 
 import {
   metadata,
@@ -113,12 +113,15 @@ async function createMissing(
 ): Promise<ReadonlyMap<string, number>> {
   const refusals = new Map<string, number>()
   if (!allowAutoTopicCreation || !deps.config['auto.create.topics.enable']) return refusals
-  const claim = partitionClaims()
-  const creations: Promise<unknown>[] = []
+  const { topics } = deps.store
+  const names: string[] = []
   await work.forEach(asked, ({ name, topicId }) => {
-    if (name === null || topicId !== UUID_ZERO || deps.store.topics.get(name) !== undefined) return
-    if (isReservedName(name)) return
-    const refused = (error: unknown) => {
+    const isUnknown = name !== null && topicId === UUID_ZERO && topics.get(name) === undefined
+    if (isUnknown && !isReservedName(name)) names.push(name)
+  })
+  const claim = partitionClaims()
+  await work.each(names, (name) => {
+    const refused = (error: unknown): undefined => {
       if (!(error instanceof KafkaError)) throw error
       if (error.code !== 'TOPIC_ALREADY_EXISTS') refusals.set(name, errorCodeOf(error))
     }
@@ -126,12 +129,11 @@ async function createMissing(
       const spec = { name, partitionCount: deps.config['num.partitions'] }
       checkTopicName(name)
       claim(spec.partitionCount)
-      creations.push(deps.store.topics.create(spec).catch(refused))
+      return topics.create(spec).then(() => undefined, refused)
     } catch (error) {
-      refused(error)
+      return refused(error)
     }
   })
-  await Promise.all(creations)
   return refusals
 }
 

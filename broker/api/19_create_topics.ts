@@ -34,17 +34,15 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
     async handle({ topics, validateOnly }, { work }) {
       const twice = await work.duplicatesIn(namesOf(topics))
       const claim = partitionClaims()
-      const answers: (TopicAnswer | Promise<TopicAnswer>)[] = []
-      await work.forEach(topics, (topic) => {
+      const answers = await work.each(topics, (topic) => {
         const check = (partitionCount: number) => {
           if (twice.has(topic.name))
             throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
           claim(partitionCount)
         }
-        answers.push(answerFor(deps, topic, check, validateOnly))
+        return answerFor(deps, topic, check, validateOnly)
       })
-      await Promise.all(answers.filter((answer) => answer instanceof Promise))
-      return { topics: await work.each(answers, (answer) => answer) }
+      return { topics: answers }
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name }) => ({ name, errorCode: code, configs: null })),

@@ -10,6 +10,7 @@ import {
 } from '../../protocol/api/24_add_partitions_to_txn.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { byTopic } from '../by-topic.ts'
 import { knownTo } from '../fenced.ts'
 import type { Handler } from '../net/handler.ts'
 import type { Work } from '../net/work.ts'
@@ -34,12 +35,12 @@ export function addPartitionsToTxnHandler({
   return {
     api: addPartitionsToTxn,
     async handle(request, { version, work }) {
-      const asked = new Map<string, Set<number>>()
       let isWhole = true
-      await work.forEach(partitionsOf(request), ([topic, partition]) => {
+      const isWanted = (topic: string, partition: number) => {
         isWhole &&= refusalOf(topic, partition) === undefined
-        if (isWhole) add(asked, topic, partition)
-      })
+        return isWhole
+      }
+      const asked = await byTopic(partitionsOf(request), isWanted, work)
       if (!isWhole) {
         const errorOf = (topic: string, partition: number) =>
           refusalOf(topic, partition) ?? 'OPERATION_NOT_ATTEMPTED'
@@ -66,12 +67,6 @@ function* partitionsOf({
   for (const { name, partitions } of topics) {
     for (const partition of partitions) yield [name, partition]
   }
-}
-
-function add(partitionsByTopic: Map<string, Set<number>>, topic: string, partition: number): void {
-  const partitions = partitionsByTopic.get(topic)
-  if (partitions === undefined) partitionsByTopic.set(topic, new Set([partition]))
-  else partitions.add(partition)
 }
 
 async function answer(

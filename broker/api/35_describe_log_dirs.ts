@@ -1,6 +1,6 @@
 // DescribeLogDirs: how many bytes each partition takes, and how many there are.
 // Versions: 1-4
-// Behaviour: one directory. Topics and partitions that do not exist are left out; the broker's own topic is told to who names it.
+// Behaviour: one directory. Topics and partitions that do not exist are left out, others are told once; the broker's own topic is told to who names it.
 
 import { resolve } from 'node:path'
 import {
@@ -9,8 +9,8 @@ import {
 } from '../../protocol/api/35_describe_log_dirs.ts'
 import type { Store } from '../../storage/store.ts'
 import { METADATA_TOPIC } from '../../storage/topic-name.ts'
+import { byTopic } from '../by-topic.ts'
 import type { Handler } from '../net/handler.ts'
-import type { Work } from '../net/work.ts'
 
 export function describeLogDirsHandler({
   store,
@@ -21,7 +21,9 @@ export function describeLogDirsHandler({
     api: describeLogDirs,
     async handle({ topics }, { work }) {
       const { freeBytes, totalBytes } = await store.diskSpace()
-      const told = topics === null ? everything(store) : await named(store, topics, work)
+      const exists = (topic: string, partition: number) => store.log(topic, partition) !== undefined
+      const told: Iterable<Told> =
+        topics === null ? everything(store) : await byTopic(partitionsOf(topics), exists, work)
       const dir = {
         errorCode: 0,
         logDir: resolve(store.dataDir),
@@ -45,22 +47,6 @@ function* everything({ topics }: Store): Iterable<Told> {
   for (const { name, partitionCount } of topics.list()) {
     if (name !== METADATA_TOPIC) yield [name, Array(partitionCount).keys()]
   }
-}
-
-/** What exists of it, each once, as in Apache Kafka. */
-async function named(
-  store: Store,
-  topics: NonNullable<DescribeLogDirsRequest['topics']>,
-  work: Work,
-): Promise<Iterable<Told>> {
-  const told = new Map<string, Set<number>>()
-  await work.forEach(partitionsOf(topics), ([topic, partition]) => {
-    if (store.log(topic, partition) === undefined) return
-    const partitions = told.get(topic)
-    if (partitions === undefined) told.set(topic, new Set([partition]))
-    else partitions.add(partition)
-  })
-  return told
 }
 
 function* partitionsOf(

@@ -1,0 +1,20 @@
+// Partitions that a request names, each once, by topic. Network thread.
+
+import type { Work } from './net/work.ts'
+
+type TopicPartition = readonly [topic: string, partition: number]
+
+export async function byTopic(
+  named: Iterable<TopicPartition>,
+  isWanted: (topic: string, partition: number) => boolean,
+  work: Work,
+): Promise<Map<string, Set<number>>> {
+  const wanted = new Map<string, Set<number>>()
+  await work.forEach(named, ([topic, partition]) => {
+    if (!isWanted(topic, partition)) return
+    const partitions = wanted.get(topic)
+    if (partitions === undefined) wanted.set(topic, new Set([partition]))
+    else partitions.add(partition)
+  })
+  return wanted
+}
