@@ -48,9 +48,8 @@ export class KillableBroker implements AsyncDisposable {
   /** Of its process, while it lives. */
   get pid(): number | undefined {
     return this.#child?.pid
-  /** Of the process that runs now. */
-  get pid(): number {
-    return this.#child!.pid!
+  }
+
   /** The most that the process which runs now has ever had in memory. Linux only. */
   get peakBytes(): number {
     const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
