@@ -2,6 +2,7 @@
 // table records: after the next start each change is there in full or not at all, and no later one is lost.
 
 import t, { type Test } from 'tap'
+import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { parsePartitionDirectory, partitionDirectory } from './layout.ts'
 import { openStore } from './open-store.ts'
 import type { Store } from './store.ts'
@@ -37,7 +38,9 @@ function nothingPromised(): Promised {
   return { state: {}, next: {}, records: new Map(), ids: new Map(), producerIds: [] }
 }
 
-const open = (fs: FaultyFs) => openStore({ dataDir: DATA, writer: 'inline', fs })
+/** Time stands still: a store that has crashed is left as it is, and its timers would look at the crashed disk. */
+const open = (fs: FaultyFs) =>
+  openStore({ dataDir: DATA, writer: 'inline', fs, clock: new VirtualClock() })
 
 function stateOf(store: Store): State {
   const topics = Array.from(store.topics.list()).filter((topic) => !topic.isInternal)
