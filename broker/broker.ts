@@ -311,25 +311,8 @@ function compose(
     turns.turnDone(turn)
   })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
-  const workshop = new Workshop({
-    clock,
-    get answerBytesMax() {
-      return config['response.max.bytes']
-    },
-  })
+  const { workshop, pressure, unsent } = boundsOf(config, store, clock)
   const dispatch = new Dispatch({ handlers, observer: requests, workshop, clock, log })
-  const pressure = new Pressure({
-    get bytesMax() {
-      return config['queued.max.request.bytes']
-    },
-    store,
-  })
-  const unsent = new Unsent({
-    get bytesMax() {
-      return config['connections.unsent.max.bytes']
-    },
-    clock,
-  })
   const health = new BrokerHealth(disk)
   store.onFatal((error) => {
     health.fail(error)
@@ -351,6 +334,29 @@ function compose(
     unsent,
     health,
   }
+}
+
+/** What all requests, answers and clients together may take. */
+function boundsOf(config: BrokerConfig, store: Store, clock: Clock) {
+  const workshop = new Workshop({
+    clock,
+    get answerBytesMax() {
+      return config['response.max.bytes']
+    },
+  })
+  const pressure = new Pressure({
+    get bytesMax() {
+      return config['queued.max.request.bytes']
+    },
+    store,
+  })
+  const unsent = new Unsent({
+    get bytesMax() {
+      return config['connections.unsent.max.bytes']
+    },
+    clock,
+  })
+  return { workshop, pressure, unsent }
 }
 
 /** @internal */
