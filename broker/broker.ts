@@ -42,10 +42,14 @@ import { Workshop } from './net/work.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { Purgatory } from './purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
-import { TransactionCoordinator, type TransactionConfig } from './txn/coordinator.ts'
-import { endPendingOffsets, writeMarkers } from './txn/ends.ts'
+import {
+  TransactionCoordinator,
+  type TransactionConfig,
+  type TransactionTable,
+} from './txn/coordinator.ts'
+import { endOrphans, writeMarkers } from './txn/ends.ts'
 import { ProduceGate } from './txn/produce-gate.ts'
-import { newProducerId, openTransactionState } from './txn/state-table.ts'
+import { newProducerId, openEpochOf, openTransactionState } from './txn/state-table.ts'
 
 const NO_HTTP = -1
 /** Segment and index files kept open for reading. */
@@ -127,12 +131,12 @@ export class Broker {
     try {
       const { store, dataDir } = await openData(environment, closing)
       const configs = await openConfigs(environment, store)
-      const groups = await openGroups(environment, configs.current, store, closing)
+      const table = await openTransactionState(store)
+      const groups = await openGroups(environment, configs.current, store, table, closing)
       const transactions = await openTransactions(
         environment,
         configs.current,
-        store,
-        groups.coordinator,
+        { store, table, groups: groups.coordinator },
         closing,
       )
       const services = compose(environment, configs, store, groups, transactions)
@@ -227,12 +231,13 @@ async function openGroups(
   { clock, newId = randomUUID }: BrokerEnvironment,
   config: BrokerConfig,
   store: Store,
+  transactions: TransactionTable,
   closing: Closing,
 ): Promise<Groups> {
   const rebalances = new Rebalances(config['metrics.groups.max'])
   const coordinator = new GroupCoordinator({
     clock,
-    table: await openGroupState(store),
+    table: await openGroupState(store, (producerId) => openEpochOf(transactions, producerId)),
     config: groupConfig(config),
     newMemberId: (prefix) => `${prefix}-${newId()}`,
     topicExists: (topic) => store.topics.get(topic) !== undefined,
@@ -249,26 +254,29 @@ interface Transactions {
   readonly metrics: TransactionMetrics
 }
 
+interface TransactionParts {
+  readonly store: Store
+  readonly table: TransactionTable
+  readonly groups: GroupCoordinator
+}
+
 async function openTransactions(
-  { clock }: BrokerEnvironment,
+  { clock, log }: BrokerEnvironment,
   config: BrokerConfig,
-  store: Store,
-  groups: GroupCoordinator,
+  { store, table, groups }: TransactionParts,
   closing: Closing,
 ): Promise<Transactions> {
   const metrics = new TransactionMetrics()
   const coordinator = new TransactionCoordinator({
     clock,
-    table: await openTransactionState(store),
-    ends: {
-      mark: (record) => writeMarkers(store, record),
-      endOffsets: (record) => endPendingOffsets(groups, record),
-    },
+    table,
+    ends: { mark: (record) => writeMarkers(store, groups, record) },
     newProducerId: () => newProducerId(store),
     config: transactionConfig(config),
     onEnd: (result) => metrics.ended(result),
   })
   closing.add(() => coordinator.close())
+  await endOrphans(groups, coordinator, (message) => log.warn(message))
   void coordinator.sweep() // finishes what a crash has cut short; who asks for one of these waits for it
   return { coordinator, metrics }
 }

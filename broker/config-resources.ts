@@ -6,6 +6,7 @@ import { parseTopicConfig, topicConfigSpec, type ConfigSpec } from '../storage/c
 import type { Overrides, Store, Topic } from '../storage/store.ts'
 import { ALL_BROKERS, type BrokerConfigs } from './broker-configs.ts'
 import type { DescribedConfig } from './described-config.ts'
+import { refuseInternal } from './internal-topics.ts'
 import type { Work } from './net/work.ts'
 import type { TopicConfigs } from './topic-configs.ts'
 
@@ -151,8 +152,6 @@ function keyOf({ resourceType, resourceName }: ResourceName): string {
 }
 
 function checkTopic(topic: Topic, overrides: Overrides): void {
-  if (topic.isInternal) {
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${topic.name} is the broker's own`)
-  }
+  refuseInternal('AlterConfigs', topic.name)
   parseTopicConfig(overrides)
 }

@@ -2,7 +2,7 @@
 // Any thread. An int16 version, then the message; a version later than ours is read as ours, which it extends. Some clients
 // say a version and leave its fields out: such a subscription is read as the latest version that is there in full.
 
-import { decode, encode } from './compile.ts'
+import { decode } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import {
   array,
@@ -14,7 +14,8 @@ import {
   type Encoded,
   type Message,
 } from './schema.ts'
-import { Reader, Writer } from './wire.ts'
+import { encodeVersioned } from './versioned.ts'
+import { Reader } from './wire.ts'
 
 const topicPartitions = array({ topic: string, partitions: array(int32) })
 
@@ -92,15 +93,4 @@ function decodeVersioned<M extends Message<any>>(
   const reader = new Reader(from)
   reader.int16()
   return decode(table, version, reader)
-}
-
-function encodeVersioned<M extends Message<any>>(
-  table: M,
-  value: Encoded<M>,
-  version: number,
-): Buffer {
-  const writer = new Writer()
-  writer.int16(version)
-  encode(table, version, writer, value)
-  return Buffer.concat(writer.chunks())
 }

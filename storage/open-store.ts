@@ -33,6 +33,7 @@ import type {
   Log,
   Overrides,
   ProducerInfo,
+  RecordFormat,
   Store,
   StoreOptions,
   Table,
@@ -83,6 +84,7 @@ interface Parts {
   readonly tableDeps: Omit<TableDeps, 'log'>
   readonly table: MetadataTable
   readonly topics: TopicTable
+  readonly producerIds: ProducerIds
   readonly recovery: Store['recovery']
   readonly cleaner: Cleaner
   readonly closing: Closing
@@ -127,6 +129,8 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     clock,
     warn,
     append: (log, batch) => client.append(log.slot, batch, false, true),
+    endTransaction: (log, marker) => client.endTransaction(log.slot, marker),
+    fs,
   }
   const line = new ValidationLine({
     client,
@@ -135,9 +139,10 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     rulesOf: ({ topic }) => recordRules(logs.configOf(topic)),
   })
   const { clusterId } = meta
-  const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
+  const metadata = await openMetadata({ ...tableDeps, logs, clusterId })
+  const { table } = metadata
   const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
-  const opened = [...openedMetadata, ...openedTopics]
+  const opened = [...metadata.opened, ...openedTopics]
   sayDamage(opened, logs, warn)
   const topics = new TopicTable({
     table,
@@ -162,8 +167,9 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     warn,
   })
   logs.onRot((segment) => cleaner.suspect(segment))
-  const parts = { dataDir, fs, meta, client, line, logs, tableDeps, table, topics, recovery }
-  return { ...parts, cleaner, closing }
+  const producerIds = new ProducerIds(table, metadata.lostOffset)
+  const opening = { dataDir, fs, meta, client, line, logs, tableDeps, table, topics, producerIds }
+  return { ...opening, recovery, cleaner, closing }
 }
 
 function validatorPort({ options }: Surroundings, client: WriterClient): ValidatorPort {
@@ -245,13 +251,11 @@ function connect(
 
 class OpenedStore implements Store {
   readonly #parts: Parts
-  readonly #producerIds: ProducerIds
   readonly brokerOverrides: BrokerOverrides
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.brokerOverrides = new BrokerOverrideTable(parts.table)
-    this.#producerIds = new ProducerIds(parts.table)
     parts.closing.add(() => parts.client.finish())
     parts.closing.add(() => parts.line.stop())
     parts.closing.add(() => parts.table.saveView())
@@ -356,9 +360,12 @@ class OpenedStore implements Store {
     return this.#parts.cleaner.counts
   }
 
-  async openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>> {
+  async openTable<Key extends string, Value>(
+    name: string,
+    format: RecordFormat<Key, Value>,
+  ): Promise<Table<Key, Value>> {
     const { topics, logs, tableDeps, closing } = this.#parts
-    const open = () => LogTable.open<Key, Value>({ ...tableDeps, log: logs.get(name, 0)! })
+    const open = () => LogTable.open({ ...tableDeps, log: logs.get(name, 0)! }, format)
     const table = await InternalTable.open(name, { topics, open })
     closing.add(() => table.saveView())
     return table
@@ -369,7 +376,11 @@ class OpenedStore implements Store {
   }
 
   nextProducerId(): Promise<number> {
-    return this.#producerIds.next()
+    return this.#parts.producerIds.next()
+  }
+
+  skipProducerIds(below: number): void {
+    this.#parts.producerIds.skipTo(below)
   }
 
   diskSpace(): Promise<DiskSpace> {

@@ -18,6 +18,8 @@ import { KafkaError } from '../protocol/errors.ts'
 import type { EndMarker } from './writer/commands.ts'
 
 const SEQUENCE_MAX = 0x7fffffff
+/** Of a batch that a coordinator writes in its producer's transaction: offsets that a group commits. */
+export const NO_SEQUENCE = -1
 
 /** A batch of a producer with an id, as its header says. */
 export interface SequencedBatch {
@@ -42,7 +44,8 @@ export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined 
     producerId,
     producerEpoch: producerEpochOf(bytes),
     firstSequence,
-    lastSequence: sequenceAfter(firstSequence, lastOffsetDelta),
+    lastSequence:
+      firstSequence === NO_SEQUENCE ? NO_SEQUENCE : sequenceAfter(firstSequence, lastOffsetDelta),
     isTransactional: (attributesOf(bytes) & TRANSACTIONAL_BIT) !== 0,
     baseOffset,
     lastOffset: baseOffset + lastOffsetDelta,

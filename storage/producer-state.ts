@@ -4,6 +4,7 @@
 
 import type { ErrorName } from '../protocol/errors.ts'
 import {
+  NO_SEQUENCE,
   type PlacedMarker,
   type Replayed,
   sequenceAfter,
@@ -18,7 +19,6 @@ const WINDOW = 5
 const EXPIRY_CHECK_MS = 600_000
 /** Producers whose first batch found no room, all of them at the same time. */
 const AWAITED_MAX = 10_000
-const NO_SEQUENCE = -1
 /** No transaction is open. */
 const NONE = -1
 
@@ -173,7 +173,7 @@ export class ProducerState {
     const txnFirstOffset = producer?.txnFirstOffset ?? NONE
     this.#staged.producers.set(batch.producerId, {
       producerEpoch: batch.producerEpoch,
-      batches: withBatch(known, batch),
+      batches: batch.firstSequence === NO_SEQUENCE ? known : withBatch(known, batch),
       coordinatorEpoch: producer?.coordinatorEpoch ?? -1,
       timestampMs: batch.timestampMs,
       txnFirstOffset: txnFirstOffset === NONE ? opened : txnFirstOffset,
@@ -322,6 +322,7 @@ export class ProducerState {
 function verdictOn(batch: SequencedBatch, producer: Producer): KeptBatch | Refusal | undefined {
   const { producerId, producerEpoch, firstSequence } = batch
   if (producerEpoch < producer.producerEpoch) return staleEpoch(batch, producer)
+  if (firstSequence === NO_SEQUENCE) return undefined
   const isNewEpoch = producerEpoch > producer.producerEpoch
   const lastSequence = isNewEpoch ? NO_SEQUENCE : lastSequenceOf(producer)
   if (firstSequence !== sequenceAfter(lastSequence, 1)) {

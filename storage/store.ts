@@ -8,9 +8,10 @@ import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { RecordError } from './record-rules.ts'
 import type { EndMarker, ProducerInfo } from './writer/commands.ts'
+import type { RecordFormat, TableProducer } from './tables/record-format.ts'
 import type { IdleWriterThread } from './writer/load-thread.ts'
 
-export type { EndMarker, ProducerInfo }
+export type { EndMarker, ProducerInfo, RecordFormat, TableProducer }
 
 export interface StoreOptions {
   readonly dataDir: string
@@ -255,6 +256,21 @@ export interface Table<Key extends string, Value> {
    * @throws {KafkaError} what the append was refused with; then nothing has changed
    */
   write(changes: readonly Change<Key, Value>[]): Promise<void>
+  /** The same, but they count when the transaction of the producer has committed, if it does, unless a later one was written. */
+  writePending(
+    producer: TableProducer,
+    changes: readonly (readonly [key: Key, value: Value])[],
+  ): Promise<void>
+  /**
+   * The transaction of the producer has ended; may be told twice.
+   *
+   * @returns what has changed by that
+   * @throws {KafkaError} as `write`; when the log has heard of a newer epoch
+   */
+  end(producer: TableProducer, isCommit: boolean): Promise<readonly Change<Key, Value>[]>
+  /** Each key for which the open transaction of a producer has a value. */
+  pending(): Iterable<readonly [producerId: number, key: Key]>
+  isPending(key: Key): boolean
 }
 
 /** What a writer turn did, for metrics and for waking waiting fetches. */
@@ -324,8 +340,12 @@ export interface Store extends AsyncDisposable {
    * A table in an internal topic of one partition, which is made with the first change.
    *
    * @param name of an internal topic; each is opened once
+   * @param format of its records
    */
-  openTable<Key extends string, Value>(name: string): Promise<Table<Key, Value>>
+  openTable<Key extends string, Value>(
+    name: string,
+    format: RecordFormat<Key, Value>,
+  ): Promise<Table<Key, Value>>
 
   /**
    * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. Appends to every log follow
@@ -335,6 +355,8 @@ export interface Store extends AsyncDisposable {
 
   /** A producer id that was never given out, over all starts. */
   nextProducerId(): Promise<number>
+  /** Producer ids below are in use, given out by whoever wrote the log that names them. */
+  skipProducerIds(below: number): void
   diskSpace(): Promise<DiskSpace>
   /** Room on the disk is short: files that wait for their deletion (`file.delete.delay.ms`) are deleted now. */
   makeRoom(): Promise<void>

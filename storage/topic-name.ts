@@ -5,13 +5,14 @@ import { KafkaError } from '../protocol/errors.ts'
 /** Leaves room for the partition in the name of its directory. */
 const NAME_CHARS_MAX = 249
 
-/** Topics of the broker itself: shown as internal, and not the users' to create or delete. */
-const internalTopics: readonly string[] = [
-  '__millrace_metadata',
-  '__consumer_offsets',
-  '__transaction_state',
-]
 export const METADATA_TOPIC = '__millrace_metadata'
+/** Groups and what they commit. */
+export const OFFSETS_TOPIC = '__consumer_offsets'
+/** Transactional ids. */
+export const TRANSACTIONS_TOPIC = '__transaction_state'
+
+/** Topics of the broker itself: shown as internal, and not the users' to write or change. */
+export const internalTopics: readonly string[] = [METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTIONS_TOPIC]
 
 export function isInternalTopic(name: string): boolean {
   return internalTopics.includes(name)

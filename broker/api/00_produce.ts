@@ -25,6 +25,7 @@ import { UUID_ZERO } from '../../protocol/ids.ts'
 import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
 import { refusalOf } from '../batch-check.ts'
 import type { DiskGuard } from '../disk-guard.ts'
+import { refusalOfInternal } from '../internal-topics.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import { Disconnect, type Handler, type RequestContext } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -116,7 +117,7 @@ function joiningIn({ deps, request, version }: Run, producer: ProducerRequest): 
   const joining: TopicPartitions[] = []
   for (const { name, topicId, partitions } of request.topics) {
     const topic = topicOf(deps, name, topicId)
-    if (topic === undefined || topic.isInternal) continue
+    if (topic === undefined || refusalOfInternal('Produce', topic.name)) continue
     const indexes = partitions
       .filter(({ records }) => isTransactional(records))
       .map(({ index }) => index)
@@ -154,8 +155,8 @@ function append(
   const { deps, version, source } = run
   const log = deps.store.log(topic.name, index)
   if (log === undefined) return refused(index, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
-  if (topic.isInternal)
-    return refused(index, errorCode('INVALID_TOPIC_EXCEPTION'), 'the topic is internal')
+  const internal = topic.isInternal ? refusalOfInternal('Produce', topic.name) : undefined
+  if (internal) return refused(index, errorCode(internal), 'the topic is internal')
   const config = deps.topicConfigs.of(topic)
   const refusal = refusalOf(batch, version, config['max.message.bytes'])
   if (batch === null || refusal !== undefined)

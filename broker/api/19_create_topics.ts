@@ -10,8 +10,9 @@ import {
 } from '../../protocol/api/19_create_topics.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, Topic, TopicSpec } from '../../storage/store.ts'
-import { checkTopicName, isReservedName } from '../../storage/topic-name.ts'
+import { checkTopicName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
+import { refuseInternal } from '../internal-topics.ts'
 import { partitionClaims } from '../partition-claims.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
@@ -93,9 +94,7 @@ function refused({ name }: NewTopic, error: unknown): TopicAnswer {
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
   checkTopicName(name)
-  if (isReservedName(name)) {
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is the broker's own`)
-  }
+  refuseInternal('CreateTopics', name)
   return { name, partitionCount: partitionCountOf(deps, topic), config: overridesOf(topic) }
 }
 

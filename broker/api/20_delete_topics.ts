@@ -13,6 +13,7 @@ import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../net/handler.ts'
 
 /** Older versions do not know the code that says it. */
@@ -89,8 +90,7 @@ function find(store: Store, asked: Asked): Topic {
     const code = name === null ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
     throw new KafkaError(code, `no topic ${(name ?? topicId).slice(0, 256)}`)
   }
-  if (topic.isInternal)
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${topic.name} is internal`)
+  refuseInternal('DeleteTopics', topic.name)
   return topic
 }
 

@@ -6,6 +6,7 @@ import { deleteRecords, type DeleteRecordsResponse } from '../../protocol/api/21
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Store } from '../../storage/store.ts'
+import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
@@ -66,8 +67,7 @@ async function trim(
   const log = store.log(name, partitionIndex)
   if (log === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${name}-${partitionIndex}`)
-  if (log.topic.isInternal)
-    throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
+  refuseInternal('DeleteRecords', name)
   if (!topicConfigs.of(log.topic)['cleanup.policy'].includes('delete')) {
     throw new KafkaError('POLICY_VIOLATION', `cleanup.policy of ${name} has no "delete"`)
   }

@@ -12,6 +12,7 @@ import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { byTopic } from '../by-topic.ts'
 import { knownTo } from '../fenced.ts'
+import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../net/handler.ts'
 import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
@@ -30,7 +31,7 @@ export function addPartitionsToTxnHandler({
   const refusalOf = (topic: string, partition: number): ErrorName | undefined => {
     const log = store.log(topic, partition)
     if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
-    return log.topic.isInternal ? 'INVALID_TOPIC_EXCEPTION' : undefined
+    return refusalOfInternal('AddPartitionsToTxn', topic)
   }
   return {
     api: addPartitionsToTxn,
@@ -49,7 +50,7 @@ export function addPartitionsToTxnHandler({
       const partitions = Array.from(asked, ([topic, indexes]) => {
         return { topic, partitions: [...indexes] }
       })
-      const error = await transactions.add(request, { partitions })
+      const error = await transactions.add(request, partitions)
       return answer(request, () => knownTo(version, FENCED_VERSION_MIN, error), work)
     },
     refuse: ({ topics }, code) => ({

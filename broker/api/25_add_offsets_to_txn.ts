@@ -6,6 +6,7 @@ import { addOffsetsToTxn } from '../../protocol/api/25_add_offsets_to_txn.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { knownTo } from '../fenced.ts'
 import type { Handler } from '../net/handler.ts'
+import { offsetsPartition } from '../txn/messages.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 2
@@ -18,9 +19,8 @@ export function addOffsetsToTxnHandler({
   return {
     api: addOffsetsToTxn,
     async handle(request, { version }) {
-      const { groupId } = request
-      if (groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
-      const error = await transactions.add(request, { groupId })
+      if (request.groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
+      const error = await transactions.add(request, [offsetsPartition])
       return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, error)) }
     },
     refuse: (_request, code) => ({ errorCode: code }),

@@ -1,6 +1,8 @@
 // WriteTxnMarkers: an administrator ends a transaction that hangs: one that a log holds open and no coordinator knows.
 // Versions: 1-2
-// Behaviour: a partition that a marker names twice gets one. A transaction that is known here is aborted as a whole, in all its partitions, and never committed by this.
+// Behaviour: a partition that a marker names twice gets one. The broker's own topics are refused, but for __consumer_offsets: a
+// transaction commits offsets there, and an abort drops them. A transaction that is known here is aborted as a whole, in all its
+// partitions, and never committed by this.
 // With transactionVersion 2 a marker's epoch is newer than that of the transaction that it ends (KIP-1228).
 
 import {
@@ -9,13 +11,16 @@ import {
 } from '../../protocol/api/27_write_txn_markers.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../net/handler.ts'
 import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
-import { writeMarker } from '../txn/ends.ts'
+import { endIn } from '../txn/ends.ts'
 
 interface WriteTxnMarkersDeps {
   readonly store: Store
+  readonly coordinator: GroupCoordinator
   readonly transactions: TransactionCoordinator
 }
 
@@ -44,25 +49,34 @@ export function writeTxnMarkersHandler(deps: WriteTxnMarkersDeps): Handler<typeo
   }
 }
 
-async function answerFor({ store, transactions }: WriteTxnMarkersDeps, marker: Marker, work: Work) {
+async function answerFor(
+  { store, coordinator, transactions }: WriteTxnMarkersDeps,
+  marker: Marker,
+  work: Work,
+) {
   const { producerId, producerEpoch, coordinatorEpoch, transactionResult: isCommit } = marker
   const isTransactionV2 = marker.transactionVersion >= STRICT_TRANSACTION_VERSION_MIN
-  const known = isCommit
-    ? refusalOfCommit(transactions, marker)
-    : await transactions.abort(marker, isTransactionV2)
+  const isRefused = ({ name }: Marker['topics'][number]) =>
+    refusalOfInternal('WriteTxnMarkers', name) !== undefined
+  const known = marker.topics.every(isRefused)
+    ? 'unknown'
+    : isCommit
+      ? refusalOfCommit(transactions, marker)
+      : await transactions.abort(marker, isTransactionV2)
   const end = { producerId, producerEpoch, coordinatorEpoch, isCommit, isTransactionV2 }
   const ended = new Map<string, Promise<ErrorName | undefined>>()
   const endOnce = async (topic: string, partition: number): Promise<ErrorName | undefined> => {
-    if (store.topics.get(topic)?.isInternal) return 'INVALID_TOPIC_EXCEPTION'
     const key = `${topic}/${partition}`
-    const ending = ended.get(key) ?? writeMarker(store, topic, partition, end)
+    const ending = ended.get(key) ?? endIn(store, coordinator, topic, partition, end)
     ended.set(key, ending)
     return ending
   }
   const topics = await work.each(marker.topics, async ({ name, partitionIndexes }) => ({
     name,
     partitions: await work.each(partitionIndexes, async (partitionIndex) => {
-      const error = known === 'unknown' ? await endOnce(name, partitionIndex) : known
+      const refusal = refusalOfInternal('WriteTxnMarkers', name)
+      const error =
+        refusal ?? (known === 'unknown' ? await endOnce(name, partitionIndex) : known)
       return { partitionIndex, errorCode: errorCode(error) }
     }),
   }))

@@ -24,11 +24,11 @@ export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeo
   return {
     api: txnOffsetCommit,
     async handle(request, { version, work }) {
-      const { groupId, producerId, topics } = request
+      const { groupId, topics } = request
       const commits = await commitsOf(deps, topics, null, work)
       const isImplicit = version >= IMPLICIT_VERSION_MIN
-      const error = await deps.transactions.commitOffsets(request, groupId, isImplicit, () =>
-        deps.coordinator.commitPending(producerId, {
+      const error = await deps.transactions.commitOffsets(request, isImplicit, () =>
+        deps.coordinator.commitPending(request, {
           groupId,
           memberId: request.memberId,
           groupInstanceId: request.groupInstanceId,

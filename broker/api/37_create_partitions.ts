@@ -9,6 +9,7 @@ import {
 } from '../../protocol/api/37_create_partitions.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../net/handler.ts'
 
 type Asked = CreatePartitionsRequest['topics'][number]
@@ -61,7 +62,7 @@ function check(store: Store, { name, count, assignments }: Asked): void {
   const topic = store.topics.get(name)
   if (topic === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)
-  if (topic.isInternal) throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
+  refuseInternal('CreatePartitions', name)
   if (count <= topic.partitionCount) {
     throw new KafkaError(
       'INVALID_PARTITIONS',

@@ -180,7 +180,7 @@ t.test('partitions join all together, or none of them does', async (t) => {
   await world.topic('whole', 2)
   const p = await producer('TV1')
   t.same(await p.add('whole', [0, 7]), ['OPERATION_NOT_ATTEMPTED', 'UNKNOWN_TOPIC_OR_PARTITION'])
-  t.same(await p.add('__transaction_state', [0]), ['INVALID_TOPIC_EXCEPTION'])
+  t.same(await p.add('__transaction_state', [0]), ['TOPIC_AUTHORIZATION_FAILED'])
   t.equal(await p.commit(), 'INVALID_TXN_STATE')
   t.same(await p.add('whole', [0, 1]), [undefined, undefined])
   t.equal(await p.commit(), undefined)

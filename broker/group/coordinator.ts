@@ -17,7 +17,6 @@ import {
   type SyncRequest,
 } from './messages.ts'
 import { GroupOffsets, type CommittedOffset, type PartitionOffset } from './offsets.ts'
-import { PendingOffsets } from './pending.ts'
 
 export interface OffsetKey {
   readonly groupId: string
@@ -28,21 +27,39 @@ export interface OffsetKey {
 /** One change of the kept state: a null value deletes. */
 export type GroupEntry =
   | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupRecord | null }
-  | { readonly kind: 'offset'; readonly key: OffsetKey; readonly value: CommittedOffset | null }
-  | {
-      readonly kind: 'pending'
-      readonly key: OffsetKey
-      /** Of the open transaction that the offset belongs to. */
-      readonly producerId: number
-      readonly value: CommittedOffset | null
-    }
+  | OffsetEntry
 
-/** Where groups and offsets are kept: __consumer_offsets and its view. */
+export interface OffsetEntry {
+  readonly kind: 'offset'
+  readonly key: OffsetKey
+  readonly value: CommittedOffset | null
+}
+
+/** Who commits offsets in a transaction. */
+export interface OffsetProducer {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+/**
+ * Where groups and offsets are kept: __consumer_offsets and its view. All of what one call writes or, after a crash, none; in
+ * call order. Resolves when durable, or with why it is not.
+ */
 export interface GroupStateTable {
-  /** Everything that is kept, in any order. */
+  /** Everything that is kept and not pending, in any order. */
   entries(): Iterable<GroupEntry>
-  /** All of them or, after a crash, none; in call order. Resolves when durable, or with why it is not. */
+  /** What open transactions may commit. */
+  pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
+  isPending(key: OffsetKey): boolean
+  /** A deleted offset takes along what is pending for it. */
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
+  /** Seen when the transaction of the producer has committed, but for what was put meanwhile. */
+  putPending(
+    producer: OffsetProducer,
+    offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
+  ): Promise<ErrorName | undefined>
+  /** The transaction has ended. @returns what is seen by that */
+  end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetEntry[] | ErrorName>
 }
 
 export interface GroupConfig {
@@ -72,7 +89,6 @@ export interface GroupCoordinatorDeps {
 interface Group {
   readonly classic: ClassicGroup
   readonly offsets: GroupOffsets
-  readonly pending: PendingOffsets
   /** Commits that are not durable yet: what forgets offsets waits for them, or they would come back. */
   readonly commits: Set<Promise<unknown>>
 }
@@ -95,12 +111,15 @@ export class GroupCoordinator {
     this.#deps = deps
     const offsetEntries: OffsetEntry[] = []
     for (const entry of deps.table.entries()) {
-      if (entry.kind !== 'group') offsetEntries.push(entry)
+      if (entry.kind === 'offset') offsetEntries.push(entry)
       else if (entry.value !== null) this.#restore(entry.groupId, entry.value)
     }
     for (const entry of offsetEntries) {
       const { groupId } = entry.key
       apply(this.#groups.get(groupId) ?? this.#create(groupId), entry)
+    }
+    for (const { key } of deps.table.pending()) {
+      if (!this.#groups.has(key.groupId)) this.#create(key.groupId)
     }
     this.#expiryTimer = this.#scheduleExpiry()
   }
@@ -155,48 +174,61 @@ export class GroupCoordinator {
     if (known === undefined && generationId >= 0) return request.unknownGroupError
     const error = known?.classic.checkCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
-    const group = known ?? this.#create(groupId)
-    const entries = offsets.flatMap(({ topic, partition, committed }): GroupEntry[] => {
-      const key = { groupId, topic, partition }
-      // What transactions have pending there is older than this, whether they commit or not.
-      return [{ kind: 'offset', key, value: committed }, ...withoutPending(group, key)]
+    const entries = offsets.map(({ topic, partition, committed }): OffsetEntry => {
+      return { kind: 'offset', key: { groupId, topic, partition }, value: committed }
     })
-    return this.#write(group, entries)
+    return this.#write(known ?? this.#create(groupId), entries)
   }
 
   /** TxnOffsetCommit: as `commit`, but seen when the transaction of this producer has committed, if it does. */
-  async commitPending(producerId: number, request: CommitRequest): Promise<ErrorName | undefined> {
+  async commitPending(
+    producer: OffsetProducer,
+    request: CommitRequest,
+  ): Promise<ErrorName | undefined> {
     const { groupId, generationId, offsets } = request
     const known = this.#groups.get(groupId)
     if (known === undefined && generationId >= 0) return request.unknownGroupError
     const error = known?.classic.checkPendingCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
-    const entries = offsets.map(({ topic, partition, committed }): GroupEntry => {
-      return { kind: 'pending', key: { groupId, topic, partition }, producerId, value: committed }
+    const pending = offsets.map(({ topic, partition, committed }) => {
+      return { key: { groupId, topic, partition }, value: committed }
     })
-    return this.#write(known ?? this.#create(groupId), entries)
+    const { table } = this.#deps
+    return holdWhile([known ?? this.#create(groupId)], table.putPending(producer, pending))
   }
 
-  /** A transaction has ended: what it has pending becomes visible, all at once, or is dropped. May be told twice. */
-  async endPending(
-    groupId: string,
-    producerId: number,
-    isCommit: boolean,
-  ): Promise<ErrorName | undefined> {
-    const group = this.#groups.get(groupId)
-    const entries: GroupEntry[] = []
-    for (const { topic, partition, committed } of group?.pending.ofProducer(producerId) ?? []) {
-      const key = { groupId, topic, partition }
-      if (isCommit) entries.push({ kind: 'offset', key, value: committed })
-      entries.push({ kind: 'pending', key, producerId, value: null })
+  /**
+   * A transaction has ended: what it has pending in all groups becomes visible, at once, or is dropped. May be told twice.
+   */
+  async endPending(producer: OffsetProducer, isCommit: boolean): Promise<ErrorName | undefined> {
+    const { table } = this.#deps
+    const ended = table.end(producer, isCommit).then((changed) => {
+      if (typeof changed === 'string') return changed
+      for (const entry of changed) {
+        const { groupId } = entry.key
+        apply(this.#groups.get(groupId) ?? this.#create(groupId), entry)
+      }
+      return undefined
+    })
+    return holdWhile(this.#groupsPendingFor(producer.producerId), ended)
+  }
+
+  /** Those that have offsets pending. */
+  pendingProducers(): Set<number> {
+    return new Set(Array.from(this.#deps.table.pending(), ({ producerId }) => producerId))
+  }
+
+  #groupsPendingFor(producerId: number): Group[] {
+    const groupIds = new Set<string>()
+    for (const each of this.#deps.table.pending()) {
+      if (each.producerId === producerId) groupIds.add(each.key.groupId)
     }
-    return group === undefined || entries.length === 0 ? undefined : this.#write(group, entries)
+    return [...groupIds].flatMap((groupId) => this.#groups.get(groupId) ?? [])
   }
 
   /** Whether an open transaction may still commit an offset for this partition. */
   isPending(groupId: string, topic: string, partition: number): boolean {
-    const producerIds = this.#groups.get(groupId)?.pending.producersOf(topic, partition)
-    return producerIds !== undefined && producerIds.length > 0
+    return this.#deps.table.isPending({ groupId, topic, partition })
   }
 
   /** Undefined for a group that does not exist, which is not an error: nothing is committed. */
@@ -217,8 +249,11 @@ export class GroupCoordinator {
     const refused = new Map<string, ErrorName>()
     const entries: GroupEntry[] = []
     for (const { topic, partition } of partitions) {
+      const isKept =
+        group.offsets.get(topic, partition) !== undefined ||
+        this.isPending(groupId, topic, partition)
       if (subscribed?.has(topic) ?? true) refused.set(topic, 'GROUP_SUBSCRIBED_TO_TOPIC')
-      else if (group.offsets.get(topic, partition) !== undefined) {
+      else if (isKept) {
         entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
       }
     }
@@ -230,7 +265,7 @@ export class GroupCoordinator {
   async onTopicDeleted(topic: string): Promise<void> {
     await Promise.all([...this.#groups.values()].flatMap(({ commits }) => [...commits]))
     const forgetting = [...this.#groups].map(([groupId, group]) => {
-      const entries = [...everyOffset(groupId, group)]
+      const entries = this.#everyOffset(groupId, group)
       return this.#forget(
         group,
         entries.filter(({ key }) => key.topic === topic),
@@ -272,9 +307,9 @@ export class GroupCoordinator {
       if (group.commits.size > 0) continue // it is in use
       const failure = await this.#forget(group, [...this.#expiredOffsets(groupId, group)])
       if (failure !== undefined) return
-      const { classic, offsets, pending, commits } = group
+      const { classic, offsets, commits } = group
       const isIdle = classic.state === 'Empty' && !classic.hasPendingIds && commits.size === 0
-      if (isIdle && offsets.isEmpty && pending.isEmpty) await this.#bury(groupId, group)
+      if (isIdle && offsets.isEmpty && !this.#hasPending(groupId)) await this.#bury(groupId, group)
     }
   }
 
@@ -284,7 +319,7 @@ export class GroupCoordinator {
     const subscribed = isSettled ? this.#subscribedTopics(classic) : undefined
     for (const { topic, partition, committed } of offsets.list()) {
       const isOrphan = !this.#deps.topicExists(topic)
-      const isInUse = subscribed?.has(topic) ?? true
+      const isInUse = (subscribed?.has(topic) ?? true) || this.isPending(groupId, topic, partition)
       if (isOrphan || (!isInUse && this.#expiryOf(classic, committed) <= nowMs)) {
         yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
       }
@@ -329,24 +364,38 @@ export class GroupCoordinator {
 
   #write(group: Group, entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
     const kept = this.#deps.table.put(entries).then((failure) => {
-      group.commits.delete(kept)
       if (failure === undefined) for (const entry of entries) apply(group, entry)
       return failure
     })
-    group.commits.add(kept)
-    return kept
+    return holdWhile([group], kept)
   }
 
   async #bury(groupId: string, group: Group): Promise<ErrorName | undefined> {
     this.#groups.delete(groupId)
     const entries: GroupEntry[] = [
       { kind: 'group', groupId, value: null },
-      ...everyOffset(groupId, group),
+      ...this.#everyOffset(groupId, group),
     ]
     const failure = await this.#deps.table.put(entries)
     if (failure === undefined) group.classic.close('COORDINATOR_NOT_AVAILABLE')
     else if (!this.#groups.has(groupId)) this.#groups.set(groupId, group)
     return failure
+  }
+
+  #hasPending(groupId: string): boolean {
+    for (const { key } of this.#deps.table.pending()) if (key.groupId === groupId) return true
+    return false
+  }
+
+  /** Deletes all that a group has committed or has pending. */
+  #everyOffset(groupId: string, { offsets }: Group): OffsetEntry[] {
+    const keys: OffsetKey[] = Array.from(offsets.list(), ({ topic, partition }) => {
+      return { groupId, topic, partition }
+    })
+    for (const { key } of this.#deps.table.pending()) {
+      if (key.groupId === groupId && !offsets.get(key.topic, key.partition)) keys.push(key)
+    }
+    return keys.map((key) => ({ kind: 'offset', key, value: null }))
   }
 
   // Groups
@@ -363,7 +412,6 @@ export class GroupCoordinator {
     const group = {
       classic,
       offsets: new GroupOffsets(),
-      pending: new PendingOffsets(),
       commits: new Set<Promise<unknown>>(),
     }
     this.#groups.set(groupId, group)
@@ -382,30 +430,19 @@ export class GroupCoordinator {
   }
 }
 
-type OffsetEntry = Exclude<GroupEntry, { readonly kind: 'group' }>
-
 /** What is durable, in memory too. */
-function apply({ offsets, pending }: Group, entry: GroupEntry): void {
+function apply({ offsets }: Group, entry: GroupEntry): void {
   if (entry.kind === 'group') return
   const { topic, partition } = entry.key
-  if (entry.kind === 'offset') {
-    if (entry.value === null) offsets.delete(topic, partition)
-    else offsets.set(topic, partition, entry.value)
-  } else if (entry.value === null) pending.delete(entry.producerId, topic, partition)
-  else pending.set(entry.producerId, topic, partition, entry.value)
+  if (entry.value === null) offsets.delete(topic, partition)
+  else offsets.set(topic, partition, entry.value)
 }
 
-function withoutPending({ pending }: Group, key: OffsetKey): OffsetEntry[] {
-  const producerIds = pending.producersOf(key.topic, key.partition)
-  return producerIds.map((producerId) => ({ kind: 'pending', key, producerId, value: null }))
-}
-
-/** Deletes all that a group has committed or has pending. */
-function* everyOffset(groupId: string, { offsets, pending }: Group): Iterable<OffsetEntry> {
-  for (const { topic, partition } of offsets.list()) {
-    yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
-  }
-  for (const { producerId, topic, partition } of pending.list()) {
-    yield { kind: 'pending', key: { groupId, topic, partition }, producerId, value: null }
-  }
+/** What would forget the groups or their offsets waits for this. */
+function holdWhile<Result>(groups: readonly Group[], act: Promise<Result>): Promise<Result> {
+  const held = act.finally(() => {
+    for (const { commits } of groups) commits.delete(held)
+  })
+  for (const { commits } of groups) commits.add(held)
+  return held
 }

@@ -1,31 +1,46 @@
-// What the coordinator keeps, as keys and values of the table in __consumer_offsets. Network thread.
+// What the coordinator keeps: a table in __consumer_offsets, of Apache Kafka's records. Network thread.
 // Format: docs/formats/groups.md
 
-import { strict as assert } from 'node:assert'
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Change, Store, Table } from '../../storage/store.ts'
-import type { GroupEntry, GroupStateTable } from './coordinator.ts'
+import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
+import type { GroupEntry, GroupStateTable, OffsetEntry, OffsetKey } from './coordinator.ts'
+import { groupFormat, GROUP_PREFIX, keyOfOffset, offsetKeyOf } from './record-format.ts'
+import type { GroupKey, GroupValue } from './record-format.ts'
 import type { GroupRecord } from './messages.ts'
 import type { CommittedOffset } from './offsets.ts'
 
-const TOPIC = '__consumer_offsets'
-const GROUP_PREFIX = 'group/'
-const OFFSET_PREFIX = 'offset/'
-const PENDING_PREFIX = 'pending/'
-
-type Key = `${typeof GROUP_PREFIX | typeof OFFSET_PREFIX | typeof PENDING_PREFIX}${string}`
-type Value = GroupRecord | CommittedOffset
-
-export async function openGroupState(store: Store): Promise<GroupStateTable> {
-  const table: Table<Key, Value> = await store.openTable(TOPIC)
+/** @param epochOf a producer with an open transaction; undefined when it has none */
+export async function openGroupState(
+  store: Store,
+  epochOf: (producerId: number) => number | undefined,
+): Promise<GroupStateTable> {
+  const table: Table<GroupKey, GroupValue> = await store.openTable(
+    OFFSETS_TOPIC,
+    groupFormat(epochOf),
+  )
   return {
     *entries() {
       for (const [key, value] of table.entries()) yield entryOf(key, value)
     },
-    async put(entries) {
+    *pending() {
+      for (const [producerId, key] of table.pending()) {
+        const offsetKey = offsetKeyOf(key)
+        if (offsetKey) yield { producerId, key: offsetKey }
+      }
+    },
+    isPending: (key) => table.isPending(keyOfOffset(key)),
+    put: (entries) => orRefusal(() => table.write(entries.map(changeOf))),
+    putPending: (producer, offsets) =>
+      orRefusal(() =>
+        table.writePending(
+          producer,
+          offsets.map(({ key, value }) => [keyOfOffset(key), value]),
+        ),
+      ),
+    async end(producer, isCommit) {
       try {
-        await table.write(entries.map(changeOf))
-        return undefined
+        return (await table.end(producer, isCommit)).map(offsetEntryOf)
       } catch (error) {
         if (error instanceof KafkaError) return refusalFor(error)
         throw error
@@ -34,37 +49,34 @@ export async function openGroupState(store: Store): Promise<GroupStateTable> {
   }
 }
 
+async function orRefusal(write: () => Promise<void>): Promise<ErrorName | undefined> {
+  try {
+    await write()
+    return undefined
+  } catch (error) {
+    if (error instanceof KafkaError) return refusalFor(error)
+    throw error
+  }
+}
+
 /** Clients of groups know this one as "wait a little and ask again"; a storage error some take as final. */
 function refusalFor({ code }: KafkaError): ErrorName {
   return code === 'KAFKA_STORAGE_ERROR' ? 'COORDINATOR_NOT_AVAILABLE' : code
 }
 
-function changeOf(entry: GroupEntry): Change<Key, Value> {
-  return [keyOf(entry), entry.value ?? undefined]
+function changeOf(entry: GroupEntry): Change<GroupKey, GroupValue> {
+  const key: GroupKey =
+    entry.kind === 'group' ? `${GROUP_PREFIX}${entry.groupId}` : keyOfOffset(entry.key)
+  return [key, entry.value ?? undefined]
 }
 
-/** The group comes last: it may hold any character, slashes too. */
-function keyOf(entry: GroupEntry): Key {
-  if (entry.kind === 'group') return `${GROUP_PREFIX}${entry.groupId}`
-  const { groupId, topic, partition } = entry.key
-  const rest = `${partition}/${topic}/${groupId}`
-  if (entry.kind === 'offset') return `${OFFSET_PREFIX}${rest}`
-  return `${PENDING_PREFIX}${entry.producerId}/${rest}`
+function entryOf(key: GroupKey, value: GroupValue): GroupEntry {
+  const offsetKey = offsetKeyOf(key)
+  if (offsetKey) return { kind: 'offset', key: offsetKey, value: value as CommittedOffset }
+  return { kind: 'group', groupId: key.slice(GROUP_PREFIX.length), value: value as GroupRecord }
 }
 
-function entryOf(key: Key, value: Value): GroupEntry {
-  if (key.startsWith(GROUP_PREFIX)) {
-    const groupId = key.slice(GROUP_PREFIX.length)
-    return { kind: 'group', groupId, value: value as GroupRecord }
-  }
-  const match = /^(?:offset|pending\/(\d+))\/(\d+)\/([^/]+)\/(.*)$/s.exec(key)
-  assert(match, `a key of ${TOPIC} is ${JSON.stringify(key)}`)
-  const offset = {
-    key: { groupId: match[4]!, topic: match[3]!, partition: Number(match[2]) },
-    value: value as CommittedOffset,
-  }
-  const producerId = match[1]
-  return producerId === undefined
-    ? { kind: 'offset', ...offset }
-    : { kind: 'pending', producerId: Number(producerId), ...offset }
+/** Transactions write nothing else. */
+function offsetEntryOf([key, value]: Change<GroupKey, GroupValue>): OffsetEntry {
+  return { kind: 'offset', key: offsetKeyOf(key) as OffsetKey, value: value as CommittedOffset }
 }

@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { transactionWorld } from '../testing/transaction-world.ts'
+import { offsetsPartition } from '../txn/messages.ts'
 import type { MetricName } from './table.ts'
 import { Samples } from './samples.ts'
 import { TransactionMetrics } from './transactions.ts'
@@ -24,7 +25,7 @@ t.test('transactions are counted while they are open, and by how they end', asyn
     const request = { transactionalId, timeoutMs, current: null }
     const who = await w.coordinator.initProducer(request)
     if (typeof who === 'string') throw new Error(who)
-    await w.coordinator.add({ transactionalId, ...who }, { groupId: 'g' })
+    await w.coordinator.add({ transactionalId, ...who }, [offsetsPartition])
     return { transactionalId, ...who }
   }
   t.same(read(), { open: [[0, {}]], oldest: [[0, {}]], total: [] })

@@ -1,14 +1,24 @@
 // Groups without sockets: a coordinator, a virtual clock, and a table that is durable when the test says so. Tests only.
 
 import type { ErrorName } from '../../protocol/errors.ts'
-import { GroupCoordinator, type GroupEntry, type GroupStateTable } from '../group/coordinator.ts'
+import { TableState } from '../../storage/tables/table-state.ts'
+import {
+  GroupCoordinator,
+  type GroupEntry,
+  type GroupStateTable,
+  type OffsetEntry,
+  type OffsetKey,
+  type OffsetProducer,
+} from '../group/coordinator.ts'
 import { LAST_TURN_MS } from '../group/last-call.ts'
 import type { JoinAnswer, JoinRequest, SyncAnswer } from '../group/messages.ts'
+import type { CommittedOffset } from '../group/offsets.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** Keeps what is put at once, or once it is released. */
 class MemoryTable implements GroupStateTable {
-  readonly kept = new Map<string, GroupEntry>()
+  readonly #state = new TableState<string, GroupEntry>()
+  #order = 0
   failure: ErrorName | undefined
   #held: { readonly keep: () => void; readonly lose: () => void }[] | undefined
 
@@ -27,26 +37,66 @@ class MemoryTable implements GroupStateTable {
     this.#held = undefined
   }
 
-  entries(): Iterable<GroupEntry> {
-    return this.kept.values()
+  get kept(): GroupEntry[] {
+    return Array.from(this.#state.entries(), ([, entry]) => entry)
   }
 
-  async put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
-    if (this.failure !== undefined) return this.failure
-    if (this.#held === undefined) return this.#keep(entries)
-    return new Promise((resolve) => {
-      const keep = () => resolve(this.#keep(entries))
-      this.#held!.push({ keep, lose: () => resolve('COORDINATOR_NOT_AVAILABLE') })
+  entries(): Iterable<GroupEntry> {
+    return this.kept
+  }
+
+  pending(): { producerId: number; key: OffsetKey }[] {
+    return Array.from(this.#state.pending(), ([producerId, key]) => ({
+      producerId,
+      key: JSON.parse(key) as OffsetKey,
+    }))
+  }
+
+  isPending(key: OffsetKey): boolean {
+    return this.#state.isPending(textOf(key))
+  }
+
+  put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+    return this.#durably(() => {
+      for (const each of entries) {
+        const key = each.kind === 'group' ? each.groupId : textOf(each.key)
+        this.#state.set(key, each.value === null ? undefined : each, ++this.#order)
+      }
+      return undefined
     })
   }
 
-  #keep(entries: readonly GroupEntry[]): undefined {
-    for (const each of entries) {
-      const key = JSON.stringify({ ...each, value: undefined })
-      if (each.value === null) this.kept.delete(key)
-      else this.kept.set(key, each)
-    }
+  putPending(
+    { producerId }: OffsetProducer,
+    offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
+  ): Promise<ErrorName | undefined> {
+    return this.#durably(() => {
+      for (const offset of offsets) {
+        const entry = { kind: 'offset', ...offset } as const
+        this.#state.setPending(producerId, textOf(offset.key), entry, ++this.#order)
+      }
+      return undefined
+    })
   }
+
+  end({ producerId }: OffsetProducer, isCommit: boolean): Promise<OffsetEntry[] | ErrorName> {
+    return this.#durably(() =>
+      this.#state.end(producerId, isCommit).map(([, entry]) => entry as OffsetEntry),
+    )
+  }
+
+  async #durably<Result>(keep: () => Result): Promise<Result | ErrorName> {
+    if (this.failure !== undefined) return this.failure
+    if (this.#held === undefined) return keep()
+    return new Promise((resolve) => {
+      const lose = () => resolve('COORDINATOR_NOT_AVAILABLE')
+      this.#held!.push({ keep: () => resolve(keep()), lose })
+    })
+  }
+}
+
+function textOf({ groupId, topic, partition }: OffsetKey): string {
+  return JSON.stringify({ groupId, topic, partition })
 }
 
 export interface World {

@@ -15,9 +15,9 @@ import type {
 } from '../txn/messages.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** What a partition or a group has heard of the end of transactions. */
+/** What a partition has heard of the end of transactions. */
 export interface Heard extends ProducerIdentity {
-  /** 'topic-partition', or a group. */
+  /** 'topic-partition'. */
   readonly where: string
   readonly isCommit: boolean
 }
@@ -26,7 +26,7 @@ export interface Heard extends ProducerIdentity {
 export class Disk implements TransactionTable, TransactionEnds {
   readonly records = new Map<string, TransactionRecord>()
   readonly heard: Heard[] = []
-  /** What refuses: the table, 'topic-partition', or a group. */
+  /** What refuses: the table, or 'topic-partition'. */
   readonly broken = new Set<string>()
   #held: { readonly write: () => void; readonly answer: () => void }[] | undefined
 
@@ -70,11 +70,6 @@ export class Disk implements TransactionTable, TransactionEnds {
       return { topic, partitions: partitions.filter((_, i) => errors[i] !== undefined) }
     })
     return (await Promise.all(remaining)).filter(({ partitions }) => partitions.length > 0)
-  }
-
-  async endOffsets(record: TransactionRecord): Promise<readonly string[]> {
-    const errors = await Promise.all(record.groupIds.map((each) => this.#tell(record, each)))
-    return record.groupIds.filter((_, i) => errors[i] !== undefined)
   }
 
   #tell(

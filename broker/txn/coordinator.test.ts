@@ -5,7 +5,7 @@ import t from 'tap'
 import { transactionWorld, type TransactionWorld } from '../testing/transaction-world.ts'
 import { settle } from '../testing/virtual-clock.ts'
 import type { ProducerAnswer } from './coordinator.ts'
-import type { ProducerIdentity, TransactionRecord } from './messages.ts'
+import { offsetsPartition, type ProducerIdentity, type TransactionRecord } from './messages.ts'
 
 const ID = 'tx'
 const EPOCH_MAX = 32_766
@@ -27,11 +27,11 @@ class Producer {
   }
 
   add(topic = 't', ...partitions: number[]) {
-    return this.#w.coordinator.add(this.request, { partitions: [{ topic, partitions }] })
+    return this.#w.coordinator.add(this.request, [{ topic, partitions }])
   }
 
-  addGroup(groupId = 'g') {
-    return this.#w.coordinator.add(this.request, { groupId })
+  addOffsets() {
+    return this.#w.coordinator.add(this.request, [offsetsPartition])
   }
 
   async end(isCommit: boolean): Promise<ProducerAnswer> {
@@ -136,26 +136,25 @@ t.test('the producer of a transactional id', async (t) => {
 })
 
 t.test('a transaction', async (t) => {
-  t.test('takes partitions and groups, and tells all of them when it ends', async (t) => {
+  t.test('takes partitions and offsets, and tells all of them when it ends', async (t) => {
     for (const isCommit of [true, false]) {
       const w = transactionWorld()
       const p = await producer(w)
       t.equal(await p.add('t', 0, 1), undefined)
       t.equal(await p.add('u', 0), undefined)
       t.equal(await p.add('t', 1, 2), undefined)
-      t.equal(await p.addGroup('g'), undefined)
+      t.equal(await p.addOffsets(), undefined)
       t.equal(w.coordinator.get(ID)!.includes('t', 2), true)
       t.equal(w.coordinator.get(ID)!.includes('t', 3), false)
       t.same(await p.end(isCommit), { producerId: 1, producerEpoch: 0 })
       const how = isCommit ? 'commit' : 'abort'
       t.same(
         heardIn(w),
-        ['g', 't-0', 't-1', 't-2', 'u-0'].map((where) => `${how} ${where}`),
+        ['__consumer_offsets-0', 't-0', 't-1', 't-2', 'u-0'].map((where) => `${how} ${where}`),
       )
       t.match(recordOf(w), {
         state: isCommit ? 'CompleteCommit' : 'CompleteAbort',
         partitions: [],
-        groupIds: [],
         startMs: null,
       })
       t.same(w.results, [how])
@@ -173,11 +172,11 @@ t.test('a transaction', async (t) => {
       [zombie, 'PRODUCER_FENCED'],
     ] as const) {
       t.equal(await who.add('t', 0), error)
-      t.equal(await who.addGroup(), error)
+      t.equal(await who.addOffsets(), error)
       t.equal(await who.end(true), error)
     }
     const nobody = { ...p.request, transactionalId: 'nobody' }
-    t.equal(await w.coordinator.add(nobody, { groupId: 'g' }), 'INVALID_PRODUCER_ID_MAPPING')
+    t.equal(await w.coordinator.add(nobody, [offsetsPartition]), 'INVALID_PRODUCER_ID_MAPPING')
     const end = { ...nobody, isCommit: true, bumpsEpoch: false }
     t.equal(await w.coordinator.end(end), 'INVALID_PRODUCER_ID_MAPPING')
   })
@@ -195,35 +194,36 @@ t.test('a transaction', async (t) => {
   t.test('holds back its end until its pending offsets are stored', async (t) => {
     const w = transactionWorld()
     const p = await producer(w)
-    await p.addGroup()
+    await p.addOffsets()
     let stored = () => {}
     const write = () => new Promise<undefined>((resolve) => (stored = () => resolve(undefined)))
-    const commit = w.coordinator.commitOffsets(p.request, 'g', false, write)
+    const commit = w.coordinator.commitOffsets(p.request, false, write)
     const end = p.end(true)
     await settle()
     t.same(heardIn(w), [])
     stored()
     t.equal(await commit, undefined)
     await end
-    t.same(heardIn(w), ['commit g'])
+    t.same(heardIn(w), ['commit __consumer_offsets-0'])
   })
 
-  t.test('takes offsets of groups that were added, or adds them itself when it may', async (t) => {
+  t.test('takes offsets when they were added, or adds them itself when it may', async (t) => {
     const w = transactionWorld()
     const p = await producer(w)
     const written: string[] = []
     const write = async () => void written.push('g')
-    const commit = (groupId: string, isImplicit: boolean) =>
-      w.coordinator.commitOffsets(p.request, groupId, isImplicit, write)
-    t.equal(await commit('g', false), 'INVALID_TXN_STATE')
-    await p.addGroup('g')
-    t.equal(await commit('g', false), undefined)
-    t.equal(await commit('other', false), 'INVALID_TXN_STATE')
-    t.equal(await commit('other', true), undefined)
-    t.same(recordOf(w).groupIds, ['g', 'other'])
+    const commit = (isImplicit: boolean) =>
+      w.coordinator.commitOffsets(p.request, isImplicit, write)
+    t.equal(await commit(false), 'INVALID_TXN_STATE')
+    await p.addOffsets()
+    t.equal(await commit(false), undefined)
+    await p.end(true)
+    t.equal(await commit(false), 'INVALID_TXN_STATE')
+    t.equal(await commit(true), undefined)
+    t.same(recordOf(w).partitions, [offsetsPartition])
     t.equal(written.length, 2)
     const refuse = async () => 'ILLEGAL_GENERATION' as const
-    t.equal(await w.coordinator.commitOffsets(p.request, 'g', false, refuse), 'ILLEGAL_GENERATION')
+    t.equal(await w.coordinator.commitOffsets(p.request, false, refuse), 'ILLEGAL_GENERATION')
   })
 
   t.test('that was decided ends, whatever restarts in between', async (t) => {
@@ -346,10 +346,10 @@ t.test('fencing', async (t) => {
       const w = transactionWorld()
       const former = await producer(w, isV2)
       await former.add('t', 0)
-      await former.addGroup('g')
+      await former.addOffsets()
       const newer = await init(w)
       t.same(newer, { producerId: 1, producerEpoch: 2 })
-      t.same(heardIn(w), ['abort g', 'abort t-0'])
+      t.same(heardIn(w), ['abort __consumer_offsets-0', 'abort t-0'])
       t.match(
         w.disk.heard,
         [{ producerEpoch: 1 }, { producerEpoch: 1 }],

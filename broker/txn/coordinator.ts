@@ -5,14 +5,15 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
-import type {
-  EndRequest,
-  InitRequest,
-  ProducerIdentity,
-  ProducerRequest,
-  TopicPartitions,
-  TransactionRecord,
-  TransactionResult,
+import {
+  offsetsPartition,
+  type EndRequest,
+  type InitRequest,
+  type ProducerIdentity,
+  type ProducerRequest,
+  type TopicPartitions,
+  type TransactionRecord,
+  type TransactionResult,
 } from './messages.ts'
 import { TransactionalId } from './transactional-id.ts'
 import {
@@ -28,7 +29,6 @@ import {
   refusalOfInit,
   refusalOfOlder,
   refusalOfProducer,
-  type Addition,
 } from './transitions.ts'
 
 /** Where transactional ids are kept: __transaction_state. */
@@ -45,8 +45,6 @@ export interface TransactionTable {
 export interface TransactionEnds {
   /** Writes the markers into the logs of the record's partitions. @returns the partitions whose log refused */
   mark(record: TransactionRecord): Promise<readonly TopicPartitions[]>
-  /** Makes the pending offsets of the record's groups visible, or drops them. @returns the groups that remain */
-  endOffsets(record: TransactionRecord): Promise<readonly string[]>
 }
 
 export interface TransactionConfig {
@@ -101,26 +99,28 @@ export class TransactionCoordinator {
   }
 
   /** AddPartitionsToTxn, AddOffsetsToTxn, and what newer clients leave to Produce. */
-  add(request: ProducerRequest, addition: Addition): Promise<ErrorName | undefined> {
-    return this.#ofProducer(request, (id) => this.#extend(id, addition))
+  add(
+    request: ProducerRequest,
+    partitions: readonly TopicPartitions[],
+  ): Promise<ErrorName | undefined> {
+    return this.#ofProducer(request, (id) => this.#extend(id, partitions))
   }
 
   /**
    * TxnOffsetCommit: `write` stores the pending offsets, while the transaction can neither end nor time out.
    *
-   * @param isImplicit the group joins the transaction by this (KIP-890); otherwise it must have been added
+   * @param isImplicit they join the transaction by this (KIP-890); otherwise they must have been added
    */
   commitOffsets(
     request: ProducerRequest,
-    groupId: string,
     isImplicit: boolean,
     write: () => Promise<ErrorName | undefined>,
   ): Promise<ErrorName | undefined> {
     return this.#ofProducer(request, async (id) => {
-      const { state, groupIds } = id.record
-      const isMember = state === 'Ongoing' && groupIds.includes(groupId)
+      const { topic, partitions } = offsetsPartition
+      const isMember = id.includes(topic, partitions[0]!)
       if (!isMember && !isImplicit) return 'INVALID_TXN_STATE'
-      const error = isMember ? undefined : await this.#extend(id, { groupId })
+      const error = isMember ? undefined : await this.#extend(id, [offsetsPartition])
       return error ?? write()
     })
   }
@@ -250,8 +250,11 @@ export class TransactionCoordinator {
     })
   }
 
-  async #extend(id: TransactionalId, addition: Addition): Promise<ErrorName | undefined> {
-    const next = added(id.record, addition, this.#deps.clock.now())
+  async #extend(
+    id: TransactionalId,
+    partitions: readonly TopicPartitions[],
+  ): Promise<ErrorName | undefined> {
+    const next = added(id.record, partitions, this.#deps.clock.now())
     return next === id.record ? undefined : this.#keep(id, next)
   }
 
@@ -281,9 +284,9 @@ export class TransactionCoordinator {
     if (!isEnding(id.record)) return
     const { ends, clock } = this.#deps
     const { record } = id
-    const [partitions, groupIds] = await Promise.all([ends.mark(record), ends.endOffsets(record)])
-    id.record = { ...record, partitions, groupIds } // on disk it still names them all, and a restart tells them again
-    if (partitions.length > 0 || groupIds.length > 0) return
+    const partitions = await ends.mark(record)
+    id.record = { ...record, partitions } // on disk it still names them all, and a restart tells them again
+    if (partitions.length > 0) return
     id.record = completed(id.record, clock.now())
     // Nobody waits for this to be durable: until it is, a restart tells all of them again, and whatever the producer does
     // next lies behind it in the same log.

@@ -3,8 +3,13 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { EndMarker, Store } from '../../storage/store.ts'
+import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { TransactionCoordinator } from './coordinator.ts'
 import type { TopicPartitions, TransactionRecord } from './messages.ts'
+
+/** Of a producer that no transactional id has: nothing it wrote is newer. */
+const EPOCH_MAX = 0x7fff
 
 /** There is one node, so its coordinator is never replaced by another. */
 const COORDINATOR_EPOCH = 0
@@ -12,6 +17,7 @@ const COORDINATOR_EPOCH = 0
 /** @returns the partitions whose log refused for now */
 export async function writeMarkers(
   store: Store,
+  groups: GroupCoordinator,
   { producerId, producerEpoch, state, partitions }: TransactionRecord,
 ): Promise<readonly TopicPartitions[]> {
   const isCommit = state === 'PrepareCommit'
@@ -24,7 +30,7 @@ export async function writeMarkers(
   const remaining = await Promise.all(
     partitions.map(async ({ topic, partitions: indexes }) => {
       const errors = await Promise.all(
-        indexes.map((partition) => writeMarker(store, topic, partition, marker)),
+        indexes.map((partition) => endIn(store, groups, topic, partition, marker)),
       )
       return { topic, partitions: indexes.filter((_, i) => errors[i] === 'KAFKA_STORAGE_ERROR') }
     }),
@@ -33,29 +39,49 @@ export async function writeMarkers(
 }
 
 /**
- * Any error but KAFKA_STORAGE_ERROR is final: the topic is gone, or the log has heard of a later end of this producer's
- * transactions.
+ * At a start: ends what is pending in groups for transactions that have ended, since the marker that said so was lost to damage.
+ * It counts if the last transaction of the producer has committed.
  */
-export async function writeMarker(
+export async function endOrphans(
+  groups: GroupCoordinator,
+  transactions: TransactionCoordinator,
+  warn: (message: string) => void,
+): Promise<void> {
+  const byProducer = new Map(
+    Array.from(transactions.list(), (each) => [each.record.producerId, each] as const),
+  )
+  for (const producerId of groups.pendingProducers()) {
+    const id = byProducer.get(producerId)
+    if (id?.isOpen) continue
+    const isCommit = id?.record.state === 'CompleteCommit'
+    const producerEpoch = id?.record.producerEpoch ?? EPOCH_MAX
+    const error = await groups.endPending({ producerId, producerEpoch }, isCommit)
+    const done = isCommit ? 'committed' : 'dropped'
+    warn(
+      `${OFFSETS_TOPIC}: the end of a transaction of producer ${producerId} is lost; its offsets are ${error ?? done}`,
+    )
+  }
+}
+
+/**
+ * Ends the transaction in one partition; in that of __consumer_offsets, for the groups too.
+ *
+ * @returns an error that is final, unless it is KAFKA_STORAGE_ERROR: the topic is gone or not for transactions, or the log has
+ *   heard of a later end of this producer's transactions
+ */
+export async function endIn(
   store: Store,
+  groups: GroupCoordinator,
   topic: string,
   partition: number,
   marker: EndMarker,
 ): Promise<ErrorName | undefined> {
   const log = store.log(topic, partition)
   if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (topic === OFFSETS_TOPIC) {
+    const error = await groups.endPending(marker, marker.isCommit)
+    return error === 'COORDINATOR_NOT_AVAILABLE' ? 'KAFKA_STORAGE_ERROR' : error
+  }
   const { error } = await store.endTransaction(log, marker)
   return error
-}
-
-/** @returns the groups whose offsets could not be stored for now */
-export async function endPendingOffsets(
-  groups: GroupCoordinator,
-  { producerId, state, groupIds }: TransactionRecord,
-): Promise<readonly string[]> {
-  const isCommit = state === 'PrepareCommit'
-  const errors = await Promise.all(
-    groupIds.map((groupId) => groups.endPending(groupId, producerId, isCommit)),
-  )
-  return groupIds.filter((_, i) => errors[i] !== undefined)
 }

@@ -104,7 +104,7 @@ class Client {
     this.#who = typeof answer === 'string' ? undefined : answer
   }
 
-  /** Adds a partition, or a group, and writes to it. */
+  /** Adds a partition, or that of offsets, and writes to it. */
   async write(partition: number): Promise<void> {
     const { asked } = (this.#transaction ??= begun())
     if (this.#who === undefined || asked !== undefined) return
@@ -112,14 +112,14 @@ class Client {
     const transaction = this.#transaction
     if (partition === PARTITIONS) {
       await this.#refusedBy(() =>
-        this.#w.coordinator.commitOffsets(request, 'g', true, async () => {
-          this.#logs.write('g', request, transaction)
+        this.#w.coordinator.commitOffsets(request, true, async () => {
+          this.#logs.write('__consumer_offsets-0', request, transaction)
           return undefined
         }),
       )
       return
     }
-    const addition = { partitions: [{ topic: 't', partitions: [partition] }] }
+    const addition = [{ topic: 't', partitions: [partition] }]
     const isRefused = await this.#refusedBy(() => this.#w.coordinator.add(request, addition))
     const id = this.#w.coordinator.get(this.#id)
     const isOwn = id?.record.producerEpoch === request.producerEpoch

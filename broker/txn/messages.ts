@@ -1,6 +1,8 @@
 // What the transaction coordinator hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
 // Source: KIP-98, KIP-360 (epoch bumps), KIP-890 (an epoch for each transaction); docs/formats/transactions.md
 
+import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
+
 export const transactionStates = [
   'Empty',
   'Ongoing',
@@ -25,6 +27,9 @@ export interface TopicPartitions {
   readonly partitions: readonly number[]
 }
 
+/** Where groups commit. */
+export const offsetsPartition: TopicPartitions = { topic: OFFSETS_TOPIC, partitions: [0] }
+
 /** What survives a restart, as a whole: each change of a transactional id writes it anew. */
 export interface TransactionRecord extends ProducerIdentity {
   /** -1 for a transactional id that no producer has yet. */
@@ -35,10 +40,8 @@ export interface TransactionRecord extends ProducerIdentity {
   readonly nextProducerId: number | null
   readonly timeoutMs: number
   readonly state: TransactionState
-  /** Of the open transaction; empty when there is none. */
+  /** Of the open transaction, empty when there is none; that of __consumer_offsets when groups commit in it. */
   readonly partitions: readonly TopicPartitions[]
-  /** Groups that have pending offsets in the open transaction. */
-  readonly groupIds: readonly string[]
   /** ms since the epoch at which the open transaction began, null when there is none. */
   readonly startMs: number | null
   /** ms since the epoch of the last change. */

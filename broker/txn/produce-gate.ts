@@ -41,7 +41,7 @@ export class ProduceGate {
     const before = this.#lines.get(transactionalId) ?? Promise.resolve()
     const passing = before.then(async () => {
       const isNothing = partitions.length === 0
-      return pass(isNothing ? undefined : await this.#coordinator.add(producer, { partitions }))
+      return pass(isNothing ? undefined : await this.#coordinator.add(producer, partitions))
     })
     const line = passing
       .catch(() => {}) // whoever asked hears of it

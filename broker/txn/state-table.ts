@@ -1,18 +1,22 @@
-// What the transaction coordinator keeps, as a table in __transaction_state: one record for each transactional id.
-// Network thread. Format: docs/formats/transactions.md
+// What the transaction coordinator keeps: a table in __transaction_state, of Apache Kafka's records. Network thread.
+// Format: docs/formats/transactions.md
 
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Store, Table } from '../../storage/store.ts'
+import { TRANSACTIONS_TOPIC } from '../../storage/topic-name.ts'
 import type { TransactionTable } from './coordinator.ts'
 import type { TransactionRecord } from './messages.ts'
-
-const TOPIC = '__transaction_state'
+import { transactionFormat } from './record-format.ts'
 
 /** Clients of transactions know this one as "wait a little and ask again". */
 const REFUSAL = 'COORDINATOR_NOT_AVAILABLE'
 
 export async function openTransactionState(store: Store): Promise<TransactionTable> {
-  const table: Table<string, TransactionRecord> = await store.openTable(TOPIC)
+  const table: Table<string, TransactionRecord> = await store.openTable(
+    TRANSACTIONS_TOPIC,
+    transactionFormat,
+  )
+  store.skipProducerIds(idsUsedIn(table.entries()))
   return {
     entries: () => table.entries(),
     async put(transactionalId, record) {
@@ -25,6 +29,25 @@ export async function openTransactionState(store: Store): Promise<TransactionTab
       }
     },
   }
+}
+
+/** Also where Apache Kafka gave them out. @returns the first id that no record names, nor one behind it */
+function idsUsedIn(entries: Iterable<[string, TransactionRecord]>): number {
+  let end = 0
+  for (const [, { producerId, nextProducerId }] of entries) {
+    end = Math.max(end, producerId + 1, (nextProducerId ?? -1) + 1)
+  }
+  return end
+}
+
+/** @returns the epoch of a producer whose transaction has not ended everywhere */
+export function openEpochOf(table: TransactionTable, producerId: number): number | undefined {
+  for (const [, record] of table.entries()) {
+    if (record.producerId === producerId && record.partitions.length > 0) {
+      return record.producerEpoch
+    }
+  }
+  return undefined
 }
 
 export async function newProducerId(store: Store): Promise<number | ErrorName> {

@@ -13,7 +13,7 @@ import type {
 /** The last epoch that a producer is given. One more is left, to fence it with. */
 const EPOCH_MAX = 0x7fff - 1
 
-const NOTHING_OPEN = { partitions: [], groupIds: [], startMs: null, nextProducerId: null } as const
+const NOTHING_OPEN = { partitions: [], startMs: null, nextProducerId: null } as const
 
 /** A transactional id before its first producer has an epoch. */
 export function newRecord(producerId: number, nowMs: number): TransactionRecord {
@@ -89,27 +89,20 @@ export function refusalOfOlder(
   return record.producerEpoch < producerEpoch ? undefined : 'INVALID_PRODUCER_EPOCH'
 }
 
-export interface Addition {
-  readonly partitions?: readonly TopicPartitions[]
-  readonly groupId?: string
-}
-
 /** Begins a transaction unless one is open. @returns the same record when everything belongs to it already */
 export function added(
   record: TransactionRecord,
-  { partitions = [], groupId }: Addition,
+  partitions: readonly TopicPartitions[],
   nowMs: number,
 ): TransactionRecord {
   const isOpen = record.state === 'Ongoing'
   const merged = merge(record.partitions, partitions)
-  const isNewGroup = groupId !== undefined && !record.groupIds.includes(groupId)
-  if (isOpen && merged === record.partitions && !isNewGroup) return record
+  if (isOpen && merged === record.partitions) return record
   return {
     ...record,
     state: 'Ongoing',
     previous: null,
     partitions: merged,
-    groupIds: isNewGroup ? [...record.groupIds, groupId] : record.groupIds,
     startMs: isOpen ? record.startMs : nowMs,
     updateMs: nowMs,
   }

@@ -1,7 +1,7 @@
 // InternalTable: a table in an internal topic of its own, which comes into being with the first change: until then it
 // costs a start nothing. Network thread. Format: docs/formats/tables.md
 
-import type { Change, Table, Topics } from '../store.ts'
+import type { Change, Table, TableProducer, Topics } from '../store.ts'
 import { tableConfig, type LogTable } from './log-table.ts'
 
 export interface InternalTableDeps<Key extends string, Value> {
@@ -38,6 +38,29 @@ export class InternalTable<Key extends string, Value> implements Table<Key, Valu
   async write(changes: readonly Change<Key, Value>[]): Promise<void> {
     const table = await this.#opened()
     await table.write(changes)
+  }
+
+  async writePending(
+    producer: TableProducer,
+    changes: readonly (readonly [key: Key, value: Value])[],
+  ): Promise<void> {
+    const table = await this.#opened()
+    await table.writePending(producer, changes)
+  }
+
+  /** Where nothing was ever written, there is nothing to end. */
+  async end(producer: TableProducer, isCommit: boolean): Promise<readonly Change<Key, Value>[]> {
+    if (this.#opening === undefined) return []
+    const table = await this.#opened()
+    return table.end(producer, isCommit)
+  }
+
+  pending(): Iterable<readonly [producerId: number, key: Key]> {
+    return this.#table?.pending() ?? []
+  }
+
+  isPending(key: Key): boolean {
+    return this.#table?.isPending(key) ?? false
   }
 
   /** Before a clean stop. */

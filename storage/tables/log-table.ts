@@ -1,16 +1,17 @@
-// LogTable: a map whose truth is a compacted log: a change is a record, and it counts once the record is durable.
-// Network thread. Keys are text, values msgpackr. Format, and what LMDB is for: docs/formats/tables.md
+// LogTable: a map whose truth is a compacted log: a change is a record, and it counts once the record is durable; one that a
+// transaction makes, once that has committed. Network thread. Format, and what LMDB is for: docs/formats/tables.md
 
-import { strict as assert } from 'node:assert'
-import { Packr } from 'msgpackr/pack'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
-import { crcMatches } from '../../protocol/batch/header.ts'
-import { batchesOf, recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import { Offset } from '../../protocol/ids.ts'
 import type { Clock } from '../clock.ts'
+import type { Fs } from '../fs.ts'
 import type { PartitionLog } from '../log.ts'
-import type { AppendOutcome, Change, Table } from '../store.ts'
+import type { AppendOutcome, Change, EndMarker, Table } from '../store.ts'
+import { pack, packedFormat, unpack, type RecordFormat, type TableProducer } from './record-format.ts'
+import { migratingBatches } from './migrate.ts'
+import { replay, type OldRecord } from './replay.ts'
+import type { TableLosses } from './table-losses.ts'
+import { TableState } from './table-state.ts'
 import type { View, Views } from './views.ts'
 
 /** Of the topics that tables lie in: durable whatever the defaults of users' topics are. */
@@ -21,48 +22,75 @@ export const tableConfig = {
 }
 
 export interface TableDeps {
+  readonly fs: Fs
   readonly log: PartitionLog
   /** Resolves when the batch is durable, or refused. */
   readonly append: (log: PartitionLog, batch: Uint8Array) => Promise<AppendOutcome>
+  /** The same of the control batch that ends a transaction. */
+  readonly endTransaction: (log: PartitionLog, marker: EndMarker) => Promise<AppendOutcome>
   readonly clock: Clock
   readonly views: Views
   readonly warn: (message: string) => void
 }
 
-/** Read from the log at a time. */
-const REPLAY_BYTES = 1024 * 1024
-/** Tables write their records uncompressed. */
-const DECOMPRESSED_BYTES_MAX = 0
+/** There is one node, so its coordinator is never replaced by another. */
+const COORDINATOR_EPOCH = 0
 
-// Plain maps, which any msgpack reader knows.
-const packr = new Packr({ useRecords: false })
-
+/** Reads never leave the state: a value is decoded once, and nothing on a disk can change or slow an answer. */
 export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #deps: TableDeps
-  /** Reads never leave it: a value is decoded once, and nothing on a disk can change or slow an answer. */
-  readonly #values = new Map<Key, Value>()
+  readonly #format: RecordFormat<Key, Value>
+  readonly #state = new TableState<Key, Value>()
   #view: View | undefined
-  /** Every record before this offset is in the map, and in the view if there is one. */
+  /** Every record before this offset is in the state. */
   #appliedOffset = 0
 
-  private constructor(deps: TableDeps) {
+  private constructor(deps: TableDeps, format: RecordFormat<Key, Value>) {
     this.#deps = deps
+    this.#format = format
   }
 
   /** From the view of the last clean stop and the records since; without such a view from the whole log. */
-  static async open<Key extends string, Value>(deps: TableDeps): Promise<LogTable<Key, Value>> {
-    const table = new LogTable<Key, Value>(deps)
+  static async open<Key extends string, Value>(
+    deps: TableDeps,
+    format: RecordFormat<Key, Value> = packedFormat(),
+  ): Promise<LogTable<Key, Value>> {
+    return (await LogTable.openTellingLosses(deps, format)).table
+  }
+
+  /** As `open`. @returns as well what could not be read */
+  static async openTellingLosses<Key extends string, Value>(
+    deps: TableDeps,
+    format: RecordFormat<Key, Value> = packedFormat(),
+  ): Promise<{ table: LogTable<Key, Value>; losses: TableLosses }> {
+    const table = new LogTable<Key, Value>(deps, format)
     await table.#loadView()
-    await table.#replay()
-    return table
+    const { old, losses, endOffset } = await replay(
+      deps,
+      format,
+      table.#state,
+      table.#appliedOffset,
+    )
+    table.#appliedOffset = endOffset
+    losses.tell(deps.warn)
+    await table.#migrate(old)
+    return { table, losses }
   }
 
   get(key: Key): Value | undefined {
-    return this.#values.get(key)
+    return this.#state.get(key)
   }
 
   entries(): IterableIterator<[Key, Value]> {
-    return this.#values.entries()
+    return this.#state.entries()
+  }
+
+  pending(): Iterable<readonly [producerId: number, key: Key]> {
+    return this.#state.pending()
+  }
+
+  isPending(key: Key): boolean {
+    return this.#state.isPending(key)
   }
 
   put(key: Key, value: Value): Promise<void> {
@@ -74,20 +102,36 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   }
 
   async write(changes: readonly Change<Key, Value>[]): Promise<void> {
-    const { append, clock, log } = this.#deps
-    const timestamp = clock.now()
-    const packed = changes.map(([key, value]) => [key, pack(value)] as const)
-    const batch = new BatchBuilder()
-    for (const [key, value] of packed) {
-      batch.append({ timestamp, key: Buffer.from(key), value: value ?? null })
-    }
-    const outcome = await append(log, batch.finish())
-    if (outcome.error) {
-      throw new KafkaError(outcome.error, outcome.message ?? `append to ${log.topic.name}`)
-    }
-    for (const [key, value] of changes) this.#set(key, value)
-    this.#appliedOffset = outcome.baseOffset + changes.length
-    this.#view?.apply(packed, this.#appliedOffset)
+    const { append, log } = this.#deps
+    const offset = this.#accepted(await append(log, this.#batchOf(changes).finish()))
+    changes.forEach(([key, value], i) => this.#state.set(key, value, offset + i))
+    this.#applied(offset + changes.length, changes)
+  }
+
+  async writePending(
+    { producerId, producerEpoch }: TableProducer,
+    changes: readonly (readonly [key: Key, value: Value])[],
+  ): Promise<void> {
+    const { append, log } = this.#deps
+    const writer = { producerId, producerEpoch, isTransactional: true }
+    const offset = this.#accepted(await append(log, this.#batchOf(changes).finish(writer)))
+    changes.forEach(([key, value], i) =>
+      this.#state.setPending(producerId, key, value, offset + i),
+    )
+    this.#applied(offset + changes.length, [])
+  }
+
+  async end(
+    { producerId, producerEpoch }: TableProducer,
+    isCommit: boolean,
+  ): Promise<readonly Change<Key, Value>[]> {
+    const { endTransaction, log } = this.#deps
+    const coordinatorEpoch = COORDINATOR_EPOCH
+    const marker = { producerId, producerEpoch, isCommit, coordinatorEpoch }
+    const offset = this.#accepted(await endTransaction(log, marker))
+    const changes = this.#state.end(producerId, isCommit)
+    this.#applied(offset + 1, changes)
+    return changes
   }
 
   /** Before a clean stop: a log that is worth a view has one, and it is up to date. */
@@ -96,14 +140,35 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     if (this.#view || !views.isWorthIt(log.sizeBytes)) return
     const view = await views.create(log.topic.name)
     view?.apply(
-      Array.from(this.#values, ([key, value]) => [key, pack(value)]),
-      this.#appliedOffset,
+      Array.from(this.#state.entries(), ([key, value]) => [key, pack(value)]),
+      this.#viewedOffset,
     )
   }
 
-  #set(key: Key, value: Value | undefined): void {
-    if (value === undefined) this.#values.delete(key)
-    else this.#values.set(key, value)
+  /** What an open transaction wrote is not in a view: the next start reads it again, and all behind it. */
+  get #viewedOffset(): number {
+    return Math.min(this.#appliedOffset, this.#state.oldestOpenOrder)
+  }
+
+  #batchOf(changes: readonly Change<Key, Value>[]): BatchBuilder {
+    const timestamp = this.#deps.clock.now()
+    const batch = new BatchBuilder()
+    for (const change of changes) batch.append({ timestamp, ...this.#format.encode(...change) })
+    return batch
+  }
+
+  /** @returns its offset. @throws {KafkaError} */
+  #accepted({ error, message, baseOffset }: AppendOutcome): number {
+    if (error) throw new KafkaError(error, message ?? `append to ${this.#deps.log.topic.name}`)
+    return baseOffset
+  }
+
+  #applied(endOffset: number, changes: readonly Change<Key, Value>[]): void {
+    this.#appliedOffset = endOffset
+    this.#view?.apply(
+      changes.map(([key, value]) => [key, value === undefined ? undefined : pack(value)]),
+      this.#viewedOffset,
+    )
   }
 
   async #loadView(): Promise<void> {
@@ -113,64 +178,31 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     if (!view) return
     try {
       const appliedOffset = view.load((key, value) => {
-        this.#set(key as Key, packr.unpack(value) as Value)
+        this.#state.set(key as Key, unpack(value) as Value, 0)
       })
       if (appliedOffset > log.highWatermark) throw new Error('it is newer than the log')
       this.#appliedOffset = appliedOffset
       this.#view = view
     } catch (error) {
       warn(`the view of ${log.topic.name} is of no use, its log is read instead: ${String(error)}`)
-      this.#values.clear()
+      this.#state.clear()
     }
   }
 
-  async #replay(): Promise<void> {
-    const { log, warn } = this.#deps
-    this.#appliedOffset = Math.max(this.#appliedOffset, log.logStartOffset)
-    while (this.#appliedOffset < log.highWatermark) {
-      const rot = log.quarantined.find(
-        ({ startOffset, endOffset }) =>
-          startOffset <= this.#appliedOffset && this.#appliedOffset < endOffset,
-      )
-      if (rot) {
-        warn(
-          `${log.topic.name}: offsets ${rot.startOffset} to ${rot.endOffset - 1} are lost to rot`,
-        )
-        this.#appliedOffset = rot.endOffset
-      } else {
-        await this.#replaySome()
-      }
-    }
-  }
-
-  async #replaySome(): Promise<void> {
-    const { log, warn } = this.#deps
-    const from = Offset(this.#appliedOffset)
-    const read = await log.read(from, REPLAY_BYTES, true, Infinity, true)
-    if (read.bytes.length === 0) this.#appliedOffset = log.highWatermark // compaction left nothing behind it
+  /** Writes what an earlier release wrote in the format of this one. What finds no room waits for the next start. */
+  async #migrate(old: readonly OldRecord<Key>[]): Promise<void> {
+    if (old.length === 0) return
+    const { append, clock, log, warn } = this.#deps
+    const name = log.topic.name
     try {
-      for (const { at, header } of batchesOf(read.bytes)) {
-        if (crcMatches(read.bytes, at, header.sizeBytes)) {
-          const records = recordsOf(read.bytes, at, header, {
-            decompressedBytesMax: DECOMPRESSED_BYTES_MAX,
-          })
-          for (const record of records) {
-            if (record.offset >= this.#appliedOffset) this.#replayRecord(record)
-          }
-        } else warn(`${log.topic.name}: the batch at offset ${header.baseOffset} is lost to rot`)
-        this.#appliedOffset = header.baseOffset + header.lastOffsetDelta + 1
+      const batches = migratingBatches(old, this.#state, this.#format, clock.now())
+      for (const { bytes, recordCount } of batches) {
+        this.#applied(this.#accepted(await append(log, bytes)) + recordCount, [])
       }
-    } finally {
-      read.release()
+      warn(`${name}: ${old.length} records of an earlier release are written in Kafka's format`)
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      warn(`${name}: records of an earlier release stay as they are for now: ${error.message}`)
     }
   }
-
-  #replayRecord({ key, value }: RecordView): void {
-    assert(key, 'every record of a table has a key')
-    this.#set(key.toString() as Key, value ? (packr.unpack(value) as Value) : undefined)
-  }
-}
-
-function pack(value: unknown): Buffer | undefined {
-  return value === undefined ? undefined : packr.pack(value)
 }

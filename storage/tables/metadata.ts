@@ -8,6 +8,7 @@ import type { Change, Overrides, Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
+import { packedFormat, type RecordFormat } from './record-format.ts'
 
 export interface TopicRecord {
   readonly id: Uuid
@@ -42,6 +43,9 @@ export type MetadataKey =
   | `${typeof BROKER_PREFIX}${string}`
 
 type MetadataRecord = TopicRecord | ClusterRecord | ProducerIdsRecord | BrokerRecord
+type Sound = TopicRecord & ClusterRecord & ProducerIdsRecord & BrokerRecord
+
+const packed = packedFormat<MetadataKey, MetadataRecord>()
 
 export type MetadataTable = LogTable<MetadataKey, MetadataRecord>
 
@@ -52,6 +56,36 @@ export function topicKey(name: string): MetadataKey {
 /** @param broker node id as text, or '' for all brokers */
 export function brokerKey(broker: string): MetadataKey {
   return `${BROKER_PREFIX}${broker}`
+}
+
+/** Holds what is read against what it must be: a checksum does not say who wrote it. */
+export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
+  encode: packed.encode,
+  decode(key, value) {
+    const decoded = packed.decode(key, value)
+    if (!decoded) return undefined
+    const isSound = soundnessOf(decoded.key)
+    if (!isSound) return undefined
+    if (decoded.value !== undefined && !isSound(decoded.value)) {
+      throw new Error(`${JSON.stringify(decoded.value)?.slice(0, 200)} is none of its values`)
+    }
+    return decoded
+  },
+}
+
+/** @returns undefined for a key of another kind */
+function soundnessOf(key: string): ((value: Partial<Sound>) => boolean) | undefined {
+  if (key === CLUSTER_KEY) return (value) => typeof value?.clusterId === 'string'
+  if (key === PRODUCER_IDS_KEY) return (value) => Number.isSafeInteger(value?.nextProducerId)
+  if (key.startsWith(BROKER_PREFIX)) return (value) => isText(value?.config)
+  if (!key.startsWith(TOPIC_PREFIX)) return undefined
+  return (value) =>
+    typeof value?.id === 'string' && Number.isInteger(value.partitionCount) && isText(value.config)
+}
+
+function isText(config: unknown): boolean {
+  if (typeof config !== 'object' || config === null) return false
+  return Object.values(config).every((value) => typeof value === 'string')
 }
 
 export function topicOf(name: string, { id, partitionCount, config }: TopicRecord): Topic {
@@ -70,6 +104,13 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
   readonly clusterId: Uuid
 }
 
+export interface OpenedMetadata {
+  readonly table: MetadataTable
+  readonly opened: readonly Opened[]
+  /** Before it, records may have been lost; 0 when none was. */
+  readonly lostOffset: number
+}
+
 /**
  * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record, as does one that
  * finds it lost to rot.
@@ -78,7 +119,7 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
  */
 export async function openMetadata(
   deps: MetadataDeps,
-): Promise<{ readonly table: MetadataTable; readonly opened: readonly Opened[] }> {
+): Promise<OpenedMetadata> {
   const { logs, clusterId } = deps
   const partitionCount = 1
   const topic = {
@@ -90,7 +131,7 @@ export async function openMetadata(
   }
   const opened = await logs.open([{ topic, from: 0, to: partitionCount }], false)
   const log = logs.get(METADATA_TOPIC, 0)!
-  const table: MetadataTable = await LogTable.open({ ...deps, log })
+  const { table, losses } = await LogTable.openTellingLosses({ ...deps, log }, metadataFormat)
   const cluster = table.get(CLUSTER_KEY) as ClusterRecord | undefined
   if (cluster && cluster.clusterId !== clusterId) {
     throw new Error(
@@ -103,5 +144,5 @@ export async function openMetadata(
   if (!cluster) missing.push([CLUSTER_KEY, { clusterId }])
   if (!table.get(topicKey(METADATA_TOPIC))) missing.push([topicKey(METADATA_TOPIC), own])
   if (missing.length > 0) await table.write(missing)
-  return { table, opened }
+  return { table, opened, lostOffset: losses.endOffset }
 }

@@ -13,8 +13,19 @@ export class ProducerIds {
   /** The next block is being set aside. */
   #refill: Promise<void> | undefined
 
-  constructor(table: MetadataTable) {
+  /** Ids below are somebody's, whatever the table says. */
+  #floor: number
+
+  /** @param lostOffset of the table: what was set aside by records before it may be forgotten, a block each at most */
+  constructor(table: MetadataTable, lostOffset: number) {
     this.#table = table
+    this.#floor = lostOffset * BLOCK_IDS
+  }
+
+  /** Ids below have been seen with producers. */
+  skipTo(id: number): void {
+    this.#floor = Math.max(this.#floor, id)
+    if (this.#next < id) this.#next = this.#end
   }
 
   async next(): Promise<number> {
@@ -29,7 +40,7 @@ export class ProducerIds {
 
   async #setAsideBlock(): Promise<void> {
     const record = this.#table.get(PRODUCER_IDS_KEY) as ProducerIdsRecord | undefined
-    const start = record?.nextProducerId ?? 0
+    const start = Math.max(record?.nextProducerId ?? 0, this.#floor)
     await this.#table.put(PRODUCER_IDS_KEY, { nextProducerId: start + BLOCK_IDS })
     this.#next = start
     this.#end = start + BLOCK_IDS

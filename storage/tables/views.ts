@@ -15,7 +15,8 @@ export const VIEW_FILE = 'tables.lmdb'
 export const SEAL_FILE = 'tables.seal'
 const LOCK_SUFFIX = '-lock'
 
-const SEAL_VERSION = 1
+/** 1: views held what was pending too. */
+const SEAL_VERSION = 2
 const TABLES_MAX = 64
 const HASH_BYTES = 1024 * 1024
 const CHECKSUM_BYTES = 4

@@ -118,7 +118,7 @@ class Verification {
       if (name === METADATA_TOPIC) continue
       for (let i = 0; i < partitionCount; i++) {
         const verified = this.#log(partitionDirectory(name, i), configOf(config))
-        if (verified && isInternalTopic(name)) this.#table(partitionDirectory(name, i), verified)
+        if (verified && isInternalTopic(name)) this.#table(name, verified)
       }
     }
     this.#strangers(topics)
@@ -160,7 +160,7 @@ class Verification {
   #metadata(): Map<string, TopicRecord> {
     const directory = partitionDirectory(METADATA_TOPIC, 0)
     const verified = this.#log(directory, configOf(tableConfig))
-    const values = verified ? this.#table(directory, verified) : new Map()
+    const values = verified ? this.#table(METADATA_TOPIC, verified) : new Map()
     const topics = new Map<string, TopicRecord>()
     for (const [key, record] of values as Map<string, TopicRecord>) {
       if (!key.startsWith('topic/')) continue
@@ -171,8 +171,9 @@ class Verification {
     return topics
   }
 
-  #table(directory: string, { recovered }: VerifiedLog): ReadonlyMap<string, unknown> {
-    const { values, flaws } = verifyTable(recovered.fs, recovered.segments)
+  #table(topic: string, { recovered }: VerifiedLog): ReadonlyMap<string, unknown> {
+    const directory = partitionDirectory(topic, 0)
+    const { values, flaws } = verifyTable(recovered.fs, recovered.segments, topic)
     for (const what of flaws) this.#findings.push({ severity: 'damage', where: directory, what })
     return values
   }

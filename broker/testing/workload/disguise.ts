@@ -1,6 +1,6 @@
 // Parts of a store that do something else than they should: what planted bugs are made of. Tests only.
 
-import type { Log, Store, Table } from '../../../storage/store.ts'
+import type { Log, RecordFormat, Store, Table } from '../../../storage/store.ts'
 
 /** The object, but for what is changed. */
 export function disguised<T extends object>(target: T, changes: Partial<T>): T {
@@ -37,8 +37,11 @@ export function withTable(
   change: (table: Table<string, any>) => Partial<Table<string, any>>,
 ): Store {
   return disguised(store, {
-    async openTable<Key extends string, Value>(opened: string): Promise<Table<Key, Value>> {
-      const table = await store.openTable<Key, Value>(opened)
+    async openTable<Key extends string, Value>(
+      opened: string,
+      format: RecordFormat<Key, Value>,
+    ): Promise<Table<Key, Value>> {
+      const table = await store.openTable(opened, format)
       return opened === name ? disguised(table, change(table as never) as never) : table
     },
   })

@@ -365,10 +365,7 @@ const offsetBugs: PlantedBug[] = [
     plant: () => ({
       store: (store) =>
         withTable(store, '__consumer_offsets', (table) => ({
-          write: (changes) => {
-            const isEnd = changes.some(([key, value]) => isPending(key) && value === undefined)
-            return table.write(isEnd ? changes.filter(([key]) => isPending(key)) : changes)
-          },
+          end: (producer) => table.end(producer, false),
         })),
     }),
   },
@@ -388,10 +385,6 @@ const offsetBugs: PlantedBug[] = [
     },
   },
 ]
-
-function isPending(key: string): boolean {
-  return key.startsWith('pending/')
-}
 
 function withoutTransaction({ request: { groupId, topics } }: Call): Call {
   return { api: offsetCommit, version: offsetCommit.versions.to, request: { groupId, topics } }

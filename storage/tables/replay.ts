@@ -1,0 +1,194 @@
+// Replay: the records of a table's log, taken into its state at a start. Nothing in a log keeps the start from happening: what
+// cannot be read is passed over, and told. Network thread.
+
+import { readEndMarker } from '../../protocol/batch/control.ts'
+import { attributesOf, CONTROL_BIT, producerIdOf, type BatchHeader } from '../../protocol/batch/header.ts'
+import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
+import type { SegmentView } from '../batch-walk.ts'
+import type { Fs } from '../fs.ts'
+import type { PartitionLog } from '../log.ts'
+import type { RecordFormat, TableProducer } from './record-format.ts'
+import { TableLosses } from './table-losses.ts'
+import {
+  DECOMPRESSED_BYTES_MAX,
+  rangesOf,
+  readableRecords,
+  type TableRange,
+} from './table-scan.ts'
+import type { TableState } from './table-state.ts'
+
+export interface ReplayDeps {
+  readonly fs: Fs
+  readonly log: PartitionLog
+}
+
+/** A record of an earlier release, as it lies in the log. */
+export interface OldRecord<Key extends string> {
+  readonly rawKey: Buffer
+  readonly key: Key
+  readonly producer: TableProducer | undefined
+}
+
+export interface Replayed<Key extends string> {
+  readonly old: readonly OldRecord<Key>[]
+  readonly losses: TableLosses
+  /** Everything before it is in the state. */
+  readonly endOffset: number
+}
+
+/** @param from what lies before this offset is in the state already */
+export async function replay<Key extends string, Value>(
+  { fs, log }: ReplayDeps,
+  format: RecordFormat<Key, Value>,
+  state: TableState<Key, Value>,
+  from: number,
+): Promise<Replayed<Key>> {
+  const name = `${log.topic.name}-${log.partition}`
+  const reading = new TableReplay(name, format, state, Math.max(from, log.logStartOffset))
+  for (const { startOffset, endOffset, startPosition, endPosition } of log.quarantined) {
+    if (startPosition === endPosition) reading.losses.noteDamage(startOffset, endOffset, 'gone')
+  }
+  const files = await openSegments(fs, log)
+  try {
+    for (const [i, { segment, fd }] of files.entries()) {
+      const end = files[i + 1]?.segment.baseOffset ?? log.highWatermark
+      if (end > from) reading.segment(bytesOf(fs, fd, segment), { start: segment.baseOffset, end })
+    }
+  } finally {
+    for (const { fd } of files) fs.close(fd)
+  }
+  return { old: [...reading.old.values()], losses: reading.losses, endOffset: log.highWatermark }
+}
+
+/** All at once, while the writer puts none in the place of others; what is open stays what it is. */
+async function openSegments(fs: Fs, log: PartitionLog) {
+  for (;;) {
+    const swap = log.segments.find((segment) => segment.swap)?.swap
+    if (!swap) break
+    await swap
+  }
+  return log.segments.map((segment) => ({ segment, fd: fs.open(`${segment.path}.log`, 'read') }))
+}
+
+function bytesOf(fs: Fs, fd: number, { endPosition }: SegmentView): Buffer {
+  const bytes = Buffer.allocUnsafe(endPosition)
+  return bytes.subarray(0, fs.read(fd, bytes, 0))
+}
+
+class TableReplay<Key extends string, Value> {
+  readonly losses: TableLosses
+  /** By raw key: those that no later record has taken the place of. */
+  readonly old = new Map<string, OldRecord<Key>>()
+  readonly #format: RecordFormat<Key, Value>
+  readonly #state: TableState<Key, Value>
+  readonly #from: number
+
+  constructor(
+    name: string,
+    format: RecordFormat<Key, Value>,
+    state: TableState<Key, Value>,
+    from: number,
+  ) {
+    this.losses = new TableLosses(name)
+    this.#format = format
+    this.#state = state
+    this.#from = from
+  }
+
+  segment(bytes: Buffer, offsets: { readonly start: number; readonly end: number }): void {
+    let before: TableRange | undefined
+    for (const range of rangesOf(bytes, offsets)) {
+      if (before?.kind === 'damage') this.#damage(bytes, before, range.offset)
+      if (range.kind === 'batch') this.#batch(bytes, range)
+      before = range
+    }
+    if (before?.kind === 'damage') this.#damage(bytes, before, offsets.end)
+  }
+
+  #batch(bytes: Buffer, { at, header, offset }: TableRange & { readonly kind: 'batch' }): void {
+    if (offset + header.lastOffsetDelta < this.#from) return
+    try {
+      if (header.isControl) return this.#control(bytes, at, header)
+      const bounds = { decompressedBytesMax: DECOMPRESSED_BYTES_MAX }
+      for (const record of recordsOf(bytes, at, header, bounds)) {
+        this.#record(record, header, offset + record.offset - header.baseOffset)
+      }
+    } catch (error) {
+      this.losses.noteGarbage(offset, null, error)
+    }
+  }
+
+  /** One that ends no transaction says nothing to a table. */
+  #control(bytes: Buffer, at: number, header: BatchHeader): void {
+    const marker = readEndMarker(bytes, at, header)
+    if (marker) this.#state.end(header.producerId, marker.kind === 'commit')
+  }
+
+  #record({ key, value }: RecordView, header: BatchHeader, offset: number): void {
+    if (offset < this.#from) return
+    try {
+      if (key === null) throw new Error('every record of a table has a key')
+      const decoded = this.#format.decode(key, value)
+      if (decoded === undefined) return this.losses.noteOtherKind(offset, key)
+      this.losses.noteFresh(decoded.key)
+      if (decoded.isOld) this.#noteOld(key, decoded, value === null)
+      const pendingOf = decoded.isOld
+        ? decoded.producer?.producerId
+        : header.isTransactional
+          ? header.producerId
+          : undefined
+      this.#take(decoded.key, decoded.value, pendingOf, decoded.isOld === true, offset)
+    } catch (error) {
+      this.losses.noteGarbage(offset, key, error)
+    }
+  }
+
+  /** @param pendingOf the producer whose open transaction made the change */
+  #take(
+    key: Key,
+    value: Value | undefined,
+    pendingOf: number | undefined,
+    isOld: boolean,
+    offset: number,
+  ): void {
+    if (pendingOf === undefined) this.#state.set(key, value, offset)
+    else if (value !== undefined) this.#state.setPending(pendingOf, key, value, offset)
+    else if (isOld) this.#state.dropPending(pendingOf, key)
+    else this.#state.set(key, undefined, offset)
+  }
+
+  #noteOld(
+    rawKey: Buffer,
+    { key, producer }: { readonly key: Key; readonly producer?: TableProducer },
+    isGone: boolean,
+  ): void {
+    const id = rawKey.toString('latin1')
+    if (isGone) this.old.delete(id)
+    else this.old.set(id, { rawKey: Buffer.from(rawKey), key, producer })
+  }
+
+  #damage(
+    bytes: Buffer,
+    { at, end, offset }: TableRange & { readonly kind: 'damage' },
+    nextOffset: number,
+  ): void {
+    if (nextOffset <= this.#from) return
+    this.losses.noteDamage(offset, nextOffset, `${end - at} bytes`)
+    const records = readableRecords(bytes, at, end)
+    if (records.length > 0 && (attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
+      return this.losses.noteEnd(producerIdOf(bytes, at))
+    }
+    for (const { key } of records) {
+      const stale = key && this.#keyOf(key)
+      if (stale) this.losses.noteStale(stale)
+    }
+  }
+
+  #keyOf(key: Buffer): Key | undefined {
+    try {
+      return this.#format.decode(key, null)?.key
+    } catch {
+      return undefined // it is damaged too
+    }
+  }
+}

@@ -1,0 +1,97 @@
+// What a segment of a table's log holds, however damaged: every batch whose checksum is right, and the ranges between them.
+// A batch counts where it lies: its base offset is outside the checksum, and so is believed only where it fits. Any thread.
+
+import {
+  BATCH_OVERHEAD_BYTES,
+  baseOffsetOf,
+  batchSizeBytes,
+  crcMatches,
+  lastOffsetDeltaOf,
+  MAGIC,
+  magicOf,
+  position,
+  readBatchHeader,
+  type BatchHeader,
+} from '../../protocol/batch/header.ts'
+import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+
+export type TableRange =
+  /** `offset` of its first record, as far as it can be told: it ascends. */
+  | { kind: 'batch'; at: number; header: BatchHeader; offset: number }
+  | { kind: 'damage'; at: number; end: number; offset: number }
+
+/** Apache Kafka may be told to compress its own. */
+export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
+
+/**
+ * @param bytes a segment, or its visible part
+ * @param offsets where it begins, and an end that no batch reaches beyond
+ */
+export function* rangesOf(
+  bytes: Buffer,
+  offsets: { readonly start: number; readonly end: number },
+): Generator<TableRange> {
+  let { start: offset } = offsets
+  for (let at = 0; at < bytes.length;) {
+    const header = soundHeaderAt(bytes, at)
+    if (header) {
+      const nextMin = offset + header.lastOffsetDelta + 1
+      const next = header.baseOffset + header.lastOffsetDelta + 1
+      const isPlausible = header.baseOffset >= offset && next <= offsets.end
+      yield { kind: 'batch', at, header, offset: isPlausible ? header.baseOffset : offset }
+      at += header.sizeBytes
+      offset = isPlausible ? next : nextMin
+    } else {
+      const end = soundPositionAfter(bytes, at, offset, offsets.end)
+      yield { kind: 'damage', at, end, offset }
+      at = end
+    }
+  }
+}
+
+/** @returns undefined when the batch there is damaged but for its base offset and leader epoch */
+function soundHeaderAt(bytes: Buffer, at: number): BatchHeader | undefined {
+  if (at + BATCH_OVERHEAD_BYTES > bytes.length || magicOf(bytes, at) !== MAGIC) return undefined
+  const sizeBytes = batchSizeBytes(bytes, at)!
+  if (sizeBytes < BATCH_OVERHEAD_BYTES || at + sizeBytes > bytes.length) return undefined
+  if (!crcMatches(bytes, at, sizeBytes) || lastOffsetDeltaOf(bytes, at) < 0) return undefined
+  try {
+    return readBatchHeader(bytes, at)
+  } catch (error) {
+    if (error instanceof KafkaError) return undefined // its checksum is right: somebody else's
+    throw error
+  }
+}
+
+/**
+ * Where the next sound batch begins: where the damaged one says that it ends, else the first that is found. Records may hold
+ * whole batches, so that one which is only found must have an offset that fits.
+ */
+function soundPositionAfter(bytes: Buffer, at: number, offset: number, offsetEnd: number): number {
+  const claimed = at + (batchSizeBytes(bytes, at) ?? 0)
+  if (claimed > at && claimed <= bytes.length) {
+    if (claimed === bytes.length || soundHeaderAt(bytes, claimed)) return claimed
+  }
+  for (let next = at + 1; next + BATCH_OVERHEAD_BYTES <= bytes.length; next++) {
+    if (bytes[next + position.magic] !== MAGIC) continue
+    const baseOffset = baseOffsetOf(bytes, next)
+    if (baseOffset > offset && baseOffset < offsetEnd && soundHeaderAt(bytes, next)) return next
+  }
+  return bytes.length
+}
+
+/** What can still be read of a damaged batch: perhaps wrong, and perhaps not all. */
+export function readableRecords(bytes: Buffer, at: number, end: number): RecordView[] {
+  const records: RecordView[] = []
+  try {
+    const batch = bytes.subarray(at, end)
+    const header = { ...readBatchHeader(batch), sizeBytes: batch.length, codec: 'none' as const }
+    for (const record of recordsOf(batch, 0, header, { decompressedBytesMax: 0 })) {
+      records.push(record)
+    }
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error // it is damaged: here the reading ends
+  }
+  return records
+}
