@@ -93,6 +93,12 @@ export interface Replayed {
   readonly marker: PlacedMarker | undefined
 }
 
+/** The sequence `count` before this one. */
+export function sequenceBefore(sequence: number, count: number): number {
+  const before = sequence - count
+  return before < 0 ? before + SEQUENCE_MAX + 1 : before
+}
+
 /** Sequences go on with 0 after the largest int32. */
 export function sequenceAfter(sequence: number, count: number): number {
   const after = sequence + count

@@ -3,79 +3,151 @@
 // Format: docs/formats/producer-state.md
 
 import { join } from 'node:path'
-import { Packr } from 'msgpackr/pack'
-import { int32At, putInt32 } from '../protocol/batch/header.ts'
+import { int16At, int32At, putInt32 } from '../protocol/batch/header.ts'
+import { decode, encode } from '../protocol/compile.ts'
 import { crc32c } from '../protocol/crc32c.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import {
+  PRODUCER_SNAPSHOT_VERSION,
+  producerSnapshot,
+  producerSnapshotRest,
+} from '../protocol/kept/producer-snapshot.ts'
+import type { Decoded } from '../protocol/schema.ts'
+import { Reader, Writer } from '../protocol/wire.ts'
 import { isRefusal } from './disk-failure.ts'
 import type { Fs } from './fs.ts'
 import { snapshotFile } from './layout.ts'
+import { sequenceBefore } from './producer-batch.ts'
 import type { KeptBatch, Producer } from './producer-state.ts'
+import { unpack } from './tables/record-format.ts'
 import { readBytes, replaceBytes } from './text-file.ts'
 
-const VERSION = 1
+const REST_VERSION = 1
 /** A checkpoint comes with a snapshot when so much of log lies behind the last: so thousands of logs cost it little. */
 const DUE_BYTES = 64 * 1024
-const CRC_BYTES = 4
+const CRC_AT = 2
+const CRC_END = 6
+const NONE = -1
 
-// Plain maps, which any msgpack reader knows.
-const packr = new Packr({ useRecords: false })
+/** Where the batch with an offset lies, or will. */
+export interface Place {
+  readonly segmentBaseOffset: number
+  readonly position: number
+}
 
 export interface ProducerSnapshot {
   /** Every batch before it has been taken in, and none behind. */
   readonly offset: number
-  /** Where the batch with that offset lies, or will. */
-  readonly segmentBaseOffset: number
-  readonly position: number
+  /** Not in a file that Kafka wrote. */
+  readonly place: Place | undefined
   readonly producers: readonly (readonly [producerId: number, Producer])[]
 }
 
-type BatchFields = [number, number, number, number, number]
-type ProducerFields = [number, number, number, number, number, number, BatchFields[]]
+type Written = ProducerSnapshot & { readonly place: Place }
 
-interface Content {
-  readonly version: number
-  readonly offset: number
-  readonly segmentBaseOffset: number
-  readonly position: number
-  readonly producers: readonly ProducerFields[]
+export function encodeSnapshot({ offset, place, producers }: Written): Uint8Array {
+  const writer = new Writer()
+  writer.int16(PRODUCER_SNAPSHOT_VERSION)
+  writer.int32(0) // the CRC
+  const producerEntries = producers.map(([id, producer]) => entryOf(id, producer))
+  encode(producerSnapshot, PRODUCER_SNAPSHOT_VERSION, writer, { producerEntries })
+  const rest = producers.map(([, { seenMs, batches }]) => ({ seenMs, batches }))
+  writer.int16(REST_VERSION)
+  encode(producerSnapshotRest, REST_VERSION, writer, { offset, ...place, producers: rest })
+  const bytes = Buffer.concat(writer.chunks())
+  putInt32(bytes, CRC_AT, crc32c(bytes, CRC_END))
+  return bytes
 }
 
-export function encodeSnapshot(snapshot: ProducerSnapshot): Uint8Array {
-  const producers = snapshot.producers.map(([id, producer]): ProducerFields => [
-    id,
-    producer.producerEpoch,
-    producer.coordinatorEpoch,
-    producer.timestampMs,
-    producer.txnFirstOffset,
-    producer.seenMs,
-    producer.batches.map((batch): BatchFields => [
-      batch.firstSequence,
-      batch.lastSequence,
-      batch.baseOffset,
-      batch.lastOffset,
-      batch.timestampMs,
-    ]),
-  ])
-  const content: Content = { version: VERSION, ...snapshot, producers }
-  const packed = packr.pack(content)
-  const bytes = Buffer.alloc(CRC_BYTES + packed.length)
-  bytes.set(packed, CRC_BYTES)
-  putInt32(bytes, 0, crc32c(packed))
-  return bytes
+function entryOf(producerId: number, producer: Producer) {
+  const { producerEpoch, coordinatorEpoch, timestampMs, txnFirstOffset, batches } = producer
+  const last = batches.at(-1)
+  return {
+    producerId,
+    epoch: producerEpoch,
+    lastSequence: last?.lastSequence ?? NONE,
+    lastOffset: last?.lastOffset ?? NONE,
+    offsetDelta: last ? last.lastOffset - last.baseOffset : 0,
+    timestamp: timestampMs,
+    coordinatorEpoch,
+    currentTxnFirstOffset: txnFirstOffset,
+  }
 }
 
 /** @returns undefined when the bytes are damaged, of another version or of another offset */
 export function decodeSnapshot(bytes: Uint8Array, offset: number): ProducerSnapshot | undefined {
-  if (bytes.length <= CRC_BYTES) return undefined
-  if (crc32c(bytes, CRC_BYTES) !== int32At(bytes, 0) >>> 0) return undefined
-  const content = packr.unpack(bytes.subarray(CRC_BYTES)) as Content
-  if (content.version !== VERSION || content.offset !== offset) return undefined
-  const { segmentBaseOffset, position } = content
-  const producers = content.producers.map(producerOf)
-  return { offset, segmentBaseOffset, position, producers }
+  if (bytes.length <= CRC_END) return undefined
+  if (crc32c(bytes, CRC_END) !== int32At(bytes, CRC_AT) >>> 0) return decodeOld(bytes, offset)
+  if (int16At(bytes, 0) !== PRODUCER_SNAPSHOT_VERSION) return undefined
+  try {
+    const reader = new Reader(bytes, CRC_END)
+    const { producerEntries } = decode(producerSnapshot, PRODUCER_SNAPSHOT_VERSION, reader)
+    if (reader.remaining === 0) {
+      return { offset, place: undefined, producers: producerEntries.map(producerOf) }
+    }
+    if (reader.int16() !== REST_VERSION) return undefined
+    const rest = decode(producerSnapshotRest, REST_VERSION, reader)
+    if (rest.offset !== offset || rest.producers.length !== producerEntries.length) return undefined
+    const { segmentBaseOffset, position } = rest
+    const producers = producerEntries.map((entry, i) => withRest(entry, rest.producers[i]!))
+    return { offset, place: { segmentBaseOffset, position }, producers }
+  } catch (error) {
+    if (error instanceof KafkaError) return undefined
+    throw error
+  }
 }
 
-function producerOf(fields: ProducerFields): [producerId: number, Producer] {
+type Entry = Decoded<typeof producerSnapshot>['producerEntries'][number]
+type Rest = Decoded<typeof producerSnapshotRest>['producers'][number]
+
+function withRest(entry: Entry, { seenMs, batches }: Rest): [producerId: number, Producer] {
+  const [producerId, producer] = producerOf(entry)
+  return [producerId, { ...producer, seenMs, batches }]
+}
+
+/** As far as Kafka's entry tells: the last batch. */
+function producerOf(entry: Entry): [producerId: number, Producer] {
+  const { lastSequence, lastOffset, offsetDelta, timestamp } = entry
+  const batch: KeptBatch = {
+    firstSequence: sequenceBefore(lastSequence, offsetDelta),
+    lastSequence,
+    baseOffset: lastOffset - offsetDelta,
+    lastOffset,
+    timestampMs: timestamp,
+  }
+  const producer = {
+    producerEpoch: entry.epoch,
+    coordinatorEpoch: entry.coordinatorEpoch,
+    batches: lastOffset < 0 || lastSequence < 0 ? [] : [batch],
+    timestampMs: timestamp,
+    txnFirstOffset: entry.currentTxnFirstOffset,
+    seenMs: timestamp,
+  }
+  return [entry.producerId, producer]
+}
+
+/** Of the first release: a CRC, then a msgpack map. */
+function decodeOld(bytes: Uint8Array, offset: number): ProducerSnapshot | undefined {
+  if (crc32c(bytes, 4) !== int32At(bytes, 0) >>> 0) return undefined
+  const content = unpack(bytes.subarray(4)) as OldContent
+  if (content.version !== 1 || content.offset !== offset) return undefined
+  const { segmentBaseOffset, position } = content
+  const place = { segmentBaseOffset, position }
+  return { offset, place, producers: content.producers.map(oldProducerOf) }
+}
+
+type OldBatch = [number, number, number, number, number]
+type OldProducer = [number, number, number, number, number, number, OldBatch[]]
+
+interface OldContent {
+  readonly version: number
+  readonly offset: number
+  readonly segmentBaseOffset: number
+  readonly position: number
+  readonly producers: readonly OldProducer[]
+}
+
+function oldProducerOf(fields: OldProducer): [producerId: number, Producer] {
   const [producerId, producerEpoch, coordinatorEpoch, timestampMs, ...rest] = fields
   const [txnFirstOffset, seenMs, batchFields] = rest
   const batches = batchFields.map(
@@ -114,7 +186,7 @@ export class ProducerSnapshots {
   }
 
   /** Without room on the disk there is none. Not synced: one that is lost or torn is passed over. */
-  write(snapshot: ProducerSnapshot): void {
+  write(snapshot: Written): void {
     const { offset } = snapshot
     try {
       replaceBytes(this.#fs, this.#path, snapshotFile(offset), encodeSnapshot(snapshot), {

@@ -237,7 +237,7 @@ class Comparison {
     const offset = this.#keptOffset
     this.#model.awaited.clear()
     const producers = [...this.#state.entries()]
-    const bytes = encodeSnapshot({ offset, segmentBaseOffset: 0, position: 5, producers })
+    const bytes = encodeSnapshot({ offset, place: { segmentBaseOffset: 0, position: 5 }, producers })
     this.#state = new ProducerState(defaultProducerLimits, decodeSnapshot(bytes, offset)!.producers)
   }
 }
@@ -340,10 +340,11 @@ t.test('a snapshot with any bit flipped, or cut anywhere, is not believed', asyn
   state.take({ ...batch(2 ** 40, 2 ** 31 - 1), timestampMs: -1 })
   state.keep(2 ** 41)
   const producers = [...state.entries()]
-  const snapshot = { offset: 2 ** 45, segmentBaseOffset: 3, position: 2 ** 30, producers }
+  const place = { segmentBaseOffset: 3, position: 2 ** 30 }
+  const snapshot = { offset: 2 ** 45, place, producers }
   const bytes = encodeSnapshot(snapshot)
   t.match(snapshot, decodeSnapshot(bytes, snapshot.offset)!)
-  t.equal(encodeSnapshot(decodeSnapshot(bytes, snapshot.offset)!).toString(), bytes.toString())
+  t.equal(encodeSnapshot({ ...decodeSnapshot(bytes, snapshot.offset)!, place }).toString(), bytes.toString())
   t.equal(decodeSnapshot(bytes, snapshot.offset - 1), undefined, 'under another name')
   let believedCount = 0
   for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -364,7 +365,7 @@ t.test(
     disk.makeDirectory('/p')
     const snapshots = new ProducerSnapshots(disk, '/p', [])
     const write = (offset: number) =>
-      snapshots.write({ offset, segmentBaseOffset: 0, position: 0, producers: [] })
+      snapshots.write({ offset, place: { segmentBaseOffset: 0, position: 0 }, producers: [] })
     const files = () => disk.readDirectory('/p').map(({ name }) => Number.parseInt(name, 10))
     for (const offset of [10, 20, 30]) write(offset)
     t.same(

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { parseSnapshotFile } from '../layout.ts'
-import { ProducerSnapshots } from '../producer-snapshot.ts'
+import { type Place, ProducerSnapshots } from '../producer-snapshot.ts'
 import { type ProducerLimits, ProducerState } from '../producer-state.ts'
 import type { Quarantined } from '../writer/commands.ts'
 import type { LogCheckpoint } from '../writer/recovery-checkpoint.ts'
@@ -28,12 +28,6 @@ export interface ProducerRecoveryDeps {
 export interface RecoveredProducers {
   readonly state: ProducerState
   readonly snapshots: ProducerSnapshots
-}
-
-/** Where the batch with an offset lies, or will. */
-interface Place {
-  readonly segmentBaseOffset: number
-  readonly position: number
 }
 
 /** The producers as they were at an offset. */
@@ -89,7 +83,7 @@ class ProducerRecovery {
         continue
       }
       const state = new ProducerState(limits, snapshot.producers)
-      return { offset: each, state, place: snapshot }
+      return { offset: each, state, place: snapshot.place }
     }
     const known = checkpoint?.segments.find(({ endOffset }) => endOffset === plain)
     return {

@@ -205,7 +205,7 @@ export class PartitionLog {
     this.#producers.expire(this.#deps.clock.now())
     const { baseOffset: segmentBaseOffset, sizeBytes: position } = this.#active
     const producers = [...this.#producers.entries()]
-    this.#snapshots.write({ offset, segmentBaseOffset, position, producers })
+    this.#snapshots.write({ offset, place: { segmentBaseOffset, position }, producers })
   }
 
   /** Is a batch acknowledged, and shown, only when it is on the disk? */
