@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import type { Fs } from './fs.ts'
 import { parsePartitionDirectory, parseSegmentFile, partitionDirectory } from './layout.ts'
 import type { Logs } from './logs.ts'
+import { randomUuid } from './meta.ts'
+import { tableConfig } from './tables/log-table.ts'
 import {
   topicKey,
   topicOf,
@@ -12,7 +14,7 @@ import {
   type MetadataTable,
   type TopicRecord,
 } from './tables/metadata.ts'
-import { METADATA_TOPIC } from './topic-name.ts'
+import { internalTopics, METADATA_TOPIC } from './topic-name.ts'
 import type { WriterClient } from './writer-client.ts'
 import type { Opened } from './writer/commands.ts'
 
@@ -28,12 +30,24 @@ export interface RecoverTopicsDeps {
 /** @returns what the writer says of every log but the metadata's */
 export async function recoverTopics(deps: RecoverTopicsDeps): Promise<readonly Opened[]> {
   const { logs, table } = deps
+  await adoptInternal(deps)
   const records = new Map(topicRecords(table))
   await discardLeftovers(deps, records)
   const ranges = [...records]
     .filter(([name, record]) => name !== METADATA_TOPIC && !record.isDeleted)
     .map(([name, record]) => ({ topic: topicOf(name, record), from: 0, to: record.partitionCount }))
   return ranges.length > 0 ? logs.open(ranges, false) : []
+}
+
+/** An internal topic is known without its record, if that is lost to damage. */
+async function adoptInternal({ fs, dataDir, table, warn }: RecoverTopicsDeps): Promise<void> {
+  for (const name of internalTopics) {
+    if (table.get(topicKey(name))) continue
+    const directory = partitionDirectory(name, 0)
+    if (!holdsRecords(fs, join(dataDir, directory))) continue
+    await table.put(topicKey(name), { id: randomUuid(), partitionCount: 1, config: tableConfig })
+    warn(`${directory} holds records, and the record of its topic is lost: it is made anew`)
+  }
 }
 
 /** Finishes deletions, and removes directories of partitions that were never there for anybody. */

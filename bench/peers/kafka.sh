@@ -3,6 +3,7 @@
 #
 #   bench/peers/kafka.sh start [PORT]     prints host:port when it answers; data lies in $KAFKA_PEER_DIR
 #   bench/peers/kafka.sh kill             as a crash would: the data stays, `start` goes on with it
+#   bench/peers/kafka.sh halt             in order; the data stays
 #   bench/peers/kafka.sh stop             and removes the data
 #   bench/peers/kafka.sh command [PORT]   prepares the data and prints what `start` would run, one word a line
 #   bench/peers/kafka.sh classpath        prints where the jars are, Kafka's own tools among them
@@ -104,8 +105,9 @@ end() {
 case "${1:-}" in
   start) shift; start "$@" ;;
   kill) end -KILL ;;
+  halt) end -TERM ;;
   stop) end -TERM; rm -rf "$dir/data" ;;
   command) shift; prepare "$@"; printf '%s\n' java "${jvm[@]}" -cp "$classpath" kafka.Kafka "$dir/server.properties" ;;
   classpath) jars=$(libs); echo "$jars/*" ;;
-  *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -114,6 +114,13 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
     return errorName(answer.topics[0]!.partitions[0]!.errorCode)
   }
 
+  /** Why a coordinator does not say what is committed; undefined when it does. */
+  async committedError() {
+    const request = { groups: [{ groupId: this.groupId, topics: null }] }
+    const { groups } = await this.client.send(offsetFetch, request, 8)
+    return errorName(groups[0]!.errorCode)
+  }
+
   /** What is committed for partition 0. */
   async committed(topic: string, version = 9) {
     const topics = [{ name: topic, partitionIndexes: [0] }]

@@ -1,0 +1,117 @@
+// Data taken to Apache Kafka and back: groups, offsets, producers and open transactions go on with the files of the other. And
+// what Kafka's own decoders say of ours. Skipped where Kafka cannot be run.
+
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { Broker } from '../../../broker/broker.ts'
+import { verifyDirectory } from '../../../storage/verify/verify.ts'
+import { systemClock } from '../../../storage/clock.ts'
+import { freePort } from './killable-broker.ts'
+import { goesOn, work } from './kafka-data.ts'
+import { kafkaClasspath, run, whyNoKafka } from './tools.ts'
+
+const START_TIMEOUT_MS = 100_000
+const TEST_TIMEOUT_MS = 300_000
+const dir = join(tmpdir(), `millrace-kafka-data-${process.pid}`)
+process.env['KAFKA_PEER_DIR'] = dir
+process.env['KAFKA_PROPERTIES'] =
+  'offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1'
+process.env['KAFKA_HEAP_OPTS'] ??= '-Xmx512m'
+const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
+const kafkaData = join(dir, 'data')
+const partitions = ['t-0', 't-1', '__consumer_offsets-0', '__transaction_state-0']
+/** What Kafka and we keep in the same format. */
+const shared = /\.(log|index|timeindex|txnindex|snapshot)$/
+const skip = whyNoKafka() ?? false
+
+async function startKafka(): Promise<string> {
+  const start = [script, 'start', `${await freePort()}`]
+  const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)
+  return stdout.toString().trim().split('\n').at(-1)!
+}
+
+/** The files of a partition take the place of those of another broker. */
+function transplant(from: string, to: string): void {
+  for (const partition of partitions) {
+    const target = join(to, partition)
+    for (const name of readdirSync(target)) {
+      if (name !== 'partition.metadata') rmSync(join(target, name), { recursive: true })
+    }
+    for (const name of readdirSync(join(from, partition))) {
+      if (shared.test(name)) cpSync(join(from, partition, name), join(target, name))
+    }
+  }
+  for (const name of readdirSync(to)) {
+    if (/checkpoint|cleanshutdown/.test(name)) rmSync(join(to, name), { recursive: true })
+  }
+}
+
+async function decoded(files: readonly string[], ...flags: string[]): Promise<string> {
+  const main = 'org.apache.kafka.tools.DumpLogSegments'
+  const java = ['-cp', await kafkaClasspath(), main, ...flags, '--files', files.join(',')]
+  const { stdout, stderr } = await run('java', java)
+  return stdout.toString() + stderr.replace(/^.*SLF4J.*$/gm, '')
+}
+
+function filesOf(partition: string, suffix: string): string[] {
+  return readdirSync(partition)
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => join(partition, name))
+}
+
+t.test('Apache Kafka decodes our internal logs and goes on with them', { skip }, async (t) => {
+  t.setTimeout(TEST_TIMEOUT_MS)
+  const dataDir = t.testdir()
+  const broker = await Broker.start({ dataDir })
+  const worked = await work(broker.bootstrap)
+  await broker.close()
+
+  const offsets = filesOf(join(dataDir, '__consumer_offsets-0'), '.log')
+  const groups = await decoded(offsets, '--offsets-decoder')
+  t.match(groups, /"group":"simple","topic":"t","partition":0/)
+  t.match(groups, /"version":"3","data":{"offset":5,"leaderEpoch":0,"metadata":"mine"/)
+  t.match(groups, /"group":"members".*"protocolType":"consumer".*"groupInstanceId":"one"/)
+  t.match(groups, /isTransactional: true/)
+  t.match(groups, /endTxnMarker: COMMIT/)
+  t.notMatch(groups, /unknown|exception|corrupt|mismatch|isvalid: false/i)
+  const states = filesOf(join(dataDir, '__transaction_state-0'), '.log')
+  const transactions = await decoded(states, '--transaction-log-decoder')
+  t.match(transactions, /"transactionalId":"open 2"/)
+  t.match(transactions, /"topic":"__consumer_offsets","partitionIds":\[0\]/)
+  t.notMatch(transactions, /unknown|exception|corrupt|mismatch|isvalid: false/i)
+  const snapshots = partitions.flatMap((each) => filesOf(join(dataDir, each), '.snapshot'))
+  const producers = await decoded(snapshots)
+  t.match(producers, /lastSequence: 13/)
+  t.match(producers, /currentTxnFirstOffset: OptionalLong\[\d+\]/)
+  t.notMatch(producers, /exception|corrupt/i)
+
+  t.teardown(() => run('bash', [script, 'stop']))
+  await work(await startKafka())
+  await run('bash', [script, 'halt'])
+  transplant(dataDir, kafkaData)
+  await goesOn(t, await startKafka(), worked)
+})
+
+t.test('millrace goes on with the files of Apache Kafka', { skip }, async (t) => {
+  t.setTimeout(TEST_TIMEOUT_MS)
+  t.teardown(() => run('bash', [script, 'stop']))
+  const worked = await work(await startKafka())
+  await run('bash', [script, 'halt'])
+  const dataDir = t.testdir()
+  const before = await Broker.start({ dataDir })
+  await work(before.bootstrap)
+  await before.close()
+  transplant(kafkaData, dataDir)
+  const broker = await Broker.start({ dataDir })
+  t.teardown(() => broker.close())
+  await goesOn(t, broker.bootstrap, worked)
+  await broker.close()
+  const { findings } = await verifyDirectory(dataDir, { clock: systemClock, onRead() {} })
+  t.same(findings, [])
+})
+
+t.before(() => mkdirSync(dir, { recursive: true }))
+t.teardown(() => rmSync(dir, { recursive: true, force: true }))
