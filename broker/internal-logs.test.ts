@@ -1,7 +1,15 @@
 // The broker's own topics, which hold what it lives by: no request changes them, and whatever lies in their logs, damaged or
 // strange, the broker starts, keeps what is whole and says what is not.
 
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -158,7 +166,7 @@ t.test('no request writes, changes or deletes an internal topic', async (t) => {
     ours.map(({ name, partitions }) => [name, partitions.length]),
     [OFFSETS_TOPIC, TRANSACTIONS_TOPIC].map((name) => [name, 1]),
   )
-  client.close()
+  await client.close()
   await broker.close()
   const { findings } = await verifyDirectory(dataDir, { clock: systemClock, onRead() {} })
   t.same(findings, [])
@@ -168,7 +176,7 @@ t.test('no request writes, changes or deletes an internal topic', async (t) => {
   t.match(await new GroupClient(reader, 'simple').committed('t', 7), { committedOffset: 6 })
   const dirs = await reader.send(describeLogDirs, { topics: null })
   t.equal(dirs.results[0]!.errorCode, 0)
-  reader.close()
+  await reader.close()
 })
 
 /** Batches that no table writes. */
@@ -345,5 +353,65 @@ t.test(
     }
     t.comment(`${flips} flips, ${changes} of which changed something`)
     t.ok(changes > 0)
+  },
+)
+
+/** Where the control batches of a log lie, with the producer whose transaction each ends. */
+function markersIn(log: Uint8Array) {
+  return Array.from(batchesOf(log), ({ at, header }) => ({ at, ...header })).filter(
+    ({ isControl }) => isControl,
+  )
+}
+
+t.test(
+  'when damage takes the end of a transaction, its offsets follow what became of it',
+  async (t) => {
+    const log = readFileSync(join(pristine, logOf(OFFSETS_TOPIC)))
+    const [committed, aborted] = markersIn(log)
+    const committedMark = committed!
+    const abortedMark = aborted!
+    const dataDir = copyOf(pristine)
+    for (const { at, sizeBytes } of [committedMark, abortedMark]) log[at + sizeBytes - 1]! ^= 1
+    writeFileSync(join(dataDir, logOf(OFFSETS_TOPIC)), log)
+    const { warnings } = await stateOf(diskOf(dataDir))
+    const ids = [committedMark, abortedMark].map(({ producerId }) => producerId).join(', ')
+    t.match(warnings.join(), `ends of transactions are lost of producers 2 ids (${ids})`)
+    for (const when of ['at the first start', 'at the next']) {
+      const broker = await Broker.start({ dataDir })
+      const client = await RawClient.connect(broker.bootstrap)
+      t.match(
+        await new GroupClient(client, 'simple').committed('t', 7),
+        { committedOffset: 6 },
+        when,
+      )
+      t.match(await new GroupClient(client, 'eos').committed('t', 7), { committedOffset: -1 }, when)
+      await client.close()
+      await broker.close()
+    }
+  },
+)
+
+t.test(
+  'producer ids are not given out twice when damage takes the record of the last ones',
+  async (t) => {
+    const log = readFileSync(join(pristine, logOf(METADATA_TOPIC)))
+    const batches = Array.from(batchesOf(log)).filter(({ at, header }) =>
+      log.subarray(at, at + header.sizeBytes).includes('producer-ids'),
+    )
+    t.equal(batches.length, 1)
+    const { at, header } = batches[0]!
+    const disk = diskOf(pristine)
+    const fd = disk.open(`/d/${logOf(METADATA_TOPIC)}`, 'write')
+    disk.write(fd, Buffer.of(log[at + header.sizeBytes - 1]! ^ 1), at + header.sizeBytes - 1)
+    disk.close(fd)
+    const given = await Promise.all(
+      [disk, diskOf(pristine)].map(async (fs) => {
+        const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+        const id = await store.nextProducerId()
+        await store[Symbol.asyncDispose]()
+        return id
+      }),
+    )
+    t.ok(given[0]! >= given[1]!, `${given.join()}: the second is what it should be`)
   },
 )

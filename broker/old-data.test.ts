@@ -37,7 +37,7 @@ async function open(t: { teardown(step: () => unknown): void }, dataDir: string,
   t.teardown(() => broker.close())
   const client = await RawClient.connect(broker.bootstrap)
   const close = async () => {
-    client.close()
+    await client.close()
     await broker.close()
   }
   return { client, logged, close }

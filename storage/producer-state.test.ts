@@ -5,6 +5,7 @@ import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
 import { BatchBuilder } from '../protocol/batch/build.ts'
+import { crc32c } from '../protocol/crc32c.ts'
 import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
 import { defaultProducerLimits, ProducerState } from './producer-state.ts'
@@ -356,6 +357,22 @@ t.test('a snapshot with any bit flipped, or cut anywhere, is not believed', asyn
     if (decodeSnapshot(bytes.subarray(0, length), snapshot.offset)) believedCount++
   }
   t.equal(believedCount, 0)
+})
+
+t.test('of a snapshot that Kafka wrote the last batch of each producer is known', async (t) => {
+  const state = new ProducerState(defaultProducerLimits)
+  for (let i = 0; i < 3; i++) state.take(batch(7, i))
+  state.keep(0)
+  const place = { segmentBaseOffset: 0, position: 0 }
+  const ours = encodeSnapshot({ offset: 5, place, producers: [...state.entries()] })
+  const kafkas = Buffer.from(ours.subarray(0, 6 + 4 + 46)) // the head, a count, one entry
+  kafkas.writeUInt32BE(crc32c(kafkas, 6), 2)
+  const { place: none, producers } = decodeSnapshot(kafkas, 5)!
+  t.equal(none, undefined)
+  const read = new ProducerState(defaultProducerLimits, producers)
+  t.match(read.take(batch(7, 2)), { firstSequence: 2 }, 'a copy of the last')
+  t.match(read.take(batch(7, 1)), { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER' })
+  t.equal(read.take(batch(7, 3)), undefined, 'the next')
 })
 
 t.test(

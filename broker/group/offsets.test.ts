@@ -247,6 +247,52 @@ t.test('offsets', async (t) => {
     },
   )
 
+  t.test('an offset does not expire while a transaction may commit a newer one', async (t) => {
+    for (const isCommit of [true, false]) {
+      const w = world()
+      await commit(w, '', -1, 3)
+      await pending(w, 7, 5)
+      await w.clock.advance(700_000_000)
+      await w.coordinator.expire()
+      t.equal(committed(w), 3, 'long after its retention')
+      await w.coordinator.endPending(who(7), isCommit)
+      t.equal(committed(w), isCommit ? 5 : 3)
+      await w.coordinator.expire()
+      t.equal(committed(w), undefined, 'the newer one was asked for when it was staged')
+    }
+  })
+
+  t.test('OffsetDelete takes along what transactions have staged', async (t) => {
+    for (const isThere of [true, false]) {
+      const w = world()
+      if (isThere) await commit(w, '', -1, 3)
+      await pending(w, 7, 5)
+      t.same(await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }]), new Map())
+      t.equal(w.coordinator.isPending('g', 't', 0), false)
+      await w.coordinator.endPending(who(7), true)
+      t.equal(committed(w), undefined, 'their commit does not bring it back')
+      w.restart()
+      t.equal(committed(w), undefined)
+      await pending(w, 8, 6)
+      await w.coordinator.endPending(who(8), true)
+      t.equal(committed(w), 6, 'a later one does')
+    }
+  })
+
+  t.test('of two transactions the one that committed its offset last counts', async (t) => {
+    for (const [first, second] of [
+      [7, 8],
+      [8, 7],
+    ] as const) {
+      const w = world()
+      await pending(w, 7, 5)
+      await pending(w, 8, 6)
+      await w.coordinator.endPending(who(first), true)
+      await w.coordinator.endPending(who(second), true)
+      t.equal(committed(w), 6, 'whichever ends first, as in Apache Kafka')
+    }
+  })
+
   t.test('groups with members are not deleted; subscribed topics keep their offsets', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)

@@ -60,7 +60,7 @@ export function brokerKey(broker: string): MetadataKey {
 
 /** Holds what is read against what it must be: a checksum does not say who wrote it. */
 export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
-  encode: packed.encode,
+  encode: (key, value) => packed.encode(key, value),
   decode(key, value) {
     const decoded = packed.decode(key, value)
     if (!decoded) return undefined

@@ -2,7 +2,13 @@
 // cannot be read is passed over, and told. Network thread.
 
 import { readEndMarker } from '../../protocol/batch/control.ts'
-import { attributesOf, CONTROL_BIT, producerIdOf, type BatchHeader } from '../../protocol/batch/header.ts'
+import {
+  attributesOf,
+  BATCH_OVERHEAD_BYTES,
+  CONTROL_BIT,
+  producerIdOf,
+  type BatchHeader,
+} from '../../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import type { SegmentView } from '../batch-walk.ts'
 import type { Fs } from '../fs.ts'
@@ -63,8 +69,8 @@ export async function replay<Key extends string, Value>(
 /** All at once, while the writer puts none in the place of others; what is open stays what it is. */
 async function openSegments(fs: Fs, log: PartitionLog) {
   for (;;) {
-    const swap = log.segments.find((segment) => segment.swap)?.swap
-    if (!swap) break
+    const swap = log.segments.find((segment) => segment.swap !== undefined)?.swap
+    if (swap === undefined) break
     await swap
   }
   return log.segments.map((segment) => ({ segment, fd: fs.open(`${segment.path}.log`, 'read') }))
@@ -174,11 +180,11 @@ class TableReplay<Key extends string, Value> {
   ): void {
     if (nextOffset <= this.#from) return
     this.losses.noteDamage(offset, nextOffset, `${end - at} bytes`)
-    const records = readableRecords(bytes, at, end)
-    if (records.length > 0 && (attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
+    const hasHeader = end - at >= BATCH_OVERHEAD_BYTES
+    if (hasHeader && (attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
       return this.losses.noteEnd(producerIdOf(bytes, at))
     }
-    for (const { key } of records) {
+    for (const { key } of readableRecords(bytes, at, end)) {
       const stale = key && this.#keyOf(key)
       if (stale) this.losses.noteStale(stale)
     }

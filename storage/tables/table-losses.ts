@@ -57,7 +57,7 @@ export class TableLosses {
     if (this.#damaged.length > 0) {
       const keys =
         this.#staleKeys.size === 0
-          ? 'of which keys cannot be read'
+          ? 'of which keys, cannot be read'
           : `older values, or none, stand for ${listed([...this.#staleKeys].map(nameOf), 'key')}, as far as can be read`
       const ends = [...this.#producerIds].map(String)
       const open =

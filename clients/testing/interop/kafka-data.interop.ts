@@ -5,13 +5,13 @@ import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { verifyDirectory } from '../../../storage/verify/verify.ts'
 import { systemClock } from '../../../storage/clock.ts'
 import { freePort } from './killable-broker.ts'
 import { goesOn, work } from './kafka-data.ts'
-import { kafkaClasspath, run, whyNoKafka } from './tools.ts'
+import { kafkaClasspath, pythonCommand, run, whyNoKafka } from './tools.ts'
 
 const START_TIMEOUT_MS = 100_000
 const TEST_TIMEOUT_MS = 300_000
@@ -62,11 +62,22 @@ function filesOf(partition: string, suffix: string): string[] {
     .map((name) => join(partition, name))
 }
 
+/** As Burrow and kminion do. */
+async function readsOffsets(t: Test, bootstrap: string): Promise<void> {
+  const [command, args] = pythonCommand('kafka_python_offsets.py', [bootstrap])
+  const { stdout } = await run(command, args)
+  const read = stdout.toString().split('\n')
+  t.ok(read.includes('["simple", "t", 0, 3, 5, 0, "mine"]'), 'kafka-python reads commits')
+  t.ok(read.includes('["simple", "t", 0, 3, 6, -1, ""]'), 'of transactions too')
+  t.ok(read.includes('["members", "consumer", 1]'), 'and groups')
+}
+
 t.test('Apache Kafka decodes our internal logs and goes on with them', { skip }, async (t) => {
   t.setTimeout(TEST_TIMEOUT_MS)
   const dataDir = t.testdir()
   const broker = await Broker.start({ dataDir })
   const worked = await work(broker.bootstrap)
+  await readsOffsets(t, broker.bootstrap)
   await broker.close()
 
   const offsets = filesOf(join(dataDir, '__consumer_offsets-0'), '.log')

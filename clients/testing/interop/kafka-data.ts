@@ -103,7 +103,7 @@ export async function work(bootstrap: string): Promise<Worked> {
   await again(() => open2.init(900_000))
   await again(() => open2.produce('t', 1, 'open 2'))
   await again(() => open2.commitOffset('simple', 't', 9))
-  client.close()
+  await client.close()
   return { idempotent, member: joined, open: identityOf(open), open2: identityOf(open2) }
 }
 
