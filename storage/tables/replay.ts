@@ -4,7 +4,6 @@
 import { readEndMarker } from '../../protocol/batch/control.ts'
 import {
   attributesOf,
-  BATCH_OVERHEAD_BYTES,
   CONTROL_BIT,
   producerIdOf,
   type BatchHeader,
@@ -16,9 +15,10 @@ import type { PartitionLog } from '../log.ts'
 import type { RecordFormat, TableProducer } from './record-format.ts'
 import { TableLosses } from './table-losses.ts'
 import {
+  damagedBatches,
   DECOMPRESSED_BYTES_MAX,
   rangesOf,
-  readableRecords,
+  readableKeys,
   type TableRange,
 } from './table-scan.ts'
 import type { TableState } from './table-state.ts'
@@ -180,13 +180,17 @@ class TableReplay<Key extends string, Value> {
   ): void {
     if (nextOffset <= this.#from) return
     this.losses.noteDamage(offset, nextOffset, `${end - at} bytes`)
-    const hasHeader = end - at >= BATCH_OVERHEAD_BYTES
-    if (hasHeader && (attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
+    for (const batch of damagedBatches(bytes, { at, end })) this.#noteLost(bytes, batch)
+  }
+
+  /** As far as can be read. */
+  #noteLost(bytes: Buffer, { at, end }: { readonly at: number; readonly end: number }): void {
+    if ((attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
       return this.losses.noteEnd(producerIdOf(bytes, at))
     }
-    for (const { key } of readableRecords(bytes, at, end)) {
-      const stale = key && this.#keyOf(key)
-      if (stale) this.losses.noteStale(stale)
+    for (const key of readableKeys(bytes.subarray(at, end))) {
+      const stale = this.#keyOf(key)
+      if (stale !== undefined) this.losses.noteStale(stale)
     }
   }
 

@@ -13,7 +13,6 @@ import {
   readBatchHeader,
   type BatchHeader,
 } from '../../protocol/batch/header.ts'
-import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 
 export type TableRange =
@@ -81,17 +80,42 @@ function soundPositionAfter(bytes: Buffer, at: number, offset: number, offsetEnd
   return bytes.length
 }
 
-/** What can still be read of a damaged batch: perhaps wrong, and perhaps not all. */
-export function readableRecords(bytes: Buffer, at: number, end: number): RecordView[] {
-  const records: RecordView[] = []
-  try {
-    const batch = bytes.subarray(at, end)
-    const header = { ...readBatchHeader(batch), sizeBytes: batch.length, codec: 'none' as const }
-    for (const record of recordsOf(batch, 0, header, { decompressedBytesMax: 0 })) {
-      records.push(record)
-    }
-  } catch (error) {
-    if (!(error instanceof KafkaError)) throw error // it is damaged: here the reading ends
+/** A damaged range, cut where its batches say that they end, as far as that fits. */
+export function* damagedBatches(
+  bytes: Buffer,
+  { at, end }: { readonly at: number; readonly end: number },
+): Generator<{ readonly at: number; readonly end: number }> {
+  while (at + BATCH_OVERHEAD_BYTES <= end) {
+    const sizeBytes = batchSizeBytes(bytes, at)!
+    const claimed = at + sizeBytes
+    const next = sizeBytes >= BATCH_OVERHEAD_BYTES && claimed <= end ? claimed : end
+    yield { at, end: next }
+    at = next
   }
-  return records
+}
+
+/** The keys of a damaged batch that can still be read: perhaps wrong, and perhaps not all. */
+export function* readableKeys(batch: Buffer): Generator<Buffer> {
+  for (let at = BATCH_OVERHEAD_BYTES; at < batch.length;) {
+    const length = varintAt(batch, at)
+    const timestampDelta = varintAt(batch, length.end + 1) // behind the attributes
+    const offsetDelta = varintAt(batch, timestampDelta.end)
+    const keyBytes = varintAt(batch, offsetDelta.end)
+    const keyEnd = keyBytes.end + keyBytes.value
+    const recordEnd = length.end + length.value
+    if (keyBytes.value < 0 || keyEnd > Math.min(recordEnd, batch.length)) return
+    yield batch.subarray(keyBytes.end, keyEnd)
+    at = recordEnd
+  }
+}
+
+/** Zig-zag; as large as it comes, past the end NaN, which no comparison holds for. */
+function varintAt(bytes: Buffer, at: number): { readonly value: number; readonly end: number } {
+  let zigzag = 0
+  for (let scale = 1; ; scale *= 128) {
+    const byte = bytes[at++] ?? NaN
+    zigzag += (byte % 128) * scale
+    if (!(byte >= 128)) break
+  }
+  return { value: zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2, end: at }
 }

@@ -27,10 +27,17 @@ const partitions = ['t-0', 't-1', '__consumer_offsets-0', '__transaction_state-0
 const shared = /\.(log|index|timeindex|txnindex|snapshot)$/
 const skip = whyNoKafka() ?? false
 
+/** Its controller takes the port behind that of the broker, which somebody else may have. */
 async function startKafka(): Promise<string> {
-  const start = [script, 'start', `${await freePort()}`]
-  const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)
-  return stdout.toString().trim().split('\n').at(-1)!
+  for (let triesLeft = 3; ; triesLeft--) {
+    try {
+      const start = [script, 'start', `${await freePort()}`]
+      const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)
+      return stdout.toString().trim().split('\n').at(-1)!
+    } catch (error) {
+      if (triesLeft === 0 || !String(error).includes('Address already in use')) throw error
+    }
+  }
 }
 
 /** The files of a partition take the place of those of another broker. */
