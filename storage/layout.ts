@@ -2,7 +2,7 @@
 
 /**
  * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex .txnindex    as Apache Kafka names them
- * DATA/<topic>-<partition>/<20-digit offset>.snapshot                      named as in Apache Kafka, content ours
+ * DATA/<topic>-<partition>/<20-digit offset>.snapshot                      as in Apache Kafka
  * DATA/<topic>-<partition>/leader-epoch-checkpoint                         as Apache Kafka names it
  * DATA/recovery-checkpoint, scrub-place, disk-failure, ballast, meta.json, lock         ours
  */

@@ -238,7 +238,11 @@ class Comparison {
     const offset = this.#keptOffset
     this.#model.awaited.clear()
     const producers = [...this.#state.entries()]
-    const bytes = encodeSnapshot({ offset, place: { segmentBaseOffset: 0, position: 5 }, producers })
+    const bytes = encodeSnapshot({
+      offset,
+      place: { segmentBaseOffset: 0, position: 5 },
+      producers,
+    })
     this.#state = new ProducerState(defaultProducerLimits, decodeSnapshot(bytes, offset)!.producers)
   }
 }
@@ -345,7 +349,10 @@ t.test('a snapshot with any bit flipped, or cut anywhere, is not believed', asyn
   const snapshot = { offset: 2 ** 45, place, producers }
   const bytes = encodeSnapshot(snapshot)
   t.match(snapshot, decodeSnapshot(bytes, snapshot.offset)!)
-  t.equal(encodeSnapshot({ ...decodeSnapshot(bytes, snapshot.offset)!, place }).toString(), bytes.toString())
+  t.equal(
+    encodeSnapshot({ ...decodeSnapshot(bytes, snapshot.offset)!, place }).toString(),
+    bytes.toString(),
+  )
   t.equal(decodeSnapshot(bytes, snapshot.offset - 1), undefined, 'under another name')
   let believedCount = 0
   for (let bit = 0; bit < bytes.length * 8; bit++) {

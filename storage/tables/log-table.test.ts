@@ -124,52 +124,55 @@ t.test(
   },
 )
 
-t.test('what a transaction wrote counts once it has committed, over restarts and views', async (t) => {
-  const producer = { producerId: 7, producerEpoch: 0 }
-  const other = { producerId: 8, producerEpoch: 3 }
-  for (const viewFromBytes of [0, Infinity]) {
-    const dataDir = tempDirectory(t)
-    let world = await openWorld(dataDir)
-    let opened = await openTable(world, viewFromBytes)
-    const restart = async () => {
+t.test(
+  'what a transaction wrote counts once it has committed, over restarts and views',
+  async (t) => {
+    const producer = { producerId: 7, producerEpoch: 0 }
+    const other = { producerId: 8, producerEpoch: 3 }
+    for (const viewFromBytes of [0, Infinity]) {
+      const dataDir = tempDirectory(t)
+      let world = await openWorld(dataDir)
+      let opened = await openTable(world, viewFromBytes)
+      const restart = async () => {
+        await opened.close()
+        await world.store[Symbol.asyncDispose]()
+        world = await openWorld(dataDir)
+        opened = await openTable(world, viewFromBytes)
+      }
+      await opened.table.put('a', value(1))
+      await opened.table.writePending(producer, [
+        ['a', value(2)],
+        ['b', value(2)],
+        ['c', value(2)],
+        ['d', value(2)],
+      ])
+      await opened.table.put('b', value(3))
+      await opened.table.delete('c')
+      await opened.table.writePending(other, [['d', value(4)]])
+      await restart()
+      t.strictSame(contentOf(opened.table), { a: value(1), b: value(3) })
+      t.same(Array.from(opened.table.pending(), String).sort(), ['7,a', '7,b', '7,d', '8,d'])
+      t.strictSame(await opened.table.end(other, true), [['d', value(4)]])
+      await restart()
+      t.strictSame(await opened.table.end(producer, true), [['a', value(2)]])
+      t.strictSame(await opened.table.end(producer, true), [], 'told twice')
+      await opened.table.writePending(producer, [['e', value(5)]])
+      await opened.table.end(producer, false)
+      const after = { a: value(2), b: value(3), d: value(4) }
+      t.strictSame(contentOf(opened.table), after)
+      await restart()
+      t.strictSame(contentOf(opened.table), after)
+      t.same([...opened.table.pending()], [])
+      t.same(opened.warnings, [])
+      const zombie = { producerId: 8, producerEpoch: 2 }
+      await t.rejects(opened.table.writePending(zombie, [['a', value(9)]]), {
+        code: 'INVALID_PRODUCER_EPOCH',
+      })
       await opened.close()
       await world.store[Symbol.asyncDispose]()
-      world = await openWorld(dataDir)
-      opened = await openTable(world, viewFromBytes)
     }
-    await opened.table.put('a', value(1))
-    await opened.table.writePending(producer, [
-      ['a', value(2)],
-      ['b', value(2)],
-      ['c', value(2)],
-      ['d', value(2)],
-    ])
-    await opened.table.put('b', value(3))
-    await opened.table.delete('c')
-    await opened.table.writePending(other, [['d', value(4)]])
-    await restart()
-    t.strictSame(contentOf(opened.table), { a: value(1), b: value(3) })
-    t.same(Array.from(opened.table.pending(), String).sort(), ['7,a', '7,b', '7,d', '8,d'])
-    t.strictSame(await opened.table.end(other, true), [['d', value(4)]])
-    await restart()
-    t.strictSame(await opened.table.end(producer, true), [['a', value(2)]])
-    t.strictSame(await opened.table.end(producer, true), [], 'told twice')
-    await opened.table.writePending(producer, [['e', value(5)]])
-    await opened.table.end(producer, false)
-    const after = { a: value(2), b: value(3), d: value(4) }
-    t.strictSame(contentOf(opened.table), after)
-    await restart()
-    t.strictSame(contentOf(opened.table), after)
-    t.same([...opened.table.pending()], [])
-    t.same(opened.warnings, [])
-    const zombie = { producerId: 8, producerEpoch: 2 }
-    await t.rejects(opened.table.writePending(zombie, [['a', value(9)]]), {
-      code: 'INVALID_PRODUCER_EPOCH',
-    })
-    await opened.close()
-    await world.store[Symbol.asyncDispose]()
-  }
-})
+  },
+)
 
 t.test(
   'puts of one turn of the loop are one turn of the writer, and one that is refused changes nothing',
@@ -374,5 +377,7 @@ t.test('a batch of the log that has rotted is passed over with a warning', async
   writeFileSync(path, bytes)
   const opened = await openTable(world, Infinity)
   t.strictSame(Object.keys(contentOf(opened.table)), ['a', 'c'])
-  t.match(opened.warnings, [/damaged: 1 place \(\d+ bytes at offset 1\): older values, or none, stand for 1 key \("b"\)/])
+  t.match(opened.warnings, [
+    /damaged: 1 place \(\d+ bytes at offset 1\): older values, or none, stand for 1 key \("b"\)/,
+  ])
 })

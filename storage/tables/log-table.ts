@@ -7,7 +7,13 @@ import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import type { PartitionLog } from '../log.ts'
 import type { AppendOutcome, Change, EndMarker, Table } from '../store.ts'
-import { pack, packedFormat, unpack, type RecordFormat, type TableProducer } from './record-format.ts'
+import {
+  pack,
+  packedFormat,
+  unpack,
+  type RecordFormat,
+  type TableProducer,
+} from './record-format.ts'
 import { migratingBatches } from './migrate.ts'
 import { replay, type OldRecord } from './replay.ts'
 import type { TableLosses } from './table-losses.ts'
@@ -115,9 +121,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     const { append, log } = this.#deps
     const writer = { producerId, producerEpoch, isTransactional: true }
     const offset = this.#accepted(await append(log, this.#batchOf(changes).finish(writer)))
-    changes.forEach(([key, value], i) =>
-      this.#state.setPending(producerId, key, value, offset + i),
-    )
+    changes.forEach(([key, value], i) => this.#state.setPending(producerId, key, value, offset + i))
     this.#applied(offset + changes.length, [])
   }
 

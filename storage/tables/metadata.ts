@@ -117,9 +117,7 @@ export interface OpenedMetadata {
  *
  * @throws {Error} when the log is another cluster's
  */
-export async function openMetadata(
-  deps: MetadataDeps,
-): Promise<OpenedMetadata> {
+export async function openMetadata(deps: MetadataDeps): Promise<OpenedMetadata> {
   const { logs, clusterId } = deps
   const partitionCount = 1
   const topic = {
