@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Database } from 'lmdb'
 import t from 'tap'
 import { systemClock } from '../clock.ts'
@@ -173,6 +174,48 @@ t.test(
     }
   },
 )
+
+t.test('compaction changes nothing that a table says, whatever transactions do', async (t) => {
+  t.comment(`SEED=${SEED}`)
+  const random = seededRandom(SEED)
+  const dataDir = tempDirectory(t)
+  const config = {
+    'cleanup.policy': 'compact',
+    'segment.bytes': '2000',
+    'min.cleanable.dirty.ratio': '0',
+    'delete.retention.ms': '0',
+    'file.delete.delay.ms': '0',
+  }
+  const idle = { isCompactionEnabled: false }
+  const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
+  await store.topics.create({ name: 'table', partitionCount: 1, config })
+  const world = { dataDir, store, log: store.log('table', 0) as PartitionLog }
+  const { table } = await openTable(world, Infinity)
+  const key = () => `k${random.below(12)}`
+  for (let i = 0; i < 600; i++) {
+    const producer = { producerId: 1 + random.below(3), producerEpoch: 0 }
+    const kind = random.below(10)
+    if (kind < 4) await table.put(key(), value(i))
+    else if (kind < 5) await table.delete(key())
+    else if (kind < 8) await table.writePending(producer, [[key(), value(i)]])
+    else await table.end(producer, random.below(2) === 0)
+  }
+  for (const producerId of [1, 2, 3]) await table.end({ producerId, producerEpoch: 0 }, true)
+  await table.writePending({ producerId: 3, producerEpoch: 0 }, [['open', value(1)]])
+  for (let i = 0; i < 60; i++) await table.put('last', value(i))
+  const content = contentOf(table)
+  const pending = Array.from(table.pending(), String).sort()
+  const before = store.log('table', 0)!.sizeBytes
+  store.setCleanerConfig({ isCompactionEnabled: true, backoffMs: 1 })
+  while (store.cleanerCounts.compaction.recordsDropped < 100) await setTimeout(5)
+  store.setCleanerConfig(idle)
+  t.ok(store.log('table', 0)!.sizeBytes < before)
+  const replayed = await openTable(world, Infinity)
+  t.strictSame(contentOf(replayed.table), content)
+  t.same(Array.from(replayed.table.pending(), String).sort(), pending)
+  t.same(replayed.warnings, [])
+  await store[Symbol.asyncDispose]()
+})
 
 t.test(
   'puts of one turn of the loop are one turn of the writer, and one that is refused changes nothing',
