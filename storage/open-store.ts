@@ -139,10 +139,9 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     rulesOf: ({ topic }) => recordRules(logs.configOf(topic)),
   })
   const { clusterId } = meta
-  const metadata = await openMetadata({ ...tableDeps, logs, clusterId })
-  const { table } = metadata
+  const { table, opened: openedMetadata } = await openMetadata({ ...tableDeps, logs, clusterId })
   const openedTopics = await recoverTopics({ fs, dataDir, logs, table, client, warn })
-  const opened = [...metadata.opened, ...openedTopics]
+  const opened = [...openedMetadata, ...openedTopics]
   sayDamage(opened, logs, warn)
   const topics = new TopicTable({
     table,
@@ -167,7 +166,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     warn,
   })
   logs.onRot((segment) => cleaner.suspect(segment))
-  const producerIds = new ProducerIds(table, metadata.lostOffset)
+  const producerIds = new ProducerIds(table)
   const opening = { dataDir, fs, meta, client, line, logs, tableDeps, table, topics, producerIds }
   return { ...opening, recovery, cleaner, closing }
 }

@@ -270,6 +270,7 @@ export interface Table<Key extends string, Value> {
   end(producer: TableProducer, isCommit: boolean): Promise<readonly Change<Key, Value>[]>
   /** Each key for which the open transaction of a producer has a value. */
   pending(): Iterable<readonly [producerId: number, key: Key]>
+  pendingOf(producerId: number): Iterable<Key>
   isPending(key: Key): boolean
 }
 

@@ -50,6 +50,7 @@ export interface GroupStateTable {
   entries(): Iterable<GroupEntry>
   /** What open transactions may commit. */
   pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
+  pendingOf(producerId: number): Iterable<OffsetKey>
   isPending(key: OffsetKey): boolean
   /** A deleted offset takes along what is pending for it. */
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
@@ -219,10 +220,8 @@ export class GroupCoordinator {
   }
 
   #groupsPendingFor(producerId: number): Group[] {
-    const groupIds = new Set<string>()
-    for (const each of this.#deps.table.pending()) {
-      if (each.producerId === producerId) groupIds.add(each.key.groupId)
-    }
+    const keys = this.#deps.table.pendingOf(producerId)
+    const groupIds = new Set(Array.from(keys, ({ groupId }) => groupId))
     return [...groupIds].flatMap((groupId) => this.#groups.get(groupId) ?? [])
   }
 
@@ -264,8 +263,10 @@ export class GroupCoordinator {
   /** A deleted topic takes the offsets of all groups with it. */
   async onTopicDeleted(topic: string): Promise<void> {
     await Promise.all([...this.#groups.values()].flatMap(({ commits }) => [...commits]))
+    const pending = Array.from(this.#deps.table.pending(), ({ key }) => key)
+    const pendingThere = pending.filter((key) => key.topic === topic)
     const forgetting = [...this.#groups].map(([groupId, group]) => {
-      const entries = this.#everyOffset(groupId, group)
+      const entries = offsetsToForget(groupId, group, pendingThere)
       return this.#forget(
         group,
         entries.filter(({ key }) => key.topic === topic),
@@ -372,9 +373,10 @@ export class GroupCoordinator {
 
   async #bury(groupId: string, group: Group): Promise<ErrorName | undefined> {
     this.#groups.delete(groupId)
+    const pending = Array.from(this.#deps.table.pending(), ({ key }) => key)
     const entries: GroupEntry[] = [
       { kind: 'group', groupId, value: null },
-      ...this.#everyOffset(groupId, group),
+      ...offsetsToForget(groupId, group, pending),
     ]
     const failure = await this.#deps.table.put(entries)
     if (failure === undefined) group.classic.close('COORDINATOR_NOT_AVAILABLE')
@@ -385,17 +387,6 @@ export class GroupCoordinator {
   #hasPending(groupId: string): boolean {
     for (const { key } of this.#deps.table.pending()) if (key.groupId === groupId) return true
     return false
-  }
-
-  /** Deletes all that a group has committed or has pending. */
-  #everyOffset(groupId: string, { offsets }: Group): OffsetEntry[] {
-    const keys: OffsetKey[] = Array.from(offsets.list(), ({ topic, partition }) => {
-      return { groupId, topic, partition }
-    })
-    for (const { key } of this.#deps.table.pending()) {
-      if (key.groupId === groupId && !offsets.get(key.topic, key.partition)) keys.push(key)
-    }
-    return keys.map((key) => ({ kind: 'offset', key, value: null }))
   }
 
   // Groups
@@ -436,6 +427,21 @@ function apply({ offsets }: Group, entry: GroupEntry): void {
   const { topic, partition } = entry.key
   if (entry.value === null) offsets.delete(topic, partition)
   else offsets.set(topic, partition, entry.value)
+}
+
+/** Deletes all that a group has committed or has pending. @param pending of all groups */
+function offsetsToForget(
+  groupId: string,
+  { offsets }: Group,
+  pending: readonly OffsetKey[],
+): OffsetEntry[] {
+  const keys: OffsetKey[] = Array.from(offsets.list(), ({ topic, partition }) => {
+    return { groupId, topic, partition }
+  })
+  for (const key of pending) {
+    if (key.groupId === groupId && !offsets.get(key.topic, key.partition)) keys.push(key)
+  }
+  return keys.map((key) => ({ kind: 'offset', key, value: null }))
 }
 
 /** What would forget the groups or their offsets waits for this. */

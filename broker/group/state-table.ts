@@ -29,6 +29,12 @@ export async function openGroupState(
         if (offsetKey) yield { producerId, key: offsetKey }
       }
     },
+    *pendingOf(producerId) {
+      for (const key of table.pendingOf(producerId)) {
+        const offsetKey = offsetKeyOf(key)
+        if (offsetKey) yield offsetKey
+      }
+    },
     isPending: (key) => table.isPending(keyOfOffset(key)),
     put: (entries) => orRefusal(() => table.write(entries.map(changeOf))),
     putPending: (producer, offsets) =>

@@ -52,6 +52,10 @@ class MemoryTable implements GroupStateTable {
     }))
   }
 
+  pendingOf(producerId: number): OffsetKey[] {
+    return Array.from(this.#state.pendingOf(producerId), (key) => JSON.parse(key) as OffsetKey)
+  }
+
   isPending(key: OffsetKey): boolean {
     return this.#state.isPending(textOf(key))
   }

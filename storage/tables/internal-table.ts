@@ -59,6 +59,10 @@ export class InternalTable<Key extends string, Value> implements Table<Key, Valu
     return this.#table?.pending() ?? []
   }
 
+  pendingOf(producerId: number): Iterable<Key> {
+    return this.#table?.pendingOf(producerId) ?? []
+  }
+
   isPending(key: Key): boolean {
     return this.#table?.isPending(key) ?? false
   }

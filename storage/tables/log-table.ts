@@ -16,7 +16,6 @@ import {
 } from './record-format.ts'
 import { migratingBatches } from './migrate.ts'
 import { replay, type OldRecord } from './replay.ts'
-import type { TableLosses } from './table-losses.ts'
 import { TableState } from './table-state.ts'
 import type { View, Views } from './views.ts'
 
@@ -50,6 +49,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   #view: View | undefined
   /** Every record before this offset is in the state. */
   #appliedOffset = 0
+  #lostOffset = 0
 
   private constructor(deps: TableDeps, format: RecordFormat<Key, Value>) {
     this.#deps = deps
@@ -61,26 +61,19 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     deps: TableDeps,
     format: RecordFormat<Key, Value> = packedFormat(),
   ): Promise<LogTable<Key, Value>> {
-    return (await LogTable.openTellingLosses(deps, format)).table
-  }
-
-  /** As `open`. @returns as well what could not be read */
-  static async openTellingLosses<Key extends string, Value>(
-    deps: TableDeps,
-    format: RecordFormat<Key, Value> = packedFormat(),
-  ): Promise<{ table: LogTable<Key, Value>; losses: TableLosses }> {
     const table = new LogTable<Key, Value>(deps, format)
     await table.#loadView()
-    const { old, losses, endOffset } = await replay(
-      deps,
-      format,
-      table.#state,
-      table.#appliedOffset,
-    )
-    table.#appliedOffset = endOffset
-    losses.tell(deps.warn)
-    await table.#migrate(old)
-    return { table, losses }
+    const replayed = await replay(deps, format, table.#state, table.#appliedOffset)
+    table.#appliedOffset = replayed.endOffset
+    table.#lostOffset = replayed.losses.endOffset
+    replayed.losses.tell(deps.warn)
+    await table.#migrate(replayed.old)
+    return table
+  }
+
+  /** Before it, the start found records damaged; 0 when it found none. */
+  get lostOffset(): number {
+    return this.#lostOffset
   }
 
   get(key: Key): Value | undefined {
@@ -93,6 +86,10 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
 
   pending(): Iterable<readonly [producerId: number, key: Key]> {
     return this.#state.pending()
+  }
+
+  pendingOf(producerId: number): Iterable<Key> {
+    return this.#state.pendingOf(producerId)
   }
 
   isPending(key: Key): boolean {

@@ -104,20 +104,13 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
   readonly clusterId: Uuid
 }
 
-export interface OpenedMetadata {
-  readonly table: MetadataTable
-  readonly opened: readonly Opened[]
-  /** Before it, records may have been lost; 0 when none was. */
-  readonly lostOffset: number
-}
-
 /**
  * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record, as does one that
  * finds it lost to rot.
  *
  * @throws {Error} when the log is another cluster's
  */
-export async function openMetadata(deps: MetadataDeps): Promise<OpenedMetadata> {
+export async function openMetadata(deps: MetadataDeps): Promise<{ readonly table: MetadataTable; readonly opened: readonly Opened[] }> {
   const { logs, clusterId } = deps
   const partitionCount = 1
   const topic = {
@@ -129,7 +122,7 @@ export async function openMetadata(deps: MetadataDeps): Promise<OpenedMetadata> 
   }
   const opened = await logs.open([{ topic, from: 0, to: partitionCount }], false)
   const log = logs.get(METADATA_TOPIC, 0)!
-  const { table, losses } = await LogTable.openTellingLosses({ ...deps, log }, metadataFormat)
+  const table = await LogTable.open({ ...deps, log }, metadataFormat)
   const cluster = table.get(CLUSTER_KEY) as ClusterRecord | undefined
   if (cluster && cluster.clusterId !== clusterId) {
     throw new Error(
@@ -142,5 +135,5 @@ export async function openMetadata(deps: MetadataDeps): Promise<OpenedMetadata> 
   if (!cluster) missing.push([CLUSTER_KEY, { clusterId }])
   if (!table.get(topicKey(METADATA_TOPIC))) missing.push([topicKey(METADATA_TOPIC), own])
   if (missing.length > 0) await table.write(missing)
-  return { table, opened, lostOffset: losses.endOffset }
+  return { table, opened }
 }

@@ -16,10 +16,9 @@ export class ProducerIds {
   /** Ids below are somebody's, whatever the table says. */
   #floor: number
 
-  /** @param lostOffset of the table: what was set aside by records before it may be forgotten, a block each at most */
-  constructor(table: MetadataTable, lostOffset: number) {
+  constructor(table: MetadataTable) {
     this.#table = table
-    this.#floor = lostOffset * BLOCK_IDS
+    this.#floor = table.lostOffset * BLOCK_IDS // records that are lost set a block aside each, at most
   }
 
   /** Ids below have been seen with producers. */

@@ -138,12 +138,10 @@ class TableReplay<Key extends string, Value> {
       if (decoded === undefined) return this.losses.noteOtherKind(offset, key)
       this.losses.noteFresh(decoded.key)
       if (decoded.isOld) this.#noteOld(key, decoded, value === null)
-      const pendingOf = decoded.isOld
-        ? decoded.producer?.producerId
-        : header.isTransactional
-          ? header.producerId
-          : undefined
-      this.#take(decoded.key, decoded.value, pendingOf, decoded.isOld === true, offset)
+      const { isOld = false, producer } = decoded
+      const inTransaction = header.isTransactional ? header.producerId : undefined
+      const pendingOf = isOld ? producer?.producerId : inTransaction
+      this.#take(decoded.key, decoded.value, pendingOf, isOld, offset)
     } catch (error) {
       this.losses.noteGarbage(offset, key, error)
     }

@@ -35,6 +35,10 @@ export class TableState<Key extends string, Value> {
     }
   }
 
+  pendingOf(producerId: number): Iterable<Key> {
+    return this.#open.get(producerId)?.values.keys() ?? []
+  }
+
   isPending(key: Key): boolean {
     for (const { values } of this.#open.values()) if (values.has(key)) return true
     return false
