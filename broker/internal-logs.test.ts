@@ -1,15 +1,7 @@
 // The broker's own topics, which hold what it lives by: no request changes them, and whatever lies in their logs, damaged or
 // strange, the broker starts, keeps what is whole and says what is not.
 
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -31,7 +23,8 @@ import { systemClock } from '../storage/clock.ts'
 import { openStore } from '../storage/open-store.ts'
 import { metadataFormat, type TopicRecord } from '../storage/tables/metadata.ts'
 import type { DecodedRecord } from '../storage/tables/record-format.ts'
-import { FaultyFs } from '../storage/testing/faulty-fs.ts'
+import { diskFrom, overwrite } from '../storage/testing/disk-from.ts'
+import type { FaultyFs } from '../storage/testing/faulty-fs.ts'
 import {
   internalTopics,
   METADATA_TOPIC,
@@ -230,8 +223,8 @@ t.test(
     }
     await repairDirectory(dataDir, findings, systemClock)
 
-    const truth = await stateOf(diskOf(pristine))
-    const found = await stateOf(diskOf(dataDir))
+    const truth = await stateOf(diskFrom(pristine))
+    const found = await stateOf(diskFrom(dataDir))
     t.same(found.state, truth.state, 'what is whole is kept')
     for (const topic of internalTopics) {
       const warnings = found.warnings.filter((each) => each.startsWith(`${topic}-0: `))
@@ -242,21 +235,6 @@ t.test(
     await broker.close()
   },
 )
-
-/** A disk in memory, so that thousands of starts are cheap. */
-function diskOf(dataDir: string): FaultyFs {
-  const disk = new FaultyFs()
-  disk.makeDirectory('/d')
-  for (const name of readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (statSync(join(dataDir, name)).isDirectory()) disk.makeDirectory(`/d/${name}`)
-    else if (!/lock|ballast|lmdb/.test(name)) {
-      const fd = disk.open(`/d/${name}`, 'create')
-      disk.write(fd, readFileSync(join(dataDir, name)), 0)
-      disk.close(fd)
-    }
-  }
-  return disk
-}
 
 interface Found {
   /** Everything that tables hold, as text by table and key. */
@@ -320,17 +298,20 @@ t.test(
   'with any bit of an internal log flipped a start loses nothing silently, and invents nothing',
   async (t) => {
     const history = historyOf(pristine)
-    const truth = (await stateOf(diskOf(pristine))).state
+    const truth = (await stateOf(diskFrom(pristine))).state
     t.ok(truth.size > 10)
     let flips = 0
     let changes = 0
     for (const topic of internalTopics) {
       const log = readFileSync(join(pristine, logOf(topic)))
       for (let bit = 0; bit < log.length * 8; bit += STRIDE) {
-        const disk = diskOf(pristine)
-        const fd = disk.open(`/d/${logOf(topic)}`, 'write')
-        disk.write(fd, Buffer.of(log[bit >> 3]! ^ (1 << (bit & 7))), bit >> 3)
-        disk.close(fd)
+        const disk = diskFrom(pristine)
+        overwrite(
+          disk,
+          `/d/${logOf(topic)}`,
+          Buffer.of(log[bit >> 3]! ^ (1 << (bit & 7))),
+          bit >> 3,
+        )
         const where = `bit ${bit} of ${topic}`
         const found = await stateOf(disk).catch((error: unknown) =>
           t.fail(`${where}: ${String(error)}`),
@@ -373,7 +354,7 @@ t.test(
     const dataDir = copyOf(pristine)
     for (const { at, sizeBytes } of [committedMark, abortedMark]) log[at + sizeBytes - 1]! ^= 1
     writeFileSync(join(dataDir, logOf(OFFSETS_TOPIC)), log)
-    const { warnings } = await stateOf(diskOf(dataDir))
+    const { warnings } = await stateOf(diskFrom(dataDir))
     const ids = [committedMark, abortedMark].map(({ producerId }) => producerId).join(', ')
     t.match(warnings.join(), `ends of transactions are lost of producers 2 ids (${ids})`)
     for (const when of ['at the first start', 'at the next']) {
@@ -400,12 +381,15 @@ t.test(
     )
     t.equal(batches.length, 1)
     const { at, header } = batches[0]!
-    const disk = diskOf(pristine)
-    const fd = disk.open(`/d/${logOf(METADATA_TOPIC)}`, 'write')
-    disk.write(fd, Buffer.of(log[at + header.sizeBytes - 1]! ^ 1), at + header.sizeBytes - 1)
-    disk.close(fd)
+    const disk = diskFrom(pristine)
+    overwrite(
+      disk,
+      `/d/${logOf(METADATA_TOPIC)}`,
+      Buffer.of(log[at + header.sizeBytes - 1]! ^ 1),
+      at + header.sizeBytes - 1,
+    )
     const given = await Promise.all(
-      [disk, diskOf(pristine)].map(async (fs) => {
+      [disk, diskFrom(pristine)].map(async (fs) => {
         const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
         const id = await store.nextProducerId()
         await store[Symbol.asyncDispose]()

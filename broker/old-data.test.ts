@@ -8,15 +8,20 @@ import { offsetFetch } from '../protocol/api/09_offset_fetch.ts'
 import { describeTransactions } from '../protocol/api/65_describe_transactions.ts'
 import { batchesOf, recordsOf } from '../protocol/batch/record.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
+import { openStore } from '../storage/open-store.ts'
+import { diskFrom } from '../storage/testing/disk-from.ts'
+import type { FaultyFs } from '../storage/testing/faulty-fs.ts'
 import { verifyDirectory } from '../storage/verify/verify.ts'
 import { Broker } from './broker.ts'
 import { readSettings } from './config.ts'
+import { openGroupState } from './group/state-table.ts'
 import { Log } from './log.ts'
 import { GroupClient } from './testing/group-client.ts'
 import { oldData } from './testing/old-data.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { TransactionClient } from './testing/transaction-client.ts'
 import { batchOf, produceTo } from './testing/world.ts'
+import { openEpochOf, openTransactionState } from './txn/state-table.ts'
 
 /** At a time when nothing in the directory has expired. */
 async function open(t: { teardown(step: () => unknown): void }, dataDir: string, atMs: number) {
@@ -125,4 +130,46 @@ t.test('groups, offsets, producers and open transactions of the first release go
   t.same(second.logged, [], 'once')
   const copy = batchOf(['v14', 'v15'], { ...idempotent, baseSequence: 14 })
   t.match(await produceTo(second.client, 't', 0, copy), { errorCode: 0, baseOffset: 14 })
+})
+
+/** The same for values that say the same: bytes as text, keys in order. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return entries.map(([key, each]) => [key, plain(each)])
+}
+
+/** What the tables of groups and transactions hold, as text. */
+async function tablesOf(fs: FaultyFs): Promise<string[]> {
+  const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+  const transactions = await openTransactionState(store)
+  const groups = await openGroupState(store, (producerId) => openEpochOf(transactions, producerId))
+  const held = [...transactions.entries(), ...groups.entries(), ...groups.pending()]
+  const told = held.map((each) => JSON.stringify(plain(each))).sort()
+  await store[Symbol.asyncDispose]()
+  return told
+}
+
+t.test('a crash at any step of the first start loses nothing of it', async (t) => {
+  const { dataDir } = oldData(t)
+  const whole = diskFrom(dataDir)
+  const truth = await tablesOf(whole)
+  t.equal(truth.filter((each) => each.includes('"producerId"')).length, 6, 'two are pending')
+  t.same(await tablesOf(whole.afterKill()), truth)
+  const { stepCount } = whole
+  const begun = diskFrom(dataDir).stepCount
+  for (let step = begun; step < stepCount; step++) {
+    for (const isPowerCut of [false, true]) {
+      const disk = diskFrom(dataDir)
+      disk.faultAt = ({ index }) => (index === step ? 'crash' : undefined)
+      await tablesOf(disk).catch(() => {}) // its process is gone
+      const after = isPowerCut ? disk.afterPowerCut(step) : disk.afterKill()
+      const found = await tablesOf(after)
+      if (found.join() !== truth.join()) t.fail(`step ${step}: ${found.join('\n')}`)
+    }
+  }
+  t.comment(`${stepCount - begun} steps`)
+  t.ok(stepCount - begun > 10)
 })

@@ -110,7 +110,9 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
  *
  * @throws {Error} when the log is another cluster's
  */
-export async function openMetadata(deps: MetadataDeps): Promise<{ readonly table: MetadataTable; readonly opened: readonly Opened[] }> {
+export async function openMetadata(
+  deps: MetadataDeps,
+): Promise<{ readonly table: MetadataTable; readonly opened: readonly Opened[] }> {
   const { logs, clusterId } = deps
   const partitionCount = 1
   const topic = {

@@ -12,7 +12,7 @@ import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import type { SegmentView } from '../batch-walk.ts'
 import type { Fs } from '../fs.ts'
 import type { PartitionLog } from '../log.ts'
-import type { RecordFormat, TableProducer } from './record-format.ts'
+import type { DecodedRecord, RecordFormat, TableProducer } from './record-format.ts'
 import { TableLosses } from './table-losses.ts'
 import {
   damagedBatches,
@@ -81,6 +81,8 @@ function bytesOf(fs: Fs, fd: number, { endPosition }: SegmentView): Buffer {
   return bytes.subarray(0, fs.read(fd, bytes, 0))
 }
 
+type Taken<Key extends string, Value> = DecodedRecord<Key, Value>
+
 class TableReplay<Key extends string, Value> {
   readonly losses: TableLosses
   /** By raw key: those that no later record has taken the place of. */
@@ -88,6 +90,8 @@ class TableReplay<Key extends string, Value> {
   readonly #format: RecordFormat<Key, Value>
   readonly #state: TableState<Key, Value>
   readonly #from: number
+  /** An old record was deleted just now: the next one of the batch is the same, written anew. */
+  #isCopyNext = false
 
   constructor(
     name: string,
@@ -116,6 +120,7 @@ class TableReplay<Key extends string, Value> {
     try {
       if (header.isControl) return this.#control(bytes, at, header)
       const bounds = { decompressedBytesMax: DECOMPRESSED_BYTES_MAX }
+      this.#isCopyNext = false
       for (const record of recordsOf(bytes, at, header, bounds)) {
         this.#record(record, header, offset + record.offset - header.baseOffset)
       }
@@ -137,38 +142,29 @@ class TableReplay<Key extends string, Value> {
       const decoded = this.#format.decode(key, value)
       if (decoded === undefined) return this.losses.noteOtherKind(offset, key)
       this.losses.noteFresh(decoded.key)
-      if (decoded.isOld) this.#noteOld(key, decoded, value === null)
-      const { isOld = false, producer } = decoded
-      const inTransaction = header.isTransactional ? header.producerId : undefined
-      const pendingOf = isOld ? producer?.producerId : inTransaction
-      this.#take(decoded.key, decoded.value, pendingOf, isOld, offset)
+      if (decoded.isOld) this.#takeOld(key, decoded, offset)
+      else if (header.isTransactional) this.#takePending(header.producerId, decoded, offset)
+      else if (this.#isCopyNext) this.#state.setAlone(decoded.key, decoded.value)
+      else this.#state.set(decoded.key, decoded.value, offset)
+      this.#isCopyNext = decoded.isOld === true && value === null
     } catch (error) {
       this.losses.noteGarbage(offset, key, error)
     }
   }
 
-  /** @param pendingOf the producer whose open transaction made the change */
-  #take(
-    key: Key,
-    value: Value | undefined,
-    pendingOf: number | undefined,
-    isOld: boolean,
-    offset: number,
-  ): void {
-    if (pendingOf === undefined) this.#state.set(key, value, offset)
-    else if (value !== undefined) this.#state.setPending(pendingOf, key, value, offset)
-    else if (isOld) this.#state.dropPending(pendingOf, key)
-    else this.#state.set(key, undefined, offset)
+  /** A coordinator deletes nothing in a transaction. */
+  #takePending(producerId: number, { key, value }: Taken<Key, Value>, offset: number): void {
+    if (value === undefined) this.#state.set(key, undefined, offset)
+    else this.#state.setPending(producerId, key, value, offset)
   }
 
-  #noteOld(
-    rawKey: Buffer,
-    { key, producer }: { readonly key: Key; readonly producer?: TableProducer },
-    isGone: boolean,
-  ): void {
+  #takeOld(rawKey: Buffer, { key, value, producer }: Taken<Key, Value>, offset: number): void {
     const id = rawKey.toString('latin1')
-    if (isGone) this.old.delete(id)
+    if (value === undefined) this.old.delete(id)
     else this.old.set(id, { rawKey: Buffer.from(rawKey), key, producer })
+    if (producer === undefined) this.#state.setAlone(key, value)
+    else if (value === undefined) this.#state.dropPending(producer.producerId, key)
+    else this.#state.setPending(producer.producerId, key, value, offset)
   }
 
   #damage(

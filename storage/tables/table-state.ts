@@ -66,6 +66,12 @@ export class TableState<Key extends string, Value> {
     }
   }
 
+  /** The same, but what is pending stays: as an earlier release meant it. */
+  setAlone(key: Key, value: Value | undefined): void {
+    if (value === undefined) this.#values.delete(key)
+    else this.#values.set(key, value)
+  }
+
   /** The open transaction of a producer will set the key. */
   setPending(producerId: number, key: Key, value: Value, order: number): void {
     const open = this.#open.get(producerId) ?? { firstOrder: order, values: new Map() }

@@ -9,6 +9,7 @@ import { batchOf, fetchFrom, produceTo, valuesOf } from '../../../broker/testing
 import { offsetFetch } from '../../../protocol/api/09_offset_fetch.ts'
 import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
+import { offsetDelete } from '../../../protocol/api/47_offset_delete.ts'
 import { initProducerId } from '../../../protocol/api/22_init_producer_id.ts'
 import { setTimeout } from 'node:timers/promises'
 
@@ -118,6 +119,24 @@ async function offsetsOf(client: RawClient, groupId: string) {
   )
 }
 
+/** OffsetDelete takes along what a transaction has staged; what it stages later counts. */
+async function forgets(t: Test, client: RawClient): Promise<void> {
+  const p = new TransactionClient(client, 'staging', 'TV1')
+  await again(() => p.init())
+  await again(() => p.addGroup('staged'))
+  t.equal(await p.commitOffset('staged', 't', 3), undefined)
+  const topics = [{ name: 't', partitions: [{ partitionIndex: 0 }] }]
+  const deleted = await client.send(offsetDelete, { groupId: 'staged', topics })
+  t.match(deleted, { errorCode: 0, topics: [{ partitions: [{ errorCode: 0 }] }] })
+  t.equal(await p.commit(), undefined)
+  t.same(await offsetsOf(client, 'staged'), [], 'the commit does not bring it back')
+  await again(() => p.addGroup('staged'))
+  t.equal(await p.commitOffset('staged', 't', 4), undefined)
+  t.equal(await p.commit(), undefined)
+  await again(async () => ((await offsetsOf(client, 'staged')).length > 0 ? undefined : 'pending'))
+  t.same(await offsetsOf(client, 'staged'), ['t-0 4'])
+}
+
 /** On a broker that goes on with the files of the one that did the `work`. */
 export async function goesOn(t: Test, bootstrap: string, worked: Worked): Promise<void> {
   const client = await RawClient.connect(bootstrap)
@@ -154,6 +173,7 @@ export async function goesOn(t: Test, bootstrap: string, worked: Worked): Promis
   await again(async () => ((await read()).values.length === 4 ? undefined : 'not all is decided'))
   t.same(await read(), { values: ['done', 'aborted', 'open', 'open 2'], abortedCount: 2 })
 
+  await forgets(t, client)
   const former = new TransactionClient(client, 'done', 'TV2')
   t.equal(await former.init(), undefined)
   t.ok(former.producerEpoch > 0, 'a transactional id is remembered')
