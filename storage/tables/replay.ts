@@ -81,8 +81,6 @@ function bytesOf(fs: Fs, fd: number, { endPosition }: SegmentView): Buffer {
   return bytes.subarray(0, fs.read(fd, bytes, 0))
 }
 
-type Taken<Key extends string, Value> = DecodedRecord<Key, Value>
-
 class TableReplay<Key extends string, Value> {
   readonly losses: TableLosses
   /** By raw key: those that no later record has taken the place of. */
@@ -153,12 +151,20 @@ class TableReplay<Key extends string, Value> {
   }
 
   /** A coordinator deletes nothing in a transaction. */
-  #takePending(producerId: number, { key, value }: Taken<Key, Value>, offset: number): void {
+  #takePending(
+    producerId: number,
+    { key, value }: DecodedRecord<Key, Value>,
+    offset: number,
+  ): void {
     if (value === undefined) this.#state.set(key, undefined, offset)
     else this.#state.setPending(producerId, key, value, offset)
   }
 
-  #takeOld(rawKey: Buffer, { key, value, producer }: Taken<Key, Value>, offset: number): void {
+  #takeOld(
+    rawKey: Buffer,
+    { key, value, producer }: DecodedRecord<Key, Value>,
+    offset: number,
+  ): void {
     const id = rawKey.toString('latin1')
     if (value === undefined) this.old.delete(id)
     else this.old.set(id, { rawKey: Buffer.from(rawKey), key, producer })
