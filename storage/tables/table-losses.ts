@@ -44,7 +44,7 @@ export class TableLosses {
 
   noteGarbage(offset: number, key: Uint8Array | null, error: unknown): void {
     const text = key === null ? 'no key' : `key ${nameOf(Buffer.from(key).toString())}`
-    const why = error instanceof Error ? error.message : String(error)
+    const why = String(error)
     this.#garbage.push(`offset ${offset}, ${text}: ${why.slice(0, NAME_CHARS_MAX)}`)
   }
 
