@@ -33,7 +33,9 @@ import {
 } from '../storage/topic-name.ts'
 import { repairDirectory, verifyDirectory } from '../storage/verify/verify.ts'
 import { Broker } from './broker.ts'
+import { GroupCoordinator } from './group/coordinator.ts'
 import { groupFormat } from './group/record-format.ts'
+import { openGroupState } from './group/state-table.ts'
 import { GroupClient } from './testing/group-client.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { TransactionClient } from './testing/transaction-client.ts'
@@ -397,5 +399,64 @@ t.test(
       }),
     )
     t.ok(given[0]! >= given[1]!, `${given.join()}: the second is what it should be`)
+  },
+)
+
+t.test(
+  'a commit and the end of a transaction in one turn leave in memory what the log says',
+  async (t) => {
+    const fs = diskFrom(pristine)
+    const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+    const table = await openGroupState(store, () => undefined)
+    const coordinator = new GroupCoordinator({
+      clock: systemClock,
+      table,
+      config: {
+        sessionTimeoutMsMin: 6000,
+        sessionTimeoutMsMax: 60_000,
+        initialRebalanceDelayMs: 0,
+        membersMax: 10,
+        offsetsRetentionMs: 1e9,
+        offsetsRetentionCheckMs: 1e9,
+      },
+      newMemberId: (prefix) => prefix,
+      topicExists: () => true,
+      subscribedTopics: () => [],
+      onRebalance() {},
+    })
+    const producer = { producerId: 500, producerEpoch: 0 }
+    const commitOf = (offset: number) => {
+      const committed = { offset, leaderEpoch: -1, metadata: '', committedMs: 0, expiresMs: null }
+      const offsets = [{ topic: 't', partition: 0, committed }]
+      const outside = { memberId: '', groupInstanceId: null, generationId: -1 }
+      return {
+        ...outside,
+        groupId: 'both',
+        offsets,
+        unknownGroupError: 'ILLEGAL_GENERATION' as const,
+      }
+    }
+    const acts = {
+      end: () => coordinator.endPending(producer, true),
+      commit: () => coordinator.commit(commitOf(7)),
+      forget: () => coordinator.deleteOffsets('both', [{ topic: 't', partition: 0 }]),
+    }
+    for (const [wanted, ...order] of [
+      [7, 'end', 'commit'],
+      [7, 'commit', 'end'],
+      [undefined, 'end', 'forget'],
+      [undefined, 'commit', 'forget', 'end'],
+      [7, 'end', 'forget', 'commit'],
+      [5, 'end'],
+    ] as const) {
+      t.equal(await coordinator.commitPending(producer, commitOf(5)), undefined)
+      await Promise.all(order.map((act) => acts[act]()))
+      const seen = coordinator.offsetsOf('both')?.get('t', 0)?.offset
+      const key = { groupId: 'both', topic: 't', partition: 0 }
+      t.equal(seen, table.offsetOf(key)?.offset, `${order.join()}: memory and table agree`)
+      t.equal(seen, wanted, order.join())
+    }
+    coordinator.close()
+    await store[Symbol.asyncDispose]()
   },
 )

@@ -248,6 +248,7 @@ export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
 
 /** A map whose changes are records of a log. Values are plain data. */
 export interface Table<Key extends string, Value> {
+  get(key: Key): Value | undefined
   entries(): Iterable<[Key, Value]>
   /**
    * All of the changes or, after a crash, none. They can be read once this resolves, and take effect in the order of the calls.

@@ -52,6 +52,8 @@ export interface GroupStateTable {
   pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
   pendingOf(producerId: number): Iterable<OffsetKey>
   isPending(key: OffsetKey): boolean
+  /** Committed, and durable. */
+  offsetOf(key: OffsetKey): CommittedOffset | undefined
   /** A deleted offset takes along what is pending for it. */
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
   /** Seen when the transaction of the producer has committed, but for what was put meanwhile. */
@@ -59,8 +61,8 @@ export interface GroupStateTable {
     producer: OffsetProducer,
     offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
   ): Promise<ErrorName | undefined>
-  /** The transaction has ended. @returns what is seen by that */
-  end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetEntry[] | ErrorName>
+  /** The transaction has ended. @returns which offsets have changed by that */
+  end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetKey[] | ErrorName>
 }
 
 export interface GroupConfig {
@@ -117,7 +119,7 @@ export class GroupCoordinator {
     }
     for (const entry of offsetEntries) {
       const { groupId } = entry.key
-      apply(this.#groups.get(groupId) ?? this.#create(groupId), entry)
+      this.#take(this.#groups.get(groupId) ?? this.#create(groupId), entry.key)
     }
     for (const { key } of deps.table.pending()) {
       if (!this.#groups.has(key.groupId)) this.#create(key.groupId)
@@ -205,9 +207,8 @@ export class GroupCoordinator {
     const { table } = this.#deps
     const ended = table.end(producer, isCommit).then((changed) => {
       if (typeof changed === 'string') return changed
-      for (const entry of changed) {
-        const { groupId } = entry.key
-        apply(this.#groups.get(groupId) ?? this.#create(groupId), entry)
+      for (const key of changed) {
+        this.#take(this.#groups.get(key.groupId) ?? this.#create(key.groupId), key)
       }
       return undefined
     })
@@ -246,7 +247,7 @@ export class GroupCoordinator {
     if (classic.members.size > 0 && classic.protocolType !== 'consumer') return 'NON_EMPTY_GROUP'
     const subscribed = this.#subscribedTopics(classic)
     const refused = new Map<string, ErrorName>()
-    const entries: GroupEntry[] = []
+    const entries: OffsetEntry[] = []
     for (const { topic, partition } of partitions) {
       const isKept =
         group.offsets.get(topic, partition) !== undefined ||
@@ -314,7 +315,7 @@ export class GroupCoordinator {
     }
   }
 
-  *#expiredOffsets(groupId: string, { classic, offsets }: Group): Iterable<GroupEntry> {
+  *#expiredOffsets(groupId: string, { classic, offsets }: Group): Iterable<OffsetEntry> {
     const nowMs = this.#deps.clock.now()
     const isSettled = classic.state === 'Empty' || classic.state === 'Stable'
     const subscribed = isSettled ? this.#subscribedTopics(classic) : undefined
@@ -356,16 +357,23 @@ export class GroupCoordinator {
     })
   }
 
-  async #forget(group: Group, entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+  /** What is durable, in memory too: as it stands now, whatever else has become durable in the same turn. */
+  #take({ offsets }: Group, key: OffsetKey): void {
+    const committed = this.#deps.table.offsetOf(key)
+    if (committed === undefined) offsets.delete(key.topic, key.partition)
+    else offsets.set(key.topic, key.partition, committed)
+  }
+
+  async #forget(group: Group, entries: readonly OffsetEntry[]): Promise<ErrorName | undefined> {
     if (entries.length === 0) return undefined
     const failure = await this.#deps.table.put(entries)
-    if (failure === undefined) for (const entry of entries) apply(group, entry)
+    if (failure === undefined) for (const { key } of entries) this.#take(group, key)
     return failure
   }
 
-  #write(group: Group, entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
+  #write(group: Group, entries: readonly OffsetEntry[]): Promise<ErrorName | undefined> {
     const kept = this.#deps.table.put(entries).then((failure) => {
-      if (failure === undefined) for (const entry of entries) apply(group, entry)
+      if (failure === undefined) for (const { key } of entries) this.#take(group, key)
       return failure
     })
     return holdWhile([group], kept)
@@ -419,14 +427,6 @@ export class GroupCoordinator {
       onRebalance: (reason) => onRebalance(groupId, reason),
     }
   }
-}
-
-/** What is durable, in memory too. */
-function apply({ offsets }: Group, entry: GroupEntry): void {
-  if (entry.kind === 'group') return
-  const { topic, partition } = entry.key
-  if (entry.value === null) offsets.delete(topic, partition)
-  else offsets.set(topic, partition, entry.value)
 }
 
 /** Deletes all that a group has committed or has pending. @param pending of all groups */

@@ -4,7 +4,7 @@
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Change, Store, Table } from '../../storage/store.ts'
 import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
-import type { GroupEntry, GroupStateTable, OffsetEntry, OffsetKey } from './coordinator.ts'
+import type { GroupEntry, GroupStateTable } from './coordinator.ts'
 import { groupFormat, GROUP_PREFIX, keyOfOffset, offsetKeyOf } from './record-format.ts'
 import type { GroupKey, GroupValue } from './record-format.ts'
 import type { GroupRecord } from './messages.ts'
@@ -35,6 +35,7 @@ export async function openGroupState(
         if (offsetKey) yield offsetKey
       }
     },
+    offsetOf: (key) => table.get(keyOfOffset(key)) as CommittedOffset | undefined,
     isPending: (key) => table.isPending(keyOfOffset(key)),
     put: (entries) => orRefusal(() => table.write(entries.map(changeOf))),
     putPending: (producer, offsets) =>
@@ -46,7 +47,7 @@ export async function openGroupState(
       ),
     async end(producer, isCommit) {
       try {
-        return (await table.end(producer, isCommit)).map(offsetEntryOf)
+        return (await table.end(producer, isCommit)).map(([key]) => offsetKeyOf(key)!)
       } catch (error) {
         if (error instanceof KafkaError) return refusalFor(error)
         throw error
@@ -80,9 +81,4 @@ function entryOf(key: GroupKey, value: GroupValue): GroupEntry {
   const offsetKey = offsetKeyOf(key)
   if (offsetKey) return { kind: 'offset', key: offsetKey, value: value as CommittedOffset }
   return { kind: 'group', groupId: key.slice(GROUP_PREFIX.length), value: value as GroupRecord }
-}
-
-/** Transactions write nothing else. */
-function offsetEntryOf([key, value]: Change<GroupKey, GroupValue>): OffsetEntry {
-  return { kind: 'offset', key: offsetKeyOf(key) as OffsetKey, value: value as CommittedOffset }
 }

@@ -6,7 +6,6 @@ import {
   GroupCoordinator,
   type GroupEntry,
   type GroupStateTable,
-  type OffsetEntry,
   type OffsetKey,
   type OffsetProducer,
 } from '../group/coordinator.ts'
@@ -60,6 +59,11 @@ class MemoryTable implements GroupStateTable {
     return this.#state.isPending(textOf(key))
   }
 
+  offsetOf(key: OffsetKey): CommittedOffset | undefined {
+    const entry = this.#state.get(textOf(key))
+    return (entry?.value ?? undefined) as CommittedOffset | undefined
+  }
+
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined> {
     return this.#durably(() => {
       for (const each of entries) {
@@ -83,9 +87,9 @@ class MemoryTable implements GroupStateTable {
     })
   }
 
-  end({ producerId }: OffsetProducer, isCommit: boolean): Promise<OffsetEntry[] | ErrorName> {
+  end({ producerId }: OffsetProducer, isCommit: boolean): Promise<OffsetKey[] | ErrorName> {
     return this.#durably(() =>
-      this.#state.end(producerId, isCommit).map(([, entry]) => entry as OffsetEntry),
+      this.#state.end(producerId, isCommit).map(([key]) => JSON.parse(key) as OffsetKey),
     )
   }
 

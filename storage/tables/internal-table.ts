@@ -30,6 +30,10 @@ export class InternalTable<Key extends string, Value> implements Table<Key, Valu
     return table
   }
 
+  get(key: Key): Value | undefined {
+    return this.#table?.get(key)
+  }
+
   entries(): Iterable<[Key, Value]> {
     return this.#table?.entries() ?? []
   }
