@@ -34,7 +34,7 @@ async function open(t: { teardown(step: () => unknown): void }, dataDir: string,
     ephemeral: false,
     writer: 'inline',
     clock,
-    log: new Log('warn', clock, (line) => logged.push(line)),
+    log: new Log('warn', clock, { write: (line) => logged.push(line) }),
     onFatal(error) {
       throw error
     },
