@@ -75,8 +75,7 @@ async function answerFor(
     name,
     partitions: await work.each(partitionIndexes, async (partitionIndex) => {
       const refusal = refusalOfInternal('WriteTxnMarkers', name)
-      const error =
-        refusal ?? (known === 'unknown' ? await endOnce(name, partitionIndex) : known)
+      const error = refusal ?? (known === 'unknown' ? await endOnce(name, partitionIndex) : known)
       return { partitionIndex, errorCode: errorCode(error) }
     }),
   }))
