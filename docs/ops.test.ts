@@ -64,6 +64,15 @@ t.test('what an alert says of its labels can be filled in', async (t) => {
   }
 })
 
+t.test('the guide says what to do about every alert, and of no other', async (t) => {
+  const guide = readFileSync(new URL('docs/guide/operations.md', root), 'utf8')
+  const rows = [...guide.matchAll(/^\| (Millrace\w+) \|/gm)].map(([, alert]) => alert)
+  t.strictSame(
+    rows,
+    rules.map(({ alert }) => alert),
+  )
+})
+
 t.test('every setting that the files pass by the environment exists', async (t) => {
   const texts = [read('Dockerfile'), read('kubernetes.yaml')].join('\n')
   const variables = new Set(texts.match(/MILLRACE_[A-Z_]+(?=[,=])/g))

@@ -1,5 +1,6 @@
-// /metrics as Prometheus' own tool reads it, with every family filled by traffic.
+// /metrics as Prometheus' own tool reads it, with every family filled by traffic; and the rules that ask it.
 
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { requireTools, run } from './tools.ts'
@@ -15,4 +16,10 @@ t.test('promtool finds nothing wrong with /metrics', async (t) => {
   t.match(text.toString(), /millrace_records_in_total\{topic="a"\} 2/)
   const { stdout, stderr } = await run('promtool', ['check', 'metrics'], text)
   t.equal(`${stdout.toString()}${stderr}`, '')
+})
+
+t.test('promtool finds nothing wrong with the alert rules', async (t) => {
+  const rules = fileURLToPath(new URL('../../../../docs/ops/alerts.yaml', import.meta.url))
+  const { stdout } = await run('promtool', ['check', 'rules', rules])
+  t.match(stdout.toString(), /SUCCESS: \d+ rules found/)
 })

@@ -1,0 +1,103 @@
+// Shell: the shell blocks of a page as its reader types them: bash in a directory of its own, with `millrace` on the PATH and
+// a broker that runs on the directory `live` in there. For tests.
+
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Broker } from '../broker/broker.ts'
+import { root } from './sources.ts'
+
+/** `millrace` on the PATH. A reader ends with ^C what goes on for ever, says yes to what asks, and has the usual ports free. */
+const COMMAND = `#!/bin/bash
+unset NODE_OPTIONS
+words=" $* "
+case "$words" in
+  *' --yes '* | *' --dry-run '* | *' --help '*) ;;
+  ' topic rm '* | ' topic trim '* | ' group rm '* | ' group reset '* | ' txn abort '*) set -- "$@" --yes ;;
+  '  ') set -- start --port 0 --http 0 ;;
+  ' start '*) set -- "$@" --port 0 --http 0 ;;
+esac
+case "$words" in
+  *' --watch '* | '  ' | ' start '*) goes_on=yes ;;
+  *' -e '* | *' -n '*) ;;
+  ' tail '*) goes_on=yes ;;
+esac
+[ "$goes_on" ] || exec "$NODE" "$CLI" "$@"
+set -m # or what runs in the background would not hear ^C
+said=$(mktemp)
+"$NODE" "$CLI" "$@" > >(tee -a "$said") 2> >(tee -a "$said" >&2) &
+until [ -s "$said" ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+grep -q '^millrace: ' "$said" || kill -INT $! # it refuses, and ends by itself, or it is at work
+wait $!
+status=$?
+rm "$said"
+[ $status -eq 130 ] || exit $status
+`
+
+interface Line {
+  readonly line: string
+  readonly status: number
+}
+
+export class Shell implements AsyncDisposable {
+  readonly directory: string
+  readonly broker: Broker
+
+  private constructor(directory: string, broker: Broker) {
+    this.directory = directory
+    this.broker = broker
+  }
+
+  static async open(): Promise<Shell> {
+    const directory = mkdtempSync(join(tmpdir(), 'millrace-docs-'))
+    mkdirSync(join(directory, 'bin'))
+    writeFileSync(join(directory, 'bin/millrace'), COMMAND)
+    chmodSync(join(directory, 'bin/millrace'), 0o755)
+    mkdirSync(join(directory, 'here'))
+    const broker = await Broker.start({ dataDir: join(directory, 'here/live') })
+    return new Shell(directory, broker)
+  }
+
+  /** @returns the status of each line, and what was printed */
+  run(lines: readonly string[]): Promise<{ lines: Line[]; output: string }> {
+    const statuses = join(this.directory, 'statuses')
+    const script = lines
+      .map((line) => line.replaceAll('localhost:9092', this.broker.bootstrap))
+      .map((line, i) => `echo ${quoted(`$ ${line}`)} >&2\n${line}\necho ${i} $? >> ${statuses}`)
+    writeFileSync(statuses, '')
+    const env = {
+      ...process.env,
+      PATH: `${join(this.directory, 'bin')}:${process.env['PATH']}`,
+      NODE: process.execPath,
+      CLI: fileURLToPath(new URL('dist/bundle/millrace.js', root)),
+      MILLRACE_BROKERS: this.broker.bootstrap,
+    }
+    const options = { cwd: join(this.directory, 'here'), env, maxBuffer: 64 * 1024 * 1024 }
+    return new Promise((resolve) => {
+      execFile('bash', ['-c', `exec 2>&1\n${script.join('\n')}`], options, (_error, output) => {
+        const ends = readFileSync(statuses, 'utf8').trim().split('\n')
+        const ended = new Map(ends.map((end) => end.split(' ').map(Number) as [number, number]))
+        resolve({ output, lines: lines.map((line, i) => ({ line, status: ended.get(i) ?? -1 })) })
+      })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.broker.close()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** The lines of a block; one that ends with a backslash goes on in the next. */
+export function commandsOf(block: string): string[] {
+  return block
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+}
