@@ -11,6 +11,7 @@ import { apis } from '../protocol/apis.ts'
 import { clientErrors, errors } from '../protocol/errors.ts'
 import type { VersionRange } from '../protocol/schema.ts'
 import { topicConfigs, type ConfigSpec } from '../storage/config.ts'
+import { exportsOf } from './declarations.ts'
 import { root } from './sources.ts'
 
 const reference = new URL('docs/reference/', root)
@@ -18,6 +19,7 @@ const reference = new URL('docs/reference/', root)
 const pages: Record<string, () => string> = {
   'apis.md': apisPage,
   'cli.md': cliPage,
+  'client.md': clientPage,
   'configs.md': configsPage,
   'errors.md': errorsPage,
   'metrics.md': metricsPage,
@@ -43,6 +45,7 @@ function cliPage(): string {
     'Command line',
     'What each verb says with `--help`. With explanations: [the guide](../guide/cli.md).',
     ...helpSections([]),
+    ...helpSections(['complete']), // which no other verb's help lists
   )
 }
 
@@ -58,6 +61,35 @@ function helpSections(verb: string[]): string[] {
     `## ${title}\n\n\`\`\`text\n${text}\n\`\`\``,
     ...below.flatMap((name) => helpSections([...verb, name])),
   ]
+}
+
+/** By the name of the import: where its declarations are. */
+const entries = {
+  millrace: 'clients/index',
+  'millrace/broker': 'broker/broker',
+  'millrace/testing': 'clients/testing/index',
+  'millrace/protocol': 'protocol/index',
+}
+
+function clientPage(): string {
+  const exported = (entry: keyof typeof entries) =>
+    exportsOf(new URL(`dist/${entries[entry]}.d.ts`, root))
+  const section = (entry: keyof typeof entries): string[] => [
+    `## ${entry}`,
+    ...exported(entry).map(({ name, text }) => `### ${name}\n\n\`\`\`ts\n${text}\n\`\`\``),
+  ]
+  return page(
+    'Client, broker and test kit',
+    'What the package exports, as its declarations say it; all properties are read-only. With explanations: [the client](../guide/client.md), [transactions](../guide/transactions.md), [recipes](../guide/recipes.md).',
+    ...section('millrace'),
+    ...section('millrace/broker'),
+    ...section('millrace/testing'),
+    '## millrace/protocol',
+    "The tables of Kafka's messages, and what encodes and decodes them. It follows what the broker needs, and may change with any release.",
+    exported('millrace/protocol')
+      .map(({ name }) => code(name))
+      .join(',\n'),
+  )
 }
 
 function configsPage(): string {
