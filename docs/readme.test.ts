@@ -1,57 +1,15 @@
-// The README's promises: its snippets run, and its limits are the ones in the tables.
+// The README's promises: its limits are those of the tables, what it links to is there. Its blocks: blocks.test.ts
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { brokerConfigs } from '../broker/config.ts'
 import { topicConfigs } from '../storage/config.ts'
+import { pages, textOf } from './pages.ts'
 import { root } from './sources.ts'
 
-const readme = readFileSync(new URL('README.md', root), 'utf8')
-const snippets = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code!)
-
-/** Where `millrace` means this checkout, as it does in a project that has it as a dependency. */
-const directory = fileURLToPath(new URL('dist/readme-snippets/', root))
-
-/** Compiles the snippets as a user's project would, and runs them. @returns stdout of each */
-function run(codes: readonly string[]): string[] {
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-  codes.forEach((code, i) => writeFileSync(join(directory, `snippet-${i}.ts`), code))
-  const compilerOptions = {
-    target: 'es2022',
-    lib: ['es2023', 'esnext.disposable'],
-    module: 'nodenext',
-    strict: true,
-    types: ['node'],
-    skipLibCheck: true,
-  }
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-  const tsc = join(
-    dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
-    'bin/tsc',
-  )
-  node(tsc, '-p', directory)
-  return codes.map((_, i) => node(join(directory, `snippet-${i}.js`)))
-}
-
-/** Runs Node without tap's hooks. @returns stdout */
-function node(...args: string[]): string {
-  const command = ['-u', 'NODE_OPTIONS', process.execPath, ...args]
-  return execFileSync('env', command, { encoding: 'utf8', stdio: 'pipe' })
-}
-
-t.test('every TypeScript snippet compiles and does what it says', async (t) => {
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const [first, inTest] = run(snippets)
-  t.equal(first, 'ann paid 250\n')
-  t.match(inTest, /pass 1/)
-  t.equal(snippets.length, 2)
-  t.ok(snippets[0]!.trim().split('\n').length <= 13, 'the first one fits a screen')
-})
+const readme = textOf('README.md')
 
 t.test('the limits are the defaults of the tables', async (t) => {
   const defaults: Record<string, { default: string }> = { ...topicConfigs, ...brokerConfigs }
@@ -70,11 +28,12 @@ t.test('the package holds what its README links to', async (t) => {
   })
   const answer = JSON.parse(packed) as Record<string, Packed> | Packed[]
   const { files } = Object.values(answer)[0] as Packed
-  const held = new Set(files.map(({ path }) => path))
+  const isHeld = (link: string) =>
+    files.some(({ path }) => path === link || path.startsWith(`${link}/`))
   const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target!)
   t.ok(links.length > 10)
   t.strictSame(
-    links.filter((link) => !held.has(link) && !held.has(`${link}/README.md`)),
+    links.filter((link) => !isHeld(link)),
     [],
   )
 })
@@ -84,13 +43,32 @@ interface Packed {
 }
 
 t.test('every relative link leads somewhere', async (t) => {
-  const guides = ['getting-started', 'cli', 'client', 'performance'].map(
-    (name) => `docs/guide/${name}.md`,
-  )
-  for (const page of ['README.md', ...guides]) {
+  for (const page of pages) {
     const url = new URL(page, root)
-    for (const [, target] of readFileSync(url, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)) {
-      t.doesNotThrow(() => readFileSync(new URL(target!, url)), `${page} -> ${target}`)
+    for (const [, target] of textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      t.ok(existsSync(new URL(target!, url)), `${page} -> ${target}`)
     }
+  }
+})
+
+t.test('the reference of the API has every value that the package exports', async (t) => {
+  const reference = textOf('docs/reference/client.md')
+  for (const name of ['client', 'broker', 'testing', 'protocol']) {
+    const exported = (await import(new URL(`dist/bundle/${name}.js`, root).href)) as object
+    for (const each of Object.keys(exported))
+      t.ok(reference.includes(name === 'protocol' ? `\`${each}\`` : `### ${each}\n`), each)
+  }
+})
+
+t.test('the reference of the command line has every verb that the guide names', async (t) => {
+  const reference = textOf('docs/reference/cli.md')
+  const [table = ''] = textOf('docs/guide/cli.md').split('Data goes to stdout')
+  const rows = [...table.matchAll(/^\| `(\w+).*?\| /gm)].map(([row]) => row)
+  t.ok(rows.length > 8)
+  for (const row of rows) {
+    const [group, first, ...others] = row.match(/(?<=[ `])[a-z]+(?=[ `])/g)!
+    const verbs = first === undefined || group === 'tail' ? [group] : [`${group} ${first}`]
+    if (group !== 'tail') verbs.push(...others.map((verb) => `${group} ${verb}`))
+    for (const verb of verbs) t.ok(reference.includes(`## millrace ${verb}\n`), verb)
   }
 })
