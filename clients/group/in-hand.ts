@@ -72,6 +72,13 @@ export class InHand {
   }
 
   #clear(): void {
+    if (this.#offsets.length === 1) {
+      // A loop has one record in hand: new arrays for each are dear.
+      this.#progress.pop()
+      this.#offsets.pop()
+      this.#views.pop()
+      return
+    }
     this.#progress = []
     this.#offsets = []
     this.#views = []
