@@ -15,6 +15,7 @@ import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Kafka, logLevel } from 'kafkajs'
 import t from 'tap'
 import { metadata } from '../protocol/api/03_metadata.ts'
 import { fetch as fetchApi } from '../protocol/api/01_fetch.ts'
@@ -530,6 +531,36 @@ t.test('a refused data directory is left as it was', async (t) => {
   writeFileSync(join(dataDir, 'letter.txt'), 'not ours')
   await t.rejects(Broker.start({ dataDir }), /is no millrace data directory/)
   t.same(readdirSync(dataDir), ['letter.txt'])
+})
+
+t.test('with log.level=debug the log tells of topics, configuration and groups', async (t) => {
+  const world = await World.open(t)
+  await world.topic('told', 2, { 'retention.ms': '5000' })
+  const kafka = new Kafka({ brokers: [world.broker.bootstrap], logLevel: logLevel.NOTHING })
+  const consumer = kafka.consumer({ groupId: 'told-group' })
+  await consumer.connect()
+  await consumer.subscribe({ topic: 'told' })
+  await consumer.run({ eachMessage: async () => {} })
+  const admin = kafka.admin()
+  await admin.connect()
+  while ((await admin.describeGroups(['told-group'])).groups[0]!.state !== 'Stable');
+  await consumer.disconnect()
+  const resources = [
+    { type: 4, name: '1', configEntries: [{ name: 'num.partitions', value: '3' }] },
+  ]
+  await admin.alterConfigs({ validateOnly: false, resources })
+  await admin.deleteTopics({ topics: ['told'] })
+  await admin.disconnect()
+  const told = world.logged.filter(({ topic }) => topic !== '__consumer_offsets')
+  t.match(
+    told.filter(({ message }) => /^(topic|group|broker)/.test(message)),
+    [
+      { message: 'topic created', topic: 'told', config: { 'retention.ms': '5000' } },
+      { message: 'group formed', group: 'told-group', generationId: 1, memberCount: 1 },
+      { message: 'broker configuration changed', set: ['num.partitions'] },
+      { message: 'topic deleted', topic: 'told' },
+    ],
+  )
 })
 
 t.test('the process log is JSON for programs and text for people', async (t) => {

@@ -12,7 +12,7 @@ import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { CleanerConfig, Store, StoreOptions } from '../storage/store.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
-import { BrokerConfigs } from './broker-configs.ts'
+import { ALL_BROKERS, BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
 import { DiskGuard } from './disk-guard.ts'
@@ -23,7 +23,7 @@ import { subscribedTopics } from './group/subscription.ts'
 import { handlerMakers } from './handlers.ts'
 import { BrokerHealth } from './health.ts'
 import { openHttp, type HttpDeps } from './http/server.ts'
-import { Log } from './log.ts'
+import { Log, printable } from './log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { GcTimes } from './metrics/gc.ts'
 import { LoopTimes } from './metrics/loop.ts'
@@ -197,6 +197,8 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     producerIdExpirationMs: config['producer.id.expiration.ms'],
     ...(environment.fs && { fs: environment.fs }),
     onWarning: (message) => log.warn(message),
+    onTopicChange: (change, { name, partitionCount, config }) =>
+      log.debug(`topic ${change}`, { topic: name, partitionCount, config }),
   })
   closing.add(async () => store[Symbol.asyncDispose]())
   return { store, dataDir }
@@ -217,7 +219,11 @@ async function openConfigs(
     if (level !== configs.current['log.level']) log.setLevel(configs.current['log.level'])
     level = configs.current['log.level']
   }
-  configs.onChange(follow)
+  configs.onChange(() => {
+    follow()
+    const set = { ...configs.overrides(ALL_BROKERS), ...configs.overrides(`${store.nodeId}`) }
+    log.debug('broker configuration changed', { set: Object.keys(set) }) // no values: one may be a password
+  })
   follow()
   return configs
 }
@@ -228,7 +234,7 @@ interface Groups {
 }
 
 async function openGroups(
-  { clock, newId = randomUUID }: BrokerEnvironment,
+  { clock, newId = randomUUID, log }: BrokerEnvironment,
   config: BrokerConfig,
   store: Store,
   transactions: TransactionTable,
@@ -243,6 +249,8 @@ async function openGroups(
     topicExists: (topic) => store.topics.get(topic) !== undefined,
     subscribedTopics,
     onRebalance: (groupId, reason) => rebalances.count(groupId, reason),
+    onStable: (groupId, generationId, memberCount) =>
+      log.debug('group formed', { group: printable(groupId), generationId, memberCount }),
   })
   closing.add(() => coordinator.close())
   void coordinator.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it

@@ -43,7 +43,14 @@ export interface StoreOptions {
   readonly openCleanerPort?: (deps: { readonly fs: Fs; readonly clock: Clock }) => CleanerPort
   /** Hears, in a sentence, what an operator should know and nothing else tells. */
   readonly onWarning?: (message: string) => void
+  /** Hears of a topic when a change of it is durable. */
+  readonly onTopicChange?: OnTopicChange
 }
+
+export type OnTopicChange = (
+  change: 'created' | 'deleted' | 'extended' | 'configured',
+  topic: Topic,
+) => void
 
 /** What somebody has set: text by Kafka's property names. */
 export type Overrides = Readonly<Record<string, string>>

@@ -35,6 +35,8 @@ export interface ClassicGroupDeps {
   persist(record: GroupRecord): Promise<ErrorName | undefined>
   /** For metrics. */
   onRebalance(reason: RebalanceReason): void
+  /** Every member has its share of a new generation. For the log. */
+  onStable(generationId: number, memberCount: number): void
 }
 
 export class ClassicGroup {
@@ -386,6 +388,7 @@ export class ClassicGroup {
     if (this.state !== 'CompletingRebalance' || this.generationId !== generationId) return
     if (error !== undefined) return this.#failSync(error)
     this.state = 'Stable'
+    this.#deps.onStable(generationId, this.members.size)
     for (const member of this.members.values()) {
       if (member.isSyncing) member.answerSync(this.#syncAnswer(member))
     }

@@ -87,6 +87,8 @@ export interface GroupCoordinatorDeps {
     metadata: Uint8Array,
   ) => readonly string[] | undefined
   readonly onRebalance: (groupId: string, reason: RebalanceReason) => void
+  /** A generation of the group has begun. For the log. */
+  readonly onStable?: (groupId: string, generationId: number, memberCount: number) => void
 }
 
 interface Group {
@@ -418,13 +420,14 @@ export class GroupCoordinator {
   }
 
   #depsOf(groupId: string): ConstructorParameters<typeof ClassicGroup>[1] {
-    const { clock, table, config, newMemberId, onRebalance } = this.#deps
+    const { clock, table, config, newMemberId, onRebalance, onStable } = this.#deps
     return {
       clock,
       config,
       newMemberId,
       persist: (value) => table.put([{ kind: 'group', groupId, value }]),
       onRebalance: (reason) => onRebalance(groupId, reason),
+      onStable: (generationId, memberCount) => onStable?.(groupId, generationId, memberCount),
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Uuid } from '../../protocol/ids.ts'
 import { parseTopicConfig } from '../config.ts'
 import type { Logs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Overrides, Topic, Topics, TopicSpec } from '../store.ts'
+import type { OnTopicChange, Overrides, Topic, Topics, TopicSpec } from '../store.ts'
 import { checkTopicName, collisionKey } from '../topic-name.ts'
 import {
   topicKey,
@@ -23,6 +23,7 @@ export interface TopicTableDeps {
   readonly logs: Logs
   /** Directories that are in the way of these partitions and hold records that no topic owns. */
   readonly strangersOf: (topic: string, from: number, to: number) => readonly string[]
+  readonly onChange: OnTopicChange
 }
 
 export class TopicTable implements Topics {
@@ -103,6 +104,7 @@ export class TopicTable implements Topics {
       throw error
     }
     this.#publish(topic)
+    this.#deps.onChange('created', topic)
     return topic
   }
 
@@ -113,6 +115,7 @@ export class TopicTable implements Topics {
     if (topic.isInternal)
       throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
     await table.put(topicKey(name), { ...recordOf(topic), isDeleted: true })
+    this.#deps.onChange('deleted', topic)
     this.#byName.delete(name)
     this.#byId.delete(topic.id)
     this.#sorted = undefined
@@ -131,6 +134,7 @@ export class TopicTable implements Topics {
       .put(topicKey(name), recordOf(larger))
       .catch((error: unknown) => this.#removeLogs(larger, topic.partitionCount, error))
     this.#publish(larger)
+    this.#deps.onChange('extended', larger)
     return larger
   }
 
@@ -145,6 +149,7 @@ export class TopicTable implements Topics {
     const changed = { ...topic, config }
     await table.put(topicKey(name), recordOf(changed))
     this.#publish(changed)
+    this.#deps.onChange('configured', changed)
     await logs.configure(changed)
     return changed
   }
