@@ -1,21 +1,21 @@
 // Format: the `-f` string of `tail`, compiled once into pieces. Pure. The letters: docs/guide/cli.md, "Formats"
 
 import { CliError } from './exit.ts'
-import { isoTime } from './print.ts'
+import { isoTime, type Sink } from './print.ts'
 import type { RawRecord } from './record-json.ts'
 
-/** One record as bytes, exactly as the format says: no newline is added. */
-export type Format = (record: RawRecord) => Buffer
+/** Prints a record exactly as the format says: no newline is added. */
+export type Format = (record: RawRecord, out: Sink) => void
 
-type Piece = (record: RawRecord) => string | Buffer
+type Piece = (record: RawRecord) => string | Uint8Array | null
 
 const fields: Record<string, Piece> = {
   t: (record) => record.topic,
   p: (record) => `${record.partition}`,
   o: (record) => `${record.offset}`,
-  k: (record) => record.key ?? '',
-  v: (record) => record.value ?? '',
-  s: (record) => record.value ?? '',
+  k: (record) => record.key,
+  v: (record) => record.value,
+  s: (record) => record.value,
   K: (record) => `${record.key?.length ?? -1}`,
   S: (record) => `${record.value?.length ?? -1}`,
   T: (record) => `${record.timestamp}`,
@@ -46,15 +46,17 @@ export function compileFormat(format: string): Format {
     }
     return piece
   })
-  return (record) => Buffer.concat(pieces.map((piece) => asBytes(piece(record))))
+  return (record, out) => {
+    for (const piece of pieces) {
+      const printed = piece(record)
+      if (typeof printed === 'string') out.text(printed)
+      else if (printed !== null) out.bytes(printed)
+    }
+  }
 }
 
 function constant(text: string): Piece {
   return () => text
-}
-
-function asBytes(text: string | Buffer): Buffer {
-  return typeof text === 'string' ? Buffer.from(text) : text
 }
 
 /** The record's time in UTC, with `yyyy MM dd HH mm ss SSS` replaced. */

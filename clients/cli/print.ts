@@ -12,6 +12,7 @@ export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
 const STDOUT = 1
 const CHUNK_BYTES = 64 * 1024
+const UTF8_BYTES_MAX = 3
 const READER_CHECK_MS = 250
 
 let readerGone = (): void => process.exit(exitCodes.ok)
@@ -46,17 +47,52 @@ async function yamlDocument(value: object): Promise<Shown> {
   return show`---\n${stringify(value)}`
 }
 
-/** Standard output: gathers small writes, and waits while the reader is slow. */
-export class Stdout {
-  #chunks: Buffer[] = []
-  #bytesGathered = 0
+/** Takes what is printed of a record, in order. */
+export interface Sink {
+  /** Goes out as it is: for pipes. @param bytes copied */
+  bytes(bytes: Uint8Array): void
+  /** Text that goes out as it is: for pipes. */
+  text(text: string): void
+  shown(shown: Shown): void
+}
 
-  /** @param bytes given; what a record holds goes to a pipe as it is. @returns when there is room for more */
-  async write(bytes: Buffer | Shown): Promise<void> {
-    const chunk = bytes instanceof Shown ? Buffer.from(bytes.text) : bytes
-    this.#chunks.push(chunk)
-    this.#bytesGathered += chunk.length
-    if (this.#bytesGathered >= CHUNK_BYTES) await this.flush()
+/** Standard output: gathers small writes, and waits while the reader is slow. */
+export class Stdout implements Sink {
+  #gathered = Buffer.allocUnsafe(2 * CHUNK_BYTES)
+  #byteCount = 0
+
+  bytes(bytes: Uint8Array): void {
+    this.#makeRoom(bytes.length)
+    this.#gathered.set(bytes, this.#byteCount)
+    this.#byteCount += bytes.length
+  }
+
+  text(text: string): void {
+    this.#makeRoom(text.length * UTF8_BYTES_MAX)
+    this.#byteCount += this.#gathered.write(text, this.#byteCount)
+  }
+
+  shown(shown: Shown): void {
+    this.text(shown.text)
+  }
+
+  /** Much has been gathered: it is time to flush. */
+  get isFull(): boolean {
+    return this.#byteCount >= CHUNK_BYTES
+  }
+
+  /** @returns when there is room for more */
+  async write(shown: Shown): Promise<void> {
+    this.shown(shown)
+    if (this.isFull) await this.flush()
+  }
+
+  #makeRoom(byteCount: number): void {
+    const needed = this.#byteCount + byteCount
+    if (needed <= this.#gathered.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#gathered.length))
+    this.#gathered.copy(larger, 0, 0, this.#byteCount)
+    this.#gathered = larger
   }
 
   line(text: Shown): Promise<void> {
@@ -91,12 +127,11 @@ export class Stdout {
 
   /** @returns when what was written has left the process; never when that fails, which ends the process */
   flush(): Promise<void> {
-    if (this.#bytesGathered === 0) return Promise.resolve()
-    const gathered = Buffer.concat(this.#chunks, this.#bytesGathered)
-    this.#chunks = []
-    this.#bytesGathered = 0
+    if (this.#byteCount === 0) return Promise.resolve()
+    const gathered = this.#gathered.subarray(0, this.#byteCount)
+    this.#byteCount = 0
     return new Promise((resolve) => {
-      process.stdout.write(gathered, (error) => error ?? resolve())
+      process.stdout.write(gathered, (error) => error ?? resolve()) // its bytes are free again then
     })
   }
 }

@@ -3,13 +3,13 @@
 import { isUtf8 } from 'node:buffer'
 import { compileFormat } from './format.ts'
 import { indentedJson } from './json-text.ts'
-import { isoTime } from './print.ts'
+import { isoTime, type Sink } from './print.ts'
 import { recordToJson, type RawRecord } from './record-json.ts'
 import { jsonIn, plainText, type ValueCodec } from './serdes.ts'
 import { harmlessJson, joined, show, type Paint, type Shown } from './show.ts'
 
-/** One record as it goes to stdout, newline included where there is one. */
-export type Printer = (record: RawRecord) => Buffer | Shown
+/** Prints one record to stdout, newline included where there is one. */
+export type Printer = (record: RawRecord, out: Sink) => void
 
 export interface PrinterOptions {
   readonly json?: boolean | undefined
@@ -31,24 +31,28 @@ export interface PrinterOptions {
 export function printerFor(options: PrinterOptions): Printer {
   const { codec } = options
   if (options.format !== undefined) return compileFormat(options.format)
-  if (options.json === true) return (record) => recordToJson(record, codec)
-  if (options.raw === true) return ({ value }) => value ?? NOTHING
-  if (options.lengthPrefixed === true) return ({ value }) => withLength(value ?? NOTHING)
+  if (options.json === true) return (record, out) => out.shown(recordToJson(record, codec))
+  if (options.raw === true) return ({ value }, out) => out.bytes(value ?? NOTHING)
+  if (options.lengthPrefixed === true)
+    return ({ value }, out) => printWithLength(value ?? NOTHING, out)
   if (options.forTerminal) return terminalPrinter(options)
-  if (codec === undefined)
-    return ({ value }) => (value === null ? NEWLINE : Buffer.concat([value, NEWLINE]))
-  return ({ value }) => Buffer.from(`${value === null ? '' : plainText(codec.toJson(value))}\n`)
+  return ({ value }, out) => {
+    if (value !== null) {
+      if (codec === undefined) out.bytes(value)
+      else out.text(plainText(codec.toJson(value)))
+    }
+    out.text('\n')
+  }
 }
 
 const NOTHING = Buffer.alloc(0)
-const NEWLINE = Buffer.from('\n')
 
 /** 4 bytes, big endian, then the value. */
-function withLength(value: Buffer): Buffer {
-  const framed = Buffer.allocUnsafe(4 + value.length)
-  framed.writeUInt32BE(value.length)
-  value.copy(framed, 4)
-  return framed
+function printWithLength(value: Buffer, out: Sink): void {
+  const length = Buffer.allocUnsafe(4)
+  length.writeUInt32BE(value.length)
+  out.bytes(length)
+  out.bytes(value)
 }
 
 /** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow with what they have held. */
@@ -58,7 +62,7 @@ function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Pr
     widths[i] = Math.max(widths[i], shown.text.length)
     return show`${shown}${' '.repeat(widths[i] - shown.text.length)}`
   }
-  return (record) => {
+  return (record, out) => {
     const topic = showTopic ? `${record.topic} ` : ''
     const place = show`${topic}${record.partition}:${record.offset}`
     const time = isoTime(record.timestamp).slice(-13, -1)
@@ -73,7 +77,7 @@ function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Pr
       paint('magenta', `${name}=${value === null ? '' : textOrHex(value)}`),
     )
     const value = showValue(record.value, codec, room, paint)
-    return show`${joined([...head, ...headers, value], '  ')}\n`
+    out.shown(show`${joined([...head, ...headers, value], '  ')}\n`)
   }
 }
 

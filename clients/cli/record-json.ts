@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { CliError } from './exit.ts'
 import { compactJson, elementTexts, memberText } from './json-text.ts'
 import type { ValueCodec } from './serdes.ts'
-import { harmlessJson, show, type Shown } from './show.ts'
+import { harmlessJson, type Shown } from './show.ts'
 
 /** A record with its bytes as they are in the log. */
 export interface RawRecord {
@@ -34,31 +34,39 @@ export interface NewRecord {
  */
 export function recordToJson(record: RawRecord, codec?: ValueCodec): Shown {
   const { topic, partition, offset, timestamp, key, value, headers } = record
-  const isKeyText = key === null || isUtf8(key)
+  const keyText = textOf(key)
   const isDecoded = codec !== undefined && value !== null
-  const isValueText = isDecoded || value === null || isUtf8(value)
-  const valueJson = isDecoded ? codec.toJson(value) : jsonOf(value, isValueText)
-  const line =
+  const valueText = isDecoded ? null : textOf(value)
+  const valueJson = isDecoded ? codec.toJson(value) : jsonOf(value, valueText)
+  const encoding =
+    keyText === undefined || valueText === undefined ? encodingJson(keyText, valueText) : ''
+  return harmlessJson(
     `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset}` +
-    `,"timestamp":${timestamp},"key":${jsonOf(key, isKeyText)},"value":${valueJson}` +
-    `,"headers":[${headers.map(headerJson).join()}]${encodingJson(isKeyText, isValueText)}}`
-  return show`${harmlessJson(line)}\n`
+      `,"timestamp":${timestamp},"key":${jsonOf(key, keyText)},"value":${valueJson}` +
+      `,"headers":[${headers.length === 0 ? '' : headers.map(headerJson).join()}]${encoding}}\n`,
+  )
 }
 
-function jsonOf(bytes: Buffer | null, isText: boolean): string {
-  if (bytes === null) return 'null'
-  return isText ? JSON.stringify(bytes.toString()) : `"${bytes.toString('base64')}"`
+/** @returns undefined for bytes that are not UTF-8. Only such have a replacement character in their text, or it is their own */
+function textOf(bytes: Buffer | null): string | null | undefined {
+  if (bytes === null) return null
+  const text = bytes.toString()
+  return text.includes('\ufffd') && !isUtf8(bytes) ? undefined : text
+}
+
+/** @param text of the bytes; undefined: they have none */
+function jsonOf(bytes: Buffer | null, text: string | null | undefined): string {
+  return text === undefined ? `"${bytes!.toString('base64')}"` : JSON.stringify(text)
 }
 
 function headerJson([name, value]: RawRecord['headers'][number]): string {
-  const isText = value === null || isUtf8(value)
-  return `[${JSON.stringify(name)},${jsonOf(value, isText)}${isText ? '' : ',"base64"'}]`
+  const text = textOf(value)
+  return `[${JSON.stringify(name)},${jsonOf(value, text)}${text === undefined ? ',"base64"' : ''}]`
 }
 
-function encodingJson(isKeyText: boolean, isValueText: boolean): string {
-  if (isKeyText && isValueText) return ''
-  const key = isKeyText ? undefined : 'base64'
-  return `,"encoding":${JSON.stringify({ key, value: isValueText ? undefined : 'base64' })}`
+function encodingJson(key: string | null | undefined, value: string | null | undefined): string {
+  const nameOf = (text: string | null | undefined) => (text === undefined ? 'base64' : undefined)
+  return `,"encoding":${JSON.stringify({ key: nameOf(key), value: nameOf(value) })}`
 }
 
 /**

@@ -1,6 +1,7 @@
 // All cases, in the order in which they run.
 
 import type { Case } from '../case.ts'
+import { cliCases } from './cli.ts'
 import { clientCases } from './clients.ts'
 import { fetchCases } from './fetch.ts'
 import { growthCases } from './growth.ts'
@@ -14,6 +15,7 @@ const cases: readonly Case[] = [
   ...latencyCases,
   ...startupCases,
   ...clientCases,
+  ...cliCases,
   ...growthCases,
 ]
 

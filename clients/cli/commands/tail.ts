@@ -269,7 +269,8 @@ async function print(
   for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {
     for (const [i, record] of records.entries()) {
       if (!passes(record)) continue
-      await stdout.write(printer(record))
+      printer(record, stdout)
+      if (stdout.isFull) await stdout.flush()
       if (++printed !== count) continue
       await stdout.flush()
       giveBack(consumer, records, i + 1)
