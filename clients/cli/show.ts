@@ -71,13 +71,16 @@ function harmless(text: string): string {
   })
 }
 
+/** In JSON C0 controls are escaped already; plain ranges, for this looks at every byte that `tail --json` prints. */
+const HARMFUL_IN_JSON = /[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
+
 /** The same for text that is JSON, which stays JSON with the same meaning. */
 export function harmlessJson(json: string): Shown {
-  return new Shown(
-    json.replace(HARMFUL, (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-    }),
-  )
+  if (json.search(HARMFUL_IN_JSON) === -1) return new Shown(json)
+  const escaped = json.replace(HARMFUL_IN_JSON, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+  return new Shown(escaped)
 }
 
 /** One line of NDJSON. */
