@@ -141,6 +141,7 @@ t.test(
           writer: 'inline',
           clock,
           cleaner: { backoffMs: BACKOFF_MS, dedupeBufferBytes: 1024 * 1024 },
+          producerIdExpirationMs: 100 * DAY_MS, // to a start from the log alone all have written just now
         })
         if (!store.topics.get('keyed'))
           await store.topics.create({ name: 'keyed', partitionCount: 1, config })

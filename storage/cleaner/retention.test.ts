@@ -144,7 +144,8 @@ async function worldOf(
     directory,
     append: async (...timestamps) => {
       for (const timestamp of timestamps) {
-        const { error } = await store.append(log, batchOf([{ value: 'v'.repeat(90), timestamp }]))
+        const record = { key: `${timestamp}`, value: 'v'.repeat(90), timestamp }
+        const { error } = await store.append(log, batchOf([record]))
         if (error) throw new Error(error)
       }
     },
@@ -227,6 +228,7 @@ t.test('-1 keeps everything, and so does a topic that only compacts or does neit
 t.test('one record from the future keeps nothing for ever', async (t) => {
   const { log, clock, append, directory, files, store } = await worldOf(tempDirectory(t), {
     'retention.ms': String(HOUR_MS),
+    'message.timestamp.after.max.ms': String(4000 * DAY_MS),
   })
   await append(clock.now() + 3650 * DAY_MS, clock.now() + 3650 * DAY_MS, clock.now())
   await pass(clock, CHECK_MS)

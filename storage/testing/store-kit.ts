@@ -10,6 +10,7 @@ import { Offset } from '../../protocol/ids.ts'
 import type { Log, Store } from '../store.ts'
 
 export interface TestRecord {
+  readonly key?: string
   readonly value: string
   readonly timestamp?: number
 }
@@ -29,8 +30,12 @@ export function tempDirectory(t: { teardown(step: () => void): void }): string {
 
 export function batchOf(records: readonly TestRecord[], codec: Codec = 'none'): Uint8Array {
   const builder = new BatchBuilder()
-  for (const { value, timestamp = 0 } of records) {
-    builder.append({ timestamp, key: null, value: Buffer.from(value) })
+  for (const { key, value, timestamp = 0 } of records) {
+    builder.append({
+      timestamp,
+      key: key === undefined ? null : Buffer.from(key),
+      value: Buffer.from(value),
+    })
   }
   return builder.finish({ codec })
 }
