@@ -109,7 +109,7 @@ t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
     code: 'TOPIC_ALREADY_EXISTS',
     message: /^TOPIC_ALREADY_EXISTS: 2 of 3 failed, the first: a: (?!TOPIC_ALREADY)/,
     results: [
-      { code: 'TOPIC_ALREADY_EXISTS', message: 'TOPIC_ALREADY_EXISTS: a: topic a exists' },
+      { code: 'TOPIC_ALREADY_EXISTS', message: 'TOPIC_ALREADY_EXISTS: a: topic a already exists' },
       { topic: 'b' },
       { code: 'INVALID_TOPIC_EXCEPTION' },
     ],

@@ -61,7 +61,7 @@ export class TopicTable implements Topics {
     checkPartitionCount(name, partitionCount, 0)
     parseTopicConfig(config)
     const taken = this.#names.get(collisionKey(name))
-    if (taken === name) throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`)
+    if (taken === name) throw new KafkaError('TOPIC_ALREADY_EXISTS', `topic ${name} already exists`)
     if (taken !== undefined) {
       throw new KafkaError(
         'INVALID_TOPIC_EXCEPTION',
