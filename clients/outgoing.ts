@@ -65,6 +65,7 @@ function valueOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null 
 
 function fieldOf(name: string, serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
   if (value === null) return nullOf(name, serde, value)
+  if (serde === raw && typeof value === 'string') return Buffer.from(value) // most records; nothing can be wrong with it
   const stored: unknown = serialized(name, serde, value)
   if (isBytes(stored)) return stored
   if (stored === null && serde !== raw) return null
