@@ -23,11 +23,12 @@ const kcat = { ...millraceUnsynced, name: 'kcat' }
 interface Job {
   readonly name: string
   readonly what: string
-  readonly atMost: number
-  readonly ours: (topic: string, count: number, lines: string) => readonly string[]
+  readonly ours: Args
   /** None: kcat has nothing like it. */
-  readonly kcat?: (topic: string, count: number, lines: string) => readonly string[]
+  readonly kcat?: { readonly args: Args; readonly atMost: number }
 }
+
+type Args = (topic: string, count: number, lines: string) => readonly string[]
 
 const read = (topic: string, count: number) => [
   '-C',
@@ -50,32 +51,28 @@ const tail = (topic: string, count: number) => [
 ]
 
 const jobs: readonly Job[] = [
-  { name: 'tail', what: 'print values', atMost: 1.5, ours: tail, kcat: read },
+  { name: 'tail', what: 'print values', ours: tail, kcat: { atMost: 1.5, args: read } },
   {
     name: 'format',
     what: 'print with -f',
-    atMost: 1.5,
     ours: (topic, count) => [...tail(topic, count), '-f', '%o %k %s\\n'],
-    kcat: (topic, count) => [...read(topic, count), '-f', '%o %k %s\\n'],
+    kcat: { atMost: 1.5, args: (topic, count) => [...read(topic, count), '-f', '%o %k %s\\n'] },
   },
   {
     name: 'json',
     what: 'print JSON',
-    atMost: 1,
     ours: (topic, count) => [...tail(topic, count), '--json'],
-    kcat: (topic, count) => [...read(topic, count), '-J'],
+    kcat: { atMost: 1, args: (topic, count) => [...read(topic, count), '-J'] },
   },
   {
     name: 'produce',
     what: 'send the lines of a file',
-    atMost: 1.5,
     ours: (topic, _count, lines) => ['produce', '-q', topic, lines],
-    kcat: (topic, _count, lines) => ['-P', '-q', '-t', topic, '-l', lines],
+    kcat: { atMost: 1.5, args: (topic, _count, lines) => ['-P', '-q', '-t', topic, '-l', lines] },
   },
   {
     name: 'filter',
     what: 'print what a filter lets through, seconds for a million',
-    atMost: 4,
     ours: (topic) => [
       'tail',
       '-q',
@@ -90,16 +87,15 @@ const jobs: readonly Job[] = [
   {
     name: 'ls',
     what: 'list topics',
-    atMost: 12,
     ours: () => ['topic', 'ls', '-q'],
-    kcat: () => ['-L'],
+    kcat: { atMost: 12, args: () => ['-L'] },
   },
 ]
 
 export const cliCases: Case[] = jobs.map((job) => {
   const settings = job.kcat === undefined ? [ours] : [ours, kcat]
   const ratios: RatioWanted[] =
-    job.kcat === undefined ? [] : [{ metric: 'CPU', of: ours, to: kcat, atMost: job.atMost }]
+    job.kcat === undefined ? [] : [{ metric: 'CPU', of: ours, to: kcat, atMost: job.kcat.atMost }]
   return {
     name: `cli-${job.name}`,
     title: `the command line: ${job.what}, ${RECORDS.toLocaleString('en-US')} records of ${RECORD_BYTES} bytes, 1 partition`,
@@ -117,7 +113,7 @@ export const cliCases: Case[] = jobs.map((job) => {
           await kcatProduce(peer.address, { topic, linesPath: lines, batchBytes: 64 * KIB })
         const command =
           setting === kcat
-            ? ['kcat', '-b', peer.address, ...job.kcat!(topic, count, lines)]
+            ? ['kcat', '-b', peer.address, ...job.kcat!.args(topic, count, lines)]
             : [process.execPath, CLI, ...job.ours(topic, count, lines), '-b', peer.address]
         return { CPU: await cpuSecondsOf(command) }
       })
