@@ -250,6 +250,9 @@ export class Admin {
       const byName = new Map(results.map((each) => [each.name, each]))
       return topics.map(({ name }) => refusalOf(name, byName.get(name)))
     })
+    const known = topics.filter(({ name }) => this.#cluster.topic(name) !== undefined)
+    // So that this client's producers may send there; those that fail to hear of it do when the metadata has aged.
+    await Promise.allSettled(known.map(({ name }) => call.wait(this.#cluster.refresh(name))))
   }
 
   /**

@@ -118,6 +118,10 @@ t.test('the admin creates, describes, grows, trims and deletes', async (t) => {
     (await admin.listTopics()).filter(({ isInternal }) => !isInternal).map((each) => each.topic),
     ['a', 'b'],
   )
+  await using early = kafka.client.producer()
+  await early.send('b', { value: 'x' })
+  await admin.createPartitions([{ topic: 'b', count: 9 }])
+  t.equal((await early.send('b', { value: 'x', partition: 8 })).partition, 8, 'at once')
   await admin.createPartitions([{ topic: 'a', count: 3 }])
   t.match(await admin.describeTopics(['b', 'a']), [
     { topic: 'b' },
@@ -247,8 +251,8 @@ t.test('what cannot be reached says what was dialled, why it failed and what to 
   const curt = createServer((socket) => socket.destroy())
   const ports = await Promise.all([http, mute, curt].map(listening))
   t.teardown(() => [http, mute, curt].forEach((server) => server.close()))
-  const reach = async (brokers: string) => {
-    await using client = new Client({ brokers, bootstrapTimeoutMs: 0, connectTimeoutMs: 50 })
+  const reach = async (brokers: string, connectTimeoutMs = 10_000) => {
+    await using client = new Client({ brokers, bootstrapTimeoutMs: 0, connectTimeoutMs })
     await client.admin().cluster()
   }
   const refused = {
@@ -260,7 +264,7 @@ t.test('what cannot be reached says what was dialled, why it failed and what to 
     message: /:1 refused.*; nowhere\.invalid:9092 is a name that does not resolve/,
   })
   await t.rejects(reach(`127.0.0.1:${ports[0]}`), { message: /looks like HTTP/ })
-  await t.rejects(reach(`127.0.0.1:${ports[1]}`), {
+  await t.rejects(reach(`127.0.0.1:${ports[1]}`, 50), {
     message: /did not answer ApiVersions within 50 ms/,
   })
   await t.rejects(reach(`127.0.0.1:${ports[2]}`), {

@@ -47,6 +47,7 @@ export {
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
+export type { BrokerNode } from './cluster.ts'
 export type { ClientEvents } from './events.ts'
 export type { PerPartition, StartAt, StopAt } from './bounds.ts'
 export {
