@@ -10,6 +10,8 @@ const BAR_CELLS = 24
 export interface ProgressOptions {
   /** Of the whole input, when it is known. */
   readonly bytesTotal?: number | undefined
+  /** There are no records to count, only bytes that are read. */
+  readonly isOfBytes?: boolean
   /** A person types the input into the same terminal: nothing is drawn over it. */
   readonly isTyped?: boolean
 }
@@ -23,11 +25,14 @@ export class Progress {
   readonly #notes: Notes
   readonly #clock: Clock
   readonly #bytesTotal: number | undefined
+  readonly #isOfBytes: boolean
 
-  constructor(notes: Notes, clock: Clock, { bytesTotal, isTyped = false }: ProgressOptions = {}) {
+  constructor(notes: Notes, clock: Clock, options: ProgressOptions = {}) {
+    const { bytesTotal, isOfBytes = false, isTyped = false } = options
     this.#notes = notes
     this.#clock = clock
     this.#bytesTotal = bytesTotal
+    this.#isOfBytes = isOfBytes
     this.#startedAt = this.#drawnAt = clock.monotonic()
     if (!isTyped) this.#schedule()
   }
@@ -48,11 +53,20 @@ export class Progress {
     this.#notes.redraw('')
   }
 
-  /** `1,000 records, 1.2 MiB, 0.8 s, 1,250/s`. */
+  /** `1,000 records, 1.2 MiB, 0.8 s, 1,250/s`, or `1.2 MiB read, 0.8 s, about 3 s left`. */
   summary(): string {
     const seconds = (this.#clock.monotonic() - this.#startedAt) / 1_000
+    if (this.#isOfBytes)
+      return `${size(this.#bytes)} read, ${seconds.toFixed(1)} s${this.#left(seconds)}`
     const rate = count(Math.round(this.#records / Math.max(seconds, 0.001)))
     return `${count(this.#records)} records, ${size(this.#bytes)}, ${seconds.toFixed(1)} s, ${rate}/s`
+  }
+
+  /** As the bytes so far let expect. */
+  #left(seconds: number): string {
+    if (this.#bytesTotal === undefined || this.#bytes === 0) return ''
+    const left = Math.max(0, seconds * (this.#bytesTotal / this.#bytes - 1))
+    return `, about ${Math.ceil(left)} s left`
   }
 
   #schedule(): void {

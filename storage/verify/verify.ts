@@ -40,8 +40,8 @@ export interface Verified {
 }
 
 const leftoverSuffixes = [DELETED_SUFFIX, UNFINISHED_SUFFIX]
-/** Once for the batches, once for the indexes, once for the records. */
-const READS_OF_A_SEGMENT = 3
+/** About: once for the batches, once for the indexes and some for the places that they name, twice for the records. */
+const READS_OF_A_SEGMENT = 4.5
 
 /** What `verifyDirectory` will read, roughly. */
 export function bytesToRead(dataDir: string): number {

@@ -50,7 +50,10 @@ async function verify(dir: string, options: VerifyOptions): Promise<void> {
 
 async function look(dir: string, notes: Notes) {
   const { bytesToRead, verifyDirectory } = await import('../../../storage/verify/verify.ts')
-  const progress = new Progress(notes, systemClock, { bytesTotal: bytesToRead(dir) })
+  const progress = new Progress(notes, systemClock, {
+    bytesTotal: bytesToRead(dir),
+    isOfBytes: true,
+  })
   const onRead = (bytes: number): void => {
     progress.add(0, bytes)
     progress.poll()
