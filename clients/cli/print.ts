@@ -195,9 +195,9 @@ export class Notes {
   }
 
   /** What the client goes on after by itself: each kind once, and only from `tellTrouble` on. */
-  trouble(text: string, detail: string): void {
-    if (this.#troublesTold?.has(text) === false) this.say(`${text} (going on; -v tells more)`)
-    this.#troublesTold?.add(text)
+  trouble(kind: string, text: string, detail: string): void {
+    if (this.#troublesTold?.has(kind) === false) this.say(`${text} (going on; -v tells more)`)
+    this.#troublesTold?.add(kind)
     this.detail(`${text} ${detail}`)
   }
 

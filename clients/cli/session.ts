@@ -1,6 +1,7 @@
 // Session: what every verb that talks to a broker holds: the client, the outputs, and how it is stopped.
 // Main thread.
 
+import { KafkaError } from '../../protocol/errors.ts'
 import type { Client } from '../client.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { DEFAULT_BROKERS, type CommonOptions } from './flags.ts'
@@ -27,8 +28,12 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const stdout = new Stdout()
   const detail = (fields: object, message: string): void =>
     notes.detail(`${message} ${JSON.stringify(fields)}`)
-  const warn = (fields: object, message: string): void =>
-    notes.trouble(message, JSON.stringify(fields))
+  const warn = (fields: { readonly error?: unknown }, message: string): void => {
+    const { error } = fields
+    const isKafkas = error instanceof KafkaError
+    const text = isKafkas ? `${message}: ${error.message}${patienceWith(error)}` : message
+    notes.trouble(isKafkas ? error.code : message, text, JSON.stringify(fields))
+  }
   const client = orUsage(
     () =>
       new Client({
@@ -49,6 +54,11 @@ export async function openSession(options: CommonOptions): Promise<Session> {
       await stdout.flush()
     },
   }
+}
+
+/** How long the client waits for a disk that is full. */
+function patienceWith({ code }: KafkaError): string {
+  return code === 'KAFKA_STORAGE_ERROR' ? '; a record that waits for two minutes fails' : ''
 }
 
 /** @throws {CliError} usage, for addresses that the client cannot read */

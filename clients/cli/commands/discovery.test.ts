@@ -152,3 +152,23 @@ t.test('what a record holds does not steer a terminal through NDJSON', async (t)
     printf '\\u009b2J\\u0007' | M produce -q steering; M tail -q steering -o start -e --json`)
   t.match(stdout, '"value":"\\u009b2J\\u0007"')
 })
+
+t.test(
+  'a disk that is full is said while produce waits for it: what, and until when',
+  async (t) => {
+    const { stdout } = await terminal.bash(`
+    "$NODE" "$CLI" start --ephemeral --port 0 --http off --json -q -c log.disk.min.free.bytes=9000000000000000 > banner &
+    broker=$!
+    until [ -s banner ]; do sleep 0.1; done
+    address=$("$NODE" -p 'JSON.parse(require("fs").readFileSync("banner")).bootstrap')
+    echo first | M produce -q full -b $address
+    (echo second; sleep 600) | "$NODE" "$CLI" produce full -b $address 2> said &
+    until grep -s 'disk is full' said; do sleep 0.1; done
+    kill -KILL $! $broker; pkill -P $$ sleep`)
+    t.match(
+      stdout,
+      /^a send failed: trying again: KAFKA_STORAGE_ERROR: full\[0\]: the disk is full: \d+ bytes are free/,
+    )
+    t.match(stdout, /a record that waits for two minutes fails/)
+  },
+)

@@ -97,6 +97,7 @@ async function produce(
   if (isTyped) session.notes.say('every line becomes a record; Ctrl-D ends')
   const signal = session.interruptible()
   signal.addEventListener('abort', () => input.destroy())
+  session.notes.tellTrouble()
   const progress = new Progress(session.notes, systemClock, { bytesTotal, isTyped })
   const load = { topic, records: recordsFrom(input, options, codec, signal), signal, progress }
   await (options.txn === true
