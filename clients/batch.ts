@@ -17,6 +17,7 @@ import { KafkaError } from '../protocol/errors.ts'
 import { rejection } from './caller.ts'
 import { Fifo } from './fifo.ts'
 import { PartialError } from './partial-error.ts'
+import { thrownText } from './shown.ts'
 import type { ProducerRecord, Topic } from './topic.ts'
 
 /** Of one call of `send`. */
@@ -166,9 +167,20 @@ export class Send {
 
 /** @throws {TypeError} for more than can be refused one by one in a moment, holes of a sparse array for instance */
 function lengthOf(records: readonly unknown[]): number {
-  const { length } = records
+  const length = lengthIn(records)
   if (Number.isSafeInteger(length) && length >= 0 && length <= RECORDS_MAX) return length
   throw new TypeError(`producer.send: ${length} records in one call, at most ${RECORDS_MAX}`)
+}
+
+/** @throws {TypeError} for an array that does not let itself be looked at */
+function lengthIn(records: readonly unknown[]): number {
+  try {
+    return records.length
+  } catch (cause) {
+    throw new TypeError(`producer.send: the records cannot be read: ${thrownText(cause)}`, {
+      cause,
+    })
+  }
 }
 
 /** Records of one partition that are sent, retried and acknowledged together. */
