@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { jsonLines, runPython } from './peers.ts'
@@ -99,11 +100,11 @@ t.test('a consumer at the end hears of a record as it arrives', async (t) => {
   const args = ['-C', '-u', '-b', broker.bootstrap, '-t', 'tailed', '-p', '0', '-o', 'end']
   const tail = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => tail.kill())
-  const [notice] = (await once(tail.stderr, 'data')) as [Buffer]
-  t.match(notice.toString(), /Reached end of topic tailed \[0\]/)
+  const [notice] = (await once(createInterface(tail.stderr), 'line')) as [string]
+  t.match(notice, /Reached end of topic tailed \[0\]/)
   await kcat(['-P', '-t', 'tailed', '-p', '0'], 'new\n')
-  const [line] = (await once(tail.stdout, 'data')) as [Buffer]
-  t.equal(line.toString(), 'new\n')
+  const [line] = (await once(createInterface(tail.stdout), 'line')) as [string] // -u writes it in pieces
+  t.equal(line, 'new')
 })
 
 t.test('an idempotent producer is welcome', async (t) => {
