@@ -29,8 +29,6 @@ import { clientOf, type Purgatory } from '../purgatory.ts'
 
 const READ_COMMITTED = 1
 const TOPIC_ID_VERSION_MIN = 13
-/** Read in one turn of the loop: some milliseconds of copying. */
-const TURN_BYTES_MAX = 8 * 1024 * 1024
 const NO_RECORDS = new Uint8Array(0)
 const NONE_ABORTED: readonly AbortedTransaction[] = []
 
@@ -55,12 +53,14 @@ interface FetchDeps {
 export function fetchHandler(deps: FetchDeps): Handler<typeof fetch> {
   return {
     api: fetch,
-    async handle(request, context) {
+    handle(request, context) {
       const { version, work } = context
-      const steps = work.run(askedIn(request, work.isDue))
-      const asked = steps instanceof Promise ? await steps : steps
-      const scope = deps.sessions.begin(request, asked, version >= TOPIC_ID_VERSION_MIN)
-      return new Fetch(deps, request, context, scope).run()
+      const run = (asked: readonly FetchPartition[]) => {
+        const scope = deps.sessions.begin(request, asked, version >= TOPIC_ID_VERSION_MIN)
+        return new Fetch(deps, request, context, scope).run()
+      }
+      const asked = work.run(askedIn(request, work.isDue))
+      return asked instanceof Promise ? asked.then(run) : run(asked)
     },
     refuse: (request, code, { version }) => refuseAll(request, code, version),
   }
@@ -126,14 +126,10 @@ class Fetch {
         client: clientOf(this.#context),
       })
     }
-    let turnEndsAt = TURN_BYTES_MAX
     for (const asked of this.#scope.partitions) {
       const reading = this.#readPartition(asked)
       if (reading instanceof Promise) await reading
       if (work.isDue()) await work.nextTurn()
-      if (this.#bytesRead < turnEndsAt) continue
-      turnEndsAt = this.#bytesRead + TURN_BYTES_MAX
-      await new Promise(setImmediate)
     }
     return { sessionId: this.#scope.sessionId, responses: this.#responses }
   }
