@@ -8,6 +8,7 @@ import { describeTransactions } from '../protocol/api/65_describe_transactions.t
 import { listTransactions } from '../protocol/api/66_list_transactions.ts'
 import { errorName, KafkaError } from '../protocol/errors.ts'
 import type { ResponseOf } from '../protocol/schema.ts'
+import { allTransactionStates } from '../protocol/transaction-states.ts'
 import { callOptions, callRows, type Call, type CallOptions } from './call.ts'
 import type { Cluster } from './cluster.ts'
 import { findNode } from './coordinator-node.ts'
@@ -79,18 +80,7 @@ export interface HangingTransaction extends TopicPartition {
 const producerId = whole(0, Number.MAX_SAFE_INTEGER)
 const listOptions = shape<CallOptions & TransactionFilter>({
   ...callRows,
-  states: listOf(
-    oneOf(
-      'Empty',
-      'Ongoing',
-      'PrepareCommit',
-      'PrepareAbort',
-      'CompleteCommit',
-      'CompleteAbort',
-      'PrepareEpochFence',
-      'Dead',
-    ),
-  ),
+  states: listOf(oneOf(...allTransactionStates)),
   producerIds: listOf(producerId),
   openForMs: producerId,
 })

@@ -4,14 +4,14 @@
 // must match the whole id.
 
 import { listTransactions } from '../../protocol/api/66_list_transactions.ts'
+import { allTransactionStates } from '../../protocol/transaction-states.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { matchesWhole } from '../pattern.ts'
 import type { Handler } from '../net/handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
-import { transactionStates, type TransactionRecord } from '../txn/messages.ts'
+import type { TransactionRecord } from '../txn/messages.ts'
 
-/** Apache Kafka's; nothing here is ever in the last two. */
-const knownStates = new Set<string>([...transactionStates, 'Dead', 'PrepareEpochFence'])
+const knownStates: ReadonlySet<string> = new Set(allTransactionStates)
 
 interface Filters {
   readonly states: ReadonlySet<string>

@@ -1,16 +1,8 @@
 // What the transaction coordinator hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
 // Source: KIP-98, KIP-360 (epoch bumps), KIP-890 (an epoch for each transaction); docs/formats/transactions.md
 
+import type { transactionStates } from '../../protocol/transaction-states.ts'
 import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
-
-export const transactionStates = [
-  'Empty',
-  'Ongoing',
-  'PrepareCommit',
-  'PrepareAbort',
-  'CompleteCommit',
-  'CompleteAbort',
-] as const
 
 export type TransactionState = (typeof transactionStates)[number]
 

@@ -7,18 +7,13 @@ import {
   TRANSACTION_LOG_VALUE_VERSION,
   transactionLogKey,
   transactionLogValue,
-  transactionStatuses,
   type TransactionLogValue,
 } from '../../protocol/kept/transaction-log.ts'
+import { allTransactionStates, transactionStates } from '../../protocol/transaction-states.ts'
 import { encodeVersioned } from '../../protocol/versioned.ts'
 import type { RecordFormat } from '../../storage/store.ts'
 import { packedFormat } from '../../storage/tables/record-format.ts'
-import {
-  offsetsPartition,
-  transactionStates,
-  type ProducerIdentity,
-  type TransactionRecord,
-} from './messages.ts'
+import { offsetsPartition, type ProducerIdentity, type TransactionRecord } from './messages.ts'
 import { isEnding } from './transitions.ts'
 
 const TRANSACTION_VERSION_2 = 2
@@ -52,7 +47,7 @@ function valueOf(record: TransactionRecord) {
     previousProducerEpoch: previous?.producerEpoch ?? -1,
     nextProducerId: nextProducerId ?? -1,
     transactionTimeoutMs: record.timeoutMs,
-    transactionStatus: transactionStatuses.indexOf(record.state),
+    transactionStatus: allTransactionStates.indexOf(record.state),
     transactionPartitions:
       record.state === 'Empty'
         ? null
@@ -65,7 +60,7 @@ function valueOf(record: TransactionRecord) {
 
 /** @returns undefined for an id that is forgotten. @throws {Error} for a state that there is not */
 function recordOf(value: TransactionLogValue): TransactionRecord | undefined {
-  const status = transactionStatuses[value.transactionStatus]
+  const status = allTransactionStates[value.transactionStatus]
   if (status === 'Dead') return undefined
   const state = transactionStates.find((each) => each === status)
   if (state === undefined) throw new Error(`transaction status ${value.transactionStatus}`)

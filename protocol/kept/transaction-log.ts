@@ -24,7 +24,7 @@ export const transactionLogValue = message({
     producerEpoch: int16,
     nextProducerEpoch: int16.default(-1).tag(3, '1+'),
     transactionTimeoutMs: int32,
-    /** An index of `transactionStatuses`. */
+    /** An index of `allTransactionStates`. */
     transactionStatus: int8,
     transactionPartitions: array({ topic: string, partitionIds: array(int32) }).orNull(),
     lastUpdateTimestampMs: int64,
@@ -38,17 +38,6 @@ export const transactionLogValue = message({
 export const TRANSACTION_LOG_VALUE_VERSION = 1
 
 export type TransactionLogValue = Decoded<typeof transactionLogValue>
-
-/** As Kafka numbers them. 'Dead' has been forgotten, 'PrepareEpochFence' is never written. */
-export const transactionStatuses = [
-  'Empty',
-  'Ongoing',
-  'PrepareCommit',
-  'PrepareAbort',
-  'CompleteCommit',
-  'CompleteAbort',
-  'Dead',
-] as const
 
 /**
  * @returns undefined for a record of another kind. A null value forgets the id

@@ -2,6 +2,7 @@
 
 import { Option, type Command } from 'commander'
 import { KafkaError } from '../../../protocol/errors.ts'
+import { transactionStates } from '../../../protocol/transaction-states.ts'
 import type {
   ActiveProducer,
   TransactionAdmin,
@@ -22,7 +23,7 @@ export function define(txn: Command): void {
 
   verb('ls', 'list transactional ids; with --topic, what is open in its partitions')
     .alias('list')
-    .addOption(new Option('--state <state>', 'only those in this state').choices(states))
+    .addOption(new Option('--state <state>', 'only those in this state').choices(transactionStates))
     .option('--open-for <seconds>', 'only those that have been open for longer', wholeNumber(0))
     .addOption(
       new Option(
@@ -62,15 +63,6 @@ export function define(txn: Command): void {
     )
     .action(abort)
 }
-
-const states: readonly TransactionState[] = [
-  'Empty',
-  'Ongoing',
-  'PrepareCommit',
-  'PrepareAbort',
-  'CompleteCommit',
-  'CompleteAbort',
-]
 
 type TxnOptions = CommonOptions & Shape
 
