@@ -1,11 +1,11 @@
 // Client: the handle to a cluster. Owns its sockets; producers, consumers and admins borrow them.
 
-import { Admin } from './admin.ts'
+import { Admin } from './admin/admin.ts'
 import { callOptions, type CallOptions, type Closeable } from './call.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { Cluster } from './cluster.ts'
-import { Consumer, type ConsumerOptions } from './consumer.ts'
-import { GroupConsumer } from './group-consumer.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { Consumer, type ConsumerOptions } from './consumer/consumer.ts'
+import { GroupConsumer } from './group/group-consumer.ts'
 import type { GroupConsumerOptions } from './group/group-options.ts'
 import { harmless, type Logger } from './logger.ts'
 import { parseAddresses } from './net/address.ts'
@@ -21,12 +21,12 @@ import {
   text,
   whole,
 } from './options.ts'
-import { Producer, type ProducerOptions } from './producer.ts'
+import { Producer, type ProducerOptions } from './producer/producer.ts'
 import type { RecordOf, TopicSelector } from './topic.ts'
 import {
   TransactionalProducer,
   type TransactionalProducerOptions,
-} from './transactional-producer.ts'
+} from './transaction/transactional-producer.ts'
 
 export interface ClientOptions {
   /** Where to begin: `host:port`, one or several. The rest of the cluster is found from there. */

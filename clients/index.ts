@@ -10,7 +10,7 @@ export {
   type OffsetAt,
   type PartitionDescription,
   type TopicDescription,
-} from './admin.ts'
+} from './admin/admin.ts'
 export {
   ConfigAdmin,
   type ConfigChange,
@@ -19,7 +19,7 @@ export {
   type ConfigResource,
   type ConfigSource,
   type ConfigSynonym,
-} from './admin-configs.ts'
+} from './admin/configs.ts'
 export {
   GroupAdmin,
   type CommittedOffset,
@@ -34,7 +34,7 @@ export {
   type PartitionLag,
   type ResetOptions,
   type ResetTo,
-} from './admin-groups.ts'
+} from './admin/groups.ts'
 export {
   TransactionAdmin,
   type ActiveProducer,
@@ -43,20 +43,20 @@ export {
   type TransactionFilter,
   type TransactionListing,
   type TransactionState,
-} from './admin-transactions.ts'
+} from './admin/transactions.ts'
 export type { CallOptions } from './call.ts'
 export { Client, type ClientOptions } from './client.ts'
 export type { Clock, Timer } from './clock.ts'
-export type { BrokerNode } from './cluster.ts'
+export type { BrokerNode } from './cluster/cluster.ts'
 export type { ClientEvents } from './events.ts'
-export type { PerPartition, StartAt, StopAt } from './bounds.ts'
+export type { PerPartition, StartAt, StopAt } from './consumer/bounds.ts'
 export {
   Consumer,
   type BatchOptions,
   type ConsumerBatch,
   type ConsumerOptions,
-} from './consumer.ts'
-export { GroupConsumer } from './group-consumer.ts'
+} from './consumer/consumer.ts'
+export { GroupConsumer } from './group/group-consumer.ts'
 export type { OnError } from './group/failures.ts'
 export type {
   GroupBatch,
@@ -66,20 +66,20 @@ export type {
 } from './group/group-options.ts'
 export type { CommitOptions } from './group/commits.ts'
 export type { AssignorName } from './group/assignors.ts'
-export type { OffsetToCommit } from './group/coordinator.ts'
+export type { OffsetToCommit } from './cluster/offset-to-commit.ts'
 export type { Logger } from './logger.ts'
-export type { PauseOptions, Position } from './record-stream.ts'
-export type { Isolation, PartitionOffset } from './offsets.ts'
-export type { MemberToRemove, RemoveOptions } from './member-removal.ts'
+export type { PauseOptions, Position } from './consumer/record-stream.ts'
+export type { Isolation, PartitionOffset } from './cluster/offsets.ts'
+export type { MemberToRemove, RemoveOptions } from './admin/member-removal.ts'
 export { PartialError } from './partial-error.ts'
-export type { RecordAck } from './batch.ts'
-export type { Partitioner } from './partitioner.ts'
-export { Producer, type ProducerOptions } from './producer.ts'
+export type { RecordAck } from './producer/batch.ts'
+export type { Partitioner } from './producer/partitioner.ts'
+export { Producer, type ProducerOptions } from './producer/producer.ts'
 export {
   TransactionalProducer,
   type TransactionalProducerOptions,
   type TransactionOptions,
-} from './transactional-producer.ts'
+} from './transaction/transactional-producer.ts'
 export { Transaction } from './transaction/transaction.ts'
 export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'
 export {

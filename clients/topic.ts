@@ -205,3 +205,9 @@ export interface TopicPartition {
 export function partitionText({ topic, partition }: TopicPartition): string {
   return `${topic}[${partition}]`
 }
+
+/** Orders partitions by topic, then by number. */
+export function byPlace(a: TopicPartition, b: TopicPartition): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  return a.partition - b.partition
+}

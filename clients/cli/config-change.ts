@@ -6,7 +6,7 @@ import {
   type ConfigChange,
   type ConfigEntry,
   type ConfigSynonym,
-} from '../admin-configs.ts'
+} from '../admin/configs.ts'
 import type { Session } from './session.ts'
 
 export interface ChangeOptions {

@@ -2,7 +2,7 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { PartialError } from '../partial-error.ts'
-import type { Producer } from '../producer.ts'
+import type { Producer } from '../producer/producer.ts'
 import type { ProducerRecord } from '../topic.ts'
 import { CliError, explain } from './exit.ts'
 import { count } from './print.ts'

@@ -1,6 +1,6 @@
 // OffsetRange: what `tail -o`, `topic trim --to` and `group reset --to` understand. Pure. For users: docs/guide/cli.md, "Where to start"
 
-import type { StartAt } from '../bounds.ts'
+import type { StartAt } from '../consumer/bounds.ts'
 import { CliError } from './exit.ts'
 
 /** A place in a partition, not yet looked up. */

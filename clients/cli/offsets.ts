@@ -1,8 +1,8 @@
 // Offsets: asks the broker where partitions begin and end, for `tail` and `topic`.
 
-import type { Admin, TopicDescription } from '../admin.ts'
+import type { Admin, TopicDescription } from '../admin/admin.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import type { Isolation } from '../offsets.ts'
+import type { Isolation } from '../cluster/offsets.ts'
 import { PartialError } from '../partial-error.ts'
 import { CliError } from './exit.ts'
 import type { Bounds } from './offset-range.ts'

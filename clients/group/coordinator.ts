@@ -5,10 +5,11 @@ import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Call } from '../call.ts'
-import type { Cluster } from '../cluster.ts'
-import { CoordinatorNode, type AskOptions } from '../coordinator-node.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { CoordinatorNode, type AskOptions } from '../cluster/coordinator-node.ts'
 import { events, tell } from '../events.ts'
-import { byTopic } from '../leaders.ts'
+import { byTopic } from '../cluster/leaders.ts'
+import { commitOf, type OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
@@ -17,13 +18,6 @@ export interface MemberState {
   readonly memberId: string
   readonly generationId: number
   readonly groupInstanceId: string | null
-}
-
-export interface OffsetToCommit extends TopicPartition {
-  /** Of the next record to read. */
-  readonly offset: number
-  /** Kept beside it, for whoever looks: at most `offset.metadata.max.bytes` (4,096) of the broker. */
-  readonly metadata?: string | undefined
 }
 
 export class Coordinator {
@@ -159,8 +153,3 @@ export class Coordinator {
 }
 
 type TopicsOfOffsets = RequestInput<typeof offsetFetch>['topics'] & (object | null)
-
-/** As OffsetCommit writes it. */
-export function commitOf({ partition, offset, metadata = '' }: OffsetToCommit) {
-  return { partitionIndex: partition, committedOffset: offset, committedMetadata: metadata }
-}

@@ -1,11 +1,11 @@
 // Failures: what becomes of a record whose handler has failed: tried again, later and later, then a dead letter.
 
-import { backoffMs } from '../backoff.ts'
-import type { Cluster } from '../cluster.ts'
-import { traced } from '../consume-tracing.ts'
-import { DeadLetters, type Failure } from '../dead-letters.ts'
+import { backoffMs } from '../cluster/backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { traced } from '../consumer/consume-tracing.ts'
+import { DeadLetters, type Failure } from './dead-letters.ts'
 import { tellRetry } from '../events.ts'
-import type { Given } from '../record-stream.ts'
+import type { Given } from '../consumer/record-stream.ts'
 import type { TopicLike } from '../topic.ts'
 
 export interface OnError {

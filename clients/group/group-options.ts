@@ -1,7 +1,7 @@
 // Group options: what a member of a group, its commits and its runs may be given, how that is checked, and what it gives.
 
 import { callRows } from '../call.ts'
-import { readerRows, type ConsumerBatch, type ConsumerOptions } from '../consumer.ts'
+import { readerRows, type ConsumerBatch, type ConsumerOptions } from '../consumer/consumer.ts'
 import {
   callback,
   listOf,
@@ -13,7 +13,7 @@ import {
   text,
   whole,
 } from '../options.ts'
-import type { Position } from '../record-stream.ts'
+import type { Position } from '../consumer/record-stream.ts'
 import { topicLike, type TopicSelector } from '../topic.ts'
 import { assignorOf, type AssignorName } from './assignors.ts'
 import type { CommitOptions } from './commits.ts'

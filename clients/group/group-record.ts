@@ -1,7 +1,7 @@
 // Group records: what a member of a group gives for each record that it fetched, and what orders them in `run`.
 
-import type { Fetched } from '../fetcher.ts'
-import { recordOf, type Given } from '../record-stream.ts'
+import type { Fetched } from '../consumer/fetcher.ts'
+import { recordOf, type Given } from '../consumer/record-stream.ts'
 import { partitionText, type ConsumerRecord } from '../topic.ts'
 import type { GroupRecord } from './group-options.ts'
 

@@ -1,6 +1,6 @@
 // Progress: what of one partition was given to the reader and what is done, hence what may be committed.
 
-import type { Reading } from '../reading.ts'
+import type { Reading } from '../consumer/reading.ts'
 
 /** `waits`: to be given again; `given`: that has happened; `buried`: it is becoming a dead letter. */
 type Held = 'waits' | 'given' | 'buried'

@@ -1,9 +1,9 @@
 // Session bounds: why a coordinator has refused a session timeout, with the bounds that it holds to.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import { ConfigAdmin } from '../admin-configs.ts'
-import type { Cluster } from '../cluster.ts'
-import { findNode } from '../coordinator-node.ts'
+import { ConfigAdmin } from '../admin/configs.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { findNode } from '../cluster/coordinator-node.ts'
 
 const MIN = 'group.min.session.timeout.ms'
 const MAX = 'group.max.session.timeout.ms'

@@ -6,10 +6,10 @@
 // generation before all have joined it. In doubt (a member died between its start and its commit) a partition is read
 // from its start: repeated rather than lost.
 
-import { atPartition, Bounds, type PerPartition, type StartAt } from '../bounds.ts'
-import type { Cluster } from '../cluster.ts'
-import type { Isolation } from '../offsets.ts'
-import type { TopicSelection } from '../topic-selection.ts'
+import { atPartition, Bounds, type PerPartition, type StartAt } from '../consumer/bounds.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Isolation } from '../cluster/offsets.ts'
+import type { TopicSelection } from '../consumer/topic-selection.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Coordinator, MemberState } from './coordinator.ts'
 

@@ -1,7 +1,7 @@
 // The test kit, package export `millrace/testing`: a test waits for what it expects, instead of sleeping.
 
 import type { Client } from '../client.ts'
-import { startAt, type StartAt } from '../bounds.ts'
+import { startAt, type StartAt } from '../consumer/bounds.ts'
 import { checked, milliseconds, shape } from '../options.ts'
 import { topicOf, type RecordOf, type TopicLike } from '../topic.ts'
 

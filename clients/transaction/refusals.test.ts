@@ -5,15 +5,15 @@ import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.
 import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import { systemClock } from '../clock.ts'
-import { Cluster } from '../cluster.ts'
+import { Cluster } from '../cluster/cluster.ts'
 import { Coordinator } from '../group/coordinator.ts'
 import { Progress } from '../group/progress.ts'
 import type { GroupConsumer } from '../index.ts'
 import { parseAddresses } from '../net/address.ts'
-import { Reading } from '../reading.ts'
+import { Reading } from '../consumer/reading.ts'
 import type { Handler } from '../testing/fake-broker.ts'
 import { asked, at, refuseToAdd, texts, VERSIONS, world } from '../testing/transaction-world.ts'
-import { GroupOffsets } from './group-offsets.ts'
+import { GroupOffsets } from '../group/group-offsets.ts'
 
 /** A member of group `g` that reads partition 0 of `t`, as far as a transaction looks at it. */
 function member(w: Awaited<ReturnType<typeof world>>) {

@@ -1,15 +1,15 @@
 // Transaction: what the function given to `producer.transaction` sends and commits with. One attempt at one transaction.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { PartitionQueue, Send } from '../batch.ts'
+import type { PartitionQueue, Send } from '../producer/batch.ts'
 import type { Call } from '../call.ts'
-import type { GroupConsumer } from '../group-consumer.ts'
+import type { GroupConsumer } from '../group/group-consumer.ts'
 import { checked, rule } from '../options.ts'
 import { PartialError } from '../partial-error.ts'
-import type { Producer } from '../producer.ts'
+import type { Producer } from '../producer/producer.ts'
 import { recordPlace, type ProducerRecord, type TopicLike, type TopicPartition } from '../topic.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
-import type { GroupOffsets } from './group-offsets.ts'
+import type { GroupOffsets } from '../group/group-offsets.ts'
 
 const groupConsumer = rule<GroupConsumer<any>>(
   'a consumer with a group',

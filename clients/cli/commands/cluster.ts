@@ -1,7 +1,7 @@
 // cluster info|health: who is there, and what is wrong with it. For users: docs/guide/cli.md, "The cluster"
 
 import type { Command } from 'commander'
-import type { PartitionDescription, TopicDescription } from '../../admin.ts'
+import type { PartitionDescription, TopicDescription } from '../../admin/admin.ts'
 import { exitCodes } from '../exit.ts'
 import { examples, shapes, type CommonOptions } from '../flags.ts'
 import { table, type Shape } from '../print.ts'

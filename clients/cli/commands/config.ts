@@ -1,7 +1,7 @@
 // config show|set|unset. For users: docs/guide/cli.md, "Configuration"
 
 import type { Command } from 'commander'
-import type { ConfigChange, ConfigEntry, ConfigResource } from '../../admin-configs.ts'
+import type { ConfigChange, ConfigEntry, ConfigResource } from '../../admin/configs.ts'
 import { alterAndTell } from '../config-change.ts'
 import { CliError } from '../exit.ts'
 import { examples, pairOf, shapes, type CommonOptions } from '../flags.ts'

@@ -2,8 +2,8 @@
 
 import { Option, type Command } from 'commander'
 import { KafkaError } from '../../../protocol/errors.ts'
-import type { GroupDescription, GroupLag, GroupState } from '../../admin-groups.ts'
-import type { Admin } from '../../admin.ts'
+import type { GroupDescription, GroupLag, GroupState } from '../../admin/groups.ts'
+import type { Admin } from '../../admin/admin.ts'
 import { Call } from '../../call.ts'
 import { systemClock } from '../../clock.ts'
 import { groupBy } from '../../group-by.ts'

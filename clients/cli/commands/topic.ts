@@ -1,7 +1,7 @@
 // topic ls|info|offsets|create|alter|rm|trim. For users: docs/guide/cli.md, "Topics"
 
 import type { Command } from 'commander'
-import type { Admin, TopicDescription } from '../../admin.ts'
+import type { Admin, TopicDescription } from '../../admin/admin.ts'
 import { Call } from '../../call.ts'
 import { systemClock } from '../../clock.ts'
 import {

@@ -8,7 +8,7 @@ import type {
   TransactionAdmin,
   TransactionDescription,
   TransactionState,
-} from '../../admin-transactions.ts'
+} from '../../admin/transactions.ts'
 import { confirmed, type ConfirmOptions } from '../confirm.ts'
 import { CliError } from '../exit.ts'
 import { type CommonOptions, examples, shapes, wholeNumber } from '../flags.ts'

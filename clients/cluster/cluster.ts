@@ -1,0 +1,369 @@
+// Cluster: which brokers there are, who leads which partition, and the sockets to them.
+// Shared by all producers, consumers and admins of one client. Nothing here runs by itself: metadata ages until used.
+
+import { metadata } from '../../protocol/api/03_metadata.ts'
+import { errorName, KafkaError } from '../../protocol/errors.ts'
+import type { Uuid } from '../../protocol/ids.ts'
+import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
+import { backoffMs, type BackoffOptions } from './backoff.ts'
+import { Call, type CallOptions } from '../call.ts'
+import type { Clock } from '../clock.ts'
+import { tellRetry } from '../events.ts'
+import { addressText, type Address } from '../net/address.ts'
+import type { Connection, ConnectionOptions } from '../net/connection.ts'
+import { Lane } from '../net/lane.ts'
+
+export interface ClusterOptions extends ConnectionOptions {
+  readonly bootstrap: readonly Address[]
+  readonly timeoutMs: number
+  readonly bootstrapTimeoutMs: number
+  readonly retry: BackoffOptions
+  readonly metadataAgeMaxMs: number
+}
+
+export interface BrokerNode extends Address {
+  readonly id: number
+  readonly rack: string | null
+}
+
+export interface TopicMetadata {
+  readonly name: string
+  /** `UUID_ZERO` from brokers before Kafka 2.8. */
+  readonly id: Uuid
+  readonly isInternal: boolean
+  /** By partition number. */
+  readonly partitions: readonly PartitionMetadata[]
+  /** Monotonic ms. */
+  readonly askedAt: number
+}
+
+export interface PartitionMetadata {
+  readonly partition: number
+  /** Node id, -1: none now. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly inSyncReplicas: readonly number[]
+}
+
+/** The answer to one question about topics. */
+export interface ClusterView {
+  readonly clusterId: string | null
+  readonly controller: number
+  readonly brokers: readonly BrokerNode[]
+  readonly topics: readonly (TopicMetadata | KafkaError)[]
+}
+
+/** Whom a request is for: a node id, the controller, or whoever is at hand. */
+export type Target = number | 'controller' | 'any'
+
+/** How long a topic that a broker does not know may still be on its way to it. */
+const MISSING_TOPIC_PATIENCE_MS = 1_000
+
+/** The end of the transaction before is still being written, which takes a moment; Java's client waits as long. */
+const CONCURRENT_BACKOFF_MS = 20
+
+export class Cluster {
+  readonly options: ClusterOptions
+  readonly clock: Clock
+  /** For short requests; producers and consumers have lanes of their own. */
+  readonly #control: Lane
+  /** Of producers and consumers. */
+  readonly #lanes = new Set<Lane>()
+  readonly #topics = new Map<string, TopicMetadata | KafkaError>()
+  #brokers = new Map<number, BrokerNode>()
+  #controller = -1
+  /** Some broker was reached once: from then on the addresses are right, and patience is due. */
+  #isReached = false
+  #refreshing: Promise<void> = Promise.resolve()
+  #nextRefresh: Promise<void> | undefined
+  readonly #namesWanted = new Map<string, { create: boolean }>()
+
+  constructor(options: ClusterOptions) {
+    this.options = options
+    this.clock = options.clock
+    this.#control = new Lane(options)
+  }
+
+  close(): void {
+    this.#control.close()
+    for (const lane of this.#lanes) this.closeLane(lane)
+  }
+
+  call(options: CallOptions): Call {
+    return new Call(this.clock, options, this.options.timeoutMs)
+  }
+
+  newLane(): Lane {
+    const lane = new Lane(this.options)
+    this.#lanes.add(lane)
+    return lane
+  }
+
+  closeLane(lane: Lane): void {
+    this.#lanes.delete(lane)
+    lane.close()
+  }
+
+  /** What was last heard of a topic; undefined when it does not exist. */
+  topic(name: string): TopicMetadata | undefined {
+    const answer = this.#topics.get(name)
+    return answer instanceof KafkaError ? undefined : answer
+  }
+
+  /** What the cluster said of a topic instead. */
+  topicError(name: string): KafkaError | undefined {
+    const answer = this.#topics.get(name)
+    return answer instanceof KafkaError ? answer : undefined
+  }
+
+  isStale(topic: TopicMetadata): boolean {
+    return this.clock.monotonic() - topic.askedAt > this.options.metadataAgeMaxMs
+  }
+
+  /**
+   * Asks about a topic; questions that meet while one is under way become one request.
+   *
+   * @param create ask the broker to create it when it does not exist
+   * @throws {KafkaError} when nobody could be asked; that a topic does not exist shows in `topic()`
+   */
+  refresh(name: string, create = false): Promise<void> {
+    const wanted = this.#namesWanted.get(name)
+    if (wanted === undefined) this.#namesWanted.set(name, { create })
+    else wanted.create ||= create
+    this.#nextRefresh ??= this.#refreshing.then(() => {
+      this.#nextRefresh = undefined
+      const run = this.#refreshWanted()
+      this.#refreshing = run.catch(() => {}) // its callers hear of it
+      return run
+    })
+    return this.#nextRefresh
+  }
+
+  /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, or what else the cluster says of it */
+  async findTopic(name: string, call: Call, create = false): Promise<TopicMetadata> {
+    await call.wait(this.refresh(name, create))
+    const answer = this.#topics.get(name)
+    if (answer instanceof KafkaError) throw answer
+    if (answer === undefined) throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`)
+    return answer
+  }
+
+  /** @param names null: all topics; @returns them in that order */
+  async describe(
+    names: readonly string[] | null,
+    call: Call,
+    create = false,
+  ): Promise<ClusterView> {
+    const topics = names?.map((name) => ({ name })) ?? null
+    const response = await this.ask(
+      metadata,
+      { topics, allowAutoTopicCreation: create },
+      'any',
+      call,
+    )
+    if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Metadata')
+    const view = this.#learn(response)
+    if (names === null) {
+      this.#forgetOthers(new Set(response.topics.map(({ name }) => name)))
+      return view
+    }
+    const byName = new Map(response.topics.map(({ name }, index) => [name, view.topics[index]!]))
+    const missing = (name: string) => new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`)
+    return { ...view, topics: names.map((name) => byName.get(name) ?? missing(name)) }
+  }
+
+  /**
+   * Sends one short request.
+   *
+   * @param versionMin the oldest version that says all of it
+   * @throws {KafkaError} as the socket fails, see `retrying`; UNSUPPORTED_VERSION
+   */
+  async ask<A extends Api<any, any>>(
+    api: A,
+    request: RequestInput<A>,
+    target: Target,
+    call: Call,
+    versionMin = 0,
+  ): Promise<ResponseOf<A>> {
+    const connection = await this.connection(target, this.#control, call)
+    const version = connection.version(api, Infinity, versionMin)
+    return await call.wait(connection.request(api, version, request))
+  }
+
+  /**
+   * Tries again, with growing pauses, what fails with a retriable error, until the call is over.
+   * A topic that does not exist may just have been created: that is believed after a second.
+   */
+  async retrying<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
+    const startedAt = this.clock.monotonic()
+    for (let failures = 1; ; failures++) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!(error instanceof KafkaError) || !error.retriable) throw error
+        if (call.isOver) throw call.ending(error)
+        const isMissing = error.code === 'UNKNOWN_TOPIC_OR_PARTITION'
+        if (isMissing && this.clock.monotonic() - startedAt > MISSING_TOPIC_PATIENCE_MS) throw error
+        const delayMs = this.backoffMs(failures, error)
+        const forMs = this.clock.monotonic() - startedAt
+        tellRetry({ what: 'call', error, failures, delayMs, forMs }, this.options.logger)
+        await call.sleep(delayMs, error)
+      }
+    }
+  }
+
+  /** @param error what is waited out */
+  backoffMs(failures: number, error?: KafkaError): number {
+    const delayMs = backoffMs(failures, this.options.retry, this.clock)
+    const isShort = error?.code === 'CONCURRENT_TRANSACTIONS'
+    return isShort ? Math.min(delayMs, CONCURRENT_BACKOFF_MS) : delayMs
+  }
+
+  /** @throws {KafkaError} BROKER_NOT_AVAILABLE when no broker was ever reached, else what befell the socket */
+  async connection(target: Target, lane: Lane, call: Call): Promise<Connection> {
+    if (target === 'any') return await this.#anyConnection(lane, call)
+    const id = target === 'controller' ? await this.#controllerId(call) : target
+    const broker = this.#brokers.get(id)
+    if (broker === undefined) {
+      throw new KafkaError('LEADER_NOT_AVAILABLE', `broker ${id} is not in the cluster now`)
+    }
+    try {
+      return await call.wait(lane.get(broker))
+    } catch (error) {
+      throw this.#isBootstrap(broker) ? error : advertised(broker, error)
+    }
+  }
+
+  #isBootstrap(address: Address): boolean {
+    const text = addressText(address)
+    return this.options.bootstrap.some((each) => addressText(each) === text)
+  }
+
+  async #controllerId(call: Call): Promise<number> {
+    if (!this.#brokers.has(this.#controller)) await this.describe([], call)
+    if (this.#brokers.has(this.#controller)) return this.#controller
+    throw new KafkaError('NOT_CONTROLLER', 'the cluster has no controller now')
+  }
+
+  /** Is this node in the cluster, as last heard? */
+  knows(id: number): boolean {
+    return this.#brokers.has(id)
+  }
+
+  /** Forgets who the controller is: it said that it is not. */
+  forgetController(): void {
+    this.#controller = -1
+  }
+
+  async #anyConnection(lane: Lane, call: Call): Promise<Connection> {
+    const startedAt = this.clock.monotonic()
+    for (let failures = 1; ; failures++) {
+      const open = lane.anyOpen()
+      if (open !== undefined) return open
+      const reasons: KafkaError[] = []
+      for (const address of this.#candidates()) {
+        try {
+          const connection = await call.wait(lane.get(address))
+          this.#isReached = true
+          return connection
+        } catch (error) {
+          if (!(error instanceof KafkaError) || !error.retriable) throw error
+          if (call.isOver) throw call.ending(error)
+          reasons.push(error)
+        }
+      }
+      const patience = this.clock.monotonic() - startedAt < this.options.bootstrapTimeoutMs
+      if (!this.#isReached && !patience) throw unreachable(reasons)
+      this.options.logger?.warn(
+        { reasons: reasons.map((each) => each.message) },
+        'no broker can be reached',
+      )
+      await call.sleep(this.backoffMs(failures), unreachable(reasons))
+    }
+  }
+
+  /** Brokers as the cluster names them, in any order, then the addresses that were given. */
+  #candidates(): Address[] {
+    const known = [...this.#brokers.values()]
+      .map((broker) => ({ broker, place: this.clock.random() }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ broker }): Address => broker)
+    const texts = new Set(known.map(addressText))
+    const given = this.options.bootstrap.filter((address) => !texts.has(addressText(address)))
+    return [...known, ...given]
+  }
+
+  async #refreshWanted(): Promise<void> {
+    const wanted = [...this.#namesWanted]
+    this.#namesWanted.clear()
+    const call = this.call({})
+    for (const create of [false, true]) {
+      const names = wanted.filter(([, each]) => each.create === create).map(([name]) => name)
+      if (names.length > 0) await this.describe(names, call, create)
+    }
+  }
+
+  /** @param names of all topics that there are, but for internal ones, of which a broker need not tell */
+  #forgetOthers(names: ReadonlySet<string | null>): void {
+    for (const [name, known] of this.#topics) {
+      if (names.has(name) || known instanceof KafkaError || known.isInternal) continue
+      this.#topics.set(name, new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${name}`))
+    }
+  }
+
+  #learn(response: ResponseOf<typeof metadata>): ClusterView {
+    const brokers = response.brokers.map(({ nodeId, host, port, rack }) => ({
+      id: nodeId,
+      host,
+      port,
+      rack,
+    }))
+    this.#brokers = new Map(brokers.map((broker) => [broker.id, broker]))
+    this.#controller = response.controllerId
+    const askedAt = this.clock.monotonic()
+    const topics = response.topics.map((topic) => this.#learnTopic(topic, askedAt))
+    return { clusterId: response.clusterId, controller: response.controllerId, brokers, topics }
+  }
+
+  #learnTopic(answer: TopicAnswer, askedAt: number): TopicMetadata | KafkaError {
+    const name = answer.name ?? ''
+    const error = errorName(answer.errorCode)
+    if (error !== undefined) {
+      const refusal = new KafkaError(error, `topic ${name}`)
+      const isPassing = error === 'LEADER_NOT_AVAILABLE' && this.topic(name) !== undefined
+      if (!isPassing) this.#topics.set(name, refusal)
+      return refusal
+    }
+    const partitions: PartitionMetadata[] = []
+    for (const each of answer.partitions) {
+      partitions[each.partitionIndex] = {
+        partition: each.partitionIndex,
+        leader: each.leaderId,
+        leaderEpoch: each.leaderEpoch,
+        replicas: each.replicaNodes,
+        inSyncReplicas: each.isrNodes,
+      }
+    }
+    const topic = { name, id: answer.topicId, isInternal: answer.isInternal, partitions, askedAt }
+    this.#topics.set(name, topic)
+    return topic
+  }
+}
+
+type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
+
+/** Nobody has given us this address but the cluster. */
+function advertised(broker: BrokerNode, error: unknown): unknown {
+  if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
+  const what = `${error.reason}; broker ${broker.id} advertises that address (advertised.listeners)`
+  return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
+}
+
+/** @param reasons one per address that was tried */
+function unreachable(reasons: readonly KafkaError[]): KafkaError {
+  const texts = reasons.map(({ reason }) => reason)
+  return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, {
+    cause: reasons[0],
+  })
+}

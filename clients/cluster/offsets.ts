@@ -1,0 +1,64 @@
+// Offsets by time or by end of the log: ListOffsets, asked of each partition's leader.
+
+import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
+import { errorName, KafkaError } from '../../protocol/errors.ts'
+import type { Call } from '../call.ts'
+import type { Cluster } from './cluster.ts'
+import { askLeaders, byTopic, type Outcome } from './leaders.ts'
+import { oneOf, type Rule } from '../options.ts'
+import { partitionText, type TopicPartition } from '../topic.ts'
+
+/** What ListOffsets takes instead of a time. */
+export const LATEST = -1
+export const EARLIEST = -2
+export const MAX_TIMESTAMP = -3
+
+/** Which records are seen: those of committed transactions and of none, or all. */
+export type Isolation = 'committed' | 'uncommitted'
+export const isolation: Rule<Isolation> = oneOf('committed', 'uncommitted')
+
+/** As Fetch and ListOffsets number them. */
+export const isolationLevels = { uncommitted: 0, committed: 1 } as const
+
+export interface OffsetQuestion extends TopicPartition {
+  /** ms since the epoch, or one of the constants above. */
+  readonly timestamp: number
+}
+
+export interface PartitionOffset extends TopicPartition {
+  /** -1: there is no such record. */
+  readonly offset: number
+  /** Of that record, ms; -1 when an end of the log was asked for. */
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+/**
+ * @param questions at most one per partition
+ * @param seen `committed`: the end of the log is before the first open transaction
+ * @returns one answer or refusal per question, in that order
+ */
+export async function askOffsets(
+  cluster: Cluster,
+  questions: readonly OffsetQuestion[],
+  call: Call,
+  seen: Isolation = 'uncommitted',
+): Promise<(PartitionOffset | KafkaError)[]> {
+  const isolationLevel = isolationLevels[seen]
+  return await askLeaders(cluster, questions, call, async (leader, group) => {
+    const topics = byTopic(group, ({ partition, timestamp }) => ({
+      partitionIndex: partition,
+      timestamp,
+    }))
+    const answer = await cluster.ask(listOffsets, { isolationLevel, topics }, leader, call)
+    return answer.topics.flatMap(({ name, partitions }) =>
+      partitions.map((each): Outcome<PartitionOffset> => {
+        const where = { topic: name, partition: each.partitionIndex }
+        const error = errorName(each.errorCode)
+        if (error !== undefined) return [where, new KafkaError(error, partitionText(where))]
+        const { offset, timestamp, leaderEpoch } = each
+        return [where, { ...where, offset, timestamp, leaderEpoch }]
+      }),
+    )
+  })
+}

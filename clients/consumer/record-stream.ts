@@ -1,0 +1,457 @@
+// RecordStream: records in order from whatever partitions it is given, fetched ahead, one by one or many at a time.
+// What a plain consumer and a member of a group have in common. Never waits on user code.
+
+import { types } from 'node:util'
+import { KafkaError } from '../../protocol/errors.ts'
+import { type Bounds, type StopAt } from './bounds.ts'
+import { rejection, withCaller } from '../caller.ts'
+import type { Clock, Timer } from '../clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { ConsumeTracing } from './consume-tracing.ts'
+import type { ConsumerOptions } from './consumer.ts'
+import { Fetcher, type Fetched } from './fetcher.ts'
+import { checked, listOf, milliseconds, shape, whole } from '../options.ts'
+import type { Reading } from './reading.ts'
+import { Redeliveries } from './redeliveries.ts'
+import type { Serde } from '../serde.ts'
+import {
+  partitionText,
+  topicPartition,
+  type ConsumerRecord,
+  type TopicPartition,
+} from '../topic.ts'
+
+/** Where a consumer stands in a partition. */
+export interface Position extends TopicPartition {
+  /** Of the next record. */
+  readonly offset: number
+  /**
+   * Offset after the last record that may be read (with isolation `committed`: the last stable one), as last heard; -1:
+   * nothing heard yet.
+   */
+  readonly highWatermark: number
+}
+
+export interface PauseOptions {
+  /** Resumes by itself after this time. Default: never. */
+  readonly forMs?: number | undefined
+}
+
+/** Whose partitions they are. */
+export interface StreamOwner<R> {
+  recordOf(fetched: Fetched): R
+  /** Makes sure that there is something to read; awaited before a record is waited for. */
+  start(): Promise<void>
+  /** No record will come any more. */
+  isOver(): boolean
+  /** The reader asks for more: it has finished with everything that it was given before. */
+  onAsked?(): void
+  /** The reader has left its loop, with the last record perhaps not done. */
+  onLeft?(): void
+  /** The reader is being given this. */
+  onGiven?(given: Given<R>): void
+  /** A serde refuses it. @returns false when the reader has to hear of it */
+  onUnreadable?(fetched: Fetched, error: unknown): boolean
+  /** The metadata of a topic is old. */
+  onStale(topic: string): void
+  /** The topic does not exist any more. @returns false when the reader has to hear of it */
+  isGone(reading: Reading): boolean
+  /** The partition is of another topic now, which has the same name. */
+  onMoved?(reading: Reading): void
+}
+
+export interface Given<R> {
+  readonly reading: Reading
+  readonly record: R
+  readonly view: StoredRecord
+}
+
+/** As it lay in the batch. */
+export type StoredRecord = Pick<
+  Fetched['view'],
+  'offset' | 'timestamp' | 'key' | 'value' | 'headers'
+>
+
+const partitionsRule = listOf(topicPartition)
+const pauseOptions = shape<PauseOptions>({ forMs: milliseconds() })
+
+export class RecordStream<R extends ConsumerRecord<string, any, any>> {
+  readonly #cluster: Cluster
+  readonly #owner: StreamOwner<R>
+  readonly #fetcher: Fetcher
+  readonly #readings = new Map<string, Reading>()
+  readonly #stopTimers = new Set<Timer>()
+  #change = new Gate()
+  #isClosed = false
+  /** Met while a batch was being filled: thrown once that batch is given. */
+  #heldError: unknown
+  readonly #redeliveries: Redeliveries<Given<R>>
+  /** Ends of pauses that have one. */
+  readonly #pauseTimers = new Map<Reading, Timer>()
+  readonly #tracing = new ConsumeTracing()
+
+  constructor(cluster: Cluster, options: ConsumerOptions, owner: StreamOwner<R>) {
+    this.#cluster = cluster
+    this.#owner = owner
+    this.#fetcher = new Fetcher(cluster, {
+      prefetchBytes: options.prefetchBytes ?? 16 * 1024 * 1024,
+      partitionBytesMax: options.partitionBytesMax ?? 1024 * 1024,
+      fetchBytesMin: options.fetchBytesMin ?? 1,
+      fetchWaitMs: options.fetchWaitMs ?? 500,
+      isolation: options.isolation ?? 'uncommitted',
+      outOfRange: options.outOfRange ?? 'nearest',
+      onChange: () => this.#change.open(),
+      onStale: (topic) => owner.onStale(topic),
+      onMoved: (reading) => {
+        this.#redeliveries.drop(reading)
+        owner.onMoved?.(reading)
+      },
+      isGone: (reading) => owner.isGone(reading),
+    })
+    this.#redeliveries = new Redeliveries({
+      clock: cluster.clock,
+      hold: (reading) => this.#fetcher.hold(reading),
+      letGo: (reading) => this.#fetcher.letGo(reading),
+      onDue: () => this.#change.open(),
+    })
+  }
+
+  /** After so many ms, and before whatever follows it in its partition. */
+  giveAgain(given: Given<R>, delayMs: number): void {
+    this.#redeliveries.add(given, delayMs)
+  }
+
+  /** The reader has to hear it. */
+  fail(error: unknown): void {
+    this.#heldError ??= error
+    this.#change.open()
+  }
+
+  get readings(): readonly Reading[] {
+    return this.#fetcher.readings
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Ends waits, so that `isOver` is looked at again. */
+  wake(): void {
+    this.#change.open()
+  }
+
+  has(partition: TopicPartition): boolean {
+    return this.#readings.has(partitionText(partition))
+  }
+
+  get(partition: TopicPartition): Reading | undefined {
+    return this.#readings.get(partitionText(partition))
+  }
+
+  add(reading: Reading): void {
+    this.#readings.set(partitionText(reading.where), reading)
+    this.#fetcher.add(reading)
+  }
+
+  /** Gives no more records of it, and drops what was fetched. */
+  remove(reading: Reading): void {
+    this.#readings.delete(partitionText(reading.where))
+    this.#redeliveries.drop(reading)
+    this.#endPause(reading)
+    this.#fetcher.remove(reading)
+  }
+
+  run(): void {
+    if (!this.#isClosed) this.#fetcher.run()
+  }
+
+  positions(): Position[] {
+    return this.readings.map(({ where, position, endOffset }) => ({
+      ...where,
+      offset: position,
+      highWatermark: endOffset,
+    }))
+  }
+
+  seek(partition: TopicPartition, offset: number): void {
+    checked('consumer.seek', topicPartition, partition, 'partition')
+    checked('consumer.seek', whole(0, Number.MAX_SAFE_INTEGER), offset, 'offset')
+    const reading = this.#readingOf(partition)
+    this.#redeliveries.drop(reading)
+    this.#fetcher.seekTo(reading, offset)
+  }
+
+  /** What was said last counts. */
+  pause(partitions: readonly TopicPartition[], options: PauseOptions): void {
+    const { forMs } = checked('consumer.pause', pauseOptions, options)
+    for (const partition of checked('consumer.pause', partitionsRule, partitions, 'partitions')) {
+      const reading = this.#readingOf(partition)
+      this.#endPause(reading)
+      this.#fetcher.pause(reading)
+      if (forMs !== undefined) this.#pauseTimers.set(reading, this.#resumeAfter(reading, forMs))
+    }
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of checked('consumer.resume', partitionsRule, partitions, 'partitions'))
+      this.#resume(this.#readingOf(partition))
+  }
+
+  #resumeAfter(reading: Reading, forMs: number): Timer {
+    return this.#cluster.clock.after(forMs, () => this.#resume(reading))
+  }
+
+  #resume(reading: Reading): void {
+    this.#endPause(reading)
+    this.#fetcher.resume(reading)
+  }
+
+  #endPause(reading: Reading): void {
+    this.#pauseTimers.get(reading)?.cancel()
+    this.#pauseTimers.delete(reading)
+  }
+
+  /** Something the reader has to hear, unless it is an end of the partition. */
+  async stopAt(reading: Reading, at: StopAt, boundsOf: () => Bounds): Promise<void> {
+    const delayMs = types.isDate(at) ? at.getTime() - this.#cluster.clock.now() : 0
+    if (delayMs <= 0) reading.stopOffset = await boundsOf().stop(reading.where, at)
+    else this.#stopLater(reading, at, delayMs, boundsOf)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const timer of [...this.#stopTimers, ...this.#pauseTimers.values()]) timer.cancel()
+    this.#redeliveries.close()
+    this.#fetcher.stop()
+    this.#change.open()
+  }
+
+  iterator<T>(next: () => Promise<IteratorResult<T, undefined>>): AsyncIterableIterator<T> {
+    return {
+      next,
+      return: async () => {
+        this.#tracing.leave()
+        this.#owner.onLeft?.()
+        this.#fetcher.rest()
+        return DONE
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
+  /** Without an `await` where a record is at hand: most of them are. */
+  next(): Promise<IteratorResult<R, undefined>> {
+    this.#asked()
+    try {
+      const given = this.take()
+      return given === undefined ? this.#nextLater() : Promise.resolve(this.#resultOf(given))
+    } catch (error) {
+      return rejection(error)
+    }
+  }
+
+  async #nextLater(): Promise<IteratorResult<R, undefined>> {
+    try {
+      const given = await this.takeLater()
+      return given === undefined ? DONE : this.#resultOf(given)
+    } catch (error) {
+      throw withCaller(error)
+    }
+  }
+
+  #resultOf({ record }: Given<R>): IteratorYieldResult<R> {
+    this.#tracing.start(record)
+    return { done: false, value: record }
+  }
+
+  /** Waits for a record. @returns undefined when none will come any more */
+  async takeLater(): Promise<Given<R> | undefined> {
+    let alive: Timer | undefined
+    try {
+      for (;;) {
+        if (this.#isClosed || !(await this.#isStarted())) return undefined
+        this.#fetcher.run()
+        const given = this.take()
+        if (given !== undefined) return given
+        if (this.#isClosed || this.#owner.isOver()) return undefined
+        // Sockets may be idle, and a signal's timer unreferenced: Node would end the process with status 13.
+        alive ??= this.#cluster.clock.after(TIMER_MS_MAX, () => {})
+        await this.#change.passed
+      }
+    } finally {
+      alive?.cancel()
+    }
+  }
+
+  async nextBatch(
+    maxRecords: number,
+    maxWaitMs: number,
+  ): Promise<IteratorResult<readonly Given<R>[], undefined>> {
+    this.#asked()
+    const first = this.take() ?? (await this.takeLater())
+    if (first === undefined) return DONE
+    const batch = [first]
+    const { clock } = this.#cluster
+    const deadline = clock.monotonic() + maxWaitMs
+    for (;;) {
+      this.#takeInto(batch, maxRecords)
+      const leftMs = deadline - clock.monotonic()
+      const isFull = batch.length === maxRecords
+      if (isFull || this.#heldError !== undefined || this.#owner.isOver() || leftMs <= 0) break
+      await this.#change.passedWithin(leftMs, clock)
+    }
+    this.#tracing.startAll(batch)
+    return { done: false, value: batch }
+  }
+
+  /** @returns the next record at hand; the position is then past it */
+  take(): Given<R> | undefined {
+    if (this.#isClosed) return undefined
+    if (this.#heldError !== undefined) {
+      const error = this.#heldError
+      this.#heldError = undefined
+      throw error as Error
+    }
+    const again = this.#redeliveries.take()
+    if (again !== undefined) {
+      this.#owner.onGiven?.(again)
+      return again
+    }
+    for (;;) {
+      const fetched = this.#fetcher.take()
+      if (fetched === undefined) return undefined
+      const given = this.#givenOf(fetched)
+      if (given === undefined) continue
+      this.#owner.onGiven?.(given)
+      return given
+    }
+  }
+
+  /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
+  #givenOf(fetched: Fetched): Given<R> | undefined {
+    const { reading, view } = fetched
+    try {
+      const record = this.#owner.recordOf(fetched)
+      reading.position = view.offset + 1
+      return { reading, record, view }
+    } catch (error) {
+      if (this.#owner.onUnreadable?.(fetched, error) === true) {
+        reading.position = view.offset + 1
+        return undefined
+      }
+      this.#fetcher.seek(reading, view.offset)
+      throw error
+    }
+  }
+
+  /** @returns false when the stream was closed meanwhile */
+  async #isStarted(): Promise<boolean> {
+    try {
+      await this.#owner.start()
+    } catch (error) {
+      if (!this.#isClosed) throw error
+    }
+    return !this.#isClosed
+  }
+
+  #asked(): void {
+    this.#tracing.end()
+    this.#owner.onAsked?.()
+    this.#fetcher.run()
+  }
+
+  #takeInto(batch: Given<R>[], maxRecords: number): void {
+    try {
+      while (batch.length < maxRecords) {
+        const given = this.take()
+        if (given === undefined) return
+        batch.push(given)
+      }
+    } catch (error) {
+      this.#heldError = error
+    }
+  }
+
+  #readingOf(partition: TopicPartition): Reading {
+    const reading = this.get(partition)
+    if (reading !== undefined) return reading
+    throw new KafkaError(
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      `${partitionText(partition)} is not being read; before start() none is`,
+    )
+  }
+
+  /** What is at or after a time to come is known when it has come. */
+  #stopLater(reading: Reading, at: StopAt, delayMs: number, boundsOf: () => Bounds): void {
+    const timer = this.#cluster.clock.after(Math.min(delayMs, TIMER_MS_MAX), () => {
+      this.#stopTimers.delete(timer)
+      this.stopAt(reading, at, boundsOf).then(
+        () => this.#change.open(),
+        (error: KafkaError) => this.#fetcher.report(reading, error),
+      )
+    })
+    this.#stopTimers.add(timer)
+  }
+}
+
+export const DONE = { done: true, value: undefined } as const
+
+/** Beyond it a timer of Node fires at once. */
+const TIMER_MS_MAX = 0x7fffffff
+
+/** Opens again and again; who waits passes at the next opening. */
+class Gate {
+  passed!: Promise<void>
+  #pass!: () => void
+
+  constructor() {
+    this.#renew()
+  }
+
+  open(): void {
+    this.#pass()
+    this.#renew()
+  }
+
+  async passedWithin(delayMs: number, clock: Clock): Promise<void> {
+    let timer: Timer | undefined
+    const over = new Promise<void>((resolve) => (timer = clock.after(delayMs, resolve)))
+    await Promise.race([this.passed, over])
+    timer?.cancel()
+  }
+
+  #renew(): void {
+    this.passed = new Promise((resolve) => (this.#pass = resolve))
+  }
+}
+
+/** @throws {KafkaError} INVALID_RECORD when a serde refuses */
+export function recordOf({ reading, view }: Fetched): ConsumerRecord {
+  const { topic, partition } = reading
+  const { offset, timestamp, headers } = view
+  const key = field(reading, offset, 'key', topic.key, view.key)
+  const value = field(reading, offset, 'value', topic.value, view.value)
+  return { topic: topic.name, partition, offset, timestamp, key, value, headers }
+}
+
+/** @throws {KafkaError} INVALID_RECORD when the serde refuses */
+function field(
+  reading: Reading,
+  offset: number,
+  name: string,
+  serde: Serde<any>,
+  bytes: Buffer | null,
+): any {
+  if (bytes === null && serde.nullable) return null
+  try {
+    if (bytes === null) throw new TypeError('it is null; orNull() in its topic() would allow it')
+    return serde.deserialize(bytes)
+  } catch (error) {
+    const where = `${partitionText(reading.where)} offset ${offset}`
+    throw new KafkaError('INVALID_RECORD', `${where}: ${name}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,589 @@
+// GroupConsumer: a member of a consumer group. The group shares the partitions out; what is done is committed.
+// Heartbeats, fetching ahead and commits run beside the reader's code and never wait for it.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { atPartition, Bounds } from '../consumer/bounds.ts'
+import { callOptions, type CallOptions, type Closeable } from '../call.ts'
+import type { Timer } from '../clock.ts'
+import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'
+import { isTraced, traced } from '../consumer/consume-tracing.ts'
+import { batchOptions, type BatchOptions } from '../consumer/consumer.ts'
+import { tell } from '../events.ts'
+import type { Fetched } from '../consumer/fetcher.ts'
+import { Commits, placesOf, progressAt, type CommitOptions } from './commits.ts'
+import { Coordinator } from './coordinator.ts'
+import { Failures } from './failures.ts'
+import { GroupEnd } from './group-end.ts'
+import { InHand, notOurs, type RecordPlace } from './in-hand.ts'
+import { KeyedPool } from './keyed-pool.ts'
+import { Membership } from './membership.ts'
+import { keyOf, withSignal } from './group-record.ts'
+import {
+  commitOptions,
+  groupConsumerOptions,
+  membershipOptions,
+  runOptions,
+  type GroupBatch,
+  type GroupConsumerOptions,
+  type GroupRecord,
+  type RunOptions,
+} from './group-options.ts'
+import { Progress } from './progress.ts'
+import { Starts } from './starts.ts'
+import { callback, checked, milliseconds } from '../options.ts'
+import { Reading } from '../consumer/reading.ts'
+import {
+  DONE,
+  RecordStream,
+  type Given,
+  type PauseOptions,
+  type Position,
+} from '../consumer/record-stream.ts'
+import { TopicSelection } from '../consumer/topic-selection.ts'
+import { recordPlace, type ConsumerRecord, type TopicPartition } from '../topic.ts'
+import { GroupOffsets } from './group-offsets.ts'
+
+/**
+ * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
+ * until `close` or `await using`, which commit what is done and leave.
+ */
+export class GroupConsumer<R extends ConsumerRecord<string, any, any> = ConsumerRecord>
+  implements AsyncIterable<GroupRecord<R>>, AsyncDisposable
+{
+  readonly #cluster: Cluster
+  readonly #options: GroupConsumerOptions
+  readonly #selection: TopicSelection
+  readonly #onClose: (self: Closeable) => void
+  readonly #stream: RecordStream<GroupRecord<R>>
+  readonly #coordinator: Coordinator
+  readonly #membership: Membership
+  readonly #starts: Starts
+  readonly #commits: Commits
+  /** With `until`. */
+  readonly #end: GroupEnd | undefined
+  readonly #progress = new Map<Reading, Progress>()
+  /** What was given since the reader last asked. */
+  readonly #inHand: InHand
+  readonly #failures: Failures
+  readonly #onAbort = (): void => void this.#closeOnce(true)
+  readonly #isAuto: boolean
+  /** With `run`, records are done when their handler is, not when the next one is asked for. */
+  #pool: KeyedPool | undefined
+  #started: Promise<void> | undefined
+  #hasAssignment = false
+  #failure: { readonly error: unknown } | undefined
+  #pollTimer: Timer | undefined
+  #closing: Promise<void> | undefined
+
+  /** @internal Use `client.consumer({ group })`. */
+  constructor(cluster: Cluster, given: GroupConsumerOptions, onClose: (self: Closeable) => void) {
+    const options = checked('client.consumer', groupConsumerOptions, given)
+    this.#cluster = cluster
+    this.#options = options
+    this.#selection = new TopicSelection(cluster, options.topics)
+    this.#onClose = onClose
+    this.#isAuto = options.commit !== 'manual'
+    this.#failures = new Failures(cluster, options.group, options.onError)
+    this.#inHand = new InHand(this.#failures.hasDeadLetters)
+    this.#stream = this.#newStream()
+    this.#coordinator = new Coordinator(cluster, options.group)
+    this.#membership = this.#newMembership()
+    const { from = 'latest', isolation } = options
+    this.#starts = new Starts({ ...this.#parts, from, isolation })
+    const intervalMs = this.#isAuto ? (options.commitIntervalMs ?? 500) : undefined
+    this.#commits = new Commits({ ...this.#parts, progress: this.#progress, intervalMs })
+    this.#end = this.#newEnd()
+    options.signal?.addEventListener('abort', this.#onAbort)
+    if (options.signal?.aborted) void this.close()
+  }
+
+  /** As of a plain consumer. A record is done when the next one is asked for. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<GroupRecord<R>> {
+    return this.#stream.iterator(() => this.#stream.next())
+  }
+
+  /** Many records at a time. A batch is done when the next one is asked for. */
+  batches(options: BatchOptions = {}): AsyncIterableIterator<GroupBatch<GroupRecord<R>>> {
+    const taken = checked('consumer.batches', batchOptions, options)
+    const { maxRecords = 500, maxWaitMs = 50 } = taken
+    type Result = IteratorResult<GroupBatch<GroupRecord<R>>, undefined>
+    return this.#stream.iterator(async (): Promise<Result> => {
+      const next = await this.#stream.nextBatch(maxRecords, maxWaitMs)
+      return next.done ? DONE : { done: false, value: this.#batchOf(next.value) }
+    })
+  }
+
+  /**
+   * Calls `handle` for each record, several side by side when asked to, until the consumer closes or its end is reached.
+   *
+   * @throws what `handle` throws first, and `onError` does not see to, when what runs beside it has ended; that record is
+   *   not committed
+   */
+  async run(handle: (record: GroupRecord<R>) => unknown, options: RunOptions = {}): Promise<void> {
+    checked('consumer.run', callback(), handle, 'handle')
+    const { concurrency = 1 } = checked('consumer.run', runOptions, options)
+    const over = new AbortController()
+    const pool = new KeyedPool(concurrency, () => {
+      over.abort()
+      this.#stream.wake()
+    })
+    this.#pool = pool
+    try {
+      this.#stream.run()
+      for (;;) {
+        await pool.room()
+        this.#heardFromReader()
+        const given = pool.hasFailed ? undefined : await this.#stream.takeLater()
+        if (given === undefined) break
+        pool.start(keyOf(given), () => this.#handle(given, handle, over.signal))
+      }
+    } catch (error) {
+      over.abort()
+      throw error
+    } finally {
+      await pool.idle()
+      for (const progress of this.#progress.values()) progress.abandon()
+      this.#pool = undefined
+    }
+    pool.throwFirst()
+  }
+
+  /**
+   * Hands a record of the loop back: it is not done. It comes again after the pause of `onError`, with `attempt` one
+   * higher, and its partition gives nothing else meanwhile. After `onError.retry` retries it becomes a dead letter.
+   *
+   * @param error why; told in the dead letter
+   * @throws the error, when there are neither retries nor a dead letter topic left; {TypeError} for a record that is not
+   *   among those that the loop was given last
+   */
+  async nack(record: GroupRecord<R>, error: unknown = new Error('handed back')): Promise<void> {
+    checked('consumer.nack', recordPlace, record, 'record')
+    const { progress, view } = this.#inHand.take(record)
+    const given = { reading: progress.reading, record, view }
+    progress.hold(record.offset, 'buried')
+    try {
+      const retryDefault = this.#options.onError === undefined ? Infinity : 0
+      const failure = { error, attempts: record.attempt }
+      const delayMs = await this.#failures.judge(given, failure, retryDefault)
+      if (delayMs === undefined) progress.finished(record.offset)
+      else this.#giveAgain(progress, given, record.attempt + 1, delayMs)
+    } catch (cause) {
+      progress.hold(record.offset, 'waits')
+      throw cause
+    }
+  }
+
+  /**
+   * Puts a record of the loop off: it comes again after `delayMs`, with the same `attempt`, and its partition gives
+   * nothing else meanwhile.
+   *
+   * @throws {TypeError} for a record that is not among those that the loop was given last
+   */
+  defer(record: GroupRecord<R>, delayMs: number): void {
+    checked('consumer.defer', recordPlace, record, 'record')
+    checked('consumer.defer', milliseconds(), delayMs, 'delayMs')
+    const { progress, view } = this.#inHand.take(record)
+    const given = { reading: progress.reading, record, view }
+    this.#giveAgain(progress, given, record.attempt, delayMs)
+  }
+
+  /** Looks the topics up and begins to join now rather than when the iteration begins. */
+  async start(options: CallOptions = {}): Promise<void> {
+    const call = this.#cluster.call(checked('consumer.start', callOptions, options))
+    this.#started ??= this.#start(options)
+    await call.wait(this.#started)
+  }
+
+  /** What the group has assigned to this member. */
+  assignment(): TopicPartition[] {
+    return this.#stream.readings.map(({ where }) => where)
+  }
+
+  positions(): Position[] {
+    return this.#stream.positions()
+  }
+
+  /**
+   * Commits the position after `record`, or everything that was given. Durable when it resolves.
+   *
+   * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
+   */
+  async commit(
+    record?: RecordPlace & { readonly signal?: AbortSignal },
+    options: CommitOptions = {},
+  ): Promise<void> {
+    checked('consumer.commit', commitOptions, options)
+    if (record !== undefined) checked('consumer.commit', recordPlace, record, 'record')
+    const places =
+      record === undefined
+        ? this.#stream.readings.map(({ where, position }) => ({ ...where, offset: position }))
+        : placesOf([record])
+    await this.#commits.through(places, options)
+  }
+
+  /**
+   * For a transaction: the offsets that it commits.
+   *
+   * @internal Use `transaction.commitOffsetsOf`.
+   * @throws {TypeError} where offsets are committed without the transaction, or out of order
+   */
+  offsetsInTransaction(): GroupOffsets {
+    if (this.#isAuto)
+      throw new TypeError("offsets in a transaction: the consumer needs commit: 'manual'")
+    if (this.#pool !== undefined && this.#pool.size > 1)
+      throw new TypeError(
+        'offsets in a transaction: run() with concurrency ends records out of order',
+      )
+    return new GroupOffsets({
+      coordinator: this.#coordinator,
+      member: () => this.#membership.state,
+      through: (record) => this.#through(record),
+      isOurs: (progress) => this.#progress.get(progress.reading) === progress,
+    })
+  }
+
+  #through(record: RecordPlace & { readonly signal?: AbortSignal }): ReadonlyMap<Progress, number> {
+    const ends = this.#inHand.through(record)
+    if (ends.size > 0) return ends
+    const progress = this.#progressAt(record)
+    const isStale = record.signal !== undefined && record.signal !== progress?.reading.signal
+    if (progress === undefined || isStale) throw notOurs(record)
+    return new Map([[progress, Math.min(record.offset + 1, progress.heldFrom)]])
+  }
+
+  /** Goes on at `offset` in a partition that is assigned. */
+  seek(partition: TopicPartition, offset: number): void {
+    this.#stream.seek(partition, offset)
+    this.#progressAt(partition)?.forget()
+  }
+
+  /** Gives no records of these partitions (default: of all) until `resume`, or for a time; they stay assigned. */
+  pause(
+    partitions: readonly TopicPartition[] = this.positions(),
+    options: PauseOptions = {},
+  ): void {
+    this.#stream.pause(partitions, options)
+  }
+
+  resume(partitions: readonly TopicPartition[] = this.positions()): void {
+    this.#stream.resume(partitions)
+  }
+
+  /**
+   * Ends the iteration, commits what is done and leaves the group. Handlers of `run` are waited for; a loop body is not
+   * (it may be what calls this), and its record counts as not done: to end after it, abort `signal`. Idempotent.
+   */
+  close(): Promise<void> {
+    return this.#closeOnce(this.#pool !== undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  // Building
+
+  #newStream(): RecordStream<GroupRecord<R>> {
+    return new RecordStream(this.#cluster, this.#options, {
+      recordOf: (fetched) => withSignal(fetched) as unknown as GroupRecord<R>,
+      start: () => this.#startOrFail(),
+      isOver: () => this.#isOver,
+      onAsked: () => this.#asked(),
+      onLeft: () => this.#abandoned(),
+      onGiven: (given) => this.#given(given),
+      onUnreadable: (fetched, error) => this.#isBuried(fetched, error),
+      onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
+      onMoved: (reading) => this.#progress.set(reading, new Progress(reading, -1)),
+      isGone: (reading) => this.#isGone(reading),
+    })
+  }
+
+  /** What the parts of a member have in common. */
+  get #parts() {
+    return {
+      cluster: this.#cluster,
+      coordinator: this.#coordinator,
+      selection: this.#selection,
+      member: () => this.#membership.state,
+    }
+  }
+
+  #newMembership(): Membership {
+    return new Membership(
+      this.#cluster,
+      this.#coordinator,
+      membershipOptions(this.#options, () => this.#selection.names),
+      {
+        joining: () => this.#joining(),
+        hasOtherTopics: () => this.#hasOtherTopics(),
+        assigned: (partitions) => this.#assigned(partitions),
+        revoked: (partitions) => this.#revoked(partitions),
+        lost: (partitions) => this.#lost(partitions),
+        failed: (error) => this.#fail(error),
+      },
+    )
+  }
+
+  #newEnd(): GroupEnd | undefined {
+    const { until, isolation, heartbeatIntervalMs = 3000 } = this.#options
+    if (until === undefined) return undefined
+    return new GroupEnd({
+      cluster: this.#cluster,
+      coordinator: this.#coordinator,
+      until,
+      isolation,
+      memberId: () => this.#membership.memberId,
+      owned: () => this.assignment(),
+      intervalMs: heartbeatIntervalMs,
+      onHandedOut: () => this.#stream.wake(),
+    })
+  }
+
+  // Starting and ending
+
+  async #start(options: CallOptions): Promise<void> {
+    const call = this.#cluster.call(options)
+    const found = await this.#selection.find(call)
+    await this.#end?.start(found.flatMap(partitionsIn), call)
+    this.#membership.start()
+    this.#commits.start()
+  }
+
+  async #startOrFail(): Promise<void> {
+    if (this.#closing !== undefined) return // the stream ends when all is committed
+    await this.start({ signal: this.#options.signal })
+    if (this.#failure !== undefined) throw this.#failure.error as Error
+  }
+
+  get #isOver(): boolean {
+    if (this.#pool?.hasFailed) return true
+    if (this.#end === undefined || this.#failure !== undefined || !this.#hasAssignment) return false
+    return this.#stream.readings.every(({ isDone }) => isDone) && this.#end.isHandedOut()
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error }
+    this.#stream.wake()
+  }
+
+  #closeOnce(waitsForReader: boolean): Promise<void> {
+    this.#closing ??= this.#close(waitsForReader)
+    return this.#closing
+  }
+
+  async #close(waitsForReader: boolean): Promise<void> {
+    if (!waitsForReader) this.#abandoned()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    for (const reading of this.#progress.keys()) reading.release()
+    this.#stream.wake()
+    this.#pollTimer?.cancel()
+    this.#commits.stop()
+    this.#end?.close()
+    await this.#membership.close()
+    this.#stream.close()
+    await this.#failures.close()
+    this.#coordinator.close()
+    this.#onClose(this)
+  }
+
+  // What the group decides
+
+  async #joining(): Promise<void> {
+    await this.#lookForTopics()
+    await this.#starts.look()
+  }
+
+  async #lookForTopics(): Promise<void> {
+    if (this.#selection.isStale) await this.#selection.find(this.#cluster.call({}))
+  }
+
+  async #hasOtherTopics(): Promise<boolean> {
+    const before = new Set(this.#selection.names)
+    await this.#lookForTopics()
+    const { names } = this.#selection
+    return names.length !== before.size || names.some((name) => !before.has(name))
+  }
+
+  /** A topic that was found by a pattern and is deleted: the group shares anew without it. */
+  #isGone({ topic }: Reading): boolean {
+    if (!this.#selection.isMatched(topic.name)) return false
+    if (this.#selection.forget(topic.name)) this.#membership.rejoin()
+    return true
+  }
+
+  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    const call = this.#cluster.call({})
+    const names = [...new Set(partitions.map(({ topic }) => topic))]
+    if (names.length > 0)
+      await this.#cluster.retrying(call, () => this.#cluster.describe(names, call))
+    const starts = await this.#starts.of(partitions)
+    const bounds = new Bounds(this.#cluster, call, partitions, this.#options.isolation)
+    const readings = await Promise.all(
+      starts.map(async ({ topic, partition, offset, committed }) => {
+        const { id } = this.#cluster.topic(topic) ?? {}
+        const reading = new Reading(this.#selection.topicOf(topic), partition, offset, id)
+        await this.#setStop(reading, bounds)
+        this.#progress.set(reading, new Progress(reading, committed))
+        return reading
+      }),
+    )
+    for (const reading of readings) this.#stream.add(reading)
+    this.#tellAssignment('assigned', partitions)
+    this.#end?.reset()
+    this.#hasAssignment = true
+    this.#options.onAssignment?.(this.positions())
+    this.#stream.wake()
+  }
+
+  async #setStop(reading: Reading, bounds: Bounds): Promise<void> {
+    const { until } = this.#options
+    if (until === undefined) return
+    const known = this.#end!.offsetOf(reading.where)
+    if (known !== undefined) reading.stopOffset = known
+    else await this.#stream.stopAt(reading, atPartition(until, reading.where), () => bounds)
+  }
+
+  /** Nothing more is given of them; what is in hand may end; what is done is committed. */
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#hasAssignment = false // what is left for now is not all there will be
+    this.#tellAssignment('revoked', partitions)
+    const given = partitions.flatMap((each) => this.#progressAt(each) ?? [])
+    for (const { reading } of given) {
+      reading.release()
+      this.#stream.remove(reading)
+    }
+    const { clock } = this.#cluster
+    const { sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = this.#options
+    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 2
+    let timer: Timer | undefined
+    const over = new Promise<void>((resolve) => (timer = clock.after(patienceMs, resolve)))
+    await Promise.race([Promise.all(given.map((each) => each.idle())), over])
+    timer?.cancel()
+    await this.#commits.whatIsDone(given)
+    for (const { reading } of given) this.#progress.delete(reading)
+    this.#stream.wake()
+  }
+
+  #lost(partitions: readonly TopicPartition[]): void {
+    this.#hasAssignment = false
+    this.#tellAssignment('lost', partitions)
+    for (const each of partitions) {
+      const reading = this.#stream.get(each)
+      if (reading === undefined) continue
+      reading.release()
+      this.#stream.remove(reading)
+      this.#progress.delete(reading)
+    }
+  }
+
+  #tellAssignment(
+    kind: 'assigned' | 'revoked' | 'lost',
+    partitions: readonly TopicPartition[],
+  ): void {
+    const message = { group: this.#options.group, kind, partitions }
+    const level = kind === 'lost' ? 'warn' : 'info'
+    tell('assignment', message, this.#cluster.options.logger, level, `partitions ${kind}`)
+  }
+
+  // What the reader does
+
+  #given(given: Given<GroupRecord<R>>): void {
+    const progress = this.#progress.get(given.reading)!
+    progress.given(given.view.offset)
+    if (this.#pool === undefined) this.#inHand.push(progress, given.view)
+  }
+
+  #giveAgain(
+    progress: Progress,
+    given: Given<GroupRecord<R>>,
+    attempt: number,
+    delayMs: number,
+  ): void {
+    progress.hold(given.view.offset, 'waits')
+    if (this.#progress.get(given.reading) !== progress) return // another member gives it again
+    this.#stream.giveAgain({ ...given, record: { ...given.record, attempt } }, delayMs)
+  }
+
+  /** What cannot be read cannot be handled either: a dead letter, where there is a topic for them. */
+  #isBuried(fetched: Fetched, error: unknown): boolean {
+    const isRefused = error instanceof KafkaError && error.code === 'INVALID_RECORD'
+    if (!isRefused || !this.#failures.hasDeadLetters) return false
+    const { reading, view } = fetched
+    const progress = this.#progress.get(reading)!
+    progress.hold(view.offset, 'buried')
+    this.#failures.bury(fetched, error).then(
+      () => progress.finished(view.offset),
+      (cause: unknown) => {
+        progress.hold(view.offset, 'waits')
+        this.#stream.fail(cause)
+      },
+    )
+    return true
+  }
+
+  #asked(): void {
+    this.#heardFromReader()
+    this.#inHand.finish()
+  }
+
+  /** It left its loop in the middle of a record, perhaps by an error: that record counts as not done. */
+  #abandoned(): void {
+    this.#inHand.abandon()
+  }
+
+  #heardFromReader(): void {
+    const { maxPollIntervalMs } = this.#options
+    if (maxPollIntervalMs === undefined || this.#closing !== undefined) return
+    this.#pollTimer?.cancel()
+    this.#pollTimer = this.#cluster.clock.after(maxPollIntervalMs, () => {
+      const what = `nothing was asked for in maxPollIntervalMs (${maxPollIntervalMs} ms): the member has left its group`
+      this.#abandoned()
+      this.#fail(new KafkaError('UNKNOWN_MEMBER_ID', what, { fatal: true }))
+      void this.#membership.close()
+    })
+  }
+
+  async #handle(
+    given: Given<GroupRecord<R>>,
+    handle: (record: GroupRecord<R>) => unknown,
+    over: AbortSignal,
+  ): Promise<void> {
+    const { reading, record, view } = given
+    const progress = this.#progress.get(reading)
+    if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
+    try {
+      await (isTraced() ? traced(record, () => handle(record)) : handle(record))
+      progress.finished(view.offset)
+    } catch (error) {
+      const again = (each: GroupRecord<R>): unknown => {
+        this.#heardFromReader()
+        return handle(each)
+      }
+      const isDone = await this.#failures.handleAgain(given, again, error, over)
+      if (isDone) progress.finished(view.offset)
+      else progress.leave(view.offset)
+    }
+  }
+
+  /** Of a partition that is ours, or is just being given up. */
+  #progressAt(where: TopicPartition): Progress | undefined {
+    return progressAt(this.#progress, where)
+  }
+
+  #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
+    const lasts = new Map<AbortSignal, RecordPlace & { readonly signal: AbortSignal }>()
+    for (const { record } of batch) lasts.set(record.signal, record)
+    const signals = [...lasts.keys()]
+    const places = [...lasts.values()]
+    return {
+      records: batch.map(({ record }) => record),
+      signal: signals.length === 1 ? signals[0]! : AbortSignal.any(signals),
+      commit: async (options = {}) =>
+        this.#commits.through(placesOf(places), checked('batch.commit', commitOptions, options)),
+    }
+  }
+}
+
+function partitionsIn({ name, partitions }: TopicMetadata): TopicPartition[] {
+  return partitions.map(({ partition }) => ({ topic: name, partition }))
+}

@@ -1,0 +1,390 @@
+// Accumulator: puts records into batches, one open batch per partition, bounded in bytes.
+// A send that finds no room, or a topic not yet known, waits in its topic's line, so that order is kept.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
+import type { Clock, Timer } from '../clock.ts'
+import type { TopicMetadata } from '../cluster/cluster.ts'
+import { outgoing, type OutgoingRecord } from './outgoing.ts'
+import type { Partitioner } from './partitioner.ts'
+import { mute, shown, thrownText } from '../shown.ts'
+import { partitionText } from '../topic.ts'
+
+/** What the next batch may take more than the last. */
+const SLACK_BYTES = 32
+
+/** Records that differ in age by more than this part of the delivery timeout are not put into one batch. */
+const AGES_OF_A_TIMEOUT = 8
+
+export interface AccumulatorOptions {
+  readonly lingerMs: number
+  readonly batchBytes: number
+  readonly maxBufferedBytes: number
+  readonly deliveryTimeoutMs: number
+  readonly partitioner: Partitioner
+  readonly clock: Clock
+  /** What is known of a topic. */
+  readonly metadataOf: (topic: string) => TopicMetadata | undefined
+  /** Sends wait for the topic: `fill` it when it is known. Told once until then. */
+  readonly onMissing: (queue: TopicQueue) => void
+  /** A send has to wait for room; told once until none does. */
+  readonly onFull: (topic: string) => void
+  /** The partition has a batch that is full or due. */
+  readonly onReady: (queue: PartitionQueue) => void
+  /** Batches of the partition may be out of time. */
+  readonly onOverdue: (queue: PartitionQueue) => void
+}
+
+export class Accumulator {
+  readonly #options: AccumulatorOptions
+  readonly #topics = new Map<string, TopicQueue>()
+  /** Those with sends that wait for room. */
+  #crowded = new Set<TopicQueue>()
+  #isFullTold = false
+  /** Open batches whose linger is not over, oldest first. */
+  readonly #lingering = new Set<Batch>()
+  /** Batches without an outcome. */
+  readonly #live = new Set<Batch>()
+  /** Flushes under way. */
+  #flushCount = 0
+  #lingerTimer: Timer | undefined
+  /** Set while anything is without an outcome, to when the oldest of that is out of time or before. */
+  #deadlineTimer: Timer | undefined
+  /** Sends in the topics' lines. */
+  #waitingCount = 0
+  #bytesUsed = 0
+
+  constructor(options: AccumulatorOptions) {
+    this.#options = options
+  }
+
+  add(send: Send): void {
+    const { name } = send.topic
+    let queue = this.#topics.get(name)
+    if (queue === undefined)
+      this.#topics.set(name, (queue = new TopicQueue(name, this.#options.batchBytes)))
+    if (queue.waiting.length === 0 && this.#take(queue, send)) return
+    queue.waiting.push(send)
+    this.#waitingCount++
+    this.#watch(send.since)
+  }
+
+  /** Takes what waits, as far as there is room. */
+  fill(queue: TopicQueue): void {
+    for (let send = queue.waiting.peek(); send !== undefined; send = queue.waiting.peek()) {
+      if (!this.#take(queue, send)) return
+      this.#shift(queue)
+      send.onTaken?.()
+    }
+  }
+
+  /** Fails what waits. */
+  failWaiting(queue: TopicQueue, error: KafkaError): void {
+    for (let send = this.#shift(queue); send !== undefined; send = this.#shift(queue))
+      send.failRest(error)
+  }
+
+  /** The records of the batch have their outcome: nobody waits for it. */
+  settled(batch: Batch): void {
+    this.#live.delete(batch)
+    this.#rest()
+    batch.onDone?.()
+  }
+
+  /** It will not be sent any more either: its room is free. */
+  release(batch: Batch): void {
+    this.#bytesUsed -= batch.bytesReserved
+    this.settled(batch)
+    if (this.#crowded.size === 0 || this.#isFull) return
+    const crowded = this.#crowded
+    this.#crowded = new Set()
+    for (const queue of crowded) this.fill(queue)
+    if (this.#crowded.size === 0) this.#isFullTold = false
+  }
+
+  /** The batch goes on as two. */
+  replace(batch: Batch, halves: readonly Batch[]): void {
+    this.#live.delete(batch)
+    for (const half of halves) this.#live.add(half)
+    batch.onDone?.()
+  }
+
+  /** Nothing lingers until all that has been added by now is acknowledged or has failed. */
+  async flush(): Promise<void> {
+    const waiting = Array.from(this.#topics.values()).flatMap((queue) => [...queue.waiting])
+    this.#flushCount++
+    try {
+      for (const { queue } of this.#live) this.#makeDue(queue)
+      await Promise.all(waiting.map(taken))
+      const now = this.#options.clock.monotonic()
+      for (;;) {
+        const batches = Array.from(this.#live).filter(({ createdAt }) => createdAt <= now)
+        if (batches.length === 0) return
+        await Promise.all(batches.map(done))
+      }
+    } finally {
+      this.#flushCount--
+    }
+  }
+
+  /** Is anything without an outcome? */
+  get isBusy(): boolean {
+    return this.#live.size > 0 || this.#waitingCount > 0
+  }
+
+  isOverdue({ since }: { readonly since: number }): boolean {
+    return this.#options.clock.monotonic() - since >= this.#options.deliveryTimeoutMs
+  }
+
+  /** The next batch of a partition that was never sent and may be now. */
+  peekNext({ closed, open }: PartitionQueue): Batch | undefined {
+    return closed.peek() ?? (open?.isDue ? open : undefined)
+  }
+
+  /** The same, taken out, and closed. */
+  takeNext(queue: PartitionQueue): Batch | undefined {
+    if (queue.closed.length === 0 && queue.open?.isDue) this.#close(queue.open)
+    return queue.closed.shift()
+  }
+
+  /** Empties a partition of what was never sent, as far as `isGone` says so. */
+  *drain(queue: PartitionQueue, isGone: (batch: Batch) => boolean = () => true): Iterable<Batch> {
+    if (queue.open !== undefined && isGone(queue.open)) this.#close(queue.open)
+    for (let batch = queue.closed.peek(); batch && isGone(batch); batch = queue.closed.peek()) {
+      queue.closed.shift()
+      yield batch
+    }
+  }
+
+  /** Every partition that has had records. */
+  *queues(): Iterable<PartitionQueue> {
+    for (const { partitions } of this.#topics.values()) yield* Object.values(partitions)
+  }
+
+  topics(): Iterable<TopicQueue> {
+    return this.#topics.values()
+  }
+
+  stop(): void {
+    this.#lingerTimer?.cancel()
+    this.#deadlineTimer?.cancel()
+  }
+
+  get #isFull(): boolean {
+    return this.#bytesUsed >= this.#options.maxBufferedBytes
+  }
+
+  /** @returns false when some of it must wait */
+  #take(queue: TopicQueue, send: Send): boolean {
+    const metadata = this.#options.metadataOf(queue.name)
+    if (metadata === undefined) {
+      if (!queue.isAskedFor) this.#options.onMissing(queue)
+      return false
+    }
+    const now = this.#options.clock.now()
+    while (send.next < send.recordCount) {
+      if (this.#isFull) {
+        this.#crowded.add(queue)
+        if (!this.#isFullTold) this.#options.onFull(queue.name)
+        this.#isFullTold = true
+        return false
+      }
+      this.#append(queue, metadata, send, send.next++, now)
+    }
+    return true
+  }
+
+  #append(
+    queue: TopicQueue,
+    metadata: TopicMetadata,
+    send: Send,
+    index: number,
+    now: number,
+  ): void {
+    let batch: Batch | undefined
+    try {
+      const record = outgoing(send.topic, send.recordAt(index), now)
+      const partition = queue.partition(this.#choose(queue, metadata, record))
+      batch = this.#openFor(partition, record, send.since)
+      const reserved = batch.bytesReserved
+      batch.add(send, index, record)
+      partition.recordCount++
+      this.#bytesUsed += batch.bytesReserved - reserved
+      if (batch.sizeBytes >= queue.batchBytes) this.#close(batch)
+    } catch (error) {
+      if (batch?.recordCount === 0) this.#discard(batch)
+      send.fail(index, refused(send, index, error))
+    }
+  }
+
+  /** The open batch of the partition, or another one when the record does not fit into that. */
+  #openFor(partition: PartitionQueue, { sizeBytes }: OutgoingRecord, since: number): Batch {
+    const { open, topic } = partition
+    if (open === undefined) return this.#open(partition, since)
+    const isOfAge = since - open.since <= this.#options.deliveryTimeoutMs / AGES_OF_A_TIMEOUT
+    if (isOfAge && open.sizeBytes + sizeBytes <= topic.batchBytes) return open
+    this.#close(open)
+    return this.#open(partition, since)
+  }
+
+  #choose(queue: TopicQueue, metadata: TopicMetadata, record: OutgoingRecord): number {
+    const { name } = queue
+    const { length: partitionCount } = metadata.partitions
+    const { key, partition } = record
+    const chosen = partition ?? this.#partitioned({ topic: name, key, partitionCount })
+    if (chosen === undefined) return this.#sticky(queue, metadata)
+    if (chosen >= 0 && chosen < partitionCount) return chosen
+    const where = partitionText({ topic: name, partition: chosen })
+    throw new KafkaError(
+      'UNKNOWN_TOPIC_OR_PARTITION',
+      `${where}: the topic has ${partitionCount} partitions`,
+    )
+  }
+
+  #partitioned(record: Parameters<Partitioner>[0]): number | undefined {
+    const chosen: unknown = this.#options.partitioner(record)
+    if (chosen === undefined || Number.isInteger(chosen)) return chosen as number | undefined
+    mute(chosen)
+    throw new TypeError(`the partitioner gave ${shown(chosen)}, expected a whole number`)
+  }
+
+  #sticky(queue: TopicQueue, { partitions }: TopicMetadata): number {
+    if (queue.stickyPartition >= 0) return queue.stickyPartition
+    const led = partitions.filter(({ leader }) => leader >= 0)
+    const candidates = led.length > 0 ? led : partitions
+    const index = Math.floor(this.#options.clock.random() * candidates.length)
+    return (queue.stickyPartition = candidates[index]!.partition)
+  }
+
+  #open(queue: PartitionQueue, since: number): Batch {
+    const { clock, lingerMs } = this.#options
+    const times = { createdAt: clock.monotonic(), since }
+    const batch = new Batch(queue, times, queue.recordCount, queue.bytesExpected)
+    queue.open = batch
+    this.#live.add(batch)
+    this.#watch(since)
+    if (lingerMs <= 0 || this.#flushCount > 0) this.#makeDue(queue)
+    else {
+      this.#lingering.add(batch)
+      if (this.#lingerTimer === undefined) this.#lingerUntil(batch.createdAt + lingerMs)
+    }
+    return batch
+  }
+
+  /** Nothing got into it. */
+  #discard(batch: Batch): void {
+    batch.queue.open = undefined
+    this.#lingering.delete(batch)
+    this.settled(batch)
+  }
+
+  #close(batch: Batch): void {
+    const { queue } = batch
+    queue.open = undefined
+    queue.closed.push(batch)
+    this.#lingering.delete(batch)
+    queue.bytesExpected = batch.sizeBytes + SLACK_BYTES
+    if (queue.topic.stickyPartition === queue.partition) queue.topic.stickyPartition = -1
+    this.#options.onReady(queue)
+  }
+
+  #makeDue(queue: PartitionQueue): void {
+    if (queue.open === undefined) return
+    queue.open.isDue = true
+    this.#lingering.delete(queue.open)
+    this.#options.onReady(queue)
+  }
+
+  #shift(queue: TopicQueue): Send | undefined {
+    const send = queue.waiting.shift()
+    if (send === undefined) return undefined
+    this.#waitingCount--
+    this.#rest()
+    return send
+  }
+
+  /** Nothing that began to wait since can be out of time before. */
+  #watch(since: number): void {
+    const { clock, deliveryTimeoutMs } = this.#options
+    if (this.#deadlineTimer !== undefined || deliveryTimeoutMs === Infinity) return
+    const leftMs = Math.max(0, since + deliveryTimeoutMs - clock.monotonic())
+    this.#deadlineTimer = clock.after(leftMs, () => this.#giveUpOverdue())
+  }
+
+  #rest(): void {
+    if (this.isBusy) return
+    this.#deadlineTimer?.cancel()
+    this.#deadlineTimer = undefined
+  }
+
+  #giveUpOverdue(): void {
+    this.#deadlineTimer = undefined
+    for (const queue of this.#topics.values()) {
+      for (
+        let send = queue.waiting.peek();
+        send && this.isOverdue(send);
+        send = queue.waiting.peek()
+      )
+        this.#shift(queue)!.failRest(this.#neverTaken(queue))
+    }
+    for (const queue of this.queues()) this.#options.onOverdue(queue)
+    const waiting = Array.from(this.#topics.values()).flatMap((queue) => queue.waiting.peek() ?? [])
+    const since = [...this.#live, ...waiting].reduce(
+      (min, each) => Math.min(min, each.since),
+      Infinity,
+    )
+    if (since < Infinity) this.#watch(since)
+  }
+
+  #neverTaken({ name, lastError }: TopicQueue): KafkaError {
+    const { deliveryTimeoutMs, maxBufferedBytes } = this.#options
+    const isFound = this.#options.metadataOf(name) !== undefined
+    const why = isFound
+      ? `never sent for want of room, maxBufferedBytes is ${maxBufferedBytes}`
+      : `never sent, its topic was not found out about${lastError ? `, last: ${lastError.message}` : ''}`
+    const what = `${name}: not acknowledged within ${deliveryTimeoutMs} ms: ${why}`
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: isFound ? undefined : lastError })
+  }
+
+  #lingerUntil(at: number): void {
+    const { clock } = this.#options
+    this.#lingerTimer = clock.after(Math.max(0, at - clock.monotonic()), () => this.#lingerIsOver())
+  }
+
+  #lingerIsOver(): void {
+    const { clock, lingerMs } = this.#options
+    this.#lingerTimer = undefined
+    const now = clock.monotonic()
+    for (const batch of this.#lingering) {
+      if (batch.createdAt + lingerMs > now) return this.#lingerUntil(batch.createdAt + lingerMs)
+      this.#makeDue(batch.queue)
+    }
+  }
+}
+
+function taken(send: Send): Promise<void> {
+  return new Promise((resolve) => {
+    const { onTaken } = send
+    send.onTaken = () => {
+      onTaken?.()
+      resolve()
+    }
+  })
+}
+
+function done(batch: Batch): Promise<void> {
+  return new Promise((resolve) => {
+    const { onDone } = batch
+    batch.onDone = () => {
+      onDone?.()
+      resolve()
+    }
+  })
+}
+
+/** What is wrong with a record, as its own error. */
+function refused(send: Send, index: number, cause: unknown): KafkaError {
+  if (cause instanceof KafkaError) return cause
+  const what = `${send.recordText(index)}: ${thrownText(cause)}`
+  return new KafkaError('INVALID_RECORD', what, { cause })
+}

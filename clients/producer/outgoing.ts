@@ -1,0 +1,135 @@
+// Outgoing records: the one door between a record that user code gives and the bytes of a batch. Everything that a
+// producer sends passes it, one record at a time; what is not as it must be is refused here, alone. Pure.
+
+import { types } from 'node:util'
+import type { NewRecord } from '../../protocol/batch/build.ts'
+import type { Serde } from '../serde.ts'
+import { mute, shown, thrownText } from '../shown.ts'
+import { raw, type HeadersInput, type Topic } from '../topic.ts'
+
+export interface OutgoingRecord extends NewRecord {
+  readonly partition: number | undefined
+  /** At least what it will take in a batch. */
+  readonly sizeBytes: number
+}
+
+/** More than the lengths and deltas of a record take; a header's two lengths take less. */
+const OVERHEAD_BYTES = 32
+/** A batch of `batchBytes` and one record must not outgrow its int32 lengths. */
+const RECORD_BYTES_MAX = 512 * 1024 * 1024
+/** The last ms that a Date can say. */
+const TIMESTAMP_MAX = 8.64e15
+/** What consumers read from records without a time. */
+const NO_TIMESTAMP = -1
+
+/** Reads each property of `given` once: a getter may answer otherwise the second time. @throws {TypeError} */
+export function outgoing(topic: Topic, given: unknown, now: number): OutgoingRecord {
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(`the record is ${shown(given)}, expected an object with a value`)
+  const fields = given as Readonly<Record<string, unknown>>
+  const { timestamp = now, partition } = fields
+  if (!isTimestamp(timestamp))
+    throw wrong('timestamp', timestamp, 'ms since the epoch, a whole number')
+  if (partition !== undefined && !Number.isInteger(partition))
+    throw wrong('partition', partition, 'a whole number')
+  const key = keyOf(topic.key, fields['key'])
+  const value = valueOf(topic.value, fields['value'])
+  const entries = fields['headers']
+  const headers = entries === undefined ? undefined : headersOf(entries)
+  let sizeBytes = (key?.length ?? 0) + (value?.length ?? 0) + OVERHEAD_BYTES
+  if (headers !== undefined) sizeBytes += headersBytes(headers)
+  if (sizeBytes > RECORD_BYTES_MAX)
+    throw new TypeError(`the record takes ${sizeBytes} bytes, at most ${RECORD_BYTES_MAX} are sent`)
+  return { timestamp, key, value, headers, partition: partition as number | undefined, sizeBytes }
+}
+
+function isTimestamp(value: unknown): value is number {
+  return (
+    Number.isInteger(value) &&
+    (value as number) >= NO_TIMESTAMP &&
+    (value as number) <= TIMESTAMP_MAX
+  )
+}
+
+function keyOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
+  return value === undefined ? nullOf('key', serde, value) : fieldOf('key', serde, value)
+}
+
+/** It must be there: a value that was misspelt or forgotten would become a tombstone. */
+function valueOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
+  if (value !== undefined) return fieldOf('value', serde, value)
+  throw new TypeError(
+    `value is missing${serde.nullable ? '; null in its place writes a tombstone' : ''}`,
+  )
+}
+
+function fieldOf(name: string, serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
+  if (value === null) return nullOf(name, serde, value)
+  if (serde === raw && typeof value === 'string') return Buffer.from(value) // most records; nothing can be wrong with it
+  const stored: unknown = serialized(name, serde, value)
+  if (isBytes(stored)) return stored
+  if (stored === null && serde !== raw) return null
+  if (serde === raw)
+    throw wrong(name, value, 'text, bytes or null; topic() gives it a serde for other values')
+  mute(stored)
+  throw new TypeError(`${name}: its serde gave ${shown(stored)}, expected bytes`)
+}
+
+function nullOf(name: string, serde: Serde<unknown, any>, value: unknown): null {
+  if (serde.nullable) return null
+  const what = value === undefined ? 'missing' : 'null'
+  throw new TypeError(`${name} is ${what}; orNull() in its topic() would allow it`)
+}
+
+function serialized(name: string, serde: Serde<unknown, any>, value: unknown): unknown {
+  try {
+    return serde.serialize(value)
+  } catch (cause) {
+    throw new TypeError(`${name}: ${thrownText(cause)}`, { cause })
+  }
+}
+
+function headersOf(given: unknown): NonNullable<NewRecord['headers']> {
+  if (typeof given !== 'object' || given === null || isOtherIterable(given))
+    throw wrong('headers', given, 'an object of names and values, or an array of [name, value]')
+  const entries: readonly unknown[] = Array.isArray(given)
+    ? Array.from(given)
+    : Object.entries(given as Extract<HeadersInput, object>)
+  return entries.map(headerOf)
+}
+
+/** A Map, for instance: as an object it would have no names. */
+function isOtherIterable(given: object): boolean {
+  return !Array.isArray(given) && Symbol.iterator in given
+}
+
+function headerOf(entry: unknown, index: number): readonly [string, Uint8Array | null] {
+  if (!Array.isArray(entry)) throw wrong(`headers[${index}]`, entry, '[name, value]')
+  const [name, value] = entry as unknown[]
+  if (typeof name !== 'string') throw wrong(`the name of headers[${index}]`, name, 'text')
+  if (value === null || isBytes(value)) return [name, value]
+  if (typeof value === 'string') return [name, Buffer.from(value)]
+  throw wrong(`header ${JSON.stringify(name.slice(0, 100))}`, value, 'text, bytes or null')
+}
+
+function headersBytes(headers: NonNullable<NewRecord['headers']>): number {
+  let size = headers.length * OVERHEAD_BYTES
+  for (const [name, value] of headers) size += 3 * name.length + (value?.length ?? 0)
+  return size
+}
+
+const trueLength = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+)!
+
+/** Also of another realm, as in vm and Jest; a `length` that lies would send memory that is not the user's. */
+function isBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value) && trueLength.get!.call(value) === value.length
+}
+
+function wrong(name: string, value: unknown, expected: string): TypeError {
+  return new TypeError(
+    `${name} is ${value === undefined ? 'missing' : shown(value)}, expected ${expected}`,
+  )
+}

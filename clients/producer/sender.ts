@@ -1,0 +1,587 @@
+// Sender: takes batches to the leaders of their partitions, in order, again where that helps, each exactly once
+// when the producer is idempotent (KIP-98, KIP-360). It runs when something happens: a batch, an answer, a timer.
+//
+// Order: a partition has up to `maxInFlight` batches under way, on one socket. When one fails, nothing more goes out
+// until all of them are back; then what failed goes again, one at a time, oldest first. The broker drops repetitions
+// by sequence number, and refuses what comes after a gap, so that a later batch never overtakes.
+
+import { produce } from '../../protocol/api/00_produce.ts'
+import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
+import type { Codec } from '../../protocol/compression/index.ts'
+import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
+import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
+import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
+import type { Accumulator } from './accumulator.ts'
+import { sequenceAfter, type Batch, type Identity, type PartitionQueue } from './batch.ts'
+import type { Call } from '../call.ts'
+import type { Timer } from '../clock.ts'
+import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'
+import { tellRetry } from '../events.ts'
+import { groupBy } from '../group-by.ts'
+import type { Connection } from '../net/connection.ts'
+import type { Lane } from '../net/lane.ts'
+import { refusalText } from '../partial-error.ts'
+import { thrownText } from '../shown.ts'
+import { partitionText } from '../topic.ts'
+
+/** Batches of several partitions share a request up to about here. */
+const REQUEST_BYTES_MAX = 8 * 1024 * 1024
+
+/** From this version on topics go by id, which only brokers have that also tell them. */
+const TOPIC_ID_VERSION = 13
+
+const EPOCH_MAX = 0x7fff
+
+/** Below this a too large batch is not the batches' fault. */
+const BATCH_BYTES_MIN = 1024
+
+export interface SenderOptions {
+  /** -1 all. */
+  readonly acks: -1 | 0 | 1
+  readonly compression: Codec
+  readonly isIdempotent: boolean
+  readonly maxInFlight: number
+  readonly deliveryTimeoutMs: number
+  /** The producer is closed: nothing is sent any more. */
+  readonly signal: AbortSignal
+  readonly transaction: SenderTransaction | undefined
+}
+
+/** What a transactional producer adds: one identity for all partitions, and partitions that join the transaction first. */
+export interface SenderTransaction {
+  readonly transactionalId: string
+  /** Another object when the epoch has changed: sequences then begin anew. */
+  readonly identity: Identity | undefined
+  readonly produceVersionMax: number
+  /** It is being aborted: nothing is sent again. */
+  readonly isFailed: boolean
+  /** May the partition be written now? If not, `pump` is called when it may. */
+  admits(partition: PartitionQueue): boolean
+}
+
+/** The way to one broker. */
+interface Channel {
+  readonly leader: number
+  connection: Connection | undefined
+  isOpening: boolean
+  requestsInFlight: number
+  failures: number
+  /** Monotonic ms. */
+  blockedUntil: number
+}
+
+export class Sender {
+  readonly #cluster: Cluster
+  readonly #options: SenderOptions
+  readonly #accumulator: Accumulator
+  readonly #lane: Lane
+  readonly #channels = new Map<number, Channel>()
+  /** Partitions that may have something to send. */
+  readonly #ready = new Set<PartitionQueue>()
+  #identity: Identity | undefined
+  /** Why there is no identity yet. */
+  #identityError: KafkaError | undefined
+  #isIdentifying = false
+  #isPumpDue = false
+  #wakeTimer: Timer | undefined
+  #wakeAt = Infinity
+
+  constructor(cluster: Cluster, options: SenderOptions, accumulator: Accumulator) {
+    this.#cluster = cluster
+    this.#options = options
+    this.#accumulator = accumulator
+    this.#lane = cluster.newLane()
+    options.signal.addEventListener('abort', () => this.#stop(), { once: true })
+  }
+
+  /** Something of this partition can go. What comes in one turn goes together. */
+  wake(queue: PartitionQueue): void {
+    this.#ready.add(queue)
+    this.pump()
+  }
+
+  #stop(): void {
+    this.#wakeTimer?.cancel()
+    this.#cluster.closeLane(this.#lane)
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.signal.aborted
+  }
+
+  /** Looks at what waits, in a moment. */
+  pump(): void {
+    if (this.#isPumpDue || this.#isStopped) return
+    this.#isPumpDue = true
+    queueMicrotask(() => {
+      this.#isPumpDue = false
+      this.#sendWhatCan()
+    })
+  }
+
+  /** Sends what can be sent now; whatever cannot is looked at again when what it waits for has happened. */
+  #sendWhatCan(): void {
+    if (this.#isStopped) return
+    const now = this.#cluster.clock.monotonic()
+    const byChannel = new Map<Channel, PartitionQueue[]>()
+    for (const queue of this.#ready) {
+      this.#dropSettled(queue)
+      if (!this.#hasNext(queue)) this.#ready.delete(queue)
+      else if (queue.blockedUntil > now) this.#wakeUpAt(queue.blockedUntil)
+      else if (this.#options.transaction?.admits(queue) !== false) {
+        const channel = this.#channelOf(queue, now)
+        if (channel === undefined) continue
+        const queues = byChannel.get(channel)
+        if (queues === undefined) byChannel.set(channel, [queue])
+        else queues.push(queue)
+      }
+    }
+    if (byChannel.size === 0 || (this.#options.isIdempotent && !this.#isIdentified())) return
+    for (const [channel, queues] of byChannel) this.#sendAll(channel, channel.connection!, queues)
+  }
+
+  #hasNext(queue: PartitionQueue): boolean {
+    if (queue.retries.length > 0) return queue.inFlight.length === 0
+    const limit = this.#options.isIdempotent ? this.#options.maxInFlight : 1
+    return queue.inFlight.length < limit && this.#accumulator.peekNext(queue) !== undefined
+  }
+
+  /** @returns undefined while there is no way to the leader */
+  #channelOf(queue: PartitionQueue, now: number): Channel | undefined {
+    const metadata = this.#metadataOf(queue)
+    if (metadata !== undefined && this.#cluster.isStale(metadata)) this.#refresh(queue)
+    const leader = metadata?.partitions[queue.partition]?.leader ?? -1
+    if (leader < 0) {
+      queue.blockedUntil = now + this.#cluster.backoffMs(1)
+      this.#wakeUpAt(queue.blockedUntil)
+      this.#refresh(queue)
+      return undefined
+    }
+    const channel = this.#channels.get(leader) ?? this.#newChannel(leader)
+    if (channel.connection?.isOpen && channel.requestsInFlight < this.#options.maxInFlight)
+      return channel
+    if (channel.connection?.isOpen || channel.isOpening) return undefined
+    if (channel.blockedUntil > now) this.#wakeUpAt(channel.blockedUntil)
+    else void this.#openChannel(channel)
+    return undefined
+  }
+
+  #metadataOf(queue: PartitionQueue): TopicMetadata | undefined {
+    return this.#cluster.topic(queue.topic.name)
+  }
+
+  #newChannel(leader: number): Channel {
+    const channel = {
+      leader,
+      connection: undefined,
+      isOpening: false,
+      requestsInFlight: 0,
+      failures: 0,
+      blockedUntil: 0,
+    }
+    this.#channels.set(leader, channel)
+    return channel
+  }
+
+  async #openChannel(channel: Channel): Promise<void> {
+    channel.isOpening = true
+    try {
+      channel.connection = await this.#cluster.connection(
+        channel.leader,
+        this.#lane,
+        this.#cluster.call({ signal: this.#options.signal }),
+      )
+      channel.failures = 0
+    } catch (error) {
+      if (this.#isStopped) return
+      channel.failures++
+      channel.blockedUntil =
+        this.#cluster.clock.monotonic() + this.#cluster.backoffMs(channel.failures)
+      this.#cluster.options.logger?.warn(
+        { error, broker: channel.leader },
+        'a broker cannot be reached',
+      )
+      this.#noteUnreachable(channel.leader, error as KafkaError)
+    } finally {
+      channel.isOpening = false
+      this.pump()
+    }
+  }
+
+  /** What waits for this leader: why, should it run out of time; and does somebody else lead it by now? */
+  #noteUnreachable(leader: number, error: KafkaError): void {
+    for (const queue of this.#ready) {
+      if (this.#metadataOf(queue)?.partitions[queue.partition]?.leader !== leader) continue
+      const first = queue.retries[0] ?? this.#accumulator.peekNext(queue)
+      if (first !== undefined) first.lastError = error
+      this.#refresh(queue)
+    }
+  }
+
+  /** As many requests as the channel takes, each with at most one batch of each partition. */
+  #sendAll(channel: Channel, connection: Connection, queues: readonly PartitionQueue[]): void {
+    let rest = queues
+    while (rest.length > 0 && channel.requestsInFlight < this.#options.maxInFlight) {
+      const batches: Batch[] = []
+      const left: PartitionQueue[] = []
+      let bytes = 0
+      for (const queue of rest) {
+        if (bytes >= REQUEST_BYTES_MAX) {
+          left.push(queue)
+          continue
+        }
+        const batch = this.#takeNext(queue)
+        if (batch !== undefined) {
+          bytes += batch.sizeBytes
+          batches.push(batch)
+        }
+        // To the end of the line, so that no partition starves.
+        this.#ready.delete(queue)
+        if (this.#hasNext(queue)) {
+          this.#ready.add(queue)
+          left.push(queue)
+        }
+      }
+      if (batches.length > 0) void this.#send(channel, connection, batches)
+      rest = left
+    }
+  }
+
+  /** Takes the oldest batch that is not under way, numbered and encoded. @returns undefined when that fails, and it too */
+  #takeNext(queue: PartitionQueue): Batch | undefined {
+    if (queue.mustRenumber) this.#renumber(queue)
+    const again = queue.retries.shift()
+    const batch = again ?? this.#accumulator.takeNext(queue)!
+    if (again === undefined && !this.#encode(batch)) return undefined
+    batch.attempts++
+    queue.inFlight.push(batch)
+    return batch
+  }
+
+  /** @returns false when it has failed; no sequence is spent on it then */
+  #encode(batch: Batch): boolean {
+    const { queue } = batch
+    const { compression, isIdempotent } = this.#options
+    if (isIdempotent) this.#identify(queue)
+    try {
+      batch.encode(compression, queue.identity, isIdempotent ? queue.nextSequence : -1)
+    } catch (error) {
+      this.#fail(batch, this.#notEncoded(batch, error))
+      return false
+    }
+    queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
+    return true
+  }
+
+  #notEncoded({ queue, recordCount }: Batch, cause: unknown): KafkaError {
+    const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
+    const what = `${where}: a batch of ${recordCount} records, ${this.#options.compression}: ${thrownText(cause)}`
+    return new KafkaError('INVALID_RECORD', what, { cause })
+  }
+
+  #identify(queue: PartitionQueue): void {
+    const { transaction } = this.#options
+    if (transaction === undefined) queue.identity ??= this.#identity
+    else if (queue.identity !== transaction.identity) {
+      queue.identity = transaction.identity
+      queue.nextSequence = 0
+    }
+  }
+
+  #renumber(queue: PartitionQueue): void {
+    const identity = (queue.identity ??= this.#identity!)
+    queue.nextSequence = 0
+    for (const batch of queue.retries) {
+      batch.renumber(identity, queue.nextSequence)
+      queue.nextSequence = sequenceAfter(queue.nextSequence, batch.recordCount)
+    }
+    queue.mustRenumber = false
+  }
+
+  async #send(channel: Channel, connection: Connection, batches: readonly Batch[]): Promise<void> {
+    channel.requestsInFlight++
+    try {
+      const hasIds = batches.every(({ queue }) => this.#topicId(queue) !== UUID_ZERO)
+      const { produceVersionMax = Infinity } = this.#options.transaction ?? {}
+      const versionMax = Math.min(hasIds ? Infinity : TOPIC_ID_VERSION - 1, produceVersionMax)
+      const version = connection.version(produce, versionMax)
+      const request = this.#requestOf(batches)
+      if (this.#options.acks === 0) {
+        await connection.send(produce, version, request)
+        for (const batch of batches) this.#succeed(batch, -1, -1)
+      } else {
+        const byId = version >= TOPIC_ID_VERSION
+        const keys = batches.map(({ queue }) =>
+          answerKey(byId ? this.#topicId(queue) : queue.topic.name, queue.partition),
+        )
+        const response = await connection.request(produce, version, request)
+        const answers = new Map(
+          response.topics.flatMap(({ name, topicId, partitions }) =>
+            partitions.map((each) => [answerKey(byId ? topicId : name, each.index), each]),
+          ),
+        )
+        batches.forEach((batch, index) => this.#settle(batch, answers.get(keys[index]!)))
+      }
+    } catch (error) {
+      for (const batch of batches) this.#refuse(batch, error as KafkaError)
+    } finally {
+      channel.requestsInFlight--
+      this.pump()
+    }
+  }
+
+  #topicId(queue: PartitionQueue): Uuid {
+    return this.#metadataOf(queue)?.id ?? UUID_ZERO
+  }
+
+  #requestOf(batches: readonly Batch[]): RequestInput<typeof produce> {
+    const topics = [...groupBy(batches, ({ queue }) => queue.topic)].map(([{ name }, group]) => ({
+      name,
+      topicId: this.#topicId(group[0]!.queue),
+      partitions: group.map(({ queue, bytes }) => ({ index: queue.partition, records: bytes })),
+    }))
+    const timeoutMs = this.#cluster.options.requestTimeoutMs
+    const transactionalId = this.#options.transaction?.transactionalId ?? null
+    return { transactionalId, acks: this.#options.acks, timeoutMs, topics }
+  }
+
+  #settle(batch: Batch, answer: PartitionAnswer | undefined): void {
+    const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
+    if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
+    else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
+    else this.#refuse(batch, refusalOf(batch, error, answer), answer?.recordErrors)
+  }
+
+  #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
+    leave(batch.queue.inFlight, batch)
+    batch.acknowledge(baseOffset, logAppendTimeMs)
+    this.#done(batch)
+  }
+
+  /** Decides what becomes of a batch that came back: split, sent again under new numbers or old, or given up. */
+  #refuse(batch: Batch, error: KafkaError, records: PartitionAnswer['recordErrors'] = []): void {
+    const { queue } = batch
+    const isOldest = [...queue.inFlight, ...queue.retries].every(
+      (each) => each.firstRecord >= batch.firstRecord,
+    )
+    leave(queue.inFlight, batch)
+    batch.lastError = error
+    if (batch.isSettled) return this.#done(batch) // out of time: the gap that it leaves shows with the next
+    const { transaction } = this.#options
+    if (this.#isStopped || transaction?.isFailed) return this.#fail(batch, error)
+    if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
+    if (this.#options.isIdempotent && LOST_COUNT.has(error.code)) {
+      // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
+      if (isOldest && transaction !== undefined) return this.#fail(batch, error) // the next has another epoch
+      if (isOldest) this.#loseCount(queue, error)
+    } else if (!error.retriable) return this.#failRecords(batch, error, records)
+    this.#retry(batch)
+    if (!isOldest) return
+    const delayMs = this.#cluster.backoffMs(batch.attempts, error)
+    const now = this.#cluster.clock.monotonic()
+    queue.blockedUntil = now + delayMs
+    const { attempts: failures, createdAt } = batch
+    const where = { topic: queue.topic.name, partition: queue.partition }
+    const message = {
+      what: 'send',
+      error,
+      failures,
+      delayMs,
+      forMs: now - createdAt,
+      ...where,
+    } as const
+    tellRetry(message, this.#cluster.options.logger)
+    this.#refresh(queue)
+  }
+
+  #retry(batch: Batch): void {
+    const { retries } = batch.queue
+    const at = retries.findIndex((each) => each.firstRecord > batch.firstRecord)
+    retries.splice(at < 0 ? retries.length : at, 0, batch)
+    this.#ready.add(batch.queue)
+  }
+
+  /** The next one is not sent before the halves are through, so their numbers are right. */
+  #split(batch: Batch): void {
+    const { queue } = batch
+    this.#cluster.options.logger?.info(
+      { topic: queue.topic.name, bytes: batch.sizeBytes },
+      'a batch is too large: split',
+    )
+    queue.topic.batchBytes = Math.max(
+      BATCH_BYTES_MIN,
+      Math.min(queue.topic.batchBytes, batch.sizeBytes) >>> 1,
+    )
+    const half = batch.recordCount >>> 1
+    const halves = this.#divide(batch, (index) => index < half)
+    if (halves !== undefined) this.#goOnAs(batch, halves)
+  }
+
+  /** Fails the records that the broker names (KIP-467), else all: nothing is wrong with the others, which go again. */
+  #failRecords(batch: Batch, error: KafkaError, named: PartitionAnswer['recordErrors']): void {
+    const refused = new Set(named.map(({ batchIndex }) => batchIndex))
+    const isSome = refused.size > 0 && refused.size < batch.recordCount
+    if (!isSome || this.#options.transaction !== undefined) return this.#fail(batch, error)
+    const parts = this.#divide(batch, (index) => !refused.has(index))
+    if (parts === undefined) return
+    const [rest, failed] = parts
+    failed.fail(error)
+    this.#goOnAs(batch, [rest])
+  }
+
+  /** @returns undefined when that fails, and the batch too */
+  #divide(batch: Batch, isFirst: (index: number) => boolean): [Batch, Batch] | undefined {
+    try {
+      return batch.divide(this.#options.compression, batch.queue.identity, isFirst)
+    } catch (error) {
+      this.#fail(batch, this.#notEncoded(batch, error))
+      return undefined
+    }
+  }
+
+  #goOnAs(batch: Batch, parts: readonly Batch[]): void {
+    this.#accumulator.replace(batch, parts)
+    for (const part of parts) this.#retry(part)
+  }
+
+  #loseCount(queue: PartitionQueue, error: KafkaError): void {
+    const { code } = error
+    const { identity } = queue
+    this.#cluster.options.logger?.warn(
+      { error, topic: queue.topic.name, partition: queue.partition },
+      'a broker has lost count of a producer: going on under a new epoch',
+    )
+    const isSpent =
+      code === 'INVALID_PRODUCER_EPOCH' || identity === undefined || identity.epoch >= EPOCH_MAX
+    queue.mustRenumber = true
+    queue.identity = isSpent ? undefined : { ...identity, epoch: identity.epoch + 1 }
+    if (isSpent) this.#identity = undefined
+  }
+
+  #fail(batch: Batch, error: KafkaError): void {
+    batch.fail(error)
+    this.#done(batch)
+  }
+
+  #done(batch: Batch): void {
+    this.#accumulator.release(batch)
+    if (this.#hasNext(batch.queue)) this.#ready.add(batch.queue)
+  }
+
+  /**
+   * Fails what is out of time. What is under way keeps its place until it is back, and so does what waits for that to be
+   * sent again: a later batch would overtake the others.
+   */
+  giveUpOverdue(queue: PartitionQueue): void {
+    const isOverdue = (batch: Batch): boolean => this.#accumulator.isOverdue(batch)
+    for (const batch of [...queue.inFlight, ...queue.retries]) {
+      if (batch.isSettled || !isOverdue(batch)) continue
+      batch.fail(this.#outOfTime(batch))
+      this.#accumulator.settled(batch)
+    }
+    this.#dropSettled(queue)
+    for (const batch of this.#accumulator.drain(queue, isOverdue))
+      this.#fail(batch, this.#outOfTime(batch))
+  }
+
+  #dropSettled({ inFlight, retries }: PartitionQueue): void {
+    while (inFlight.length === 0 && retries[0]?.isSettled) this.#done(retries.shift()!)
+  }
+
+  #outOfTime({ attempts, lastError = this.#identityError }: Batch): KafkaError {
+    const last = lastError === undefined ? '' : `, last: ${lastError.message}`
+    const times = attempts === 1 ? 'once' : `${attempts} times`
+    const sent = attempts === 0 ? 'never sent' : `sent ${times}, it may have been written`
+    const what = `not acknowledged within ${this.#options.deliveryTimeoutMs} ms: ${sent}${last}`
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError })
+  }
+
+  /** Gives up everything that is not under way. */
+  failAll(error: KafkaError): void {
+    for (const queue of this.#accumulator.queues()) {
+      for (const batch of queue.retries.splice(0)) this.#fail(batch, error)
+      for (const batch of this.#accumulator.drain(queue)) this.#fail(batch, error)
+    }
+  }
+
+  #isIdentified(): boolean {
+    if (this.#options.transaction !== undefined) return true // or there would be nothing to send
+    if (this.#identity === undefined && !this.#isIdentifying) void this.#askIdentity()
+    return this.#identity !== undefined
+  }
+
+  async #askIdentity(): Promise<void> {
+    this.#isIdentifying = true
+    const call = this.#cluster.call({ signal: this.#options.signal, timeoutMs: Infinity })
+    try {
+      this.#identity = await this.#cluster.retrying(call, () => this.#newIdentity(call))
+      this.#identityError = undefined
+    } catch (error) {
+      if (!this.#isStopped) this.failAll(error as KafkaError)
+    } finally {
+      this.#isIdentifying = false
+      this.pump()
+    }
+  }
+
+  /** @returns undefined when nothing waits for it any more */
+  async #newIdentity(call: Call): Promise<Identity | undefined> {
+    if (!this.#accumulator.isBusy) return undefined
+    try {
+      const answer = await this.#cluster.ask(initProducerId, {}, 'any', call)
+      const error = errorName(answer.errorCode)
+      if (error !== undefined) throw new KafkaError(error, 'no producer id')
+      const { producerId, producerEpoch: epoch } = answer
+      return { producerId, epoch, isTransactional: false }
+    } catch (error) {
+      this.#identityError = error as KafkaError
+      throw error
+    }
+  }
+
+  #refresh(queue: PartitionQueue): void {
+    this.#cluster.refresh(queue.topic.name).then(
+      () => this.pump(),
+      () => {}, // asked again after the next failure
+    )
+  }
+
+  #wakeUpAt(at: number): void {
+    if (at >= this.#wakeAt) return
+    const { clock } = this.#cluster
+    this.#wakeTimer?.cancel()
+    this.#wakeAt = at
+    this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
+      this.#wakeAt = Infinity
+      this.pump()
+    })
+  }
+}
+
+type PartitionAnswer = ResponseOf<typeof produce>['topics'][number]['partitions'][number]
+
+/** Half of such a batch may pass. */
+const TOO_LARGE: ReadonlySet<ErrorName> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
+
+/** The broker expects another sequence or epoch of this producer. */
+const LOST_COUNT: ReadonlySet<ErrorName> = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+])
+
+function answerKey(topic: string, partition: number): string {
+  return `${topic} ${partition}`
+}
+
+function leave(batches: Batch[], batch: Batch): void {
+  const at = batches.indexOf(batch)
+  if (at >= 0) batches.splice(at, 1)
+}
+
+function refusalOf({ queue }: Batch, name: ErrorName, answer: PartitionAnswer | undefined) {
+  const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
+  if (answer === undefined)
+    return new KafkaError(name, `${where}: the broker did not answer for it`)
+  return new KafkaError(name, refusalText(name, where, answer.errorMessage))
+}
