@@ -2,14 +2,14 @@
 // Network thread. Turns what topics need into commands, and the writer's results into watermarks.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { SegmentView } from './batch-walk.ts'
+import type { SegmentView } from './read/batch-walk.ts'
 import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
-import { PageCache } from './hot-tail.ts'
+import { PageCache } from './read/hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
-import { PartitionLog } from './log.ts'
-import type { LogReader } from './reader.ts'
+import { PartitionLog } from './read/log-view.ts'
+import type { LogReader } from './read/reader.ts'
 import type { Overrides, Topic, Turn } from './store.ts'
-import type { Request } from './writer-client.ts'
+import type { Request } from './writer/writer-client.ts'
 import type { Opened, Outcome, TurnResult } from './writer/commands.ts'
 
 export interface LogsDeps {

@@ -4,7 +4,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
-import type { SegmentView } from './batch-walk.ts'
+import type { SegmentView } from './read/batch-walk.ts'
 import { Cleaner } from './cleaner/cleaner.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import { ThreadCleanerPort } from './cleaner/thread.ts'
@@ -14,12 +14,12 @@ import { parseTopicConfig, recordRules } from './config.ts'
 import { realFs, type DiskSpace, type Fs } from './fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
-import { PartitionLog } from './log.ts'
+import { PartitionLog } from './read/log-view.ts'
 import { Logs } from './logs.ts'
 import { readOrCreateMeta, refuseStrangers, type Meta } from './meta.ts'
-import { defaultProducerLimits } from './producer-state.ts'
+import { defaultProducerLimits } from './producers/producer-state.ts'
 import { describeRot } from './segment/quarantined.ts'
-import { LogReader } from './reader.ts'
+import { LogReader } from './read/reader.ts'
 import { recoverTopics, strangersOf } from './recover-topics.ts'
 import { InlineSearchPort } from './search/port.ts'
 import { ThreadSearchPort } from './search/thread.ts'
@@ -50,7 +50,7 @@ import { Views } from './tables/views.ts'
 import { ValidationLine } from './validator/line.ts'
 import { InlineValidatorPort, type ValidatorPort } from './validator/port.ts'
 import { ThreadValidatorPort } from './validator/thread.ts'
-import { WriterClient, type Request } from './writer-client.ts'
+import { WriterClient, type Request } from './writer/writer-client.ts'
 import { InlineWriterPort, type WriterEvents, type WriterPort } from './writer/port.ts'
 import { startWriterThread } from './writer/thread.ts'
 import type { Opened } from './writer/commands.ts'
@@ -194,7 +194,7 @@ async function cleanerPort(
 ): Promise<CleanerPort> {
   if (options.writer !== 'inline') return new ThreadCleanerPort((error) => client.fail(error))
   if (options.openCleanerPort) return options.openCleanerPort({ fs, clock })
-  const { InlineCleanerPort } = await import('./cleaner/desk.ts')
+  const { InlineCleanerPort } = await import('./cleaner/worker/desk.ts')
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 

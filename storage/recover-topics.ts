@@ -15,7 +15,7 @@ import {
   type TopicRecord,
 } from './tables/metadata.ts'
 import { internalTopics, METADATA_TOPIC } from './topic-name.ts'
-import type { WriterClient } from './writer-client.ts'
+import type { WriterClient } from './writer/writer-client.ts'
 import type { Opened } from './writer/commands.ts'
 
 export interface RecoverTopicsDeps {

@@ -18,7 +18,7 @@ import { Offset } from '../protocol/ids.ts'
 import { openStore } from './open-store.ts'
 import type { Store, StoreOptions, Turn } from './store.ts'
 import { appendValues, batchOf, readRecords, tempDirectory } from './testing/store-kit.ts'
-import { WriterClient } from './writer-client.ts'
+import { WriterClient } from './writer/writer-client.ts'
 import type { Command } from './writer/commands.ts'
 import type { WriterEvents, WriterPort } from './writer/port.ts'
 

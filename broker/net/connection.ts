@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { FrameCutter } from '../../protocol/frame.ts'
-import type { BufferPool } from '../../storage/buffer-pool.ts'
+import type { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { printable, type Log } from '../log.ts'
 import type { Dispatch, Exchange } from './dispatch.ts'

@@ -2,7 +2,7 @@
 // One port for all addresses; port 0 finds one that is free on all of them.
 
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
-import { BufferPool } from '../../storage/buffer-pool.ts'
+import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import type { Log } from '../log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'

@@ -5,7 +5,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
 import { currentThreadId, realFs } from '../fs.ts'
-import { CleanerDesk } from './desk.ts'
+import { CleanerDesk } from './worker/desk.ts'
 import type { CleanerTask } from './port.ts'
 
 yieldToOthers()

@@ -2,13 +2,13 @@
 // the latest record of each key, the scrubber looks for rot. Network thread: it decides and asks, others do.
 // See docs/formats/cleaning.md
 
-import type { SegmentView } from '../batch-walk.ts'
+import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import type { CleanerConfig, CleanerCounts } from '../store.ts'
-import type { Request } from '../writer-client.ts'
+import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
 import { BelievedClock } from './believed-clock.ts'
 import { Compaction } from './compaction.ts'

@@ -3,14 +3,14 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
-import type { SegmentView } from '../batch-walk.ts'
+import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import type { CleanerConfig, CompactionCounts } from '../store.ts'
-import type { Request } from '../writer-client.ts'
+import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
-import type { Cleaned, Pass, SourceSegment } from './compactor.ts'
+import type { Cleaned, Pass, SourceSegment } from './worker/compactor.ts'
 import { type Dirtiness, dirtinessOf } from './dirtiness.ts'
 import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
 

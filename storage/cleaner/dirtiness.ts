@@ -1,10 +1,10 @@
 // What of a log can be compacted, and whether it is worth it. Network thread; pure.
 // Semantics, Kafka's: docs/formats/cleaning.md
 
-import type { SegmentView } from '../batch-walk.ts'
+import type { SegmentView } from '../read/batch-walk.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Quarantined } from '../writer/commands.ts'
-import type { SourceSegment } from './compactor.ts'
+import type { SourceSegment } from './worker/compactor.ts'
 
 export interface CompactedLog {
   readonly segments: readonly SegmentView[]

@@ -1,10 +1,10 @@
 // CleanerPort: the network thread's end of the way to whoever compacts, in a thread of its own (thread.ts) or here.
 // Tasks are done one after the other; one pass of compaction at a time.
 
-import type { Cleaned, Mapped, Pass, SourceSegment } from './compactor.ts'
+import type { Cleaned, Mapped, Pass, SourceSegment } from './worker/compactor.ts'
 import type { TxnIndexStart } from '../segment/txn-index.ts'
 import type { Quarantined } from '../writer/commands.ts'
-import type { ScrubbedPiece, ScrubPiece } from './scrub-piece.ts'
+import type { ScrubbedPiece, ScrubPiece } from './worker/scrub-piece.ts'
 
 export type CleanerTask =
   /** Begins a pass. */

@@ -3,14 +3,14 @@
 // Network thread. Semantics: docs/formats/cleaning.md
 
 import { KafkaError } from '../../protocol/errors.ts'
-import { extentsFrom, type Extent, type SegmentView } from '../batch-walk.ts'
+import { extentsFrom, type Extent, type SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import { partitionDirectory } from '../layout.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import { beginsElsewhere, sumOfHeads } from '../segment/heads.ts'
 import { describeRot } from '../segment/quarantined.ts'
 import type { CleanerConfig, ScrubCounts } from '../store.ts'
-import type { Request } from '../writer-client.ts'
+import type { Request } from '../writer/writer-client.ts'
 import type { Outcome, Quarantined } from '../writer/commands.ts'
 import type { CleanerPort } from './port.ts'
 import { beforeFirst, scrubPlaceText, type ScrubPlace } from './scrub-place.ts'

@@ -2,11 +2,11 @@
 // Network thread. Semantics: docs/formats/cleaning.md
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { SegmentView } from '../batch-walk.ts'
+import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import type { BelievedClock } from './believed-clock.ts'
 import { countOverAge, countOverSize, type RetentionLimits } from './retention.ts'
 

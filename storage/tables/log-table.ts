@@ -5,7 +5,7 @@ import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import type { AppendOutcome, Change, EndMarker, Table } from '../store.ts'
 import {
   pack,

@@ -9,9 +9,9 @@ import {
   type BatchHeader,
 } from '../../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
-import type { SegmentView } from '../batch-walk.ts'
+import type { SegmentView } from '../read/batch-walk.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import type { DecodedRecord, RecordFormat, TableProducer } from './record-format.ts'
 import { TableLosses } from './table-losses.ts'
 import {

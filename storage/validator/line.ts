@@ -5,10 +5,10 @@
 import { attributesOf, CODEC_MASK, producerIdOf } from '../../protocol/batch/header.ts'
 import type { Clock } from '../clock.ts'
 import { partitionDirectory } from '../layout.ts'
-import type { PartitionLog } from '../log.ts'
+import type { PartitionLog } from '../read/log-view.ts'
 import { heavyBytesOf, type RecordRules, type Refusal } from '../record-rules.ts'
 import type { AppendOutcome } from '../store.ts'
-import type { WriterClient } from '../writer-client.ts'
+import type { WriterClient } from '../writer/writer-client.ts'
 import type { EndMarker } from '../writer/commands.ts'
 import type { ValidatorPort } from './port.ts'
 

@@ -22,7 +22,7 @@ import { tableConfig } from '../tables/log-table.ts'
 import type { TopicRecord } from '../tables/metadata.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { LogConfig } from '../writer/commands.ts'
-import { RecoveryCheckpoint } from '../writer/recovery-checkpoint.ts'
+import { RecoveryCheckpoint } from '../recovery/recovery-checkpoint.ts'
 import { verifyLog, withoutTrust, type Finding, type VerifiedLog } from './verify-log.ts'
 import { verifyTable } from './verify-table.ts'
 

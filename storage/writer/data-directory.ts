@@ -9,7 +9,7 @@ import { errnoCode, type Fs } from '../fs.ts'
 import { BALLAST_FILE, DELETED_SUFFIX, deletedDirectory, DISK_FAILURE_FILE } from '../layout.ts'
 import { replaceText } from '../text-file.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { RecoveryCheckpoint } from './recovery-checkpoint.ts'
+import { RecoveryCheckpoint } from '../recovery/recovery-checkpoint.ts'
 
 const BALLAST_BYTES_MIN = 64 * 1024
 /** The most that a timer takes is 24 days; an hour is as good. */

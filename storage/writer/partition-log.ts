@@ -17,13 +17,13 @@ import type { Clock } from '../clock.ts'
 import { isRefusal, orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { DELETED_SUFFIX, segmentFile, segmentSuffixes, type SwapRange } from '../layout.ts'
-import { type SequencedBatch, sequencedBatchOf } from '../producer-batch.ts'
-import type { ProducerSnapshots } from '../producer-snapshot.ts'
-import type { ProducerState } from '../producer-state.ts'
+import { type SequencedBatch, sequencedBatchOf } from '../producers/producer-batch.ts'
+import type { ProducerSnapshots } from '../producers/producer-snapshot.ts'
+import type { ProducerState } from '../producers/producer-state.ts'
 import { type Refusal, refusalOf } from '../record-rules.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
-import type { RecoveredProducers } from '../segment/recover-producers.ts'
+import type { RecoveredProducers } from '../recovery/recover-producers.ts'
 import { isWithin, withQuarantined } from '../segment/quarantined.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { finishSwap } from '../segment/segment-swap.ts'
@@ -39,7 +39,11 @@ import type {
   SegmentInfo,
   Slot,
 } from './commands.ts'
-import { checkpointLine, type Compacted, type LogCheckpoint } from './recovery-checkpoint.ts'
+import {
+  checkpointLine,
+  type Compacted,
+  type LogCheckpoint,
+} from '../recovery/recovery-checkpoint.ts'
 import { type Asked, type Duplicate, Staged, type StagedBatch } from './staged.ts'
 import type { TurnReport } from './turn-report.ts'
 

@@ -1,6 +1,6 @@
 // Staged: what the next flush of a log writes, and answers. Writer thread.
 
-import type { KeptBatch } from '../producer-state.ts'
+import type { KeptBatch } from '../producers/producer-state.ts'
 import type { BatchFacts } from '../segment/segment.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
 import type { Append } from './commands.ts'

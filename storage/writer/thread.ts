@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { MessageChannel, type Worker } from 'node:worker_threads'
-import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
+import { defaultProducerLimits, type ProducerLimits } from '../producers/producer-state.ts'
 import type { Command, TurnResult } from './commands.ts'
 import { createInboxMemory, type Inbox, InboxQueue, InboxSender } from './inbox.ts'
 import { type IdleWriterThread, loadWriterThread } from './load-thread.ts'

@@ -7,8 +7,8 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import { DiskFailure, isRefusal, orDiskFailure } from '../disk-failure.ts'
 import { errnoCode, type Fs } from '../fs.ts'
-import { defaultProducerLimits, type ProducerLimits } from '../producer-state.ts'
-import { recoverLog } from '../segment/recover.ts'
+import { defaultProducerLimits, type ProducerLimits } from '../producers/producer-state.ts'
+import { recoverLog } from '../recovery/recover-log.ts'
 import { commitSwap, discardCleaned, finishSwap, takeBackSwap } from '../segment/segment-swap.ts'
 import type {
   Command,
@@ -24,7 +24,7 @@ import type {
 import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { infoOf, PartitionLog } from './partition-log.ts'
-import type { LogCheckpoint } from './recovery-checkpoint.ts'
+import type { LogCheckpoint } from '../recovery/recovery-checkpoint.ts'
 import { ThriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
 

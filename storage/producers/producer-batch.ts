@@ -1,0 +1,106 @@
+// What a batch says of the producer that wrote it, if that has an id: its sequence, or the transaction that it ends.
+// Any thread; bytes are borrowed. Format: docs/formats/record-batch.md
+
+import { type EndMarker as EndMarkerRecord, readEndMarker } from '../../protocol/batch/control.ts'
+import {
+  attributesOf,
+  type BatchHeader,
+  baseOffsetOf,
+  baseSequenceOf,
+  lastOffsetDeltaOf,
+  maxTimestampOf,
+  producerEpochOf,
+  producerIdOf,
+  readBatchHeader,
+  TRANSACTIONAL_BIT,
+} from '../../protocol/batch/header.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { EndMarker } from '../writer/commands.ts'
+
+const SEQUENCE_MAX = 0x7fffffff
+/** Of a batch that a coordinator writes in its producer's transaction: offsets that a group commits. */
+export const NO_SEQUENCE = -1
+
+/** A batch of a producer with an id, as its header says. */
+export interface SequencedBatch {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly isTransactional: boolean
+  readonly baseOffset: number
+  readonly lastOffset: number
+  readonly timestampMs: number
+}
+
+/** @returns undefined for a batch without a producer id. @param bytes a data batch that has its base offset */
+export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined {
+  const producerId = producerIdOf(bytes)
+  if (producerId < 0) return undefined
+  const baseOffset = baseOffsetOf(bytes)
+  const lastOffsetDelta = lastOffsetDeltaOf(bytes)
+  const firstSequence = baseSequenceOf(bytes)
+  return {
+    producerId,
+    producerEpoch: producerEpochOf(bytes),
+    firstSequence,
+    lastSequence:
+      firstSequence === NO_SEQUENCE ? NO_SEQUENCE : sequenceAfter(firstSequence, lastOffsetDelta),
+    isTransactional: (attributesOf(bytes) & TRANSACTIONAL_BIT) !== 0,
+    baseOffset,
+    lastOffset: baseOffset + lastOffsetDelta,
+    timestampMs: maxTimestampOf(bytes),
+  }
+}
+
+/** A marker, as it lies in a log. */
+export interface PlacedMarker extends EndMarker {
+  readonly offset: number
+  readonly timestampMs: number
+}
+
+/** @returns undefined for a control batch that ends no transaction. @param bytes one that has its base offset */
+export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
+  const header = readBatchHeader(bytes)
+  if (header.producerId < 0) return undefined
+  const marker = endMarkerIn(bytes, header)
+  return (
+    marker && {
+      producerId: header.producerId,
+      producerEpoch: header.producerEpoch,
+      isCommit: marker.kind === 'commit',
+      coordinatorEpoch: marker.coordinatorEpoch,
+      offset: header.baseOffset,
+      timestampMs: header.maxTimestamp,
+    }
+  )
+}
+
+function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarkerRecord | undefined {
+  // Of a transaction of which nothing else is left, a compaction may keep the marker's header, for the producer's epoch.
+  if (header.recordCount === 0) return { kind: 'commit', coordinatorEpoch: -1 }
+  try {
+    return readEndMarker(bytes, 0, header)
+  } catch (error) {
+    if (error instanceof KafkaError) return undefined // its CRC is right: somebody else's, and no reason not to start
+    throw error
+  }
+}
+
+/** What matters of a batch in a log; both are undefined when no producer with an id wrote it. */
+export interface Replayed {
+  readonly sequenced: SequencedBatch | undefined
+  readonly marker: PlacedMarker | undefined
+}
+
+/** The sequence `count` before this one. */
+export function sequenceBefore(sequence: number, count: number): number {
+  const before = sequence - count
+  return before < 0 ? before + SEQUENCE_MAX + 1 : before
+}
+
+/** Sequences go on with 0 after the largest int32. */
+export function sequenceAfter(sequence: number, count: number): number {
+  const after = sequence + count
+  return after > SEQUENCE_MAX ? after - SEQUENCE_MAX - 1 : after
+}

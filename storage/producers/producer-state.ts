@@ -1,0 +1,365 @@
+// ProducerState: what one partition remembers of its producers, so that a batch that is sent again is not written again,
+// none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
+// Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import {
+  NO_SEQUENCE,
+  type PlacedMarker,
+  type Replayed,
+  sequenceAfter,
+  type SequencedBatch,
+} from './producer-batch.ts'
+import type { TxnEntry } from '../segment/txn-index.ts'
+import type { EndMarker, ProducerInfo } from '../writer/commands.ts'
+
+/** Batches of a producer of which one that is sent again is known. */
+const WINDOW = 5
+/** How often those are looked for that have not written for long. */
+const EXPIRY_CHECK_MS = 600_000
+/** Producers whose first batch found no room, all of them at the same time. */
+const AWAITED_MAX = 10_000
+/** No transaction is open. */
+const NONE = -1
+
+export interface ProducerLimits {
+  /** A producer that has not written for so long, and has no transaction open, is forgotten. */
+  readonly expirationMs: number
+  /** Kept at most: beyond it the one that wrote longest ago is forgotten. Those with a transaction open stay. */
+  readonly producersMax: number
+}
+
+export const defaultProducerLimits: ProducerLimits = {
+  expirationMs: 86_400_000,
+  producersMax: 100_000,
+}
+
+type FirstBatch = Pick<SequencedBatch, 'producerId' | 'producerEpoch' | 'firstSequence'>
+
+export type KeptBatch = Pick<
+  SequencedBatch,
+  'firstSequence' | 'lastSequence' | 'baseOffset' | 'lastOffset' | 'timestampMs'
+>
+
+/** Another one takes its place with each batch. */
+export interface Producer {
+  readonly producerEpoch: number
+  /** The last ones of this epoch, oldest first. */
+  readonly batches: readonly KeptBatch[]
+  /** Of the last marker, -1 when there was none. */
+  readonly coordinatorEpoch: number
+  /** Of the last batch or marker. */
+  readonly timestampMs: number
+  /** Where its open transaction begins, -1 when there is none. */
+  readonly txnFirstOffset: number
+  /** When it wrote last, by the broker's clock: timestamps are the producer's affair. */
+  seenMs: number
+}
+
+export interface Refusal {
+  readonly error: ErrorName
+  readonly message: string
+}
+
+export class ProducerState {
+  readonly #limits: ProducerLimits
+  readonly #producers: Map<number, Producer>
+  /** Producer id -> first offset of its open transaction; ascending. */
+  readonly #open = new Map<number, number>()
+  /** Ended by markers that may not be durable yet; ascending by marker. */
+  #ended: TxnEntry[] = []
+  readonly #staged = {
+    producers: new Map<number, Producer>(),
+    ended: [] as TxnEntry[],
+    /** Of producers that were not known before. */
+    first: [] as SequencedBatch[],
+  }
+  /** By id, of producers that are not known: the first batch for which there was no room. */
+  readonly #awaited = new Map<number, FirstBatch>()
+  #nextExpiryMs = 0
+
+  constructor(limits: ProducerLimits, producers: Iterable<readonly [number, Producer]> = []) {
+    this.#limits = limits
+    this.#producers = new Map(producers)
+    this.#noteOpened(this.#producers)
+  }
+
+  get isEmpty(): boolean {
+    return this.#producers.size === 0
+  }
+
+  entries(): Iterable<[producerId: number, Producer]> {
+    return this.#producers.entries()
+  }
+
+  /** What is staged left out. */
+  describe(): ProducerInfo[] {
+    return Array.from(this.#producers, ([producerId, producer]) => ({
+      producerId,
+      producerEpoch: producer.producerEpoch,
+      lastSequence: lastSequenceOf(producer),
+      lastTimestampMs: producer.timestampMs,
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTxnStartOffset: producer.txnFirstOffset,
+    }))
+  }
+
+  /**
+   * Judges a batch, and stages it when the log takes it.
+   *
+   * @param isTransactionV2 as in `Append`
+   * @returns undefined when it was staged; the batch that it is a copy of, perhaps only staged itself; or why it is refused
+   */
+  take(batch: SequencedBatch, isTransactionV2 = false): KeptBatch | Refusal | undefined {
+    const producer = this.#find(batch.producerId)
+    const verdict = producer
+      ? verdictOn(batch, producer)
+      : this.#verdictOnUnknown(batch, isTransactionV2)
+    if (!verdict) this.#stage(batch, producer)
+    return verdict
+  }
+
+  /**
+   * Retention, or a long silence, may have taken what was known of the producer: any sequence will do. But in
+   * `transaction.version` 2 each transaction has an epoch of its own, and an open one is not forgotten.
+   */
+  #verdictOnUnknown(
+    { producerId, producerEpoch, firstSequence }: SequencedBatch,
+    isTransactionV2: boolean,
+  ): Refusal | undefined {
+    if (isTransactionV2 && firstSequence !== 0) {
+      const message = `sequence ${firstSequence} of producer ${producerId}, which is not known here, is not 0`
+      return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+    }
+    const awaited = this.#awaited.get(producerId)
+    if (awaited?.producerEpoch !== producerEpoch || firstSequence <= awaited.firstSequence) {
+      return undefined
+    }
+    const message = `sequence ${firstSequence} of producer ${producerId} was sent behind ${awaited.firstSequence}, which found no room`
+    return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+  }
+
+  /** There was no room for this batch: nothing that was sent behind it may be written before it. */
+  turnAway(batch: FirstBatch): void {
+    const { producerId, producerEpoch, firstSequence } = batch
+    if (this.#producers.has(producerId)) return // whose sequence says it
+    const known = this.#awaited.get(producerId)
+    if (known?.producerEpoch === producerEpoch && known.firstSequence <= firstSequence) return
+    if (this.#awaited.size >= AWAITED_MAX) this.#awaited.clear()
+    this.#awaited.set(producerId, { producerId, producerEpoch, firstSequence })
+  }
+
+  /** Why the log does not take this marker; undefined when it does. */
+  refusalOfMarker(marker: EndMarker): Refusal | undefined {
+    const producer = this.#find(marker.producerId)
+    if (!producer) return undefined
+    if (marker.producerEpoch < producer.producerEpoch) return staleEpoch(marker, producer)
+    const isOpen = producer.txnFirstOffset !== NONE
+    if (marker.isTransactionV2 && isOpen && marker.producerEpoch === producer.producerEpoch) {
+      const message = `epoch ${marker.producerEpoch} of producer ${marker.producerId} is that of the open transaction, not a newer one`
+      return { error: 'INVALID_PRODUCER_EPOCH', message }
+    }
+    if (marker.coordinatorEpoch < producer.coordinatorEpoch) {
+      const message = `coordinator epoch ${marker.coordinatorEpoch} is older than ${producer.coordinatorEpoch}`
+      return { error: 'TRANSACTION_COORDINATOR_FENCED', message }
+    }
+    return undefined
+  }
+
+  #stage(batch: SequencedBatch, producer: Producer | undefined): void {
+    if (!producer) this.#staged.first.push(batch)
+    const known = producer?.producerEpoch === batch.producerEpoch ? producer.batches : []
+    const opened = batch.isTransactional ? batch.baseOffset : NONE
+    const txnFirstOffset = producer?.txnFirstOffset ?? NONE
+    this.#staged.producers.set(batch.producerId, {
+      producerEpoch: batch.producerEpoch,
+      batches: batch.firstSequence === NO_SEQUENCE ? known : withBatch(known, batch),
+      coordinatorEpoch: producer?.coordinatorEpoch ?? -1,
+      timestampMs: batch.timestampMs,
+      txnFirstOffset: txnFirstOffset === NONE ? opened : txnFirstOffset,
+      seenMs: 0,
+    })
+  }
+
+  /**
+   * The marker has its place in the log. Not judged.
+   *
+   * @returns undefined when no transaction was open: then it ends none
+   */
+  stageMarker({
+    producerId,
+    producerEpoch,
+    coordinatorEpoch,
+    offset,
+    timestampMs,
+  }: PlacedMarker): TxnEntry | undefined {
+    const producer = this.#find(producerId)
+    const isSameEpoch = producer?.producerEpoch === producerEpoch
+    this.#staged.producers.set(producerId, {
+      producerEpoch,
+      batches: isSameEpoch ? producer.batches : [],
+      coordinatorEpoch,
+      timestampMs,
+      txnFirstOffset: NONE,
+      seenMs: 0,
+    })
+    const firstOffset = producer?.txnFirstOffset ?? NONE
+    if (firstOffset === NONE) return undefined
+    const lastStableOffset = Math.min(this.#oldestOpenOffset(), offset + 1)
+    const ended = { producerId, firstOffset, lastOffset: offset, lastStableOffset }
+    this.#staged.ended.push(ended)
+    return ended
+  }
+
+  /** A batch that lies in the log already. @returns the transaction that it aborts, if it does */
+  replay({ sequenced, marker }: Replayed, nowMs: number): TxnEntry | undefined {
+    if (sequenced) this.#stage(sequenced, this.#find(sequenced.producerId))
+    const ended = marker && this.stageMarker(marker)
+    this.keep(nowMs)
+    this.#ended = []
+    return marker?.isCommit ? undefined : ended
+  }
+
+  /** What was staged is in the log. @param nowMs by the broker's clock */
+  keep(nowMs: number): void {
+    const { producers, ended } = this.#staged
+    if (producers.size === 0) return
+    for (const [id, producer] of producers) {
+      producer.seenMs = nowMs
+      this.#producers.set(id, producer)
+      if (this.#awaited.size > 0) this.#awaited.delete(id)
+      const wasOpen = this.#open.get(id)
+      if (wasOpen !== undefined && wasOpen !== producer.txnFirstOffset) this.#open.delete(id)
+    }
+    this.#noteOpened(producers)
+    this.#ended.push(...ended)
+    this.#clearStaged()
+    if (nowMs >= this.#nextExpiryMs) this.expire(nowMs)
+    else if (this.#producers.size > this.#limits.producersMax) this.#forgetOldest()
+  }
+
+  /** What was staged is not in the log: there was no room for it. */
+  drop(): void {
+    for (const batch of this.#staged.first) this.turnAway(batch)
+    this.#clearStaged()
+  }
+
+  #clearStaged(): void {
+    this.#staged.producers.clear()
+    this.#staged.ended = []
+    this.#staged.first = []
+  }
+
+  /**
+   * Where the oldest transaction begins that is not decided for good; what is staged left out.
+   *
+   * @param highWatermark markers from here on may yet be lost
+   * @returns at most the high watermark
+   */
+  lastStableOffset(highWatermark: number): number {
+    if (this.#ended.length > 0) {
+      this.#ended = this.#ended.filter(({ lastOffset }) => lastOffset >= highWatermark)
+    }
+    let offset = highWatermark
+    for (const firstOffset of this.#open.values()) {
+      offset = Math.min(offset, firstOffset)
+      break // they ascend
+    }
+    for (const { firstOffset } of this.#ended) offset = Math.min(offset, firstOffset)
+    return offset
+  }
+
+  /** Forgets those that have not written for long. */
+  expire(nowMs: number): void {
+    this.#nextExpiryMs = nowMs + EXPIRY_CHECK_MS
+    const { expirationMs, producersMax } = this.#limits
+    for (const [id, { seenMs, txnFirstOffset }] of this.#producers) {
+      if (txnFirstOffset === NONE && nowMs - seenMs >= expirationMs) this.#producers.delete(id)
+    }
+    if (this.#producers.size > producersMax) this.#forgetOldest()
+  }
+
+  /** A tenth more than must go, so that it is not done for every new one. */
+  #forgetOldest(): void {
+    const count = this.#producers.size - Math.floor(this.#limits.producersMax * 0.9)
+    const idle = [...this.#producers].filter(([, { txnFirstOffset }]) => txnFirstOffset === NONE)
+    idle.sort(([, a], [, b]) => a.seenMs - b.seenMs)
+    for (const [id] of idle.slice(0, count)) this.#producers.delete(id)
+  }
+
+  #find(producerId: number): Producer | undefined {
+    const { producers } = this.#staged
+    const staged = producers.size > 0 ? producers.get(producerId) : undefined
+    return staged ?? this.#producers.get(producerId)
+  }
+
+  /** Staged ones count. */
+  #oldestOpenOffset(): number {
+    const { producers } = this.#staged
+    let oldest = Infinity
+    for (const [id, firstOffset] of this.#open) {
+      if ((producers.get(id)?.txnFirstOffset ?? firstOffset) !== firstOffset) continue
+      oldest = firstOffset
+      break // they ascend
+    }
+    for (const { txnFirstOffset } of producers.values()) {
+      if (txnFirstOffset !== NONE) oldest = Math.min(oldest, txnFirstOffset)
+    }
+    return oldest
+  }
+
+  #noteOpened(producers: ReadonlyMap<number, Producer>): void {
+    const opened: [id: number, firstOffset: number][] = []
+    for (const [id, { txnFirstOffset }] of producers) {
+      if (txnFirstOffset !== NONE && !this.#open.has(id)) opened.push([id, txnFirstOffset])
+    }
+    opened.sort(([, a], [, b]) => a - b)
+    for (const [id, firstOffset] of opened) this.#open.set(id, firstOffset)
+  }
+}
+
+/** What speaks against a batch of a producer that is known; undefined when nothing does. */
+function verdictOn(batch: SequencedBatch, producer: Producer): KeptBatch | Refusal | undefined {
+  const { producerId, producerEpoch, firstSequence } = batch
+  if (producerEpoch < producer.producerEpoch) return staleEpoch(batch, producer)
+  if (firstSequence === NO_SEQUENCE) return undefined
+  const isNewEpoch = producerEpoch > producer.producerEpoch
+  const lastSequence = isNewEpoch ? NO_SEQUENCE : lastSequenceOf(producer)
+  if (firstSequence !== sequenceAfter(lastSequence, 1)) {
+    const copied = isNewEpoch ? undefined : copiedBy(batch, producer)
+    if (copied) return copied
+    const after = isNewEpoch ? `the start of epoch ${producerEpoch}` : String(lastSequence)
+    const message = `sequence ${firstSequence} of producer ${producerId} does not follow ${after}`
+    return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
+  }
+  if (producer.txnFirstOffset !== NONE && !batch.isTransactional) {
+    const message = `producer ${producerId} has a transaction open, and this batch is outside it`
+    return { error: 'INVALID_TXN_STATE', message }
+  }
+  return undefined
+}
+
+function copiedBy(batch: SequencedBatch, { batches }: Producer): KeptBatch | undefined {
+  return batches.find(
+    ({ firstSequence, lastSequence }) =>
+      firstSequence === batch.firstSequence && lastSequence === batch.lastSequence,
+  )
+}
+
+/** Hot: a literal is several times faster than a slice. */
+function withBatch(known: readonly KeptBatch[], batch: SequencedBatch): readonly KeptBatch[] {
+  if (known.length < WINDOW) return [...known, batch]
+  return [known[1]!, known[2]!, known[3]!, known[4]!, batch]
+}
+
+function lastSequenceOf({ batches }: Producer): number {
+  return batches.at(-1)?.lastSequence ?? NO_SEQUENCE
+}
+
+function staleEpoch(
+  { producerId, producerEpoch }: { readonly producerId: number; readonly producerEpoch: number },
+  producer: Producer,
+): Refusal {
+  const message = `epoch ${producerEpoch} of producer ${producerId} is older than ${producer.producerEpoch}`
+  return { error: 'INVALID_PRODUCER_EPOCH', message }
+}

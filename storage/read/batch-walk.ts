@@ -1,0 +1,308 @@
+// Which bytes of a segment may be read, and a walk over the batches in them. Network thread.
+// A reading is a generator that yields what it wants of the disk; reader.ts says how it is fed.
+
+import {
+  attributesOf,
+  BATCH_OVERHEAD_BYTES,
+  baseOffsetOf,
+  CODEC_MASK,
+  crcMatches,
+  maxTimestampOf,
+  recordCountOf,
+} from '../../protocol/batch/header.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import { Continuity, RotFound } from './continuity.ts'
+import type { SegmentSuffix } from '../layout.ts'
+import type { Heads } from '../segment/heads.ts'
+import type { EpochStart, Quarantined } from '../writer/commands.ts'
+
+/** A segment as readers see it. */
+export interface SegmentView {
+  readonly baseOffset: number
+  /** Bytes that may be read: those below the high watermark. */
+  readonly endPosition: number
+  /** Largest record timestamp; Infinity while that is not known: in the active segment. */
+  readonly maxTimestamp: number
+  /** Entries of its transaction index. */
+  readonly abortedCount: number
+  /** Of those entries; undefined while that is not known: in the active segment. */
+  readonly abortedChecksum: number | undefined
+  /** The scrubber found that the index is not what was written. */
+  readonly isTxnIndexRotten: boolean
+  /** Which batches were written there; undefined when that is not known, as in the active segment. */
+  readonly heads: Heads | undefined
+  /** Path of its files without the suffix. */
+  readonly path: string
+  /** The same, but another for the segment that takes its place: files of both may be open. */
+  readonly fileKey: string
+  /** While the writer may be putting another segment in its place: settles when it is known whether it did. */
+  readonly swap: Promise<void> | undefined
+  /** Another one has taken its place, and its name. */
+  readonly isReplaced: boolean
+}
+
+/** A file of a segment. */
+export interface FileOf {
+  readonly segment: SegmentView
+  readonly suffix: SegmentSuffix
+}
+
+/** What a reading must know of a log. */
+export interface ReadableLog {
+  /** Ascending, the last one active; never empty. */
+  readonly segments: readonly SegmentView[]
+  readonly quarantined: readonly Quarantined[]
+  /** Readers pass over quarantined ranges (`quarantine.policy=skip`) rather than hear of them. */
+  readonly skipsQuarantined: boolean
+  /** Segments before it may have gaps between their batches: a compaction took what lay there. */
+  readonly sparseEndOffset: number
+  readonly epochs: readonly EpochStart[]
+  readonly logStartOffset: number
+  readonly highWatermark: number
+  /** Records from here on are likely to be in the page cache. */
+  readonly hotOffset: number
+  readonly hints: Hints
+}
+
+/** A run of readable batches: a segment, or what lies between the quarantined ranges of one. Ends are exclusive. */
+export interface Extent {
+  readonly segment: SegmentView
+  readonly startOffset: number
+  readonly endOffset: number
+  readonly startPosition: number
+  readonly endPosition: number
+  /** Offsets may be missing between its batches. */
+  readonly isSparse: boolean
+  readonly epochs: readonly EpochStart[]
+}
+
+/** One positional read; the answer is the number of bytes read, fewer only at the end of the file. */
+export interface Want extends FileOf {
+  readonly into: Uint8Array
+  readonly position: number
+  /** Hardly in the page cache. */
+  readonly isCold: boolean
+}
+
+/** A file lent to another thread, which looks at it for longer than this one should: open until the promise settles. */
+export interface Loan extends FileOf {
+  readonly lendTo: (fd: number) => Promise<void>
+  readonly isCold: true
+}
+
+export type Reading<Result> = Generator<Want | Loan, Result, number>
+
+/** Readers that tail one log at different places. */
+const HINTS_MAX = 32
+
+/** Offset -> position in its segment of the batch that a reader is likely to ask for next, so that tailing never searches. */
+export class Hints {
+  readonly #positions = new Map<number, number>()
+
+  get(offset: number): number | undefined {
+    return this.#positions.get(offset)
+  }
+
+  clear(): void {
+    this.#positions.clear()
+  }
+
+  set(offset: number, position: number): void {
+    this.#positions.delete(offset)
+    this.#positions.set(offset, position)
+    if (this.#positions.size <= HINTS_MAX) return
+    const [oldest] = this.#positions.keys()
+    this.#positions.delete(oldest!)
+  }
+}
+
+/** The segment that `offset` belongs to; the first one for an offset before all of them. */
+export function segmentIndexOf(segments: readonly SegmentView[], offset: number): number {
+  let low = 0
+  let high = segments.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (segments[middle]!.baseOffset <= offset) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+/**
+ * @returns undefined when nothing can be read from there on: quarantined ranges are passed over
+ * @throws {KafkaError} CORRUPT_MESSAGE when `offset` lies in a quarantined range that readers are to hear of
+ */
+export function extentToRead(log: ReadableLog, offset: number): Extent | undefined {
+  if (log.skipsQuarantined) return extentsFrom(log, offset).next().value ?? undefined
+  const extent = extentOrRot(log, offset)
+  if ('segment' in extent) return extent
+  const range = `${extent.startOffset} to ${extent.endOffset - 1}`
+  throw new KafkaError(
+    'CORRUPT_MESSAGE',
+    `offsets ${range} cannot be read: their bytes have rotted`,
+  )
+}
+
+/** Every extent from `offset` to the high watermark. */
+export function* extentsFrom(log: ReadableLog, offset: number): Generator<Extent> {
+  for (let from = offset; from < log.highWatermark;) {
+    const extent = extentOrRot(log, from)
+    if ('segment' in extent) yield extent
+    from = extent.endOffset
+  }
+}
+
+function extentOrRot(log: ReadableLog, offset: number): Extent | Quarantined {
+  const index = segmentIndexOf(log.segments, offset)
+  const segment = log.segments[index]!
+  const isSparse = segment.baseOffset < log.sparseEndOffset
+  const { epochs } = log
+  let startOffset = segment.baseOffset
+  let startPosition = 0
+  for (const rot of log.quarantined) {
+    if (rot.segmentBaseOffset !== segment.baseOffset) continue
+    if (offset < rot.startOffset) {
+      const { startOffset: endOffset, startPosition: endPosition } = rot
+      return { segment, startOffset, endOffset, startPosition, endPosition, isSparse, epochs }
+    }
+    if (offset < rot.endOffset) return rot
+    startOffset = rot.endOffset
+    startPosition = rot.endPosition
+  }
+  const endOffset = Math.min(log.segments[index + 1]?.baseOffset ?? Infinity, log.highWatermark)
+  const { endPosition } = segment
+  return { segment, startOffset, endOffset, startPosition, endPosition, isSparse, epochs }
+}
+
+/** Looks at one batch after the other, from a position on where one starts. `release` gives its buffer back. */
+export class BatchWalk {
+  /** Of the batch that `next` moved to. */
+  position = 0
+  sizeBytes = 0
+  baseOffset = 0
+  lastOffset = -1
+  maxTimestamp = -1
+  isCompressed = false
+
+  readonly #pool: BufferPool
+  readonly #extent: Extent
+  readonly #isCold: boolean
+  readonly #buffer: Buffer
+  readonly #continuity: Continuity
+  #nextPosition: number
+  /** The part of the file that the buffer holds. */
+  #filledFrom = 0
+  #filledTo = 0
+
+  /** @param chunkBytes read at a time */
+  constructor(
+    pool: BufferPool,
+    extent: Extent,
+    position: number,
+    chunkBytes: number,
+    isCold: boolean,
+  ) {
+    this.#pool = pool
+    this.#extent = extent
+    this.#isCold = isCold
+    this.#buffer = pool.take(chunkBytes)
+    this.#nextPosition = position
+    const isFirst = position === extent.startPosition
+    this.#continuity = new Continuity(extent, isFirst ? extent.startOffset : undefined)
+  }
+
+  release(): void {
+    this.#pool.give(this.#buffer)
+  }
+
+  /**
+   * @returns false at the end of the extent
+   * @throws {RotFound} where no batch lies that continues the extent
+   */
+  *next(): Reading<boolean> {
+    const position = this.#nextPosition
+    if (position >= this.#extent.endPosition) return false
+    if (position < this.#filledFrom || position + BATCH_OVERHEAD_BYTES > this.#filledTo)
+      yield* this.#fill(position)
+    const at = position - this.#filledFrom
+    const bytes = this.#buffer.subarray(0, this.#filledTo - this.#filledFrom)
+    this.sizeBytes = this.#continuity.take(bytes, at, position)
+    this.position = position
+    this.baseOffset = baseOffsetOf(bytes, at)
+    this.lastOffset = this.#continuity.nextOffset! - 1
+    this.maxTimestamp = recordCountOf(bytes, at) === 0 ? -1 : maxTimestampOf(bytes, at)
+    this.isCompressed = (attributesOf(bytes, at) & CODEC_MASK) !== 0
+    this.#nextPosition = position + this.sizeBytes
+    return true
+  }
+
+  *#fill(position: number): Reading<void> {
+    const { segment, endPosition } = this.#extent
+    const into = this.#buffer.subarray(0, Math.min(this.#buffer.length, endPosition - position))
+    const count = yield { segment, suffix: '.log', into, position, isCold: this.#isCold }
+    this.#filledFrom = position
+    this.#filledTo = position + count
+  }
+}
+
+/** @throws {KafkaError} KAFKA_STORAGE_ERROR when an index is shorter than it should be; {RotFound} when a log is */
+export function* readFully(want: Want): Reading<void> {
+  const count = yield want
+  if (count === want.into.length) return
+  const { segment, suffix } = want
+  const ends = `ends at ${want.position + count}, before ${want.position + want.into.length}`
+  if (suffix === '.log') throw new RotFound(segment, ends)
+  throw new KafkaError('KAFKA_STORAGE_ERROR', `${segment.path}${suffix} ${ends}`)
+}
+
+/** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
+export interface WholeBatches {
+  readonly sizeBytes: number
+  readonly nextOffset: number
+  /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
+  readonly firstBytes: number
+}
+
+export interface BatchesWanted {
+  /** That the first batch holds. */
+  readonly offset: number
+  /** Base offset of the first batch, or at the earliest in a sparse extent. */
+  readonly baseOffset: number
+  /** No batch may reach it. */
+  readonly endOffset: number
+  /** Hold each batch against its CRC: what comes from the disk may have rotted there. */
+  readonly isChecked: boolean
+}
+
+/**
+ * As far as they continue the extent.
+ *
+ * @param position of `bytes` in the segment
+ * @throws {RotFound} when not even the first is a good batch, or it does not hold `offset`
+ */
+export function wholeBatches(
+  bytes: Buffer,
+  extent: Extent,
+  position: number,
+  { offset, baseOffset, endOffset, isChecked }: BatchesWanted,
+): WholeBatches {
+  const continuity = new Continuity(extent, baseOffset)
+  const firstBytes = continuity.take(bytes, 0, position)
+  if (continuity.nextOffset! <= offset)
+    throw new RotFound(extent.segment, `has a batch at ${position} that ends before ${offset}`)
+  const isFirstWanted = continuity.nextOffset! <= endOffset
+  let end = 0
+  let nextOffset = offset
+  for (let size: number | undefined = firstBytes; size !== undefined;) {
+    if (end + size > bytes.length || continuity.nextOffset! > endOffset) break
+    if (isChecked && !crcMatches(bytes, end, size)) {
+      if (end > 0) break
+      throw new RotFound(extent.segment, `has a batch at ${position} that its CRC does not match`)
+    }
+    end += size
+    nextOffset = continuity.nextOffset!
+    size = continuity.step(bytes, end, position + end)
+  }
+  return { sizeBytes: end, nextOffset, firstBytes: isFirstWanted ? firstBytes : 0 }
+}

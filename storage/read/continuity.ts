@@ -1,0 +1,87 @@
+// Continuity: what the next batch header of an extent must say. The CRC of a batch covers neither its base offset nor its size
+// and leader epoch; its neighbours, its segment and the log's epochs tell what they must be. Network thread.
+// See docs/formats/recovery.md
+
+import {
+  BATCH_OVERHEAD_BYTES,
+  baseOffsetOf,
+  batchSizeBytes,
+  lastOffsetDeltaOf,
+  leaderEpochOf,
+  MAGIC,
+  magicOf,
+} from '../../protocol/batch/header.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Extent, SegmentView } from './batch-walk.ts'
+
+/** Bytes of a segment that are not what was written there. */
+export class RotFound extends KafkaError {
+  readonly segment: SegmentView
+
+  constructor(segment: SegmentView, what: string) {
+    super('CORRUPT_MESSAGE', `${segment.path}.log ${what}`)
+    this.segment = segment
+  }
+}
+
+export class Continuity {
+  readonly #extent: Extent
+  /** Where the next batch begins, or at the earliest in a sparse extent; undefined: not known. */
+  nextOffset: number | undefined
+  #epoch: number | undefined
+  /** The offsets for which `#epoch` holds; the end is exclusive. */
+  #epochStart = 0
+  #epochEnd = 0
+
+  constructor(extent: Extent, nextOffset: number | undefined) {
+    this.#extent = extent
+    this.nextOffset = nextOffset
+  }
+
+  /**
+   * Steps over the batch whose header lies at `at`.
+   *
+   * @param position of the header in the segment
+   * @returns bytes of the whole batch
+   * @throws {RotFound} when no batch lies there that continues the extent; then nothing has changed
+   */
+  take(bytes: Uint8Array, at: number, position: number): number {
+    const sizeBytes = this.step(bytes, at, position)
+    if (sizeBytes !== undefined) return sizeBytes
+    const isHeader = bytes.length - at >= BATCH_OVERHEAD_BYTES
+    const found = isHeader
+      ? `${batchSizeBytes(bytes, at)} bytes, magic ${magicOf(bytes, at)}, base offset ${baseOffsetOf(bytes, at)}`
+      : `${bytes.length - at} bytes`
+    throw new RotFound(this.#extent.segment, `has no batch that belongs at ${position}: ${found}`)
+  }
+
+  /** The same. @returns undefined when no batch lies there that continues the extent */
+  step(bytes: Uint8Array, at: number, position: number): number | undefined {
+    if (bytes.length - at < BATCH_OVERHEAD_BYTES || magicOf(bytes, at) !== MAGIC) return undefined
+    const { startOffset, endOffset, endPosition, isSparse } = this.#extent
+    const sizeBytes = batchSizeBytes(bytes, at)!
+    if (sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > endPosition - position) return undefined
+    const baseOffset = baseOffsetOf(bytes, at)
+    const lastOffsetDelta = lastOffsetDeltaOf(bytes, at)
+    if (lastOffsetDelta < 0 || baseOffset + lastOffsetDelta >= endOffset) return undefined
+    const { nextOffset } = this
+    if (baseOffset < (nextOffset ?? startOffset)) return undefined
+    if (!isSparse && nextOffset !== undefined && baseOffset !== nextOffset) return undefined
+    if (!this.#isOfItsEpoch(baseOffset, leaderEpochOf(bytes, at))) return undefined
+    this.nextOffset = baseOffset + lastOffsetDelta + 1
+    return sizeBytes
+  }
+
+  #isOfItsEpoch(offset: number, epoch: number): boolean {
+    if (offset < this.#epochStart || offset >= this.#epochEnd) this.#findEpoch(offset)
+    return this.#epoch === undefined || this.#epoch === epoch
+  }
+
+  #findEpoch(offset: number): void {
+    const { epochs } = this.#extent
+    const index = epochs.findLastIndex(({ startOffset }) => startOffset <= offset)
+    this.#epoch = epochs[index]?.epoch
+    this.#epochStart = epochs[index]?.startOffset ?? -Infinity
+    this.#epochEnd = epochs[index + 1]?.startOffset ?? Infinity
+  }
+}

@@ -1,0 +1,120 @@
+// FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few descriptors.
+// Network thread. A file that an asynchronous read or another thread still uses is closed when that is done, never under it.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import type { FileOf } from './batch-walk.ts'
+import { isOutOfDescriptors } from '../disk-failure.ts'
+import type { Fs } from '../fs.ts'
+
+interface OpenFile {
+  readonly fd: number
+  /** Asynchronous reads in progress, and other threads that look at it. */
+  pins: number
+  isForgotten: boolean
+}
+
+/**
+ * The file cannot be opened, for its name may stand for another segment by now: look at the log anew once `settled` has
+ * resolved. Files that are open already are read on: they are what they were.
+ */
+export class SegmentMoving extends Error {
+  readonly settled: Promise<void> | undefined
+
+  constructor(settled: Promise<void> | undefined) {
+    super('the segment is being replaced')
+    this.settled = settled
+  }
+}
+
+export class FileCache {
+  readonly #fs: Fs
+  readonly #openFilesMax: number
+  /** By the segment's key and suffix, least recently used first. */
+  readonly #files = new Map<string, OpenFile>()
+  #isClosed = false
+
+  constructor(fs: Fs, openFilesMax: number) {
+    this.#fs = fs
+    this.#openFilesMax = openFilesMax
+  }
+
+  /** Fills `into` from `position` on. @returns bytes read, fewer only at the end of the file */
+  read(file: FileOf, into: Uint8Array, position: number): number {
+    return this.#fs.read(this.#use(file).fd, into, position)
+  }
+
+  /** @param into borrowed until the promise settles */
+  readAsync(of: FileOf, into: Uint8Array, position: number): Promise<number> {
+    return this.lend(of, (fd) => this.#fs.readAsync(fd, into, position))
+  }
+
+  /** The file stays open until what `use` returns has settled. */
+  async lend<Result>(of: FileOf, use: (fd: number) => Promise<Result>): Promise<Result> {
+    const file = this.#use(of)
+    file.pins++
+    try {
+      return await use(file.fd)
+    } finally {
+      file.pins--
+      this.#closeIfDone(file)
+    }
+  }
+
+  sizeBytes(file: FileOf): number {
+    return this.#fs.sizeBytes(this.#use(file).fd)
+  }
+
+  /** Closes every file whose path starts with `prefix`: a directory and its separator, or one segment. */
+  forget(prefix: string): void {
+    for (const [key, file] of this.#files) {
+      if (key.startsWith(prefix)) this.#evict(key, file)
+    }
+  }
+
+  /** Nothing is opened any more. */
+  close(): void {
+    this.#isClosed = true
+    this.forget('')
+  }
+
+  /** @throws {SegmentMoving} */
+  #use({ segment, suffix }: FileOf): OpenFile {
+    if (this.#isClosed) throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the store is closed')
+    const key = segment.fileKey + suffix
+    const known = this.#files.get(key)
+    if (!known && (segment.swap || segment.isReplaced)) throw new SegmentMoving(segment.swap)
+    const file = known ?? { fd: this.#open(segment.path + suffix), pins: 0, isForgotten: false }
+    if (known) this.#files.delete(key)
+    else if (this.#files.size >= this.#openFilesMax) this.#evictOldest()
+    this.#files.set(key, file)
+    return file
+  }
+
+  #open(path: string): number {
+    try {
+      return this.#fs.open(path, 'read')
+    } catch (error) {
+      if (!isOutOfDescriptors(error) || !this.#evictOldest()) throw error
+      return this.#open(path)
+    }
+  }
+
+  #evictOldest(): boolean {
+    for (const [key, file] of this.#files) {
+      if (file.pins > 0) continue
+      this.#evict(key, file)
+      return true
+    }
+    return false
+  }
+
+  #evict(key: string, file: OpenFile): void {
+    this.#files.delete(key)
+    file.isForgotten = true
+    this.#closeIfDone(file)
+  }
+
+  #closeIfDone(file: OpenFile): void {
+    if (file.isForgotten && file.pins === 0) this.#fs.close(file.fd)
+  }
+}

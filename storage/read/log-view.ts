@@ -1,0 +1,318 @@
+// PartitionLog: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
+// epochs) and answers reads from them. Network thread only; the writer's own view is writer/.
+
+import { join } from 'node:path'
+import { KafkaError } from '../../protocol/errors.ts'
+import { LeaderEpoch, Offset } from '../../protocol/ids.ts'
+import { AbortedSearch } from './aborted-search.ts'
+import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
+import type { TopicConfig } from '../config.ts'
+import { HotTail, type PageCache } from './hot-tail.ts'
+import { partitionDirectory, segmentFile, type SwapRange } from '../layout.ts'
+import type { Heads } from '../segment/heads.ts'
+import type { LogReader } from './reader.ts'
+import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from '../store.ts'
+import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
+import type {
+  EpochStart,
+  LogState,
+  Opened,
+  Quarantined,
+  SegmentInfo,
+  Slot,
+} from '../writer/commands.ts'
+
+interface Segment extends SegmentView {
+  endPosition: number
+  maxTimestamp: number
+  abortedCount: number
+  abortedChecksum: number | undefined
+  isTxnIndexRotten: boolean
+  heads: Heads | undefined
+  swap: Promise<void> | undefined
+  isReplaced: boolean
+}
+
+interface Roll {
+  readonly segment: Segment
+  readonly closed: SegmentInfo
+  readonly activeBaseOffset: number
+}
+
+export class PartitionLog implements Log, ReadableLog {
+  /** Replaced when the topic's configuration or number of partitions changes. */
+  topic: Topic
+  readonly partition: number
+  readonly slot: Slot
+  readonly hints = new Hints()
+  quarantined: readonly Quarantined[]
+  sparseEndOffset: number
+  readonly epochs: readonly EpochStart[]
+  /** Everything before it has been compacted. */
+  firstDirtyOffset: number
+  logStartOffset: Offset
+  logEndOffset: Offset
+  highWatermark: Offset
+  lastStableOffset: Offset
+  sizeBytes: number
+  readonly #path: string
+  readonly #reader: LogReader
+  readonly #configOf: (topic: Topic) => TopicConfig
+  readonly #hotTail: HotTail
+  readonly #abortedSearch = new AbortedSearch()
+  readonly #segments: Segment[]
+  /** Segments closed with records that are not yet visible, in order. */
+  #rolls: Roll[] = []
+  #isRemoved = false
+  #swapCount = 0
+
+  constructor(deps: {
+    topic: Topic
+    partition: number
+    opened: Opened
+    dataDir: string
+    reader: LogReader
+    configOf: (topic: Topic) => TopicConfig
+    pageCache: PageCache
+  }) {
+    const { topic, partition, opened } = deps
+    this.topic = topic
+    this.partition = partition
+    this.slot = opened.slot
+    this.#path = join(deps.dataDir, partitionDirectory(topic.name, partition))
+    this.#reader = deps.reader
+    this.#configOf = deps.configOf
+    this.epochs = opened.epochs
+    this.quarantined = opened.quarantined
+    this.sparseEndOffset = opened.sparseEndOffset
+    this.firstDirtyOffset = opened.firstDirtyOffset
+    this.logStartOffset = Offset(opened.logStartOffset)
+    this.logEndOffset = Offset(opened.logEndOffset)
+    this.highWatermark = Offset(opened.highWatermark)
+    this.lastStableOffset = Offset(opened.lastStableOffset)
+    this.#hotTail = new HotTail(deps.pageCache)
+    this.#segments = opened.segments.map((segment) => this.#segment(segment))
+    const active = this.#segments.at(-1)!
+    active.maxTimestamp = Infinity
+    active.heads = undefined
+    active.abortedChecksum = undefined
+    active.endPosition = opened.activeBytesVisible
+    this.sizeBytes = this.#segments.reduce((bytes, segment) => bytes + segment.endPosition, 0)
+  }
+
+  /** Of its directory. */
+  get path(): string {
+    return this.#path
+  }
+
+  get segments(): readonly SegmentView[] {
+    return this.#segments
+  }
+
+  get skipsQuarantined(): boolean {
+    return this.quarantined.length > 0 && this.#configOf(this.topic)['quarantine.policy'] === 'skip'
+  }
+
+  get hotOffset(): number {
+    return this.#hotTail.startOffset
+  }
+
+  get segmentCount(): number {
+    return this.#segments.length
+  }
+
+  get leaderEpoch(): LeaderEpoch {
+    return LeaderEpoch(this.epochs.at(-1)?.epoch ?? 0)
+  }
+
+  /** The topic is being deleted: nothing more is read or appended. */
+  get isRemoved(): boolean {
+    return this.#isRemoved
+  }
+
+  bytesAvailable(offset: Offset): number {
+    return this.#reader.bytesAvailable(this, offset)
+  }
+
+  /** @param isUnchecked the CRCs are the caller's to check */
+  read(
+    offset: Offset,
+    bytesMax: number,
+    atLeastOne: boolean,
+    endOffset: number = Infinity,
+    isUnchecked = false,
+  ): ReadResult | Promise<ReadResult> {
+    this.#refuseIfRemoved()
+    if (offset < this.logStartOffset || offset > this.logEndOffset) {
+      const range = `${this.logStartOffset} to ${this.logEndOffset}`
+      throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
+    }
+    return this.#reader.read(this, offset, { bytesMax, atLeastOne, endOffset, isUnchecked })
+  }
+
+  abortedTransactions(
+    from: Offset,
+    to: Offset,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    this.#refuseIfRemoved()
+    if (!this.#segments.some(({ abortedCount }) => abortedCount > 0)) return []
+    return this.#reader.run(() => this.#abortedSearch.between(this, from, to))
+  }
+
+  async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(() => firstRecordSince(this.#reader, this, timestamp))
+  }
+
+  async offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(() => recordWithMaxTimestamp(this.#reader, this))
+  }
+
+  async timestampAt(offset: Offset): Promise<number | undefined> {
+    this.#refuseIfRemoved()
+    return this.#reader.run(() => timestampOfBatch(this.#reader, this, offset))
+  }
+
+  endOffsetOfEpoch(
+    epoch: number,
+  ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined {
+    if (epoch > this.leaderEpoch) return undefined
+    const index = this.epochs.findLastIndex((start) => start.epoch <= epoch)
+    const found = this.epochs[index]
+    if (!found) return undefined
+    const endOffset = this.epochs[index + 1]?.startOffset ?? this.logEndOffset
+    return { epoch: LeaderEpoch(found.epoch), endOffset: Offset(endOffset) }
+  }
+
+  /** The active segment was closed, with this final size, and another one begun. */
+  roll(closed: SegmentInfo, activeBaseOffset: number): void {
+    const segment = this.#segments.at(-1)!
+    segment.abortedCount = closed.abortedCount
+    this.#rolls.push({ segment, closed, activeBaseOffset })
+    this.#segments.push(
+      this.#segment({
+        baseOffset: activeBaseOffset,
+        sizeBytes: 0,
+        maxTimestamp: Infinity,
+        abortedCount: 0,
+      }),
+    )
+  }
+
+  /** A segment was deleted at the start of the log. */
+  drop(baseOffset: number): void {
+    const index = this.#segments.findIndex((segment) => segment.baseOffset === baseOffset)
+    const [dropped] = index < 0 ? [] : this.#segments.splice(index, 1)
+    if (!dropped) return
+    this.sizeBytes -= dropped.endPosition
+    this.#reader.forget(dropped.path)
+  }
+
+  /**
+   * Before the writer is asked to put one segment in the place of those in a range: a reading that must open one of their files
+   * waits until it is known which one its name stands for.
+   *
+   * @returns call it when the writer has answered
+   */
+  holdFiles({ baseOffset, endOffset }: SwapRange): () => void {
+    const isHeld = (segment: Segment) =>
+      segment.baseOffset >= baseOffset && segment.baseOffset < endOffset
+    const held = this.#segments.filter(isHeld)
+    let settle = () => {}
+    const swap = new Promise<void>((resolve) => (settle = resolve))
+    for (const segment of held) segment.swap = swap
+    return () => {
+      for (const segment of held) segment.swap = undefined
+      settle()
+    }
+  }
+
+  /** A compacted segment has taken the place of some. */
+  replace(replacedCount: number, info: SegmentInfo): void {
+    const first = this.#segments.findIndex(({ baseOffset }) => baseOffset === info.baseOffset)
+    const segment = this.#segment(info, ++this.#swapCount)
+    for (const replaced of this.#segments.splice(first, replacedCount, segment)) {
+      replaced.isReplaced = true
+      this.sizeBytes -= replaced.endPosition
+      this.#reader.forget(replaced.fileKey)
+    }
+    this.sizeBytes += segment.endPosition
+    const endOffset = this.#segments[first + 1]!.baseOffset
+    this.sparseEndOffset = Math.max(this.sparseEndOffset, endOffset)
+    this.hints.clear()
+  }
+
+  /** A segment's transaction index is not what was written. */
+  noteRottenTxnIndex(segment: SegmentView): void {
+    const rotten = this.#segments.find((each) => each === segment)
+    if (rotten) rotten.isTxnIndexRotten = true
+  }
+
+  /** These ranges cannot be read, as the writer says. */
+  quarantine(ranges: readonly Quarantined[]): void {
+    this.quarantined = ranges
+    this.hints.clear()
+  }
+
+  /** Takes over what the writer says, after the rolls of the same turn. */
+  update(state: LogState): void {
+    const { highWatermark, sizeBytes } = this
+    this.logStartOffset = Offset(state.logStartOffset)
+    this.logEndOffset = Offset(state.logEndOffset)
+    this.highWatermark = Offset(state.highWatermark)
+    this.lastStableOffset = Offset(state.lastStableOffset)
+    if (this.#rolls.length > 0) this.#closeVisible()
+    const active = this.#segments.at(-1)!
+    active.abortedCount = state.activeAbortedCount
+    this.#resize(active, state.activeBytesVisible)
+    if (this.sizeBytes > sizeBytes) this.#hotTail.grew(highWatermark, this.sizeBytes - sizeBytes)
+  }
+
+  /** A closed segment may be read to its end once all of it is visible. */
+  #closeVisible(): void {
+    const isVisible = (roll: Roll) => roll.activeBaseOffset <= this.highWatermark
+    for (const { segment, closed } of this.#rolls.filter(isVisible)) {
+      this.#resize(segment, closed.sizeBytes)
+      segment.maxTimestamp = closed.maxTimestamp
+      segment.heads = closed.heads
+      segment.abortedChecksum = closed.abortedChecksum
+    }
+    this.#rolls = this.#rolls.filter((roll) => !isVisible(roll))
+  }
+
+  #resize(segment: Segment, endPosition: number): void {
+    this.sizeBytes += endPosition - segment.endPosition
+    segment.endPosition = endPosition
+  }
+
+  remove(): void {
+    this.#isRemoved = true
+    this.#reader.forget(join(this.#path, '/'))
+  }
+
+  #refuseIfRemoved(): void {
+    if (this.#isRemoved) {
+      throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${this.topic.name} is being deleted`)
+    }
+  }
+
+  /** @param serial of the segment that takes the place of others under a name that was theirs */
+  #segment(segment: SegmentInfo, serial = 0): Segment {
+    const name = segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)
+    const path = join(this.#path, name)
+    return {
+      baseOffset: segment.baseOffset,
+      endPosition: segment.sizeBytes,
+      maxTimestamp: segment.maxTimestamp,
+      abortedCount: segment.abortedCount,
+      abortedChecksum: segment.abortedChecksum,
+      isTxnIndexRotten: false,
+      heads: segment.heads,
+      path,
+      fileKey: serial === 0 ? path : `${path}#${serial}`,
+      swap: undefined,
+      isReplaced: false,
+    }
+  }
+}

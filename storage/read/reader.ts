@@ -1,0 +1,389 @@
+// LogReader: whole batches out of segment files, without a thread hop, into pooled buffers.
+// Network thread. What is likely in the page cache is read at once, the rest asynchronously, so that a cold disk
+// never stalls the loop; both by the same code, a generator that yields what it wants (`Reading`).
+
+import { strict as assert } from 'node:assert'
+import { BATCH_OVERHEAD_BYTES } from '../../protocol/batch/header.ts'
+import { KafkaError } from '../../protocol/errors.ts'
+import {
+  BatchWalk,
+  extentToRead,
+  readFully,
+  segmentIndexOf,
+  wholeBatches,
+  type Extent,
+  type FileOf,
+  type Loan,
+  type Reading,
+  type ReadableLog,
+  type SegmentView,
+  type Want,
+} from './batch-walk.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { RotFound } from './continuity.ts'
+import { FileCache, SegmentMoving } from './file-cache.ts'
+import { errnoCode, type Fs } from '../fs.ts'
+import type { SearchPort } from '../search/port.ts'
+import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
+import type { ReadResult } from '../store.ts'
+import type { Quarantined } from '../writer/commands.ts'
+
+/** One read gives at most this, unless a single batch is larger. */
+const READ_BYTES_MAX = 8 * 1024 * 1024
+/** A read that needs more steps than this goes on asynchronously. */
+const SYNC_READS_MAX = 64
+/** Read at a time to find a batch near an index entry. */
+const LOCATE_BYTES = 16 * 1024
+const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
+
+/** Index entries that are read at once when the search is down to so many. */
+const ENTRIES_A_READ = 512
+
+/** Nothing in it, and nothing to give back. */
+const emptyRead: ReadResult = { bytes: new Uint8Array(0), release() {} }
+
+export interface ReadLimits {
+  /** Stop before the batch that would exceed it. */
+  readonly bytesMax: number
+  /** The first batch even when it alone exceeds `bytesMax`. */
+  readonly atLeastOne: boolean
+  /** No batch that reaches it; beyond the high watermark it has no effect. */
+  readonly endOffset: number
+  /** Cold batches are not held against their CRCs. */
+  readonly isUnchecked?: boolean
+}
+
+export interface LogReaderDeps {
+  readonly fs: Fs
+  readonly search: SearchPort
+  readonly openFilesMax: number
+  readonly warn: (message: string) => void
+  /** Hears of a segment in which a read found rot, or whose file is gone. */
+  readonly onRot: (segment: SegmentView) => void
+}
+
+export class LogReader {
+  readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
+  readonly search: SearchPort
+  readonly #files: FileCache
+  readonly #warn: (message: string) => void
+  readonly #onRot: (segment: SegmentView) => void
+  /** Settles when the last file that was lent is back. */
+  #loans: Promise<void> = Promise.resolve()
+
+  constructor(deps: LogReaderDeps) {
+    this.search = deps.search
+    this.#files = new FileCache(deps.fs, deps.openFilesMax)
+    this.#warn = deps.warn
+    this.#onRot = deps.onRot
+  }
+
+  /** Closes the files whose path starts with `prefix`, as soon as no read uses them. */
+  forget(prefix: string): void {
+    this.#files.forget(prefix)
+  }
+
+  /** Reads that are under way are refused at their next step. */
+  close(): void {
+    this.#files.close()
+  }
+
+  /** As `Log.read`; `offset` is not before the log's start. */
+  read(log: ReadableLog, offset: number, limits: ReadLimits): ReadResult | Promise<ReadResult> {
+    if (offset < Math.min(log.highWatermark, limits.endOffset))
+      return this.run(() => this.#batchesFrom(log, offset, limits))
+    if (offset === log.highWatermark) {
+      log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
+    }
+    return emptyRead
+  }
+
+  /** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
+  bytesAvailable(log: ReadableLog, from: number): number {
+    const offset = log.skipsQuarantined ? firstReadable(log, from) : from
+    if (offset >= log.highWatermark) return 0
+    const index = segmentIndexOf(log.segments, offset)
+    let bytes = -(offset === log.segments[index]!.baseOffset ? 0 : (log.hints.get(offset) ?? 0))
+    for (let i = index; i < log.segments.length; i++) bytes += log.segments[i]!.endPosition
+    return bytes
+  }
+
+  /**
+   * Feeds a reading until it is done.
+   *
+   * @param begin called again when a compaction gets in between
+   * @throws {KafkaError} what the reading throws; KAFKA_STORAGE_ERROR when the disk refuses
+   */
+  run<Result>(begin: () => Reading<Result>): Result | Promise<Result> {
+    const reading = begin()
+    try {
+      let step = reading.next()
+      for (let reads = 0; !step.done; reads++) {
+        if (step.value.isCold || reads === SYNC_READS_MAX)
+          return this.#runAsync(begin, reading, step.value)
+        step = this.#readNow(reading, step.value)
+      }
+      return step.value
+    } catch (error) {
+      if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
+      if (error instanceof RotFound) this.#onRot(error.segment)
+      throw refusalOf(error)
+    }
+  }
+
+  async #runAnew<Result>(
+    begin: () => Reading<Result>,
+    { settled }: SegmentMoving,
+  ): Promise<Result> {
+    await settled
+    return this.run(begin)
+  }
+
+  #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want | Loan, Result> {
+    let count: number
+    try {
+      count = this.#files.read(want, want.into, want.position)
+    } catch (error) {
+      this.#noteGone(want, error)
+      return reading.throw(error)
+    }
+    return reading.next(count)
+  }
+
+  async #runAsync<Result>(
+    begin: () => Reading<Result>,
+    reading: Reading<Result>,
+    first: Want | Loan,
+  ): Promise<Result> {
+    try {
+      let step = await this.#readLater(reading, first)
+      while (!step.done) step = await this.#readLater(reading, step.value)
+      return step.value
+    } catch (error) {
+      if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
+      if (error instanceof RotFound) this.#onRot(error.segment)
+      throw refusalOf(error)
+    }
+  }
+
+  async #readLater<Result>(
+    reading: Reading<Result>,
+    want: Want | Loan,
+  ): Promise<IteratorResult<Want | Loan, Result>> {
+    let count = 0
+    try {
+      if ('lendTo' in want) await this.#lend(want)
+      else count = await this.#files.readAsync(want, want.into, want.position)
+    } catch (error) {
+      this.#noteGone(want, error)
+      return reading.throw(error)
+    }
+    return reading.next(count)
+  }
+
+  /** One after the other, so that those who wait keep no file open. */
+  #lend(loan: Loan): Promise<void> {
+    const done = this.#loans.then(() => this.#files.lend(loan, loan.lendTo))
+    this.#loans = done.catch(() => {}) // told to whom it concerns
+    return done
+  }
+
+  #noteGone({ segment, suffix }: FileOf, error: unknown): void {
+    if (suffix === '.log' && errnoCode(error) === 'ENOENT') this.#onRot(segment)
+  }
+
+  *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): Reading<ReadResult> {
+    const end = Math.min(log.highWatermark, limits.endOffset)
+    for (let from = offset; from < end;) {
+      const extent = extentToRead(log, from)
+      if (!extent) return emptyRead
+      from = Math.max(from, extent.startOffset)
+      const place = yield* this.#place(log, extent, from)
+      if (place.position < extent.endPosition) {
+        const isCold = from < log.hotOffset
+        const read = yield* this.#batchesAt(extent, place, from, { ...limits, isCold })
+        if (read.sizeBytes > 0 && !extent.segment.isReplaced)
+          log.hints.set(read.nextOffset, place.position + read.sizeBytes)
+        return read.result
+      }
+      // A compacted log may have no batch left at the end of an extent, any other one has.
+      if (!extent.isSparse) throw new RotFound(extent.segment, `ends before offset ${from}`)
+      from = extent.endOffset
+    }
+    return emptyRead
+  }
+
+  /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
+  *locate(log: ReadableLog, extent: Extent, offset: number): Reading<number> {
+    return (yield* this.#place(log, extent, offset)).position
+  }
+
+  *#place(log: ReadableLog, extent: Extent, offset: number): Reading<Place> {
+    const { startOffset, startPosition, endOffset, endPosition } = extent
+    if (offset <= startOffset) return { position: startPosition, baseOffset: startOffset }
+    const hint = log.hints.get(offset)
+    if (hint !== undefined) return { position: hint, baseOffset: offset }
+    const isCold = offset < log.hotOffset
+    const start = yield* this.#startFromIndex(extent, offset, isCold)
+    const walk = new BatchWalk(this.pool, extent, start, LOCATE_BYTES, isCold)
+    try {
+      while (yield* walk.next()) {
+        if (walk.lastOffset >= offset) return walk
+      }
+      return { position: endPosition, baseOffset: endOffset }
+    } finally {
+      walk.release()
+    }
+  }
+
+  /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. */
+  *#batchesAt(
+    extent: Extent,
+    { position, baseOffset }: Place,
+    offset: number,
+    options: ReadLimits & { readonly isCold: boolean },
+  ): Reading<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
+    const { atLeastOne, isCold, endOffset } = options
+    const isChecked = isCold && !options.isUnchecked
+    const wantedBatches = { offset, baseOffset, endOffset, isChecked }
+    const bytesMax = Math.min(options.bytesMax, READ_BYTES_MAX)
+    const wanted = Math.min(extent.endPosition - position, Math.max(bytesMax, BATCH_OVERHEAD_BYTES))
+    for (let sizeBytes = wanted; ;) {
+      const buffer = this.pool.take(sizeBytes)
+      let isTaken = false
+      try {
+        const into = buffer.subarray(0, sizeBytes)
+        const count = yield { segment: extent.segment, suffix: '.log', into, position, isCold }
+        const found = into.subarray(0, count)
+        const whole = wholeBatches(found, extent, position, wantedBatches)
+        if (whole.firstBytes > count && count < sizeBytes)
+          throw new RotFound(extent.segment, `ends at ${position + count}, within a batch`)
+        const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
+        if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
+          return { result: emptyRead, sizeBytes: 0, nextOffset: offset }
+        }
+        if (fits) {
+          isTaken = true
+          return { ...whole, result: this.#result(buffer, whole.sizeBytes) }
+        }
+        sizeBytes = whole.firstBytes
+      } finally {
+        if (!isTaken) this.pool.give(buffer)
+      }
+    }
+  }
+
+  #result(buffer: Buffer, sizeBytes: number): ReadResult {
+    let isReleased = false
+    return {
+      bytes: buffer.subarray(0, sizeBytes),
+      release: () => {
+        assert(!isReleased, 'a read buffer is released once')
+        isReleased = true
+        this.pool.give(buffer)
+      },
+    }
+  }
+
+  /** Position of a batch at or before the one that holds `offset`. An index is a hint: its entry is checked against the batch. */
+  *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
+    const { segment, startPosition, endPosition } = extent
+    const index = { segment, suffix: '.index', entryBytes: OFFSET_ENTRY_BYTES, isCold } as const
+    const parse = (bytes: Buffer) => readOffsetEntry(bytes, segment.baseOffset)
+    const bytes = yield* this.lastEntry(index, (entry) => parse(entry).lastOffset <= offset)
+    if (!bytes) return startPosition
+    const { lastOffset, position } = parse(bytes)
+    if (lastOffset < extent.startOffset) return startPosition
+    if (position >= startPosition && position < endPosition) {
+      const batch = yield* this.batchAt(extent, position, isCold)
+      if (batch?.lastOffset === lastOffset) return position
+    }
+    this.#warn(
+      `${segment.path}.index: no batch at ${position} ends at offset ${lastOffset}; the entry is passed over`,
+    )
+    return startPosition
+  }
+
+  /** The batch that starts at `position`; undefined when none does. */
+  *batchAt(extent: Extent, position: number, isCold: boolean): Reading<BatchWalk | undefined> {
+    const walk = new BatchWalk(this.pool, extent, position, BATCH_OVERHEAD_BYTES, isCold)
+    try {
+      return (yield* walk.next()) ? walk : undefined
+    } catch (error) {
+      if (error instanceof KafkaError && error.code === 'CORRUPT_MESSAGE') return undefined
+      throw error
+    } finally {
+      walk.release()
+    }
+  }
+
+  /** The last entry of an index file for which `isBefore` holds; undefined when there is none, or no index that can be read. */
+  *lastEntry(index: IndexFile, isBefore: (entry: Buffer) => boolean): Reading<Buffer | undefined> {
+    try {
+      return yield* this.#searchIndex(index, isBefore)
+    } catch (error) {
+      if (error instanceof SegmentMoving) throw error
+      const name = index.segment.path + index.suffix
+      if (errnoCode(error) !== 'ENOENT') this.#warn(`${name}: ${String(error)}; passed over`)
+      return undefined
+    }
+  }
+
+  *#searchIndex(
+    index: IndexFile,
+    isBefore: (entry: Buffer) => boolean,
+  ): Reading<Buffer | undefined> {
+    const { entryBytes } = index
+    const block = Buffer.allocUnsafe(entryBytes * ENTRIES_A_READ)
+    const entryAt = (i: number) => block.subarray(i * entryBytes, (i + 1) * entryBytes)
+    let low = 0
+    let high = Math.floor(this.#files.sizeBytes(index) / entryBytes)
+    while (high - low > ENTRIES_A_READ) {
+      const middle = (low + high) >>> 1
+      yield* readFully({ ...index, into: entryAt(0), position: middle * entryBytes })
+      if (isBefore(entryAt(0))) low = middle
+      else high = middle
+    }
+    const into = block.subarray(0, (high - low) * entryBytes)
+    yield* readFully({ ...index, into, position: low * entryBytes })
+    let beforeCount = 0
+    for (let afterFrom = high - low; beforeCount < afterFrom;) {
+      const middle = (beforeCount + afterFrom) >>> 1
+      if (isBefore(entryAt(middle))) beforeCount = middle + 1
+      else afterFrom = middle
+    }
+    return beforeCount === 0 ? undefined : entryAt(beforeCount - 1)
+  }
+}
+
+/** Where a batch lies. */
+interface Place {
+  readonly position: number
+  /** In a sparse extent the batch may begin later. */
+  readonly baseOffset: number
+}
+
+/** The first offset from `offset` on that is not quarantined. */
+function firstReadable(log: ReadableLog, offset: number): number {
+  const isWithin = (rot: Quarantined) => rot.startOffset <= offset && offset < rot.endOffset
+  const rot = log.quarantined.find(isWithin)
+  return rot ? firstReadable(log, rot.endOffset) : offset
+}
+
+interface IndexFile extends FileOf {
+  readonly entryBytes: number
+  /** Hardly in the page cache. */
+  readonly isCold: boolean
+}
+
+/** What a failed read is for the client. */
+function refusalOf(error: unknown): unknown {
+  const code = errnoCode(error)
+  if (code === undefined || error instanceof KafkaError) return error
+  // A segment that a trim just deleted: the client asks again and hears where the log starts now.
+  if (code === 'ENOENT')
+    return new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the segment is being deleted', {
+      cause: error,
+    })
+  return new KafkaError('KAFKA_STORAGE_ERROR', `the disk refused a read: ${code}`, { cause: error })
+}

@@ -1,0 +1,431 @@
+// Recovery of one partition's log: what of its files can be trusted, and where appends go on. After an orderly close only
+// names and sizes are looked at; else every batch behind the checkpoint is checked. A torn tail is cut off, rot is
+// quarantined: nothing that was acknowledged is dropped silently, and what follows rot is kept.
+// Writer thread, at start. See docs/formats/recovery.md
+
+import { strict as assert } from 'node:assert'
+import { join } from 'node:path'
+import { BATCH_OVERHEAD_BYTES, checksumOf } from '../../protocol/batch/header.ts'
+import type { Clock } from '../clock.ts'
+import { syncOrDie } from '../disk-failure.ts'
+import type { Fs } from '../fs.ts'
+import {
+  segmentFile,
+  type SegmentSuffix,
+  STRAY_SUFFIX,
+  SWAP_SUFFIX,
+  swapFile,
+  type SwapRange,
+  UNFINISHED_SUFFIX,
+} from '../layout.ts'
+import type { ProducerLimits } from '../producers/producer-state.ts'
+import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
+import type { LogStart } from '../writer/partition-log.ts'
+import type { LogCheckpoint } from './recovery-checkpoint.ts'
+import { lastEpochInFile } from '../segment/epoch-file.ts'
+import { epochAt, withEpoch } from '../segment/epochs.ts'
+import { beginsElsewhere } from '../segment/heads.ts'
+import { withQuarantined } from '../segment/quarantined.ts'
+import { recoverProducers, type RecoveredProducers } from './recover-producers.ts'
+import { indexState, removeSegmentFiles, tidySegmentFiles } from '../segment/segment-files.ts'
+import { type BadRange, SegmentScan } from './segment-scan.ts'
+import { emptySegment, Segment, type SegmentStart } from '../segment/segment.ts'
+
+const COPY_BYTES = 1024 * 1024
+
+export interface RecoveryDeps {
+  readonly fs: Fs
+  readonly clock: Clock
+  /** The partition's directory; it exists. */
+  readonly path: string
+  readonly config: LogConfig
+  /** Absent: everything is checked. */
+  readonly checkpoint: LogCheckpoint | undefined
+  /**
+   * The last process ended because the disk failed: the page cache may hold what never reached the disk, so segments that
+   * grew since the checkpoint are copied to new files.
+   */
+  readonly distrustsCache: boolean
+  readonly producerLimits: ProducerLimits
+}
+
+export interface Recovered extends LogStart {
+  readonly truncatedBytes: number
+  readonly cleanStart: boolean
+  readonly strays: readonly string[]
+}
+
+export function recoverLog(deps: RecoveryDeps): Recovered {
+  return new LogRecovery(deps).run()
+}
+
+/** A segment as it is found. */
+interface Found {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  /** Where the next segment starts; undefined for the last one. */
+  readonly nextBase: number | undefined
+  /** A compaction may have left gaps between its batches. */
+  readonly isSparse: boolean
+}
+
+/** Every batch is good, but they are not those that were written: a base offset moved within a gap. */
+function holdsOthers({ info }: Segment, known: SegmentStart): boolean {
+  return info.sizeBytes === known.sizeBytes && info.heads?.sum !== known.heads?.sum
+}
+
+class LogRecovery {
+  readonly #deps: RecoveryDeps
+  /** What the checkpoint says of segments, by base offset, ascending. */
+  readonly #known: Map<number, SegmentStart>
+  /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
+  readonly #coveredOffset: number
+  #begunEpoch: EpochStart | undefined
+  readonly #segments: Segment[] = []
+  #logStartOffset: number
+  /** Of what has been recovered so far. */
+  #endOffset: number
+  #epochs: EpochStart[]
+  #quarantined: Quarantined[]
+  #truncatedBytes = 0
+  /** Segments before it may have been compacted. */
+  #sparseEndOffset: number
+  /** Paths of files that were put aside. */
+  readonly #strays: string[] = []
+  /** Segments whose files still have the names of a swap. */
+  readonly #swaps: SwapRange[] = []
+
+  constructor(deps: RecoveryDeps) {
+    this.#deps = deps
+    const { checkpoint } = deps
+    this.#known = new Map(checkpoint?.segments.map((known) => [known.baseOffset, known]))
+    this.#coveredOffset = checkpoint?.durableOffset ?? 0
+    this.#logStartOffset = checkpoint?.logStartOffset ?? 0
+    this.#endOffset = this.#logStartOffset
+    this.#epochs = [...(checkpoint?.epochs ?? [])]
+    this.#quarantined = [...(checkpoint?.quarantined ?? [])]
+    this.#sparseEndOffset = checkpoint?.compacted?.sparseEndOffset ?? 0
+  }
+
+  run(): Recovered {
+    const { checkpoint } = this.#deps
+    const files = this.#findSegments()
+    const isAsClosed = checkpoint?.isClosed === true && this.#isAsKnown(files)
+    const first = files[0]?.baseOffset ?? this.#logStartOffset
+    if (!checkpoint) this.#logStartOffset = first
+    this.#endOffset = Math.min(first, this.#logStartOffset)
+    for (const file of files) {
+      this.#closeGapBefore(file.baseOffset)
+      this.#segments.push(this.#recoverSegment(file))
+    }
+    if (this.#begunEpoch) this.#epochs.push(this.#begunEpoch)
+    const isNew = !checkpoint && this.#endOffset === 0
+    this.#closeGapBefore(this.#coveredOffset)
+    if (this.#mustStartSegment()) this.#startSegment()
+    this.#syncNewEntries()
+    if (!isAsClosed) this.#beginEpoch(isNew)
+    const producers = this.#recoverProducers()
+    const active = this.#segments.pop()!
+    return {
+      logStartOffset: this.#logStartOffset,
+      sealed: this.#segments.map(({ info }) => info),
+      active,
+      producers,
+      epochs: this.#epochs,
+      quarantined: this.#quarantined.filter(({ endOffset }) => endOffset > this.#logStartOffset),
+      swaps: this.#swaps,
+      truncatedBytes: this.#truncatedBytes,
+      cleanStart: isAsClosed || isNew,
+      strays: this.#strays,
+      compacted: {
+        firstDirtyOffset: checkpoint?.compacted?.firstDirtyOffset ?? 0,
+        sparseEndOffset: this.#sparseEndOffset,
+      },
+    }
+  }
+
+  #recoverProducers(): RecoveredProducers {
+    const { fs, clock, path, checkpoint, producerLimits } = this.#deps
+    const segments = this.#segments
+    const quarantined = this.#quarantined
+    const limits = producerLimits
+    return recoverProducers({ fs, clock, path, limits, checkpoint, segments, quarantined })
+  }
+
+  #findSegments(): Found[] {
+    const { fs, path, config, checkpoint } = this.#deps
+    const { swaps, ...found } = tidySegmentFiles(fs, path, this.#logStartOffset)
+    const bases = [...found.bases]
+    for (const range of swaps) this.#noteSwap(range)
+    const sizeOf = (base: number) => fs.stat(join(path, this.#nameOf(base)('.log')))!.sizeBytes
+    this.#putStraysAside(bases)
+    const last = bases.at(-1)
+    // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
+    const isLeftover = bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)
+    if (isLeftover) removeSegmentFiles(fs, path, last!)
+    const kept = isLeftover ? bases.slice(0, -1) : bases
+    // Without a checkpoint, what a topic that compacts has sealed may have been compacted.
+    if (!checkpoint && config.isCompacted) this.#sparseEndOffset = kept.at(-1) ?? 0
+    return kept.map((base, i) => ({
+      baseOffset: base,
+      sizeBytes: sizeOf(base),
+      nextBase: kept[i + 1],
+      isSparse: base < this.#sparseEndOffset,
+    }))
+  }
+
+  /** Files that begin within a segment which is known, and there: somebody renamed or copied them. @param bases less those */
+  #putStraysAside(bases: number[]): void {
+    const { fs, path } = this.#deps
+    const there = [...this.#known.values()].filter((known) => bases.includes(known.baseOffset))
+    const isStray = (base: number) =>
+      there.some(({ baseOffset, endOffset }) => baseOffset < base && base < endOffset)
+    for (const base of bases.filter((each) => !this.#known.has(each) && isStray(each))) {
+      const file = join(path, segmentFile(base, '.log'))
+      fs.rename(file, file + STRAY_SUFFIX)
+      this.#strays.push(file + STRAY_SUFFIX)
+      bases.splice(bases.indexOf(base), 1)
+    }
+    if (this.#strays.length > 0) syncOrDie(path, () => fs.syncDirectory(path))
+  }
+
+  /** What the checkpoint says of these segments may be older than the swap. */
+  #noteSwap({ baseOffset, endOffset }: SwapRange): void {
+    this.#swaps.push({ baseOffset, endOffset })
+    this.#sparseEndOffset = Math.max(this.#sparseEndOffset, endOffset)
+    for (const base of this.#known.keys()) {
+      if (base >= baseOffset && base < endOffset) this.#known.delete(base)
+    }
+  }
+
+  #isAsKnown(files: readonly Found[]): boolean {
+    return (
+      files.length === this.#known.size &&
+      files.every((file) => this.#known.get(file.baseOffset)?.sizeBytes === file.sizeBytes)
+    )
+  }
+
+  #recoverSegment(file: Found): Segment {
+    const { fs, path } = this.#deps
+    const known = this.#known.get(file.baseOffset)
+    const indexes = known ? indexState(fs, path, known) : 'bad'
+    if (!known || indexes === 'bad' || file.sizeBytes < known.sizeBytes) return this.#rescan(file)
+    const { checkpoint } = this.#deps
+    const mayGrow = known === checkpoint?.segments.at(-1) && !checkpoint.isClosed
+    if (file.sizeBytes > known.sizeBytes && !mayGrow) return this.#rescan(file)
+    this.#endOffset = known.endOffset
+    if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
+    const segment = this.#segmentFrom(known)
+    if (indexes === 'long') segment.finishIndexes()
+    return segment
+  }
+
+  #rescan(file: Found): Segment {
+    const { baseOffset } = file
+    const known = this.#known.get(baseOffset)
+    const wasWhole = !this.#quarantined.some((rot) => rot.segmentBaseOffset === baseOffset)
+    this.#quarantined = this.#quarantined.filter(
+      (range) => range.segmentBaseOffset !== baseOffset || range.startOffset < baseOffset,
+    )
+    this.#endOffset = baseOffset
+    if (known?.heads && beginsElsewhere(known.heads, this.#firstChecksum(file)))
+      return this.#distrust(file, known)
+    const segment = this.#scan(file, emptySegment(baseOffset))
+    const isWhole = !this.#quarantined.some((rot) => rot.segmentBaseOffset === baseOffset)
+    const isToDistrust = known?.heads && wasWhole && isWhole && holdsOthers(segment, known)
+    return isToDistrust ? this.#distrust(file, known) : segment
+  }
+
+  #firstChecksum({ baseOffset }: Found): number {
+    const { fs, path } = this.#deps
+    const header = Buffer.alloc(BATCH_OVERHEAD_BYTES)
+    const fd = fs.open(join(path, this.#nameOf(baseOffset)('.log')), 'read')
+    try {
+      fs.read(fd, header, 0)
+      return checksumOf(header)
+    } finally {
+      fs.close(fd)
+    }
+  }
+
+  /** Batches lie there, whole ones, but not those that were written. */
+  #distrust({ baseOffset, sizeBytes }: Found, { endOffset }: SegmentStart): Segment {
+    const segment = this.#segmentFrom(emptySegment(baseOffset))
+    segment.skipTo(sizeBytes, endOffset)
+    segment.seal()
+    this.#noteQuarantined({
+      startOffset: baseOffset,
+      endOffset,
+      segmentBaseOffset: baseOffset,
+      startPosition: 0,
+      endPosition: sizeBytes,
+    })
+    this.#endOffset = endOffset
+    return segment
+  }
+
+  #segmentFrom(start: SegmentStart): Segment {
+    const { fs, path, clock } = this.#deps
+    return new Segment(fs, path, clock.now(), start, this.#nameOf(start.baseOffset))
+  }
+
+  #nameOf(baseOffset: number): (suffix: SegmentSuffix) => string {
+    const range = this.#swaps.find((each) => each.baseOffset === baseOffset)
+    return (suffix) =>
+      range ? swapFile(range, suffix) + SWAP_SUFFIX : segmentFile(baseOffset, suffix)
+  }
+
+  /** Checks every batch behind `start`. What is found there is durable afterwards, and indexed. */
+  #scan(file: Found, start: SegmentStart): Segment {
+    const { fs } = this.#deps
+    const segment = this.#segmentFrom(start)
+    const fd = fs.open(segment.path, 'write')
+    try {
+      this.#scanFile(fd, file, segment)
+      if (this.#deps.distrustsCache) this.#copyToNewFile(fd, segment)
+      else syncOrDie(segment.path, () => fs.sync(fd))
+    } finally {
+      fs.close(fd)
+    }
+    segment.finishIndexes()
+    if (file.nextBase !== undefined) segment.seal()
+    return segment
+  }
+
+  #scanFile(fd: number, file: Found, segment: Segment): void {
+    const { sizeBytes, nextBase, isSparse } = file
+    const { fs, config, checkpoint } = this.#deps
+    const scan = new SegmentScan(fs, fd, {
+      sizeBytes,
+      offsetMax: nextBase ?? Infinity,
+      isSparse,
+      epochAt: (offset) => (checkpoint ? epochAt(checkpoint.epochs, offset) : undefined),
+    })
+    for (const found of scan.from(segment.sizeBytes, this.#endOffset)) {
+      if (found.kind === 'batch') {
+        segment.adopt(found, found.position, config.indexIntervalBytes)
+        this.#endOffset = found.lastOffset + 1
+        if (!checkpoint) this.#noteEpoch(found.leaderEpoch, found.baseOffset)
+      } else if (this.#isToCut(found, nextBase)) {
+        fs.truncate(fd, found.startPosition)
+        this.#truncatedBytes += sizeBytes - found.startPosition
+        return
+      } else {
+        this.#quarantine(found, nextBase, segment)
+      }
+    }
+    if (isSparse && nextBase !== undefined) this.#endSparse(segment, nextBase)
+  }
+
+  /** The last batches of a segment may be gone without a trace, but no segment. */
+  #endSparse(segment: Segment, nextBase: number): void {
+    const known = this.#known.get(segment.baseOffset)
+    const endOffset = known?.endOffset ?? nextBase
+    if (endOffset <= this.#endOffset) return
+    const isAsItWas = known && segment.sizeBytes >= known.sizeBytes
+    if (this.#deps.checkpoint && !isAsItWas) return // what is missing was there: it is a gap
+    segment.skipTo(segment.sizeBytes, endOffset)
+    this.#endOffset = endOffset
+  }
+
+  /** Is it the end of what was written, cut off by a crash? Nothing of it was acknowledged then. */
+  #isToCut(bad: BadRange, nextBase: number | undefined): boolean {
+    if (nextBase !== undefined) return bad.startOffset === nextBase
+    const isLast = bad.endOffset === undefined
+    return bad.startOffset >= this.#coveredOffset && (isLast || bad.isTorn)
+  }
+
+  #quarantine(bad: BadRange, nextBase: number | undefined, segment: Segment): void {
+    const endOffset = bad.endOffset ?? nextBase ?? this.#coveredOffset
+    assert(endOffset > bad.startOffset, 'what is quarantined held records')
+    const { startOffset, startPosition, endPosition } = bad
+    const { baseOffset: segmentBaseOffset } = segment
+    this.#noteQuarantined({
+      startOffset,
+      endOffset,
+      segmentBaseOffset,
+      startPosition,
+      endPosition,
+    })
+    segment.skipTo(endPosition, endOffset)
+    this.#endOffset = endOffset
+  }
+
+  /** Records that should be there, and of which there is no trace. */
+  #closeGapBefore(offset: number): void {
+    if (offset <= this.#endOffset) return
+    const before = this.#segments.at(-1)
+    this.#noteQuarantined({
+      startOffset: this.#endOffset,
+      endOffset: offset,
+      segmentBaseOffset: before?.baseOffset ?? offset,
+      startPosition: before?.sizeBytes ?? 0,
+      endPosition: before?.sizeBytes ?? 0,
+    })
+    this.#endOffset = offset
+  }
+
+  #noteQuarantined(range: Quarantined): void {
+    this.#quarantined = withQuarantined(this.#quarantined, [range])
+  }
+
+  /** One batch that bears a later epoch than those around it has rotted: the next one must bear it out, or be the end. */
+  #noteEpoch(epoch: number, startOffset: number): void {
+    const begun = this.#begunEpoch
+    if (begun && epoch >= begun.epoch) this.#epochs.push(begun)
+    const isLater = epoch > (this.#epochs.at(-1)?.epoch ?? -1)
+    this.#begunEpoch = isLater ? { epoch, startOffset } : undefined
+  }
+
+  /** Nothing is appended behind a range that is quarantined. */
+  #mustStartSegment(): boolean {
+    const last = this.#segments.at(-1)
+    if (last?.baseOffset === this.#endOffset) return false
+    return !last || this.#quarantined.some(({ endOffset }) => endOffset === this.#endOffset)
+  }
+
+  #startSegment(): void {
+    const { fs, clock, path } = this.#deps
+    this.#segments.at(-1)?.seal()
+    this.#segments.push(Segment.create(fs, path, clock.now(), this.#endOffset))
+  }
+
+  /** A process that is killed while it makes a segment leaves files that are not yet in the directory for good. */
+  #syncNewEntries(): void {
+    const { fs, path } = this.#deps
+    const isNew = this.#segments.some(({ baseOffset }) => !this.#known.has(baseOffset))
+    if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
+  }
+
+  /** So that clients notice when the end was cut: KIP-101. */
+  #beginEpoch(isNew: boolean): void {
+    const { fs, path, checkpoint } = this.#deps
+    const inFile = checkpoint ? undefined : lastEpochInFile(fs, path)
+    const last = Math.max(this.#epochs.at(-1)?.epoch ?? -1, inFile ?? -1)
+    this.#epochs = withEpoch(this.#epochs, isNew ? Math.max(last, 0) : last + 1, this.#endOffset)
+  }
+
+  /** The pages of a file whose sync failed are not written again, so their content is written anew. */
+  #copyToNewFile(fd: number, segment: Segment): void {
+    const { fs, path } = this.#deps
+    const copyPath = segment.path + UNFINISHED_SUFFIX
+    const copy = fs.open(copyPath, 'replace')
+    try {
+      const bytes = Buffer.alloc(COPY_BYTES)
+      for (let position = 0; position < segment.sizeBytes;) {
+        const wanted = Math.min(COPY_BYTES, segment.sizeBytes - position)
+        const count = fs.read(fd, bytes.subarray(0, wanted), position)
+        assert(count === wanted, 'the file is as long as it was')
+        for (let at = 0; at < count;) {
+          at += fs.write(copy, bytes.subarray(at, count), position + at)
+        }
+        position += count
+      }
+      syncOrDie(copyPath, () => fs.sync(copy))
+    } finally {
+      fs.close(copy)
+    }
+    fs.rename(copyPath, segment.path)
+    syncOrDie(path, () => fs.syncDirectory(path))
+  }
+}

@@ -1,0 +1,237 @@
+// SegmentScan: walks the batches of a segment file and checks each; where one is bad, looks for the next good one.
+// Writer thread, in recovery. See docs/formats/recovery.md
+
+import {
+  attributesOf,
+  BATCH_OVERHEAD_BYTES,
+  baseOffsetOf,
+  batchSizeBytes,
+  checksumOf,
+  CONTROL_BIT,
+  crcMatches,
+  lastOffsetDeltaOf,
+  leaderEpochOf,
+  MAGIC,
+  magicOf,
+  maxTimestampOf,
+  recordCountOf,
+  position as field,
+  putInt64,
+} from '../../protocol/batch/header.ts'
+import type { Fs } from '../fs.ts'
+import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producers/producer-batch.ts'
+import type { BatchFacts } from '../segment/segment.ts'
+
+const WINDOW_BYTES = 1024 * 1024
+/** A batch that claims more is read only when what follows it looks like a batch too. */
+const UNCHECKED_BYTES_MAX = 16 * 1024 * 1024
+/** What a disk writes in one piece: a batch that was only partly written lacks whole ones. */
+const SECTOR_BYTES = 512
+
+export interface ScannedBatch extends BatchFacts, Replayed {
+  readonly kind: 'batch'
+  readonly baseOffset: number
+  readonly leaderEpoch: number
+  readonly position: number
+}
+
+/** Bytes that are not the batch that belongs there. Ends are exclusive. */
+export interface BadRange {
+  readonly kind: 'bad'
+  readonly startOffset: number
+  /** Base offset of the good batch that follows; undefined when none does. */
+  readonly endOffset: number | undefined
+  readonly startPosition: number
+  readonly endPosition: number
+  /** Holds a piece that was never written: the mark of a power cut, where rot would have left most of it. */
+  readonly isTorn: boolean
+}
+
+export interface ScanBounds {
+  /** Of the file. */
+  readonly sizeBytes: number
+  /** Where the next segment starts, else Infinity: no batch reaches beyond. */
+  readonly offsetMax: number
+  /** Offsets may be missing between batches: a compaction took them. */
+  readonly isSparse: boolean
+  /** The epoch that a batch at an offset must bear; undefined when that is not known. */
+  readonly epochAt: (offset: number) => number | undefined
+}
+
+export class SegmentScan {
+  readonly #fs: Fs
+  readonly #fd: number
+  readonly #bounds: ScanBounds
+  #window = Buffer.alloc(0)
+  #windowPosition = 0
+
+  constructor(fs: Fs, fd: number, bounds: ScanBounds) {
+    this.#fs = fs
+    this.#fd = fd
+    this.#bounds = bounds
+  }
+
+  /** What there is from `position` on, where the batch with `offset` should start; every byte is in one or the other. */
+  *from(position: number, offset: number): Generator<ScannedBatch | BadRange> {
+    while (position < this.#bounds.sizeBytes) {
+      const batch = this.#batchAt(position, offset, this.#latest(offset))
+      const next = batch ?? this.#badFrom(position, offset)
+      yield next
+      if (next.kind === 'batch') {
+        position += next.sizeBytes
+        offset = next.lastOffset + 1
+      } else {
+        if (next.endOffset === undefined) return
+        position = next.endPosition
+        offset = next.endOffset
+      }
+    }
+  }
+
+  /** The largest base offset of a batch that should begin at `offset`. */
+  #latest(offset: number): number {
+    return this.#bounds.isSparse ? this.#bounds.offsetMax : offset
+  }
+
+  /** The batch at `position`, if it is whole, its checksum right and its base offset one of these. */
+  #batchAt(position: number, offsetMin: number, offsetMax: number): ScannedBatch | undefined {
+    const header = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    if (!header || !this.#isPlausible(header, 0, position, offsetMin, offsetMax)) return undefined
+    const sizeBytes = batchSizeBytes(header)!
+    if (sizeBytes > UNCHECKED_BYTES_MAX && !this.#isFollowed(header, position + sizeBytes)) {
+      return undefined
+    }
+    const bytes = this.#bytesAt(position, sizeBytes)
+    if (!bytes || !crcMatches(bytes, 0, sizeBytes)) return undefined
+    const baseOffset = baseOffsetOf(bytes)
+    const isControl = (attributesOf(bytes) & CONTROL_BIT) !== 0
+    return {
+      kind: 'batch',
+      baseOffset,
+      lastOffset: baseOffset + lastOffsetDeltaOf(bytes),
+      leaderEpoch: leaderEpochOf(bytes),
+      position,
+      sizeBytes,
+      checksum: checksumOf(bytes),
+      maxTimestamp: recordCountOf(bytes) === 0 ? -1 : maxTimestampOf(bytes),
+      sequenced: isControl ? undefined : sequencedBatchOf(bytes),
+      marker: isControl ? placedMarkerOf(bytes) : undefined,
+    }
+  }
+
+  /** Everything about a header but its checksum. @param at where it lies in `bytes` */
+  #isPlausible(
+    bytes: Uint8Array,
+    at: number,
+    position: number,
+    offsetMin: number,
+    offsetMax: number,
+  ): boolean {
+    if (magicOf(bytes, at) !== MAGIC) return false
+    const sizeBytes = batchSizeBytes(bytes, at)!
+    if (sizeBytes < BATCH_OVERHEAD_BYTES) return false
+    if (position + sizeBytes > this.#bounds.sizeBytes) return false
+    const baseOffset = baseOffsetOf(bytes, at)
+    if (baseOffset < offsetMin || baseOffset > offsetMax) return false
+    const lastOffsetDelta = lastOffsetDeltaOf(bytes, at)
+    if (lastOffsetDelta < 0 || baseOffset + lastOffsetDelta >= this.#bounds.offsetMax) return false
+    const epoch = this.#bounds.epochAt(baseOffset)
+    return epoch === undefined || epoch === leaderEpochOf(bytes, at)
+  }
+
+  /** Does the file end at `position`, or does a header lie there that continues the one given? */
+  #isFollowed(header: Uint8Array, position: number): boolean {
+    if (position === this.#bounds.sizeBytes) return true
+    const nextOffset = baseOffsetOf(header) + lastOffsetDeltaOf(header) + 1
+    const next = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    const latest = this.#latest(nextOffset)
+    return next !== undefined && this.#isPlausible(next, 0, position, nextOffset, latest)
+  }
+
+  #badFrom(position: number, offset: number): BadRange {
+    const next = this.#batchAfter(position, offset)
+    const endPosition = next?.position ?? this.#bounds.sizeBytes
+    return {
+      kind: 'bad',
+      startOffset: offset,
+      endOffset: next?.baseOffset,
+      startPosition: position,
+      endPosition,
+      isTorn: this.#isTorn(position, endPosition, offset),
+    }
+  }
+
+  /**
+   * The next good batch behind a bad one: where the bad one says that it ends, else the first that is found. Records may
+   * hold whole batches; so what a header says goes first, if the offsets bear it out.
+   */
+  #batchAfter(position: number, offset: number): ScannedBatch | undefined {
+    const { sizeBytes, offsetMax } = this.#bounds
+    const header = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    if (header) {
+      const nextPosition = position + batchSizeBytes(header)!
+      const nextOffset = offset + lastOffsetDeltaOf(header) + 1
+      const isAhead = nextPosition > position && nextOffset > offset
+      const latest = this.#latest(nextOffset)
+      const next = isAhead ? this.#batchAt(nextPosition, nextOffset, latest) : undefined
+      if (next) return next
+    }
+    for (let start = position + 1; start + BATCH_OVERHEAD_BYTES <= sizeBytes;) {
+      const length = Math.min(WINDOW_BYTES, sizeBytes - start)
+      const bytes = Buffer.from(this.#bytesAt(start, length)!)
+      for (let at = 0; at + BATCH_OVERHEAD_BYTES <= length; at++) {
+        if (bytes[at + field.magic] !== MAGIC) continue
+        if (!this.#isPlausible(bytes, at, start + at, offset + 1, offsetMax)) continue
+        const next = this.#batchAt(start + at, offset + 1, offsetMax)
+        if (next) return next
+      }
+      start += length - BATCH_OVERHEAD_BYTES + 1
+    }
+    return undefined
+  }
+
+  /**
+   * Is a sector of the range all zeros: one that was never written? Of the sector in which the range begins only the rest
+   * counts, and only if the base offset and the size that belong there are not zeros anyway. A good batch may begin in the
+   * last one: its base offset begins with zeros.
+   */
+  #isTorn(startPosition: number, endPosition: number, offset: number): boolean {
+    const expected = Buffer.alloc(BATCH_OVERHEAD_BYTES, 0xff)
+    putInt64(expected, 0, offset)
+    for (let at = startPosition; at < endPosition;) {
+      const sectorEnd = at + SECTOR_BYTES - (at % SECTOR_BYTES)
+      const mayBeZero = at === startPosition && isZero(expected.subarray(0, sectorEnd - at))
+      if (!mayBeZero && this.#isUnwritten(at, sectorEnd)) return true
+      at = sectorEnd
+    }
+    return false
+  }
+
+  #isUnwritten(startPosition: number, sectorEnd: number): boolean {
+    const end = Math.min(sectorEnd, this.#bounds.sizeBytes)
+    return isZero(this.#bytesAt(startPosition, end - startPosition)!)
+  }
+  /** @returns a view, valid until the next call; undefined when the file ends before */
+  #bytesAt(position: number, length: number): Buffer | undefined {
+    if (position + length > this.#bounds.sizeBytes) return undefined
+    const isThere =
+      position >= this.#windowPosition &&
+      position + length <= this.#windowPosition + this.#window.length
+    if (!isThere) this.#load(position, length)
+    const at = position - this.#windowPosition
+    return this.#window.subarray(at, at + length)
+  }
+
+  #load(position: number, length: number): void {
+    const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#bounds.sizeBytes - position)
+    const window = Buffer.allocUnsafe(wanted)
+    const count = this.#fs.read(this.#fd, window, position)
+    if (count < wanted) throw new Error(`the file ended at ${position + count} while it was read`)
+    this.#window = window
+    this.#windowPosition = position
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0)
+}
