@@ -1,7 +1,7 @@
 // The one node of this cluster, as clients are told to reach it. Network thread.
 
 import type { Advertised } from './config.ts'
-import type { Peer } from './net/handler.ts'
+import type { Peer } from './handler.ts'
 
 export interface Endpoint {
   readonly host: string

@@ -4,7 +4,7 @@
 
 import type { Clock } from '../storage/clock.ts'
 import type { Log } from '../storage/store.ts'
-import type { RequestContext } from './net/handler.ts'
+import type { RequestContext } from './handler.ts'
 
 type LookAgain = (changed: Log) => void
 type Leave = () => void

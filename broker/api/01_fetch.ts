@@ -24,7 +24,7 @@ import {
 } from '../fetch/sessions.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
-import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 import { clientOf, type Purgatory } from '../purgatory.ts'
 
 const READ_COMMITTED = 1

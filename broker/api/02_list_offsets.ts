@@ -12,7 +12,7 @@ import {
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Log, OffsetAndTimestamp, Store } from '../../storage/store.ts'
 import { epochRefusal } from '../leader-epoch.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** Timestamps that are questions of their own, and the versions that have them. */
 const LATEST = -1

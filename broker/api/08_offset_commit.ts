@@ -5,7 +5,7 @@
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
 
 /** Older versions do not know GROUP_ID_NOT_FOUND in this answer. */

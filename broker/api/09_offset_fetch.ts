@@ -12,7 +12,7 @@ import {
 import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { CommittedOffset, GroupOffsets } from '../group/offsets.ts'
-import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 
 const GROUPS_VERSION_MIN = 8

@@ -12,7 +12,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
-import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 
 const KEYS_VERSION_MIN = 4
 const NOWHERE = { nodeId: -1, host: '', port: -1 }

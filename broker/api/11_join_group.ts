@@ -11,7 +11,7 @@ import {
 import { errorCode, errorName, KafkaError } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refusedJoin, type JoinAnswer, type JoinRequest } from '../group/messages.ts'
-import type { Handler, RequestContext } from '../net/handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 import { untilGone } from '../until-gone.ts'
 
 const REBALANCE_TIMEOUT_VERSION_MIN = 1

@@ -4,7 +4,7 @@
 import { heartbeat } from '../../protocol/api/12_heartbeat.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function heartbeatHandler({
   coordinator,

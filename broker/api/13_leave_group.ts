@@ -7,7 +7,7 @@ import { leaveGroup } from '../../protocol/api/13_leave_group.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { MemberIdentity } from '../group/messages.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { clientOf, type Purgatory } from '../purgatory.ts'
 
 const MEMBERS_VERSION_MIN = 3

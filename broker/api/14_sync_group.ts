@@ -10,7 +10,7 @@ import {
 import { errorCode, errorName } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refusedSync, type SyncAnswer, type SyncRequest } from '../group/messages.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { untilGone } from '../until-gone.ts'
 
 const NAMED_VERSION_MIN = 5

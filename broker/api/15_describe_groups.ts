@@ -10,7 +10,7 @@ import {
 import { errorCode } from '../../protocol/errors.ts'
 import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { groupOperations } from '../operations.ts'
 
 const NOT_FOUND_VERSION_MIN = 6

@@ -6,7 +6,7 @@
 import { listGroups } from '../../protocol/api/16_list_groups.ts'
 import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** There is no other type yet. */
 const GROUP_TYPE = 'classic'

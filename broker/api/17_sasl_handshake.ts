@@ -4,7 +4,7 @@
 
 import { saslHandshake } from '../../protocol/api/17_sasl_handshake.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function saslHandshakeHandler(): Handler<typeof saslHandshake> {
   return {

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/api/18_api_versions.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** By this alone clients choose the transactions of KIP-890: Produce 12, TxnOffsetCommit 5 and EndTxn 5. */
 const TRANSACTION_VERSION = { name: 'transaction.version', max: 2 } as const

@@ -14,7 +14,7 @@ import { checkTopicName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import { partitionClaims } from '../partition-claims.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
 type NewTopic = CreateTopicsRequest['topics'][number]

@@ -14,7 +14,7 @@ import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refuseInternal } from '../internal-topics.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** Older versions do not know the code that says it. */
 const DISABLED_VERSION_MIN = 3

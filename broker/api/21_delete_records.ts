@@ -7,7 +7,7 @@ import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Store } from '../../storage/store.ts'
 import { refuseInternal } from '../internal-topics.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
 const HIGH_WATERMARK = -1

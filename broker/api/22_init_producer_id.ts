@@ -11,7 +11,7 @@ import {
 import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { knownTo } from '../fenced.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 4

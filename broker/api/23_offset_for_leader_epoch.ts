@@ -10,7 +10,7 @@ import {
 import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { epochRefusal } from '../leader-epoch.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type PartitionAnswer = OffsetForLeaderEpochResponse['topics'][number]['partitions'][number]
 type PartitionAsked = OffsetForLeaderEpochRequest['topics'][number]['partitions'][number]

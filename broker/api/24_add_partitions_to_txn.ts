@@ -13,7 +13,7 @@ import type { Store } from '../../storage/store.ts'
 import { byTopic } from '../by-topic.ts'
 import { knownTo } from '../fenced.ts'
 import { refusalOfInternal } from '../internal-topics.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 

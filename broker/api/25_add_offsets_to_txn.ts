@@ -5,7 +5,7 @@
 import { addOffsetsToTxn } from '../../protocol/api/25_add_offsets_to_txn.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { knownTo } from '../fenced.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { offsetsPartition } from '../txn/messages.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 

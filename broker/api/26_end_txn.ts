@@ -6,7 +6,7 @@
 import { endTxn } from '../../protocol/api/26_end_txn.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import { knownTo } from '../fenced.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 2

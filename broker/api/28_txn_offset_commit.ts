@@ -7,7 +7,7 @@ import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { knownTo } from '../fenced.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 

@@ -4,7 +4,7 @@
 
 import { describeAcls } from '../../protocol/api/29_describe_acls.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { NO_AUTHORIZER } from '../security.ts'
 
 export function describeAclsHandler(): Handler<typeof describeAcls> {

@@ -4,7 +4,7 @@
 
 import { createAcls } from '../../protocol/api/30_create_acls.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { NO_AUTHORIZER } from '../security.ts'
 
 export function createAclsHandler(): Handler<typeof createAcls> {

@@ -4,7 +4,7 @@
 
 import { deleteAcls } from '../../protocol/api/31_delete_acls.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { NO_AUTHORIZER } from '../security.ts'
 
 export function deleteAclsHandler(): Handler<typeof deleteAcls> {

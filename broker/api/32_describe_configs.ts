@@ -13,7 +13,7 @@ import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { ConfigSpec } from '../../storage/config.ts'
 import type { ConfigResources } from '../config-resources.ts'
 import { configTypes, type DescribedConfig } from '../described-config.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 type ResourceAnswer = DescribeConfigsResponse['results'][number]

@@ -6,7 +6,7 @@ import { alterConfigs, type AlterConfigsRequest } from '../../protocol/api/33_al
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Overrides } from '../../storage/store.ts'
 import { checkConfigNames, type ConfigResources } from '../config-resources.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type Configs = AlterConfigsRequest['resources'][number]['configs']
 

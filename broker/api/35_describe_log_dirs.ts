@@ -10,7 +10,7 @@ import {
 import type { Store } from '../../storage/store.ts'
 import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import { byTopic } from '../by-topic.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function describeLogDirsHandler({
   store,

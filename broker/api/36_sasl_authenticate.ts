@@ -4,7 +4,7 @@
 
 import { saslAuthenticate } from '../../protocol/api/36_sasl_authenticate.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 const NOTHING = new Uint8Array(0)
 

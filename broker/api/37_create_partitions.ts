@@ -10,7 +10,7 @@ import {
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { refuseInternal } from '../internal-topics.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type Asked = CreatePartitionsRequest['topics'][number]
 type TopicAnswer = CreatePartitionsResponse['results'][number]

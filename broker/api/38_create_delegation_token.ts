@@ -4,7 +4,7 @@
 
 import { createDelegationToken } from '../../protocol/api/38_create_delegation_token.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { ANONYMOUS, NO_TIMESTAMP } from '../security.ts'
 
 const { principalType, principalName } = ANONYMOUS

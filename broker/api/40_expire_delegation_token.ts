@@ -4,7 +4,7 @@
 
 import { expireDelegationToken } from '../../protocol/api/40_expire_delegation_token.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { NO_TIMESTAMP } from '../security.ts'
 
 export function expireDelegationTokenHandler(): Handler<typeof expireDelegationToken> {

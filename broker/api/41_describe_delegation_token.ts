@@ -4,7 +4,7 @@
 
 import { describeDelegationToken } from '../../protocol/api/41_describe_delegation_token.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function describeDelegationTokenHandler(): Handler<typeof describeDelegationToken> {
   return {

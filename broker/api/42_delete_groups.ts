@@ -5,7 +5,7 @@
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function deleteGroupsHandler({
   coordinator,

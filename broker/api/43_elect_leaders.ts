@@ -6,7 +6,7 @@
 import { electLeaders } from '../../protocol/api/43_elect_leaders.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** Kafka's codes: the preferred replica, and any that lives. */
 const electionTypes = [0, 1]

@@ -11,7 +11,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { listItems, TEXT_BYTES_MAX } from '../../storage/config.ts'
 import type { Overrides } from '../../storage/store.ts'
 import { checkConfigNames, type ConfigResource, type ConfigResources } from '../config-resources.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type Operation = IncrementalAlterConfigsRequest['resources'][number]['configs'][number]
 

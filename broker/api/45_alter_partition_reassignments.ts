@@ -9,7 +9,7 @@ import {
 } from '../../protocol/api/45_alter_partition_reassignments.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type Asked = AlterPartitionReassignmentsRequest['topics'][number]['partitions'][number]
 type Answer = AlterPartitionReassignmentsResponse['responses'][number]['partitions'][number]

@@ -2,7 +2,7 @@
 // Versions: 0
 
 import { listPartitionReassignments } from '../../protocol/api/46_list_partition_reassignments.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 export function listPartitionReassignmentsHandler(): Handler<typeof listPartitionReassignments> {
   return {

@@ -6,7 +6,7 @@ import { offsetDelete, type OffsetDeleteRequest } from '../../protocol/api/47_of
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 interface TopicPartition {
   readonly topic: string

@@ -8,7 +8,7 @@ import {
   type DescribeClientQuotasRequest,
 } from '../../protocol/api/48_describe_client_quotas.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 
 type Components = DescribeClientQuotasRequest['components']

@@ -9,7 +9,7 @@ import {
   type DescribeUserScramCredentialsResponse,
 } from '../../protocol/api/50_describe_user_scram_credentials.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 
 type Users = NonNullable<DescribeUserScramCredentialsRequest['users']>

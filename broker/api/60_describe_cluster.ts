@@ -6,7 +6,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import { endpointFor } from '../endpoint.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { clusterOperations } from '../operations.ts'
 
 const BROKERS = 1

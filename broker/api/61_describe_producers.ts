@@ -7,7 +7,7 @@ import {
 } from '../../protocol/api/61_describe_producers.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 type PartitionAnswer = DescribeProducersResponse['topics'][number]['partitions'][number]
 

@@ -7,7 +7,7 @@ import {
   type DescribeTransactionsResponse,
 } from '../../protocol/api/65_describe_transactions.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 type TransactionAnswer = DescribeTransactionsResponse['transactionStates'][number]

@@ -7,7 +7,7 @@ import { listTransactions } from '../../protocol/api/66_list_transactions.ts'
 import { allTransactionStates } from '../../protocol/transaction-states.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { matchesWhole } from '../pattern.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import type { TransactionRecord } from '../txn/messages.ts'
 

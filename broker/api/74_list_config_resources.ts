@@ -7,7 +7,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import { BROKER, TOPIC } from '../config-resources.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 
 /** Kafka's codes: loggers, client metrics and groups. */
 const kindsWithoutAny = [8, 16, 32]

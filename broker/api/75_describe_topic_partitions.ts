@@ -11,7 +11,7 @@ import {
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import { checkTopicName, METADATA_TOPIC } from '../../storage/topic-name.ts'
-import type { Handler } from '../net/handler.ts'
+import type { Handler } from '../handler.ts'
 import { topicOperations } from '../operations.ts'
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]

@@ -2,7 +2,7 @@
 
 import type { Api, Shape } from '../../protocol/schema.ts'
 import { errorName } from '../../protocol/errors.ts'
-import type { RequestObserver } from '../net/dispatch.ts'
+import type { RequestObserver } from '../call.ts'
 import { secondsHistogram, type Histogram } from './histogram.ts'
 
 /** Hears of every code, 0 for none. @returns whether to go on */

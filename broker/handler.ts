@@ -1,8 +1,8 @@
 // What the network layer and the API handlers know of each other. Types, and the one way to hang up. Network thread.
 
-import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
-import type { AnswerRoom } from './unsent.ts'
-import type { Work } from './work.ts'
+import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
+import type { AnswerRoom } from './net/unsent.ts'
+import type { Work } from './net/work.ts'
 
 /** The other end of a connection, as handlers see it. */
 export interface Peer {

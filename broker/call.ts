@@ -1,22 +1,22 @@
 // Dispatch: request frame -> table and version -> handler -> answer frame. Owns nothing. Network thread.
 // One request never takes the broker down: what a handler throws becomes an error code or a closed connection.
 
-import { decode, decodeInSlices } from '../../protocol/compile.ts'
-import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { decode, decodeInSlices } from '../protocol/compile.ts'
+import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
 import {
   encodeResponseFrame,
   encodeResponseFrameInSlices,
   readRequestHeader,
   skipHeaderTags,
-} from '../../protocol/frame.ts'
-import type { RequestHeader } from '../../protocol/frame.ts'
-import { includes } from '../../protocol/schema.ts'
-import { Reader } from '../../protocol/wire.ts'
-import type { Clock } from '../../storage/clock.ts'
-import { printable, type Log } from '../log.ts'
+} from '../protocol/frame.ts'
+import type { RequestHeader } from '../protocol/frame.ts'
+import { includes } from '../protocol/schema.ts'
+import { Reader } from '../protocol/wire.ts'
+import type { Clock } from '../storage/clock.ts'
+import { printable, type Log } from './log.ts'
 import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
-import type { AnswerRoom } from './unsent.ts'
-import { AnswerTooLarge, Work, type Workshop } from './work.ts'
+import type { AnswerRoom } from './net/unsent.ts'
+import { AnswerTooLarge, Work, type Workshop } from './net/work.ts'
 
 /** From here on a request is large: it waits for room among others like it, and is decoded with pauses. */
 const LARGE_FRAME_BYTES = 16 * 1024
