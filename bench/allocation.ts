@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { GCProfiler, getHeapStatistics } from 'node:v8'
 import { Broker } from '../broker/broker.ts'
 import { readSettings } from '../broker/config.ts'
-import { Log } from '../broker/log.ts'
+import { ProcessLog } from '../broker/process-log.ts'
 import { BATCH_OVERHEAD_BYTES, batchSizeBytes } from '../protocol/batch/header.ts'
 import { systemClock } from '../storage/clock.ts'
 import { segmentFile } from '../storage/layout.ts'
@@ -97,7 +97,7 @@ function startBroker(dataDir: string, writer: 'thread' | 'inline'): Promise<Brok
     ephemeral: false,
     writer,
     clock: systemClock,
-    log: new Log('error', systemClock),
+    log: new ProcessLog('error', systemClock),
     onFatal(error) {
       throw error
     },

@@ -28,7 +28,7 @@ import { Histogram } from './metrics/histogram.ts'
 import { LoopTimes } from './metrics/loop.ts'
 import { metrics } from './metrics/table.ts'
 import { BrokerHealth } from './health.ts'
-import { Log } from './log.ts'
+import { ProcessLog } from './process-log.ts'
 import { runBroker, type StartFlags } from './main.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
 import { systemClock } from '../storage/clock.ts'
@@ -568,8 +568,8 @@ t.test('the process log is JSON for programs and text for people', async (t) => 
   const clock = new VirtualClock()
   const write = (line: string) => lines.push(line)
   const facts = { topic: 'orders', reason: 'two words', count: 3, error: new Error('broken') }
-  new Log('info', clock, { write }).info('it happened', facts)
-  new Log('info', clock, { write, format: 'text' }).info('it happened', facts)
+  new ProcessLog('info', clock, { write }).info('it happened', facts)
+  new ProcessLog('info', clock, { write, format: 'text' }).info('it happened', facts)
   const [json, text] = lines
   t.match(JSON.parse(json!), { level: 'info', message: 'it happened', topic: 'orders', count: 3 })
   t.match(

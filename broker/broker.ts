@@ -23,7 +23,7 @@ import { subscribedTopics } from './group/subscription.ts'
 import { handlerMakers } from './handlers.ts'
 import { BrokerHealth } from './health.ts'
 import { openHttp, type HttpDeps } from './http/server.ts'
-import { Log, printable } from './log.ts'
+import { ProcessLog, printable } from './process-log.ts'
 import { GroupMetrics, Rebalances } from './metrics/groups.ts'
 import { GcTimes } from './metrics/gc.ts'
 import { LoopTimes } from './metrics/loop.ts'
@@ -90,7 +90,7 @@ export interface BrokerEnvironment {
   readonly newId?: () => string
   readonly onFatal: (error: Error) => void
   readonly clock: Clock
-  readonly log: Log
+  readonly log: ProcessLog
 }
 
 /** What clients come through. @internal */
@@ -119,7 +119,7 @@ export class Broker {
   static start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = readSettings([sourceOf(options)])
     const clock = systemClock
-    const log = new Log(settings.broker['log.level'], clock)
+    const log = new ProcessLog(settings.broker['log.level'], clock)
     const { ephemeral = false, onFatal = throwLater } = options
     return Broker.open({ settings, ephemeral, onFatal, clock, log })
   }

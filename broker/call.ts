@@ -13,7 +13,7 @@ import type { RequestHeader } from '../protocol/frame.ts'
 import { includes } from '../protocol/schema.ts'
 import { Reader } from '../protocol/wire.ts'
 import type { Clock } from '../storage/clock.ts'
-import { printable, type Log } from './log.ts'
+import { printable, type ProcessLog } from './process-log.ts'
 import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
 import type { AnswerRoom } from './net/unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './net/work.ts'
@@ -47,7 +47,7 @@ interface DispatchDeps {
   readonly observer: RequestObserver
   readonly workshop: Workshop
   readonly clock: Clock
-  readonly log: Log
+  readonly log: ProcessLog
 }
 
 export class Dispatch {

@@ -4,7 +4,7 @@
 import type { Clock } from '../storage/clock.ts'
 import type { Store } from '../storage/store.ts'
 import type { BrokerConfig } from './config.ts'
-import type { Log } from './log.ts'
+import type { ProcessLog } from './process-log.ts'
 
 /** How old a look at the disk may be. Nobody looks while nothing is produced: the first batch passes, and has others look. */
 const SAMPLE_AGE_MS_MAX = 250
@@ -16,7 +16,7 @@ export interface DiskGuardDeps {
   readonly store: Pick<Store, 'diskSpace' | 'inboxBytesUsed' | 'makeRoom'>
   readonly config: Pick<BrokerConfig, 'log.disk.min.free.bytes'>
   readonly clock: Clock
-  readonly log: Pick<Log, 'info' | 'warn'>
+  readonly log: Pick<ProcessLog, 'info' | 'warn'>
 }
 
 export class DiskGuard {

@@ -13,7 +13,7 @@ import {
   type ConfigSource,
   type Settings,
 } from './config.ts'
-import { Log, type LogFormat } from './log.ts'
+import { ProcessLog, type LogFormat } from './process-log.ts'
 
 const DEFAULT_FILE = 'millrace.yaml'
 /** A stop takes longer than `shutdown.timeout.ms` by what the last sync takes; then it is cut off. */
@@ -67,7 +67,7 @@ export async function runBroker(
     return 2
   }
   const clock = systemClock
-  const log = new Log(settings.broker['log.level'], clock, { format: logFormat(settings) })
+  const log = new ProcessLog(settings.broker['log.level'], clock, { format: logFormat(settings) })
   for (const message of passedOver) log.warn(message)
   const die = (error: unknown): never => {
     log.error('stopping at once: the broker cannot go on', { error })
@@ -147,7 +147,7 @@ interface Taken {
   readonly port?: number
 }
 
-function logStart(broker: Broker, { broker: config }: Settings, log: Log): void {
+function logStart(broker: Broker, { broker: config }: Settings, log: ProcessLog): void {
   const { bootstrap, httpUrl, dataDir } = broker
   log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
   if (config['i.accept.unauthenticated.network']) {

@@ -15,7 +15,7 @@ import { verifyDirectory } from '../storage/verify/verify.ts'
 import { Broker } from './broker.ts'
 import { readSettings } from './config.ts'
 import { openGroupState } from './group/state-table.ts'
-import { Log } from './log.ts'
+import { ProcessLog } from './process-log.ts'
 import { GroupClient } from './testing/group-client.ts'
 import { oldData } from './testing/old-data.ts'
 import { RawClient } from './testing/raw-client.ts'
@@ -34,7 +34,7 @@ async function open(t: { teardown(step: () => unknown): void }, dataDir: string,
     ephemeral: false,
     writer: 'inline',
     clock,
-    log: new Log('warn', clock, { write: (line) => logged.push(line) }),
+    log: new ProcessLog('warn', clock, { write: (line) => logged.push(line) }),
     onFatal(error) {
       throw error
     },

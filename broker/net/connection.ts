@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { FrameCutter } from '../../protocol/frame.ts'
 import type { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
-import { printable, type Log } from '../log.ts'
+import { printable, type ProcessLog } from '../process-log.ts'
 import type { Dispatch, Exchange } from '../call.ts'
 import type { Peer } from '../handler.ts'
 import type { LoopTurn } from './loop-turn.ts'
@@ -42,7 +42,7 @@ interface ConnectionDeps {
   readonly frameBuffers: BufferPool
   readonly limits: ConnectionLimits
   readonly clock: Clock
-  readonly log: Log
+  readonly log: ProcessLog
   readonly onClosed: (connection: Connection) => void
 }
 

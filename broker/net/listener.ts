@@ -4,7 +4,7 @@
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
-import type { Log } from '../log.ts'
+import type { ProcessLog } from '../process-log.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from '../call.ts'
 import { LoopTurn } from './loop-turn.ts'
@@ -29,7 +29,7 @@ interface ListenerDeps {
   readonly connectionsMax: number
   readonly connectionsPerAddressMax: number
   readonly clock: Clock
-  readonly log: Log
+  readonly log: ProcessLog
 }
 
 export class Listener {

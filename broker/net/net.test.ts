@@ -17,7 +17,7 @@ import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
-import { Log, printable, REPEATS_MAX } from '../log.ts'
+import { ProcessLog, printable, REPEATS_MAX } from '../process-log.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
@@ -264,7 +264,7 @@ function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new VirtualC
     unsent: new Unsent({ bytesMax: MIB, clock }),
     turn: new LoopTurn(clock),
     frameBuffers: new BufferPool(0),
-    log: new Log('error', clock, { write: () => {} }),
+    log: new ProcessLog('error', clock, { write: () => {} }),
     limits: {
       frameBytesMax: MIB,
       heldBytesMax: MIB,
@@ -513,7 +513,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
   const run = (
     handler: Partial<Handler>,
   ): Promise<{ exchange: Exchange; failure: Error | undefined }> => {
-    const log = new Log('debug', new VirtualClock(), { write: (line) => logged.push(line) })
+    const log = new ProcessLog('debug', new VirtualClock(), { write: (line) => logged.push(line) })
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
     const clock = new VirtualClock()
@@ -566,7 +566,7 @@ t.test('client text in the log is escaped and cut', async (t) => {
 t.test('a client that is refused over and over does not fill the log', async (t) => {
   const clock = new VirtualClock()
   const lines: { remote?: string; leftOut?: number }[] = []
-  const log = new Log('info', clock, { write: (line) => lines.push(JSON.parse(line)) })
+  const log = new ProcessLog('info', clock, { write: (line) => lines.push(JSON.parse(line)) })
   const refuse = (times: number) => {
     for (let i = 0; i < times; i++) log.warn('connection refused', { remote: `${i}` })
   }

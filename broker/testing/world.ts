@@ -10,7 +10,7 @@ import { systemClock, type Clock } from '../../storage/clock.ts'
 import type { Fs } from '../../storage/fs.ts'
 import { Broker } from '../broker.ts'
 import { readSettings } from '../config.ts'
-import { Log } from '../log.ts'
+import { ProcessLog } from '../process-log.ts'
 import { RawClient } from './raw-client.ts'
 
 /** A fetch that waits in a test waits for what the test does next. */
@@ -57,7 +57,7 @@ export class World {
       `${value}`,
     ])
     const settings = readSettings([{ origin: 'test', properties: Object.fromEntries(properties) }])
-    const log = new Log('debug', clock, { write: (line) => logged.push(JSON.parse(line)) })
+    const log = new ProcessLog('debug', clock, { write: (line) => logged.push(JSON.parse(line)) })
     const onFatal = (error: Error) => {
       throw error
     }

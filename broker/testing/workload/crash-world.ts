@@ -13,7 +13,7 @@ import type { Store, StoreOptions } from '../../../storage/store.ts'
 import { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
 import { Broker } from '../../broker.ts'
 import { readSettings } from '../../config.ts'
-import { Log } from '../../log.ts'
+import { ProcessLog } from '../../process-log.ts'
 import type { Dispatch, Exchange } from '../../call.ts'
 import type { Peer } from '../../handler.ts'
 import { unlimitedRoom } from '../../net/unsent.ts'
@@ -177,7 +177,7 @@ export class CrashWorld implements MortalBroker {
       },
       newId: () => `${++this.#idCount}`,
       clock: mortal(life),
-      log: new Log('silent', life.clock),
+      log: new ProcessLog('silent', life.clock),
       openStore: async (options) => {
         const fs = flaw?.fs?.(disk) ?? disk
         const store = await openStore({ ...options, writer: 'inline', fs, openCleanerPort })

@@ -40,7 +40,7 @@ interface LogOptions {
   readonly format?: LogFormat
 }
 
-export class Log {
+export class ProcessLog {
   #levelMin: number
   readonly #clock: Clock
   readonly #write: (line: string) => void
