@@ -7,11 +7,12 @@ import { systemClock } from '../storage/clock.ts'
 import { logConfig, parseTopicConfig } from '../storage/config.ts'
 import { realFs } from '../storage/fs.ts'
 import { uniqueBatch } from '../storage/testing/stored-log.ts'
-import type { Command, LogConfig, Outcome, TurnResult } from '../storage/writer/commands.ts'
+import type { Command, Outcome, TurnResult } from '../storage/writer/commands.ts'
 import { InlineWriterPort, type WriterEvents, type WriterPort } from '../storage/writer/port.ts'
 import { startWriterThread } from '../storage/writer/thread.ts'
 import { LogWriter } from '../storage/writer/writer.ts'
 import type { Bench, Row } from './report.ts'
+import type { LogConfig } from '../storage/log-facts.ts'
 
 const ROUNDS = 6
 const ROUND_MS = 250

@@ -29,6 +29,29 @@ const walls: [from: RegExp, to: RegExp][] = [
   [/^/, /\/(testing|conformance)\/|\.test\.ts$/],
   [/^broker\/api\//, /^broker\/api\//],
   [/^broker\/(group|txn)\//, /^broker\/(net|api|http)\//],
+  // Inside storage: the facts of a log, its files, who writes them and who reads them, from the bottom up.
+  [/^storage\/log-facts\.ts$/, /^storage\/(?!record-rules\.ts$)/],
+  [/^storage\/segment\//, /^storage\/(?!segment\/)\w+\/|^storage\/(store|open-store|logs)\.ts$/],
+  [
+    /^storage\/producers\//,
+    /^storage\/(?!producers\/|segment\/)\w+\/|^storage\/(store|open-store|logs)\.ts$/,
+  ],
+  [
+    /^storage\/recovery\//,
+    /^storage\/(?!recovery\/|producers\/|segment\/)\w+\/|^storage\/(store|open-store|logs)\.ts$/,
+  ],
+  [
+    /^storage\/read\//,
+    /^storage\/(?!read\/|search\/|segment\/|writer\/commands\.ts$)\w+\/|^storage\/(open-store|logs)\.ts$/,
+  ],
+  [
+    /^storage\/writer\/(?!writer-client\.ts$)/,
+    /^storage\/(read|cleaner|tables|validator|verify)\/|^storage\/(store|open-store|logs)\.ts$/,
+  ],
+  [
+    /^storage\/cleaner\/(worker\/|cleaner-thread\.ts$)/,
+    /^storage\/(read|writer|tables)\/|^storage\/(store|open-store|logs)\.ts$/,
+  ],
 ]
 
 const time = /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random)\b|new Date\(\)/

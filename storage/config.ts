@@ -4,7 +4,7 @@
 import { KafkaError } from '../protocol/errors.ts'
 import { nearestName } from './nearest-name.ts'
 import type { RecordRules } from './record-rules.ts'
-import type { LogConfig } from './writer/commands.ts'
+import type { LogConfig } from './log-facts.ts'
 
 /** Kafka's names for the types of configuration values. */
 export type ConfigType =

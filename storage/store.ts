@@ -7,7 +7,7 @@ import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { RecordError } from './record-rules.ts'
-import type { EndMarker, ProducerInfo } from './writer/commands.ts'
+import type { EndMarker, ProducerInfo } from './log-facts.ts'
 import type { RecordFormat, TableProducer } from './tables/record-format.ts'
 import type { IdleWriterThread } from './writer/load-thread.ts'
 

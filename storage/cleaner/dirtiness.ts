@@ -3,7 +3,7 @@
 
 import type { SegmentView } from '../read/batch-walk.ts'
 import type { TopicConfig } from '../config.ts'
-import type { Quarantined } from '../writer/commands.ts'
+import type { Quarantined } from '../log-facts.ts'
 import type { SourceSegment } from './worker/compactor.ts'
 
 export interface CompactedLog {

@@ -2,8 +2,7 @@
 // Tasks are done one after the other; one pass of compaction at a time.
 
 import type { Cleaned, Mapped, Pass, SourceSegment } from './worker/compactor.ts'
-import type { TxnIndexStart } from '../segment/txn-index.ts'
-import type { Quarantined } from '../writer/commands.ts'
+import type { Quarantined, TxnIndexStart } from '../log-facts.ts'
 import type { ScrubbedPiece, ScrubPiece } from './worker/scrub-piece.ts'
 
 export type CleanerTask =

@@ -11,9 +11,10 @@ import { beginsElsewhere, sumOfHeads } from '../segment/heads.ts'
 import { describeRot } from '../segment/quarantined.ts'
 import type { CleanerConfig, ScrubCounts } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
-import type { Outcome, Quarantined } from '../writer/commands.ts'
+import type { Outcome } from '../writer/commands.ts'
 import type { CleanerPort } from './port.ts'
 import { beforeFirst, scrubPlaceText, type ScrubPlace } from './scrub-place.ts'
+import type { Quarantined } from '../log-facts.ts'
 
 export interface ScrubDeps {
   readonly clock: Clock

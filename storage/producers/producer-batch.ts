@@ -15,7 +15,7 @@ import {
   TRANSACTIONAL_BIT,
 } from '../../protocol/batch/header.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import type { EndMarker } from '../writer/commands.ts'
+import type { EndMarker } from '../log-facts.ts'
 
 const SEQUENCE_MAX = 0x7fffffff
 /** Of a batch that a coordinator writes in its producer's transaction: offsets that a group commits. */

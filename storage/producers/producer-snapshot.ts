@@ -19,7 +19,7 @@ import type { Fs } from '../fs.ts'
 import { snapshotFile } from '../layout.ts'
 import { sequenceBefore } from './producer-batch.ts'
 import type { KeptBatch, Producer } from './producer-state.ts'
-import { unpack } from '../tables/record-format.ts'
+import { unpack } from '../packed.ts'
 import { readBytes, replaceBytes } from '../text-file.ts'
 
 const REST_VERSION = 1

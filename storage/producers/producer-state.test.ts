@@ -10,7 +10,7 @@ import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
 import { defaultProducerLimits, ProducerState } from './producer-state.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
-import type { EndMarker } from '../writer/commands.ts'
+import type { EndMarker } from '../log-facts.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
 
 interface ModelProducer {

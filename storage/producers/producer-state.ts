@@ -11,7 +11,7 @@ import {
   type SequencedBatch,
 } from './producer-batch.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
-import type { EndMarker, ProducerInfo } from '../writer/commands.ts'
+import type { EndMarker, ProducerInfo } from '../log-facts.ts'
 
 /** Batches of a producer of which one that is sent again is known. */
 const WINDOW = 5

@@ -14,8 +14,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { Continuity, RotFound } from './continuity.ts'
 import type { SegmentSuffix } from '../layout.ts'
-import type { Heads } from '../segment/heads.ts'
-import type { EpochStart, Quarantined } from '../writer/commands.ts'
+import type { EpochStart, Heads, Quarantined } from '../log-facts.ts'
 
 /** A segment as readers see it. */
 export interface SegmentView {

@@ -9,18 +9,11 @@ import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import type { TopicConfig } from '../config.ts'
 import { HotTail, type PageCache } from './hot-tail.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from '../layout.ts'
-import type { Heads } from '../segment/heads.ts'
+import type { EpochStart, Heads, LogState, Quarantined, SegmentInfo, Slot } from '../log-facts.ts'
 import type { LogReader } from './reader.ts'
 import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from '../store.ts'
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
-import type {
-  EpochStart,
-  LogState,
-  Opened,
-  Quarantined,
-  SegmentInfo,
-  Slot,
-} from '../writer/commands.ts'
+import type { Opened } from '../writer/commands.ts'
 
 interface Segment extends SegmentView {
   endPosition: number

@@ -26,7 +26,7 @@ import { errnoCode, type Fs } from '../fs.ts'
 import type { SearchPort } from '../search/port.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
 import type { ReadResult } from '../store.ts'
-import type { Quarantined } from '../writer/commands.ts'
+import type { Quarantined } from '../log-facts.ts'
 
 /** One read gives at most this, unless a single batch is larger. */
 const READ_BYTES_MAX = 8 * 1024 * 1024

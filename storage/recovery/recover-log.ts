@@ -19,9 +19,8 @@ import {
   UNFINISHED_SUFFIX,
 } from '../layout.ts'
 import type { ProducerLimits } from '../producers/producer-state.ts'
-import type { EpochStart, LogConfig, Quarantined } from '../writer/commands.ts'
-import type { LogStart } from '../writer/partition-log.ts'
-import type { LogCheckpoint } from './recovery-checkpoint.ts'
+import type { EpochStart, LogConfig, Quarantined, SegmentStart } from '../log-facts.ts'
+import type { Compacted, LogCheckpoint } from './recovery-checkpoint.ts'
 import { lastEpochInFile } from '../segment/epoch-file.ts'
 import { epochAt, withEpoch } from '../segment/epochs.ts'
 import { beginsElsewhere } from '../segment/heads.ts'
@@ -29,7 +28,7 @@ import { withQuarantined } from '../segment/quarantined.ts'
 import { recoverProducers, type RecoveredProducers } from './recover-producers.ts'
 import { indexState, removeSegmentFiles, tidySegmentFiles } from '../segment/segment-files.ts'
 import { type BadRange, SegmentScan } from './segment-scan.ts'
-import { emptySegment, Segment, type SegmentStart } from '../segment/segment.ts'
+import { emptySegment, Segment } from '../segment/segment.ts'
 
 const COPY_BYTES = 1024 * 1024
 
@@ -47,6 +46,20 @@ export interface RecoveryDeps {
    */
   readonly distrustsCache: boolean
   readonly producerLimits: ProducerLimits
+}
+
+/** What is on disk when a log is opened. */
+export interface LogStart {
+  readonly logStartOffset: number
+  /** Ascending, without the active one. */
+  readonly sealed: readonly SegmentStart[]
+  readonly active: Segment
+  readonly producers: RecoveredProducers
+  readonly epochs: readonly EpochStart[]
+  readonly quarantined: readonly Quarantined[]
+  readonly compacted: Compacted
+  /** Segments that get their names when a checkpoint knows them. */
+  readonly swaps: readonly SwapRange[]
 }
 
 export interface Recovered extends LogStart {

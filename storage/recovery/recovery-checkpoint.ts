@@ -6,10 +6,8 @@ import { join } from 'node:path'
 import { crc32c } from '../../protocol/crc32c.ts'
 import type { Fs } from '../fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from '../layout.ts'
-import type { Heads } from '../segment/heads.ts'
-import type { SegmentStart } from '../segment/segment.ts'
+import type { EpochStart, Heads, Quarantined, SegmentStart } from '../log-facts.ts'
 import { readText, replaceText } from '../text-file.ts'
-import type { EpochStart, Quarantined } from '../writer/commands.ts'
 
 const VERSION = 1
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readText, replaceText } from '../text-file.ts'
 import type { Fs } from '../fs.ts'
 import { LEADER_EPOCH_FILE } from '../layout.ts'
-import type { EpochStart } from '../writer/commands.ts'
+import type { EpochStart } from '../log-facts.ts'
 
 const VERSION = 0
 

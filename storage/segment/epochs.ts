@@ -1,6 +1,6 @@
 // Which leader epoch wrote which offsets, as a short ascending list of where each began. Any thread.
 
-import type { EpochStart } from '../writer/commands.ts'
+import type { EpochStart } from '../log-facts.ts'
 
 /** @returns the epoch of the record at `offset`; undefined before the first one that is known */
 export function epochAt(epochs: readonly EpochStart[], offset: number): number | undefined {

@@ -2,12 +2,7 @@
 // what neither a CRC nor the order of offsets does: whole batches of somewhere else, a base offset that moved within a gap.
 // Any thread. See docs/formats/recovery.md
 
-export interface Heads {
-  /** CRC of the first batch, 0 when there is none. */
-  readonly first: number
-  /** Of `headHash`, modulo 2^32. */
-  readonly sum: number
-}
+import type { Heads } from '../log-facts.ts'
 
 export const noHeads: Heads = { first: 0, sum: 0 }
 

@@ -2,8 +2,7 @@
 
 import { basename, join } from 'node:path'
 import { segmentFile } from '../layout.ts'
-import type { Quarantined } from '../writer/commands.ts'
-import type { SegmentStart } from './segment.ts'
+import type { Quarantined, SegmentStart } from '../log-facts.ts'
 
 /** @returns all of them; of two that start at the same offset the added one, which was seen last */
 export function withQuarantined(

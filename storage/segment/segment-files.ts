@@ -15,7 +15,7 @@ import {
 } from '../layout.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from './offset-index.ts'
 import { resumeSwaps, takeBackSwap } from './segment-swap.ts'
-import type { SegmentStart } from './segment.ts'
+import type { SegmentStart } from '../log-facts.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from './time-index.ts'
 
 export interface FoundSegments {

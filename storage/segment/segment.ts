@@ -15,12 +15,12 @@ import { murmur2 } from '../../protocol/murmur2.ts'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile, type SegmentSuffix, segmentSuffixes } from '../layout.ts'
-import type { LogConfig, SegmentInfo } from '../writer/commands.ts'
+import type { LogConfig, SegmentStart } from '../log-facts.ts'
 import { headHash, noHeads, sumOfHeads } from './heads.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
-import { readTxnIndex, type TxnEntry, TxnIndex, type TxnIndexStart } from './txn-index.ts'
+import { readTxnIndex, type TxnEntry, TxnIndex } from './txn-index.ts'
 
 /** Relative offsets and positions are int32 in the indexes. */
 const INT32_MAX = 0x7fffffff
@@ -38,18 +38,6 @@ export interface BatchFacts {
 export interface PendingBatches {
   readonly batches: readonly BatchFacts[]
   readonly sizeBytes: number
-}
-
-/** All that must be known of a segment to go on where one left off. */
-export interface SegmentStart extends Omit<SegmentInfo, 'abortedChecksum'>, TxnIndexStart {
-  /** Offset after its last record. */
-  readonly endOffset: number
-  /** Last offset of the batch that holds the largest timestamp, -1 when there is none. */
-  readonly maxTimestampOffset: number
-  readonly offsetEntryCount: number
-  readonly timeEntryCount: number
-  /** -1 when there is no entry. */
-  readonly lastTimeEntryTimestamp: number
 }
 
 export function emptySegment(baseOffset: number): SegmentStart {

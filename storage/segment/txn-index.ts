@@ -8,6 +8,7 @@ import { crc32c } from '../../protocol/crc32c.ts'
 import { orDiskFailure, syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 import { IndexFile } from './index-file.ts'
+import type { TxnIndexStart } from '../log-facts.ts'
 
 export const TXN_ENTRY_BYTES = 34
 const VERSION = 0
@@ -19,13 +20,6 @@ export interface TxnEntry {
   readonly lastOffset: number
   /** When the marker was written: the start of the oldest transaction open then, else the offset after the marker. */
   readonly lastStableOffset: number
-}
-
-/** What a segment's index holds. */
-export interface TxnIndexStart {
-  readonly abortedCount: number
-  /** As `checksumWith` makes it of one entry after the other, from 0. */
-  readonly abortedChecksum: number
 }
 
 export class TxnIndex {

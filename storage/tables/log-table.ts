@@ -7,13 +7,8 @@ import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import type { PartitionLog } from '../read/log-view.ts'
 import type { AppendOutcome, Change, EndMarker, Table } from '../store.ts'
-import {
-  pack,
-  packedFormat,
-  unpack,
-  type RecordFormat,
-  type TableProducer,
-} from './record-format.ts'
+import { pack, unpack } from '../packed.ts'
+import { packedFormat, type RecordFormat, type TableProducer } from './record-format.ts'
 import { migratingBatches } from './migrate.ts'
 import { replay, type OldRecord } from './replay.ts'
 import { TableState } from './table-state.ts'

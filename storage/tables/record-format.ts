@@ -1,6 +1,6 @@
 // How the changes of a table lie in its log as records. Any thread.
 
-import { Packr } from 'msgpackr/pack'
+import { pack, unpack } from '../packed.ts'
 
 export interface RecordFormat<Key extends string, Value> {
   /** An undefined value deletes the key. */
@@ -31,18 +31,6 @@ export interface DecodedRecord<Key extends string, Value> {
 export interface TableProducer {
   readonly producerId: number
   readonly producerEpoch: number
-}
-
-// Plain maps, which any msgpack reader knows; bytes are copies, for what they were read from is borrowed.
-const packr = new Packr({ useRecords: false, copyBuffers: true })
-
-export function pack(value: unknown): Buffer {
-  return packr.pack(value)
-}
-
-/** @throws {Error} when the bytes are not one value */
-export function unpack(value: Uint8Array): unknown {
-  return packr.unpack(value)
 }
 
 /** A key as text, a value as MessagePack: of the broker's own table, and of all tables in earlier releases. */

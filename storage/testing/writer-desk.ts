@@ -2,19 +2,11 @@
 
 import { strict as assert } from 'node:assert'
 import { systemClock } from '../clock.ts'
-import type {
-  Append,
-  EndMarker,
-  EndTransaction,
-  LogConfig,
-  Opened,
-  Outcome,
-  ProducerInfo,
-  TurnResult,
-} from '../writer/commands.ts'
+import type { Append, EndTransaction, Opened, Outcome, TurnResult } from '../writer/commands.ts'
 import { LogWriter, type LogWriterDeps } from '../writer/writer.ts'
 import type { FaultyFs } from './faulty-fs.ts'
 import { newDisk, smallConfig } from './writer-world.ts'
+import type { EndMarker, LogConfig, ProducerInfo } from '../log-facts.ts'
 
 export const DATA = '/data'
 export const roomy: LogConfig = { ...smallConfig, segmentBytesMax: 1_000_000 }

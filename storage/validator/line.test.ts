@@ -10,7 +10,7 @@ import { logConfig, parseTopicConfig } from '../config.ts'
 import { openStore } from '../open-store.ts'
 import type { AppendOutcome } from '../store.ts'
 import { readRecords, tempDirectory } from '../testing/store-kit.ts'
-import type { EndMarker } from '../writer/commands.ts'
+import type { EndMarker } from '../log-facts.ts'
 import { ValidationLine } from './line.ts'
 import type { ValidatorAnswer, ValidatorTask } from './port.ts'
 

@@ -9,7 +9,7 @@ import type { PartitionLog } from '../read/log-view.ts'
 import { heavyBytesOf, type RecordRules, type Refusal } from '../record-rules.ts'
 import type { AppendOutcome } from '../store.ts'
 import type { WriterClient } from '../writer/writer-client.ts'
-import type { EndMarker } from '../writer/commands.ts'
+import type { EndMarker } from '../log-facts.ts'
 import type { ValidatorPort } from './port.ts'
 
 export interface ValidationLineDeps {

@@ -23,22 +23,12 @@ import type { ProducerState } from '../producers/producer-state.ts'
 import { type Refusal, refusalOf } from '../record-rules.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
-import type { RecoveredProducers } from '../recovery/recover-producers.ts'
+import type { LogStart } from '../recovery/recover-log.ts'
 import { isWithin, withQuarantined } from '../segment/quarantined.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { finishSwap } from '../segment/segment-swap.ts'
-import { type BatchFacts, Segment, type SegmentStart } from '../segment/segment.ts'
-import type {
-  Append,
-  EndTransaction,
-  EpochStart,
-  LogConfig,
-  LogState,
-  ProducerInfo,
-  Quarantined,
-  SegmentInfo,
-  Slot,
-} from './commands.ts'
+import { type BatchFacts, Segment } from '../segment/segment.ts'
+import type { Append, EndTransaction } from './commands.ts'
 import {
   checkpointLine,
   type Compacted,
@@ -46,26 +36,22 @@ import {
 } from '../recovery/recovery-checkpoint.ts'
 import { type Asked, type Duplicate, Staged, type StagedBatch } from './staged.ts'
 import type { TurnReport } from './turn-report.ts'
+import type {
+  EpochStart,
+  LogConfig,
+  LogState,
+  ProducerInfo,
+  Quarantined,
+  SegmentInfo,
+  SegmentStart,
+  Slot,
+} from '../log-facts.ts'
 
 export interface PartitionLogDeps {
   readonly fs: Fs
   readonly clock: Clock
   /** Of the partition. */
   readonly path: string
-}
-
-/** What is on disk when a log is opened. */
-export interface LogStart {
-  readonly logStartOffset: number
-  /** Ascending, without the active one. */
-  readonly sealed: readonly SegmentStart[]
-  readonly active: Segment
-  readonly producers: RecoveredProducers
-  readonly epochs: readonly EpochStart[]
-  readonly quarantined: readonly Quarantined[]
-  readonly compacted: Compacted
-  /** Segments that get their names when a checkpoint knows them. */
-  readonly swaps: readonly SwapRange[]
 }
 
 export class PartitionLog {

@@ -13,7 +13,8 @@ import { type Random, seededRandom } from '../testing/random.ts'
 import { contentOf, type Sequence, sequencedBatch, storedBatches } from '../testing/stored-log.ts'
 import { DATA, Desk } from '../testing/writer-desk.ts'
 import { smallConfig } from '../testing/writer-world.ts'
-import type { EndMarker, Opened } from './commands.ts'
+import type { Opened } from './commands.ts'
+import type { EndMarker } from '../log-facts.ts'
 
 const PATH = join(DATA, 'topic-0')
 

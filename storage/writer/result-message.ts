@@ -2,7 +2,8 @@
 // goes as one array of numbers: cloning it costs a tenth of cloning objects. Anything else goes as it is. Either thread.
 
 import { types } from 'node:util'
-import type { LogState, Outcome, TurnResult } from './commands.ts'
+import type { Outcome, TurnResult } from './commands.ts'
+import type { LogState } from '../log-facts.ts'
 
 export type ResultMessage = Float64Array | TurnResult
 

@@ -4,8 +4,9 @@
 import { KafkaError } from '../../protocol/errors.ts'
 import type { AppendOutcome } from '../store.ts'
 import { WaitingAnswers } from './waiting-answers.ts'
-import type { Command, EndMarker, Outcome, Slot, TurnResult } from './commands.ts'
+import type { Command, Outcome, TurnResult } from './commands.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
+import type { EndMarker, Slot } from '../log-facts.ts'
 
 /** A command but for the id that its answer is known by. */
 export type Request = Command extends infer Each

@@ -14,8 +14,9 @@ import type { Fault, Step } from '../testing/faulty-fs.ts'
 import { contentOf, storedBatches, uniqueBatch } from '../testing/stored-log.ts'
 import { DATA, Desk, roomy } from '../testing/writer-desk.ts'
 import { newDisk, smallConfig } from '../testing/writer-world.ts'
-import type { Append, LogConfig } from './commands.ts'
+import type { Append } from './commands.ts'
 import { LogWriter } from './writer.ts'
+import type { LogConfig } from '../log-facts.ts'
 
 function failing(operation: Step['operation'], suffix: string, fault: Fault) {
   return (step: Step) =>

@@ -10,23 +10,14 @@ import { errnoCode, type Fs } from '../fs.ts'
 import { defaultProducerLimits, type ProducerLimits } from '../producers/producer-state.ts'
 import { recoverLog } from '../recovery/recover-log.ts'
 import { commitSwap, discardCleaned, finishSwap, takeBackSwap } from '../segment/segment-swap.ts'
-import type {
-  Command,
-  LogConfig,
-  Opened,
-  OpenLog,
-  Outcome,
-  Quarantined,
-  Slot,
-  Swap,
-  TurnResult,
-} from './commands.ts'
+import type { Command, Opened, OpenLog, Outcome, Swap, TurnResult } from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { infoOf, PartitionLog } from './partition-log.ts'
 import type { LogCheckpoint } from '../recovery/recovery-checkpoint.ts'
 import { ThriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
+import type { LogConfig, Quarantined, Slot } from '../log-facts.ts'
 
 export interface LogWriterDeps {
   readonly fs: Fs

@@ -17,8 +17,9 @@ import {
   swapFile,
   type SwapRange,
 } from '../../layout.ts'
-import { emptySegment, Segment, type SegmentStart } from '../../segment/segment.ts'
+import { emptySegment, Segment } from '../../segment/segment.ts'
 import { readTxnEntry, TXN_ENTRY_BYTES, type TxnEntry } from '../../segment/txn-index.ts'
+import type { SegmentStart } from '../../log-facts.ts'
 
 /** Written at a time. */
 const BLOCK_BYTES = 1024 * 1024

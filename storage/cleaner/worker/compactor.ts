@@ -11,7 +11,7 @@ import {
 } from '../../../protocol/batch/header.ts'
 import type { Fs } from '../../fs.ts'
 import { segmentFile } from '../../layout.ts'
-import type { SegmentStart } from '../../segment/segment.ts'
+import type { SegmentStart } from '../../log-facts.ts'
 import { CleanedSegment } from './cleaned-segment.ts'
 import {
   emptied,

@@ -5,7 +5,7 @@ import type { Fs } from '../../fs.ts'
 import { epochAt } from '../../segment/epochs.ts'
 import { headHash } from '../../segment/heads.ts'
 import { SegmentScan } from '../../recovery/segment-scan.ts'
-import type { Quarantined } from '../../writer/commands.ts'
+import type { Quarantined } from '../../log-facts.ts'
 import type { ScrubPiece } from './scrub-piece.ts'
 
 /** Bits of an offset, which is a safe integer. */

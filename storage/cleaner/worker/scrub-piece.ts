@@ -6,7 +6,7 @@ import { errnoCode, type Fs } from '../../fs.ts'
 import { epochAt } from '../../segment/epochs.ts'
 import { headHash, sumOfHeads } from '../../segment/heads.ts'
 import { SegmentScan } from '../../recovery/segment-scan.ts'
-import type { EpochStart, Quarantined } from '../../writer/commands.ts'
+import type { EpochStart, Quarantined } from '../../log-facts.ts'
 
 /** Ends are exclusive. */
 export interface ScrubPiece {
