@@ -14,7 +14,7 @@ import {
 import { nearestName } from './nearest-name.ts'
 
 /** The message of the INVALID_CONFIG that `act` is refused with. */
-function refusalOf(act: () => unknown): string {
+function messageOfRefused(act: () => unknown): string {
   try {
     act()
   } catch (error) {
@@ -98,7 +98,7 @@ t.test('a value is refused with its name, its text and what is allowed', async (
   ]
   for (const [name, texts, allowed] of cases) {
     for (const text of texts) {
-      const message = refusalOf(() => parse(name, text))
+      const message = messageOfRefused(() => parse(name, text))
       t.match(message, allowed, `${name}=${text}`)
       t.ok(message.includes(`${name}=${text}`), message)
     }
@@ -121,20 +121,21 @@ t.test(
 
 t.test('an unknown name is refused with the nearest known one', async (t) => {
   t.match(
-    refusalOf(() => parse('retention.msec', '1')),
+    messageOfRefused(() => parse('retention.msec', '1')),
     /unknown topic configuration retention.msec; did you mean retention.ms\?/,
   )
   t.match(
-    refusalOf(() => parse('segment_bytes', '1')),
+    messageOfRefused(() => parse('segment_bytes', '1')),
     /did you mean segment.bytes\?/,
   )
   t.notMatch(
-    refusalOf(() => parse('colour', 'red')),
+    messageOfRefused(() => parse('colour', 'red')),
     /did you mean/,
   )
   for (const name of ['__proto__', 'constructor', 'toString', 'x'.repeat(10_000)]) {
     t.ok(
-      refusalOf(() => parseTopicConfig(JSON.parse(`{${JSON.stringify(name)}:"1"}`))).length < 400,
+      messageOfRefused(() => parseTopicConfig(JSON.parse(`{${JSON.stringify(name)}:"1"}`))).length <
+        400,
       name.slice(0, 20),
     )
   }
@@ -155,7 +156,7 @@ t.test('broker properties set the defaults of topics, the one in ms before hours
   })
   t.strictSame(topicDefaults({ 'log.retention.hours': '-1' }), { 'retention.ms': '-1' })
   t.match(
-    refusalOf(() => topicDefaults({ 'log.segment.bytes': '1' })),
+    messageOfRefused(() => topicDefaults({ 'log.segment.bytes': '1' })),
     /log.segment.bytes=1: want 14 to/,
   )
 })

@@ -109,7 +109,7 @@ export interface ProducerInfo {
 }
 
 /** Which producer's transaction ends, and how. */
-export interface EndMarker {
+export interface TxnMarker {
   readonly producerId: number
   /** At least that of the producer's last batch: a coordinator that fences a producer writes a newer one. */
   readonly producerEpoch: number

@@ -6,7 +6,7 @@ import type { SegmentView } from './read/batch-walk.ts'
 import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
 import { PageCache } from './read/hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
-import { PartitionLog } from './read/log-view.ts'
+import { LogView } from './read/log-view.ts'
 import type { LogReader } from './read/reader.ts'
 import type { Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer/writer-client.ts'
@@ -32,8 +32,8 @@ const NOTHING_WRITTEN = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSec
 
 export class Logs {
   readonly #deps: LogsDeps
-  readonly #bySlot: (PartitionLog | undefined)[] = []
-  readonly #byTopic = new Map<string, PartitionLog[]>()
+  readonly #bySlot: (LogView | undefined)[] = []
+  readonly #byTopic = new Map<string, LogView[]>()
   readonly #pageCache = new PageCache()
   #topicDefaults: Overrides
   /** A topic whose configuration changes is another object. */
@@ -46,12 +46,12 @@ export class Logs {
     this.#topicDefaults = deps.topicDefaults
   }
 
-  get(topic: string, partition: number): PartitionLog | undefined {
+  get(topic: string, partition: number): LogView | undefined {
     return this.#byTopic.get(topic)?.[partition]
   }
 
   /** Every log that is open. */
-  *all(): Generator<PartitionLog> {
+  *all(): Generator<LogView> {
     for (const logs of this.#byTopic.values()) yield* logs
   }
 
@@ -86,7 +86,7 @@ export class Logs {
     const { opened = [] } = await this.#deps.ask({ kind: 'open', logs })
     const { dataDir, reader } = this.#deps
     for (const [i, { topic, partition }] of wanted.entries()) {
-      const log = new PartitionLog({
+      const log = new LogView({
         topic,
         partition,
         opened: opened[i]!,
@@ -171,7 +171,7 @@ export class Logs {
       this.#bySlot[slot]?.replace(replacedCount, segment)
     }
     for (const { slot, baseOffset } of result.dropped) this.#bySlot[slot]?.drop(baseOffset)
-    const changed: PartitionLog[] = []
+    const changed: LogView[] = []
     for (const state of result.states) {
       const log = this.#bySlot[state.slot]
       if (!log) continue

@@ -14,7 +14,7 @@ import { parseTopicConfig, recordRules } from './config.ts'
 import { realFs, type DiskSpace, type Fs } from './fs.ts'
 import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
-import { PartitionLog } from './read/log-view.ts'
+import { LogView } from './read/log-view.ts'
 import { Logs } from './logs.ts'
 import { readOrCreateMeta, refuseStrangers, type Meta } from './meta.ts'
 import { defaultProducerLimits } from './producers/producer-state.ts'
@@ -29,7 +29,7 @@ import type {
   BrokerOverrides,
   CleanerConfig,
   CleanerCounts,
-  EndMarker,
+  TxnMarker,
   Log,
   Overrides,
   ProducerInfo,
@@ -194,7 +194,7 @@ async function cleanerPort(
 ): Promise<CleanerPort> {
   if (options.writer !== 'inline') return new ThreadCleanerPort((error) => client.fail(error))
   if (options.openCleanerPort) return options.openCleanerPort({ fs, clock })
-  const { InlineCleanerPort } = await import('./cleaner/worker/desk.ts')
+  const { InlineCleanerPort } = await import('./cleaner/worker/cleaner-worker.ts')
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 
@@ -299,7 +299,7 @@ class OpenedStore implements Store {
     return this.#parts.line.append(batch, { log: own, source, isTransactionV2 })
   }
 
-  endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome> {
+  endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome> {
     const own = ownLog(log)
     if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
     return this.#parts.line.endTransaction(own, marker)
@@ -397,8 +397,8 @@ class OpenedStore implements Store {
 }
 
 /** Logs are handed out by this store only. */
-function ownLog(log: Log): PartitionLog {
-  if (log instanceof PartitionLog) return log
+function ownLog(log: Log): LogView {
+  if (log instanceof LogView) return log
   throw new TypeError('the log is not of this store')
 }
 

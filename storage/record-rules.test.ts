@@ -20,7 +20,7 @@ import {
   wrongContents,
   wrongRecords,
 } from '../protocol/testing/malformed.ts'
-import { heavyBytesOf, refusalOf, type RecordRules } from './record-rules.ts'
+import { heavyBytesOf, batchRefusal, type RecordRules } from './record-rules.ts'
 
 const NOW = 1_700_000_000_500
 const MIB = 1024 * 1024
@@ -39,7 +39,7 @@ function judge(
   more: Partial<RecordRules> = {},
   where: 'writer' | 'validator' = 'writer',
 ) {
-  return refusalOf(batch, { ...rules, ...more }, NOW, 'orders-0', where)
+  return batchRefusal(batch, { ...rules, ...more }, NOW, 'orders-0', where)
 }
 
 /** The index of the first record that breaks the format, -1 for the batch as a whole; undefined: sound. */

@@ -38,7 +38,7 @@ export interface RecordError {
   readonly message: string
 }
 
-export interface Refusal {
+export interface BatchRefusal {
   readonly error: ErrorName
   readonly message: string
   readonly recordErrors?: readonly RecordError[]
@@ -76,13 +76,13 @@ export function heavyBytesOf(batch: Uint8Array, rules: RecordRules): number {
  * @param partition `<topic>-<partition>`, for messages
  * @param where the writer looks only at what `heavyBytesOf` leaves to it: more means that the batch lied
  */
-export function refusalOf(
+export function batchRefusal(
   batch: Uint8Array,
   rules: RecordRules,
   nowMs: number,
   partition: string,
   where: 'writer' | 'validator',
-): Refusal | undefined {
+): BatchRefusal | undefined {
   try {
     const flaw = flawOf(batch)
     if (flaw !== undefined) throw new KafkaError('CORRUPT_MESSAGE', flaw)
@@ -150,7 +150,7 @@ function refusalOfRecords(
   rules: RecordRules,
   nowMs: number,
   partition: string,
-): Refusal | undefined {
+): BatchRefusal | undefined {
   const recordCount = recordCountOf(batch)
   if (flaw) return malformed(partition, flaw.recordIndex, flaw.what)
   if (lastOffsetDeltaOf(batch) !== recordCount - 1)
@@ -170,7 +170,7 @@ function refusalOfRecords(
   return undefined
 }
 
-function malformed(partition: string, batchIndex: number, what: string): Refusal {
+function malformed(partition: string, batchIndex: number, what: string): BatchRefusal {
   const message = `${partition}: record ${batchIndex} of the batch: ${what}`
   return {
     error: 'INVALID_RECORD',
@@ -185,7 +185,7 @@ function unwanted(
   untimely: readonly number[],
   partition: string,
   range: string,
-): Refusal {
+): BatchRefusal {
   const withoutKey = `Compacted topic cannot accept message without key in topic partition ${partition}.`
   const outOfRange = (index: number) =>
     `The timestamp of record ${index} is out of range. The timestamp should be within ${range}`
@@ -210,7 +210,7 @@ function refusalOfHeaderTimes(
   batch: Uint8Array,
   { timestampBeforeMaxMs, timestampAfterMaxMs }: RecordRules,
   nowMs: number,
-): Refusal | undefined {
+): BatchRefusal | undefined {
   const latest = nowMs + timestampAfterMaxMs
   const newest = maxTimestampOf(batch)
   if (newest > latest)

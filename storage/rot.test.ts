@@ -10,7 +10,7 @@ import { Offset } from '../protocol/ids.ts'
 import { scrubPiece } from './cleaner/worker/scrub-piece.ts'
 import { parseTopicConfig } from './config.ts'
 import { PageCache } from './read/hot-tail.ts'
-import { PartitionLog } from './read/log-view.ts'
+import { LogView } from './read/log-view.ts'
 import { openStore } from './open-store.ts'
 import { LogReader } from './read/reader.ts'
 import { InlineSearchPort } from './search/port.ts'
@@ -46,7 +46,7 @@ function coldSegment() {
   }
   disk.place(`${LOG_PATH}.log`, Buffer.concat(batches.map(({ bytes }) => bytes)))
   const topic = { name: 'rot', id: 'x', partitionCount: 1, config: {}, isInternal: false }
-  const log = new PartitionLog({
+  const log = new LogView({
     topic,
     partition: 0,
     dataDir: '/data',

@@ -7,11 +7,11 @@ import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { RecordError } from './record-rules.ts'
-import type { EndMarker, ProducerInfo } from './log-facts.ts'
+import type { TxnMarker, ProducerInfo } from './log-facts.ts'
 import type { RecordFormat, TableProducer } from './tables/record-format.ts'
 import type { IdleWriterThread } from './writer/load-thread.ts'
 
-export type { EndMarker, ProducerInfo, RecordFormat, TableProducer }
+export type { TxnMarker, ProducerInfo, RecordFormat, TableProducer }
 
 export interface StoreOptions {
   readonly dataDir: string
@@ -324,7 +324,7 @@ export interface Store extends AsyncDisposable {
    * @returns durable when it resolves, also where the producer had no open transaction; refused with INVALID_PRODUCER_EPOCH
    *   or TRANSACTION_COORDINATOR_FENCED when the log has heard of a newer epoch
    */
-  endTransaction(log: Log, marker: EndMarker): Promise<AppendOutcome>
+  endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome>
 
   /** What the writer knows of the producers that wrote to a log, for DescribeProducers. */
   producersOf(log: Log): Promise<readonly ProducerInfo[]>

@@ -20,7 +20,7 @@ export function isInternalTopic(name: string): boolean {
 
 /** @throws {KafkaError} INVALID_TOPIC_EXCEPTION */
 export function checkTopicName(name: string): void {
-  const refusal = refusalOf(name)
+  const refusal = flawOfName(name)
   if (refusal)
     throw new KafkaError(
       'INVALID_TOPIC_EXCEPTION',
@@ -28,7 +28,7 @@ export function checkTopicName(name: string): void {
     )
 }
 
-function refusalOf(name: string): string | undefined {
+function flawOfName(name: string): string | undefined {
   if (name === '') return 'it is empty'
   if (name === '.' || name === '..') return 'it means a directory'
   if (name.length > NAME_CHARS_MAX) return `it is longer than ${NAME_CHARS_MAX} characters`

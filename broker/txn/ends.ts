@@ -2,7 +2,7 @@
 // commits. Both may hear of it twice. Network thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
-import type { EndMarker, Store } from '../../storage/store.ts'
+import type { TxnMarker, Store } from '../../storage/store.ts'
 import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
@@ -21,7 +21,7 @@ export async function writeMarkers(
   { producerId, producerEpoch, state, partitions }: TransactionRecord,
 ): Promise<readonly TopicPartitions[]> {
   const isCommit = state === 'PrepareCommit'
-  const marker: EndMarker = {
+  const marker: TxnMarker = {
     producerId,
     producerEpoch,
     isCommit,
@@ -74,7 +74,7 @@ export async function endIn(
   groups: GroupCoordinator,
   topic: string,
   partition: number,
-  marker: EndMarker,
+  marker: TxnMarker,
 ): Promise<ErrorName | undefined> {
   const log = store.log(topic, partition)
   if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'

@@ -1,23 +1,23 @@
-// The cleaner's end of thread.ts, the script of its thread: adapter around CleanerDesk. Cleaner thread.
+// The cleaner's end of thread.ts, the script of its thread: adapter around CleanerWorker. Cleaner thread.
 
 import { randomFillSync } from 'node:crypto'
 import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { systemClock } from '../clock.ts'
 import { currentThreadId, realFs } from '../fs.ts'
-import { CleanerDesk } from './worker/desk.ts'
+import { CleanerWorker } from './worker/cleaner-worker.ts'
 import type { CleanerTask } from './port.ts'
 
 yieldToOthers()
 const network = parentPort!
 const alarm = new Int32Array(new SharedArrayBuffer(4))
-const desk = new CleanerDesk({
+const worker = new CleanerWorker({
   fs: realFs,
   clock: systemClock,
   seed: randomFillSync(new Uint32Array(4)),
   sleep: (ms) => void Atomics.wait(alarm, 0, 0, ms),
 })
-network.on('message', (task: CleanerTask) => network.postMessage(desk.answer(task)))
+network.on('message', (task: CleanerTask) => network.postMessage(worker.answer(task)))
 
 /** Where threads have priorities of their own, those that answer clients go first. */
 function yieldToOthers(): void {

@@ -6,7 +6,7 @@ import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import type { CleanerConfig, CleanerCounts } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
@@ -41,8 +41,8 @@ export interface CleanerDeps {
   readonly config: Partial<CleanerConfig> | undefined
   /** Wall time at which the data was last in use; undefined when nothing says so. */
   readonly lastSeenMs: number | undefined
-  readonly logs: () => Iterable<PartitionLog>
-  readonly configOf: (log: PartitionLog) => TopicConfig
+  readonly logs: () => Iterable<LogView>
+  readonly configOf: (log: LogView) => TopicConfig
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
   /** Owned: stopped with the cleaner. */
@@ -72,7 +72,7 @@ export class Cleaner {
     this.#config = { ...cleanerDefaults, ...deps.config }
     const graceMs = () => this.#config.clockGraceMs
     const believed = new BelievedClock({ clock, lastSeenMs, graceMs, warn })
-    const trim = ({ slot }: PartitionLog, logStartOffset: number) =>
+    const trim = ({ slot }: LogView, logStartOffset: number) =>
       ask({ kind: 'trim', slot, logStartOffset })
     this.#sweep = new RetentionSweep({ fs, clock, believed, logs, configOf, trim })
     const config = () => this.#config
@@ -175,6 +175,7 @@ export class Cleaner {
   }
 
   #restIfIdle(): void {
-    if (this.#scrubCount === 0 && !this.#isCompacting && !this.#isStopped) this.#deps.port.rest()
+    if (this.#scrubCount === 0 && !this.#isCompacting && !this.#isStopped)
+      this.#deps.port.endThread()
   }
 }

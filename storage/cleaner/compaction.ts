@@ -6,7 +6,7 @@ import { Offset } from '../../protocol/ids.ts'
 import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import type { CleanerConfig, CompactionCounts } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
@@ -17,8 +17,8 @@ import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
 export interface CompactionDeps {
   readonly clock: Clock
   readonly port: CleanerPort
-  readonly logs: () => Iterable<PartitionLog>
-  readonly configOf: (log: PartitionLog) => TopicConfig
+  readonly logs: () => Iterable<LogView>
+  readonly configOf: (log: LogView) => TopicConfig
   readonly config: () => CleanerConfig
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
@@ -28,7 +28,7 @@ export interface CompactionDeps {
 }
 
 interface Candidate {
-  readonly log: PartitionLog
+  readonly log: LogView
   readonly config: TopicConfig
   readonly dirtiness: Dirtiness
 }
@@ -50,7 +50,7 @@ export class Compaction {
   }
   readonly #deps: CompactionDeps
   /** Until when, in monotonic ms. */
-  readonly #failed = new Map<PartitionLog, number>()
+  readonly #failed = new Map<LogView, number>()
 
   constructor(deps: CompactionDeps) {
     this.#deps = deps
@@ -90,7 +90,7 @@ export class Compaction {
     this.counts.uncleanablePartitions = this.#failed.size
   }
 
-  async #hasWaitedTooLong(log: PartitionLog, config: TopicConfig): Promise<boolean> {
+  async #hasWaitedTooLong(log: LogView, config: TopicConfig): Promise<boolean> {
     const maxLagMs = config['max.compaction.lag.ms']
     const nowMs = this.#deps.clock.now()
     if (maxLagMs > nowMs) return false
@@ -153,7 +153,7 @@ export class Compaction {
 
   /** @throws {KafkaError} NOT_LEADER_OR_FOLLOWER when no more failed than to read what has been deleted meanwhile */
   async #failureOf(
-    log: PartitionLog,
+    log: LogView,
     segments: readonly SourceSegment[],
     { failure, rottenBaseOffset }: CleanerAnswer,
   ): Promise<string | undefined> {
@@ -168,7 +168,7 @@ export class Compaction {
     throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'segments were deleted under it')
   }
 
-  async #swap(log: PartitionLog, { segment, recordsDropped }: Cleaned): Promise<void> {
+  async #swap(log: LogView, { segment, recordsDropped }: Cleaned): Promise<void> {
     if (!segment) return
     const release = log.holdFiles(segment)
     try {

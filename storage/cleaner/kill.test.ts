@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import { openStore } from '../open-store.ts'
 import { compactedTopic, recordOf } from '../testing/compacted-child.ts'
 import { keyedBatch, KeyedLog, readKeyed } from '../testing/keyed-log.ts'
@@ -81,7 +81,7 @@ t.test('a million keys are compacted in a map for a third of them', async (t) =>
     'min.cleanable.dirty.ratio': '0',
   }
   await store.topics.create({ name: 'many', partitionCount: 1, config })
-  const log = store.log('many', 0) as PartitionLog
+  const log = store.log('many', 0) as LogView
   const latest = new Uint32Array(keyCount)
   for (let first = 0; first < 1.2 * keyCount; first += batchRecords) {
     const records = Array.from({ length: batchRecords }, (_, i) => {

@@ -35,7 +35,7 @@ export interface CleanerAnswer {
 export interface CleanerPort {
   ask(task: CleanerTask): Promise<CleanerAnswer>
   /** There is nothing more to do for now: its memory is given back. */
-  rest(): void
+  endThread(): void
   /** Whatever it is at, it is gone when this resolves; then nothing more is answered. */
   stop(): Promise<void>
 }

@@ -6,7 +6,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { extentsFrom, type Extent, type SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import { partitionDirectory } from '../layout.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import { beginsElsewhere, sumOfHeads } from '../segment/heads.ts'
 import { describeRot } from '../segment/quarantined.ts'
 import type { CleanerConfig, ScrubCounts } from '../store.ts'
@@ -20,7 +20,7 @@ export interface ScrubDeps {
   readonly clock: Clock
   readonly dataDir: string
   readonly port: CleanerPort
-  readonly logs: () => Iterable<PartitionLog>
+  readonly logs: () => Iterable<LogView>
   readonly config: () => CleanerConfig
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
@@ -102,7 +102,7 @@ export class Scrub {
   }
 
   async #scrub(
-    log: PartitionLog,
+    log: LogView,
     segment: SegmentView,
     isStopped: () => boolean,
     isPaced: boolean,
@@ -126,7 +126,7 @@ export class Scrub {
 
   /** @returns the sum of the heads of its good batches; undefined when it was given up */
   async #scrubExtent(
-    log: PartitionLog,
+    log: LogView,
     extent: Extent,
     isStopped: () => boolean,
     isPaced: boolean,
@@ -164,7 +164,7 @@ export class Scrub {
   }
 
   /** Each batch is good and continues the one before it: are they those that were written? */
-  async #judgeAll(log: PartitionLog, extent: Extent, headsSum: number): Promise<void> {
+  async #judgeAll(log: LogView, extent: Extent, headsSum: number): Promise<void> {
     const { segment, startPosition: position, startOffset: offset, ...rest } = extent
     const excess = (headsSum - segment.heads!.sum) >>> 0
     if (excess === 0) return
@@ -176,7 +176,7 @@ export class Scrub {
     else this.#fail(`${path}.log`, failure)
   }
 
-  async #scrubTxnIndex(log: PartitionLog, segment: SegmentView): Promise<void> {
+  async #scrubTxnIndex(log: LogView, segment: SegmentView): Promise<void> {
     const { abortedCount, abortedChecksum, isTxnIndexRotten } = segment
     if (abortedCount === 0 || abortedChecksum === undefined || isTxnIndexRotten) return
     const path = `${segment.path}.txnindex`
@@ -191,7 +191,7 @@ export class Scrub {
   }
 
   /** The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here. */
-  async #isThere(log: PartitionLog, segment: SegmentView): Promise<boolean> {
+  async #isThere(log: LogView, segment: SegmentView): Promise<boolean> {
     await this.#deps.ask({ kind: 'producers', slot: log.slot })
     return !log.isRemoved && log.segments.includes(segment)
   }
@@ -201,7 +201,7 @@ export class Scrub {
     this.#deps.warn(`${path} cannot be scrubbed: ${failure}`)
   }
 
-  async #quarantine(log: PartitionLog, bad: readonly Quarantined[]): Promise<void> {
+  async #quarantine(log: LogView, bad: readonly Quarantined[]): Promise<void> {
     const { ask, warn } = this.#deps
     const found = bad.filter((rot) => isNews(log, rot))
     if (found.length === 0) return
@@ -221,24 +221,24 @@ export class Scrub {
 }
 
 /** Not when a log start has passed it, or another scrub of the same segment has found it meanwhile. */
-function isNews({ logStartOffset, quarantined }: PartitionLog, rot: Quarantined): boolean {
+function isNews({ logStartOffset, quarantined }: LogView, rot: Quarantined): boolean {
   const isKnown = quarantined.some(
     ({ startOffset, endOffset }) => startOffset < rot.endOffset && rot.startOffset < endOffset,
   )
   return rot.endOffset > logStartOffset && !isKnown
 }
 
-function directoryOf({ topic, partition }: PartitionLog): string {
+function directoryOf({ topic, partition }: LogView): string {
   return partitionDirectory(topic.name, partition)
 }
 
-function nextSegment(log: PartitionLog, after: number): SegmentView | undefined {
+function nextSegment(log: LogView, after: number): SegmentView | undefined {
   if (log.isRemoved) return undefined
   return log.segments.find(({ baseOffset, endPosition }) => baseOffset > after && endPosition > 0)
 }
 
 /** What can be read of a segment, as of now. */
-function extentsOf(log: PartitionLog, segment: SegmentView): Extent[] {
+function extentsOf(log: LogView, segment: SegmentView): Extent[] {
   const extents: Extent[] = []
   for (const extent of extentsFrom(log, segment.baseOffset)) {
     if (extent.segment !== segment) break
@@ -249,7 +249,7 @@ function extentsOf(log: PartitionLog, segment: SegmentView): Extent[] {
 
 /** Have all batches been read that the segment held when it was sealed, and is it known which those were? */
 function isAll(
-  { quarantined, segments }: PartitionLog,
+  { quarantined, segments }: LogView,
   segment: SegmentView,
   extents: readonly Extent[],
 ): boolean {

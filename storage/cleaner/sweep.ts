@@ -6,7 +6,7 @@ import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import type { BelievedClock } from './believed-clock.ts'
 import { countOverAge, countOverSize, type RetentionLimits } from './retention.ts'
 
@@ -19,10 +19,10 @@ export interface RetentionSweepDeps {
   readonly fs: Fs
   readonly clock: Clock
   readonly believed: BelievedClock
-  readonly logs: () => Iterable<PartitionLog>
-  readonly configOf: (log: PartitionLog) => TopicConfig
+  readonly logs: () => Iterable<LogView>
+  readonly configOf: (log: LogView) => TopicConfig
   /** Durable when it resolves. @throws {KafkaError} when the writer refuses */
-  readonly trim: (log: PartitionLog, logStartOffset: number) => Promise<unknown>
+  readonly trim: (log: LogView, logStartOffset: number) => Promise<unknown>
 }
 
 /** Logs that are looked at before others get a turn of the loop, and that share one checkpoint. */
@@ -31,7 +31,7 @@ const LOGS_A_TURN = 128
 const SEGMENTS_A_TRIM = 64
 
 interface Excess {
-  readonly log: PartitionLog
+  readonly log: LogView
   readonly newStartOffset: number
   readonly segmentCount: number
   readonly sizeBytes: number
@@ -58,14 +58,14 @@ export class RetentionSweep {
   }
 
   /** @returns logs that have more to delete */
-  async #sweepSome(logs: readonly PartitionLog[]): Promise<PartitionLog[]> {
+  async #sweepSome(logs: readonly LogView[]): Promise<LogView[]> {
     const found = await Promise.all(logs.map((log) => this.#excessOf(log)))
     const excesses = found.filter((excess) => excess !== undefined)
     const trimmed = await Promise.all(excesses.map((excess) => this.#trim(excess)))
     return trimmed.flatMap((log) => log ?? [])
   }
 
-  async #excessOf(log: PartitionLog): Promise<Excess | undefined> {
+  async #excessOf(log: LogView): Promise<Excess | undefined> {
     const config = this.#deps.configOf(log)
     if (!config['cleanup.policy'].includes('delete')) return undefined
     const limits: RetentionLimits = {
@@ -85,7 +85,7 @@ export class RetentionSweep {
   }
 
   /** Of the oldest segments; also of the active one, if that is all there is left, and all of it visible. */
-  async #countOver(log: PartitionLog, limits: RetentionLimits, nowMs: number): Promise<number> {
+  async #countOver(log: LogView, limits: RetentionLimits, nowMs: number): Promise<number> {
     const { segments } = log
     const sealed = segments.filter(({ maxTimestamp }) => maxTimestamp < Infinity)
     const sizes = segments.map(({ endPosition }) => endPosition)
@@ -112,7 +112,7 @@ export class RetentionSweep {
   }
 
   /** @returns -1 when its records bear none; undefined when it cannot be read now, or the log grew meanwhile */
-  async #activeTimestamp(log: PartitionLog): Promise<number | undefined> {
+  async #activeTimestamp(log: LogView): Promise<number | undefined> {
     const { logEndOffset: endOffset } = log
     const active = log.segments.at(-1)!
     const known = this.#activeTimestamps.get(active)
@@ -129,7 +129,7 @@ export class RetentionSweep {
   }
 
   /** @returns the log when there may be more */
-  async #trim(excess: Excess): Promise<PartitionLog | undefined> {
+  async #trim(excess: Excess): Promise<LogView | undefined> {
     const { log, newStartOffset, segmentCount, sizeBytes } = excess
     try {
       await this.#deps.trim(log, newStartOffset)
@@ -143,6 +143,6 @@ export class RetentionSweep {
   }
 }
 
-function isActiveVisible(log: PartitionLog): boolean {
+function isActiveVisible(log: LogView): boolean {
   return log.segments.at(-1)!.endPosition > 0 && log.highWatermark === log.logEndOffset
 }

@@ -17,7 +17,7 @@ export class ThreadCleanerPort implements CleanerPort {
     return this.#thread.ask(task)
   }
 
-  rest(): void {
+  endThread(): void {
     void this.#thread.stop() // it is at nothing, and nobody waits for it
   }
 

@@ -1,7 +1,7 @@
 // What a batch says of the producer that wrote it, if that has an id: its sequence, or the transaction that it ends.
 // Any thread; bytes are borrowed. Format: docs/formats/record-batch.md
 
-import { type EndMarker as EndMarkerRecord, readEndMarker } from '../../protocol/batch/control.ts'
+import { type EndMarker, readEndMarker } from '../../protocol/batch/control.ts'
 import {
   attributesOf,
   type BatchHeader,
@@ -15,7 +15,7 @@ import {
   TRANSACTIONAL_BIT,
 } from '../../protocol/batch/header.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import type { EndMarker } from '../log-facts.ts'
+import type { TxnMarker } from '../log-facts.ts'
 
 const SEQUENCE_MAX = 0x7fffffff
 /** Of a batch that a coordinator writes in its producer's transaction: offsets that a group commits. */
@@ -54,7 +54,7 @@ export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined 
 }
 
 /** A marker, as it lies in a log. */
-export interface PlacedMarker extends EndMarker {
+export interface PlacedMarker extends TxnMarker {
   readonly offset: number
   readonly timestampMs: number
 }
@@ -76,7 +76,7 @@ export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
   )
 }
 
-function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarkerRecord | undefined {
+function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarker | undefined {
   // Of a transaction of which nothing else is left, a compaction may keep the marker's header, for the producer's epoch.
   if (header.recordCount === 0) return { kind: 'commit', coordinatorEpoch: -1 }
   try {

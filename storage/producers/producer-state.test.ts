@@ -10,7 +10,7 @@ import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
 import { defaultProducerLimits, ProducerState } from './producer-state.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
-import type { EndMarker } from '../log-facts.ts'
+import type { TxnMarker } from '../log-facts.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
 
 interface ModelProducer {
@@ -76,7 +76,7 @@ class Model {
     this.awaited.set(batch.producerId, batch)
   }
 
-  end({ producerId, producerEpoch: epoch, ...marker }: EndMarker, offset: number): string {
+  end({ producerId, producerEpoch: epoch, ...marker }: TxnMarker, offset: number): string {
     const { coordinatorEpoch, isTransactionV2 } = marker
     const known = this.producers.get(producerId)
     const isOpen = known !== undefined && known.txnFirstOffset >= 0

@@ -11,7 +11,7 @@ import {
   type SequencedBatch,
 } from './producer-batch.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
-import type { EndMarker, ProducerInfo } from '../log-facts.ts'
+import type { TxnMarker, ProducerInfo } from '../log-facts.ts'
 
 /** Batches of a producer of which one that is sent again is known. */
 const WINDOW = 5
@@ -56,7 +56,7 @@ export interface Producer {
   seenMs: number
 }
 
-export interface Refusal {
+export interface ProducerRefusal {
   readonly error: ErrorName
   readonly message: string
 }
@@ -110,7 +110,7 @@ export class ProducerState {
    * @param isTransactionV2 as in `Append`
    * @returns undefined when it was staged; the batch that it is a copy of, perhaps only staged itself; or why it is refused
    */
-  take(batch: SequencedBatch, isTransactionV2 = false): KeptBatch | Refusal | undefined {
+  take(batch: SequencedBatch, isTransactionV2 = false): KeptBatch | ProducerRefusal | undefined {
     const producer = this.#find(batch.producerId)
     const verdict = producer
       ? verdictOn(batch, producer)
@@ -126,7 +126,7 @@ export class ProducerState {
   #verdictOnUnknown(
     { producerId, producerEpoch, firstSequence }: SequencedBatch,
     isTransactionV2: boolean,
-  ): Refusal | undefined {
+  ): ProducerRefusal | undefined {
     if (isTransactionV2 && firstSequence !== 0) {
       const message = `sequence ${firstSequence} of producer ${producerId}, which is not known here, is not 0`
       return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
@@ -150,7 +150,7 @@ export class ProducerState {
   }
 
   /** Why the log does not take this marker; undefined when it does. */
-  refusalOfMarker(marker: EndMarker): Refusal | undefined {
+  refusalOfMarker(marker: TxnMarker): ProducerRefusal | undefined {
     const producer = this.#find(marker.producerId)
     if (!producer) return undefined
     if (marker.producerEpoch < producer.producerEpoch) return staleEpoch(marker, producer)
@@ -319,7 +319,10 @@ export class ProducerState {
 }
 
 /** What speaks against a batch of a producer that is known; undefined when nothing does. */
-function verdictOn(batch: SequencedBatch, producer: Producer): KeptBatch | Refusal | undefined {
+function verdictOn(
+  batch: SequencedBatch,
+  producer: Producer,
+): KeptBatch | ProducerRefusal | undefined {
   const { producerId, producerEpoch, firstSequence } = batch
   if (producerEpoch < producer.producerEpoch) return staleEpoch(batch, producer)
   if (firstSequence === NO_SEQUENCE) return undefined
@@ -359,7 +362,7 @@ function lastSequenceOf({ batches }: Producer): number {
 function staleEpoch(
   { producerId, producerEpoch }: { readonly producerId: number; readonly producerEpoch: number },
   producer: Producer,
-): Refusal {
+): ProducerRefusal {
   const message = `epoch ${producerEpoch} of producer ${producerId} is older than ${producer.producerEpoch}`
   return { error: 'INVALID_PRODUCER_EPOCH', message }
 }

@@ -6,7 +6,7 @@ import { Offset } from '../../protocol/ids.ts'
 import {
   readFully,
   segmentIndexOf,
-  type Reading,
+  type DiskSteps,
   type ReadableLog,
   type SegmentView,
 } from './batch-walk.ts'
@@ -22,7 +22,7 @@ export class AbortedSearch {
   #active: IndexReader | undefined;
 
   /** Those whose marker is at `from` or later and that began before `to`, which is at most the last stable offset. */
-  *between(log: ReadableLog, from: number, to: number): Reading<AbortedTransaction[]> {
+  *between(log: ReadableLog, from: number, to: number): DiskSteps<AbortedTransaction[]> {
     const found: AbortedTransaction[] = []
     // As they are now: a compaction may put one in the place of some meanwhile.
     const segments = log.segments.slice(segmentIndexOf(log.segments, from))
@@ -63,7 +63,7 @@ class IndexReader {
   }
 
   /** Number of the first entry whose marker is at `offset` or later. The last block is looked at first. */
-  *firstFrom(offset: number): Reading<number> {
+  *firstFrom(offset: number): DiskSteps<number> {
     let low = 0
     let high = this.segment.abortedCount
     for (let middle = blockStartOf(Math.max(0, high - 1)); low < high;) {
@@ -74,7 +74,7 @@ class IndexReader {
     return low
   }
 
-  *entry(number: number): Reading<TxnEntry> {
+  *entry(number: number): DiskSteps<TxnEntry> {
     const isThere = holds(this.#block, number)
     const { start, bytes } = isThere ? this.#block : yield* this.#load(blockStartOf(number))
     const entry = readTxnEntry(bytes, (number - start) * TXN_ENTRY_BYTES)
@@ -83,7 +83,7 @@ class IndexReader {
     throw new KafkaError('KAFKA_STORAGE_ERROR', message)
   }
 
-  *#load(start: number): Reading<Block> {
+  *#load(start: number): DiskSteps<Block> {
     const { segment } = this
     const count = Math.min(BLOCK_ENTRIES, segment.abortedCount - start)
     const into = Buffer.alloc(count * TXN_ENTRY_BYTES)

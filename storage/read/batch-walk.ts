@@ -77,7 +77,7 @@ export interface Extent {
 }
 
 /** One positional read; the answer is the number of bytes read, fewer only at the end of the file. */
-export interface Want extends FileOf {
+export interface ReadAt extends FileOf {
   readonly into: Uint8Array
   readonly position: number
   /** Hardly in the page cache. */
@@ -90,7 +90,7 @@ export interface Loan extends FileOf {
   readonly isCold: true
 }
 
-export type Reading<Result> = Generator<Want | Loan, Result, number>
+export type DiskSteps<Result> = Generator<ReadAt | Loan, Result, number>
 
 /** Readers that tail one log at different places. */
 const HINTS_MAX = 32
@@ -219,7 +219,7 @@ export class BatchWalk {
    * @returns false at the end of the extent
    * @throws {RotFound} where no batch lies that continues the extent
    */
-  *next(): Reading<boolean> {
+  *next(): DiskSteps<boolean> {
     const position = this.#nextPosition
     if (position >= this.#extent.endPosition) return false
     if (position < this.#filledFrom || position + BATCH_OVERHEAD_BYTES > this.#filledTo)
@@ -236,7 +236,7 @@ export class BatchWalk {
     return true
   }
 
-  *#fill(position: number): Reading<void> {
+  *#fill(position: number): DiskSteps<void> {
     const { segment, endPosition } = this.#extent
     const into = this.#buffer.subarray(0, Math.min(this.#buffer.length, endPosition - position))
     const count = yield { segment, suffix: '.log', into, position, isCold: this.#isCold }
@@ -246,7 +246,7 @@ export class BatchWalk {
 }
 
 /** @throws {KafkaError} KAFKA_STORAGE_ERROR when an index is shorter than it should be; {RotFound} when a log is */
-export function* readFully(want: Want): Reading<void> {
+export function* readFully(want: ReadAt): DiskSteps<void> {
   const count = yield want
   if (count === want.into.length) return
   const { segment, suffix } = want

@@ -1,4 +1,4 @@
-// PartitionLog: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
+// LogView: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
 // epochs) and answers reads from them. Network thread only; the writer's own view is writer/.
 
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } f
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 import type { Opened } from '../writer/commands.ts'
 
-interface Segment extends SegmentView {
+interface MutableSegmentView extends SegmentView {
   endPosition: number
   maxTimestamp: number
   abortedCount: number
@@ -27,12 +27,12 @@ interface Segment extends SegmentView {
 }
 
 interface Roll {
-  readonly segment: Segment
+  readonly segment: MutableSegmentView
   readonly closed: SegmentInfo
   readonly activeBaseOffset: number
 }
 
-export class PartitionLog implements Log, ReadableLog {
+export class LogView implements Log, ReadableLog {
   /** Replaced when the topic's configuration or number of partitions changes. */
   topic: Topic
   readonly partition: number
@@ -53,7 +53,7 @@ export class PartitionLog implements Log, ReadableLog {
   readonly #configOf: (topic: Topic) => TopicConfig
   readonly #hotTail: HotTail
   readonly #abortedSearch = new AbortedSearch()
-  readonly #segments: Segment[]
+  readonly #segments: MutableSegmentView[]
   /** Segments closed with records that are not yet visible, in order. */
   #rolls: Roll[] = []
   #isRemoved = false
@@ -209,7 +209,7 @@ export class PartitionLog implements Log, ReadableLog {
    * @returns call it when the writer has answered
    */
   holdFiles({ baseOffset, endOffset }: SwapRange): () => void {
-    const isHeld = (segment: Segment) =>
+    const isHeld = (segment: MutableSegmentView) =>
       segment.baseOffset >= baseOffset && segment.baseOffset < endOffset
     const held = this.#segments.filter(isHeld)
     let settle = () => {}
@@ -274,7 +274,7 @@ export class PartitionLog implements Log, ReadableLog {
     this.#rolls = this.#rolls.filter((roll) => !isVisible(roll))
   }
 
-  #resize(segment: Segment, endPosition: number): void {
+  #resize(segment: MutableSegmentView, endPosition: number): void {
     this.sizeBytes += endPosition - segment.endPosition
     segment.endPosition = endPosition
   }
@@ -291,7 +291,7 @@ export class PartitionLog implements Log, ReadableLog {
   }
 
   /** @param serial of the segment that takes the place of others under a name that was theirs */
-  #segment(segment: SegmentInfo, serial = 0): Segment {
+  #segment(segment: SegmentInfo, serial = 0): MutableSegmentView {
     const name = segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)
     const path = join(this.#path, name)
     return {

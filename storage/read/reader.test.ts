@@ -11,7 +11,7 @@ import { parseTopicConfig } from '../config.ts'
 import { realFs, type Fs } from '../fs.ts'
 import { HotTail, PageCache } from './hot-tail.ts'
 import { parseSegmentFile } from '../layout.ts'
-import { PartitionLog } from './log-view.ts'
+import { LogView } from './log-view.ts'
 import { openStore } from '../open-store.ts'
 import { LogReader } from './reader.ts'
 import { InlineSearchPort } from '../search/port.ts'
@@ -216,7 +216,7 @@ const topic = {
 }
 
 interface MadeLog {
-  readonly log: PartitionLog
+  readonly log: LogView
   /** Where each batch begins. */
   readonly positions: readonly number[]
   readonly path: string
@@ -253,7 +253,7 @@ function madeLog(
   })
   t.teardown(() => reader.forget(''))
   const pageCache = new PageCache(1_000_000)
-  const log = new PartitionLog({
+  const log = new LogView({
     topic,
     partition: 0,
     dataDir,

@@ -1,6 +1,6 @@
 // LogReader: whole batches out of segment files, without a thread hop, into pooled buffers.
 // Network thread. What is likely in the page cache is read at once, the rest asynchronously, so that a cold disk
-// never stalls the loop; both by the same code, a generator that yields what it wants (`Reading`).
+// never stalls the loop; both by the same code, a generator that yields what it wants (`DiskSteps`).
 
 import { strict as assert } from 'node:assert'
 import { BATCH_OVERHEAD_BYTES } from '../../protocol/batch/header.ts'
@@ -14,10 +14,10 @@ import {
   type Extent,
   type FileOf,
   type Loan,
-  type Reading,
+  type DiskSteps,
   type ReadableLog,
   type SegmentView,
-  type Want,
+  type ReadAt,
 } from './batch-walk.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { RotFound } from './continuity.ts'
@@ -114,7 +114,7 @@ export class LogReader {
    * @param begin called again when a compaction gets in between
    * @throws {KafkaError} what the reading throws; KAFKA_STORAGE_ERROR when the disk refuses
    */
-  run<Result>(begin: () => Reading<Result>): Result | Promise<Result> {
+  run<Result>(begin: () => DiskSteps<Result>): Result | Promise<Result> {
     const reading = begin()
     try {
       let step = reading.next()
@@ -127,19 +127,22 @@ export class LogReader {
     } catch (error) {
       if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
       if (error instanceof RotFound) this.#onRot(error.segment)
-      throw refusalOf(error)
+      throw errorForClient(error)
     }
   }
 
   async #runAnew<Result>(
-    begin: () => Reading<Result>,
+    begin: () => DiskSteps<Result>,
     { settled }: SegmentMoving,
   ): Promise<Result> {
     await settled
     return this.run(begin)
   }
 
-  #readNow<Result>(reading: Reading<Result>, want: Want): IteratorResult<Want | Loan, Result> {
+  #readNow<Result>(
+    reading: DiskSteps<Result>,
+    want: ReadAt,
+  ): IteratorResult<ReadAt | Loan, Result> {
     let count: number
     try {
       count = this.#files.read(want, want.into, want.position)
@@ -151,9 +154,9 @@ export class LogReader {
   }
 
   async #runAsync<Result>(
-    begin: () => Reading<Result>,
-    reading: Reading<Result>,
-    first: Want | Loan,
+    begin: () => DiskSteps<Result>,
+    reading: DiskSteps<Result>,
+    first: ReadAt | Loan,
   ): Promise<Result> {
     try {
       let step = await this.#readLater(reading, first)
@@ -162,14 +165,14 @@ export class LogReader {
     } catch (error) {
       if (error instanceof SegmentMoving) return this.#runAnew(begin, error)
       if (error instanceof RotFound) this.#onRot(error.segment)
-      throw refusalOf(error)
+      throw errorForClient(error)
     }
   }
 
   async #readLater<Result>(
-    reading: Reading<Result>,
-    want: Want | Loan,
-  ): Promise<IteratorResult<Want | Loan, Result>> {
+    reading: DiskSteps<Result>,
+    want: ReadAt | Loan,
+  ): Promise<IteratorResult<ReadAt | Loan, Result>> {
     let count = 0
     try {
       if ('lendTo' in want) await this.#lend(want)
@@ -192,7 +195,7 @@ export class LogReader {
     if (suffix === '.log' && errnoCode(error) === 'ENOENT') this.#onRot(segment)
   }
 
-  *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): Reading<ReadResult> {
+  *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): DiskSteps<ReadResult> {
     const end = Math.min(log.highWatermark, limits.endOffset)
     for (let from = offset; from < end;) {
       const extent = extentToRead(log, from)
@@ -214,11 +217,11 @@ export class LogReader {
   }
 
   /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
-  *locate(log: ReadableLog, extent: Extent, offset: number): Reading<number> {
+  *locate(log: ReadableLog, extent: Extent, offset: number): DiskSteps<number> {
     return (yield* this.#place(log, extent, offset)).position
   }
 
-  *#place(log: ReadableLog, extent: Extent, offset: number): Reading<Place> {
+  *#place(log: ReadableLog, extent: Extent, offset: number): DiskSteps<Place> {
     const { startOffset, startPosition, endOffset, endPosition } = extent
     if (offset <= startOffset) return { position: startPosition, baseOffset: startOffset }
     const hint = log.hints.get(offset)
@@ -242,7 +245,7 @@ export class LogReader {
     { position, baseOffset }: Place,
     offset: number,
     options: ReadLimits & { readonly isCold: boolean },
-  ): Reading<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
+  ): DiskSteps<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
     const { atLeastOne, isCold, endOffset } = options
     const isChecked = isCold && !options.isUnchecked
     const wantedBatches = { offset, baseOffset, endOffset, isChecked }
@@ -286,7 +289,7 @@ export class LogReader {
   }
 
   /** Position of a batch at or before the one that holds `offset`. An index is a hint: its entry is checked against the batch. */
-  *#startFromIndex(extent: Extent, offset: number, isCold: boolean): Reading<number> {
+  *#startFromIndex(extent: Extent, offset: number, isCold: boolean): DiskSteps<number> {
     const { segment, startPosition, endPosition } = extent
     const index = { segment, suffix: '.index', entryBytes: OFFSET_ENTRY_BYTES, isCold } as const
     const parse = (bytes: Buffer) => readOffsetEntry(bytes, segment.baseOffset)
@@ -305,7 +308,7 @@ export class LogReader {
   }
 
   /** The batch that starts at `position`; undefined when none does. */
-  *batchAt(extent: Extent, position: number, isCold: boolean): Reading<BatchWalk | undefined> {
+  *batchAt(extent: Extent, position: number, isCold: boolean): DiskSteps<BatchWalk | undefined> {
     const walk = new BatchWalk(this.pool, extent, position, BATCH_OVERHEAD_BYTES, isCold)
     try {
       return (yield* walk.next()) ? walk : undefined
@@ -318,7 +321,10 @@ export class LogReader {
   }
 
   /** The last entry of an index file for which `isBefore` holds; undefined when there is none, or no index that can be read. */
-  *lastEntry(index: IndexFile, isBefore: (entry: Buffer) => boolean): Reading<Buffer | undefined> {
+  *lastEntry(
+    index: IndexFile,
+    isBefore: (entry: Buffer) => boolean,
+  ): DiskSteps<Buffer | undefined> {
     try {
       return yield* this.#searchIndex(index, isBefore)
     } catch (error) {
@@ -332,7 +338,7 @@ export class LogReader {
   *#searchIndex(
     index: IndexFile,
     isBefore: (entry: Buffer) => boolean,
-  ): Reading<Buffer | undefined> {
+  ): DiskSteps<Buffer | undefined> {
     const { entryBytes } = index
     const block = Buffer.allocUnsafe(entryBytes * ENTRIES_A_READ)
     const entryAt = (i: number) => block.subarray(i * entryBytes, (i + 1) * entryBytes)
@@ -377,7 +383,7 @@ interface IndexFile extends FileOf {
 }
 
 /** What a failed read is for the client. */
-function refusalOf(error: unknown): unknown {
+function errorForClient(error: unknown): unknown {
   const code = errnoCode(error)
   if (code === undefined || error instanceof KafkaError) return error
   // A segment that a trim just deleted: the client asks again and hears where the log starts now.

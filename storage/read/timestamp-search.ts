@@ -7,7 +7,7 @@ import {
   extentsFrom,
   readFully,
   type Extent,
-  type Reading,
+  type DiskSteps,
   type ReadableLog,
 } from './batch-walk.ts'
 import { RotFound } from './continuity.ts'
@@ -26,7 +26,7 @@ export function* firstRecordSince(
   reader: LogReader,
   log: ReadableLog,
   timestamp: number,
-): Reading<OffsetAndTimestamp | undefined> {
+): DiskSteps<OffsetAndTimestamp | undefined> {
   for (const extent of extentsFrom(log, log.logStartOffset)) {
     if (extent.segment.maxTimestamp < timestamp) continue
     const entry = yield* timeEntryBefore(reader, log, extent, timestamp)
@@ -40,7 +40,7 @@ export function* firstRecordSince(
 export function* recordWithMaxTimestamp(
   reader: LogReader,
   log: ReadableLog,
-): Reading<OffsetAndTimestamp | undefined> {
+): DiskSteps<OffsetAndTimestamp | undefined> {
   let max = -1
   for (const extent of extentsFrom(log, log.logStartOffset)) {
     max = Math.max(max, yield* maxTimestampIn(reader, log, extent))
@@ -53,7 +53,7 @@ export function* timestampOfBatch(
   reader: LogReader,
   log: ReadableLog,
   offset: number,
-): Reading<number | undefined> {
+): DiskSteps<number | undefined> {
   for (const extent of extentsFrom(log, offset)) {
     const position = yield* reader.locate(log, extent, offset)
     const batch = yield* reader.batchAt(extent, position, offset < log.hotOffset)
@@ -68,7 +68,7 @@ function* firstRecordIn(
   extent: Extent,
   startPosition: number | undefined,
   timestamp: number,
-): Reading<OffsetAndTimestamp | undefined> {
+): DiskSteps<OffsetAndTimestamp | undefined> {
   const isCold = log.logStartOffset < log.hotOffset
   const logStart = yield* reader.locate(log, extent, log.logStartOffset)
   const start = Math.max(logStart, startPosition ?? extent.startPosition)
@@ -86,7 +86,7 @@ function* firstRecordIn(
   }
 }
 
-function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): Reading<number> {
+function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): DiskSteps<number> {
   const { segment } = extent
   const isTrimmed = log.logStartOffset > extent.startOffset
   if (!isTrimmed && segment.maxTimestamp < Infinity) return segment.maxTimestamp
@@ -119,7 +119,7 @@ function* searchIn(
   { position, sizeBytes, isCompressed }: BatchWalk,
   isCold: boolean,
   question: TimeQuestion,
-): Reading<OffsetAndTimestamp | undefined> {
+): DiskSteps<OffsetAndTimestamp | undefined> {
   const file = { segment, suffix: '.log' } as const
   if (isCompressed || sizeBytes > SEARCHED_HERE_BYTES_MAX) {
     let found: OffsetAndTimestamp | undefined
@@ -152,7 +152,7 @@ function* timeEntryBefore(
   log: ReadableLog,
   extent: Extent,
   timestamp: number,
-): Reading<{ readonly position: number } | undefined> {
+): DiskSteps<{ readonly position: number } | undefined> {
   const isCold = log.logStartOffset < log.hotOffset
   const { segment } = extent
   const index = { segment, suffix: '.timeindex', entryBytes: TIME_ENTRY_BYTES, isCold } as const

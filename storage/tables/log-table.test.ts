@@ -15,7 +15,7 @@ import type { Database } from 'lmdb'
 import t from 'tap'
 import { systemClock } from '../clock.ts'
 import { realFs, type Fs } from '../fs.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import { openStore } from '../open-store.ts'
 import type { Store } from '../store.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -33,7 +33,7 @@ interface Value {
 interface World {
   readonly dataDir: string
   readonly store: Store
-  readonly log: PartitionLog
+  readonly log: LogView
 }
 
 interface Opened {
@@ -49,7 +49,7 @@ interface Opened {
 async function openWorld(dataDir: string): Promise<World> {
   const store = await openStore({ dataDir, writer: 'inline' })
   if (!store.topics.get('table')) await store.topics.create({ name: 'table', partitionCount: 1 })
-  return { dataDir, store, log: store.log('table', 0) as PartitionLog }
+  return { dataDir, store, log: store.log('table', 0) as LogView }
 }
 
 async function openTable(
@@ -189,7 +189,7 @@ t.test('compaction changes nothing that a table says, whatever transactions do',
   const idle = { isCompactionEnabled: false }
   const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
   await store.topics.create({ name: 'table', partitionCount: 1, config })
-  const world = { dataDir, store, log: store.log('table', 0) as PartitionLog }
+  const world = { dataDir, store, log: store.log('table', 0) as LogView }
   const { table } = await openTable(world, Infinity)
   const key = () => `k${random.below(12)}`
   for (let i = 0; i < 600; i++) {
@@ -299,7 +299,7 @@ t.test('a view that is newer than its log is not believed', async (t) => {
   await close()
   await world.store.topics.delete('table')
   await world.store.topics.create({ name: 'table', partitionCount: 1 })
-  const opened = await openTable({ ...world, log: world.store.log('table', 0) as PartitionLog })
+  const opened = await openTable({ ...world, log: world.store.log('table', 0) as LogView })
   t.strictSame(contentOf(opened.table), {})
   t.match(opened.warnings, [/newer than the log/])
   await opened.close()

@@ -5,8 +5,8 @@ import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../read/log-view.ts'
-import type { AppendOutcome, Change, EndMarker, Table } from '../store.ts'
+import type { LogView } from '../read/log-view.ts'
+import type { AppendOutcome, Change, TxnMarker, Table } from '../store.ts'
 import { pack, unpack } from '../packed.ts'
 import { packedFormat, type RecordFormat, type TableProducer } from './record-format.ts'
 import { migratingBatches } from './migrate.ts'
@@ -23,11 +23,11 @@ export const tableConfig = {
 
 export interface TableDeps {
   readonly fs: Fs
-  readonly log: PartitionLog
+  readonly log: LogView
   /** Resolves when the batch is durable, or refused. */
-  readonly append: (log: PartitionLog, batch: Uint8Array) => Promise<AppendOutcome>
+  readonly append: (log: LogView, batch: Uint8Array) => Promise<AppendOutcome>
   /** The same of the control batch that ends a transaction. */
-  readonly endTransaction: (log: PartitionLog, marker: EndMarker) => Promise<AppendOutcome>
+  readonly endTransaction: (log: LogView, marker: TxnMarker) => Promise<AppendOutcome>
   readonly clock: Clock
   readonly views: Views
   readonly warn: (message: string) => void

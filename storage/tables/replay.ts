@@ -11,7 +11,7 @@ import {
 import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import type { SegmentView } from '../read/batch-walk.ts'
 import type { Fs } from '../fs.ts'
-import type { PartitionLog } from '../read/log-view.ts'
+import type { LogView } from '../read/log-view.ts'
 import type { DecodedRecord, RecordFormat, TableProducer } from './record-format.ts'
 import { TableLosses } from './table-losses.ts'
 import {
@@ -25,7 +25,7 @@ import type { TableState } from './table-state.ts'
 
 export interface ReplayDeps {
   readonly fs: Fs
-  readonly log: PartitionLog
+  readonly log: LogView
 }
 
 /** A record of an earlier release, as it lies in the log. */
@@ -67,7 +67,7 @@ export async function replay<Key extends string, Value>(
 }
 
 /** All at once, while the writer puts none in the place of others; what is open stays what it is. */
-async function openSegments(fs: Fs, log: PartitionLog) {
+async function openSegments(fs: Fs, log: LogView) {
   for (;;) {
     const swap = log.segments.find((segment) => segment.swap !== undefined)?.swap
     if (swap === undefined) break

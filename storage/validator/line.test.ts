@@ -10,7 +10,7 @@ import { logConfig, parseTopicConfig } from '../config.ts'
 import { openStore } from '../open-store.ts'
 import type { AppendOutcome } from '../store.ts'
 import { readRecords, tempDirectory } from '../testing/store-kit.ts'
-import type { EndMarker } from '../log-facts.ts'
+import type { TxnMarker } from '../log-facts.ts'
 import { ValidationLine } from './line.ts'
 import type { ValidatorAnswer, ValidatorTask } from './port.ts'
 
@@ -42,7 +42,7 @@ function named(batch: Buffer, serial: number, producerId: number): Buffer {
 const serialOf = (batch: Uint8Array) => Buffer.from(batch).readInt32BE(position.baseSequence)
 
 /** A line whose validator answers when the test says so, and what came out of it. */
-class Desk {
+class ValidatorWorld {
   /** Serials in the order in which the writer got them; a marker is its producer id, below zero. */
   readonly written: number[] = []
   readonly checked: number[] = []
@@ -59,7 +59,7 @@ class Desk {
         if (isChecked) this.checked.push(serial)
         return { baseOffset: serial, logAppendTimeMs: -1 }
       },
-      endTransaction: async (_slot: number, { producerId }: EndMarker) => {
+      endTransaction: async (_slot: number, { producerId }: TxnMarker) => {
         this.written.push(-producerId)
         return { baseOffset: 0, logAppendTimeMs: -1 }
       },
@@ -93,92 +93,92 @@ class Desk {
 t.test(
   'a connection keeps its order behind a batch that is decompressed, and others do not wait',
   async (t) => {
-    const desk = new Desk()
+    const world = new ValidatorWorld()
     const [a, b] = [{}, {}]
-    const outcomes = [desk.append(a, heavy(1)), desk.append(a, light(2))]
-    outcomes.push(desk.append(a, heavy(3)), desk.append(a, light(4)), desk.append(b, light(5)))
-    t.strictSame(desk.written, [5])
-    t.ok(desk.line.bytesUsed > 0)
-    await desk.validated()
-    t.strictSame(desk.written, [5, 1, 2])
-    await desk.validated()
-    t.strictSame(desk.written, [5, 1, 2, 3, 4])
-    t.strictSame(desk.checked, [1, 3], 'the writer looks at the others')
+    const outcomes = [world.append(a, heavy(1)), world.append(a, light(2))]
+    outcomes.push(world.append(a, heavy(3)), world.append(a, light(4)), world.append(b, light(5)))
+    t.strictSame(world.written, [5])
+    t.ok(world.line.bytesUsed > 0)
+    await world.validated()
+    t.strictSame(world.written, [5, 1, 2])
+    await world.validated()
+    t.strictSame(world.written, [5, 1, 2, 3, 4])
+    t.strictSame(world.checked, [1, 3], 'the writer looks at the others')
     t.strictSame(
       (await Promise.all(outcomes)).map(({ baseOffset }) => baseOffset),
       [1, 2, 3, 4, 5],
     )
-    t.equal(desk.line.bytesUsed, 0)
-    void desk.append(a, light(6))
-    t.equal(desk.written.at(-1), 6, 'nothing is left of the line')
+    t.equal(world.line.bytesUsed, 0)
+    void world.append(a, light(6))
+    t.equal(world.written.at(-1), 6, 'nothing is left of the line')
   },
 )
 
 t.test('a batch that the validator refuses is answered, and those behind it go on', async (t) => {
-  const desk = new Desk()
+  const world = new ValidatorWorld()
   const source = {}
-  const first = desk.append(source, heavy(1))
-  const second = desk.append(source, light(2))
+  const first = world.append(source, heavy(1))
+  const second = world.append(source, light(2))
   const recordErrors = [{ batchIndex: 4, message: 'no' }]
-  await desk.validated({ error: 'INVALID_RECORD', message: 'no', recordErrors })
+  await world.validated({ error: 'INVALID_RECORD', message: 'no', recordErrors })
   t.match(await first, { error: 'INVALID_RECORD', recordErrors, baseOffset: -1 })
   t.match(await second, { baseOffset: 2 })
-  t.strictSame(desk.written, [2])
+  t.strictSame(world.written, [2])
 })
 
 t.test('who wants little decompressed waits for one bomb, not for all of them', async (t) => {
-  const desk = new Desk()
+  const world = new ValidatorWorld()
   const bombers = Array.from({ length: 10 }, () => ({}))
   for (const [i, bomber] of bombers.entries()) {
-    void desk.append(bomber, heavy(10 + i, 60 * MIB))
-    void desk.append(bomber, heavy(20 + i, 60 * MIB))
+    void world.append(bomber, heavy(10 + i, 60 * MIB))
+    void world.append(bomber, heavy(20 + i, 60 * MIB))
   }
   const honest = {}
-  for (const serial of [1, 2, 3]) void desk.append(honest, heavy(serial))
-  for (let i = 0; i < 5; i++) await desk.validated()
-  t.strictSame(desk.asked.slice(0, 5), [10, 1, 2, 3, 11])
-  for (let i = 0; i < 18; i++) await desk.validated()
-  t.equal(desk.asked.length, 23, 'and all have their turn')
+  for (const serial of [1, 2, 3]) void world.append(honest, heavy(serial))
+  for (let i = 0; i < 5; i++) await world.validated()
+  t.strictSame(world.asked.slice(0, 5), [10, 1, 2, 3, 11])
+  for (let i = 0; i < 18; i++) await world.validated()
+  t.equal(world.asked.length, 23, 'and all have their turn')
 })
 
 t.test(
   'above the limit of what waits, only connections that wait already are refused more',
   async (t) => {
-    const desk = new Desk(100 * MIB)
+    const world = new ValidatorWorld(100 * MIB)
     const [bomber, honest] = [{}, {}]
-    void desk.append(bomber, heavy(1, 60 * MIB))
-    t.match(await desk.append(bomber, heavy(2, 60 * MIB)), { error: 'REQUEST_TIMED_OUT' })
-    void desk.append(bomber, light(3))
-    void desk.append(honest, heavy(4, 60 * MIB))
-    await desk.validated()
-    await desk.validated()
-    t.strictSame(desk.written, [1, 3, 4])
-    t.strictSame(desk.asked, [1, 4])
+    void world.append(bomber, heavy(1, 60 * MIB))
+    t.match(await world.append(bomber, heavy(2, 60 * MIB)), { error: 'REQUEST_TIMED_OUT' })
+    void world.append(bomber, light(3))
+    void world.append(honest, heavy(4, 60 * MIB))
+    await world.validated()
+    await world.validated()
+    t.strictSame(world.written, [1, 3, 4])
+    t.strictSame(world.asked, [1, 4])
   },
 )
 
 t.test('a transaction ends behind what its producer sent, not behind others', async (t) => {
-  const desk = new Desk()
+  const world = new ValidatorWorld()
   const marker = { producerEpoch: 0, isCommit: true, coordinatorEpoch: 0 }
-  void desk.append({}, heavy(1, MIB, 7))
-  void desk.line.endTransaction(log, { producerId: 8, ...marker })
-  const ended = desk.line.endTransaction(log, { producerId: 7, ...marker })
-  t.strictSame(desk.written, [-8])
-  await desk.validated()
+  void world.append({}, heavy(1, MIB, 7))
+  void world.line.endTransaction(log, { producerId: 8, ...marker })
+  const ended = world.line.endTransaction(log, { producerId: 7, ...marker })
+  t.strictSame(world.written, [-8])
+  await world.validated()
   await ended
-  t.strictSame(desk.written, [-8, 1, -7])
+  t.strictSame(world.written, [-8, 1, -7])
 })
 
 t.test('what waits when the store closes is refused', async (t) => {
-  const desk = new Desk()
+  const world = new ValidatorWorld()
   const source = {}
-  const waiting = [desk.append(source, heavy(1)), desk.append(source, light(2))]
-  await desk.line.stop()
+  const waiting = [world.append(source, heavy(1)), world.append(source, light(2))]
+  await world.line.stop()
   for (const outcome of await Promise.all(waiting))
     t.match(outcome, { error: 'KAFKA_STORAGE_ERROR' })
-  t.match(await desk.append(source, heavy(3)), { error: 'KAFKA_STORAGE_ERROR' })
-  await desk.validated()
-  t.strictSame(desk.written, [])
+  t.match(await world.append(source, heavy(3)), { error: 'KAFKA_STORAGE_ERROR' })
+  await world.validated()
+  t.strictSame(world.written, [])
 })
 
 t.test(

@@ -5,11 +5,11 @@
 import { attributesOf, CODEC_MASK, producerIdOf } from '../../protocol/batch/header.ts'
 import type { Clock } from '../clock.ts'
 import { partitionDirectory } from '../layout.ts'
-import type { PartitionLog } from '../read/log-view.ts'
-import { heavyBytesOf, type RecordRules, type Refusal } from '../record-rules.ts'
+import type { LogView } from '../read/log-view.ts'
+import { heavyBytesOf, type RecordRules, type BatchRefusal } from '../record-rules.ts'
 import type { AppendOutcome } from '../store.ts'
 import type { WriterClient } from '../writer/writer-client.ts'
-import type { EndMarker } from '../log-facts.ts'
+import type { TxnMarker } from '../log-facts.ts'
 import type { ValidatorPort } from './port.ts'
 
 export interface ValidationLineDeps {
@@ -21,7 +21,7 @@ export interface ValidationLineDeps {
   readonly heavyBytesMax?: number
 }
 
-type Target = Pick<PartitionLog, 'slot' | 'topic' | 'partition'>
+type Target = Pick<LogView, 'slot' | 'topic' | 'partition'>
 
 /** Where a batch goes, and who sent it. */
 export interface Sent {
@@ -88,7 +88,7 @@ export class ValidationLine {
   }
 
   /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
-  endTransaction({ slot }: Target, marker: EndMarker): Promise<AppendOutcome> {
+  endTransaction({ slot }: Target, marker: TxnMarker): Promise<AppendOutcome> {
     const { client } = this.#deps
     const earlier = Array.from(this.#lines.values())
       .flat()
@@ -178,6 +178,6 @@ export class ValidationLine {
   }
 }
 
-function refused(refusal: Refusal): Promise<AppendOutcome> {
+function refused(refusal: BatchRefusal): Promise<AppendOutcome> {
   return Promise.resolve({ ...refusal, baseOffset: -1, logAppendTimeMs: -1 })
 }

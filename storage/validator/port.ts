@@ -1,7 +1,7 @@
 // ValidatorPort: the network thread's end of the way to whoever looks into batches that are too much for the writer, in a thread
 // of its own (thread.ts) or here. One batch at a time.
 
-import { refusalOf, type RecordRules, type Refusal } from '../record-rules.ts'
+import { batchRefusal, type RecordRules, type BatchRefusal } from '../record-rules.ts'
 
 export interface ValidatorTask {
   /** Given: all of its buffer. */
@@ -15,7 +15,7 @@ export interface ValidatorTask {
 export interface ValidatorAnswer {
   /** The task's, given back. */
   readonly batch: Uint8Array<ArrayBuffer>
-  readonly refusal: Refusal | undefined
+  readonly refusal: BatchRefusal | undefined
 }
 
 export interface ValidatorPort {
@@ -25,7 +25,7 @@ export interface ValidatorPort {
 }
 
 export function answerTo({ batch, rules, nowMs, partition }: ValidatorTask): ValidatorAnswer {
-  return { batch, refusal: refusalOf(batch, rules, nowMs, partition, 'validator') }
+  return { batch, refusal: batchRefusal(batch, rules, nowMs, partition, 'validator') }
 }
 
 /** In this thread, for tests. */

@@ -4,7 +4,7 @@
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { RecordError } from '../record-rules.ts'
 import type {
-  EndMarker,
+  TxnMarker,
   EpochStart,
   LogConfig,
   LogState,
@@ -88,7 +88,7 @@ export interface Swap {
 }
 
 /** Append the control batch that ends a producer's transaction in this log; answered when it is durable. */
-export interface EndTransaction extends EndMarker {
+export interface EndTransaction extends TxnMarker {
   readonly kind: 'endTransaction'
   readonly id: number
   readonly slot: Slot

@@ -46,7 +46,7 @@ export class GroupCommit {
   /** Closes the file used longest ago, written and synced. @returns false when none is open */
   closeOne(): boolean {
     for (const log of this.#recent) {
-      log.rest()
+      log.releaseFiles()
       this.#recent.delete(log)
       return true
     }

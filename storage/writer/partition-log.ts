@@ -20,7 +20,7 @@ import { DELETED_SUFFIX, segmentFile, segmentSuffixes, type SwapRange } from '..
 import { type SequencedBatch, sequencedBatchOf } from '../producers/producer-batch.ts'
 import type { ProducerSnapshots } from '../producers/producer-snapshot.ts'
 import type { ProducerState } from '../producers/producer-state.ts'
-import { type Refusal, refusalOf } from '../record-rules.ts'
+import { type BatchRefusal, batchRefusal } from '../record-rules.ts'
 import { writeEpochFile } from '../segment/epoch-file.ts'
 import { epochsFrom } from '../segment/epochs.ts'
 import type { LogStart } from '../recovery/recover-log.ts'
@@ -215,7 +215,7 @@ export class PartitionLog {
       const message = `${batch.length} bytes are more than segment.bytes, ${this.config.segmentBytesMax}`
       return this.#refuse(append, 'RECORD_LIST_TOO_LARGE', message, report)
     }
-    const refusal = append.isChecked ? undefined : this.#refusalOf(batch)
+    const refusal = append.isChecked ? undefined : this.#refusalByRules(batch)
     if (refusal) {
       const { error, message, recordErrors } = refusal
       return report.refuse(append.id, error, message, recordErrors)
@@ -229,9 +229,9 @@ export class PartitionLog {
     this.#place(append, logAppendTimeMs)
   }
 
-  #refusalOf(batch: Uint8Array): Refusal | undefined {
+  #refusalByRules(batch: Uint8Array): BatchRefusal | undefined {
     const { records } = this.config
-    return refusalOf(batch, records, this.#deps.clock.now(), this.directory, 'writer')
+    return batchRefusal(batch, records, this.#deps.clock.now(), this.directory, 'writer')
   }
 
   /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
@@ -537,7 +537,7 @@ export class PartitionLog {
   }
 
   /** Gives up the file descriptor until the next write. */
-  rest(): void {
+  releaseFiles(): void {
     this.sync()
     this.#active.release()
   }

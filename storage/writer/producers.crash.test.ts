@@ -11,15 +11,15 @@ import type { Fault, FaultyFs, Step } from '../testing/faulty-fs.ts'
 import { NaiveProducers } from '../testing/naive-producers.ts'
 import { type Random, seededRandom } from '../testing/random.ts'
 import { contentOf, type Sequence, sequencedBatch, storedBatches } from '../testing/stored-log.ts'
-import { DATA, Desk } from '../testing/writer-desk.ts'
+import { DATA, LogWriterWorld } from '../testing/log-writer-world.ts'
 import { smallConfig } from '../testing/writer-world.ts'
 import type { Opened } from './commands.ts'
-import type { EndMarker } from '../log-facts.ts'
+import type { TxnMarker } from '../log-facts.ts'
 
 const PATH = join(DATA, 'topic-0')
 
 /** What is sent together, and sent again until all of it is answered. */
-type Turn = readonly ({ readonly send: Sequence } | { readonly end: EndMarker })[]
+type Turn = readonly ({ readonly send: Sequence } | { readonly end: TxnMarker })[]
 
 /** Producers that obey the rules: sequences without gaps, markers when nothing else of theirs is under way. */
 class Script {
@@ -33,7 +33,7 @@ class Script {
 
   turn(): Turn {
     const random = this.#random
-    const turn: ({ send: Sequence } | { end: EndMarker })[] = []
+    const turn: ({ send: Sequence } | { end: TxnMarker })[] = []
     const ending = random.chance(0.3) ? 1 + random.below(3) : 0
     if (ending > 0) turn.push({ end: this.#end(ending) })
     for (let i = random.below(6); i > 0; i--) {
@@ -68,7 +68,7 @@ class Script {
   }
 
   /** With a newer epoch now and then, as coordinators do. */
-  #end(producerId: number): EndMarker {
+  #end(producerId: number): TxnMarker {
     const producer = this.#producer(producerId)
     if (this.#random.chance(0.3)) {
       producer.epoch++
@@ -81,7 +81,7 @@ class Script {
 
 /** A broker with a log, the producers, and what they wait for. */
 class Life {
-  readonly desk = new Desk(smallConfig, { clock: systemClock, checkpointBytes: 3000 })
+  readonly world = new LogWriterWorld(smallConfig, { clock: systemClock, checkpointBytes: 3000 })
   readonly script: Script
   #waiting: Turn = []
 
@@ -94,10 +94,10 @@ class Life {
     if (this.#waiting.length === 0) this.#waiting = this.script.turn()
     const commands = this.#waiting.map((each) =>
       'end' in each
-        ? this.desk.endOf(each.end)
-        : this.desk.appendOf(sequencedBatch({ ...each.send })),
+        ? this.world.endOf(each.end)
+        : this.world.appendOf(sequencedBatch({ ...each.send })),
     )
-    const { outcomes, fatal } = this.desk.turn(commands)
+    const { outcomes, fatal } = this.world.turn(commands)
     if (fatal !== undefined) throw new Error(fatal)
     const refusals = outcomes.flatMap(({ error, message }) =>
       error ? [`${error} ${message}`] : [],
@@ -109,30 +109,30 @@ class Life {
 
   /** @throws {AssertionError} when what is known after a start is not what the log says */
   restart(disk: FaultyFs, where: string): void {
-    const opened = this.desk.restart(smallConfig, disk)
+    const opened = this.world.restart(smallConfig, disk)
     this.check(opened, where)
   }
 
   check(opened: Opened, where: string): void {
-    const naive = new NaiveProducers(storedBatches(this.desk.disk, PATH, opened))
-    const known = [...this.desk.producers()]
+    const naive = new NaiveProducers(storedBatches(this.world.disk, PATH, opened))
+    const known = [...this.world.producers()]
       .sort((a, b) => a.producerId - b.producerId)
       .map(({ lastTimestampMs: _, ...rest }) => rest)
     assert.deepEqual(known, naive.described, `${where}: producers`)
     const stable = naive.lastStableOffset(opened.logEndOffset)
     assert.equal(opened.lastStableOffset, stable, `${where}: last stable offset`)
-    assert.deepEqual(abortedIn(this.desk.disk, opened), naive.aborted, `${where}: aborted`)
+    assert.deepEqual(abortedIn(this.world.disk, opened), naive.aborted, `${where}: aborted`)
     assert.deepEqual(opened.quarantined, [], where)
   }
 
   /** Every record that was sent is there, once. */
   finish(): void {
     while (this.#waiting.length > 0) this.live()
-    this.desk.close()
-    const opened = this.desk.restart(smallConfig)
+    this.world.close()
+    const opened = this.world.restart(smallConfig)
     assert(opened.cleanStart)
     this.check(opened, 'at the end')
-    const { sequences } = new NaiveProducers(storedBatches(this.desk.disk, PATH, opened))
+    const { sequences } = new NaiveProducers(storedBatches(this.world.disk, PATH, opened))
     assert.deepEqual([...sequences].sort(), [...this.script.sent].sort(), 'exactly once')
   }
 }
@@ -163,13 +163,13 @@ t.test('a crash at every step of a life, and each record is there once', async (
   const turns = 28
   const calm = new Life(seededRandom(11))
   for (let i = 0; i < turns; i++) calm.live()
-  const { stepCount } = calm.desk.disk
+  const { stepCount } = calm.world.disk
   t.ok(stepCount > 120, `${stepCount} steps`)
   calm.finish()
   for (let step = 0; step < stepCount; step++) {
     for (const isPowerCut of [false, true]) {
       const life = new Life(seededRandom(11))
-      const { disk } = life.desk
+      const { disk } = life.world
       let done = 0
       disk.faultAt = crashAt(step)
       untilCrash(disk, () => {
@@ -204,7 +204,7 @@ function randomLife(seed: number): void {
   const random = seededRandom(seed)
   const life = new Life(random)
   for (let generation = 0; generation < 6; generation++) {
-    const { disk } = life.desk
+    const { disk } = life.world
     disk.faultAt = crashAt(disk.stepCount + random.below(150))
     untilCrash(disk, () => {
       for (let i = 0; i < 30; i++) {
@@ -212,7 +212,7 @@ function randomLife(seed: number): void {
         life.live()
       }
       disk.capacityBytes = Infinity
-      if (random.chance(0.4)) life.desk.close()
+      if (random.chance(0.4)) life.world.close()
     })
     let left = leftOf(disk, random)
     for (let attempt = 0; attempt < 2; attempt++) {

@@ -6,7 +6,7 @@ import type { AppendOutcome } from '../store.ts'
 import { WaitingAnswers } from './waiting-answers.ts'
 import type { Command, Outcome, TurnResult } from './commands.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
-import type { EndMarker, Slot } from '../log-facts.ts'
+import type { TxnMarker, Slot } from '../log-facts.ts'
 
 /** A command but for the id that its answer is known by. */
 export type Request = Command extends infer Each
@@ -64,7 +64,7 @@ export class WriterClient {
     })
   }
 
-  endTransaction(slot: Slot, marker: EndMarker): Promise<AppendOutcome> {
+  endTransaction(slot: Slot, marker: TxnMarker): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))

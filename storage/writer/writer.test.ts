@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import type { Fault, Step } from '../testing/faulty-fs.ts'
 import { contentOf, storedBatches, uniqueBatch } from '../testing/stored-log.ts'
-import { DATA, Desk, roomy } from '../testing/writer-desk.ts'
+import { DATA, LogWriterWorld, roomy } from '../testing/log-writer-world.ts'
 import { newDisk, smallConfig } from '../testing/writer-world.ts'
 import type { Append } from './commands.ts'
 import { LogWriter } from './writer.ts'
@@ -81,16 +81,16 @@ t.test('on a real disk: what was appended is there after a restart, at its offse
 })
 
 t.test('a clean start reads no segment', async (t) => {
-  const desk = new Desk(smallConfig)
-  for (let i = 0; i < 10; i++) desk.append(uniqueBatch(i, 2, 300))
-  desk.close()
+  const world = new LogWriterWorld(smallConfig)
+  for (let i = 0; i < 10; i++) world.append(uniqueBatch(i, 2, 300))
+  world.close()
   const read: string[] = []
-  const open = desk.disk.open.bind(desk.disk)
-  desk.disk.open = (path, mode) => {
+  const open = world.disk.open.bind(world.disk)
+  world.disk.open = (path, mode) => {
     read.push(path)
     return open(path, mode)
   }
-  t.equal(desk.restart(smallConfig).cleanStart, true)
+  t.equal(world.restart(smallConfig).cleanStart, true)
   t.strictSame(
     read.filter((path) => path.endsWith('.log')),
     [],
@@ -100,15 +100,15 @@ t.test('a clean start reads no segment', async (t) => {
 t.test(
   'a batch that is damaged, too large or for no log is refused, and others go on',
   async (t) => {
-    const desk = new Desk(smallConfig)
+    const world = new LogWriterWorld(smallConfig)
     const damaged = uniqueBatch(1, 1, 100)
     damaged[80]! ^= 1
-    const { outcomes } = desk.turn([
-      desk.appendOf(uniqueBatch(0, 1, 100)),
-      desk.appendOf(damaged),
-      desk.appendOf(uniqueBatch(2, 1, 2000)),
-      desk.appendOf(uniqueBatch(3, 1, 100), 99),
-      desk.appendOf(uniqueBatch(4, 1, 100)),
+    const { outcomes } = world.turn([
+      world.appendOf(uniqueBatch(0, 1, 100)),
+      world.appendOf(damaged),
+      world.appendOf(uniqueBatch(2, 1, 2000)),
+      world.appendOf(uniqueBatch(3, 1, 100), 99),
+      world.appendOf(uniqueBatch(4, 1, 100)),
     ])
     const answers = Object.fromEntries(
       outcomes.map(({ id, error, baseOffset }) => [id, error ?? baseOffset]),
@@ -124,24 +124,24 @@ t.test(
 )
 
 t.test('one write and one sync per log and turn, however many batches wait', async (t) => {
-  const desk = new Desk()
-  const before = desk.disk.stepCount
+  const world = new LogWriterWorld()
+  const before = world.disk.stepCount
   const steps: string[] = []
-  desk.disk.faultAt = ({ operation }) => void steps.push(operation)
-  desk.append(...Array.from({ length: 20 }, (_, i) => uniqueBatch(i, 1, 100)))
+  world.disk.faultAt = ({ operation }) => void steps.push(operation)
+  world.append(...Array.from({ length: 20 }, (_, i) => uniqueBatch(i, 1, 100)))
   t.strictSame(steps.slice(0, 2), ['write', 'sync'])
-  t.equal(desk.disk.stepCount - before, 2)
+  t.equal(world.disk.stepCount - before, 2)
 })
 
 t.test('a batch that waits for no sync is answered before the sync of others', async (t) => {
-  const desk = new Desk()
+  const world = new LogWriterWorld()
   const quick = { ...roomy, flushPolicy: 'os' } as const
-  desk.turn([
+  world.turn([
     { kind: 'open', id: 1, logs: [{ slot: 1, directory: 'os-0', config: quick, create: true }] },
   ])
-  const { early, last } = desk.turnWithEarly([
-    desk.appendOf(uniqueBatch(1, 2, 10)),
-    desk.appendOf(uniqueBatch(2, 1, 10), 1),
+  const { early, last } = world.turnWithEarly([
+    world.appendOf(uniqueBatch(1, 2, 10)),
+    world.appendOf(uniqueBatch(2, 1, 10), 1),
   ])
   t.match(early, [
     {
@@ -161,25 +161,25 @@ t.test('a batch that waits for no sync is answered before the sync of others', a
 t.test(
   'with flush policy os nothing is synced, and a change back to fsync catches up',
   async (t) => {
-    const desk = new Desk({ ...roomy, flushPolicy: 'os' })
+    const world = new LogWriterWorld({ ...roomy, flushPolicy: 'os' })
     let syncs = 0
-    desk.disk.faultAt = ({ operation, path }) => {
+    world.disk.faultAt = ({ operation, path }) => {
       if (operation === 'sync' && path.endsWith('.log')) syncs++
       return undefined
     }
-    t.match(desk.append(uniqueBatch(1, 3, 10)).states, [{ logEndOffset: 3, highWatermark: 3 }])
+    t.match(world.append(uniqueBatch(1, 3, 10)).states, [{ logEndOffset: 3, highWatermark: 3 }])
     t.equal(syncs, 0)
-    const { states } = desk.turn([{ kind: 'configure', id: 1, slot: 0, config: roomy }])
+    const { states } = world.turn([{ kind: 'configure', id: 1, slot: 0, config: roomy }])
     t.match(states, [{ logEndOffset: 3, highWatermark: 3 }])
     t.equal(syncs, 1)
   },
 )
 
 t.test('segments roll by size, by time between records, and when an index is full', async (t) => {
-  const bySize = new Desk({ ...roomy, segmentBytesMax: 500 })
+  const bySize = new LogWriterWorld({ ...roomy, segmentBytesMax: 500 })
   t.equal(bySize.append(...[1, 2, 3].map((i) => uniqueBatch(i, 1, 200))).rolled.length, 2)
 
-  const byTime = new Desk({ ...roomy, segmentMs: 1000 })
+  const byTime = new LogWriterWorld({ ...roomy, segmentMs: 1000 })
   const hours = byTime.append(batchAt([5000]), batchAt([6000]), batchAt([6001]), batchAt([6002]))
   t.match(hours.rolled, [{ activeBaseOffset: 2, closed: { maxTimestamp: 6000 } }])
   t.equal(hours.rolled.length, 1)
@@ -190,7 +190,7 @@ t.test('segments roll by size, by time between records, and when an index is ful
 
   const entries = 3
   const config = { ...roomy, indexIntervalBytes: 1, indexBytesMax: 12 * (entries + 1) }
-  const byIndex = new Desk(config)
+  const byIndex = new LogWriterWorld(config)
   const { rolled } = byIndex.append(...[1, 2, 3, 4, 5, 6].map((i) => uniqueBatch(i, 1, 10)))
   t.match(rolled, [{ activeBaseOffset: 4 }])
   const times = contentOf(byIndex.disk, `${DATA}/topic-0/00000000000000000000.timeindex`)
@@ -198,10 +198,10 @@ t.test('segments roll by size, by time between records, and when an index is ful
 })
 
 t.test('segments do not all grow equally old with segment.jitter.ms', async (t) => {
-  const desk = new Desk({ ...roomy, segmentMs: 1000, segmentJitterMs: 500 })
+  const world = new LogWriterWorld({ ...roomy, segmentMs: 1000, segmentJitterMs: 500 })
   const everyMs = 10
   const batches = Array.from({ length: 1500 }, (_, i) => batchAt([everyMs * (i + 1)]))
-  const starts = desk.append(...batches).rolled.map(({ activeBaseOffset }) => activeBaseOffset)
+  const starts = world.append(...batches).rolled.map(({ activeBaseOffset }) => activeBaseOffset)
   const agesMs = starts.map((start, i) => (start - (starts[i - 1] ?? 0)) * everyMs)
   t.ok(Math.min(...agesMs) > 500 && Math.max(...agesMs) <= 1000 + everyMs, agesMs.join(' '))
   t.ok(new Set(agesMs).size > agesMs.length / 2)
@@ -211,14 +211,14 @@ t.test('LogAppendTime is the time of every record, and never goes back', async (
   let nowMs = 1_000_000
   const clock: Clock = { ...systemClock, now: () => nowMs }
   const config: LogConfig = { ...roomy, timestampType: 'LogAppendTime' }
-  const desk = new Desk(config, { clock })
+  const world = new LogWriterWorld(config, { clock })
   const times = [1_000_000, 1_000_500, 400, 1_000_600].map((time) => {
     nowMs = time
-    return desk.append(uniqueBatch(time, 2, 10)).outcomes[0]!.logAppendTimeMs
+    return world.append(uniqueBatch(time, 2, 10)).outcomes[0]!.logAppendTimeMs
   })
   t.strictSame(times, [1_000_000, 1_000_500, 1_000_500, 1_000_600])
-  const opened = desk.restart(config)
-  const stored = storedBatches(desk.disk, `${DATA}/topic-0`, opened)
+  const opened = world.restart(config)
+  const stored = storedBatches(world.disk, `${DATA}/topic-0`, opened)
   t.strictSame(
     stored.map(({ bytes }) => maxTimestampOf(bytes)),
     times,
@@ -229,15 +229,15 @@ t.test('LogAppendTime is the time of every record, and never goes back', async (
 t.test(
   'a full disk refuses, keeps what was there, and takes appends again when there is room',
   async (t) => {
-    const desk = new Desk({ ...roomy, segmentBytesMax: 20_000 })
+    const world = new LogWriterWorld({ ...roomy, segmentBytesMax: 20_000 })
     let acknowledged = 0
     for (let cycle = 0; cycle < 100; cycle++) {
-      desk.disk.capacityBytes = Infinity
-      const { outcomes: fine } = desk.append(uniqueBatch(cycle, 2, 500), uniqueBatch(cycle, 1, 50))
+      world.disk.capacityBytes = Infinity
+      const { outcomes: fine } = world.append(uniqueBatch(cycle, 2, 500), uniqueBatch(cycle, 1, 50))
       acknowledged += 3
       assert(fine.every(({ error }) => !error))
-      desk.disk.capacityBytes = desk.disk.usedBytes + (cycle % 7) * 150
-      const { outcomes: refused, states } = desk.append(
+      world.disk.capacityBytes = world.disk.usedBytes + (cycle % 7) * 150
+      const { outcomes: refused, states } = world.append(
         uniqueBatch(1000 + cycle, 4, 500),
         uniqueBatch(2000 + cycle, 4, 500),
       )
@@ -246,57 +246,57 @@ t.test(
         `cycle ${cycle}`,
       )
       assert(states.every(({ logEndOffset }) => logEndOffset === acknowledged))
-      const small = desk.append(uniqueBatch(3000 + cycle, 1, 1)).outcomes[0]!
+      const small = world.append(uniqueBatch(3000 + cycle, 1, 1)).outcomes[0]!
       if (!small.error) acknowledged++
     }
-    desk.disk.capacityBytes = Infinity
-    const opened = desk.restart()
+    world.disk.capacityBytes = Infinity
+    const opened = world.restart()
     t.equal(opened.logEndOffset, acknowledged)
     t.equal(opened.truncatedBytes, 0)
     t.equal(
-      storedBatches(desk.disk, `${DATA}/topic-0`, opened).at(-1)!.lastOffset + 1,
+      storedBatches(world.disk, `${DATA}/topic-0`, opened).at(-1)!.lastOffset + 1,
       acknowledged,
     )
   },
 )
 
 t.test('what was acknowledged is visible, also when the next segment finds no room', async (t) => {
-  const desk = new Desk({ ...roomy, segmentBytesMax: 1000 })
-  desk.disk.faultAt = ({ operation }) => (operation === 'create' ? 'ENOSPC' : undefined)
-  const { outcomes, states } = desk.append(uniqueBatch(1, 2, 100), uniqueBatch(2, 1, 900))
+  const world = new LogWriterWorld({ ...roomy, segmentBytesMax: 1000 })
+  world.disk.faultAt = ({ operation }) => (operation === 'create' ? 'ENOSPC' : undefined)
+  const { outcomes, states } = world.append(uniqueBatch(1, 2, 100), uniqueBatch(2, 1, 900))
   const byId = [...outcomes].sort((a, b) => a.id - b.id)
   t.match(byId, [{ baseOffset: 0 }, { error: 'KAFKA_STORAGE_ERROR' }])
   t.match(states, [{ logEndOffset: 2, highWatermark: 2, lastStableOffset: 2 }])
 })
 
 t.test('on a full disk records and topics can still be deleted, and that makes room', async (t) => {
-  const desk = new Desk(smallConfig)
-  for (let i = 0; i < 20; i++) desk.append(uniqueBatch(i, 1, 600))
-  desk.disk.capacityBytes = desk.disk.usedBytes
-  t.equal(desk.append(uniqueBatch(99, 1, 600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
-  t.match(desk.trim(10), { id: 1, error: undefined })
-  t.notOk(desk.append(uniqueBatch(100, 1, 600)).outcomes[0]!.error, 'resumes by itself')
-  desk.disk.capacityBytes = desk.disk.usedBytes
-  t.equal(desk.append(uniqueBatch(99, 1, 1600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
-  t.notOk(desk.turn([{ kind: 'remove', id: 5, slots: [0] }]).outcomes[0]!.error)
-  t.ok(desk.disk.usedBytes < 70_000, 'only the ballast and the checkpoint are left')
+  const world = new LogWriterWorld(smallConfig)
+  for (let i = 0; i < 20; i++) world.append(uniqueBatch(i, 1, 600))
+  world.disk.capacityBytes = world.disk.usedBytes
+  t.equal(world.append(uniqueBatch(99, 1, 600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
+  t.match(world.trim(10), { id: 1, error: undefined })
+  t.notOk(world.append(uniqueBatch(100, 1, 600)).outcomes[0]!.error, 'resumes by itself')
+  world.disk.capacityBytes = world.disk.usedBytes
+  t.equal(world.append(uniqueBatch(99, 1, 1600)).outcomes[0]!.error, 'KAFKA_STORAGE_ERROR')
+  t.notOk(world.turn([{ kind: 'remove', id: 5, slots: [0] }]).outcomes[0]!.error)
+  t.ok(world.disk.usedBytes < 70_000, 'only the ballast and the checkpoint are left')
 })
 
 t.test('after a failed sync nothing is acknowledged, ever', async (t) => {
   for (const suffix of ['.log', '.index', 'recovery-checkpoint.tmp']) {
-    const desk = new Desk(smallConfig)
-    desk.append(uniqueBatch(1, 1, 1200))
-    desk.disk.faultAt = failing('sync', suffix, 'EIO')
-    const [first, second] = [2, 3].map((i) => desk.appendOf(uniqueBatch(i, 1, 1200)))
+    const world = new LogWriterWorld(smallConfig)
+    world.append(uniqueBatch(1, 1, 1200))
+    world.disk.faultAt = failing('sync', suffix, 'EIO')
+    const [first, second] = [2, 3].map((i) => world.appendOf(uniqueBatch(i, 1, 1200)))
     const failed =
       suffix === 'recovery-checkpoint.tmp'
-        ? desk.turn([{ kind: 'trim', id: 9, slot: 0, logStartOffset: 1 }])
-        : desk.turn([first!, second!])
+        ? world.turn([{ kind: 'trim', id: 9, slot: 0, logStartOffset: 1 }])
+        : world.turn([first!, second!])
     t.match(failed.fatal, /EIO/, suffix)
     t.ok(failed.outcomes.every(({ error }) => error === 'KAFKA_STORAGE_ERROR'))
     t.strictSame(failed.states, [], 'the high watermark stays')
-    desk.disk.faultAt = () => undefined
-    const after = desk.append(uniqueBatch(4, 1, 10))
+    world.disk.faultAt = () => undefined
+    const after = world.append(uniqueBatch(4, 1, 10))
     t.match(after, { fatal: /EIO/, outcomes: [{ error: 'KAFKA_STORAGE_ERROR' }] })
   }
 })
@@ -304,22 +304,22 @@ t.test('after a failed sync nothing is acknowledged, ever', async (t) => {
 t.test(
   'a failed write is fatal, and a failed process is not trusted at the next start',
   async (t) => {
-    const desk = new Desk()
-    desk.append(uniqueBatch(1, 1, 100))
-    desk.disk.faultAt = failing('write', '.log', 'EIO')
-    t.match(desk.append(uniqueBatch(2, 1, 100)), { fatal: /EIO/ })
-    desk.disk.faultAt = () => undefined
-    t.match(contentOf(desk.disk, `${DATA}/disk-failure`).toString(), /EIO.*topic-0/)
+    const world = new LogWriterWorld()
+    world.append(uniqueBatch(1, 1, 100))
+    world.disk.faultAt = failing('write', '.log', 'EIO')
+    t.match(world.append(uniqueBatch(2, 1, 100)), { fatal: /EIO/ })
+    world.disk.faultAt = () => undefined
+    t.match(contentOf(world.disk, `${DATA}/disk-failure`).toString(), /EIO.*topic-0/)
     const renamed: string[] = []
-    desk.disk.faultAt = ({ operation, path }) => {
+    world.disk.faultAt = ({ operation, path }) => {
       if (operation === 'rename') renamed.push(path)
       return undefined
     }
-    t.match(desk.restart(), { logEndOffset: 1, cleanStart: false })
+    t.match(world.restart(), { logEndOffset: 1, cleanStart: false })
     t.ok(renamed.includes(`${DATA}/topic-0/00000000000000000000.log.tmp`), 'the tail was copied')
-    desk.close()
-    t.notOk(desk.disk.stat(`${DATA}/disk-failure`), 'an orderly close ends the distrust')
-    t.match(desk.restart(), { logEndOffset: 1, cleanStart: true })
+    world.close()
+    t.notOk(world.disk.stat(`${DATA}/disk-failure`), 'an orderly close ends the distrust')
+    t.match(world.restart(), { logEndOffset: 1, cleanStart: true })
   },
 )
 
@@ -334,14 +334,14 @@ t.test('whatever write, sync or rename fails: no false acknowledgement', async (
   ]
   let faults = 0
   for (let step = 0; step < 60; step++) {
-    const desk = new Desk(smallConfig)
-    const first = desk.disk.stepCount
-    desk.disk.faultAt = ({ index, operation }) =>
+    const world = new LogWriterWorld(smallConfig)
+    const first = world.disk.stepCount
+    world.disk.faultAt = ({ index, operation }) =>
       index === first + step && kinds.includes(operation) ? 'EIO' : undefined
     let acknowledged = 0
     let isFatal = false
     for (let i = 0; i < 6; i++) {
-      const { outcomes, fatal } = desk.append(uniqueBatch(i, 1, 900), uniqueBatch(100 + i, 1, 900))
+      const { outcomes, fatal } = world.append(uniqueBatch(i, 1, 900), uniqueBatch(100 + i, 1, 900))
       if (fatal !== undefined) isFatal = true
       else acknowledged += outcomes.filter(({ error }) => !error).length
       if (isFatal)
@@ -351,7 +351,7 @@ t.test('whatever write, sync or rename fails: no false acknowledgement', async (
         )
     }
     if (isFatal) faults++
-    const left = desk.disk.afterPowerCut(step)
+    const left = world.disk.afterPowerCut(step)
     const writer = new LogWriter({ fs: left, clock: systemClock, dataDir: DATA })
     const { outcomes } = writer.turn([
       {
@@ -369,58 +369,58 @@ t.test('whatever write, sync or rename fails: no false acknowledgement', async (
 })
 
 t.test('a trim moves the log start for good and drops whole segments', async (t) => {
-  const desk = new Desk(smallConfig)
-  for (let i = 0; i < 9; i++) desk.append(uniqueBatch(i, 2, 400))
-  t.equal(desk.trim(100).error, 'OFFSET_OUT_OF_RANGE')
-  const result = desk.turn([{ kind: 'trim', id: 5, slot: 0, logStartOffset: 9 }])
+  const world = new LogWriterWorld(smallConfig)
+  for (let i = 0; i < 9; i++) world.append(uniqueBatch(i, 2, 400))
+  t.equal(world.trim(100).error, 'OFFSET_OUT_OF_RANGE')
+  const result = world.turn([{ kind: 'trim', id: 5, slot: 0, logStartOffset: 9 }])
   t.match(result.outcomes, [{ id: 5, error: undefined }])
   t.match(result.states, [{ logStartOffset: 9 }])
   t.strictSame(
     result.dropped.map(({ baseOffset }) => baseOffset),
     [0, 4],
   )
-  t.notOk(desk.trim(3).error, 'a smaller one changes nothing')
-  t.match(desk.restart(smallConfig), { logStartOffset: 9, segments: [{ baseOffset: 8 }] })
-  t.notOk(desk.trim(18).error, 'up to the end')
-  t.match(desk.append(uniqueBatch(50, 1, 10)).outcomes, [{ baseOffset: 18 }])
+  t.notOk(world.trim(3).error, 'a smaller one changes nothing')
+  t.match(world.restart(smallConfig), { logStartOffset: 9, segments: [{ baseOffset: 8 }] })
+  t.notOk(world.trim(18).error, 'up to the end')
+  t.match(world.append(uniqueBatch(50, 1, 10)).outcomes, [{ baseOffset: 18 }])
 })
 
 t.test('a topic that is created again begins empty, whatever was left', async (t) => {
-  const desk = new Desk(smallConfig)
-  desk.append(uniqueBatch(1, 5, 10))
-  desk.turn([{ kind: 'remove', id: 1, slots: [0] }])
-  t.match(desk.open(smallConfig, true), { logEndOffset: 0, cleanStart: true })
-  desk.append(uniqueBatch(2, 3, 10))
-  t.match(desk.restart(smallConfig), { logEndOffset: 3 })
+  const world = new LogWriterWorld(smallConfig)
+  world.append(uniqueBatch(1, 5, 10))
+  world.turn([{ kind: 'remove', id: 1, slots: [0] }])
+  t.match(world.open(smallConfig, true), { logEndOffset: 0, cleanStart: true })
+  world.append(uniqueBatch(2, 3, 10))
+  t.match(world.restart(smallConfig), { logEndOffset: 3 })
   // A process that died before it could remove the directory.
-  t.match(desk.open(smallConfig, true), { logEndOffset: 0, logStartOffset: 0 })
-  desk.turn([{ kind: 'discard', id: 1, directories: ['topic-0', 'never-was-0'] }])
-  t.notOk(desk.disk.stat(`${DATA}/topic-0`))
+  t.match(world.open(smallConfig, true), { logEndOffset: 0, logStartOffset: 0 })
+  world.turn([{ kind: 'discard', id: 1, directories: ['topic-0', 'never-was-0'] }])
+  t.notOk(world.disk.stat(`${DATA}/topic-0`))
 })
 
 t.test('a directory that is gone is not taken for a new topic', async (t) => {
-  const desk = new Desk()
-  desk.append(uniqueBatch(1, 5, 10))
-  desk.close()
-  desk.disk.removeTree(`${DATA}/topic-0`)
-  t.throws(() => desk.restart(), /topic-0 is gone, which held records up to 4/)
+  const world = new LogWriterWorld()
+  world.append(uniqueBatch(1, 5, 10))
+  world.close()
+  world.disk.removeTree(`${DATA}/topic-0`)
+  t.throws(() => world.restart(), /topic-0 is gone, which held records up to 4/)
 })
 
 t.test('every unclean start begins a leader epoch, and batches bear it', async (t) => {
-  const desk = new Desk()
-  desk.append(uniqueBatch(1, 2, 10))
-  desk.restart()
-  desk.restart()
-  desk.append(uniqueBatch(2, 3, 10))
-  t.strictSame(desk.restart().epochs, [
+  const world = new LogWriterWorld()
+  world.append(uniqueBatch(1, 2, 10))
+  world.restart()
+  world.restart()
+  world.append(uniqueBatch(2, 3, 10))
+  t.strictSame(world.restart().epochs, [
     { epoch: 0, startOffset: 0 },
     { epoch: 2, startOffset: 2 },
     { epoch: 3, startOffset: 5 },
   ])
-  desk.close()
-  const opened = desk.restart()
+  world.close()
+  const opened = world.restart()
   t.match(opened, { cleanStart: true, epochs: [{}, {}, { epoch: 3, startOffset: 5 }] })
-  const stored = storedBatches(desk.disk, `${DATA}/topic-0`, opened)
+  const stored = storedBatches(world.disk, `${DATA}/topic-0`, opened)
   t.strictSame(
     stored.map(({ leaderEpoch }) => leaderEpoch),
     [0, 2],

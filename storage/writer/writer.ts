@@ -311,7 +311,7 @@ export class LogWriter {
   #close(id: number, isClean: boolean, report: TurnReport): void {
     for (const log of this.#logs.values()) {
       this.#take(log)
-      if (!isClean) log.rest()
+      if (!isClean) log.releaseFiles()
       this.#directory.checkpoint.keep(isClean ? log.close() : log.checkpoint(false))
     }
     try {

@@ -1,4 +1,4 @@
-// Desk: a writer with one open log in slot 0 on a disk in memory, and short ways to ask it. Tests only.
+// LogWriterWorld: a writer with one open log in slot 0 on a disk in memory, and short ways to ask it. Tests only.
 
 import { strict as assert } from 'node:assert'
 import { systemClock } from '../clock.ts'
@@ -6,12 +6,12 @@ import type { Append, EndTransaction, Opened, Outcome, TurnResult } from '../wri
 import { LogWriter, type LogWriterDeps } from '../writer/writer.ts'
 import type { FaultyFs } from './faulty-fs.ts'
 import { newDisk, smallConfig } from './writer-world.ts'
-import type { EndMarker, LogConfig, ProducerInfo } from '../log-facts.ts'
+import type { TxnMarker, LogConfig, ProducerInfo } from '../log-facts.ts'
 
 export const DATA = '/data'
 export const roomy: LogConfig = { ...smallConfig, segmentBytesMax: 1_000_000 }
 
-export class Desk {
+export class LogWriterWorld {
   disk: FaultyFs
   readonly #deps: Partial<LogWriterDeps>
   #writer: LogWriter
@@ -56,11 +56,11 @@ export class Desk {
   }
 
   /** Ends the transaction of a producer. */
-  end(marker: EndMarker): TurnResult {
+  end(marker: TxnMarker): TurnResult {
     return this.turn([this.endOf(marker)])
   }
 
-  endOf(marker: EndMarker): EndTransaction {
+  endOf(marker: TxnMarker): EndTransaction {
     return { kind: 'endTransaction', id: this.#nextId++, slot: 0, ...marker }
   }
 

@@ -1,4 +1,4 @@
-// CleanerDesk: does the tasks of compaction and of the scrubber, one after the other. Loaded only where there is such a task.
+// CleanerWorker: does the tasks of compaction and of the scrubber, one after the other. Loaded only where there is such a task.
 // Cleaner thread, or in-process.
 
 import { types } from 'node:util'
@@ -14,7 +14,7 @@ import { scrubPiece } from './scrub-piece.ts'
 import { SegmentRotten } from './segment-batches.ts'
 import { Throttle } from './throttle.ts'
 
-export class CleanerDesk {
+export class CleanerWorker {
   readonly #fs: Fs
   readonly #seed: Uint32Array
   readonly #throttle: Throttle
@@ -75,17 +75,17 @@ export class CleanerDesk {
 
 /** Compacts in this thread, in tests and simulations: it never sleeps. */
 export class InlineCleanerPort implements CleanerPort {
-  readonly #desk: CleanerDesk
+  readonly #worker: CleanerWorker
 
   constructor(deps: { fs: Fs; clock: Clock; seed: Uint32Array }) {
-    this.#desk = new CleanerDesk({ ...deps, sleep() {} })
+    this.#worker = new CleanerWorker({ ...deps, sleep() {} })
   }
 
   async ask(task: CleanerTask): Promise<CleanerAnswer> {
-    return this.#desk.answer(task)
+    return this.#worker.answer(task)
   }
 
-  rest(): void {}
+  endThread(): void {}
 
   async stop(): Promise<void> {}
 }
