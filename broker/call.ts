@@ -14,9 +14,10 @@ import { includes } from '../protocol/schema.ts'
 import { Reader } from '../protocol/wire.ts'
 import type { Clock } from '../storage/clock.ts'
 import { printable, type ProcessLog } from './process-log.ts'
-import { Disconnect, type Handler, type Peer, type RequestContext } from './handler.ts'
+import { Disconnect, type Handler, type RequestContext } from './handler.ts'
 import type { AnswerRoom } from './net/unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './net/work.ts'
+import type { Session } from './session.ts'
 
 /** From here on a request is large: it waits for room among others like it, and is decoded with pauses. */
 const LARGE_FRAME_BYTES = 16 * 1024
@@ -70,11 +71,16 @@ export class Dispatch {
    * @param frame borrowed, without the size prefix
    * @param onDone called once; with an error when the connection must be closed
    */
-  start(frame: Buffer, exchange: Exchange, peer: Peer, onDone: (failure?: Error) => void): void {
+  start(
+    frame: Buffer,
+    exchange: Exchange,
+    session: Session,
+    onDone: (failure?: Error) => void,
+  ): void {
     let run: Run
     try {
       const isLarge = frame.length >= LARGE_FRAME_BYTES && !this.overlaps(frame)
-      run = this.#open(isLarge ? Buffer.from(frame) : frame, exchange, peer, onDone)
+      run = this.#open(isLarge ? Buffer.from(frame) : frame, exchange, session, onDone)
       if (isLarge) {
         void this.#readLarge(run) // calls `onDone` whatever happens
         return
@@ -88,7 +94,12 @@ export class Dispatch {
   }
 
   /** @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no header */
-  #open(frame: Buffer, exchange: Exchange, peer: Peer, onDone: (failure?: Error) => void): Run {
+  #open(
+    frame: Buffer,
+    exchange: Exchange,
+    session: Session,
+    onDone: (failure?: Error) => void,
+  ): Run {
     const startedAt = this.#deps.clock.monotonic()
     const elementsMax = this.overlaps(frame) ? OVERLAPPING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
     const reader = new Reader(frame, 0, elementsMax)
@@ -98,7 +109,8 @@ export class Dispatch {
     const { api } = handler
     const version = header.apiVersion
     const work = new Work(this.#deps.workshop, startedAt)
-    const context = new Context(header, exchange, peer, work)
+    session.clientId = header.clientId
+    const context = new Context(header, exchange, session, work)
     const run = { api, version, handler, reader, header, request: undefined, context, exchange }
     const isKnown = includes(api.versions, version)
     if (isKnown) {
@@ -231,14 +243,14 @@ function done({ context, onDone }: Run, failure?: Error): void {
 class Context implements RequestContext {
   readonly version: number
   readonly clientId: string | null
-  readonly peer: Peer
+  readonly session: Session
   readonly work: Work
   readonly #exchange: Exchange
 
-  constructor(header: RequestHeader, exchange: Exchange, peer: Peer, work: Work) {
+  constructor(header: RequestHeader, exchange: Exchange, session: Session, work: Work) {
     this.version = header.apiVersion
     this.clientId = header.clientId
-    this.peer = peer
+    this.session = session
     this.work = work
     this.#exchange = exchange
   }
@@ -253,11 +265,16 @@ class Context implements RequestContext {
   }
 }
 
+function softwareOf({ software }: Session): string {
+  return software === undefined ? '' : `${software.name} ${software.version}`
+}
+
 function about({ api, version, context }: Run): object {
   return {
     api: api.name,
     version,
     clientId: printable(context.clientId ?? ''),
-    remote: context.peer.remoteAddress,
+    software: printable(softwareOf(context.session)),
+    remote: context.session.remoteAddress,
   }
 }

@@ -1,7 +1,7 @@
 // The one node of this cluster, as clients are told to reach it. Network thread.
 
 import type { Advertised } from './config.ts'
-import type { Peer } from './handler.ts'
+import type { Session } from './session.ts'
 
 export interface Endpoint {
   readonly host: string
@@ -13,7 +13,7 @@ export interface Endpoint {
  *
  * @param advertised `advertised.listeners`
  */
-export function endpointFor(advertised: Advertised | null, peer: Peer): Endpoint {
-  if (advertised === null) return { host: peer.localHost, port: peer.localPort }
-  return { host: advertised.host, port: advertised.port ?? peer.localPort }
+export function endpointFor(advertised: Advertised | null, session: Session): Endpoint {
+  if (advertised === null) return { host: session.localHost, port: session.localPort }
+  return { host: advertised.host, port: advertised.port ?? session.localPort }
 }

@@ -1,23 +1,14 @@
-// What the network layer and the API handlers know of each other. Types, and the one way to hang up. Network thread.
+// What a handler of one API is, and what it knows of the request that it answers. Types, and the one way to hang up. Network thread.
 
 import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
 import type { AnswerRoom } from './net/unsent.ts'
 import type { Work } from './net/work.ts'
-
-/** The other end of a connection, as handlers see it. */
-export interface Peer {
-  /** The address and port that the client dialled. */
-  readonly localHost: string
-  readonly localPort: number
-  readonly remoteAddress: string
-  /** Aborted when the client hangs up or the broker stops: a waiting request answers at once with what it has. */
-  readonly gone: AbortSignal
-}
+import type { Session } from './session.ts'
 
 export interface RequestContext {
   readonly version: number
   readonly clientId: string | null
-  readonly peer: Peer
+  readonly session: Session
   /** For answers that may be large: memory for them is asked for before it is taken. */
   readonly room: AnswerRoom
   /** Its share of the loop: what goes through a list of any length does it by this. */

@@ -20,8 +20,8 @@ interface Waiting {
 }
 
 /** Several connections of one client, as far as a broker can tell. */
-export function clientOf({ clientId, peer }: RequestContext): string {
-  return `${peer.remoteAddress} ${clientId ?? ''}`
+export function clientOf({ clientId, session }: RequestContext): string {
+  return `${session.remoteAddress} ${clientId ?? ''}`
 }
 
 export class Purgatory {

@@ -4,8 +4,5 @@
 /** Message of SECURITY_DISABLED: Kafka's own, by which tools tell why. */
 export const NO_AUTHORIZER = 'No Authorizer is configured.'
 
-/** Who every client is. */
-export const ANONYMOUS = { principalType: 'User', principalName: 'ANONYMOUS' } as const
-
 /** A token's times where there is no token. */
 export const NO_TIMESTAMP = -1

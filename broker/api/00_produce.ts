@@ -76,10 +76,10 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
   }
 }
 
-function handle(deps: ProduceDeps, request: ProduceRequest, { version, peer }: RequestContext) {
+function handle(deps: ProduceDeps, request: ProduceRequest, { version, session }: RequestContext) {
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
-  const run = { deps, request, version, source: peer }
+  const run = { deps, request, version, source: session }
   const answer = (handed: Handed) =>
     acks === 0 ? settle(handed).then(closeOnError) : settle(handed)
   if (transactionalId === null) return answer(handOver(run))

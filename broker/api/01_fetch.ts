@@ -122,7 +122,7 @@ class Fetch {
         logs: [...this.#looks.keys()],
         isReady: (changed) => this.#isReadyWith(changed),
         waitMs,
-        gone: this.#context.peer.gone,
+        gone: this.#context.session.gone,
         client: clientOf(this.#context),
       })
     }

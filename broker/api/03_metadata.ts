@@ -86,12 +86,12 @@ function asksForAll({ topics }: MetadataRequest, { version }: RequestContext): b
 
 function answerOf(
   { store, config }: MetadataDeps,
-  { peer }: RequestContext,
+  { session }: RequestContext,
   topics: TopicAnswer[],
   request: MetadataRequest,
 ): MetadataResponse {
   return {
-    brokers: [{ nodeId: store.nodeId, ...endpointFor(config['advertised.listeners'], peer) }],
+    brokers: [{ nodeId: store.nodeId, ...endpointFor(config['advertised.listeners'], session) }],
     clusterId: store.clusterId,
     controllerId: store.nodeId,
     topics,

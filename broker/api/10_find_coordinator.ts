@@ -36,7 +36,7 @@ export function findCoordinatorHandler({
       if (!keyTypes.includes(keyType)) {
         throw new KafkaError('INVALID_REQUEST', `there are no coordinators of type ${keyType}`)
       }
-      const endpoint = endpointFor(config['advertised.listeners'], context.peer)
+      const endpoint = endpointFor(config['advertised.listeners'], context.session)
       const found = { nodeId: store.nodeId, ...endpoint, errorCode: 0 }
       return answer(request, context, found)
     },

@@ -29,13 +29,13 @@ export function joinGroupHandler({
   return {
     api: joinGroup,
     async handle(request, context) {
-      const { version, peer, work } = context
+      const { version, session, work } = context
       if (request.protocols.length > PROTOCOLS_MAX)
         throw new KafkaError('INVALID_REQUEST', `${request.protocols.length} protocols`)
       const joined = coordinator.join(request.groupId, asJoinRequest(request, context))
       work.leave()
       const otherwise = refusedJoin('COORDINATOR_NOT_AVAILABLE', request.memberId)
-      return answer(await untilGone(joined, peer.gone, otherwise), version)
+      return answer(await untilGone(joined, session.gone, otherwise), version)
     },
     refuse: ({ memberId }, code, { version }) =>
       answer(refusedJoin(errorName(code) ?? 'UNKNOWN_SERVER_ERROR', memberId), version),
@@ -45,14 +45,14 @@ export function joinGroupHandler({
 /** Copies the metadata, which outlives the request. */
 function asJoinRequest(
   request: JoinGroupRequest,
-  { version, clientId, peer }: RequestContext,
+  { version, clientId, session }: RequestContext,
 ): JoinRequest {
   const { sessionTimeoutMs, rebalanceTimeoutMs, memberId, groupInstanceId, protocolType } = request
   return {
     memberId,
     groupInstanceId,
     clientId: clientId ?? '',
-    clientHost: `/${peer.remoteAddress}`,
+    clientHost: `/${session.remoteAddress}`,
     sessionTimeoutMs,
     rebalanceTimeoutMs:
       version < REBALANCE_TIMEOUT_VERSION_MIN ? sessionTimeoutMs : rebalanceTimeoutMs,

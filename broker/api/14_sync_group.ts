@@ -22,12 +22,12 @@ export function syncGroupHandler({
 }): Handler<typeof syncGroup> {
   return {
     api: syncGroup,
-    async handle(request, { peer, version, work }) {
+    async handle(request, { session, version, work }) {
       if (version >= NAMED_VERSION_MIN && !isNamed(request))
         return answer(refusedSync('INCONSISTENT_GROUP_PROTOCOL'))
       const synced = coordinator.sync(request.groupId, asSyncRequest(request))
       work.leave()
-      return answer(await untilGone(synced, peer.gone, refusedSync('COORDINATOR_NOT_AVAILABLE')))
+      return answer(await untilGone(synced, session.gone, refusedSync('COORDINATOR_NOT_AVAILABLE')))
     },
     refuse: (_request, code) => answer(refusedSync(errorName(code) ?? 'UNKNOWN_SERVER_ERROR')),
   }

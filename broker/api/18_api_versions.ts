@@ -1,7 +1,7 @@
 // ApiVersions: what this broker serves.
 // Versions: 0-4; any other is answered in version 0 with UNSUPPORTED_VERSION and our own range, as KIP-511 says.
-// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by. The names of
-// the client's software must be as Apache Kafka wants them (KIP-511).
+// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by. The session
+// keeps the name and version of the client's software.
 
 import {
   apiVersions,
@@ -28,8 +28,8 @@ export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<ty
   const apiKeys = sorted.map(rangeOf)
   return {
     api: apiVersions,
-    handle(request, { version }) {
-      if (version >= SOFTWARE_VERSION_MIN) checkSoftware(request)
+    handle(request, { version, session }) {
+      if (version >= SOFTWARE_VERSION_MIN) session.software = softwareIn(request)
       return { errorCode: 0, apiKeys, ...features(version) }
     },
     refuse: (_request, code) => ({ errorCode: code, apiKeys: [] }),
@@ -40,10 +40,11 @@ export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<ty
   }
 }
 
-/** @throws {KafkaError} INVALID_REQUEST */
-function checkSoftware({ clientSoftwareName, clientSoftwareVersion }: ApiVersionsRequest): void {
-  for (const text of [clientSoftwareName, clientSoftwareVersion])
+/** @throws {KafkaError} INVALID_REQUEST for names that are not as KIP-511 wants them */
+function softwareIn({ clientSoftwareName: name, clientSoftwareVersion }: ApiVersionsRequest) {
+  for (const text of [name, clientSoftwareVersion])
     if (!SOFTWARE.test(text)) throw new KafkaError('INVALID_REQUEST', 'name of the client software')
+  return { name, version: clientSoftwareVersion }
 }
 
 function features(version: number): Partial<ApiVersionsResponse> {

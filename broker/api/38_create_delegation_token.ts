@@ -2,12 +2,15 @@
 // Versions: 1-3
 // Behaviour: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as Apache Kafka answers on PLAINTEXT.
 
-import { createDelegationToken } from '../../protocol/api/38_create_delegation_token.ts'
+import {
+  createDelegationToken,
+  type CreateDelegationTokenRequest,
+  type CreateDelegationTokenResponse,
+} from '../../protocol/api/38_create_delegation_token.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
-import { ANONYMOUS, NO_TIMESTAMP } from '../security.ts'
-
-const { principalType, principalName } = ANONYMOUS
+import { NO_TIMESTAMP } from '../security.ts'
+import type { Session } from '../session.ts'
 
 const nothing = {
   issueTimestampMs: NO_TIMESTAMP,
@@ -15,19 +18,29 @@ const nothing = {
   maxTimestampMs: NO_TIMESTAMP,
   tokenId: '',
   hmac: new Uint8Array(0),
-  tokenRequesterPrincipalType: principalType,
-  tokenRequesterPrincipalName: principalName,
+}
+
+/** Without an owner a token is for who asks for it. */
+function refused(
+  { principal }: Session,
+  { ownerPrincipalType, ownerPrincipalName }: CreateDelegationTokenRequest,
+  code: number,
+): CreateDelegationTokenResponse {
+  return {
+    ...nothing,
+    errorCode: code,
+    principalType: ownerPrincipalType ?? principal.type,
+    principalName: ownerPrincipalName ?? principal.name,
+    tokenRequesterPrincipalType: principal.type,
+    tokenRequesterPrincipalName: principal.name,
+  }
 }
 
 export function createDelegationTokenHandler(): Handler<typeof createDelegationToken> {
   return {
     api: createDelegationToken,
-    handle: ({ ownerPrincipalType, ownerPrincipalName }) => ({
-      ...nothing,
-      errorCode: errorCode('DELEGATION_TOKEN_REQUEST_NOT_ALLOWED'),
-      principalType: ownerPrincipalType ?? principalType,
-      principalName: ownerPrincipalName ?? principalName,
-    }),
-    refuse: (_request, code) => ({ ...nothing, ...ANONYMOUS, errorCode: code }),
+    handle: (request, { session }) =>
+      refused(session, request, errorCode('DELEGATION_TOKEN_REQUEST_NOT_ALLOWED')),
+    refuse: (request, code, { session }) => refused(session, request, code),
   }
 }

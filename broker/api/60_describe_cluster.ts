@@ -22,7 +22,7 @@ export function describeClusterHandler({
 }: DescribeClusterDeps): Handler<typeof describeCluster> {
   return {
     api: describeCluster,
-    handle({ endpointType, includeClusterAuthorizedOperations }, { peer }) {
+    handle({ endpointType, includeClusterAuthorizedOperations }, { session }) {
       if (endpointType !== BROKERS) {
         throw new KafkaError('MISMATCHED_ENDPOINT_TYPE', 'this endpoint is a broker')
       }
@@ -30,7 +30,9 @@ export function describeClusterHandler({
         errorCode: 0,
         clusterId: store.clusterId,
         controllerId: store.nodeId,
-        brokers: [{ brokerId: store.nodeId, ...endpointFor(config['advertised.listeners'], peer) }],
+        brokers: [
+          { brokerId: store.nodeId, ...endpointFor(config['advertised.listeners'], session) },
+        ],
         clusterAuthorizedOperations: clusterOperations(includeClusterAuthorizedOperations),
       }
     },

@@ -7,7 +7,7 @@ import type { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
 import type { Dispatch, Exchange } from '../call.ts'
-import type { Peer } from '../handler.ts'
+import { Session } from '../session.ts'
 import type { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
 import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './unsent.ts'
@@ -54,7 +54,7 @@ interface Part {
 }
 
 export class Connection {
-  readonly peer: Peer
+  readonly session: Session
   /** It has sent requests that overlap, and those go to the writer. */
   isProducer = false
   readonly #deps: ConnectionDeps
@@ -99,12 +99,14 @@ export class Connection {
     this.#holder = newHolder((reason) => {
       if (this.#isWriting) this.close(reason)
     })
-    this.peer = {
+    this.session = new Session({
+      listener: 'PLAINTEXT',
+      securityProtocol: 'PLAINTEXT',
       localHost: plainAddress(socket.localAddress ?? ''),
       localPort: socket.localPort ?? 0,
       remoteAddress: plainAddress(socket.remoteAddress ?? ''),
       gone: this.#gone.signal,
-    }
+    })
     socket.on('end', () => this.end())
     socket.on('error', (error) => this.close(hasLeft(error) ? undefined : error.message))
     socket.on('close', () => this.close())
@@ -158,7 +160,7 @@ export class Connection {
     this.#runningBytes += frame.length
     this.#isExclusiveRunning = !this.#deps.dispatch.overlaps(frame)
     if (!this.#isExclusiveRunning && !this.isProducer) this.#becomeProducer()
-    this.#deps.dispatch.start(frame, exchange, this.peer, (failure) => {
+    this.#deps.dispatch.start(frame, exchange, this.session, (failure) => {
       this.#runningCount--
       this.#runningBytes -= frame.length
       if (this.#isClosed) {
@@ -344,7 +346,7 @@ export class Connection {
     this.#isEnding = true
     if (reason !== undefined) {
       this.#deps.log.warn('connection closed', {
-        remote: this.peer.remoteAddress,
+        remote: this.session.remoteAddress,
         reason: printable(reason),
       })
     }

@@ -18,6 +18,7 @@ import { Broker } from '../broker.ts'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { ProcessLog, printable, REPEATS_MAX } from '../process-log.ts'
+import { sessionFor } from '../testing/session.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
@@ -284,7 +285,7 @@ t.test('requests that arrive together leave the loop to others in between', asyn
   const deps = connectionDeps(
     {
       overlaps: () => false,
-      start(frame, exchange, _peer, onDone) {
+      start(frame, exchange, _session, onDone) {
         nowMs++ // each takes a millisecond, and answers at once
         started.push(frame[1]!)
         exchange.answer = []
@@ -325,7 +326,7 @@ t.test('slices are large for a quick reader, and what a slow one can take', asyn
   const deps = connectionDeps(
     {
       overlaps: () => false,
-      start(_frame, exchange, _peer, onDone) {
+      start(_frame, exchange, _session, onDone) {
         exchange.answer = [answers.shift()!]
         onDone()
       },
@@ -527,10 +528,8 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const frame = Buffer.concat(
       encodeRequestFrame(metadata, 1, 5, 'evil\u001b[2J\n', allTopics),
     ).subarray(4)
-    const gone = new AbortController().signal
-    const peer = { localHost: '', localPort: 0, remoteAddress: '127.0.0.1', gone }
     return new Promise((resolve) => {
-      dispatch.start(frame, exchange, peer, (failure) => resolve({ exchange, failure }))
+      dispatch.start(frame, exchange, sessionFor(), (failure) => resolve({ exchange, failure }))
     })
   }
   const refuseMetadata: Handler['refuse'] = (_request, code) => ({

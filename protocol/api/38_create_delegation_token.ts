@@ -1,6 +1,16 @@
 // CreateDelegationToken: v2 flexible; v3 a token for somebody else (KIP-373).
 
-import { api, array, bytes, int16, int32, int64, string } from '../schema.ts'
+import {
+  api,
+  array,
+  bytes,
+  int16,
+  int32,
+  int64,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const createDelegationToken = api({
   key: 38,
@@ -27,3 +37,5 @@ export const createDelegationToken = api({
     throttleTimeMs: int32.default(0),
   },
 })
+export type CreateDelegationTokenRequest = RequestOf<typeof createDelegationToken>
+export type CreateDelegationTokenResponse = ResponseInput<typeof createDelegationToken>

@@ -15,8 +15,8 @@ import { Broker } from '../../broker.ts'
 import { readSettings } from '../../config.ts'
 import { ProcessLog } from '../../process-log.ts'
 import type { Dispatch, Exchange } from '../../call.ts'
-import type { Peer } from '../../handler.ts'
 import { unlimitedRoom } from '../../net/unsent.ts'
+import { sessionFor } from '../session.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { Gone, type MortalBroker } from './mortal-broker.ts'
 
@@ -209,7 +209,7 @@ export class CrashWorld implements MortalBroker {
       room: unlimitedRoom(this.#life.clock),
     }
     return new Promise((resolve, reject) => {
-      dispatch.start(frame.subarray(4), exchange, somebody(), (failure) => {
+      dispatch.start(frame.subarray(4), exchange, sessionFor(), (failure) => {
         if (failure !== undefined) {
           reject(failure)
           return
@@ -226,11 +226,6 @@ export class CrashWorld implements MortalBroker {
 /** Loaded beforehand: loading takes turns of the loop, under tap by messages between threads, that no seed knows of. */
 const openCleanerPort: NonNullable<StoreOptions['openCleanerPort']> = (deps) =>
   new InlineCleanerPort({ ...deps, seed: new Uint32Array(4) })
-
-function somebody(): Peer {
-  const { signal: gone } = new AbortController()
-  return { localHost: '127.0.0.1', localPort: 9092, remoteAddress: '127.0.0.1', gone }
-}
 
 function newLife(nowMs: number): Life {
   let crash!: () => void

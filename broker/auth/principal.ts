@@ -1,0 +1,9 @@
+// Principals: who a client is, as Apache Kafka names it: `User:alice`.
+
+export interface Principal {
+  readonly type: string
+  readonly name: string
+}
+
+/** Every client of a listener that authenticates nobody. */
+export const ANONYMOUS: Principal = { type: 'User', name: 'ANONYMOUS' }

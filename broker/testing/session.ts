@@ -1,0 +1,15 @@
+// Sessions of nobody in particular. Tests only.
+
+import { Session, type Entrance } from '../session.ts'
+
+export function sessionFor(entrance: Partial<Entrance> = {}): Session {
+  return new Session({
+    listener: 'PLAINTEXT',
+    securityProtocol: 'PLAINTEXT',
+    localHost: '127.0.0.1',
+    localPort: 9092,
+    remoteAddress: '127.0.0.1',
+    gone: new AbortController().signal,
+    ...entrance,
+  })
+}
