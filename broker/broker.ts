@@ -253,7 +253,7 @@ async function openGroups(
       log.debug('group formed', { group: printable(groupId), generationId, memberCount }),
   })
   closing.add(() => coordinator.close())
-  void coordinator.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it
+  void coordinator.groups.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it
   return { coordinator, rebalances }
 }
 

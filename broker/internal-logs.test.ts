@@ -442,7 +442,7 @@ t.test(
       }
     }
     const acts = {
-      end: () => coordinator.endPending(producer, true),
+      end: () => coordinator.commits.endPending(producer, true),
       commit: () => coordinator.commit(commitOf(7)),
       forget: () => coordinator.deleteOffsets('both', [{ topic: 't', partition: 0 }]),
     }
@@ -456,7 +456,7 @@ t.test(
     ] as const) {
       t.equal(await coordinator.commitPending(producer, commitOf(5)), undefined)
       await Promise.all(order.map((act) => acts[act]()))
-      const seen = coordinator.offsetsOf('both')?.get('t', 0)?.offset
+      const seen = coordinator.commits.of('both').get('t', 0)?.offset
       const key = { groupId: 'both', topic: 't', partition: 0 }
       t.equal(seen, table.offsetOf(key)?.offset, `${order.join()}: memory and table agree`)
       t.equal(seen, wanted, order.join())

@@ -4,7 +4,7 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { Clock } from '../storage/clock.ts'
 import type { Store } from '../storage/store.ts'
 import type { BrokerConfig } from './config.ts'
-import type { PartitionOffset } from './group/offsets.ts'
+import type { PartitionOffset } from './group/committed-offsets.ts'
 import type { Work } from './net/work.ts'
 
 export interface OffsetCommitsDeps {

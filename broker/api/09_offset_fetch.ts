@@ -11,7 +11,7 @@ import {
 } from '../../protocol/api/09_offset_fetch.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { CommittedOffset, GroupOffsets } from '../group/offsets.ts'
+import type { CommittedOffset, CommittedOffsets } from '../group/committed-offsets.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 
@@ -33,14 +33,14 @@ export function offsetFetchHandler({
     { requireStable }: OffsetFetchRequest,
     work: Work,
   ): Promise<TopicAnswer[]> => {
-    const offsets = coordinator.offsetsOf(groupId)
+    const offsets = coordinator.commits.of(groupId)
     return work.each(asked ?? everythingIn(offsets), async ({ name, partitionIndexes }) => ({
       name,
       partitions: await work.each(partitionIndexes, (partition) => {
-        const isUnstable = requireStable && coordinator.isPending(groupId, name, partition)
+        const isUnstable = requireStable && coordinator.commits.isPending(groupId, name, partition)
         return isUnstable
           ? failed(partition, errorCode('UNSTABLE_OFFSET_COMMIT'))
-          : answerFor(partition, offsets?.get(name, partition))
+          : answerFor(partition, offsets.get(name, partition))
       }),
     }))
   }
@@ -62,8 +62,8 @@ export function offsetFetchHandler({
 }
 
 /** The question that asks for all that a group has committed. */
-function* everythingIn(offsets: GroupOffsets | undefined): Iterable<AskedTopic> {
-  for (const [name, partitions] of offsets?.partitionsByTopic() ?? [])
+function* everythingIn(offsets: CommittedOffsets): Iterable<AskedTopic> {
+  for (const [name, partitions] of offsets.partitionsByTopic())
     yield { name, partitionIndexes: [...partitions] }
 }
 

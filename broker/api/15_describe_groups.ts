@@ -1,20 +1,19 @@
 // DescribeGroups: the state of groups and their members.
 // Versions: 0-6
 // Behaviour: a group that does not exist is Dead, and everything is allowed with it; from version 6 on it is
-// GROUP_ID_NOT_FOUND, without operations (KIP-1043). What members told each other is shown while the group is stable.
+// GROUP_ID_NOT_FOUND, without operations (KIP-1043); the same of a group of another type. What members told each other is shown while the group is stable.
 
 import {
   describeGroups,
   type DescribeGroupsResponse,
 } from '../../protocol/api/15_describe_groups.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { Group } from '../group/group.ts'
 import type { Handler } from '../handler.ts'
 import { groupOperations } from '../operations.ts'
 
 const NOT_FOUND_VERSION_MIN = 6
-const NOTHING = new Uint8Array(0)
 
 type GroupAnswer = DescribeGroupsResponse['groups'][number]
 
@@ -28,9 +27,10 @@ export function describeGroupsHandler({
     async handle(request, context) {
       const authorizedOperations = groupOperations(request.includeAuthorizedOperations)
       const groups = await context.work.each(request.groups, (groupId) => {
-        const group = coordinator.get(groupId)
-        if (group === undefined && context.version >= NOT_FOUND_VERSION_MIN) return unknown(groupId)
-        const answer = group === undefined ? dead(groupId) : described(group)
+        const group = coordinator.groups.get(groupId)
+        const isKnown = group?.type === 'classic'
+        if (!isKnown && context.version >= NOT_FOUND_VERSION_MIN) return unknown(groupId, group)
+        const answer = isKnown ? described(group) : dead(groupId)
         return { ...answer, authorizedOperations }
       })
       return { groups }
@@ -56,27 +56,24 @@ function dead(groupId: string): GroupAnswer {
   return { ...nothingOf(groupId), groupState: 'Dead' }
 }
 
-function unknown(groupId: string): GroupAnswer {
-  const errorMessage = `there is no group ${groupId.slice(0, 256)}`
+function unknown(groupId: string, group: Group | undefined): GroupAnswer {
+  const name = groupId.slice(0, 256)
+  const errorMessage = group ? `group ${name} is not a classic group` : `there is no group ${name}`
   return { ...dead(groupId), errorCode: errorCode('GROUP_ID_NOT_FOUND'), errorMessage }
 }
 
-function described(group: ClassicGroup): GroupAnswer {
-  const { groupId, state, protocolType, protocolName } = group
-  const isStable = state === 'Stable'
+function described(group: Group): GroupAnswer {
+  const { state, protocolType, protocolName, members } = group.describe()
   return {
     errorCode: 0,
-    groupId,
+    groupId: group.groupId,
     groupState: state,
-    protocolType: protocolType ?? '',
-    protocolData: isStable ? protocolName! : '',
-    members: Array.from(group.members.values(), (member) => ({
-      memberId: member.memberId,
-      groupInstanceId: member.groupInstanceId,
-      clientId: member.clientId,
-      clientHost: member.clientHost,
-      memberMetadata: isStable ? member.metadataFor(protocolName!)! : NOTHING,
-      memberAssignment: isStable ? member.assignment : NOTHING,
+    protocolType,
+    protocolData: protocolName,
+    members: members.map(({ metadata, assignment, ...member }) => ({
+      ...member,
+      memberMetadata: metadata,
+      memberAssignment: assignment,
     })),
   }
 }

@@ -4,12 +4,9 @@
 // no group.
 
 import { listGroups } from '../../protocol/api/16_list_groups.ts'
-import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { Group } from '../group/group.ts'
 import type { Handler } from '../handler.ts'
-
-/** There is no other type yet. */
-const GROUP_TYPE = 'classic'
 
 export function listGroupsHandler({
   coordinator,
@@ -21,29 +18,23 @@ export function listGroupsHandler({
     async handle({ statesFilter, typesFilter }, { work }) {
       const types = await work.distinct(lowerCase(typesFilter))
       const states = await work.distinct(lowerCase(statesFilter))
-      const groups = matches(types, GROUP_TYPE) ? coordinator.list() : []
-      const listed = await work.each(
-        withState(groups, states),
-        ({ groupId, protocolType, state }) => {
-          return {
-            groupId,
-            protocolType: protocolType ?? '',
-            groupState: state,
-            groupType: GROUP_TYPE,
-          }
-        },
-      )
+      const groups = matching(coordinator.groups.list(), types, states)
+      const listed = await work.each(groups, ({ groupId, type, protocolType, state }) => {
+        return { groupId, protocolType: protocolType ?? '', groupState: state, groupType: type }
+      })
       return { errorCode: 0, groups: listed }
     },
     refuse: (_request, code) => ({ errorCode: code, groups: [] }),
   }
 }
 
-function* withState(
-  groups: Iterable<ClassicGroup>,
+function* matching(
+  groups: Iterable<Group>,
+  types: ReadonlySet<string>,
   states: ReadonlySet<string>,
-): Iterable<ClassicGroup> {
-  for (const group of groups) if (matches(states, group.state)) yield group
+): Iterable<Group> {
+  for (const group of groups)
+    if (matches(types, group.type) && matches(states, group.state)) yield group
 }
 
 function* lowerCase(names: readonly string[]): Iterable<string> {

@@ -71,7 +71,7 @@ async function answerFor(
     const { name, id } = find(store, asked)
     if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     await store.topics.delete(name)
-    await coordinator.onTopicDeleted(name)
+    await coordinator.commits.onTopicDeleted(name)
     return { name, topicId: id, errorCode: 0 }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error

@@ -16,7 +16,7 @@ export function deleteGroupsHandler({
     api: deleteGroups,
     async handle({ groupsNames }, { work }) {
       const results = await work.each(await work.distinct(groupsNames), async (groupId) => {
-        const error = await coordinator.delete(groupId)
+        const error = await coordinator.groups.delete(groupId)
         return { groupId, errorCode: errorCode(error) }
       })
       return { results }

@@ -4,14 +4,17 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
+import { namesInCommon, vote } from './assignor-vote.ts'
+import { assertGrows, assertState, assertTransition, type ClassicState } from './classic-states.ts'
+import type { Group, GroupDescription, MemberDescription, OffsetRetention } from './group.ts'
 import { afterLastCall } from './last-call.ts'
 import { GroupMember } from './member.ts'
 import {
+  joinAnswerOfReplacedLeader,
   NO_ASSIGNMENT,
   refusedJoin,
   refusedSync,
   type GroupRecord,
-  type GroupState,
   type JoinAnswer,
   type JoinRequest,
   type MemberIdentity,
@@ -20,6 +23,7 @@ import {
   type SyncAnswer,
   type SyncRequest,
 } from './messages.ts'
+import type { GroupEntry } from './state-table.ts'
 
 export interface ClassicGroupDeps {
   readonly clock: Clock
@@ -31,6 +35,8 @@ export interface ClassicGroupDeps {
   }
   /** A fresh id: `prefix`, a dash and a random UUID. */
   newMemberId(prefix: string): string
+  /** Topics that a member reads, from its opaque metadata; undefined when they cannot be told. */
+  subscribedTopics(protocolType: string, metadata: Uint8Array): readonly string[] | undefined
   /** Resolves when the record is durable, or with why it is not. Records are kept in call order. */
   persist(record: GroupRecord): Promise<ErrorName | undefined>
   /** For metrics. */
@@ -39,10 +45,13 @@ export interface ClassicGroupDeps {
   onStable(generationId: number, memberCount: number): void
 }
 
-export class ClassicGroup {
+export class ClassicGroup implements Group {
+  readonly type = 'classic'
   readonly groupId: string
-  state: GroupState = 'Empty'
+  #state: ClassicState = 'Empty'
   generationId = 0
+  /** Of the newest record. */
+  #keptGenerationId = 0
   protocolType: string | null = null
   protocolName: string | null = null
   leaderId: string | null = null
@@ -67,8 +76,9 @@ export class ClassicGroup {
   /** The group as it was before a restart: its members have one session timeout to be heard of again. */
   static restore(groupId: string, record: GroupRecord, deps: ClassicGroupDeps): ClassicGroup {
     const group = new ClassicGroup(groupId, deps)
-    group.state = record.members.length === 0 ? 'Empty' : 'Stable'
+    group.#state = record.members.length === 0 ? 'Empty' : 'Stable'
     group.generationId = record.generationId
+    group.#keptGenerationId = record.generationId
     group.protocolType = record.protocolType
     group.protocolName = record.protocolName
     group.leaderId = record.leaderId
@@ -80,6 +90,14 @@ export class ClassicGroup {
       member.touch()
     }
     return group
+  }
+
+  get state(): ClassicState {
+    return this.#state
+  }
+
+  get memberCount(): number {
+    return this.members.size
   }
 
   join(request: JoinRequest): Promise<JoinAnswer> {
@@ -97,7 +115,7 @@ export class ClassicGroup {
     if (error !== undefined) return Promise.resolve(refusedSync(error))
     const member = this.members.get(request.memberId)!
     member.touch()
-    if (this.state === 'Stable') return Promise.resolve(this.#syncAnswer(member))
+    if (this.#state === 'Stable') return Promise.resolve(this.#syncAnswer(member))
     const answer = member.waitForSync()
     if (member.memberId === this.leaderId) void this.#takeAssignments(request.assignments)
     return answer
@@ -108,7 +126,7 @@ export class ClassicGroup {
     const error = this.#identityError(identity) ?? this.#generationError(generationId)
     if (error !== undefined) return error
     this.members.get(identity.memberId)!.touch()
-    return this.state === 'PreparingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
+    return this.#state === 'PreparingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
   }
 
   /** @param identity a static member may be named by its instance id alone */
@@ -127,28 +145,87 @@ export class ClassicGroup {
     return undefined
   }
 
-  /** May this member commit offsets now? Renews its session. Source: kafka-protocol "OffsetCommit". */
   checkCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
-    if (generationId < 0 && this.state === 'Empty') return undefined
+    if (generationId < 0 && this.#state === 'Empty') return undefined
     const error = this.#identityError(identity) ?? this.#generationError(generationId)
     if (error !== undefined) return error
     this.members.get(identity.memberId)!.touch()
-    return this.state === 'CompletingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
+    return this.#state === 'CompletingRebalance' ? 'REBALANCE_IN_PROGRESS' : undefined
   }
 
-  /** The same in a transaction. Who says nothing of itself is not a member: its transactional id fences it. KIP-447. */
+  /**
+   * TxnOffsetCommit: a request without member, instance and generation comes from outside the group and is fenced by its
+   * transactional id only (KIP-447).
+   */
   checkPendingCommit(identity: MemberIdentity, generationId: number): ErrorName | undefined {
     const { memberId, groupInstanceId } = identity
     const isFromOutside = generationId < 0 && memberId === '' && groupInstanceId === null
-    if (isFromOutside || (generationId < 0 && this.state === 'Empty')) return undefined
+    if (isFromOutside || (generationId < 0 && this.#state === 'Empty')) return undefined
     const error = this.#identityError(identity) ?? this.#generationError(generationId)
     if (error === undefined) this.members.get(memberId)!.touch()
     return error
   }
 
-  /** Ends every wait and timer; the group answers nothing more. */
+  checkOffsetDelete(): ErrorName | undefined {
+    const isOpaque = this.protocolType !== 'consumer'
+    return this.members.size > 0 && isOpaque ? 'NON_EMPTY_GROUP' : undefined
+  }
+
+  subscribedTopics(): ReadonlySet<string> | undefined {
+    const topics = new Set<string>()
+    for (const member of this.members.values()) {
+      for (const { metadata } of member.protocols) {
+        const subscribed = this.#deps.subscribedTopics(this.protocolType ?? '', metadata)
+        if (subscribed === undefined) return undefined
+        for (const topic of subscribed) topics.add(topic)
+      }
+    }
+    return topics
+  }
+
+  get isEmpty(): boolean {
+    return this.#state === 'Empty'
+  }
+
+  get isIdle(): boolean {
+    return this.isEmpty && this.#pendingIds.size === 0
+  }
+
+  /** A group that had members keeps offsets from when it became empty, one that never had any from each commit. KIP-211 */
+  offsetRetention(): OffsetRetention {
+    const isSettled = this.#state === 'Empty' || this.#state === 'Stable'
+    const subscribed = isSettled ? this.subscribedTopics() : undefined
+    const hadMembers = this.isEmpty && this.protocolType !== null
+    return (topic, committedMs) => {
+      if (subscribed?.has(topic) ?? true) return undefined
+      return hadMembers ? Math.max(this.sinceMs, committedMs) : committedMs
+    }
+  }
+
+  describe(): GroupDescription {
+    const isStable = this.#state === 'Stable'
+    return {
+      state: this.#state,
+      protocolType: this.protocolType ?? '',
+      protocolName: isStable ? this.protocolName! : '',
+      members: Array.from(this.members.values(), (member): MemberDescription => ({
+        memberId: member.memberId,
+        groupInstanceId: member.groupInstanceId,
+        clientId: member.clientId,
+        clientHost: member.clientHost,
+        metadata: isStable ? member.metadataFor(this.protocolName!)! : NO_ASSIGNMENT,
+        assignment: isStable ? member.assignment : NO_ASSIGNMENT,
+      })),
+    }
+  }
+
+  tombstones(): readonly GroupEntry[] {
+    return [{ kind: 'group', groupId: this.groupId, value: null }]
+  }
+
   close(error: ErrorName): void {
-    this.state = 'Dead'
+    if (this.#state === 'Dead') return
+    this.#become('Dead')
     this.#phaseTimer?.cancel()
     for (const timer of this.#pendingIds.values()) timer.cancel()
     this.#pendingIds.clear()
@@ -159,14 +236,10 @@ export class ClassicGroup {
     }
   }
 
-  get hasPendingIds(): boolean {
-    return this.#pendingIds.size > 0
-  }
-
   // Joining
 
   #refusalOfJoin(request: JoinRequest): ErrorName | undefined {
-    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+    if (this.#state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
     if (this.#isFullFor(request)) return 'GROUP_MAX_SIZE_REACHED'
     const isPlausible = request.protocolType !== '' && request.protocols.length > 0
     return isPlausible && this.#speaksWith(request) ? undefined : 'INCONSISTENT_GROUP_PROTOCOL'
@@ -183,7 +256,7 @@ export class ClassicGroup {
     if (this.members.size === 0) return true
     if (request.protocolType !== this.protocolType) return false
     const offered = new Set(request.protocols.map((each) => each.name))
-    return this.#namesInCommon().some((name) => offered.has(name))
+    return namesInCommon(this.members).some((name) => offered.has(name))
   }
 
   #joinNew(request: JoinRequest): Promise<JoinAnswer> {
@@ -212,7 +285,7 @@ export class ClassicGroup {
     const isLeader = member.memberId === this.leaderId
     if (
       !isChanged &&
-      (this.state === 'CompletingRebalance' || (this.state === 'Stable' && !isLeader))
+      (this.#state === 'CompletingRebalance' || (this.#state === 'Stable' && !isLeader))
     ) {
       member.touch()
       return Promise.resolve(this.#joinAnswer(member))
@@ -232,7 +305,7 @@ export class ClassicGroup {
     old.answerSync(refusedSync('FENCED_INSTANCE_ID'))
     const member = this.#admitInPlaceOf(old, this.#deps.newMemberId(instanceId), request)
     if (wasLeader) this.leaderId = member.memberId
-    const keepsProtocol = this.state === 'Stable' && this.#vote() === this.protocolName
+    const keepsProtocol = this.#state === 'Stable' && vote(this.members) === this.protocolName
     if (!keepsProtocol) {
       const answer = member.waitForJoin()
       this.#rebalance('static')
@@ -242,12 +315,12 @@ export class ClassicGroup {
     const answer = this.#joinAnswer(member)
     return this.#whenKept(
       member,
-      !wasLeader ? answer : leadingAnswer(answer, request, oldLeaderId!),
+      wasLeader ? joinAnswerOfReplacedLeader(answer, request, oldLeaderId!) : answer,
     )
   }
 
   async #whenKept(member: GroupMember, answer: JoinAnswer): Promise<JoinAnswer> {
-    const error = await this.#deps.persist(this.toRecord())
+    const error = await this.#persist()
     return error === undefined ? answer : refusedJoin('COORDINATOR_NOT_AVAILABLE', member.memberId)
   }
 
@@ -297,7 +370,7 @@ export class ClassicGroup {
 
   /** Starts a join phase, or goes on with the one that runs. */
   #rebalance(reason: RebalanceReason): void {
-    if (this.state !== 'PreparingRebalance') this.#prepareRebalance(reason)
+    if (this.#state !== 'PreparingRebalance') this.#prepareRebalance(reason)
     this.#completeJoinIfAllAreHere()
   }
 
@@ -306,8 +379,8 @@ export class ClassicGroup {
     for (const member of this.members.values()) {
       member.answerSync(refusedSync('REBALANCE_IN_PROGRESS'))
     }
-    const isFirst = this.state === 'Empty'
-    this.state = 'PreparingRebalance'
+    const isFirst = this.#state === 'Empty'
+    this.#become('PreparingRebalance')
     const timeoutMs = this.#rebalanceTimeoutMs()
     const delayMs = Math.min(this.#deps.config.initialRebalanceDelayMs, timeoutMs)
     if (isFirst && delayMs > 0) {
@@ -334,7 +407,7 @@ export class ClassicGroup {
   }
 
   #completeJoinIfAllAreHere(): void {
-    if (this.state !== 'PreparingRebalance' || this.#gathering !== undefined) return
+    if (this.#state !== 'PreparingRebalance' || this.#gathering !== undefined) return
     if (this.#pendingIds.size > 0 && this.members.size > 0) return
     for (const member of this.members.values()) if (!member.isJoining) return
     this.#completeJoin()
@@ -352,8 +425,8 @@ export class ClassicGroup {
     this.sinceMs = this.#deps.clock.now()
     if (joined.length === 0) return this.#becomeEmpty()
     if (!this.members.get(this.leaderId ?? '')?.isJoining) this.leaderId = joined[0]!.memberId
-    this.protocolName = this.#vote()
-    this.state = 'CompletingRebalance'
+    this.protocolName = vote(this.members)
+    this.#become('CompletingRebalance')
     this.#startPhase(this.#rebalanceTimeoutMs(), () => this.#dropUnsynced())
     for (const member of joined) {
       member.assignment = NO_ASSIGNMENT
@@ -369,10 +442,10 @@ export class ClassicGroup {
   }
 
   #becomeEmpty(): void {
-    this.state = 'Empty'
     this.protocolName = null
     this.leaderId = null
-    void this.#deps.persist(this.toRecord()) // nobody waits: a restart without it lets the sessions expire
+    this.#become('Empty')
+    void this.#persist() // nobody waits: a restart without it lets the sessions expire
   }
 
   // The sync phase
@@ -384,10 +457,10 @@ export class ClassicGroup {
     for (const member of this.members.values()) {
       member.assignment = byMember.get(member.memberId) ?? NO_ASSIGNMENT
     }
-    const error = await this.#deps.persist(this.toRecord())
-    if (this.state !== 'CompletingRebalance' || this.generationId !== generationId) return
+    const error = await this.#persist()
+    if (this.#state !== 'CompletingRebalance' || this.generationId !== generationId) return
     if (error !== undefined) return this.#failSync(error)
-    this.state = 'Stable'
+    this.#become('Stable')
     this.#deps.onStable(generationId, this.members.size)
     for (const member of this.members.values()) {
       if (member.isSyncing) member.answerSync(this.#syncAnswer(member))
@@ -418,7 +491,7 @@ export class ClassicGroup {
   }
 
   #rebalanceWithout(reason: RebalanceReason): void {
-    if (this.state === 'Stable' || this.state === 'CompletingRebalance')
+    if (this.#state === 'Stable' || this.#state === 'CompletingRebalance')
       this.#prepareRebalance(reason)
     this.#completeJoinIfAllAreHere()
   }
@@ -431,10 +504,24 @@ export class ClassicGroup {
     if (groupInstanceId !== null) this.#memberIdsByInstance.delete(groupInstanceId)
   }
 
+  // Changes of state
+
+  #become(state: ClassicState): void {
+    assertTransition(this, this.#state, state)
+    this.#state = state
+    assertState(this, state)
+  }
+
+  #persist(): Promise<ErrorName | undefined> {
+    assertGrows(this.groupId, this.#keptGenerationId, this.generationId)
+    this.#keptGenerationId = this.generationId
+    return this.#deps.persist(this.toRecord())
+  }
+
   // Checks and answers
 
   #identityError({ memberId, groupInstanceId }: MemberIdentity): ErrorName | undefined {
-    if (this.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+    if (this.#state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
     if (groupInstanceId !== null) {
       const current = this.#memberIdsByInstance.get(groupInstanceId)
       if (current === undefined) return 'UNKNOWN_MEMBER_ID'
@@ -455,26 +542,8 @@ export class ClassicGroup {
       (protocolType !== null && protocolType !== this.protocolType) ||
       (protocolName !== null && protocolName !== this.protocolName)
     if (isOther) return 'INCONSISTENT_GROUP_PROTOCOL'
-    if (this.state === 'PreparingRebalance') return 'REBALANCE_IN_PROGRESS'
-    return this.state === 'Empty' ? 'UNKNOWN_MEMBER_ID' : undefined
-  }
-
-  #namesInCommon(): string[] {
-    const [first, ...others] = this.members.values()
-    if (first === undefined) return []
-    const names = first.protocols.map((each) => each.name)
-    return names.filter((name) => others.every((each) => each.metadataFor(name) !== undefined))
-  }
-
-  /** Each member votes for the first of its protocols that all of them support. */
-  #vote(): string {
-    const candidates = this.#namesInCommon()
-    const votes = new Map(candidates.map((name) => [name, 0]))
-    for (const member of this.members.values()) {
-      const choice = member.protocols.find((each) => votes.has(each.name))!
-      votes.set(choice.name, votes.get(choice.name)! + 1)
-    }
-    return candidates.reduce((best, name) => (votes.get(name)! > votes.get(best)! ? name : best))
+    if (this.#state === 'PreparingRebalance') return 'REBALANCE_IN_PROGRESS'
+    return this.#state === 'Empty' ? 'UNKNOWN_MEMBER_ID' : undefined
   }
 
   #rebalanceTimeoutMs(): number {
@@ -527,10 +596,4 @@ export class ClassicGroup {
       members: [...this.members.values()].map((each) => each.toRecord()),
     }
   }
-}
-
-/** What a replaced static leader hears: it must not assign anew, for nobody else would ask (KIP-814). */
-function leadingAnswer(answer: JoinAnswer, request: JoinRequest, oldLeaderId: string): JoinAnswer {
-  if (request.supportsSkippingAssignment) return { ...answer, skipAssignment: true }
-  return { ...answer, leaderId: oldLeaderId, members: [] } // it acts as a follower
 }

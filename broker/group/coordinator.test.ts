@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import {
+  classicGroup,
   heartbeat,
   identity,
   joinedPair,
@@ -124,7 +125,7 @@ t.test('joining', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)
     w.coordinator.leave('g', identity(first!.memberId))
-    t.equal(w.coordinator.get('g')!.protocolType, 'consumer')
+    t.equal(w.coordinator.groups.get('g')!.protocolType, 'consumer')
     const worker = joining({ protocolType: 'connect' })
     t.equal((await w.coordinator.join('g', worker)).protocolType, 'connect')
   })
@@ -172,7 +173,7 @@ t.test('joining', async (t) => {
     const first = await w.coordinator.join('g', joining())
     const repeated = await w.coordinator.join('g', joining({ memberId: first.memberId }))
     t.same(repeated, first)
-    t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
+    t.equal(w.coordinator.groups.get('g')!.state, 'CompletingRebalance')
   })
 
   t.test('who does not rejoin before the rebalance timeout is dropped', async (t) => {
@@ -226,11 +227,11 @@ t.test('syncing', async (t) => {
       void sync(w, a, { [a.memberId]: 'A', [b.memberId]: 'B' }).then(take)
       await settle()
       t.same(answers, [], 'the disk has not answered')
-      t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
+      t.equal(w.coordinator.groups.get('g')!.state, 'CompletingRebalance')
       w.table.release()
       await settle()
       t.same(answers.sort(), ['A', 'B'])
-      t.equal(w.coordinator.get('g')!.state, 'Stable')
+      t.equal(w.coordinator.groups.get('g')!.state, 'Stable')
     },
   )
 
@@ -340,7 +341,7 @@ t.test('syncing while others come and go', async (t) => {
     const [c] = (await Promise.all(rejoins)) as [JoinAnswer]
     w.table.release()
     await settle()
-    t.equal(w.coordinator.get('g')!.state, 'CompletingRebalance')
+    t.equal(w.coordinator.groups.get('g')!.state, 'CompletingRebalance')
     const share = await sync(w, c, { [c.memberId]: 'new A' })
     t.equal(Buffer.from(share.assignment).toString(), 'new A')
   })
@@ -379,7 +380,7 @@ t.test('sessions', async (t) => {
   t.test('a session ends at its time, and a little later only after a stall', async (t) => {
     const w = world()
     const [first, second] = await stableGroup(w, 2)
-    const isMember = (answer: JoinAnswer) => w.coordinator.get('g')!.members.has(answer.memberId)
+    const isMember = (answer: JoinAnswer) => classicGroup(w).members.has(answer.memberId)
     await w.clock.advance(9999)
     t.equal(isMember(first!), true)
     t.equal(heartbeat(w, second!), undefined)
@@ -420,7 +421,7 @@ t.test('sessions', async (t) => {
     await w.clock.advance(1000)
     t.equal(heartbeat(w, a!), 'REBALANCE_IN_PROGRESS', 'which a heartbeat meanwhile does not start')
     await w.clock.advance(58_000)
-    t.equal(w.coordinator.get('g')!.members.has(a!.memberId), true)
+    t.equal(classicGroup(w).members.has(a!.memberId), true)
     await w.clock.advance(2000)
     t.equal((await again).error, undefined)
   })
@@ -432,7 +433,7 @@ t.test('sessions', async (t) => {
     t.equal(w.coordinator.leave('g', identity(second!.memberId)), 'UNKNOWN_MEMBER_ID')
     t.equal(heartbeat(w, first!), 'REBALANCE_IN_PROGRESS')
     t.equal(w.coordinator.leave('g', identity(first!.memberId)), undefined)
-    t.equal(w.coordinator.get('g')!.state, 'Empty')
+    t.equal(w.coordinator.groups.get('g')!.state, 'Empty')
     t.equal(w.coordinator.leave('nothing', identity('x')), 'UNKNOWN_MEMBER_ID')
   })
 })
@@ -536,7 +537,7 @@ t.test('static members', async (t) => {
     await stableStatic(w)
     t.equal(w.coordinator.leave('g', identity('', 'two')), 'UNKNOWN_MEMBER_ID')
     t.equal(w.coordinator.leave('g', identity('', 'one')), undefined)
-    t.equal(w.coordinator.get('g')!.state, 'Empty')
+    t.equal(w.coordinator.groups.get('g')!.state, 'Empty')
   })
 
   t.test('it outlives a rebalance timeout but not its session', async (t) => {
@@ -544,9 +545,9 @@ t.test('static members', async (t) => {
     const one = await stableStatic(w)
     const dynamic = w.coordinator.join('g', joining({ rebalanceTimeoutMs: 5000 }))
     await w.clock.advance(9000)
-    t.ok(w.coordinator.get('g')!.members.has(one.memberId))
+    t.ok(classicGroup(w).members.has(one.memberId))
     await w.clock.advance(2000)
-    t.notOk(w.coordinator.get('g')!.members.has(one.memberId))
+    t.notOk(classicGroup(w).members.has(one.memberId))
     t.equal((await dynamic).error, undefined)
   })
 })

@@ -1,14 +1,16 @@
-// GroupCoordinator: every group of this broker, its committed offsets, and what of both is kept on disk.
-// Network thread; knows no sockets and no wire format. Answers are given once what they promise is durable.
-// Source: KIP-62, KIP-211 (offset expiry), KIP-345; docs/formats/groups.md
+// GroupCoordinator: what clients ask of groups, by the id of the group: the classic protocol's requests, commits, and
+// deleting offsets. Network thread; knows no sockets and no wire format. Answers are given once what they promise is durable.
+// Every type of group is made here and lives in the registry. Source: KIP-62, KIP-345, KIP-447
 
 import type { ErrorName } from '../../protocol/errors.ts'
-import type { Clock, Timer } from '../../storage/clock.ts'
-import { ClassicGroup } from './classic.ts'
+import type { Clock } from '../../storage/clock.ts'
+import { ClassicGroup, type ClassicGroupDeps } from './classic.ts'
+import { Commits } from './commits.ts'
+import type { PartitionOffset } from './committed-offsets.ts'
+import type { Group } from './group.ts'
 import {
   refusedJoin,
   refusedSync,
-  type GroupRecord,
   type JoinAnswer,
   type JoinRequest,
   type MemberIdentity,
@@ -16,54 +18,8 @@ import {
   type SyncAnswer,
   type SyncRequest,
 } from './messages.ts'
-import { GroupOffsets, type CommittedOffset, type PartitionOffset } from './offsets.ts'
-
-export interface OffsetKey {
-  readonly groupId: string
-  readonly topic: string
-  readonly partition: number
-}
-
-/** One change of the kept state: a null value deletes. */
-export type GroupEntry =
-  | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupRecord | null }
-  | OffsetEntry
-
-export interface OffsetEntry {
-  readonly kind: 'offset'
-  readonly key: OffsetKey
-  readonly value: CommittedOffset | null
-}
-
-/** Who commits offsets in a transaction. */
-export interface OffsetProducer {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
-
-/**
- * Where groups and offsets are kept: __consumer_offsets and its view. All of what one call writes or, after a crash, none; in
- * call order. Resolves when durable, or with why it is not.
- */
-export interface GroupStateTable {
-  /** Everything that is kept and not pending, in any order. */
-  entries(): Iterable<GroupEntry>
-  /** What open transactions may commit. */
-  pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
-  pendingOf(producerId: number): Iterable<OffsetKey>
-  isPending(key: OffsetKey): boolean
-  /** Committed, and durable. */
-  offsetOf(key: OffsetKey): CommittedOffset | undefined
-  /** A deleted offset takes along what is pending for it. */
-  put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
-  /** Seen when the transaction of the producer has committed, but for what was put meanwhile. */
-  putPending(
-    producer: OffsetProducer,
-    offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
-  ): Promise<ErrorName | undefined>
-  /** The transaction has ended. @returns which offsets have changed by that */
-  end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetKey[] | ErrorName>
-}
+import { GroupRegistry } from './registry.ts'
+import type { GroupStateTable, OffsetProducer } from './state-table.ts'
 
 export interface GroupConfig {
   readonly sessionTimeoutMsMin: number
@@ -81,21 +37,10 @@ export interface GroupCoordinatorDeps {
   readonly newMemberId: (prefix: string) => string
   /** Offsets of a topic that is gone are forgotten. */
   readonly topicExists: (topic: string) => boolean
-  /** Topics that a member is subscribed to, from its opaque metadata; undefined when it cannot be told. */
-  readonly subscribedTopics: (
-    protocolType: string,
-    metadata: Uint8Array,
-  ) => readonly string[] | undefined
+  readonly subscribedTopics: ClassicGroupDeps['subscribedTopics']
   readonly onRebalance: (groupId: string, reason: RebalanceReason) => void
   /** A generation of the group has begun. For the log. */
   readonly onStable?: (groupId: string, generationId: number, memberCount: number) => void
-}
-
-interface Group {
-  readonly classic: ClassicGroup
-  readonly offsets: GroupOffsets
-  /** Commits that are not durable yet: what forgets offsets waits for them, or they would come back. */
-  readonly commits: Set<Promise<unknown>>
 }
 
 export interface CommitRequest extends MemberIdentity {
@@ -108,28 +53,27 @@ export interface CommitRequest extends MemberIdentity {
 }
 
 export class GroupCoordinator {
+  readonly groups: GroupRegistry
+  readonly commits: Commits
   readonly #deps: GroupCoordinatorDeps
-  readonly #groups = new Map<string, Group>()
-  #expiryTimer: Timer
 
   constructor(deps: GroupCoordinatorDeps) {
+    const { clock, config, table, topicExists } = deps
     this.#deps = deps
-    const offsetEntries: OffsetEntry[] = []
-    for (const entry of deps.table.entries()) {
-      if (entry.kind === 'offset') offsetEntries.push(entry)
-      else if (entry.value !== null) this.#restore(entry.groupId, entry.value)
+    this.commits = new Commits(table)
+    this.groups = new GroupRegistry({ clock, commits: this.commits, topicExists, ...config })
+    for (const entry of table.entries()) {
+      if (entry.value === null) continue
+      if (entry.kind === 'offset') this.commits.load(entry.key, entry.value)
+      else {
+        const { groupId } = entry
+        this.groups.add(ClassicGroup.restore(groupId, entry.value, this.#depsOf(groupId)))
+      }
     }
-    for (const entry of offsetEntries) {
-      const { groupId } = entry.key
-      this.#take(this.#groups.get(groupId) ?? this.#create(groupId), entry.key)
-    }
-    for (const { key } of deps.table.pending()) {
-      if (!this.#groups.has(key.groupId)) this.#create(key.groupId)
-    }
-    this.#expiryTimer = this.#scheduleExpiry()
+    for (const groupId of this.commits.groupIds()) this.#getOrCreate(groupId)
   }
 
-  // Members
+  // The classic protocol
 
   async join(groupId: string, request: JoinRequest): Promise<JoinAnswer> {
     const refuse = (error: ErrorName): JoinAnswer => refusedJoin(error, request.memberId)
@@ -139,18 +83,19 @@ export class GroupCoordinator {
     if (sessionTimeoutMs < sessionTimeoutMsMin || sessionTimeoutMs > sessionTimeoutMsMax) {
       return refuse('INVALID_SESSION_TIMEOUT')
     }
-    const known = this.#groups.get(groupId)
-    if (known === undefined && request.memberId !== '') return refuse('UNKNOWN_MEMBER_ID')
+    if (this.groups.get(groupId) === undefined && request.memberId !== '') {
+      return refuse('UNKNOWN_MEMBER_ID')
+    }
     if (request.protocolType === '' || request.protocols.length === 0) {
       return refuse('INCONSISTENT_GROUP_PROTOCOL')
     }
-    return (known ?? this.#create(groupId)).classic.join(request)
+    const group = this.#getOrCreate(groupId)
+    return isClassic(group) ? group.join(request) : refuse('INCONSISTENT_GROUP_PROTOCOL')
   }
 
   async sync(groupId: string, request: SyncRequest): Promise<SyncAnswer> {
     if (groupId === '') return refusedSync('INVALID_GROUP_ID')
-    const group = this.#groups.get(groupId)
-    return group === undefined ? refusedSync('UNKNOWN_MEMBER_ID') : group.classic.sync(request)
+    return this.#classic(groupId)?.sync(request) ?? refusedSync('UNKNOWN_MEMBER_ID')
   }
 
   heartbeat(
@@ -159,15 +104,13 @@ export class GroupCoordinator {
     generationId: number,
   ): ErrorName | undefined {
     if (groupId === '') return 'INVALID_GROUP_ID'
-    const group = this.#groups.get(groupId)
-    return group === undefined
-      ? 'UNKNOWN_MEMBER_ID'
-      : group.classic.heartbeat(identity, generationId)
+    const group = this.#classic(groupId)
+    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.heartbeat(identity, generationId)
   }
 
   leave(groupId: string, identity: MemberIdentity): ErrorName | undefined {
-    const group = this.#groups.get(groupId)
-    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.classic.leave(identity)
+    const group = this.#classic(groupId)
+    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.leave(identity)
   }
 
   // Offsets
@@ -175,256 +118,70 @@ export class GroupCoordinator {
   /** @returns one outcome for all: the caller has already refused single partitions. Durable when it resolves. */
   async commit(request: CommitRequest): Promise<ErrorName | undefined> {
     const { groupId, generationId, offsets } = request
-    const known = this.#groups.get(groupId)
-    if (known === undefined && generationId >= 0) return request.unknownGroupError
-    const error = known?.classic.checkCommit(request, generationId)
+    const group = this.groups.get(groupId)
+    if (group === undefined && generationId >= 0) return request.unknownGroupError
+    const error = group?.checkCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
-    const entries = offsets.map(({ topic, partition, committed }): OffsetEntry => {
-      return { kind: 'offset', key: { groupId, topic, partition }, value: committed }
-    })
-    return this.#write(known ?? this.#create(groupId), entries)
+    this.#getOrCreate(groupId)
+    return this.commits.commit(groupId, offsets)
   }
 
-  /** TxnOffsetCommit: as `commit`, but seen when the transaction of this producer has committed, if it does. */
+  /** TxnOffsetCommit: as `commit`, but the offsets count once the transaction of this producer has committed. */
   async commitPending(
     producer: OffsetProducer,
     request: CommitRequest,
   ): Promise<ErrorName | undefined> {
     const { groupId, generationId, offsets } = request
-    const known = this.#groups.get(groupId)
-    if (known === undefined && generationId >= 0) return request.unknownGroupError
-    const error = known?.classic.checkPendingCommit(request, generationId)
+    const group = this.groups.get(groupId)
+    if (group === undefined && generationId >= 0) return request.unknownGroupError
+    const error = group?.checkPendingCommit(request, generationId)
     if (error !== undefined || offsets.length === 0) return error
-    const pending = offsets.map(({ topic, partition, committed }) => {
-      return { key: { groupId, topic, partition }, value: committed }
-    })
-    const { table } = this.#deps
-    return holdWhile([known ?? this.#create(groupId)], table.putPending(producer, pending))
+    this.#getOrCreate(groupId)
+    return this.commits.commitPending(producer, groupId, offsets)
   }
 
-  /**
-   * A transaction has ended: what it has pending in all groups becomes visible, at once, or is dropped. May be told twice.
-   */
-  async endPending(producer: OffsetProducer, isCommit: boolean): Promise<ErrorName | undefined> {
-    const { table } = this.#deps
-    const ended = table.end(producer, isCommit).then((changed) => {
-      if (typeof changed === 'string') return changed
-      for (const key of changed) {
-        this.#take(this.#groups.get(key.groupId) ?? this.#create(key.groupId), key)
-      }
-      return undefined
-    })
-    return holdWhile(this.#groupsPendingFor(producer.producerId), ended)
-  }
-
-  /** Those that have offsets pending. */
-  pendingProducers(): Set<number> {
-    return new Set(Array.from(this.#deps.table.pending(), ({ producerId }) => producerId))
-  }
-
-  #groupsPendingFor(producerId: number): Group[] {
-    const keys = this.#deps.table.pendingOf(producerId)
-    const groupIds = new Set(Array.from(keys, ({ groupId }) => groupId))
-    return [...groupIds].flatMap((groupId) => this.#groups.get(groupId) ?? [])
-  }
-
-  /** Whether an open transaction may still commit an offset for this partition. */
-  isPending(groupId: string, topic: string, partition: number): boolean {
-    return this.#deps.table.isPending({ groupId, topic, partition })
-  }
-
-  /** Undefined for a group that does not exist, which is not an error: nothing is committed. */
-  offsetsOf(groupId: string): GroupOffsets | undefined {
-    return this.#groups.get(groupId)?.offsets
-  }
-
-  /** OffsetDelete. @returns an error for all, or one per partition that may not go */
+  /** OffsetDelete. @returns an error for all, or one for each topic whose offsets must stay */
   async deleteOffsets(
     groupId: string,
     partitions: readonly { readonly topic: string; readonly partition: number }[],
   ): Promise<ErrorName | Map<string, ErrorName>> {
-    const group = this.#groups.get(groupId)
+    const group = this.groups.get(groupId)
     if (group === undefined) return 'GROUP_ID_NOT_FOUND'
-    const { classic } = group
-    if (classic.members.size > 0 && classic.protocolType !== 'consumer') return 'NON_EMPTY_GROUP'
-    const subscribed = this.#subscribedTopics(classic)
+    const error = group.checkOffsetDelete()
+    if (error !== undefined) return error
+    const subscribed = group.subscribedTopics()
+    const isSubscribed = (topic: string): boolean => subscribed?.has(topic) ?? true
     const refused = new Map<string, ErrorName>()
-    const entries: OffsetEntry[] = []
-    for (const { topic, partition } of partitions) {
-      const isKept =
-        group.offsets.get(topic, partition) !== undefined ||
-        this.isPending(groupId, topic, partition)
-      if (subscribed?.has(topic) ?? true) refused.set(topic, 'GROUP_SUBSCRIBED_TO_TOPIC')
-      else if (isKept) {
-        entries.push({ kind: 'offset', key: { groupId, topic, partition }, value: null })
-      }
+    for (const { topic } of partitions) {
+      if (isSubscribed(topic)) refused.set(topic, 'GROUP_SUBSCRIBED_TO_TOPIC')
     }
-    const failure = await this.#forget(group, entries)
-    return failure ?? refused
-  }
-
-  /** A deleted topic takes the offsets of all groups with it. */
-  async onTopicDeleted(topic: string): Promise<void> {
-    await Promise.all([...this.#groups.values()].flatMap(({ commits }) => [...commits]))
-    const pending = Array.from(this.#deps.table.pending(), ({ key }) => key)
-    const pendingThere = pending.filter((key) => key.topic === topic)
-    const forgetting = [...this.#groups].map(([groupId, group]) => {
-      const entries = offsetsToForget(groupId, group, pendingThere)
-      return this.#forget(
-        group,
-        entries.filter(({ key }) => key.topic === topic),
-      )
-    })
-    await Promise.all(forgetting)
-  }
-
-  // Administration
-
-  get(groupId: string): ClassicGroup | undefined {
-    return this.#groups.get(groupId)?.classic
-  }
-
-  list(): Iterable<ClassicGroup> {
-    return [...this.#groups.values()].map((each) => each.classic)
-  }
-
-  async delete(groupId: string): Promise<ErrorName | undefined> {
-    const group = this.#groups.get(groupId)
-    if (group === undefined) return 'GROUP_ID_NOT_FOUND'
-    while (group.commits.size > 0) await Promise.all(group.commits)
-    if (this.#groups.get(groupId) !== group) return 'GROUP_ID_NOT_FOUND'
-    if (group.classic.state !== 'Empty') return 'NON_EMPTY_GROUP'
-    return this.#bury(groupId, group)
+    const deleted = partitions.filter(({ topic }) => !refused.has(topic))
+    return (await this.commits.delete(groupId, deleted)) ?? refused
   }
 
   close(): void {
-    this.#expiryTimer.cancel()
-    for (const { classic } of this.#groups.values()) classic.close('COORDINATOR_NOT_AVAILABLE')
-    this.#groups.clear()
+    this.groups.close()
   }
 
-  // Expiry
-
-  /** Forgets offsets past their retention, and groups that have neither members nor offsets. KIP-211. */
-  async expire(): Promise<void> {
-    for (const [groupId, group] of this.#groups) {
-      if (group.commits.size > 0) continue // it is in use
-      const failure = await this.#forget(group, [...this.#expiredOffsets(groupId, group)])
-      if (failure !== undefined) return
-      const { classic, offsets, commits } = group
-      const isIdle = classic.state === 'Empty' && !classic.hasPendingIds && commits.size === 0
-      if (isIdle && offsets.isEmpty && !this.#hasPending(groupId)) await this.#bury(groupId, group)
-    }
+  #classic(groupId: string): ClassicGroup | undefined {
+    const group = this.groups.get(groupId)
+    return isClassic(group) ? group : undefined
   }
 
-  *#expiredOffsets(groupId: string, { classic, offsets }: Group): Iterable<OffsetEntry> {
-    const nowMs = this.#deps.clock.now()
-    const isSettled = classic.state === 'Empty' || classic.state === 'Stable'
-    const subscribed = isSettled ? this.#subscribedTopics(classic) : undefined
-    for (const { topic, partition, committed } of offsets.list()) {
-      const isOrphan = !this.#deps.topicExists(topic)
-      const isInUse = (subscribed?.has(topic) ?? true) || this.isPending(groupId, topic, partition)
-      if (isOrphan || (!isInUse && this.#expiryOf(classic, committed) <= nowMs)) {
-        yield { kind: 'offset', key: { groupId, topic, partition }, value: null }
-      }
-    }
+  /** An id that no group has becomes a classic group, as in Apache Kafka. */
+  #getOrCreate(groupId: string): Group {
+    const group = this.groups.get(groupId)
+    return group ?? this.groups.add(new ClassicGroup(groupId, this.#depsOf(groupId)))
   }
 
-  /** A group that once had members keeps its offsets since it became empty, a simple one since each commit. */
-  #expiryOf(classic: ClassicGroup, committed: CommittedOffset): number {
-    const hadMembers = classic.state === 'Empty' && classic.protocolType !== null
-    const sinceMs = hadMembers
-      ? Math.max(classic.sinceMs, committed.committedMs)
-      : committed.committedMs
-    return committed.expiresMs ?? sinceMs + this.#deps.config.offsetsRetentionMs
-  }
-
-  /** What the members are subscribed to; undefined when that cannot be told, so that every topic may be. */
-  #subscribedTopics(classic: ClassicGroup): Set<string> | undefined {
-    const topics = new Set<string>()
-    for (const member of classic.members.values()) {
-      for (const { metadata } of member.protocols) {
-        const subscribed = this.#deps.subscribedTopics(classic.protocolType ?? '', metadata)
-        if (subscribed === undefined) return undefined
-        for (const topic of subscribed) topics.add(topic)
-      }
-    }
-    return topics
-  }
-
-  #scheduleExpiry(): Timer {
-    return this.#deps.clock.after(this.#deps.config.offsetsRetentionCheckMs, () => {
-      this.#expiryTimer = this.#scheduleExpiry()
-      void this.expire() // what could not be forgotten now is tried again at the next check
-    })
-  }
-
-  /** What is durable, in memory too: as it stands now, whatever else has become durable in the same turn. */
-  #take({ offsets }: Group, key: OffsetKey): void {
-    const committed = this.#deps.table.offsetOf(key)
-    if (committed === undefined) offsets.delete(key.topic, key.partition)
-    else offsets.set(key.topic, key.partition, committed)
-  }
-
-  async #forget(group: Group, entries: readonly OffsetEntry[]): Promise<ErrorName | undefined> {
-    if (entries.length === 0) return undefined
-    const failure = await this.#deps.table.put(entries)
-    if (failure === undefined) for (const { key } of entries) this.#take(group, key)
-    return failure
-  }
-
-  #write(group: Group, entries: readonly OffsetEntry[]): Promise<ErrorName | undefined> {
-    const kept = this.#deps.table.put(entries).then((failure) => {
-      if (failure === undefined) for (const { key } of entries) this.#take(group, key)
-      return failure
-    })
-    return holdWhile([group], kept)
-  }
-
-  async #bury(groupId: string, group: Group): Promise<ErrorName | undefined> {
-    this.#groups.delete(groupId)
-    const pending = Array.from(this.#deps.table.pending(), ({ key }) => key)
-    const entries: GroupEntry[] = [
-      { kind: 'group', groupId, value: null },
-      ...offsetsToForget(groupId, group, pending),
-    ]
-    const failure = await this.#deps.table.put(entries)
-    if (failure === undefined) group.classic.close('COORDINATOR_NOT_AVAILABLE')
-    else if (!this.#groups.has(groupId)) this.#groups.set(groupId, group)
-    return failure
-  }
-
-  #hasPending(groupId: string): boolean {
-    for (const { key } of this.#deps.table.pending()) if (key.groupId === groupId) return true
-    return false
-  }
-
-  // Groups
-
-  #create(groupId: string): Group {
-    return this.#add(groupId, new ClassicGroup(groupId, this.#depsOf(groupId)))
-  }
-
-  #restore(groupId: string, record: GroupRecord): void {
-    this.#add(groupId, ClassicGroup.restore(groupId, record, this.#depsOf(groupId)))
-  }
-
-  #add(groupId: string, classic: ClassicGroup): Group {
-    const group = {
-      classic,
-      offsets: new GroupOffsets(),
-      commits: new Set<Promise<unknown>>(),
-    }
-    this.#groups.set(groupId, group)
-    return group
-  }
-
-  #depsOf(groupId: string): ConstructorParameters<typeof ClassicGroup>[1] {
-    const { clock, table, config, newMemberId, onRebalance, onStable } = this.#deps
+  #depsOf(groupId: string): ClassicGroupDeps {
+    const { clock, table, config, newMemberId, subscribedTopics, onRebalance, onStable } =
+      this.#deps
     return {
       clock,
       config,
       newMemberId,
+      subscribedTopics,
       persist: (value) => table.put([{ kind: 'group', groupId, value }]),
       onRebalance: (reason) => onRebalance(groupId, reason),
       onStable: (generationId, memberCount) => onStable?.(groupId, generationId, memberCount),
@@ -432,26 +189,6 @@ export class GroupCoordinator {
   }
 }
 
-/** Deletes all that a group has committed or has pending. @param pending of all groups */
-function offsetsToForget(
-  groupId: string,
-  { offsets }: Group,
-  pending: readonly OffsetKey[],
-): OffsetEntry[] {
-  const keys: OffsetKey[] = Array.from(offsets.list(), ({ topic, partition }) => {
-    return { groupId, topic, partition }
-  })
-  for (const key of pending) {
-    if (key.groupId === groupId && !offsets.get(key.topic, key.partition)) keys.push(key)
-  }
-  return keys.map((key) => ({ kind: 'offset', key, value: null }))
-}
-
-/** What would forget the groups or their offsets waits for this. */
-function holdWhile<Result>(groups: readonly Group[], act: Promise<Result>): Promise<Result> {
-  const held = act.finally(() => {
-    for (const { commits } of groups) commits.delete(held)
-  })
-  for (const { commits } of groups) commits.add(held)
-  return held
+function isClassic(group: Group | undefined): group is ClassicGroup {
+  return group instanceof ClassicGroup
 }

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { identity, joining, sync, world, type World } from '../testing/group-world.ts'
 import { settle } from '../testing/virtual-clock.ts'
+import { ClassicGroup } from './classic.ts'
 import type { JoinAnswer } from './messages.ts'
 
 const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
@@ -217,10 +218,11 @@ class Life {
   }
 
   #check(): void {
-    const generation = this.#w.coordinator.get('g')?.generationId ?? this.#generationMax
+    const group = this.#w.coordinator.groups.get('g')
+    const generation = group instanceof ClassicGroup ? group.generationId : this.#generationMax
     assert.ok(generation >= this.#generationMax, `${generation} after ${this.#generationMax}`)
     this.#generationMax = generation
-    const offset = this.#w.coordinator.offsetsOf('g')?.get('t', 0)?.offset ?? -1
+    const offset = this.#w.coordinator.commits.of('g').get('t', 0)?.offset ?? -1
     assert.ok(offset >= this.#ackedOffset, `offset ${offset}, ${this.#ackedOffset} acknowledged`)
   }
 
@@ -240,7 +242,7 @@ class Life {
       owned,
       Array.from({ length: wanted }, (_, p) => p),
     )
-    assert.equal(this.#w.coordinator.get('g')?.members.size ?? 0, alive.length)
+    assert.equal(this.#w.coordinator.groups.get('g')?.memberCount ?? 0, alive.length)
     this.#w.coordinator.close()
   }
 }

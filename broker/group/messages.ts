@@ -3,8 +3,6 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 
-export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
-
 /** Why a rebalance began: the label of `millrace_rebalances_total`. */
 export type RebalanceReason = 'join' | 'leave' | 'expired' | 'metadata' | 'unsynced' | 'static'
 
@@ -109,4 +107,14 @@ export function refusedJoin(error: ErrorName, memberId: string): JoinAnswer {
 
 export function refusedSync(error: ErrorName): SyncAnswer {
   return { error, protocolType: null, protocolName: null, assignment: NO_ASSIGNMENT }
+}
+
+/** A static leader that was replaced must not share out again: nobody else would ask for its share (KIP-814). */
+export function joinAnswerOfReplacedLeader(
+  answer: JoinAnswer,
+  { supportsSkippingAssignment }: JoinRequest,
+  oldLeaderId: string,
+): JoinAnswer {
+  if (supportsSkippingAssignment) return { ...answer, skipAssignment: true }
+  return { ...answer, leaderId: oldLeaderId, members: [] } // it acts as a follower
 }

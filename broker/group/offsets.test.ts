@@ -36,9 +36,9 @@ t.test('offsets', async (t) => {
   t.test('a commit without membership makes a simple group', async (t) => {
     const w = world()
     t.equal(await commit(w, '', -1), undefined)
-    t.match(w.coordinator.offsetsOf('g')!.get('t', 0), { offset: 5, leaderEpoch: 3, metadata: 'm' })
-    t.equal(w.coordinator.get('g')!.state, 'Empty')
-    t.equal(w.coordinator.offsetsOf('other'), undefined)
+    t.match(w.coordinator.commits.of('g').get('t', 0), { offset: 5, leaderEpoch: 3, metadata: 'm' })
+    t.equal(w.coordinator.groups.get('g')!.state, 'Empty')
+    t.ok(w.coordinator.commits.of('other').isEmpty)
   })
 
   t.test('members commit in their generation, others do not', async (t) => {
@@ -65,11 +65,11 @@ t.test('offsets', async (t) => {
     w.table.hold()
     const done = commit(w, '', -1)
     await settle()
-    t.equal(w.coordinator.offsetsOf('g')?.get('t', 0), undefined)
+    t.equal(w.coordinator.commits.of('g').get('t', 0), undefined)
     w.table.release()
     t.equal(await done, undefined)
     w.restart()
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)!.offset, 5)
+    t.equal(w.coordinator.commits.of('g').get('t', 0)!.offset, 5)
   })
 
   t.test(
@@ -83,15 +83,15 @@ t.test('offsets', async (t) => {
         heartbeat(w, first!)
       }
       t.equal(
-        w.coordinator.offsetsOf('g')!.get('t', 0)?.offset,
+        w.coordinator.commits.of('g').get('t', 0)?.offset,
         5,
         'not while a member is subscribed',
       )
       w.coordinator.leave('g', identity(first!.memberId))
       await w.clock.advance(604_000_000)
-      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0)?.offset, 5)
+      t.equal(w.coordinator.commits.of('g').get('t', 0)?.offset, 5)
       await w.clock.advance(2_000_000)
-      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(w.coordinator.groups.get('g'), undefined)
       t.equal(w.table.kept.length, 0)
     },
   )
@@ -109,8 +109,8 @@ t.test('offsets', async (t) => {
       unknownGroupError: 'ILLEGAL_GENERATION',
     })
     await w.clock.advance(600_001)
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 1)?.offset, 2)
+    t.equal(w.coordinator.commits.of('g').get('t', 0), undefined)
+    t.equal(w.coordinator.commits.of('g').get('t', 1)?.offset, 2)
   })
 
   t.test(
@@ -120,12 +120,12 @@ t.test('offsets', async (t) => {
       w.table.hold()
       const done = commit(w, '', -1)
       await settle()
-      const deleted = w.coordinator.onTopicDeleted('t')
+      const deleted = w.coordinator.commits.onTopicDeleted('t')
       w.table.release()
       await Promise.all([done, deleted])
-      t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
+      t.equal(w.coordinator.commits.of('g').get('t', 0), undefined)
       w.restart()
-      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(w.coordinator.groups.get('g'), undefined)
     },
   )
 
@@ -145,51 +145,55 @@ t.test('offsets', async (t) => {
       offsets: [at(offset)],
       unknownGroupError: 'ILLEGAL_GENERATION',
     })
-  const committed = (w: World) => w.coordinator.offsetsOf('g')?.get('t', 0)?.offset
+  const committed = (w: World) => w.coordinator.commits.of('g').get('t', 0)?.offset
 
   t.test('what a transaction commits is seen when it has committed, not before', async (t) => {
     const w = world()
     t.equal(await pending(w, 7, 5), undefined)
     t.equal(committed(w), undefined)
-    t.equal(w.coordinator.isPending('g', 't', 0), true)
-    t.equal(w.coordinator.isPending('g', 't', 1), false)
-    t.equal(w.coordinator.isPending('other', 't', 0), false)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), true)
+    t.equal(w.coordinator.commits.isPending('g', 't', 1), false)
+    t.equal(w.coordinator.commits.isPending('other', 't', 0), false)
     w.restart()
-    t.equal(w.coordinator.isPending('g', 't', 0), true, 'a restart forgets nothing')
-    t.equal(await w.coordinator.endPending(who(8), true), undefined)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), true, 'a restart forgets nothing')
+    t.equal(await w.coordinator.commits.endPending(who(8), true), undefined)
     t.equal(committed(w), undefined, 'the end of another transaction changes nothing')
-    t.equal(await w.coordinator.endPending(who(7), true), undefined)
+    t.equal(await w.coordinator.commits.endPending(who(7), true), undefined)
     t.equal(committed(w), 5)
-    t.equal(w.coordinator.isPending('g', 't', 0), false)
-    t.equal(await w.coordinator.endPending(who(7), true), undefined, 'and may be told twice')
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
+    t.equal(
+      await w.coordinator.commits.endPending(who(7), true),
+      undefined,
+      'and may be told twice',
+    )
     w.restart()
     t.equal(committed(w), 5)
-    t.equal(w.coordinator.isPending('g', 't', 0), false)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
   })
 
   t.test('an aborted transaction leaves the offsets as they were', async (t) => {
     const w = world()
     await commit(w, '', -1, 3)
     await pending(w, 7, 5)
-    t.equal(await w.coordinator.endPending(who(7), false), undefined)
+    t.equal(await w.coordinator.commits.endPending(who(7), false), undefined)
     t.equal(committed(w), 3)
-    t.equal(w.coordinator.isPending('g', 't', 0), false)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
   })
 
   t.test('a transaction ends for all of its offsets or, after a crash, for none', async (t) => {
     const w = world()
     await pending(w, 7, 5)
     w.table.hold()
-    void w.coordinator.endPending(who(7), true)
+    void w.coordinator.commits.endPending(who(7), true)
     await settle()
     t.equal(committed(w), undefined)
     w.restart()
-    t.equal(w.coordinator.isPending('g', 't', 0), true)
-    t.equal(await w.coordinator.endPending(who(7), true), undefined)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), true)
+    t.equal(await w.coordinator.commits.endPending(who(7), true), undefined)
     t.equal(committed(w), 5)
     w.table.failure = 'COORDINATOR_NOT_AVAILABLE'
     t.equal(await pending(w, 8, 6), 'COORDINATOR_NOT_AVAILABLE')
-    t.equal(w.coordinator.isPending('g', 't', 0), false)
+    t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
   })
 
   t.test('a later commit stands, whatever becomes of the transaction', async (t) => {
@@ -197,8 +201,8 @@ t.test('offsets', async (t) => {
       const w = world()
       await pending(w, 7, 5)
       await commit(w, '', -1, 9)
-      t.equal(w.coordinator.isPending('g', 't', 0), true, 'as in Apache Kafka')
-      await w.coordinator.endPending(who(7), isCommit)
+      t.equal(w.coordinator.commits.isPending('g', 't', 0), true, 'as in Apache Kafka')
+      await w.coordinator.commits.endPending(who(7), isCommit)
       t.equal(committed(w), 9)
     }
   })
@@ -235,14 +239,14 @@ t.test('offsets', async (t) => {
     async (t) => {
       const w = world()
       await pending(w, 7, 5)
-      await w.coordinator.expire()
-      t.equal(w.coordinator.isPending('g', 't', 0), true)
-      await w.coordinator.onTopicDeleted('t')
-      t.equal(w.coordinator.isPending('g', 't', 0), false)
+      await w.coordinator.groups.expire()
+      t.equal(w.coordinator.commits.isPending('g', 't', 0), true)
+      await w.coordinator.commits.onTopicDeleted('t')
+      t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
       await pending(w, 7, 5)
-      t.equal(await w.coordinator.delete('g'), undefined)
-      t.equal(await w.coordinator.endPending(who(7), true), undefined)
-      t.equal(w.coordinator.get('g'), undefined)
+      t.equal(await w.coordinator.groups.delete('g'), undefined)
+      t.equal(await w.coordinator.commits.endPending(who(7), true), undefined)
+      t.equal(w.coordinator.groups.get('g'), undefined)
       t.equal(w.table.kept.length, 0)
     },
   )
@@ -253,11 +257,11 @@ t.test('offsets', async (t) => {
       await commit(w, '', -1, 3)
       await pending(w, 7, 5)
       await w.clock.advance(700_000_000)
-      await w.coordinator.expire()
+      await w.coordinator.groups.expire()
       t.equal(committed(w), 3, 'long after its retention')
-      await w.coordinator.endPending(who(7), isCommit)
+      await w.coordinator.commits.endPending(who(7), isCommit)
       t.equal(committed(w), isCommit ? 5 : 3)
-      await w.coordinator.expire()
+      await w.coordinator.groups.expire()
       t.equal(committed(w), undefined, 'the newer one was asked for when it was staged')
     }
   })
@@ -268,13 +272,13 @@ t.test('offsets', async (t) => {
       if (isThere) await commit(w, '', -1, 3)
       await pending(w, 7, 5)
       t.same(await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }]), new Map())
-      t.equal(w.coordinator.isPending('g', 't', 0), false)
-      await w.coordinator.endPending(who(7), true)
+      t.equal(w.coordinator.commits.isPending('g', 't', 0), false)
+      await w.coordinator.commits.endPending(who(7), true)
       t.equal(committed(w), undefined, 'their commit does not bring it back')
       w.restart()
       t.equal(committed(w), undefined)
       await pending(w, 8, 6)
-      await w.coordinator.endPending(who(8), true)
+      await w.coordinator.commits.endPending(who(8), true)
       t.equal(committed(w), 6, 'a later one does')
     }
   })
@@ -287,8 +291,8 @@ t.test('offsets', async (t) => {
       const w = world()
       await pending(w, 7, 5)
       await pending(w, 8, 6)
-      await w.coordinator.endPending(who(first), true)
-      await w.coordinator.endPending(who(second), true)
+      await w.coordinator.commits.endPending(who(first), true)
+      await w.coordinator.commits.endPending(who(second), true)
       t.equal(committed(w), 6, 'whichever ends first, as in Apache Kafka')
     }
   })
@@ -297,15 +301,15 @@ t.test('offsets', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)
     await commit(w, first!.memberId, 1)
-    t.equal(await w.coordinator.delete('g'), 'NON_EMPTY_GROUP')
-    t.equal(await w.coordinator.delete('nothing'), 'GROUP_ID_NOT_FOUND')
+    t.equal(await w.coordinator.groups.delete('g'), 'NON_EMPTY_GROUP')
+    t.equal(await w.coordinator.groups.delete('nothing'), 'GROUP_ID_NOT_FOUND')
     const refused = await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }])
     t.same(refused, new Map([['t', 'GROUP_SUBSCRIBED_TO_TOPIC']]))
     w.coordinator.leave('g', identity(first!.memberId))
     t.same(await w.coordinator.deleteOffsets('g', [{ topic: 't', partition: 0 }]), new Map())
-    t.equal(w.coordinator.offsetsOf('g')!.get('t', 0), undefined)
-    t.equal(await w.coordinator.delete('g'), undefined)
+    t.equal(w.coordinator.commits.of('g').get('t', 0), undefined)
+    t.equal(await w.coordinator.groups.delete('g'), undefined)
     w.restart()
-    t.equal(w.coordinator.get('g'), undefined)
+    t.equal(w.coordinator.groups.get('g'), undefined)
   })
 })

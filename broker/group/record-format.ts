@@ -15,9 +15,9 @@ import {
 import { encodeVersioned } from '../../protocol/versioned.ts'
 import { packedFormat, type DecodedRecord } from '../../storage/tables/record-format.ts'
 import type { RecordFormat } from '../../storage/store.ts'
-import type { OffsetKey } from './coordinator.ts'
+import type { CommittedOffset } from './committed-offsets.ts'
 import type { GroupRecord } from './messages.ts'
-import type { CommittedOffset } from './offsets.ts'
+import type { OffsetKey } from './state-table.ts'
 
 export const GROUP_PREFIX = 'group/'
 const OFFSET_PREFIX = 'offset/'

@@ -4,11 +4,57 @@
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Change, Store, Table } from '../../storage/store.ts'
 import { OFFSETS_TOPIC } from '../../storage/topic-name.ts'
-import type { GroupEntry, GroupStateTable } from './coordinator.ts'
+import type { CommittedOffset } from './committed-offsets.ts'
 import { groupFormat, GROUP_PREFIX, keyOfOffset, offsetKeyOf } from './record-format.ts'
 import type { GroupKey, GroupValue } from './record-format.ts'
 import type { GroupRecord } from './messages.ts'
-import type { CommittedOffset } from './offsets.ts'
+
+export interface OffsetKey {
+  readonly groupId: string
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One change of the kept state: a null value deletes. */
+export type GroupEntry =
+  | { readonly kind: 'group'; readonly groupId: string; readonly value: GroupRecord | null }
+  | OffsetEntry
+
+export interface OffsetEntry {
+  readonly kind: 'offset'
+  readonly key: OffsetKey
+  readonly value: CommittedOffset | null
+}
+
+/** A producer that commits offsets in a transaction. */
+export interface OffsetProducer {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+/**
+ * Where groups and offsets are kept: __consumer_offsets and its view. After a crash all that one call writes is there, or
+ * none of it; calls are kept in order. They resolve when their writes are durable, or with the error that the disk gave.
+ */
+export interface GroupStateTable {
+  /** Everything that is kept and not pending, in any order. */
+  entries(): Iterable<GroupEntry>
+  /** Offsets that open transactions may commit. */
+  pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
+  pendingOf(producerId: number): Iterable<OffsetKey>
+  isPending(key: OffsetKey): boolean
+  /** Committed, and durable. */
+  offsetOf(key: OffsetKey): CommittedOffset | undefined
+  /** A deleted offset takes along what is pending for it. */
+  put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
+  /** Counts once the transaction of the producer has committed, unless `put` has written the same key since. */
+  putPending(
+    producer: OffsetProducer,
+    offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
+  ): Promise<ErrorName | undefined>
+  /** The transaction has ended. @returns the offsets that this has changed */
+  end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetKey[] | ErrorName>
+}
 
 /** @param epochOf a producer with an open transaction; undefined when it has none */
 export async function openGroupState(

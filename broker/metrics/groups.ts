@@ -6,10 +6,10 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Log, Store } from '../../storage/store.ts'
-import type { ClassicGroup } from '../group/classic.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { PartitionOffset } from '../group/committed-offsets.ts'
+import type { Group } from '../group/group.ts'
 import type { RebalanceReason } from '../group/messages.ts'
-import type { PartitionOffset } from '../group/offsets.ts'
 import type { Samples } from './samples.ts'
 
 /** The label of all groups beyond `metrics.groups.max`. */
@@ -42,7 +42,7 @@ export class GroupMetrics {
 
   async add(samples: Samples): Promise<void> {
     const { coordinator, groupsMax } = this.#deps
-    const groups = [...coordinator.list()]
+    const groups = [...coordinator.groups.list()]
     const before = this.#timestamps
     this.#timestamps = new Map()
     this.#lookupsLeft = LOOKUPS_MAX
@@ -52,14 +52,14 @@ export class GroupMetrics {
 
   async #addGroup(
     samples: Samples,
-    { groupId, state, members }: ClassicGroup,
+    { groupId, state, memberCount }: Group,
     before: ReadonlyMap<string, number>,
   ): Promise<void> {
     samples.add('millrace_group_state', 1, { group: groupId, state })
-    samples.add('millrace_group_members', members.size, { group: groupId })
-    samples.add('kafka_consumergroup_members', members.size, { consumergroup: groupId })
+    samples.add('millrace_group_members', memberCount, { group: groupId })
+    samples.add('kafka_consumergroup_members', memberCount, { consumergroup: groupId })
     const lagByTopic = new Map<string, Lag>()
-    for (const each of this.#deps.coordinator.offsetsOf(groupId)?.list() ?? []) {
+    for (const each of this.#deps.coordinator.commits.of(groupId).list()) {
       const { topic, partition, committed } = each
       const log = this.#deps.store.log(topic, partition)
       if (log === undefined) continue
@@ -78,17 +78,17 @@ export class GroupMetrics {
     }
   }
 
-  #addOthers(samples: Samples, groups: readonly ClassicGroup[]): void {
-    let memberCount = 0
+  #addOthers(samples: Samples, groups: readonly Group[]): void {
+    let members = 0
     let records = 0
-    for (const { groupId, members } of groups) {
-      memberCount += members.size
-      for (const each of this.#deps.coordinator.offsetsOf(groupId)?.list() ?? []) {
+    for (const { groupId, memberCount } of groups) {
+      members += memberCount
+      for (const each of this.#deps.coordinator.commits.of(groupId).list()) {
         const log = this.#deps.store.log(each.topic, each.partition)
         if (log !== undefined) records += recordsBehind(log, each)
       }
     }
-    samples.add('millrace_group_members', memberCount, { group: OTHER_GROUPS })
+    samples.add('millrace_group_members', members, { group: OTHER_GROUPS })
     samples.add('millrace_group_lag_records', records, { group: OTHER_GROUPS, topic: OTHER_GROUPS })
   }
 

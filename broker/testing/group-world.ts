@@ -1,17 +1,19 @@
 // Groups without sockets: a coordinator, a virtual clock, and a table that is durable when the test says so. Tests only.
 
+import { strict as assert } from 'node:assert'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { TableState } from '../../storage/tables/table-state.ts'
-import {
-  GroupCoordinator,
-  type GroupEntry,
-  type GroupStateTable,
-  type OffsetKey,
-  type OffsetProducer,
-} from '../group/coordinator.ts'
+import { ClassicGroup } from '../group/classic.ts'
+import type { CommittedOffset } from '../group/committed-offsets.ts'
+import { GroupCoordinator } from '../group/coordinator.ts'
 import { LAST_TURN_MS } from '../group/last-call.ts'
 import type { JoinAnswer, JoinRequest, SyncAnswer } from '../group/messages.ts'
-import type { CommittedOffset } from '../group/offsets.ts'
+import type {
+  GroupEntry,
+  GroupStateTable,
+  OffsetKey,
+  OffsetProducer,
+} from '../group/state-table.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 /** Keeps what is put at once, or once it is released. */
@@ -152,6 +154,13 @@ export function world(
     },
   }
   return made
+}
+
+/** @throws when there is no such group, or it is of another type */
+export function classicGroup({ coordinator }: World, groupId = 'g'): ClassicGroup {
+  const group = coordinator.groups.get(groupId)
+  assert(group instanceof ClassicGroup, `no classic group ${groupId}`)
+  return group
 }
 
 export function joining(changes: Partial<JoinRequest> = {}): JoinRequest {

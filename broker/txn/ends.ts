@@ -50,12 +50,12 @@ export async function endOrphans(
   const byProducer = new Map(
     Array.from(transactions.list(), (each) => [each.record.producerId, each] as const),
   )
-  for (const producerId of groups.pendingProducers()) {
+  for (const producerId of groups.commits.pendingProducers()) {
     const id = byProducer.get(producerId)
     if (id?.isOpen) continue
     const isCommit = id?.record.state === 'CompleteCommit'
     const producerEpoch = id?.record.producerEpoch ?? EPOCH_MAX
-    const error = await groups.endPending({ producerId, producerEpoch }, isCommit)
+    const error = await groups.commits.endPending({ producerId, producerEpoch }, isCommit)
     const done = isCommit ? 'committed' : 'dropped'
     warn(
       `${OFFSETS_TOPIC}: the end of a transaction of producer ${producerId} is lost; its offsets are ${error ?? done}`,
@@ -79,7 +79,7 @@ export async function endIn(
   const log = store.log(topic, partition)
   if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (topic === OFFSETS_TOPIC) {
-    const error = await groups.endPending(marker, marker.isCommit)
+    const error = await groups.commits.endPending(marker, marker.isCommit)
     return error === 'COORDINATOR_NOT_AVAILABLE' ? 'KAFKA_STORAGE_ERROR' : error
   }
   const { error } = await store.endTransaction(log, marker)

@@ -1,4 +1,4 @@
-// GroupOffsets: the committed offsets of one group, in memory; what is durable lies in __consumer_offsets. Network thread.
+// CommittedOffsets: what one group has committed, in memory; what is durable lies in __consumer_offsets. Network thread.
 
 export interface CommittedOffset {
   readonly offset: number
@@ -17,7 +17,7 @@ export interface PartitionOffset {
   readonly committed: CommittedOffset
 }
 
-export class GroupOffsets {
+export class CommittedOffsets {
   readonly #byTopic = new Map<string, Map<number, CommittedOffset>>()
 
   get isEmpty(): boolean {

@@ -1,0 +1,56 @@
+// The states of a classic group, the changes between them, and what holds in each. Asserted at every change: a group that
+// breaks it would share its partitions out wrongly, and the process dies instead. Source: KIP-62; Kafka's ClassicGroupState.
+
+import { strict as assert } from 'node:assert'
+
+export type ClassicState =
+  | 'Empty'
+  | 'PreparingRebalance'
+  | 'CompletingRebalance'
+  | 'Stable'
+  | 'Dead'
+
+const nextStates: Record<ClassicState, readonly ClassicState[]> = {
+  Empty: ['PreparingRebalance', 'Dead'],
+  PreparingRebalance: ['CompletingRebalance', 'Empty', 'Dead'],
+  CompletingRebalance: ['Stable', 'PreparingRebalance', 'Dead'],
+  Stable: ['PreparingRebalance', 'Dead'],
+  Dead: [],
+}
+
+interface Membership {
+  readonly groupId: string
+  readonly generationId: number
+  readonly protocolName: string | null
+  readonly leaderId: string | null
+  readonly members: ReadonlyMap<string, unknown>
+}
+
+export function assertTransition(
+  { groupId }: Membership,
+  from: ClassicState,
+  to: ClassicState,
+): void {
+  assert(nextStates[from].includes(to), `group ${groupId}: from ${from} to ${to}`)
+}
+
+/** Of a group that has just come into `state`. */
+export function assertState(group: Membership, state: ClassicState): void {
+  const { groupId, protocolName, leaderId, members } = group
+  if (state === 'Empty') {
+    assert(members.size === 0, `group ${groupId}: Empty with ${members.size} members`)
+    assert(leaderId === null && protocolName === null, `group ${groupId}: Empty with a leader`)
+  }
+  if (state === 'CompletingRebalance' || state === 'Stable') {
+    assert(leaderId !== null && members.has(leaderId), `group ${groupId}: ${state}, no leader`)
+    assert(protocolName !== null, `group ${groupId}: ${state}, no protocol`)
+  }
+}
+
+/** Generations only grow: a member of an older one is told by its number. */
+export function assertGrows(groupId: string, keptGenerationId: number, generationId: number): void {
+  assert(
+    generationId >= keptGenerationId,
+    `group ${groupId}: generation ${generationId} after ${keptGenerationId}`,
+  )
+}

@@ -1,0 +1,62 @@
+// Group: what the broker asks of a group of any type, whichever protocol its members speak. A type implements this, is
+// made in coordinator.ts, and needs nothing of the others. Network thread. Source: KIP-62, KIP-211 (offset expiry), KIP-848.
+
+import type { ErrorName } from '../../protocol/errors.ts'
+import type { MemberIdentity } from './messages.ts'
+import type { GroupEntry } from './state-table.ts'
+
+export interface Group {
+  readonly groupId: string
+  /** As ListGroups tells it: `classic`. */
+  readonly type: string
+  /** As ListGroups tells it; each type has states of its own. */
+  readonly state: string
+  /** What its members say that they are: `consumer`, `connect`; null before the first one. */
+  readonly protocolType: string | null
+  readonly memberCount: number
+
+  describe(): GroupDescription
+
+  // Who may commit, and delete what is committed
+
+  /** May this member commit offsets now? Renews its session. @param epoch its generation or member epoch; -1 from outside */
+  checkCommit(member: MemberIdentity, epoch: number): ErrorName | undefined
+  /** The same question for a commit in a transaction. */
+  checkPendingCommit(member: MemberIdentity, epoch: number): ErrorName | undefined
+  /** @returns why nobody may delete committed offsets now */
+  checkOffsetDelete(): ErrorName | undefined
+  /** Topics that members read; undefined when the group cannot tell, so that it may be any. */
+  subscribedTopics(): ReadonlySet<string> | undefined
+
+  // How it ends
+
+  /** It has no members: an administrator may delete it. */
+  readonly isEmpty: boolean
+  /** Nobody is about to join either: without offsets it is forgotten. */
+  readonly isIdle: boolean
+  /** Which offsets the group may still need, as of now. KIP-211 */
+  offsetRetention(): OffsetRetention
+  /** Deletes all that is kept of the group but its offsets. */
+  tombstones(): readonly GroupEntry[]
+  /** Ends every wait and timer; the group answers nothing more. */
+  close(error: ErrorName): void
+}
+
+/** @returns ms since the epoch from which the retention of a committed offset counts; undefined while it is needed */
+export type OffsetRetention = (topic: string, committedMs: number) => number | undefined
+
+export interface GroupDescription {
+  readonly state: string
+  readonly protocolType: string
+  /** The assignor that the group has chosen; empty while none is. */
+  readonly protocolName: string
+  readonly members: readonly MemberDescription[]
+}
+
+export interface MemberDescription extends MemberIdentity {
+  readonly clientId: string
+  readonly clientHost: string
+  /** What it told the assignor; empty while the group has not settled. */
+  readonly metadata: Uint8Array
+  readonly assignment: Uint8Array
+}
