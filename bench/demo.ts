@@ -34,7 +34,7 @@ const CHUNKS_IN_FLIGHT = 5
 /** Much detail, or not about the flights. */
 const UNTOLD_METRICS = /_bucket\{|request_duration|_seconds_sum|disk_free|__millrace/
 
-const paint = paintFor(process.stdout)
+const paint = paintFor(process.stdout, process.env)
 const say = (text: string | Shown): void => void process.stdout.write(`${show`${text}`.text}\n`)
 const title = (text: string): void => say(show`\n${paint('bold', text)}`)
 

@@ -1,6 +1,6 @@
 // Transactions seen from outside, against a broker: the client's calls, the verbs of `txn`, and `produce --txn`.
 
-import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { writeTxnMarkers } from '../../protocol/api/27_write_txn_markers.ts'
@@ -79,12 +79,17 @@ t.test('they are listed and described; whoever is aborted from outside is fenced
 t.test('the verbs of txn show and abort; a dry run changes nothing', async (t) => {
   const { ended, end } = await open(t, 'verbs')
   const { producerId } = (await openIn())[0]!
-  const { stdout, stderr, status } = await terminal.bash(`
-    M txn ls | grep -E 'ID|verbs'; M txn ls --state Ongoing --json; M txn ls --open-for 3600
-    M txn ls -t words; M txn info verbs; M txn info verbs --json
-    M txn abort verbs --dry-run
-    M txn abort verbs --yes --json
-    M txn ls -t words; M txn info nobody`)
+  const { stdout, stderr, statuses } = await terminal.run(`
+    txn ls
+    txn ls --state Ongoing --json
+    txn ls --open-for 3600
+    txn ls -t words
+    txn info verbs
+    txn info verbs --json
+    txn abort verbs --dry-run
+    txn abort verbs --yes --json
+    txn ls -t words
+    txn info nobody`)
   const id = String(producerId)
   t.match(stdout, new RegExp(`^ID +PRODUCER +STATE\\n(.*\\n)*verbs +${id} +Ongoing\\n`))
   t.match(stdout, `{"transactionalId":"verbs","producerId":${id},"state":"Ongoing"}\n`)
@@ -109,16 +114,16 @@ t.test('the verbs of txn show and abort; a dry run changes nothing', async (t) =
     stderr,
     'millrace: transactional id nobody is not known; millrace txn ls lists those that are\n',
   )
-  t.equal(status, 3)
+  t.equal(statuses.at(-1), 3)
   end()
   t.match(await ended, { fatal: true })
   const cases = [
-    'M txn abort',
-    'M txn abort x -t words',
-    'M txn abort x -t words -p 0 --producer 1',
-    'M txn ls -t words --state Empty',
+    'txn abort',
+    'txn abort x -t words',
+    'txn abort x -t words -p 0 --producer 1',
+    'txn ls -t words --state Empty',
   ]
-  for (const script of cases) t.equal((await terminal.bash(script)).status, 2, script)
+  for (const script of cases) t.strictSame((await terminal.run(script)).statuses, [2], script)
 })
 
 t.test('one that hangs, of which no coordinator knows, is aborted in its partition', async (t) => {
@@ -159,9 +164,9 @@ t.test('one that hangs, of which no coordinator knows, is aborted in its partiti
   const [, open] = await admin.producers([place])
   t.match(open, { ...place, producerId: 9, transactionStartOffset: 42 })
   await admin.abort({ ...place, producerId: 9 })
-  const script = `M txn abort -b ${broker.bootstrap} -t words -p 1 --producer 9`
-  t.equal((await terminal.bash(`${script} --dry-run`)).status, 0)
-  t.equal((await terminal.bash(`${script} --yes`)).status, 0)
+  const script = `txn abort -b ${broker.bootstrap} -t words -p 1 --producer 9`
+  const { statuses } = await terminal.run(`${script} --dry-run\n${script} --yes`)
+  t.strictSame(statuses, [0, 0])
   const asked = broker.seen(writeTxnMarkers)
   t.equal(asked.length, 3, 'twice by the client, until the leader is found, and once by the verb')
   t.match(asked[2]!.request.markers, [
@@ -176,26 +181,31 @@ t.test('one that hangs, of which no coordinator knows, is aborted in its partiti
 })
 
 t.test('produce --txn writes all of its input or none of it', async (t) => {
-  const { stdout, stderr, status } = await terminal.bash(`
-    T() { M tail -q loads -o start -e --read-committed; }
-    seq 3 | M produce loads --txn; T; echo
-    printf '%s\\n' '{"value":"4"}' nonsense | M produce loads --json --txn; echo $?; T`)
-  t.equal(stdout, '1\n2\n3\n\n1\n1\n2\n3\n')
+  const { stdout, stderr, statuses } = await terminal.run(
+    `
+    three | produce loads --txn
+    tail -q loads -o start -e --read-committed
+    wrong | produce loads --json --txn
+    tail -q loads -o start -e --read-committed
+    three | produce loads --txn --acks 1`,
+    { three: '1\n2\n3\n', wrong: '{"value":"4"}\nnonsense\n' },
+  )
+  t.equal(stdout, '1\n2\n3\n1\n2\n3\n')
   t.match(stderr, /^loads: 3 records, .*, committed\n/)
   t.match(stderr, /millrace: aborted, nothing of it is committed: line 2: not a record in JSON/)
-  t.equal(status, 0)
-  t.equal((await terminal.bash('seq 3 | M produce loads --txn --acks 1')).status, 2)
+  t.strictSame(statuses, [0, 0, 1, 0, 2])
 
-  const loading = terminal.start('produce', 'loads', '--txn')
-  loading.stdin.write('5\n')
+  const input = new PassThrough()
+  const loading = terminal.start('produce loads --txn', input)
+  input.write('5\n')
   const loads = client.consumer({ topics: [topic('loads', { value: string })], from: 'earliest' })
   for await (const { value } of loads) if (value === '5') break // it is being written
   await loads.close()
-  const told = once(loading.stderr, 'data')
-  loading.kill('SIGINT')
-  await told
-  t.strictSame(await once(loading, 'exit'), [130, null])
-  t.equal((await terminal.bash('M tail -q loads -o start -e --read-committed')).stdout, '1\n2\n3\n')
+  loading.interrupt()
+  t.equal(await loading.ended, 130)
+  t.match(loading.stderr.text, /interrupted: aborted, nothing of it is committed/)
+  const committed = await terminal.run('tail -q loads -o start -e --read-committed')
+  t.equal(committed.stdout, '1\n2\n3\n')
 })
 
 t.test('a broker that is too old for what is asked is not asked for less', async (t) => {

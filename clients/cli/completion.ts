@@ -5,6 +5,7 @@ import tab from '@bomb.sh/tab/commander'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { DEFAULT_BROKERS } from './flags.ts'
+import type { Io } from './io.ts'
 
 /** Somebody waits with a finger on the key. */
 const ANSWER_MS = 400
@@ -26,7 +27,11 @@ const GROUP_VERBS = ['group info', 'group lag', 'group reset', 'group rm']
  *
  * @param args of the command line: which names are worth asking a broker for
  */
-export async function addCompletion(program: Command, args: readonly string[]): Promise<void> {
+export async function addCompletion(
+  program: Command,
+  args: readonly string[],
+  env: Io['env'],
+): Promise<void> {
   const completion = tab(program)
   const asked = args.slice(args.indexOf('--') + 1)
   const isAbout = (verb: string) => verb.split(' ').every((word, i) => asked[i] === word)
@@ -36,18 +41,16 @@ export async function addCompletion(program: Command, args: readonly string[]): 
       ? 'groups'
       : undefined
   if (!args.includes('--') || kind === undefined) return
-  const names = await namesOf(kind, brokersIn(asked)).catch(() => []) // nobody to ask: nothing to offer
+  const names = await namesOf(kind, brokersIn(asked, env)).catch(() => []) // nobody to ask: nothing to offer
   for (const verb of [...TOPIC_VERBS, ...GROUP_VERBS]) {
     for (const argument of completion.commands.get(verb)?.arguments.values() ?? [])
       argument.handler = (offer) => names.forEach((name) => offer(name, ''))
   }
 }
 
-function brokersIn(args: readonly string[]): string {
+function brokersIn(args: readonly string[], env: Io['env']): string {
   const at = args.findIndex((arg) => arg === '-b' || arg === '--brokers')
-  return (
-    (at === -1 ? undefined : args[at + 1]) ?? process.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS
-  )
+  return (at === -1 ? undefined : args[at + 1]) ?? env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS
 }
 
 async function namesOf(kind: 'topics' | 'groups', brokers: string): Promise<string[]> {

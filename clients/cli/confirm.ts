@@ -23,11 +23,12 @@ export async function confirmed(
     return false
   }
   if (options.yes === true) return true
-  if (!process.stdin.isTTY)
+  const { stdin, stderr } = session.io
+  if (!stdin.isTTY)
     throw new CliError('usage', 'this cannot be undone: say --yes (stdin is not a terminal)')
   await session.stdout.flush()
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  terminal.on('SIGINT', () => process.exit(exitCodes.interrupted))
+  const terminal = createInterface({ input: stdin, output: stderr })
+  terminal.on('SIGINT', () => session.io.exit(exitCodes.interrupted))
   const answer = await terminal.question(`${question} [y/N] `)
   terminal.close()
   return /^y(es)?$/i.test(answer.trim())

@@ -1,9 +1,12 @@
 // Flags: what several verbs have in common on the command line. Pure.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { Io } from './io.ts'
 
 /** The flags that every verb takes. */
 export interface CommonOptions {
+  /** No flag: where the command reads and writes. */
+  readonly io: Io
   readonly brokers?: string
   readonly quiet?: boolean
   readonly verbose?: boolean

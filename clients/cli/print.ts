@@ -5,31 +5,35 @@ import { spawn } from 'node:child_process'
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
+import type { Io, Output } from './io.ts'
 import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 
 /** The cursor goes home, and everything after it away. */
 export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
-const STDOUT = 1
 const CHUNK_BYTES = 64 * 1024
 const UTF8_BYTES_MAX = 3
 const READER_CHECK_MS = 250
 
-let readerGone = (): void => process.exit(exitCodes.ok)
+const READER_GONE = 'reader-gone'
 
 /** Something is left to do when the reader of stdout has gone away; `act` ends the process, and may be called twice. */
-export function whenReaderGoes(act: () => void): void {
-  readerGone = act
+export function whenReaderGoes({ stdout }: Io, act: () => void): void {
+  stdout.on(READER_GONE, act)
+}
+
+function readerGone(io: Io): void {
+  if (!io.stdout.emit(READER_GONE)) io.exit(exitCodes.ok)
 }
 
 /** A reader that goes away is no error: of stdout it ends the process, of stderr it changes nothing. */
-export function endQuietlyOnBrokenPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return readerGone()
-    new Notes({}).error(`cannot write to stdout: ${error.message}`)
-    process.exit(exitCodes.failed)
+export function endQuietlyOnBrokenPipe(io: Io): void {
+  io.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return readerGone(io)
+    new Notes({ io }).error(`cannot write to stdout: ${error.message}`)
+    io.exit(exitCodes.failed)
   })
-  process.stderr.on('error', () => {})
+  io.stderr.on('error', () => {})
 }
 
 /** What the flags say of the shape of an answer. */
@@ -60,6 +64,11 @@ export interface Sink {
 export class Stdout implements Sink {
   #gathered = Buffer.allocUnsafe(2 * CHUNK_BYTES)
   #byteCount = 0
+  readonly #output: Output
+
+  constructor({ stdout }: Io) {
+    this.#output = stdout
+  }
 
   bytes(bytes: Uint8Array): void {
     this.#makeRoom(bytes.length)
@@ -131,7 +140,7 @@ export class Stdout implements Sink {
     const gathered = this.#gathered.subarray(0, this.#byteCount)
     this.#byteCount = 0
     return new Promise((resolve) => {
-      process.stdout.write(gathered, (error) => error ?? resolve()) // its bytes are free again then
+      this.#output.write(gathered, (error) => error ?? resolve()) // its bytes are free again then
     })
   }
 }
@@ -141,44 +150,55 @@ export class Stdout implements Sink {
  * that, but GNU tail does for itself: one that follows nothing, with the same stdout, ends when the reader goes. It starts
  * when nothing was written for a moment. Where there is none (macOS, BusyBox, Windows) the next write tells.
  */
-export function endWithReader(clock: Clock): void {
-  if (process.platform !== 'linux' || !fstatSync(STDOUT).isFIFO()) return
+export function endWithReader(io: Io, clock: Clock): void {
+  const { fd } = io.stdout
+  if (process.platform !== 'linux' || fd === undefined || !fstatSync(fd).isFIFO()) return
   let bytesBefore = -1
   const check = (): void => {
-    const { bytesWritten } = process.stdout as unknown as { readonly bytesWritten: number }
-    if (bytesWritten === bytesBefore) return watchReader()
+    const { bytesWritten } = io.stdout as unknown as { readonly bytesWritten: number }
+    if (bytesWritten === bytesBefore) return watchReader(io, fd)
     bytesBefore = bytesWritten
     clock.after(READER_CHECK_MS, check)
   }
   check()
 }
 
-function watchReader(): void {
+function watchReader(io: Io, stdout: number): void {
   const args = ['-f', '/dev/null', `--pid=${process.pid}`]
-  const watcher = spawn('tail', args, { stdio: ['ignore', STDOUT, 'ignore'] })
+  const watcher = spawn('tail', args, { stdio: ['ignore', stdout, 'ignore'] })
   watcher.on('error', () => {}) // there is no tail: the next write tells
   watcher.on('exit', (_code, signal) => {
-    if (signal === 'SIGPIPE') readerGone()
+    if (signal === 'SIGPIPE') readerGone(io)
   })
   process.on('exit', () => watcher.kill('SIGKILL')) // or the reader would wait for its end
   watcher.unref()
 }
 
+export interface NotesOptions {
+  readonly io: Io
+  readonly quiet?: boolean
+  readonly verbose?: boolean
+}
+
 /** Messages for the person: stderr, unless `-q`. */
 export class Notes {
-  readonly paint = paintFor(process.stderr)
+  readonly paint: Paint
+  readonly #output: Output
   readonly #quiet: boolean
   readonly #verbose: boolean
   #troublesTold: Set<string> | undefined
 
-  constructor(options: { readonly quiet?: boolean; readonly verbose?: boolean }) {
+  constructor(options: NotesOptions) {
+    const { stderr, env } = options.io
+    this.#output = stderr
+    this.paint = paintFor(stderr, env)
     this.#quiet = options.quiet ?? false
     this.#verbose = options.verbose ?? false
   }
 
   /** Lines can be redrawn, and a person watches. */
   get isTerminal(): boolean {
-    return process.stderr.isTTY === true
+    return this.#output.isTTY === true
   }
 
   say(text: string): void {
@@ -186,12 +206,12 @@ export class Notes {
   }
 
   #line(text: Shown): void {
-    process.stderr.write(`${text.text}\n`)
+    this.#output.write(`${text.text}\n`)
   }
 
   /** Replaces the current line of a terminal. */
   redraw(text: string): void {
-    if (!this.#quiet && this.isTerminal) process.stderr.write(`\r\u001b[K${show`${text}`.text}`)
+    if (!this.#quiet && this.isTerminal) this.#output.write(`\r\u001b[K${show`${text}`.text}`)
   }
 
   /** What the client goes on after by itself: each kind once, and only from `tellTrouble` on. */

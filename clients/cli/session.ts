@@ -3,12 +3,15 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Client } from '../client.ts'
+import { systemClock } from '../clock.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { DEFAULT_BROKERS, type CommonOptions } from './flags.ts'
-import { Notes, Stdout } from './print.ts'
+import type { Io } from './io.ts'
+import { endWithReader, Notes, Stdout } from './print.ts'
 import { paintFor, type Paint } from './show.ts'
 
 export interface Session extends AsyncDisposable {
+  readonly io: Io
   readonly client: Client
   readonly notes: Notes
   readonly stdout: Stdout
@@ -25,7 +28,9 @@ const BOOTSTRAP_TIMEOUT_MS = 1_500
 export async function openSession(options: CommonOptions): Promise<Session> {
   const { Client } = await import('../client.ts')
   const notes = new Notes(options)
-  const stdout = new Stdout()
+  const { io } = options
+  endWithReader(io, systemClock)
+  const stdout = new Stdout(io)
   const detail = (fields: object, message: string): void =>
     notes.detail(`${message} ${JSON.stringify(fields)}`)
   const warn = (fields: { readonly error?: unknown }, message: string): void => {
@@ -37,18 +42,19 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const client = orUsage(
     () =>
       new Client({
-        brokers: options.brokers ?? process.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS,
+        brokers: options.brokers ?? io.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS,
         clientId: 'millrace-cli',
         bootstrapTimeoutMs: BOOTSTRAP_TIMEOUT_MS,
         logger: { debug: detail, info: detail, warn },
       }),
   )
   return {
+    io,
     client,
     notes,
     stdout,
-    paint: paintFor(process.stdout),
-    interruptible: () => interruptSignal(notes),
+    paint: paintFor(io.stdout, io.env),
+    interruptible: () => interruptSignal(io, notes),
     async [Symbol.asyncDispose]() {
       await client.close()
       await stdout.flush()
@@ -70,11 +76,11 @@ function orUsage(build: () => Client): Client {
   }
 }
 
-function interruptSignal(notes: Notes): AbortSignal {
+function interruptSignal(io: Io, notes: Notes): AbortSignal {
   const controller = new AbortController()
-  process.on('SIGINT', () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted)
-    process.exitCode = exitCodes.interrupted
+  io.on('SIGINT', () => {
+    if (controller.signal.aborted) return io.exit(exitCodes.interrupted)
+    io.exitCode = exitCodes.interrupted
     notes.say('finishing; press Ctrl-C again to stop at once')
     controller.abort()
   })

@@ -52,7 +52,7 @@ const ansi: Paint = (style, text) => {
 /** NO_COLOR and FORCE_COLOR (https://no-color.org) decide, else whether the stream is a terminal. */
 export function paintFor(
   stream: { readonly isTTY?: boolean },
-  env: NodeJS.ProcessEnv = process.env,
+  env: Readonly<Record<string, string | undefined>>,
 ): Paint {
   const { NO_COLOR, FORCE_COLOR } = env
   if (NO_COLOR !== undefined && NO_COLOR !== '') return plain

@@ -85,7 +85,7 @@ async function showHealth(_: unknown, command: Command): Promise<void> {
     underReplicated,
   }
   await session.stdout.object(options, health, () => healthText(health, session.paint))
-  if (!isHealthy) process.exitCode = exitCodes.failed
+  if (!isHealthy) options.io.exitCode = exitCodes.failed
 }
 
 interface Health {

@@ -136,7 +136,7 @@ async function showLag(names: readonly string[], _: unknown, command: Command): 
   const { groups } = session.client.admin()
   const show = async (): Promise<void> => {
     const lags = await Promise.all(names.map((group) => known(groups.lag(group))))
-    if (options.watch === true && !isForPrograms(options) && process.stdout.isTTY)
+    if (options.watch === true && !isForPrograms(options) && session.io.stdout.isTTY === true)
       await session.stdout.write(CLEAR_SCREEN)
     for (const lag of lags) await writeLag(lag, options, session)
     await session.stdout.flush()

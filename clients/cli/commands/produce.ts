@@ -90,10 +90,10 @@ async function produce(
   command: Command,
 ): Promise<void> {
   const options = command.optsWithGlobals<Options>()
-  const { input, bytesTotal } = openInput(file)
+  const { input, bytesTotal } = openInput(file, options)
   const codec = options.serde && (await codecFor(options.serde))
   await using session = await openSession(options)
-  const isTyped = file === undefined && process.stdin.isTTY === true
+  const isTyped = file === undefined && options.io.stdin.isTTY === true
   if (isTyped) session.notes.say('every line becomes a record; Ctrl-D ends')
   const signal = session.interruptible()
   signal.addEventListener('abort', () => input.destroy())
@@ -172,8 +172,11 @@ function aborted(error: unknown): unknown {
 }
 
 /** @throws {CliError} notFound */
-function openInput(file: string | undefined): { input: Readable; bytesTotal?: number } {
-  if (file === undefined) return { input: process.stdin }
+function openInput(
+  file: string | undefined,
+  { io }: Options,
+): { input: Readable; bytesTotal?: number } {
+  if (file === undefined) return { input: io.stdin }
   const stat = statSync(file, { throwIfNoEntry: false })
   if (stat === undefined) throw new CliError('notFound', `no file '${file}'`)
   const input = createReadStream(file)

@@ -2,7 +2,7 @@
 // For users: docs/guide/cli.md, "Starting a broker"
 
 import type { Command } from 'commander'
-import { examples } from '../flags.ts'
+import { examples, type CommonOptions } from '../flags.ts'
 
 export function define(command: Command): void {
   command
@@ -56,9 +56,10 @@ interface Options {
   readonly verbose?: boolean
 }
 
-async function start(options: Options): Promise<void> {
+async function start(options: Options, command: Command): Promise<void> {
+  const { io } = command.optsWithGlobals<CommonOptions>()
   const { startBroker } = await import('../../../broker/start.ts')
-  process.exitCode = await startBroker({
+  io.exitCode = await startBroker({
     ...options,
     set: [...(options.set ?? []), ...logLevel(options)],
     acceptUnauthenticatedNetwork: options.iAcceptUnauthenticatedNetwork,

@@ -103,8 +103,8 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
   const printer = printerFor({
     ...options,
     codec,
-    forTerminal: process.stdout.isTTY === true,
-    width: process.stdout.columns ?? 80,
+    forTerminal: options.io.stdout.isTTY === true,
+    width: options.io.stdout.columns ?? 80,
     paint: session.paint,
     showTopic: names.length > 1,
   })
@@ -229,7 +229,7 @@ const MEMBER_TIMES = { heartbeatIntervalMs: 300, sessionTimeoutMs: 10_000 }
 
 /** Reads what a group shares out to it. */
 async function member(
-  { client, notes, interruptible }: Session,
+  { client, io, notes, interruptible }: Session,
   topics: readonly string[],
   from: StartAt,
   options: Options,
@@ -254,7 +254,7 @@ async function member(
     },
   })
   // What was not printed is not committed; leaving spares the others the wait for the session's end.
-  whenReaderGoes(() => void consumer.close().finally(() => process.exit(exitCodes.ok)))
+  whenReaderGoes(io, () => void consumer.close().finally(() => io.exit(exitCodes.ok)))
   return consumer
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import { CliError, exitCodes } from '../exit.ts'
-import { examples } from '../flags.ts'
+import { examples, type CommonOptions } from '../flags.ts'
 import { count, Notes, Stdout } from '../print.ts'
 import { Progress } from '../progress.ts'
 import { paintFor } from '../show.ts'
@@ -20,17 +20,17 @@ export function define(command: Command): void {
     .action(verify)
 }
 
-interface VerifyOptions {
+interface VerifyOptions extends CommonOptions {
   readonly repair?: boolean
   readonly json?: boolean
-  readonly quiet?: boolean
 }
 
-async function verify(dir: string, options: VerifyOptions): Promise<void> {
+async function verify(dir: string, _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<VerifyOptions>()
   if (!existsSync(dir)) throw new CliError('notFound', `no directory '${dir}'`)
   const { repairDirectory } = await import('../../../storage/verify/verify.ts')
   const notes = new Notes(options)
-  const stdout = new Stdout()
+  const stdout = new Stdout(options.io)
   let verified = await look(dir, notes)
   await tell(stdout, options, verified)
   if (options.repair === true && verified.findings.length > 0) {
@@ -45,7 +45,7 @@ async function verify(dir: string, options: VerifyOptions): Promise<void> {
   const seen = `${count(logCount)} logs, ${count(segmentCount)} segments, ${count(batchCount)} batches`
   notes.say(`${seen}: ${damageCount === 0 ? 'sound' : `${damageCount} damaged`}`)
   await stdout.flush()
-  if (damageCount > 0) process.exitCode = exitCodes.failed
+  if (damageCount > 0) options.io.exitCode = exitCodes.failed
 }
 
 async function look(dir: string, notes: Notes) {
@@ -76,5 +76,5 @@ async function tell(stdout: Stdout, options: VerifyOptions, { findings }: Verifi
     repair: repair ?? null,
   }))
   const headings = ['SEVERITY', 'WHERE', 'WHAT', 'REPAIR']
-  await stdout.rows(options, headings, rows, paintFor(process.stdout))
+  await stdout.rows(options, headings, rows, paintFor(options.io.stdout, options.io.env))
 }

@@ -1,13 +1,17 @@
-// Terminal: the built CLI in bash, against a broker of its own in an empty directory; for tests.
+// Terminal: the CLI against a broker of its own, in an empty directory; for tests. Most runs are in this process; bash and
+// processes are for what only they have: pipes, signals, the end of a process.
 
 import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { Broker } from '../../../broker/broker.ts'
+import { run } from '../run.ts'
+import { Printed } from './printed.ts'
 
 const cli = fileURLToPath(new URL('../main.js', import.meta.url))
 
@@ -16,6 +20,25 @@ interface Ended {
   readonly stdout: string
   readonly stderr: string
 }
+
+interface Results {
+  readonly statuses: number[]
+  stdout: string
+  stderr: string
+}
+
+/** A run of the command in this process. */
+export interface Run {
+  readonly stdout: Printed
+  readonly stderr: Printed
+  /** ^C. */
+  interrupt(): void
+  /** The status. */
+  readonly ended: Promise<number>
+}
+
+/** What a command reads from its standard input. */
+type Input = string | Buffer | Readable
 
 export class Terminal implements AsyncDisposable {
   readonly #children: ChildProcessWithoutNullStreams[] = []
@@ -37,6 +60,46 @@ export class Terminal implements AsyncDisposable {
     return this.#broker.bootstrap
   }
 
+  /** Path of a file in the empty directory. */
+  path(name: string): string {
+    return join(this.#directory, name)
+  }
+
+  /**
+   * Runs command lines in this process, one after the other.
+   *
+   * @param script a command in each line, without its name, `'` around words with spaces; `NAME | ...` feeds it `inputs[NAME]`
+   * @returns all that they wrote, and the status of each
+   */
+  async run(script: string, inputs: Readonly<Record<string, Input>> = {}): Promise<Results> {
+    const all: Results = { stdout: '', stderr: '', statuses: [] }
+    for (const line of script.split('\n').filter((each) => each.trim() !== '')) {
+      const [, name = '', words] = /^(?:\s*(\w+) \| )?(.*)$/.exec(line)!
+      const { stdout, stderr, ended } = this.start(words!, inputs[name])
+      all.statuses.push(await ended)
+      all.stdout += stdout.text
+      all.stderr += stderr.text
+    }
+    return all
+  }
+
+  /** Starts a command in this process, to look at while it runs. */
+  start(words: string, input: Input = ''): Run {
+    const [stdout, stderr] = [new Printed(), new Printed()]
+    const process = new EventEmitter()
+    const ended = run(wordsOf(words), {
+      stdin: input instanceof Readable ? input : Readable.from([Buffer.from(input)]),
+      stdout,
+      stderr,
+      env: this.#env,
+      on: (event, act) => process.on(event, act),
+      exit: (status) => {
+        throw new Error(`the process would end here, with ${status}`)
+      },
+    })
+    return { stdout, stderr, ended, interrupt: () => void process.emit('SIGINT') }
+  }
+
   /** Runs a script in which `M` is the CLI, without tap's hooks, which cost 0.2 s each time. */
   bash(script: string): Promise<Ended> {
     const source = `unset NODE_OPTIONS; M() { "$NODE" "$CLI" "$@"; }\n${script}`
@@ -49,8 +112,8 @@ export class Terminal implements AsyncDisposable {
     })
   }
 
-  /** Starts the CLI alone, so that it can be signalled. */
-  start(...args: string[]): ChildProcessWithoutNullStreams {
+  /** Starts the CLI as a process of its own, so that it can be signalled. */
+  spawn(...args: string[]): ChildProcessWithoutNullStreams {
     const child = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, cli, ...args], {
       cwd: this.#directory,
       env: this.#env,
@@ -64,6 +127,15 @@ export class Terminal implements AsyncDisposable {
     await this.#broker.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
+}
+
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
+}
+
+/** Lines of input, as `seq` prints them. */
+export function numbers(first: number, last: number): string {
+  return Array.from({ length: last - first + 1 }, (_, i) => `${first + i}\n`).join('')
 }
 
 /** The first line of a stream. */

@@ -1,0 +1,146 @@
+// run: the command line. Knows the verbs, loads the one that is asked for, and returns its exit code.
+// For users: docs/guide/cli.md
+
+import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../../protocol/version.ts'
+import { exitCodes, exitOf, explain } from './exit.ts'
+import { commonOptions, examples, type CommonOptions } from './flags.ts'
+import { hint, oneLine } from './hints.ts'
+import type { Io } from './io.ts'
+import { endQuietlyOnBrokenPipe, Notes } from './print.ts'
+
+/** A verb's module adds its flags and its action to the command. */
+interface Verb {
+  readonly summary: string
+  readonly alias?: string
+  load(): Promise<{ define(command: Command): void }>
+}
+
+const verbs: Record<string, Verb> = {
+  start: { summary: 'run a broker (the default)', load: () => import('./commands/start.ts') },
+  tail: {
+    summary: 'print records, and follow',
+    alias: 'consume',
+    load: () => import('./commands/tail.ts'),
+  },
+  produce: {
+    summary: 'send lines, files or JSON as records',
+    load: () => import('./commands/produce.ts'),
+  },
+  topic: {
+    summary: 'list, show, create, alter, delete and trim topics',
+    load: () => import('./commands/topic.ts'),
+  },
+  group: {
+    summary: 'list, show, reset and delete consumer groups, and their lag',
+    load: () => import('./commands/group.ts'),
+  },
+  cluster: {
+    summary: 'show brokers and partitions, and what is wrong with them',
+    load: () => import('./commands/cluster.ts'),
+  },
+  txn: {
+    summary: 'list, show and abort transactions',
+    load: () => import('./commands/txn.ts'),
+  },
+  config: {
+    summary: 'show and change the configuration of topics and the broker',
+    load: () => import('./commands/config.ts'),
+  },
+  verify: {
+    summary: 'check the data directory of a broker that does not run',
+    load: () => import('./commands/verify.ts'),
+  },
+}
+
+/** Verbs that run or read a broker's data themselves; the reader of their output may leave. */
+const DIAL_NOBODY = ['start', 'verify']
+
+/** @returns the exit code, when the command has ended and what it wrote is out */
+export async function run([given, ...others]: readonly string[], io: Io): Promise<number> {
+  endQuietlyOnBrokenPipe(io)
+  const program = programFor(io)
+  let isVerbose = false
+  program.hook('preAction', (_program, command) => {
+    isVerbose = command.optsWithGlobals<CommonOptions>().verbose ?? false
+  })
+  const first = given === 'completion' ? 'complete' : given
+  const args = first === undefined ? [] : [first, ...others]
+  try {
+    if (first === 'complete') await prepareCompletion(program, args, io)
+    await program.parseAsync(normalise(args), { from: 'user' })
+    return Number(io.exitCode ?? exitCodes.ok)
+  } catch (error) {
+    return report(error, isVerbose, io)
+  }
+}
+
+function programFor(io: Io): Command {
+  const program = commonOptions(new Command('millrace'))
+    .description('A Kafka-compatible log for Node.js.')
+    .version(packageVersion(), '--version', 'print the version')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: (text) => new Notes({ io }).error(`${oneLine(text)}${hint(text)}`),
+    })
+    .hook('preSubcommand', async (_program, command) => {
+      const verb = verbs[command.name()]
+      if (verb !== undefined) await define(command, verb)
+    })
+    .addHelpText(
+      'after',
+      examples(
+        'millrace                            a broker on 127.0.0.1:9092, data in ./data',
+        'ls | millrace produce files         every line becomes a record',
+        'millrace tail files -o start -e     print them all',
+        'millrace tail --help                more, for each verb',
+        'source <(millrace complete bash)    completion; zsh, fish and powershell, too',
+      ),
+    )
+    .setOptionValue('io', io) // so that each verb has it among its options
+  for (const [name, { summary, alias }] of Object.entries(verbs)) {
+    const command = program.command(name).description(summary)
+    if (alias !== undefined) command.alias(alias)
+  }
+  return program
+}
+
+async function define(command: Command, verb: Verb): Promise<void> {
+  const module = await verb.load()
+  module.define(command)
+  if (DIAL_NOBODY.includes(command.name())) return
+  for (const leaf of command.commands.length === 0 ? [command] : command.commands)
+    commonOptions(leaf)
+}
+
+/** Only here are all verbs loaded. */
+async function prepareCompletion(
+  program: Command,
+  args: readonly string[],
+  { env }: Io,
+): Promise<void> {
+  for (const command of program.commands) await define(command, verbs[command.name()]!)
+  const { addCompletion } = await import('./completion.ts')
+  await addCompletion(program, args, env)
+}
+
+/** `help VERB` is `VERB --help`; flags alone belong to `start`, unless they ask for help or the version. */
+function normalise(args: readonly string[]): readonly string[] {
+  const [first, ...others] = args
+  if (first === 'help') return [...others, '--help']
+  const namesVerb = args.some((arg) => Object.hasOwn(verbs, arg) || arg === 'consume')
+  const asksAboutProgram = args.some((arg) => ['-h', '--help', '--version'].includes(arg))
+  const isUnknownVerb = first !== undefined && !first.startsWith('-')
+  return namesVerb || asksAboutProgram || isUnknownVerb ? args : ['start', ...args]
+}
+
+/** Tells what went wrong on stderr. @returns the exit code */
+function report(error: unknown, isVerbose: boolean, io: Io): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // it has spoken
+  new Notes({ io }).error(explain(error, isVerbose))
+  return exitCodes[exitOf(error)]
+}
