@@ -10,7 +10,7 @@ import { systemClock, type Clock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
 import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
-import type { CleanerConfig, Store, StoreOptions } from '../storage/store.ts'
+import type { CleanerConfig, Store, StoreOptions, Topic } from '../storage/store.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
 import { ALL_BROKERS, BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
@@ -197,8 +197,16 @@ async function openData(environment: BrokerEnvironment, closing: Closing) {
     producerIdExpirationMs: config['producer.id.expiration.ms'],
     ...(environment.fs && { fs: environment.fs }),
     onWarning: (message) => log.warn(message),
-    onTopicChange: (change, { name, partitionCount, config }) =>
-      log.debug(`topic ${change}`, { topic: name, partitionCount, config }),
+  })
+  const tell =
+    (change: string) =>
+    ({ name, partitionCount, config }: Topic) =>
+      log.debug(`topic ${change}`, { topic: name, partitionCount, config })
+  store.topics.subscribe({
+    created: tell('created'),
+    deleted: tell('deleted'),
+    partitionsAdded: tell('extended'),
+    configured: tell('configured'),
   })
   closing.add(async () => store[Symbol.asyncDispose]())
   return { store, dataDir }

@@ -147,7 +147,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
     table,
     logs,
     strangersOf: (topic, from, to) => strangersOf(fs, dataDir, topic, from, to),
-    onChange: options.onTopicChange ?? (() => {}),
+    warn,
   })
   const recovery = {
     seconds: (clock.monotonic() - startMs) / 1000,

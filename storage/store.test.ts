@@ -223,6 +223,50 @@ t.test(
 )
 
 t.test(
+  'each listener hears of a topic when its change is durable, and the next change waits until it has',
+  async (t) => {
+    const dataDir = tempDirectory(t)
+    const warnings: string[] = []
+    const store = await open(dataDir, { onWarning: (message) => warnings.push(message) })
+    const heard: string[] = []
+    let release = () => {}
+    const stop = store.topics.subscribe({
+      created: ({ name, partitionCount }) => void heard.push(`${name} has ${partitionCount}`),
+      partitionsAdded: ({ partitionCount }, before) =>
+        void heard.push(`${before} partitions, then ${partitionCount}`),
+      configured: ({ config }, before) =>
+        void heard.push(`${before['retention.ms']}, then ${config['retention.ms']}`),
+      deleted: ({ name }) => {
+        heard.push(`${name} ${store.topics.get(name) ? 'is there' : 'is gone'}`)
+        return new Promise((resolve) => (release = resolve))
+      },
+    })
+    store.topics.subscribe({
+      created: () => {
+        throw new Error('no room for it')
+      },
+      deleted: () => void heard.push('the other one has heard'),
+    })
+    await store.topics.create({ name: 'told', partitionCount: 1, config: { 'retention.ms': '5' } })
+    t.match(warnings, [/told.*no room for it/], 'a listener that fails fails alone')
+    await store.topics.addPartitions('told', 3)
+    await store.topics.configure('told', { 'retention.ms': '7' })
+    const deleted = store.topics.delete('told')
+    const again = store.topics.create({ name: 'told', partitionCount: 2 })
+    while (heard.at(-1) !== 'told is gone') await new Promise(setImmediate)
+    t.equal(store.topics.get('told'), undefined, 'the name is not given away meanwhile')
+    release()
+    await Promise.all([deleted, again])
+    const change = ['told has 1', '1 partitions, then 3', '5, then 7', 'told is gone']
+    t.strictSame(heard, [...change, 'the other one has heard', 'told has 2'])
+    stop()
+    await store.topics.addPartitions('told', 3)
+    t.equal(heard.length, 6, 'one that has left hears no more')
+    await store[Symbol.asyncDispose]()
+  },
+)
+
+t.test(
   'partitions are added and configurations replaced, for appends at once and for the next start',
   async (t) => {
     const dataDir = tempDirectory(t)

@@ -43,14 +43,19 @@ export interface StoreOptions {
   readonly openCleanerPort?: (deps: { readonly fs: Fs; readonly clock: Clock }) => CleanerPort
   /** Hears, in a sentence, what an operator should know and nothing else tells. */
   readonly onWarning?: (message: string) => void
-  /** Hears of a topic when a change of it is durable. */
-  readonly onTopicChange?: OnTopicChange
 }
 
-export type OnTopicChange = (
-  change: 'created' | 'deleted' | 'extended' | 'configured',
-  topic: Topic,
-) => void
+/**
+ * Hears of topics when a change is durable, internal topics too. The next change of that topic, and whoever asked for this one,
+ * wait until every listener is done; what a listener throws is told as a warning.
+ */
+export interface TopicListener {
+  created?(topic: Topic): void | Promise<void>
+  /** Its name is free for others when this is done; `topics` does not know it any more. */
+  deleted?(topic: Topic): void | Promise<void>
+  partitionsAdded?(topic: Topic, partitionCountBefore: number): void | Promise<void>
+  configured?(topic: Topic, configBefore: Overrides): void | Promise<void>
+}
 
 /** What somebody has set: text by Kafka's property names. */
 export type Overrides = Readonly<Record<string, string>>
@@ -191,6 +196,10 @@ export interface OffsetAndTimestamp {
 export interface ReadResult {
   /** Whole record batches as they lie on disk, in a pooled buffer: valid until `release`. */
   readonly bytes: Uint8Array
+  /** After the last batch; the offset that was asked for when there is none. */
+  readonly nextOffset: Offset
+  /** Of all batches, as their headers say. */
+  readonly recordCount: number
   /** Call once, when the bytes have been written to the socket. */
   release(): void
 }
@@ -240,6 +249,8 @@ export interface Topics {
    * @throws {KafkaError} INVALID_CONFIG; what `config` throws. Then nothing has changed
    */
   configure(name: string, config: Overrides | ((before: Overrides) => Overrides)): Promise<Topic>
+  /** @returns call it to hear no more */
+  subscribe(listener: TopicListener): () => void
 }
 
 /** What was set of the brokers' own configuration while they ran. What the names mean is the broker's business. */

@@ -259,6 +259,7 @@ export function* readFully(want: ReadAt): DiskSteps<void> {
 export interface WholeBatches {
   readonly sizeBytes: number
   readonly nextOffset: number
+  readonly recordCount: number
   /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
   readonly firstBytes: number
 }
@@ -293,15 +294,17 @@ export function wholeBatches(
   const isFirstWanted = continuity.nextOffset! <= endOffset
   let end = 0
   let nextOffset = offset
+  let recordCount = 0
   for (let size: number | undefined = firstBytes; size !== undefined;) {
     if (end + size > bytes.length || continuity.nextOffset! > endOffset) break
     if (isChecked && !crcMatches(bytes, end, size)) {
       if (end > 0) break
       throw new RotFound(extent.segment, `has a batch at ${position} that its CRC does not match`)
     }
+    recordCount += recordCountOf(bytes, end)
     end += size
     nextOffset = continuity.nextOffset!
     size = continuity.step(bytes, end, position + end)
   }
-  return { sizeBytes: end, nextOffset, firstBytes: isFirstWanted ? firstBytes : 0 }
+  return { sizeBytes: end, nextOffset, recordCount, firstBytes: isFirstWanted ? firstBytes : 0 }
 }

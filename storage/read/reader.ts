@@ -5,6 +5,7 @@
 import { strict as assert } from 'node:assert'
 import { BATCH_OVERHEAD_BYTES } from '../../protocol/batch/header.ts'
 import { KafkaError } from '../../protocol/errors.ts'
+import { Offset } from '../../protocol/ids.ts'
 import {
   BatchWalk,
   extentToRead,
@@ -18,6 +19,7 @@ import {
   type ReadableLog,
   type SegmentView,
   type ReadAt,
+  type WholeBatches,
 } from './batch-walk.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { RotFound } from './continuity.ts'
@@ -39,8 +41,7 @@ const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
 /** Index entries that are read at once when the search is down to so many. */
 const ENTRIES_A_READ = 512
 
-/** Nothing in it, and nothing to give back. */
-const emptyRead: ReadResult = { bytes: new Uint8Array(0), release() {} }
+const NO_BYTES = new Uint8Array(0)
 
 export interface ReadLimits {
   /** Stop before the batch that would exceed it. */
@@ -95,7 +96,7 @@ export class LogReader {
     if (offset === log.highWatermark) {
       log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
     }
-    return emptyRead
+    return emptyRead(offset)
   }
 
   /** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
@@ -199,21 +200,22 @@ export class LogReader {
     const end = Math.min(log.highWatermark, limits.endOffset)
     for (let from = offset; from < end;) {
       const extent = extentToRead(log, from)
-      if (!extent) return emptyRead
+      if (!extent) return emptyRead(offset)
       from = Math.max(from, extent.startOffset)
       const place = yield* this.#place(log, extent, from)
       if (place.position < extent.endPosition) {
         const isCold = from < log.hotOffset
         const read = yield* this.#batchesAt(extent, place, from, { ...limits, isCold })
-        if (read.sizeBytes > 0 && !extent.segment.isReplaced)
-          log.hints.set(read.nextOffset, place.position + read.sizeBytes)
-        return read.result
+        if (!read) return emptyRead(offset)
+        if (!extent.segment.isReplaced)
+          log.hints.set(read.nextOffset, place.position + read.bytes.length)
+        return read
       }
       // A compacted log may have no batch left at the end of an extent, any other one has.
       if (!extent.isSparse) throw new RotFound(extent.segment, `ends before offset ${from}`)
       from = extent.endOffset
     }
-    return emptyRead
+    return emptyRead(offset)
   }
 
   /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
@@ -239,13 +241,13 @@ export class LogReader {
     }
   }
 
-  /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. */
+  /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. @returns undefined when none fits */
   *#batchesAt(
     extent: Extent,
     { position, baseOffset }: Place,
     offset: number,
     options: ReadLimits & { readonly isCold: boolean },
-  ): DiskSteps<{ result: ReadResult; sizeBytes: number; nextOffset: number }> {
+  ): DiskSteps<ReadResult | undefined> {
     const { atLeastOne, isCold, endOffset } = options
     const isChecked = isCold && !options.isUnchecked
     const wantedBatches = { offset, baseOffset, endOffset, isChecked }
@@ -262,13 +264,11 @@ export class LogReader {
         if (whole.firstBytes > count && count < sizeBytes)
           throw new RotFound(extent.segment, `ends at ${position + count}, within a batch`)
         const fits = whole.sizeBytes > 0 && (atLeastOne || whole.sizeBytes <= bytesMax)
-        if (!fits && (!atLeastOne || sizeBytes >= whole.firstBytes)) {
-          return { result: emptyRead, sizeBytes: 0, nextOffset: offset }
-        }
         if (fits) {
           isTaken = true
-          return { ...whole, result: this.#result(buffer, whole.sizeBytes) }
+          return this.#result(buffer, whole)
         }
+        if (!atLeastOne || sizeBytes >= whole.firstBytes) return undefined
         sizeBytes = whole.firstBytes
       } finally {
         if (!isTaken) this.pool.give(buffer)
@@ -276,10 +276,12 @@ export class LogReader {
     }
   }
 
-  #result(buffer: Buffer, sizeBytes: number): ReadResult {
+  #result(buffer: Buffer, { sizeBytes, nextOffset, recordCount }: WholeBatches): ReadResult {
     let isReleased = false
     return {
       bytes: buffer.subarray(0, sizeBytes),
+      nextOffset: Offset(nextOffset),
+      recordCount,
       release: () => {
         assert(!isReleased, 'a read buffer is released once')
         isReleased = true
@@ -360,6 +362,11 @@ export class LogReader {
     }
     return beforeCount === 0 ? undefined : entryAt(beforeCount - 1)
   }
+}
+
+/** Nothing in it, and nothing to give back. */
+function emptyRead(offset: number): ReadResult {
+  return { bytes: NO_BYTES, nextOffset: Offset(offset), recordCount: 0, release() {} }
 }
 
 /** Where a batch lies. */

@@ -6,7 +6,7 @@ import type { Uuid } from '../../protocol/ids.ts'
 import { parseTopicConfig } from '../config.ts'
 import type { Logs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { OnTopicChange, Overrides, Topic, Topics, TopicSpec } from '../store.ts'
+import type { Overrides, Topic, TopicListener, Topics, TopicSpec } from '../store.ts'
 import { checkTopicName, collisionKey } from '../topic-name.ts'
 import {
   topicKey,
@@ -15,6 +15,7 @@ import {
   type MetadataTable,
   type TopicRecord,
 } from './metadata.ts'
+import { TopicListeners } from './topic-listeners.ts'
 
 const PARTITIONS_MAX = 10_000
 
@@ -23,11 +24,12 @@ export interface TopicTableDeps {
   readonly logs: Logs
   /** Directories that are in the way of these partitions and hold records that no topic owns. */
   readonly strangersOf: (topic: string, from: number, to: number) => readonly string[]
-  readonly onChange: OnTopicChange
+  readonly warn: (message: string) => void
 }
 
 export class TopicTable implements Topics {
   readonly #deps: TopicTableDeps
+  readonly #listeners: TopicListeners
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<Uuid, Topic>()
   #sorted: readonly Topic[] | undefined
@@ -38,6 +40,7 @@ export class TopicTable implements Topics {
 
   constructor(deps: TopicTableDeps) {
     this.#deps = deps
+    this.#listeners = new TopicListeners(deps.warn)
     for (const [name, record] of topicRecords(deps.table)) {
       if (!record.isDeleted) this.#publish(topicOf(name, record))
     }
@@ -54,6 +57,10 @@ export class TopicTable implements Topics {
   list(): Iterable<Topic> {
     this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
     return this.#sorted
+  }
+
+  subscribe(listener: TopicListener): () => void {
+    return this.#listeners.add(listener)
   }
 
   check({ name, partitionCount, config = {} }: TopicSpec): void {
@@ -104,7 +111,7 @@ export class TopicTable implements Topics {
       throw error
     }
     this.#publish(topic)
-    this.#deps.onChange('created', topic)
+    await this.#listeners.tell(topic, (each) => each.created?.(topic))
     return topic
   }
 
@@ -115,11 +122,11 @@ export class TopicTable implements Topics {
     if (topic.isInternal)
       throw new KafkaError('INVALID_TOPIC_EXCEPTION', `topic ${name} is internal`)
     await table.put(topicKey(name), { ...recordOf(topic), isDeleted: true })
-    this.#deps.onChange('deleted', topic)
     this.#byName.delete(name)
     this.#byId.delete(topic.id)
     this.#sorted = undefined
     await logs.remove(name)
+    await this.#listeners.tell(topic, (each) => each.deleted?.(topic))
     this.#names.delete(collisionKey(name))
     await table.delete(topicKey(name)).catch(() => {}) // no more than tidy: the next start deletes it again
   }
@@ -134,7 +141,9 @@ export class TopicTable implements Topics {
       .put(topicKey(name), recordOf(larger))
       .catch((error: unknown) => this.#removeLogs(larger, topic.partitionCount, error))
     this.#publish(larger)
-    this.#deps.onChange('extended', larger)
+    await this.#listeners.tell(larger, (each) =>
+      each.partitionsAdded?.(larger, topic.partitionCount),
+    )
     return larger
   }
 
@@ -149,8 +158,8 @@ export class TopicTable implements Topics {
     const changed = { ...topic, config }
     await table.put(topicKey(name), recordOf(changed))
     this.#publish(changed)
-    this.#deps.onChange('configured', changed)
     await logs.configure(changed)
+    await this.#listeners.tell(changed, (each) => each.configured?.(changed, topic.config))
     return changed
   }
 
