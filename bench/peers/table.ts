@@ -80,7 +80,7 @@ const serverRows: readonly ReadmeRow[] = [
   ['produce-64k-100b-1p', 'CPU', 'CPU-s per GiB produced, 100 bytes'],
   ['produce-64k-1k-12p', 'CPU', 'CPU-s per GiB produced, 1 KiB, 12 partitions'],
   ['fetch-100b-1p', 'CPU', 'CPU-s per GiB fetched, from the page cache'],
-  ['one-at-a-time', 'rate', 'records/s, one a request, 16 connections'],
+  ['one-at-a-time', 'rate', 'records/s, one record per request, 16 connections'],
   ['end-to-end-10k', 'p50', 'ms from producer to consumer at 10,000 records/s, p50'],
   ['end-to-end-10k', 'p99', 'the same, p99'],
   ['startup', 'new', 'ms from spawn to the first answer'],

@@ -88,7 +88,7 @@ function publishCase(name: string, load: PublishLoad): Case {
   const pace = rate === undefined ? 'each when the last is answered' : `${rate} records/s`
   return {
     name,
-    title: `${connections} connections, records of ${RECORD_BYTES} bytes, one a request, ${pace}`,
+    title: `${connections} connections, records of ${RECORD_BYTES} bytes, one per request, ${pace}`,
     settings: [...allSettings, nats, redis],
     metrics: [recordsPerSecond, p50, p99, cpuPerMillion],
     ratios: [
