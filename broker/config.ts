@@ -19,6 +19,8 @@ import type { Overrides } from '../storage/store.ts'
 import { kafkaConfigs, refuseSecurity } from './kafka-configs.ts'
 
 const MIB = 1024 * 1024
+/** The size of a larger frame would begin as a TLS hello does: net/first-bytes.ts. */
+const FRAME_BYTES_MAX = 0x15ff_ffff
 
 function fixedText(fallback: string, allowed: string, says: string): ConfigSpec<string> {
   return row('string', fallback, allowed, { says, readOnly: true }, (value) => value.trim())
@@ -213,10 +215,13 @@ export const brokerConfigs = {
   'shutdown.timeout.ms': whole('int', 8000, 0, {
     says: 'How long a stopping broker lets clients take the answers to what they have asked.',
   }),
-  'socket.request.max.bytes': whole('int', 104_857_600, 64 * 1024, {
-    readOnly: true,
-    says: 'The largest request.',
-  }),
+  'socket.request.max.bytes': whole(
+    'int',
+    104_857_600,
+    64 * 1024,
+    { readOnly: true, says: 'The largest request.' },
+    BigInt(FRAME_BYTES_MAX),
+  ),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': whole('int', 10_000, 1, {
     readOnly: true,
     says: 'How often transactions are looked for that have run for too long, and aborted.',

@@ -216,13 +216,10 @@ export class FrameCutter {
   }
 }
 
-/** First two bytes of what other protocols send, for a message that helps. */
+/** First two bytes of what servers of other protocols answer, for a message that helps. */
 const SPOKEN_BY_OTHERS = new Map([
-  [0x1603, ' (this looks like TLS, on a port that does not speak it)'],
   [0x1503, ' (this looks like TLS, on a port that speaks nothing else)'],
-  [0x4745, ' (this looks like HTTP)'],
   [0x4854, ' (this looks like HTTP)'],
-  [0x504f, ' (this looks like HTTP)'],
 ])
 
 function asBuffer(bytes: Uint8Array): Buffer {

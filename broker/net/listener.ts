@@ -5,11 +5,11 @@ import { createServer, isIP, type AddressInfo, type Server, type Socket } from '
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import type { ProcessLog } from '../process-log.ts'
-import { Connection, type ConnectionLimits } from './connection.ts'
+import { ClientConnection, type ConnectionLimits } from './connection.ts'
 import type { Dispatch } from '../call.ts'
 import { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
-import { receiveInto } from './receive.ts'
+import { Transport } from './transport.ts'
 import type { Unsent } from './unsent.ts'
 
 const SWEEP_MS = 1000
@@ -38,7 +38,7 @@ export class Listener {
   readonly #turn: LoopTurn
   readonly #frameBuffers = new BufferPool(FRAME_BUFFERS_FREE_BYTES_MAX)
   readonly #servers: Server[] = []
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<ClientConnection>()
   readonly #countByAddress = new Map<string, number>()
   #sweepTimer: Timer | undefined
   #isClosing = false
@@ -116,16 +116,16 @@ export class Listener {
       return
     }
     this.#countByAddress.set(address, count + 1)
-    const onClosed = (connection: Connection) => this.#closed(connection, address)
-    const frameBuffers = this.#frameBuffers
-    const socket = receiveInto(accepted, this.#receiveBuffer, (chunk) => connection.receive(chunk))
-    const shared = { ...this.#deps, turn: this.#turn, frameBuffers }
-    const connection = new Connection(socket, { ...shared, onClosed })
+    const shared = { ...this.#deps, turn: this.#turn, frameBuffers: this.#frameBuffers }
+    const transport = Transport.over(accepted, this.#receiveBuffer, this.#deps)
+    const door = { listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT' } as const
+    const onClosed = () => this.#closed(connection, address)
+    const connection = new ClientConnection(transport, door, shared, onClosed)
     this.#connections.add(connection)
     this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
   }
 
-  #closed(connection: Connection, address: string): void {
+  #closed(connection: ClientConnection, address: string): void {
     this.#connections.delete(connection)
     const count = this.#countByAddress.get(address)! - 1
     if (count === 0) this.#countByAddress.delete(address)

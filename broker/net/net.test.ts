@@ -1,7 +1,7 @@
 // Connections, dispatch and listeners through real sockets: order, limits, timeouts, hostile bytes.
 
-import { EventEmitter, once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
@@ -15,19 +15,15 @@ import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
 import { Broker } from '../broker.ts'
-import { BufferPool } from '../../storage/read/buffer-pool.ts'
-import type { Clock } from '../../storage/clock.ts'
 import { ProcessLog, printable, REPEATS_MAX } from '../process-log.ts'
+import { connectionDeps, connectionOver, SocketTaking } from '../testing/connection.ts'
 import { sessionFor } from '../testing/session.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
-import { Connection } from './connection.ts'
 import { Dispatch, type Exchange } from '../call.ts'
 import { Disconnect, type Handler } from '../handler.ts'
-import { LoopTurn } from './loop-turn.ts'
-import { Pressure } from './pressure.ts'
-import { Unsent, unlimitedRoom } from './unsent.ts'
+import { unlimitedRoom } from './unsent.ts'
 import { Workshop } from './work.ts'
 
 const MIB = 1024 * 1024
@@ -206,8 +202,6 @@ t.test('what no broker can answer closes the connection, with a line in the log'
     ['an empty frame', size(0), /malformed frame/],
     ['a frame of 2 GB', size(0x7fff_ffff), /2147483647 bytes/],
     ['a negative size', size(-1), /-1 bytes/],
-    ['TLS', Buffer.from('16030100c8010000c4', 'hex'), /looks like TLS/],
-    ['HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'), /looks like HTTP/],
   ]
   for (const [what, bytes, expected] of cases) {
     world.logged.length = 0
@@ -243,41 +237,6 @@ async function settled(other: RawClient): Promise<void> {
   for (let i = 0; i < 5; i++) await other.send(metadata, allTopics)
 }
 
-/** A socket whose reader takes what is written only when the test says so. */
-class SocketTaking extends EventEmitter {
-  readonly written: { readonly byteCount: number; readonly taken: () => void }[] = []
-
-  write(bytes: Uint8Array, taken: () => void): void {
-    this.written.push({ byteCount: bytes.length, taken })
-  }
-
-  pause(): void {}
-  resume(): void {}
-}
-
-/** What a connection depends on, in a world of its own. */
-function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new VirtualClock()) {
-  const minute = 60_000
-  return {
-    dispatch: dispatch as Dispatch,
-    clock,
-    pressure: new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } }),
-    unsent: new Unsent({ bytesMax: MIB, clock }),
-    turn: new LoopTurn(clock),
-    frameBuffers: new BufferPool(0),
-    log: new ProcessLog('error', clock, { write: () => {} }),
-    limits: {
-      frameBytesMax: MIB,
-      heldBytesMax: MIB,
-      unsentBytesMax: MIB,
-      frameTimeoutMs: minute,
-      writeTimeoutMs: minute,
-      idleTimeoutMs: minute,
-    },
-    onClosed() {},
-  }
-}
-
 t.test('requests that arrive together leave the loop to others in between', async (t) => {
   let nowMs = 0
   const started: number[] = []
@@ -294,7 +253,7 @@ t.test('requests that arrive together leave the loop to others in between', asyn
     },
     clock,
   )
-  const open = () => new Connection(new SocketTaking() as unknown as Socket, deps)
+  const open = () => connectionOver(new SocketTaking(), deps)
   const floods = Array.from({ length: 7 }, open)
   const honest = open()
   const request = (id: number) => Buffer.of(0, 0, 0, 2, 0, id)
@@ -333,18 +292,18 @@ t.test('slices are large for a quick reader, and what a slow one can take', asyn
     },
     clock,
   )
-  const connection = new Connection(socket as unknown as Socket, deps)
+  const transport = connectionOver(socket, deps)
   const request = Buffer.of(0, 0, 0, 2, 0, 1)
   const nextSlice = async (ms: number) => {
     await clock.advance(ms)
-    const { byteCount, taken } = socket.written.shift()!
+    const { bytes, taken } = socket.written.shift()!
     taken()
     await clock.advance(0)
-    return byteCount / 1024
+    return bytes.length / 1024
   }
-  connection.receive(request)
+  transport.receive(request)
   t.equal(await nextSlice(0), 16 / 1024)
-  connection.receive(request)
+  transport.receive(request)
   const first = []
   for (let i = 0; i < 65; i++) first.push(await nextSlice(0))
   t.ok(

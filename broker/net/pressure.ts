@@ -1,60 +1,78 @@
-// Pressure: how many bytes all requests together hold, and which connections stopped reading because of it.
-// Network thread. Limits: docs/architecture.md, "Overload"
+// Pressure: how many bytes all requests together hold, whether the writer's inbox is full, and which connections stopped
+// reading because of either. Network thread. Limits: docs/architecture.md, "Overload"
 
-/** For connections that have never produced, when all the rest is taken: heartbeats and commits are not held up. */
+import { strict as assert } from 'node:assert'
+
+/** Kept for connections that have never appended: heartbeats and commits go on while producers have taken all the rest. */
 const RESERVED_SHARE = 1 / 16
 
 /** A connection that must not read on. */
 interface Parked {
-  /** Has it ever sent a batch? Only those fill the writer's inbox. */
-  readonly isProducer: boolean
-  /** It has read a part of a request: reading on may free what it holds. */
-  readonly isMidFrame: boolean
+  /** Has it ever sent a request that appends? Only those fill the writer's inbox. */
+  readonly hasAppended: boolean
+  /** A request has arrived in part: reading on may free what the connection holds. */
+  readonly isMidRequest: boolean
   /** Looks again whether it may read. */
   resume(): void
 }
 
 interface PressureDeps {
   readonly bytesMax: number
-  /** The writer's inbox: whether it is full, and a call when it no longer is. */
+  /** Whether the writer's inbox is full; once that was asked and true, a call follows when it no longer is. */
   readonly store: { readonly isCongested: boolean; onDrain(callback: () => void): void }
 }
 
 export class Pressure {
   readonly #deps: PressureDeps
-  readonly #parkedProducers = new Set<Parked>()
+  readonly #parkedAppending = new Set<Parked>()
   readonly #parkedOthers = new Set<Parked>()
-  /** Reads on although too much is held: if all stopped in the middle of a request, nothing would ever be freed. */
+  /** Reads on although too much is held: if every connection stopped in the middle of a request, nothing would be freed. */
   #favoured: Parked | undefined
-  #bytesOfProducers = 0
+  #bytesOfAppending = 0
   #bytesOfOthers = 0
+  #isInboxFull = false
 
   constructor(deps: PressureDeps) {
     this.#deps = deps
-    deps.store.onDrain(() => this.#resumeAll())
+    deps.store.onDrain(() => {
+      this.#isInboxFull = false
+      this.#resumeAll()
+    })
+  }
+
+  /** A request has put its batches into the writer's inbox. */
+  appended(): void {
+    this.#isInboxFull ||= this.#deps.store.isCongested
   }
 
   /** Bytes of requests that are arriving, waiting or running. */
   get bytesHeld(): number {
-    return this.#bytesOfProducers + this.#bytesOfOthers
+    return this.#bytesOfAppending + this.#bytesOfOthers
   }
 
-  /** @param byteCount negative to give back */
-  hold(byteCount: number, isProducer: boolean): void {
-    if (isProducer) this.#bytesOfProducers += byteCount
+  /**
+   * @param byteCount negative to give back
+   * @param hasAppended of the connection that holds them
+   */
+  hold(byteCount: number, hasAppended: boolean): void {
+    if (hasAppended) this.#bytesOfAppending += byteCount
     else this.#bytesOfOthers += byteCount
+    assert(
+      this.#bytesOfAppending >= 0 && this.#bytesOfOthers >= 0,
+      'only what is held is given back',
+    )
     if (byteCount < 0) this.#resumeAll()
   }
 
-  /** @returns false when the connection must stop reading; then its `resume` is called when it may look again */
+  /** @returns false when the connection must stop reading; its `resume` is called when it may ask again */
   admits(connection: Parked): boolean {
-    const { isProducer, isMidFrame } = connection
-    if (this.#favoured === connection && !isMidFrame) this.#favourNext()
-    if (this.#isOver(isProducer)) {
-      if (this.#favoured === undefined && isMidFrame) this.#favoured = connection
+    const { hasAppended, isMidRequest } = connection
+    if (this.#favoured === connection && !isMidRequest) this.#favourNext()
+    if (this.#isOver(hasAppended)) {
+      if (this.#favoured === undefined && isMidRequest) this.#favoured = connection
       if (this.#favoured !== connection) return this.#park(connection)
     }
-    return isProducer && this.#deps.store.isCongested ? this.#park(connection) : true
+    return hasAppended && this.#isInboxFull ? this.#park(connection) : true
   }
 
   /** The connection is closed. */
@@ -63,26 +81,26 @@ export class Pressure {
     if (this.#favoured === connection) this.#favourNext()
   }
 
-  #isOver(isProducer: boolean): boolean {
+  #isOver(hasAppended: boolean): boolean {
     const { bytesMax } = this.#deps
     if (this.bytesHeld <= bytesMax) return false
-    return isProducer || this.#bytesOfOthers > bytesMax * RESERVED_SHARE
+    return hasAppended || this.#bytesOfOthers > bytesMax * RESERVED_SHARE
   }
 
   #park(connection: Parked): false {
-    if (connection.isProducer) this.#parkedProducers.add(connection)
+    if (connection.hasAppended) this.#parkedAppending.add(connection)
     else this.#parkedOthers.add(connection)
     return false
   }
 
   #unpark(connection: Parked): void {
-    this.#parkedProducers.delete(connection)
+    this.#parkedAppending.delete(connection)
     this.#parkedOthers.delete(connection)
   }
 
   #favourNext(): void {
-    const parked = [...this.#parkedProducers, ...this.#parkedOthers]
-    this.#favoured = parked.find(({ isMidFrame }) => isMidFrame)
+    const parked = [...this.#parkedAppending, ...this.#parkedOthers]
+    this.#favoured = parked.find(({ isMidRequest }) => isMidRequest)
     if (this.#favoured === undefined) return
     this.#unpark(this.#favoured)
     this.#favoured.resume()
@@ -91,13 +109,13 @@ export class Pressure {
   #resumeAll(): void {
     const favoured = this.#favoured
     if (!this.#isOver(false)) resume(this.#parkedOthers)
-    if (this.#deps.store.isCongested) return
-    if (!this.#isOver(true)) resume(this.#parkedProducers)
-    else if (favoured && this.#parkedProducers.delete(favoured)) favoured.resume() // it waited for the inbox
+    if (this.#isInboxFull) return
+    if (!this.#isOver(true)) resume(this.#parkedAppending)
+    else if (favoured && this.#parkedAppending.delete(favoured)) favoured.resume() // the inbox was full
   }
 }
 
-/** Each looks again for itself, and may be parked again. */
+/** Each connection asks again for itself, and may be parked again. */
 function resume(parked: Set<Parked>): void {
   if (parked.size === 0) return
   const connections = [...parked]

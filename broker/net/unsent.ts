@@ -1,6 +1,7 @@
 // Unsent: bytes of answers that were read and that clients have not taken, of all connections together. Network thread.
 // Limits: docs/architecture.md, "Overload"; why it works as it does: docs/decisions/0015-unsent-answers.md
 
+import { strict as assert } from 'node:assert'
 import type { Clock } from '../../storage/clock.ts'
 
 /** One connection takes at most this part of what is free: the others find something, however many come before them. */
@@ -78,6 +79,7 @@ export class Unsent {
     if (holder.isGone || byteCount === 0) return
     this.#heldBytes += byteCount
     holder.heldBytes += byteCount
+    assert(holder.heldBytes >= 0, 'only what is held is given back')
     if (holder.heldBytes === 0) this.#holders.delete(holder)
     else if (!this.#holders.has(holder)) this.took(holder, 0)
     if (byteCount < 0) this.#serve()

@@ -1,0 +1,317 @@
+// Transport: the bytes of one client, in and out of its socket, which it owns. Received bytes go straight to the protocol
+// that the connection names. Answers leave in slices and count as unsent until the kernel has taken them. Network thread.
+// Limits: docs/architecture.md, "Overload"
+
+import { strict as assert } from 'node:assert'
+import { Socket, type OnReadOpts } from 'node:net'
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Clock } from '../../storage/clock.ts'
+import { Disconnect } from '../handler.ts'
+import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './unsent.ts'
+
+/** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
+const SLICE_BYTES_MIN = 256 * 1024
+/** For a client that takes much, and took its last slice at once: larger slices wake it less often. Measured: docs/decisions/0006 */
+const SLICE_BYTES_MAX = 1024 * 1024
+const AT_ONCE_MS_MAX = 100
+/** Up to here one copy is cheaper than a list of parts for the kernel. */
+const JOINED_BYTES_MAX = 16 * 1024
+
+export interface TransportLimits {
+  /** Answers that are ready and that the client has not taken; above it no further request starts. */
+  readonly unsentBytesMax: number
+  readonly writeTimeoutMs: number
+}
+
+/** What reads the bytes of a client: a protocol. */
+export interface Receiver {
+  /** @param chunk borrowed. @throws {KafkaError | Disconnect} to close the connection */
+  receive(chunk: Buffer): void
+}
+
+/** What happens to the socket, for the connection that has it. */
+export interface TransportEvents {
+  /** The receiver has read a chunk. */
+  onReceived(): void
+  /** The kernel has taken a slice. */
+  onTaken(): void
+  /** The client sends nothing more. */
+  onEnd(): void
+  /** @param reason none when the client simply left */
+  onGone(reason?: string): void
+}
+
+/** What the last part of an answer ends. */
+interface Answered {
+  /** Counts the requests of a connection, from 0. */
+  readonly ordinal: number
+  /** The client has taken the answer, or never will. */
+  wasSent(): void
+}
+
+interface TransportDeps {
+  readonly unsent: Unsent
+  readonly limits: TransportLimits
+  readonly clock: Clock
+}
+
+/** A part of an answer on its way to the socket. */
+interface Part {
+  readonly bytes: Uint8Array
+  /** What ends with this part, if it is the last of its answer. */
+  readonly ends: Answered | undefined
+}
+
+export class Transport {
+  readonly #socket: Socket
+  readonly #deps: TransportDeps
+  /** Its answers, among those of all connections. */
+  readonly #holder: Holder
+  #events: TransportEvents | undefined
+  #receiver: Receiver | undefined
+  /** Monotonic ms: when bytes last came. */
+  #receivedAt: number
+  #isPaused = false
+  #isClosed = false
+
+  /** Ordinal of the answer whose turn is next. */
+  #nextOrdinal = 0
+  #outgoing: Part[] = []
+  #unsentBytes = 0
+  #isWriting = false
+  /** Monotonic ms: when the slice that the kernel is taking was handed over. */
+  #sliceStartedAt = 0
+  #sliceBytes = SLICE_BYTES_MIN
+
+  /**
+   * @param accepted by a server with `pauseOnConnect`
+   * @param receiveBuffer shared by all sockets of this thread: a chunk is used up before the next is read
+   */
+  static over(accepted: Socket, receiveBuffer: Buffer, deps: TransportDeps): Transport {
+    const onChunk = (chunk: Buffer) => transport.receive(chunk)
+    const transport = new Transport(receiveInto(accepted, receiveBuffer, onChunk), deps)
+    return transport
+  }
+
+  constructor(socket: Socket, deps: TransportDeps) {
+    this.#socket = socket
+    this.#deps = deps
+    this.#receivedAt = deps.clock.monotonic()
+    this.#holder = newHolder((reason) => {
+      if (this.#isWriting) this.#events!.onGone(reason)
+    })
+  }
+
+  /** Begins. @param receiver of what comes first */
+  open(receiver: Receiver, events: TransportEvents): void {
+    this.#receiver = receiver
+    this.#events = events
+    this.#socket.on('end', () => events.onEnd())
+    this.#socket.on('error', (error) => events.onGone(hasLeft(error) ? undefined : error.message))
+    this.#socket.on('close', () => events.onGone())
+  }
+
+  /** Received bytes go to `receiver` from now on. */
+  handTo(receiver: Receiver): void {
+    this.#receiver = receiver
+  }
+
+  /** Nothing is read any more. */
+  endReceiving(): void {
+    this.#receiver = undefined
+    this.setPaused(true)
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get localHost(): string {
+    return plainAddress(this.#socket.localAddress ?? '')
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort ?? 0
+  }
+
+  get remoteAddress(): string {
+    return plainAddress(this.#socket.remoteAddress ?? '')
+  }
+
+  /** Monotonic ms: when bytes last came, at first when it was opened. */
+  get receivedAt(): number {
+    return this.#receivedAt
+  }
+
+  /** Bytes from the socket. @param chunk borrowed */
+  receive(chunk: Buffer): void {
+    if (this.#receiver === undefined) return
+    this.#receivedAt = this.#deps.clock.monotonic()
+    try {
+      this.#receiver.receive(chunk)
+    } catch (error) {
+      if (!(error instanceof KafkaError || error instanceof Disconnect)) throw error
+      this.#events!.onGone(error.message)
+      return
+    }
+    this.#events!.onReceived()
+  }
+
+  /** Reads on, or leaves what comes to the kernel. */
+  setPaused(isPaused: boolean): void {
+    if (isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
+    if (isPaused) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** For an answer to come. */
+  newRoom(): AnswerRoom {
+    return new AnswerRoom(this.#deps.unsent, this.#holder)
+  }
+
+  /** The client, or all clients together, take too little of their answers: no further request may start. */
+  get isFull(): boolean {
+    const { limits, unsent } = this.#deps
+    if (this.#unsentBytes > limits.unsentBytesMax) return true
+    return this.#holder.heldBytes > 0 && unsent.isFullFor(this.#holder)
+  }
+
+  /** Nothing is on its way to the socket. */
+  get isQuiet(): boolean {
+    return this.#outgoing.length === 0 && !this.#isWriting
+  }
+
+  /** Of answers that are ready, those that wait for earlier ones among them. */
+  get unsentBytes(): number {
+    return this.#unsentBytes
+  }
+
+  /** An answer is ready; it is sent when its turn comes. */
+  owe(byteCount: number): void {
+    this.#unsentBytes += byteCount
+  }
+
+  /** Puts an answer that is owed behind those before it; `write` hands it on. @param parts given */
+  send(parts: readonly Uint8Array[], answered: Answered): void {
+    assert(answered.ordinal === this.#nextOrdinal, 'answers leave in the order of their requests')
+    this.#nextOrdinal++
+    const last = parts.length - 1
+    if (last < 0) answered.wasSent()
+    for (let i = 0; i <= last; i++)
+      this.#outgoing.push({ bytes: parts[i]!, ends: i === last ? answered : undefined })
+  }
+
+  /** Hands the next slice to the socket; the one after it goes when the kernel has taken this one. */
+  write(): void {
+    if (this.#isWriting || this.#outgoing.length === 0) return
+    const parts = this.#takeSlice()
+    const byteCount = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    this.#isWriting = true
+    this.#sliceStartedAt = this.#deps.clock.monotonic()
+    this.#writeTogether(parts, byteCount, () => {
+      this.#isWriting = false
+      this.#wasTaken(byteCount)
+      for (const { ends } of parts) ends?.wasSent()
+      this.#events!.onTaken()
+    })
+  }
+
+  #wasTaken(byteCount: number): void {
+    this.#unsentBytes -= byteCount
+    assert(this.#unsentBytes >= 0, 'an answer is owed before it is sent')
+    const tookMs = this.#deps.clock.monotonic() - this.#sliceStartedAt
+    if (tookMs > AT_ONCE_MS_MAX || !isProven(this.#holder)) this.#sliceBytes = SLICE_BYTES_MIN
+    else if (byteCount >= SLICE_BYTES_MIN) this.#sliceBytes = SLICE_BYTES_MAX
+    this.#deps.unsent.took(this.#holder, byteCount)
+  }
+
+  #writeTogether(parts: readonly Part[], byteCount: number, onTaken: () => void): void {
+    const last = parts.at(-1)!.bytes
+    if (parts.length === 1) {
+      this.#socket.write(last, onTaken)
+    } else if (byteCount <= JOINED_BYTES_MAX) {
+      const chunks = parts.map(({ bytes }) => bytes)
+      this.#socket.write(Buffer.concat(chunks, byteCount), onTaken)
+    } else {
+      this.#socket.cork()
+      for (let i = 0; i < parts.length - 1; i++) this.#socket.write(parts[i]!.bytes)
+      this.#socket.write(last, onTaken)
+      this.#socket.uncork()
+    }
+  }
+
+  #takeSlice(): Part[] {
+    let byteCount = 0
+    let count = 0
+    while (count < this.#outgoing.length && byteCount < this.#sliceBytes) {
+      const { bytes, ends } = this.#outgoing[count]!
+      const room = this.#sliceBytes - byteCount
+      if (bytes.length > room) {
+        const first = { bytes: bytes.subarray(0, room), ends: undefined }
+        this.#outgoing.splice(count, 1, first, { bytes: bytes.subarray(room), ends })
+      }
+      byteCount += this.#outgoing[count]!.bytes.length
+      count++
+    }
+    return this.#outgoing.splice(0, count)
+  }
+
+  /** A last word to a client whose protocol is not spoken here: `close` follows. */
+  sayLast(text: string): void {
+    this.#socket.write(text)
+  }
+
+  /** Has the kernel taken nothing of a slice for too long? @param now monotonic ms */
+  isStalled(now: number): boolean {
+    return this.#isWriting && now - this.#sliceStartedAt > this.#deps.limits.writeTimeoutMs
+  }
+
+  /** What was handed over already may still leave; what was not, does not. */
+  close(): void {
+    this.#isClosed = true
+    this.#deps.unsent.leave(this.#holder)
+    for (const { ends } of this.#outgoing) ends?.wasSent()
+    this.#outgoing = []
+    if (this.#isWriting) this.#socket.destroy()
+    else this.#socket.destroySoon()
+  }
+}
+
+/** What Node does not document: the handle of a socket, and that a socket can be made of one. */
+interface WithHandle {
+  _handle: object | null
+}
+
+/**
+ * Every socket reads into the same buffer, so that reading leaves no garbage. Node offers this (`onread`) for sockets that
+ * connect, not for those that are accepted: an accepted one is taken out of its Socket and put into another. Measured:
+ * docs/non-obvious.md
+ *
+ * @param accepted of no further use
+ * @param onChunk gets a borrowed view into `buffer`
+ */
+function receiveInto(accepted: Socket, buffer: Buffer, onChunk: (chunk: Buffer) => void): Socket {
+  const bare = accepted as unknown as WithHandle
+  const handle = bare._handle
+  if (handle === null || !('useUserBuffer' in handle)) return accepted.on('data', onChunk).resume()
+  bare._handle = null
+  const callback: OnReadOpts['callback'] = (byteCount) => {
+    onChunk(buffer.subarray(0, byteCount))
+    return true
+  }
+  const options = { handle, allowHalfOpen: true, onread: { buffer, callback } }
+  const socket = new Socket(options)
+  socket.on('close', () => accepted.destroy()) // the server counts the one that it accepted
+  return socket
+}
+
+/** A client that hangs up, however it does, is no trouble to report. */
+function hasLeft({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+/** ::ffff:127.0.0.1 -> 127.0.0.1 */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}
