@@ -1,6 +1,7 @@
 // Frames and headers, by hand: int32 size, header, message. Any thread; one FrameCutter per connection.
 // Format: docs/formats/frames.md
 
+import { asBuffer } from './bytes.ts'
 import { encode, encodeInSlices } from './compile.ts'
 import { KafkaError } from './errors.ts'
 import { includes, type Api, type RequestInput, type ResponseInput } from './schema.ts'
@@ -221,9 +222,3 @@ const SPOKEN_BY_OTHERS = new Map([
   [0x1503, ' (this looks like TLS, on a port that speaks nothing else)'],
   [0x4854, ' (this looks like HTTP)'],
 ])
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}

@@ -2,12 +2,12 @@
 // Batches are opened lazily, record by record. Control batches and those of aborted transactions are stepped over.
 
 import {
-  batchSizeBytes,
   crcMatches,
   lastOffsetDeltaOf,
   baseOffsetOf,
   MAGIC,
   readBatchHeader,
+  wholeBatchBytes,
 } from '../../protocol/batch/header.ts'
 import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -203,8 +203,8 @@ class Chunk {
   /** @returns false when there is no further whole batch */
   #openBatch(reading: Reading): boolean {
     const at = this.#at
-    const sizeBytes = batchSizeBytes(this.bytes, at)
-    if (sizeBytes === undefined || sizeBytes > this.bytes.length - at) return false
+    const sizeBytes = wholeBatchBytes(this.bytes, at)
+    if (sizeBytes === undefined) return false
     const header = readBatchHeader(this.bytes, at)
     this.#at = at + sizeBytes
     this.#batchEnd = header.baseOffset + header.lastOffsetDelta + 1
@@ -230,8 +230,8 @@ function corrupt(reading: Reading, what: string): KafkaError {
 function offsetAfter(bytes: Buffer): number | undefined {
   let last: number | undefined
   for (let at = 0; ;) {
-    const sizeBytes = batchSizeBytes(bytes, at)
-    if (sizeBytes === undefined || sizeBytes <= 0 || sizeBytes > bytes.length - at) break
+    const sizeBytes = wholeBatchBytes(bytes, at)
+    if (sizeBytes === undefined || sizeBytes <= 0) break
     last = at
     at += sizeBytes
   }

@@ -11,6 +11,7 @@ import {
   readBatchHeader,
   stampCrc,
 } from '../../protocol/batch/header.ts'
+import { sequenceAfter } from '../../protocol/batch/sequence.ts'
 import { recordsOf } from '../../protocol/batch/record.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -315,9 +316,4 @@ export class Batch {
     this.isSettled = true
     for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.fail(this.#indexes[i]!, error)
   }
-}
-
-/** Sequences wrap from 2^31 - 1 to 0. */
-export function sequenceAfter(sequence: number, recordCount: number): number {
-  return (sequence + recordCount) % 0x8000_0000
 }

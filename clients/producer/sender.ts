@@ -5,6 +5,7 @@
 // until all of them are back; then what failed goes again, one at a time, oldest first. The broker drops repetitions
 // by sequence number, and refuses what comes after a gap, so that a later batch never overtakes.
 
+import { sequenceAfter } from '../../protocol/batch/sequence.ts'
 import { produce } from '../../protocol/api/00_produce.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
@@ -12,7 +13,7 @@ import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Accumulator } from './accumulator.ts'
-import { sequenceAfter, type Batch, type Identity, type PartitionQueue } from './batch.ts'
+import type { Batch, Identity, PartitionQueue } from './batch.ts'
 import type { Call } from '../call.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'

@@ -71,6 +71,37 @@ export function batchSizeBytes(bytes: Uint8Array, at = 0): number | undefined {
   return LOG_OVERHEAD_BYTES + int32At(bytes, at + position.batchLength)
 }
 
+/** The same, but undefined as well when the batch is not all there. */
+export function wholeBatchBytes(bytes: Uint8Array, at = 0): number | undefined {
+  const sizeBytes = batchSizeBytes(bytes, at)
+  return sizeBytes !== undefined && sizeBytes <= bytes.length - at ? sizeBytes : undefined
+}
+
+/**
+ * Bytes of the batch whose header lies at `at`, if it belongs there, as far as a header says. The CRC, which may cover more than is
+ * there, is the caller's to check, and so is the leader epoch.
+ *
+ * @param bytesMax from its first byte to where the last batch must end
+ * @param baseMin its base offset lies between these, both included
+ * @param endOffset its last offset lies before it
+ */
+export function fittingBatchBytes(
+  bytes: Uint8Array,
+  at: number,
+  bytesMax: number,
+  baseMin = -Infinity,
+  baseMax = Infinity,
+  endOffset = Infinity,
+): number | undefined {
+  if (bytes.length - at < BATCH_OVERHEAD_BYTES || magicOf(bytes, at) !== MAGIC) return undefined
+  const sizeBytes = LOG_OVERHEAD_BYTES + int32At(bytes, at + position.batchLength)
+  if (sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > bytesMax) return undefined
+  const baseOffset = baseOffsetOf(bytes, at)
+  if (baseOffset < baseMin || baseOffset > baseMax) return undefined
+  const lastOffsetDelta = lastOffsetDeltaOf(bytes, at)
+  return lastOffsetDelta >= 0 && baseOffset + lastOffsetDelta < endOffset ? sizeBytes : undefined
+}
+
 /**
  * Neither the CRC nor that the batch is all there is checked; the caller looks at `magic`.
  *

@@ -1,12 +1,13 @@
 // Record batches and the records inside them, read lazily: a view costs some arithmetic, and bytes are looked at
 // only when asked for. Any thread; everything is borrowed. Format: docs/formats/record-batch.md
 
+import { asBuffer } from '../bytes.ts'
 import { decompress } from '../compression/index.ts'
 import { KafkaError } from '../errors.ts'
 import {
   BATCH_OVERHEAD_BYTES,
-  batchSizeBytes,
   readBatchHeader,
+  wholeBatchBytes,
   type BatchHeader,
 } from './header.ts'
 
@@ -25,8 +26,7 @@ export function* batchesOf(
   bytes: Uint8Array,
 ): Generator<{ readonly at: number; readonly header: BatchHeader }> {
   for (let at = 0; ;) {
-    const sizeBytes = batchSizeBytes(bytes, at)
-    if (sizeBytes === undefined || sizeBytes > bytes.length - at) return
+    if (wholeBatchBytes(bytes, at) === undefined) return
     const header = readBatchHeader(bytes, at)
     yield { at, header }
     at += header.sizeBytes
@@ -272,12 +272,6 @@ class RecordReader implements Iterator<RecordView> {
     }
     throw corrupt('a varint of more than 64 bits')
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function corrupt(what: string): KafkaError {

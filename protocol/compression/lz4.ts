@@ -3,6 +3,7 @@
 // only when the blocks might, but need not, exceed the limit.
 // Source: LZ4 Frame Format 1.6.4, LZ4 Block Format.
 
+import { asBuffer } from '../bytes.ts'
 import { requireFor } from '../require.ts'
 import { CLAIM_BLOCKS_MAX, corrupt, tooLarge, type Compressor } from './bounds.ts'
 
@@ -56,10 +57,6 @@ function claimOf(frames: readonly Frame[]): number {
 
 function load(): typeof import('lz4-napi') {
   return (library ??= requireFor('lz4', 'lz4-napi') as typeof import('lz4-napi'))
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function framesOf(bytes: Uint8Array, blocksMax = Infinity): Frame[] {

@@ -14,12 +14,9 @@ import {
   readBatchHeader,
   TRANSACTIONAL_BIT,
 } from '../../protocol/batch/header.ts'
+import { NO_SEQUENCE, sequenceAfter } from '../../protocol/batch/sequence.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { TxnMarker } from '../log-facts.ts'
-
-const SEQUENCE_MAX = 0x7fffffff
-/** Of a batch that a coordinator writes in its producer's transaction: offsets that a group commits. */
-export const NO_SEQUENCE = -1
 
 /** A batch of a producer with an id, as its header says. */
 export interface SequencedBatch {
@@ -91,16 +88,4 @@ function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarker | undefi
 export interface Replayed {
   readonly sequenced: SequencedBatch | undefined
   readonly marker: PlacedMarker | undefined
-}
-
-/** The sequence `count` before this one. */
-export function sequenceBefore(sequence: number, count: number): number {
-  const before = sequence - count
-  return before < 0 ? before + SEQUENCE_MAX + 1 : before
-}
-
-/** Sequences go on with 0 after the largest int32. */
-export function sequenceAfter(sequence: number, count: number): number {
-  const after = sequence + count
-  return after > SEQUENCE_MAX ? after - SEQUENCE_MAX - 1 : after
 }

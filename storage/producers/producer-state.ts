@@ -2,14 +2,9 @@
 // none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
 // Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
 
+import { NO_SEQUENCE, sequenceAfter } from '../../protocol/batch/sequence.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
-import {
-  NO_SEQUENCE,
-  type PlacedMarker,
-  type Replayed,
-  sequenceAfter,
-  type SequencedBatch,
-} from './producer-batch.ts'
+import type { PlacedMarker, Replayed, SequencedBatch } from './producer-batch.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
 import type { TxnMarker, ProducerInfo } from '../log-facts.ts'
 

@@ -6,9 +6,9 @@ import {
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
   batchSizeBytes,
+  fittingBatchBytes,
   lastOffsetDeltaOf,
   leaderEpochOf,
-  MAGIC,
   magicOf,
 } from '../../protocol/batch/header.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -57,18 +57,16 @@ export class Continuity {
 
   /** The same. @returns undefined when no batch lies there that continues the extent */
   step(bytes: Uint8Array, at: number, position: number): number | undefined {
-    if (bytes.length - at < BATCH_OVERHEAD_BYTES || magicOf(bytes, at) !== MAGIC) return undefined
     const { startOffset, endOffset, endPosition, isSparse } = this.#extent
-    const sizeBytes = batchSizeBytes(bytes, at)!
-    if (sizeBytes < BATCH_OVERHEAD_BYTES || sizeBytes > endPosition - position) return undefined
-    const baseOffset = baseOffsetOf(bytes, at)
-    const lastOffsetDelta = lastOffsetDeltaOf(bytes, at)
-    if (lastOffsetDelta < 0 || baseOffset + lastOffsetDelta >= endOffset) return undefined
     const { nextOffset } = this
-    if (baseOffset < (nextOffset ?? startOffset)) return undefined
-    if (!isSparse && nextOffset !== undefined && baseOffset !== nextOffset) return undefined
+    const baseMax = isSparse || nextOffset === undefined ? endOffset : nextOffset
+    const bytesMax = endPosition - position
+    const baseMin = nextOffset ?? startOffset
+    const sizeBytes = fittingBatchBytes(bytes, at, bytesMax, baseMin, baseMax, endOffset)
+    if (sizeBytes === undefined) return undefined
+    const baseOffset = baseOffsetOf(bytes, at)
     if (!this.#isOfItsEpoch(baseOffset, leaderEpochOf(bytes, at))) return undefined
-    this.nextOffset = baseOffset + lastOffsetDelta + 1
+    this.nextOffset = baseOffset + lastOffsetDeltaOf(bytes, at) + 1
     return sizeBytes
   }
 

@@ -9,15 +9,16 @@ import {
   checksumOf,
   CONTROL_BIT,
   crcMatches,
+  fittingBatchBytes,
   lastOffsetDeltaOf,
   leaderEpochOf,
   MAGIC,
-  magicOf,
   maxTimestampOf,
   recordCountOf,
   position as field,
   putInt64,
 } from '../../protocol/batch/header.ts'
+import { FileWindow } from '../file-window.ts'
 import type { Fs } from '../fs.ts'
 import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producers/producer-batch.ts'
 import type { BatchFacts } from '../segment/segment.ts'
@@ -59,16 +60,12 @@ export interface ScanBounds {
 }
 
 export class SegmentScan {
-  readonly #fs: Fs
-  readonly #fd: number
   readonly #bounds: ScanBounds
-  #window = Buffer.alloc(0)
-  #windowPosition = 0
+  readonly #window: FileWindow
 
   constructor(fs: Fs, fd: number, bounds: ScanBounds) {
-    this.#fs = fs
-    this.#fd = fd
     this.#bounds = bounds
+    this.#window = new FileWindow(fs, fd, bounds.sizeBytes)
   }
 
   /** What there is from `position` on, where the batch with `offset` should start; every byte is in one or the other. */
@@ -95,13 +92,13 @@ export class SegmentScan {
 
   /** The batch at `position`, if it is whole, its checksum right and its base offset one of these. */
   #batchAt(position: number, offsetMin: number, offsetMax: number): ScannedBatch | undefined {
-    const header = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    const header = this.#window.bytesAt(position, BATCH_OVERHEAD_BYTES)
     if (!header || !this.#isPlausible(header, 0, position, offsetMin, offsetMax)) return undefined
     const sizeBytes = batchSizeBytes(header)!
     if (sizeBytes > UNCHECKED_BYTES_MAX && !this.#isFollowed(header, position + sizeBytes)) {
       return undefined
     }
-    const bytes = this.#bytesAt(position, sizeBytes)
+    const bytes = this.#window.bytesAt(position, sizeBytes)
     if (!bytes || !crcMatches(bytes, 0, sizeBytes)) return undefined
     const baseOffset = baseOffsetOf(bytes)
     const isControl = (attributesOf(bytes) & CONTROL_BIT) !== 0
@@ -127,15 +124,11 @@ export class SegmentScan {
     offsetMin: number,
     offsetMax: number,
   ): boolean {
-    if (magicOf(bytes, at) !== MAGIC) return false
-    const sizeBytes = batchSizeBytes(bytes, at)!
-    if (sizeBytes < BATCH_OVERHEAD_BYTES) return false
-    if (position + sizeBytes > this.#bounds.sizeBytes) return false
-    const baseOffset = baseOffsetOf(bytes, at)
-    if (baseOffset < offsetMin || baseOffset > offsetMax) return false
-    const lastOffsetDelta = lastOffsetDeltaOf(bytes, at)
-    if (lastOffsetDelta < 0 || baseOffset + lastOffsetDelta >= this.#bounds.offsetMax) return false
-    const epoch = this.#bounds.epochAt(baseOffset)
+    const { sizeBytes, offsetMax: endOffset, epochAt } = this.#bounds
+    const bytesMax = sizeBytes - position
+    if (fittingBatchBytes(bytes, at, bytesMax, offsetMin, offsetMax, endOffset) === undefined)
+      return false
+    const epoch = epochAt(baseOffsetOf(bytes, at))
     return epoch === undefined || epoch === leaderEpochOf(bytes, at)
   }
 
@@ -143,7 +136,7 @@ export class SegmentScan {
   #isFollowed(header: Uint8Array, position: number): boolean {
     if (position === this.#bounds.sizeBytes) return true
     const nextOffset = baseOffsetOf(header) + lastOffsetDeltaOf(header) + 1
-    const next = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    const next = this.#window.bytesAt(position, BATCH_OVERHEAD_BYTES)
     const latest = this.#latest(nextOffset)
     return next !== undefined && this.#isPlausible(next, 0, position, nextOffset, latest)
   }
@@ -167,7 +160,7 @@ export class SegmentScan {
    */
   #batchAfter(position: number, offset: number): ScannedBatch | undefined {
     const { sizeBytes, offsetMax } = this.#bounds
-    const header = this.#bytesAt(position, BATCH_OVERHEAD_BYTES)
+    const header = this.#window.bytesAt(position, BATCH_OVERHEAD_BYTES)
     if (header) {
       const nextPosition = position + batchSizeBytes(header)!
       const nextOffset = offset + lastOffsetDeltaOf(header) + 1
@@ -178,7 +171,7 @@ export class SegmentScan {
     }
     for (let start = position + 1; start + BATCH_OVERHEAD_BYTES <= sizeBytes;) {
       const length = Math.min(WINDOW_BYTES, sizeBytes - start)
-      const bytes = Buffer.from(this.#bytesAt(start, length)!)
+      const bytes = Buffer.from(this.#window.bytesAt(start, length)!)
       for (let at = 0; at + BATCH_OVERHEAD_BYTES <= length; at++) {
         if (bytes[at + field.magic] !== MAGIC) continue
         if (!this.#isPlausible(bytes, at, start + at, offset + 1, offsetMax)) continue
@@ -209,26 +202,7 @@ export class SegmentScan {
 
   #isUnwritten(startPosition: number, sectorEnd: number): boolean {
     const end = Math.min(sectorEnd, this.#bounds.sizeBytes)
-    return isZero(this.#bytesAt(startPosition, end - startPosition)!)
-  }
-  /** @returns a view, valid until the next call; undefined when the file ends before */
-  #bytesAt(position: number, length: number): Buffer | undefined {
-    if (position + length > this.#bounds.sizeBytes) return undefined
-    const isThere =
-      position >= this.#windowPosition &&
-      position + length <= this.#windowPosition + this.#window.length
-    if (!isThere) this.#load(position, length)
-    const at = position - this.#windowPosition
-    return this.#window.subarray(at, at + length)
-  }
-
-  #load(position: number, length: number): void {
-    const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#bounds.sizeBytes - position)
-    const window = Buffer.allocUnsafe(wanted)
-    const count = this.#fs.read(this.#fd, window, position)
-    if (count < wanted) throw new Error(`the file ended at ${position + count} while it was read`)
-    this.#window = window
-    this.#windowPosition = position
+    return isZero(this.#window.bytesAt(startPosition, end - startPosition)!)
   }
 }
 

@@ -6,9 +6,8 @@ import {
   baseOffsetOf,
   batchSizeBytes,
   crcMatches,
-  lastOffsetDeltaOf,
+  fittingBatchBytes,
   MAGIC,
-  magicOf,
   position,
   readBatchHeader,
   type BatchHeader,
@@ -51,10 +50,8 @@ export function* rangesOf(
 
 /** @returns undefined when the batch there is damaged but for its base offset and leader epoch */
 function soundHeaderAt(bytes: Buffer, at: number): BatchHeader | undefined {
-  if (at + BATCH_OVERHEAD_BYTES > bytes.length || magicOf(bytes, at) !== MAGIC) return undefined
-  const sizeBytes = batchSizeBytes(bytes, at)!
-  if (sizeBytes < BATCH_OVERHEAD_BYTES || at + sizeBytes > bytes.length) return undefined
-  if (!crcMatches(bytes, at, sizeBytes) || lastOffsetDeltaOf(bytes, at) < 0) return undefined
+  const sizeBytes = fittingBatchBytes(bytes, at, bytes.length - at)
+  if (sizeBytes === undefined || !crcMatches(bytes, at, sizeBytes)) return undefined
   try {
     return readBatchHeader(bytes, at)
   } catch (error) {

@@ -1,5 +1,6 @@
 // The batches of a segment file whose good and bad parts are known, one header after the other. Read only.
 
+import { strict as assert } from 'node:assert'
 import {
   BATCH_OVERHEAD_BYTES,
   batchSizeBytes,
@@ -8,9 +9,8 @@ import {
   maxTimestampOf,
   recordCountOf,
 } from '../../protocol/batch/header.ts'
+import { FileWindow } from '../file-window.ts'
 import type { Fs } from '../fs.ts'
-
-const WINDOW_BYTES = 1024 * 1024
 
 /** Positions in a file; the end is exclusive. */
 export interface ByteRange {
@@ -33,8 +33,7 @@ export function* batchPlaces(
   sizeBytes: number,
   bad: readonly ByteRange[],
 ): Generator<BatchPlace> {
-  let window = Buffer.alloc(0)
-  let windowPosition = 0
+  const window = new FileWindow(fs, fd, sizeBytes)
   for (let position = 0; position < sizeBytes;) {
     const skipped = bad.find(
       ({ startPosition, endPosition }) => startPosition <= position && position < endPosition,
@@ -43,15 +42,9 @@ export function* batchPlaces(
       position = skipped.endPosition
       continue
     }
-    const isThere =
-      position >= windowPosition &&
-      position + BATCH_OVERHEAD_BYTES <= windowPosition + window.length
-    if (!isThere) {
-      window = Buffer.alloc(Math.min(WINDOW_BYTES, sizeBytes - position))
-      fs.read(fd, window, position)
-      windowPosition = position
-    }
-    const place = placeOf(window.subarray(position - windowPosition), position)
+    const header = window.bytesAt(position, BATCH_OVERHEAD_BYTES)
+    assert(header, 'what is known to be good is whole batches')
+    const place = placeOf(header, position)
     yield place
     position += place.sizeBytes
   }

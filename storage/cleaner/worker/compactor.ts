@@ -9,6 +9,7 @@ import {
   type BatchHeader,
   recordCountOf,
 } from '../../../protocol/batch/header.ts'
+import { sequenceAfter } from '../../../protocol/batch/sequence.ts'
 import type { Fs } from '../../fs.ts'
 import { segmentFile } from '../../layout.ts'
 import type { SegmentStart } from '../../log-facts.ts'
@@ -22,7 +23,7 @@ import {
   type Section,
 } from './filter-batch.ts'
 import { KeyMap } from './key-map.ts'
-import { RecordWalk } from './record-walk.ts'
+import { RecordWalk } from '../../../protocol/batch/record-walk.ts'
 import { segmentBatches, type ReadBatch } from './segment-batches.ts'
 import { type Aborted, TransactionFilter } from './transactions.ts'
 
@@ -274,8 +275,8 @@ export class Compactor {
     const last = this.#lastBatches.get(header.producerId)
     if (!last || last.producerEpoch !== header.producerEpoch) return false
     if (header.isControl) return last.lastSequence < 0
-    const lastSequence = (header.baseSequence + header.lastOffsetDelta) % 2 ** 31
-    return header.baseSequence >= 0 && lastSequence === last.lastSequence
+    if (header.baseSequence < 0) return false
+    return sequenceAfter(header.baseSequence, header.lastOffsetDelta) === last.lastSequence
   }
 
   #batchesOf(segment: SourceSegment): Generator<ReadBatch> {

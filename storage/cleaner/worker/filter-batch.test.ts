@@ -14,7 +14,7 @@ import { codecIds, type Codec } from '../../../protocol/compression/index.ts'
 import { KafkaError } from '../../../protocol/errors.ts'
 import { emptied, filterBatch, withHorizon } from './filter-batch.ts'
 import { KEY_ENTRY_BYTES, KeyMap } from './key-map.ts'
-import { RecordWalk } from './record-walk.ts'
+import { RecordWalk } from '../../../protocol/batch/record-walk.ts'
 
 const codecs = Object.keys(codecIds) as Codec[]
 const seed = Uint32Array.of(1, 2, 3, 4)

@@ -14,7 +14,7 @@ import {
   type BatchHeader,
 } from '../../../protocol/batch/header.ts'
 import { compress, decompress } from '../../../protocol/compression/index.ts'
-import { pushVarint, RecordWalk } from './record-walk.ts'
+import { pushVarint, RecordWalk } from '../../../protocol/batch/record-walk.ts'
 
 /** A batch that inflates to more is not looked into. */
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024

@@ -4,16 +4,13 @@
 import {
   BATCH_OVERHEAD_BYTES,
   crcMatches,
-  MAGIC,
-  magicOf,
+  fittingBatchBytes,
   readBatchHeader,
-  batchSizeBytes,
   type BatchHeader,
 } from '../../../protocol/batch/header.ts'
+import { FileWindow } from '../../file-window.ts'
 import type { Fs } from '../../fs.ts'
 import type { SourceSegment } from './compactor.ts'
-
-const WINDOW_BYTES = 1024 * 1024
 
 export interface ReadBatch {
   /** The whole batch; borrowed until the next one is asked for. */
@@ -32,39 +29,31 @@ export function* segmentBatches(
 ): Generator<ReadBatch> {
   const fd = fs.open(path, 'read')
   try {
-    let window = Buffer.alloc(0)
-    let windowAt = 0
-    const load = (position: number, wantedBytes: number) => {
-      const length = Math.min(Math.max(WINDOW_BYTES, wantedBytes), sizeBytes - position)
-      if (window.length < length) window = Buffer.allocUnsafe(length)
-      const count = fs.read(fd, window.subarray(0, length), position)
-      if (count < Math.min(wantedBytes, length))
-        throw new Error(`${path} ends at ${position + count}`)
-      windowAt = position
-      filledTo = position + count
-      onRead(count)
-    }
-    let filledTo = 0
+    const window = new FileWindow(fs, fd, sizeBytes, onRead)
     let nextOffset = baseOffset
     for (let position = 0; position < sizeBytes;) {
-      if (position + BATCH_OVERHEAD_BYTES > filledTo) load(position, BATCH_OVERHEAD_BYTES)
-      const batchBytes = batchSizeBytes(window, position - windowAt) ?? 0
-      const isPlausible = batchBytes >= BATCH_OVERHEAD_BYTES && position + batchBytes <= sizeBytes
-      if (!isPlausible) throw new SegmentRotten(path, baseOffset, position)
-      if (position + batchBytes > filledTo) load(position, batchBytes)
-      const bytes = window.subarray(position - windowAt, position - windowAt + batchBytes)
-      if (magicOf(bytes) !== MAGIC || !crcMatches(bytes, 0, batchBytes))
-        throw new SegmentRotten(path, baseOffset, position)
+      const latest = isSparse ? endOffset : nextOffset
+      const bytes = batchAt(window, position, sizeBytes - position, nextOffset, latest, endOffset)
+      if (!bytes) throw new SegmentRotten(path, baseOffset, position)
       const header = readBatchHeader(bytes)
-      const isNext = isSparse ? header.baseOffset >= nextOffset : header.baseOffset === nextOffset
       nextOffset = header.baseOffset + header.lastOffsetDelta + 1
-      if (!isNext || nextOffset > endOffset) throw new SegmentRotten(path, baseOffset, position)
-      position += batchBytes
+      position += bytes.length
       yield { bytes, header, endPosition: position }
     }
   } finally {
     fs.close(fd)
   }
+}
+
+function batchAt(
+  window: FileWindow,
+  position: number,
+  ...bounds: readonly [bytesMax: number, baseMin: number, baseMax: number, endOffset: number]
+): Buffer | undefined {
+  const header = window.bytesAt(position, BATCH_OVERHEAD_BYTES)
+  const sizeBytes = header && fittingBatchBytes(header, 0, ...bounds)
+  const bytes = sizeBytes === undefined ? undefined : window.bytesAt(position, sizeBytes)
+  return bytes && crcMatches(bytes, 0, bytes.length) ? bytes : undefined
 }
 
 /** No good batch lies where one should. */

@@ -1,7 +1,7 @@
 // RecordWalk: one record after the other of a batch's decompressed section, without making objects: where each lies, its key,
 // and whether it has a value. What is kept of a batch is copied byte for byte. Any thread. Format: docs/formats/record-batch.md
 
-import { KafkaError } from '../../../protocol/errors.ts'
+import { KafkaError } from '../errors.ts'
 
 export class RecordWalk {
   /** Of the record that `next` moved to: its first byte, with its length; and the byte after its last. */
