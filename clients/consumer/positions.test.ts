@@ -63,7 +63,7 @@ t.test('one empty answer is no proof of a hole, and throttled ones are none at a
 
 t.test('a process stays alive while a loop of its own waits, whatever it waits for', async (t) => {
   await using w = await world()
-  const script = fileURLToPath(new URL('testing/paused-reader.js', import.meta.url))
+  const script = fileURLToPath(new URL('../testing/paused-reader.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [script, w.broker.bootstrap])
   t.equal(stdout, 'over\n')
 })

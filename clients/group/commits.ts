@@ -1,26 +1,27 @@
-// Commits: what a member of a group has committed, and when. They go one after the other: what was known earlier must
-// not be committed later. A commit is of one life of a topic: what was read before it was made anew is not committed.
+// Commits: commits what a member's reader has done, when it is time or the reader asks for it. One commit after the other:
+// an older offset must not be committed after a newer one. What was read of a topic that was since deleted and created
+// again is not committed.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { CallOptions } from '../call.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Reading } from '../consumer/reading.ts'
-import { partitionText, type TopicPartition } from '../topic.ts'
+import { partitionText } from '../topic.ts'
 import type { OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import type { Coordinator, MemberState } from './coordinator.ts'
-import { notOurs, type RecordPlace } from './in-hand.ts'
+import { notOurs } from './in-hand.ts'
+import { OffsetsInTransaction } from './offsets-in-transaction.ts'
 import type { Progress } from './progress.ts'
+import type { ProgressTable, SignalledPlace } from './progress-table.ts'
 
 export interface CommitOptions extends CallOptions {
   /** A note kept beside the offsets: `admin.groups.offsets` shows it. */
   readonly metadata?: string | undefined
 }
 
-/** A place to commit; with a signal, only if it is still that of the partition's records. */
-export interface PlaceToCommit extends OffsetToCommit, Signalled {}
-
-interface Signalled {
+/** With a signal: committed only while it is still that of the partition's records. */
+export interface PlaceToCommit extends OffsetToCommit {
   readonly signal?: AbortSignal | undefined
 }
 
@@ -28,8 +29,7 @@ export interface CommitsDeps {
   readonly cluster: Cluster
   readonly coordinator: Coordinator
   readonly member: () => MemberState
-  /** Of the partitions that are ours, or are just being given up. */
-  readonly progress: ReadonlyMap<Reading, Progress>
+  readonly progress: ProgressTable
   /** undefined: only the reader commits. */
   readonly intervalMs: number | undefined
 }
@@ -54,7 +54,7 @@ export class Commits {
     const { intervalMs, cluster, progress } = this.#deps
     if (intervalMs === undefined) return
     this.#timer = cluster.clock.after(intervalMs, () => {
-      void this.whatIsDone([...progress.values()]).finally(() => {
+      void this.whatIsDone([...progress]).finally(() => {
         if (!this.#isStopped) this.start()
       })
     })
@@ -65,7 +65,7 @@ export class Commits {
     this.#timer?.cancel()
   }
 
-  /** What fails is committed with the next, or by who owns the partition then: nothing is lost, something is repeated. */
+  /** After a failure the next commit makes up for it, or the next owner of the partition repeats records: none is lost. */
   async whatIsDone(progress: readonly Progress[]): Promise<void> {
     if (this.#deps.intervalMs !== undefined) await this.#inTurn(() => this.#commitDue(progress))
   }
@@ -92,6 +92,12 @@ export class Commits {
     }
   }
 
+  /** The offsets that a transaction commits. */
+  inTransaction(): OffsetsInTransaction {
+    const { coordinator, member, progress } = this.#deps
+    return new OffsetsInTransaction({ coordinator, member, progress })
+  }
+
   #inTurn(commit: () => Promise<void>): Promise<void> {
     const turn = this.#last.then(commit)
     this.#last = turn.catch(() => {}) // its caller hears of it
@@ -116,9 +122,10 @@ export class Commits {
 
   async #commitOnce(places: readonly PlaceToCommit[], options: CommitOptions): Promise<void> {
     const { cluster, coordinator, member } = this.#deps
-    await this.#lookAtTopics(places.flatMap((each) => this.#at(each)?.reading ?? []))
+    const table = this.#deps.progress
+    await this.#lookAtTopics(places.flatMap((each) => table.at(each)?.reading ?? []))
     const progress = places.map((each) => {
-      const at = this.#at(each)
+      const at = table.at(each)
       const isStale = each.signal !== undefined && each.signal !== at?.reading.signal
       if (at === undefined || isStale || !this.#isOurs(at)) throw notOurs(each)
       if (isMissing(at)) throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', partitionText(each))
@@ -134,11 +141,7 @@ export class Commits {
     progress.forEach((each, i) => each.committedAt(offsets[i]!.offset))
   }
 
-  #at(where: TopicPartition): Progress | undefined {
-    return progressAt(this.#deps.progress, where)
-  }
-
-  /** Whose fetches are not answered now may have missed that its topic was made anew: the cluster is asked. */
+  /** A reading whose fetches go unanswered may have missed that its topic was created again: the cluster is asked. */
   async #lookAtTopics(readings: readonly Reading[]): Promise<void> {
     const { cluster } = this.#deps
     const now = cluster.clock.monotonic()
@@ -150,31 +153,21 @@ export class Commits {
     await Promise.allSettled(looks) // a cluster that does not tell will not take the commit either
   }
 
-  /** And of the topic that the cluster has now. */
+  /** Still ours, and of the topic that the cluster has now. */
   #isOurs(progress: Progress): boolean {
     const { reading } = progress
-    if (this.#deps.progress.get(reading) !== progress) return false
+    if (!this.#deps.progress.isCurrent(progress)) return false
     return !reading.isOfFormer(this.#deps.cluster.topic(reading.topic.name)?.id)
   }
 }
 
-/** Its topic is perhaps being deleted and made anew: what it has then is not known yet. */
+/** Its topic is perhaps being deleted and created again: what the partition holds then is not known yet. */
 function isMissing({ reading }: Progress): boolean {
   return reading.missingSince !== undefined
 }
 
-export function progressAt(
-  of: ReadonlyMap<Reading, Progress>,
-  { topic, partition }: TopicPartition,
-): Progress | undefined {
-  for (const [reading, progress] of of) {
-    if (reading.partition === partition && reading.topic.name === topic) return progress
-  }
-  return undefined
-}
-
 /** @param lasts of two of one partition, which was taken away and given back, the later counts */
-export function placesOf(lasts: readonly (RecordPlace & Signalled)[]): PlaceToCommit[] {
+export function placesOf(lasts: readonly SignalledPlace[]): PlaceToCommit[] {
   const places = new Map<string, PlaceToCommit>()
   for (const { topic, partition, offset, signal } of lasts) {
     const place = { topic, partition, offset: offset + 1, signal }

@@ -2,36 +2,37 @@
 // Heartbeats, fetching ahead and commits run beside the reader's code and never wait for it.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import { atPartition, Bounds } from '../consumer/bounds.ts'
 import { callOptions, type CallOptions, type Closeable } from '../call.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'
 import { isTraced, traced } from '../consumer/consume-tracing.ts'
 import { batchOptions, type BatchOptions } from '../consumer/consumer.ts'
-import { tell } from '../events.ts'
 import type { Fetched } from '../consumer/fetcher.ts'
-import { Commits, placesOf, progressAt, type CommitOptions } from './commits.ts'
+import { Assignment } from './assignment.ts'
+import { ClassicMembership } from './classic-membership.ts'
+import { Commits, placesOf, type CommitOptions } from './commits.ts'
 import { Coordinator } from './coordinator.ts'
 import { Failures } from './failures.ts'
 import { GroupEnd } from './group-end.ts'
-import { InHand, notOurs, type RecordPlace } from './in-hand.ts'
+import type { RecordPlace } from './in-hand.ts'
 import { KeyedPool } from './keyed-pool.ts'
-import { Membership } from './membership.ts'
+import type { Membership } from './membership.ts'
 import { keyOf, withSignal } from './group-record.ts'
 import {
   commitOptions,
   groupConsumerOptions,
-  membershipOptions,
+  classicMembershipOptions,
   runOptions,
   type GroupBatch,
   type GroupConsumerOptions,
   type GroupRecord,
   type RunOptions,
 } from './group-options.ts'
-import { Progress } from './progress.ts'
+import type { Progress } from './progress.ts'
+import { ProgressTable, type SignalledPlace } from './progress-table.ts'
 import { Starts } from './starts.ts'
 import { callback, checked, milliseconds } from '../options.ts'
-import { Reading } from '../consumer/reading.ts'
+import type { Reading } from '../consumer/reading.ts'
 import {
   DONE,
   RecordStream,
@@ -41,7 +42,7 @@ import {
 } from '../consumer/record-stream.ts'
 import { TopicSelection } from '../consumer/topic-selection.ts'
 import { recordPlace, type ConsumerRecord, type TopicPartition } from '../topic.ts'
-import { GroupOffsets } from './group-offsets.ts'
+import type { OffsetsInTransaction } from './offsets-in-transaction.ts'
 
 /**
  * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
@@ -61,16 +62,14 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #commits: Commits
   /** With `until`. */
   readonly #end: GroupEnd | undefined
-  readonly #progress = new Map<Reading, Progress>()
-  /** What was given since the reader last asked. */
-  readonly #inHand: InHand
+  readonly #progress: ProgressTable
+  readonly #assignment: Assignment
   readonly #failures: Failures
   readonly #onAbort = (): void => void this.#closeOnce(true)
   readonly #isAuto: boolean
   /** With `run`, records are done when their handler is, not when the next one is asked for. */
   #pool: KeyedPool | undefined
   #started: Promise<void> | undefined
-  #hasAssignment = false
   #failure: { readonly error: unknown } | undefined
   #pollTimer: Timer | undefined
   #closing: Promise<void> | undefined
@@ -84,15 +83,17 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#onClose = onClose
     this.#isAuto = options.commit !== 'manual'
     this.#failures = new Failures(cluster, options.group, options.onError)
-    this.#inHand = new InHand(this.#failures.hasDeadLetters)
+    this.#progress = new ProgressTable(this.#failures.hasDeadLetters)
     this.#stream = this.#newStream()
     this.#coordinator = new Coordinator(cluster, options.group)
     this.#membership = this.#newMembership()
     const { from = 'latest', isolation } = options
     this.#starts = new Starts({ ...this.#parts, from, isolation })
     const intervalMs = this.#isAuto ? (options.commitIntervalMs ?? 500) : undefined
-    this.#commits = new Commits({ ...this.#parts, progress: this.#progress, intervalMs })
+    this.#commits = new Commits({ ...this.#parts, intervalMs })
     this.#end = this.#newEnd()
+    const [stream, commits, starts, end] = [this.#stream, this.#commits, this.#starts, this.#end]
+    this.#assignment = new Assignment({ ...this.#parts, options, stream, commits, starts, end })
     options.signal?.addEventListener('abort', this.#onAbort)
     if (options.signal?.aborted) void this.close()
   }
@@ -142,7 +143,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       throw error
     } finally {
       await pool.idle()
-      for (const progress of this.#progress.values()) progress.abandon()
+      this.#progress.abandon()
       this.#pool = undefined
     }
     pool.throwFirst()
@@ -158,7 +159,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    */
   async nack(record: GroupRecord<R>, error: unknown = new Error('handed back')): Promise<void> {
     checked('consumer.nack', recordPlace, record, 'record')
-    const { progress, view } = this.#inHand.take(record)
+    const { progress, view } = this.#progress.take(record)
     const given = { reading: progress.reading, record, view }
     progress.hold(record.offset, 'buried')
     try {
@@ -182,7 +183,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   defer(record: GroupRecord<R>, delayMs: number): void {
     checked('consumer.defer', recordPlace, record, 'record')
     checked('consumer.defer', milliseconds(), delayMs, 'delayMs')
-    const { progress, view } = this.#inHand.take(record)
+    const { progress, view } = this.#progress.take(record)
     const given = { reading: progress.reading, record, view }
     this.#giveAgain(progress, given, record.attempt, delayMs)
   }
@@ -227,34 +228,20 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
    * @internal Use `transaction.commitOffsetsOf`.
    * @throws {TypeError} where offsets are committed without the transaction, or out of order
    */
-  offsetsInTransaction(): GroupOffsets {
+  offsetsInTransaction(): OffsetsInTransaction {
     if (this.#isAuto)
       throw new TypeError("offsets in a transaction: the consumer needs commit: 'manual'")
     if (this.#pool !== undefined && this.#pool.size > 1)
       throw new TypeError(
         'offsets in a transaction: run() with concurrency ends records out of order',
       )
-    return new GroupOffsets({
-      coordinator: this.#coordinator,
-      member: () => this.#membership.state,
-      through: (record) => this.#through(record),
-      isOurs: (progress) => this.#progress.get(progress.reading) === progress,
-    })
-  }
-
-  #through(record: RecordPlace & { readonly signal?: AbortSignal }): ReadonlyMap<Progress, number> {
-    const ends = this.#inHand.through(record)
-    if (ends.size > 0) return ends
-    const progress = this.#progressAt(record)
-    const isStale = record.signal !== undefined && record.signal !== progress?.reading.signal
-    if (progress === undefined || isStale) throw notOurs(record)
-    return new Map([[progress, Math.min(record.offset + 1, progress.heldFrom)]])
+    return this.#commits.inTransaction()
   }
 
   /** Goes on at `offset` in a partition that is assigned. */
   seek(partition: TopicPartition, offset: number): void {
     this.#stream.seek(partition, offset)
-    this.#progressAt(partition)?.forget()
+    this.#progress.at(partition)?.forget()
   }
 
   /** Gives no records of these partitions (default: of all) until `resume`, or for a time; they stay assigned. */
@@ -289,11 +276,11 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       start: () => this.#startOrFail(),
       isOver: () => this.#isOver,
       onAsked: () => this.#asked(),
-      onLeft: () => this.#abandoned(),
-      onGiven: (given) => this.#given(given),
+      onLeft: () => this.#progress.abandonInHand(),
+      onGiven: ({ reading, view }) => this.#progress.given(reading, view, this.#pool === undefined),
       onUnreadable: (fetched, error) => this.#isBuried(fetched, error),
       onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
-      onMoved: (reading) => this.#progress.set(reading, new Progress(reading, -1)),
+      onMoved: (reading) => this.#progress.add(reading, -1),
       isGone: (reading) => this.#isGone(reading),
     })
   }
@@ -304,21 +291,22 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       cluster: this.#cluster,
       coordinator: this.#coordinator,
       selection: this.#selection,
+      progress: this.#progress,
       member: () => this.#membership.state,
     }
   }
 
   #newMembership(): Membership {
-    return new Membership(
+    return new ClassicMembership(
       this.#cluster,
       this.#coordinator,
-      membershipOptions(this.#options, () => this.#selection.names),
+      classicMembershipOptions(this.#options, () => this.#selection.names),
       {
         joining: () => this.#joining(),
         hasOtherTopics: () => this.#hasOtherTopics(),
-        assigned: (partitions) => this.#assigned(partitions),
-        revoked: (partitions) => this.#revoked(partitions),
-        lost: (partitions) => this.#lost(partitions),
+        assigned: (partitions) => this.#assignment.assigned(partitions),
+        revoked: (partitions) => this.#assignment.revoked(partitions),
+        lost: (partitions) => this.#assignment.lost(partitions),
         failed: (error) => this.#fail(error),
       },
     )
@@ -332,7 +320,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       coordinator: this.#coordinator,
       until,
       isolation,
-      memberId: () => this.#membership.memberId,
+      memberId: () => this.#membership.state.memberId,
       owned: () => this.assignment(),
       intervalMs: heartbeatIntervalMs,
       onHandedOut: () => this.#stream.wake(),
@@ -357,7 +345,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   get #isOver(): boolean {
     if (this.#pool?.hasFailed) return true
-    if (this.#end === undefined || this.#failure !== undefined || !this.#hasAssignment) return false
+    if (this.#end === undefined || this.#failure !== undefined || !this.#assignment.isComplete)
+      return false
     return this.#stream.readings.every(({ isDone }) => isDone) && this.#end.isHandedOut()
   }
 
@@ -372,9 +361,9 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   async #close(waitsForReader: boolean): Promise<void> {
-    if (!waitsForReader) this.#abandoned()
+    if (!waitsForReader) this.#progress.abandonInHand()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    for (const reading of this.#progress.keys()) reading.release()
+    for (const { reading } of this.#progress) reading.release()
     this.#stream.wake()
     this.#pollTimer?.cancel()
     this.#commits.stop()
@@ -411,87 +400,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return true
   }
 
-  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
-    const call = this.#cluster.call({})
-    const names = [...new Set(partitions.map(({ topic }) => topic))]
-    if (names.length > 0)
-      await this.#cluster.retrying(call, () => this.#cluster.describe(names, call))
-    const starts = await this.#starts.of(partitions)
-    const bounds = new Bounds(this.#cluster, call, partitions, this.#options.isolation)
-    const readings = await Promise.all(
-      starts.map(async ({ topic, partition, offset, committed }) => {
-        const { id } = this.#cluster.topic(topic) ?? {}
-        const reading = new Reading(this.#selection.topicOf(topic), partition, offset, id)
-        await this.#setStop(reading, bounds)
-        this.#progress.set(reading, new Progress(reading, committed))
-        return reading
-      }),
-    )
-    for (const reading of readings) this.#stream.add(reading)
-    this.#tellAssignment('assigned', partitions)
-    this.#end?.reset()
-    this.#hasAssignment = true
-    this.#options.onAssignment?.(this.positions())
-    this.#stream.wake()
-  }
-
-  async #setStop(reading: Reading, bounds: Bounds): Promise<void> {
-    const { until } = this.#options
-    if (until === undefined) return
-    const known = this.#end!.offsetOf(reading.where)
-    if (known !== undefined) reading.stopOffset = known
-    else await this.#stream.stopAt(reading, atPartition(until, reading.where), () => bounds)
-  }
-
-  /** Nothing more is given of them; what is in hand may end; what is done is committed. */
-  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    this.#hasAssignment = false // what is left for now is not all there will be
-    this.#tellAssignment('revoked', partitions)
-    const given = partitions.flatMap((each) => this.#progressAt(each) ?? [])
-    for (const { reading } of given) {
-      reading.release()
-      this.#stream.remove(reading)
-    }
-    const { clock } = this.#cluster
-    const { sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = this.#options
-    const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs) / 2
-    let timer: Timer | undefined
-    const over = new Promise<void>((resolve) => (timer = clock.after(patienceMs, resolve)))
-    await Promise.race([Promise.all(given.map((each) => each.idle())), over])
-    timer?.cancel()
-    await this.#commits.whatIsDone(given)
-    for (const { reading } of given) this.#progress.delete(reading)
-    this.#stream.wake()
-  }
-
-  #lost(partitions: readonly TopicPartition[]): void {
-    this.#hasAssignment = false
-    this.#tellAssignment('lost', partitions)
-    for (const each of partitions) {
-      const reading = this.#stream.get(each)
-      if (reading === undefined) continue
-      reading.release()
-      this.#stream.remove(reading)
-      this.#progress.delete(reading)
-    }
-  }
-
-  #tellAssignment(
-    kind: 'assigned' | 'revoked' | 'lost',
-    partitions: readonly TopicPartition[],
-  ): void {
-    const message = { group: this.#options.group, kind, partitions }
-    const level = kind === 'lost' ? 'warn' : 'info'
-    tell('assignment', message, this.#cluster.options.logger, level, `partitions ${kind}`)
-  }
-
   // What the reader does
-
-  #given(given: Given<GroupRecord<R>>): void {
-    const progress = this.#progress.get(given.reading)!
-    progress.given(given.view.offset)
-    if (this.#pool === undefined) this.#inHand.push(progress, given.view)
-  }
 
   #giveAgain(
     progress: Progress,
@@ -500,7 +409,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     delayMs: number,
   ): void {
     progress.hold(given.view.offset, 'waits')
-    if (this.#progress.get(given.reading) !== progress) return // another member gives it again
+    if (!this.#progress.isCurrent(progress)) return // another member gives it again
     this.#stream.giveAgain({ ...given, record: { ...given.record, attempt } }, delayMs)
   }
 
@@ -509,7 +418,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     const isRefused = error instanceof KafkaError && error.code === 'INVALID_RECORD'
     if (!isRefused || !this.#failures.hasDeadLetters) return false
     const { reading, view } = fetched
-    const progress = this.#progress.get(reading)!
+    const progress = this.#progress.of(reading)!
     progress.hold(view.offset, 'buried')
     this.#failures.bury(fetched, error).then(
       () => progress.finished(view.offset),
@@ -523,12 +432,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   #asked(): void {
     this.#heardFromReader()
-    this.#inHand.finish()
-  }
-
-  /** It left its loop in the middle of a record, perhaps by an error: that record counts as not done. */
-  #abandoned(): void {
-    this.#inHand.abandon()
+    this.#progress.finishInHand()
   }
 
   #heardFromReader(): void {
@@ -537,7 +441,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#pollTimer?.cancel()
     this.#pollTimer = this.#cluster.clock.after(maxPollIntervalMs, () => {
       const what = `nothing was asked for in maxPollIntervalMs (${maxPollIntervalMs} ms): the member has left its group`
-      this.#abandoned()
+      this.#progress.abandonInHand()
       this.#fail(new KafkaError('UNKNOWN_MEMBER_ID', what, { fatal: true }))
       void this.#membership.close()
     })
@@ -549,7 +453,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     over: AbortSignal,
   ): Promise<void> {
     const { reading, record, view } = given
-    const progress = this.#progress.get(reading)
+    const progress = this.#progress.of(reading)
     if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
     try {
       await (isTraced() ? traced(record, () => handle(record)) : handle(record))
@@ -565,13 +469,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     }
   }
 
-  /** Of a partition that is ours, or is just being given up. */
-  #progressAt(where: TopicPartition): Progress | undefined {
-    return progressAt(this.#progress, where)
-  }
-
   #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
-    const lasts = new Map<AbortSignal, RecordPlace & { readonly signal: AbortSignal }>()
+    const lasts = new Map<AbortSignal, SignalledPlace>()
     for (const { record } of batch) lasts.set(record.signal, record)
     const signals = [...lasts.keys()]
     const places = [...lasts.values()]

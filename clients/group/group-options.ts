@@ -18,7 +18,7 @@ import { topicLike, type TopicSelector } from '../topic.ts'
 import { assignorOf, type AssignorName } from './assignors.ts'
 import type { CommitOptions } from './commits.ts'
 import type { OnError } from './failures.ts'
-import type { MembershipOptions } from './membership.ts'
+import type { ClassicMembershipOptions } from './classic-membership.ts'
 
 export interface GroupConsumerOptions<
   T extends readonly TopicSelector[] = readonly TopicSelector[],
@@ -107,10 +107,10 @@ export const commitOptions = shape<CommitOptions>({ ...callRows, metadata: text(
 
 export const runOptions = shape<RunOptions>({ concurrency: whole(1) })
 
-export function membershipOptions(
+export function classicMembershipOptions(
   options: GroupConsumerOptions,
   topics: () => readonly string[],
-): MembershipOptions {
+): ClassicMembershipOptions {
   const { instanceId, sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = options
   const { assignors: names = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = options
   return {

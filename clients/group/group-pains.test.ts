@@ -107,7 +107,7 @@ t.test(
   async (t) => {
     await using w = await GroupWorld.open(1)
     await w.send(10)
-    const script = fileURLToPath(new URL('testing/crashing-member.js', import.meta.url))
+    const script = fileURLToPath(new URL('../testing/crashing-member.js', import.meta.url))
     const args = [script, w.broker.bootstrap, 'texts', 'g', '2']
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     t.teardown(() => child.kill('SIGKILL'))

@@ -13,7 +13,7 @@ import { parseAddresses } from '../net/address.ts'
 import { Reading } from '../consumer/reading.ts'
 import type { Handler } from '../testing/fake-broker.ts'
 import { asked, at, refuseToAdd, texts, VERSIONS, world } from '../testing/transaction-world.ts'
-import { GroupOffsets } from '../group/group-offsets.ts'
+import { OffsetsInTransaction } from '../group/offsets-in-transaction.ts'
 
 /** A member of group `g` that reads partition 0 of `t`, as far as a transaction looks at it. */
 function member(w: Awaited<ReturnType<typeof world>>) {
@@ -31,12 +31,14 @@ function member(w: Awaited<ReturnType<typeof world>>) {
   })
   const progress = new Progress(new Reading(texts, 0, 0), -1)
   const state = { memberId: 'm', generationId: 3, groupInstanceId: 'i' }
-  const offsets = (): GroupOffsets =>
-    new GroupOffsets({
+  const offsets = (): OffsetsInTransaction =>
+    new OffsetsInTransaction({
       coordinator: new Coordinator(cluster, 'g'),
       member: () => state,
-      through: ({ offset }) => new Map([[progress, offset + 1]]),
-      isOurs: () => true,
+      progress: {
+        through: ({ offset }) => new Map([[progress, offset + 1]]),
+        isCurrent: () => true,
+      },
     })
   const consumer = { offsetsInTransaction: offsets } as unknown as GroupConsumer
   return { cluster, consumer, progress, state }

@@ -8,8 +8,8 @@ import { checked, rule } from '../options.ts'
 import { PartialError } from '../partial-error.ts'
 import type { Producer } from '../producer/producer.ts'
 import { recordPlace, type ProducerRecord, type TopicLike, type TopicPartition } from '../topic.ts'
-import type { TransactionCoordinator } from './coordinator.ts'
-import type { GroupOffsets } from '../group/group-offsets.ts'
+import type { TransactionRequests } from './transaction-requests.ts'
+import type { OffsetsInTransaction } from '../group/offsets-in-transaction.ts'
 
 const groupConsumer = rule<GroupConsumer<any>>(
   'a consumer with a group',
@@ -18,14 +18,14 @@ const groupConsumer = rule<GroupConsumer<any>>(
 
 export interface TransactionDeps {
   readonly producer: Producer
-  readonly coordinator: TransactionCoordinator
+  readonly requests: TransactionRequests
   /** For what goes on beside the function. */
   readonly call: Call
 }
 
 export class Transaction {
   readonly #deps: TransactionDeps
-  readonly #offsets = new Map<GroupConsumer<any>, GroupOffsets>()
+  readonly #offsets = new Map<GroupConsumer<any>, OffsetsInTransaction>()
   /** Sends without an outcome. */
   readonly #unsettled = new Set<Promise<void>>()
   /** Version 1: partitions that the broker counts to the transaction. */
@@ -97,7 +97,7 @@ export class Transaction {
   /** @internal */
   fail(error: unknown): void {
     const cause = error instanceof PartialError ? error.cause : error
-    this.#failure ??= this.#deps.coordinator.explained(cause) as KafkaError
+    this.#failure ??= this.#deps.requests.explained(cause) as KafkaError
     this.#deps.producer.discard(this.#failure)
   }
 
@@ -119,7 +119,7 @@ export class Transaction {
     for (const offsets of this.#offsets.values()) {
       offsets.assertOurs()
       try {
-        await this.#deps.coordinator.commitOffsets(offsets, call)
+        await this.#deps.requests.commitOffsets(offsets, call)
       } catch (error) {
         if (error instanceof KafkaError) this.fail(error)
         throw error
@@ -134,9 +134,9 @@ export class Transaction {
 
   /** May the partition be written now? If not, the producer is woken when it may. @internal */
   admits(partition: PartitionQueue): boolean {
-    const { coordinator } = this.#deps
-    if (coordinator.version === 2) {
-      coordinator.opened()
+    const { requests } = this.#deps
+    if (requests.version === 2) {
+      requests.opened()
       return true
     }
     if (this.#added.has(partition)) return true
@@ -180,13 +180,13 @@ export class Transaction {
 
   /** One request at a time, for all that are wanted by then. */
   async #add(): Promise<void> {
-    const { coordinator, call, producer } = this.#deps
+    const { requests, call, producer } = this.#deps
     try {
       while (this.#wanted.length > 0 && this.#failure === undefined) {
         await Promise.resolve() // what comes in one turn goes together
         const wanted = this.#wanted.splice(0)
         const places = wanted.map(({ topic, partition }) => ({ topic: topic.name, partition }))
-        await coordinator.addPartitions(places, call, () => this.#assertNotFailed())
+        await requests.addPartitions(places, call, () => this.#assertNotFailed())
         for (const each of wanted) this.#added.add(each)
         producer.pump()
       }

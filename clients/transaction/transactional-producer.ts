@@ -8,7 +8,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { callback, checked, required, shape, text, whole } from '../options.ts'
 import { Producer, producerRows, type ProducerOptions } from '../producer/producer.ts'
 import type { SenderTransaction } from '../producer/sender.ts'
-import { TransactionCoordinator } from './coordinator.ts'
+import { TransactionRequests } from './transaction-requests.ts'
 import { Transaction } from './transaction.ts'
 
 export interface TransactionalProducerOptions extends Omit<ProducerOptions, 'acks' | 'idempotent'> {
@@ -52,7 +52,7 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly #transactionalId: string
   readonly #timeoutMs: number
   readonly #producer: Producer
-  readonly #coordinator: TransactionCoordinator
+  readonly #requests: TransactionRequests
   readonly #onClose: (self: Closeable) => void
   /** The last transaction in line. */
   #line: Promise<void> = Promise.resolve()
@@ -80,7 +80,7 @@ export class TransactionalProducer implements AsyncDisposable {
     this.#transactionalId = transactionalId
     this.#timeoutMs = transactionTimeoutMs
     this.#onClose = onClose
-    this.#coordinator = new TransactionCoordinator(cluster, {
+    this.#requests = new TransactionRequests(cluster, {
       transactionalId,
       transactionTimeoutMs,
     })
@@ -144,15 +144,15 @@ export class TransactionalProducer implements AsyncDisposable {
 
   /** What the sender asks of the transaction under way. */
   #sending(): SenderTransaction {
-    const coordinator = this.#coordinator
+    const requests = this.#requests
     const current = (): Transaction | undefined => this.#current
     return {
       transactionalId: this.#transactionalId,
       get identity() {
-        return coordinator.identity
+        return requests.identity
       },
       get produceVersionMax() {
-        return coordinator.produceVersionMax
+        return requests.produceVersionMax
       },
       get isFailed() {
         return current()?.failure !== undefined
@@ -199,8 +199,8 @@ export class TransactionalProducer implements AsyncDisposable {
   ): Promise<{ readonly result: R } | { readonly failure: KafkaError }> {
     await this.#begin(call)
     if (call.isOver) throw call.ending(undefined)
-    const [producer, coordinator] = [this.#producer, this.#coordinator]
-    const transaction = new Transaction({ producer, coordinator, call })
+    const [producer, requests] = [this.#producer, this.#requests]
+    const transaction = new Transaction({ producer, requests, call })
     this.#current = transaction
     let result: R
     try {
@@ -223,17 +223,17 @@ export class TransactionalProducer implements AsyncDisposable {
   async #begin(call: Call): Promise<void> {
     await call.wait(this.#ending)
     if (this.#fatal !== undefined) throw this.#fatal
-    await this.#noting(this.#coordinator.begin(call))
+    await this.#noting(this.#requests.begin(call))
   }
 
   /** A refusal aborts it. @throws when no answer comes in time: what became of it is then not known */
   async #commit(transaction: Transaction, call: Call): Promise<void> {
-    const ended = this.#noting(this.#coordinator.end('commit', this.#endingCall()))
+    const ended = this.#noting(this.#requests.end('commit', this.#endingCall()))
     this.#ending = ended.catch(() => {})
     try {
       await call.wait(ended)
     } catch (error) {
-      const isUnsure = call.isOver || this.#coordinator.isUnsure
+      const isUnsure = call.isOver || this.#requests.isUnsure
       if (isUnsure) throw call.signal!.aborted ? error : this.#unsure(error)
       transaction.fail(error)
       await this.#abort(transaction, call)
@@ -251,7 +251,7 @@ export class TransactionalProducer implements AsyncDisposable {
     }
     const ended = transaction
       .idle()
-      .then(() => this.#noting(this.#coordinator.end('abort', this.#endingCall())))
+      .then(() => this.#noting(this.#requests.end('abort', this.#endingCall())))
     this.#ending = ended.catch((cause: unknown) => {
       this.#cluster.options.logger?.warn({ error: cause }, 'aborting a transaction failed')
     })
@@ -287,7 +287,7 @@ export class TransactionalProducer implements AsyncDisposable {
       await call.wait(this.#ending)
     } finally {
       this.#stopped.abort(closedError())
-      this.#coordinator.close()
+      this.#requests.close()
       await this.#producer.close(options)
       this.#onClose(this)
     }

@@ -1,4 +1,4 @@
-// TransactionCoordinator: what a transactional producer asks of the broker that keeps its transactional id, and what it
+// TransactionRequests: what a transactional producer asks of the broker that keeps its transactional id, and what it
 // knows of itself by that: producer id, epoch, and which dialect of transactions the cluster speaks.
 // Source: KIP-98, KIP-360 (epochs go on after errors), KIP-447 (offsets with the member's generation), KIP-890.
 
@@ -17,7 +17,7 @@ import { byTopic } from '../cluster/leaders.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
-import type { GroupOffsets } from '../group/group-offsets.ts'
+import type { OffsetsInTransaction } from '../group/offsets-in-transaction.ts'
 
 /**
  * 1: partitions and groups are added by requests of their own, the epoch stays. 2 (KIP-890): the broker adds what is
@@ -41,17 +41,17 @@ const NOTHING_TO_ABORT: ReadonlySet<ErrorName> = new Set([
   'UNKNOWN_PRODUCER_ID',
 ])
 
-export interface TransactionCoordinatorOptions {
+export interface TransactionRequestsOptions {
   readonly transactionalId: string
   readonly transactionTimeoutMs: number
 }
 
-export class TransactionCoordinator {
+export class TransactionRequests {
   /** undefined until the first transaction. Another object whenever id or epoch have changed. */
   identity: Identity | undefined
   version: TransactionVersion = 1
   readonly #cluster: Cluster
-  readonly #options: TransactionCoordinatorOptions
+  readonly #options: TransactionRequestsOptions
   readonly #node: CoordinatorNode
   readonly #lane: Lane
   /** The broker may have a transaction of ours open. */
@@ -61,7 +61,7 @@ export class TransactionCoordinator {
   /** Go on under a new epoch. */
   #mustIdentify = true
 
-  constructor(cluster: Cluster, options: TransactionCoordinatorOptions) {
+  constructor(cluster: Cluster, options: TransactionRequestsOptions) {
     this.#cluster = cluster
     this.#options = options
     this.#node = new CoordinatorNode(cluster, 'transactional id', options.transactionalId)
@@ -128,7 +128,7 @@ export class TransactionCoordinator {
   }
 
   /** @throws {KafkaError} ILLEGAL_GENERATION and others that say that the group has gone on without the member */
-  async commitOffsets(offsets: GroupOffsets, call: Call): Promise<void> {
+  async commitOffsets(offsets: OffsetsInTransaction, call: Call): Promise<void> {
     const { groupId } = offsets.coordinator
     this.#isOpen = true
     if (this.version === 1) await this.#addGroup(groupId, call)

@@ -1,21 +1,19 @@
-// GroupOffsets: where a group stands once a transaction has committed, as the consumer that reads for it tells.
+// OffsetsInTransaction: the offsets of a consumer's group that a transaction commits.
 
 import type { OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import type { Coordinator, MemberState } from './coordinator.ts'
 import { notOurs, type RecordPlace } from './in-hand.ts'
 import type { Progress } from './progress.ts'
+import type { ProgressTable } from './progress-table.ts'
 
 export interface GroupOffsetsDeps {
   readonly coordinator: Coordinator
   /** As of now: generations change while partitions stay. */
   readonly member: () => MemberState
-  /** What is done with this record, and with what was given before it. */
-  readonly through: (record: RecordPlace) => ReadonlyMap<Progress, number>
-  /** Is the partition still that which gave the records? */
-  readonly isOurs: (progress: Progress) => boolean
+  readonly progress: Pick<ProgressTable, 'through' | 'isCurrent'>
 }
 
-export class GroupOffsets {
+export class OffsetsInTransaction {
   readonly #deps: GroupOffsetsDeps
   /** Offset of the next record. */
   readonly #offsets = new Map<Progress, number>()
@@ -37,13 +35,14 @@ export class GroupOffsets {
   }
 
   moveThrough(record: RecordPlace): void {
-    for (const [progress, offset] of this.#deps.through(record)) this.#offsets.set(progress, offset)
+    const { progress: table } = this.#deps
+    for (const [progress, offset] of table.through(record)) this.#offsets.set(progress, offset)
   }
 
   /** @throws {KafkaError} ILLEGAL_GENERATION when a partition was taken away since */
   assertOurs(): void {
     for (const progress of this.#offsets.keys())
-      if (!this.#deps.isOurs(progress)) throw notOurs(progress.reading.where)
+      if (!this.#deps.progress.isCurrent(progress)) throw notOurs(progress.reading.where)
   }
 
   committed(): void {

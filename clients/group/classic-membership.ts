@@ -1,0 +1,369 @@
+// ClassicMembership: one member's life in a group of the classic protocol: join, share out as leader, sync, heartbeat,
+// rejoin, leave.
+// Source: KIP-62, KIP-345 (static members), KIP-394, KIP-429 (cooperative rebalancing).
+
+import { joinGroup } from '../../protocol/api/11_join_group.ts'
+import { heartbeat } from '../../protocol/api/12_heartbeat.ts'
+import { leaveGroup } from '../../protocol/api/13_leave_group.ts'
+import { syncGroup } from '../../protocol/api/14_sync_group.ts'
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from '../../protocol/consumer-protocol.ts'
+import { errors, KafkaError, type ErrorName } from '../../protocol/errors.ts'
+import type { ResponseOf } from '../../protocol/schema.ts'
+import type { Timer } from '../clock.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { tell, tellRetry } from '../events.ts'
+import { byTopic } from '../cluster/leaders.ts'
+import { partitionText, type TopicPartition } from '../topic.ts'
+import type { Assignor, AssignorMember } from './assignors.ts'
+import type { Coordinator, MemberState } from './coordinator.ts'
+import type { Membership, MembershipEvents } from './membership.ts'
+import { withSessionBounds } from './session-bounds.ts'
+
+const PROTOCOL_TYPE = 'consumer'
+/** Subscriptions carry owned partitions and the generation from here on; older readers ignore what they do not know. */
+const SUBSCRIPTION_VERSION = 2
+const ASSIGNMENT_VERSION = 1
+
+export interface ClassicMembershipOptions {
+  /** As of now. */
+  readonly topics: () => readonly string[]
+  readonly assignors: readonly Assignor[]
+  readonly groupInstanceId: string | null
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+}
+
+/** The group goes on without us under this id or generation: join anew. */
+const OUT: ReadonlySet<ErrorName> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
+
+export class ClassicMembership implements Membership {
+  #memberId = ''
+  #generationId = -1
+  readonly #cluster: Cluster
+  readonly #coordinator: Coordinator
+  readonly #options: ClassicMembershipOptions
+  readonly #events: MembershipEvents
+  readonly #isCooperative: boolean
+  #owned: readonly TopicPartition[] = []
+  /** As leader: how many partitions each topic had when they were shared out. */
+  #partitionCounts: ReadonlyMap<string, number> | undefined
+  #running: Promise<void> | undefined
+  #isClosing = false
+  #nap: { readonly timer: Timer; readonly end: () => void } | undefined
+  /** Monotonic ms at which the coordinator last knew us. */
+  #heardAt = 0
+  #failures = 0
+  #isJoining = false
+  #mustRejoin = false
+
+  constructor(
+    cluster: Cluster,
+    coordinator: Coordinator,
+    options: ClassicMembershipOptions,
+    events: MembershipEvents,
+  ) {
+    this.#cluster = cluster
+    this.#coordinator = coordinator
+    this.#options = options
+    this.#events = events
+    this.#isCooperative = options.assignors.every((each) => each.isCooperative)
+  }
+
+  get state(): MemberState {
+    return {
+      memberId: this.#memberId,
+      generationId: this.#generationId,
+      groupInstanceId: this.#options.groupInstanceId,
+    }
+  }
+
+  start(): void {
+    this.#running ??= this.#live().catch(async (error: unknown) => {
+      const { groupId } = this.#coordinator
+      const { sessionTimeoutMs } = this.#options
+      const why = await withSessionBounds(error, this.#cluster, groupId, sessionTimeoutMs)
+      this.#events.failed(why)
+    })
+  }
+
+  rejoin(): void {
+    this.#mustRejoin = true
+    this.#nap?.end()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    this.#nap?.end()
+    await this.#giveUp(this.#owned)
+    // A join that waits for others is not waited for: leaving ends it.
+    if (!this.#isJoining) await this.#running
+    await this.#giveUp(this.#owned)
+    if (this.#memberId !== '' && this.#options.groupInstanceId === null) await this.#leave()
+  }
+
+  async #live(): Promise<void> {
+    while (!this.#isClosing) {
+      try {
+        await this.#join()
+        this.#failures = 0
+        await this.#beat()
+      } catch (error) {
+        if (this.#isClosing) return
+        await this.#recover(error)
+      }
+    }
+  }
+
+  /** @throws what cannot be mended by joining again */
+  async #recover(error: unknown): Promise<void> {
+    if (!(error instanceof KafkaError)) throw error
+    if (error.code === 'REBALANCE_IN_PROGRESS') return
+    if (OUT.has(error.code)) {
+      if (error.code === 'UNKNOWN_MEMBER_ID') this.#memberId = ''
+      this.#lose()
+      return
+    }
+    if (error.code === 'FENCED_INSTANCE_ID') {
+      this.#lose()
+      const { groupInstanceId } = this.#options
+      const why = `another member has joined as instance ${groupInstanceId}`
+      throw new KafkaError(error.code, why, { cause: error, fatal: true })
+    }
+    if (!error.retriable) throw error
+    const failures = ++this.#failures
+    const delayMs = this.#cluster.backoffMs(failures)
+    const forMs = this.#cluster.clock.monotonic() - this.#heardAt
+    tellRetry({ what: 'join', error, failures, delayMs, forMs }, this.#cluster.options.logger)
+    if (forMs > this.#options.sessionTimeoutMs) this.#lose()
+    await this.#sleep(delayMs)
+  }
+
+  // Joining
+
+  async #join(): Promise<void> {
+    if (!this.#isCooperative) await this.#giveUp(this.#owned)
+    this.#mustRejoin = false
+    await this.#events.joining()
+    this.#isJoining = true
+    const joined = await this.#askToJoin().finally(() => (this.#isJoining = false))
+    if (this.#isClosing) return
+    this.#memberId = joined.memberId
+    this.#generationId = joined.generationId
+    this.#heard()
+    const synced = await this.#coordinator.ask(
+      syncGroup,
+      {
+        groupId: this.#coordinator.groupId,
+        ...this.state,
+        protocolType: PROTOCOL_TYPE,
+        protocolName: joined.protocolName,
+        assignments: await this.#sharesOf(joined),
+      },
+      this.#cluster.call({ timeoutMs: Infinity }),
+      this.#options.rebalanceTimeoutMs,
+    )
+    this.#coordinator.check(synced.errorCode, 'SyncGroup')
+    this.#heard()
+    this.#tellJoin(joined)
+    await this.#take(synced.assignment)
+  }
+
+  #tellJoin({ leader, memberId, generationId, protocolName }: ResponseOf<typeof joinGroup>): void {
+    const { groupId: group } = this.#coordinator
+    const isLeader = leader === memberId
+    const message = { group, memberId, generationId, isLeader, protocol: protocolName ?? '' }
+    tell('join', message, this.#cluster.options.logger, 'info', 'the group has shared anew')
+  }
+
+  async #askToJoin(): Promise<ResponseOf<typeof joinGroup>> {
+    const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId } = this.#options
+    const answer = await this.#coordinator.ask(
+      joinGroup,
+      {
+        groupId: this.#coordinator.groupId,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs,
+        memberId: this.#memberId,
+        groupInstanceId,
+        protocolType: PROTOCOL_TYPE,
+        protocols: this.#options.assignors.map(({ name }) => ({
+          name,
+          metadata: this.#subscription(),
+        })),
+      },
+      this.#cluster.call({ timeoutMs: Infinity }),
+      rebalanceTimeoutMs,
+    )
+    if (answer.errorCode === errors.MEMBER_ID_REQUIRED[0]) {
+      this.#memberId = answer.memberId
+      return await this.#askToJoin()
+    }
+    this.#coordinator.check(answer.errorCode, 'JoinGroup')
+    return answer
+  }
+
+  #subscription(): Buffer {
+    const ownedPartitions = byTopic(this.#owned, ({ partition }) => partition).map((each) => ({
+      topic: each.name,
+      partitions: each.partitions,
+    }))
+    return encodeSubscription(
+      { topics: [...this.#options.topics()], ownedPartitions, generationId: this.#generationId },
+      SUBSCRIPTION_VERSION,
+    )
+  }
+
+  /** As leader: who reads what. The others have nothing to say. */
+  async #sharesOf(
+    joined: ResponseOf<typeof joinGroup>,
+  ): Promise<{ memberId: string; assignment: Buffer }[]> {
+    this.#partitionCounts = undefined
+    if (joined.leader !== joined.memberId || joined.skipAssignment) return []
+    const assignor = this.#options.assignors.find(({ name }) => name === joined.protocolName)
+    if (assignor === undefined) {
+      throw new KafkaError('INCONSISTENT_GROUP_PROTOCOL', `assignor ${joined.protocolName}`)
+    }
+    const members = joined.members.map((each) => assignorMemberOf(each))
+    const counts = await this.#countPartitions(new Set(members.flatMap(({ topics }) => topics)))
+    this.#partitionCounts = counts
+    const shares = assignor.assign(members, counts)
+    return [...shares].map(([memberId, topics]) => {
+      const assignedPartitions = [...topics].map(([topic, partitions]) => ({ topic, partitions }))
+      return { memberId, assignment: encodeAssignment({ assignedPartitions }, ASSIGNMENT_VERSION) }
+    })
+  }
+
+  async #countPartitions(topics: ReadonlySet<string>): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
+    const view = await this.#cluster.describe([...topics], this.#cluster.call({}))
+    for (const each of view.topics) {
+      if (!(each instanceof KafkaError)) counts.set(each.name, each.partitions.length)
+    }
+    return counts
+  }
+
+  /** Keeps what stays, gives up what went, then reads what came. */
+  async #take(assignment: Uint8Array): Promise<void> {
+    const mine = decodeAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
+      partitions.map((partition) => ({ topic, partition })),
+    )
+    const gone = without(this.#owned, mine)
+    const come = without(mine, this.#owned)
+    await this.#giveUp(gone)
+    await this.#events.assigned(come)
+    this.#owned = mine
+    // Cooperative: what was given up goes to others only in a generation of its own.
+    if (gone.length > 0) throw new KafkaError('REBALANCE_IN_PROGRESS', 'partitions were given up')
+  }
+
+  // Staying
+
+  /** Heartbeats until it is time to join again. */
+  async #beat(): Promise<void> {
+    for (;;) {
+      await this.#sleep(this.#options.heartbeatIntervalMs)
+      if (this.#isClosing || this.#mustRejoin || (await this.#hasNews())) return
+      const { errorCode } = await this.#coordinator.ask(
+        heartbeat,
+        { groupId: this.#coordinator.groupId, ...this.state },
+        this.#cluster.call({}),
+      )
+      this.#heard()
+      this.#coordinator.check(errorCode, 'Heartbeat')
+    }
+  }
+
+  /** A cluster that does not answer has none: that is no reason to share anew. */
+  async #hasNews(): Promise<boolean> {
+    try {
+      return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
+    } catch (error) {
+      if (!(error instanceof KafkaError) || !error.retriable) throw error
+      return false
+    }
+  }
+
+  /** Only the leader looks: it shares out anew. */
+  async #hasNewPartitions(): Promise<boolean> {
+    if (this.#partitionCounts === undefined) return false
+    for (const name of this.#options.topics()) {
+      const topic = this.#cluster.topic(name)
+      if (topic !== undefined && this.#cluster.isStale(topic)) await this.#cluster.refresh(name)
+      const count = this.#cluster.topic(name)?.partitions.length
+      if (count !== undefined && count !== this.#partitionCounts.get(name)) return true
+    }
+    return false
+  }
+
+  // Leaving
+
+  async #giveUp(partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length === 0) return
+    await this.#events.revoked(partitions)
+    this.#owned = without(this.#owned, partitions)
+  }
+
+  #lose(): void {
+    this.#generationId = -1
+    if (this.#owned.length > 0) this.#events.lost(this.#owned)
+    this.#owned = []
+  }
+
+  async #leave(): Promise<void> {
+    const memberId = this.#memberId
+    const request = { groupId: this.#coordinator.groupId, memberId, members: [{ memberId }] }
+    try {
+      await this.#coordinator.askAside(leaveGroup, request, this.#cluster.call({}))
+    } catch (error) {
+      this.#cluster.options.logger?.warn(
+        { error },
+        'leaving the group failed: its session will expire',
+      )
+    }
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#cluster.clock.monotonic()
+  }
+
+  /** Ends early when the membership closes. */
+  #sleep(delayMs: number): Promise<void> {
+    if (this.#isClosing) return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel()
+        this.#nap = undefined
+        resolve()
+      }
+      const timer = this.#cluster.clock.after(delayMs, end)
+      this.#nap = { timer, end }
+    })
+  }
+}
+
+function assignorMemberOf({
+  memberId,
+  groupInstanceId,
+  metadata,
+}: ResponseOf<typeof joinGroup>['members'][number]): AssignorMember {
+  const { topics, ownedPartitions, generationId } = decodeSubscription(metadata)
+  const owned = ownedPartitions.flatMap(({ topic, partitions }) =>
+    partitions.map((partition) => ({ topic, partition })),
+  )
+  return { memberId, groupInstanceId, topics, owned, generationId }
+}
+
+function without(
+  partitions: readonly TopicPartition[],
+  others: readonly TopicPartition[],
+): TopicPartition[] {
+  const left = new Set(others.map(partitionText))
+  return partitions.filter((each) => !left.has(partitionText(each)))
+}
