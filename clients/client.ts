@@ -9,6 +9,9 @@ import { GroupConsumer } from './group/group-consumer.ts'
 import type { GroupConsumerOptions } from './group/group-options.ts'
 import { harmless, type Logger } from './logger.ts'
 import { parseAddresses } from './net/address.ts'
+import { saslOptions, type SaslOptions } from './net/sasl/options.ts'
+import { securityOf } from './net/security.ts'
+import { tlsOptions, type TlsOptions } from './net/tls/options.ts'
 import {
   checked,
   either,
@@ -33,7 +36,11 @@ export interface ClientOptions {
   readonly brokers: string | readonly string[]
   /** How the broker's logs and quotas name this client. Default `millrace`. */
   readonly clientId?: string | undefined
-  /** Of one attempt to open a socket. Default 5 s. */
+  /** Default false. With true, brokers must show certificates of a CA that Node knows; an object says more. */
+  readonly tls?: boolean | TlsOptions | undefined
+  /** Who this client is, for brokers that ask. Default: nobody in particular. */
+  readonly sasl?: SaslOptions | undefined
+  /** Of one attempt to open a socket, of each step of authenticating on it, and of asking for a token. Default 5 s. */
   readonly connectTimeoutMs?: number | undefined
   /** Of one request; the socket is then closed. Default 30 s. */
   readonly requestTimeoutMs?: number | undefined
@@ -60,6 +67,8 @@ const clientOptions = shape<ClientOptions>({
     either<string | readonly string[]>('host:port, one or several', text(), listOf(text(), 1)),
   ),
   clientId: text(0),
+  tls: tlsOptions,
+  sasl: saslOptions,
   connectTimeoutMs: ms,
   requestTimeoutMs: whole(1),
   timeoutMs: patienceMs,
@@ -80,10 +89,15 @@ export class Client implements AsyncDisposable {
   /** @throws {TypeError} for an option that is none, or an address */
   constructor(given: ClientOptions) {
     const options = checked('new Client', clientOptions, given)
+    const bootstrap = parseAddresses(options.brokers)
+    const connectTimeoutMs = options.connectTimeoutMs ?? 5_000
+    const logger = options.logger && harmless(options.logger)
+    const clock = options.clock ?? systemClock
     this.#cluster = new Cluster({
-      bootstrap: parseAddresses(options.brokers),
+      bootstrap,
       clientId: options.clientId ?? 'millrace',
-      connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+      ...securityOf(options, { bootstrap, clock, logger, timeoutMs: connectTimeoutMs }),
+      connectTimeoutMs,
       requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
       timeoutMs: options.timeoutMs ?? 30_000,
       bootstrapTimeoutMs: options.bootstrapTimeoutMs ?? 3_000,
@@ -92,8 +106,8 @@ export class Client implements AsyncDisposable {
         backoffMaxMs: options.retry?.backoffMaxMs ?? 1_000,
       },
       metadataAgeMaxMs: options.metadataAgeMaxMs ?? 300_000,
-      logger: options.logger && harmless(options.logger),
-      clock: options.clock ?? systemClock,
+      logger,
+      clock,
     })
   }
 

@@ -14,6 +14,13 @@ export interface ClientEvents {
     readonly durationMs: number
     readonly error?: unknown
   }
+  /** A socket was authenticated (SASL), at first or again, or could not be. */
+  readonly authenticate: {
+    readonly address: string
+    readonly mechanism: string
+    readonly durationMs: number
+    readonly error?: unknown
+  }
   /** A socket is gone; without an error when the client has closed it. */
   readonly disconnect: { readonly address: string; readonly error?: unknown }
   /** A request was answered, or failed. What the answer refuses is not an `error` here. */
@@ -82,6 +89,7 @@ export interface ClientEvents {
 
 export const events = {
   connect: event('connect'),
+  authenticate: event('authenticate'),
   disconnect: event('disconnect'),
   request: event('request'),
   join: event('join'),

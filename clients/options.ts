@@ -53,11 +53,27 @@ export function rule<T>(expected: string, test: (value: any) => boolean): Check<
   }
 }
 
+/** A rule for what must not be shown: what it refuses is named by its type alone. */
+export function secret<T>(of: Rule<T>): Rule<T> {
+  return {
+    expected: of.expected,
+    take(value, call, name) {
+      if (typeof value === 'object' && value !== null) return of.take(value, call, name)
+      try {
+        return of.take(value, call, name)
+      } catch {
+        const what = value === undefined ? 'missing' : value === '' ? 'empty' : `a ${typeof value}`
+        throw new TypeError(`${call}: ${name} is ${what}, expected ${of.expected}`)
+      }
+    },
+  }
+}
+
 export function required<T>(of: Rule<T>): RequiredRule<T> {
   return { ...of, isRequired: true }
 }
 
-export const flag: Rule<boolean> = rule('true or false', (value) => typeof value === 'boolean')
+export const flag: Check<boolean> = rule('true or false', (value) => typeof value === 'boolean')
 
 export function callback<T>(): Rule<T> {
   return rule('a function', (value) => typeof value === 'function')

@@ -139,6 +139,11 @@ export const errors = {
 /** What only a client says, of itself: no broker sends it, so it has no code of its own on the wire. */
 export const clientErrors = {
   CLOSED: [-1, false, 'the client, producer or consumer that was called is closed'],
+  TLS_FAILED: [
+    -1,
+    false,
+    'client and broker cannot agree on TLS: a certificate, a host name, a port',
+  ],
 } as const satisfies Record<string, readonly [code: number, retriable: boolean, meaning: string]>
 
 export type ErrorName = keyof typeof errors | keyof typeof clientErrors

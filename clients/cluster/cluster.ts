@@ -73,8 +73,10 @@ export class Cluster {
   readonly #topics = new Map<string, TopicMetadata | KafkaError>()
   #brokers = new Map<number, BrokerNode>()
   #controller = -1
-  /** Some broker was reached once: from then on the addresses are right, and patience is due. */
+  /** Some broker has answered once: from then on the addresses are right, and patience is due. */
   #isReached = false
+  /** Monotonic ms of the first attempt to reach one. */
+  #triedAt: number | undefined
   #refreshing: Promise<void> = Promise.resolve()
   #nextRefresh: Promise<void> | undefined
   readonly #namesWanted = new Map<string, { create: boolean }>()
@@ -186,9 +188,23 @@ export class Cluster {
     call: Call,
     versionMin = 0,
   ): Promise<ResponseOf<A>> {
+    this.#triedAt ??= this.clock.monotonic()
     const connection = await this.connection(target, this.#control, call)
     const version = connection.version(api, Infinity, versionMin)
-    return await call.wait(connection.request(api, version, request))
+    try {
+      const response = await call.wait(connection.request(api, version, request))
+      this.#isReached = true
+      return response
+    } catch (error) {
+      throw this.#isReached ? error : this.#unanswered(error, this.#triedAt)
+    }
+  }
+
+  /** A listener that takes connections and hangs up on every request is not one for this client. */
+  #unanswered(error: unknown, triedAt: number): unknown {
+    const isPatient = this.clock.monotonic() - triedAt < this.options.bootstrapTimeoutMs
+    const isLost = error instanceof KafkaError && error.code === 'NETWORK_EXCEPTION'
+    return isLost && !isPatient ? unreachable([error]) : error
   }
 
   /**
@@ -264,9 +280,7 @@ export class Cluster {
       const reasons: KafkaError[] = []
       for (const address of this.#candidates()) {
         try {
-          const connection = await call.wait(lane.get(address))
-          this.#isReached = true
-          return connection
+          return await call.wait(lane.get(address))
         } catch (error) {
           if (!(error instanceof KafkaError) || !error.retriable) throw error
           if (call.isOver) throw call.ending(error)

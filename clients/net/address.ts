@@ -1,6 +1,7 @@
 // Addresses of brokers, and in words why one could not be reached. Pure.
 
 import { KafkaError } from '../../protocol/errors.ts'
+import { tlsTrouble } from './tls/trouble.ts'
 
 export interface Address {
   readonly host: string
@@ -21,6 +22,7 @@ export function parseAddresses(text: string | readonly string[]): Address[] {
 }
 
 function parseAddress(text: string): Address {
+  if (text.includes('@')) throw new TypeError('brokers: user and password go into the option sasl')
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text)
   const port = match?.[3] === undefined ? PORT_DEFAULT : Number(match[3])
   if (match === null || port === 0 || port > 65_535)
@@ -47,6 +49,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** @param error undefined: the other side closed the socket */
 export function explain(address: Address, error: unknown): KafkaError {
   const where = addressText(address)
+  const trouble = tlsTrouble(where, error)
+  if (trouble !== undefined) return trouble
   if (error === undefined)
     return new KafkaError('NETWORK_EXCEPTION', `${where} ${ADVICE['ECONNRESET']}`)
   const code = systemCode(error)

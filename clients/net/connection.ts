@@ -1,7 +1,7 @@
 // Connection: one socket to one broker. Requests go out at once, answers come back in the same order.
 // What both sides speak is settled by ApiVersions before the first request.
 
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
 import { decode } from '../../protocol/compile.ts'
 import { errors, KafkaError } from '../../protocol/errors.ts'
@@ -12,11 +12,14 @@ import type { Clock, Timer } from '../clock.ts'
 import { events, tell } from '../events.ts'
 import type { Logger } from '../logger.ts'
 import { addressText, explain, type Address } from './address.ts'
+import { dial, receiveBuffer } from './dial.ts'
+import type { Login } from './sasl/login.ts'
+import type { SaslSession } from './sasl/session.ts'
+import type { Tls } from './tls/tls.ts'
+import { isTlsRecord, speaksTls } from './tls/trouble.ts'
 
 /** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024
-
-const RECEIVE_BYTES = 64 * 1024
 
 export interface ConnectionOptions {
   readonly clientId: string
@@ -24,6 +27,10 @@ export interface ConnectionOptions {
   readonly requestTimeoutMs: number
   readonly clock: Clock
   readonly logger: Logger | undefined
+  /** undefined: plaintext. */
+  readonly tls?: Tls | undefined
+  /** undefined: without SASL. */
+  readonly login?: (() => Promise<Login>) | undefined
 }
 
 /** A request that waits for its answer. */
@@ -52,8 +59,12 @@ export class Connection {
   #answerTimeoutMs: number
   /** Answers and writes that somebody waits for. */
   #holdCount = 0
-  /** Both sides have agreed on versions. */
+  /** Both sides have agreed on versions, and the broker knows who this is. */
   #isReady = false
+  /** Of the first request that was made when it was ready. */
+  #firstId = -1
+  /** undefined: without SASL. */
+  #session: SaslSession | undefined
   #closedBy: KafkaError | undefined
 
   private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
@@ -62,8 +73,8 @@ export class Connection {
     this.#options = options
     this.#answerTimeoutMs = options.connectTimeoutMs
     socket.setNoDelay(true)
-    socket.on('error', (error) => this.#fail(explain(address, error)))
-    socket.on('close', () => this.#fail(explain(address, undefined)))
+    socket.on('error', (error) => this.#lose(error))
+    socket.on('close', () => this.#lose(undefined))
     socket.unref()
   }
 
@@ -89,12 +100,16 @@ export class Connection {
     const onChunk = (chunk: Buffer): void => connection.#receive(chunk)
     const connection = new Connection(address, await dial(address, onChunk, options), options)
     try {
-      await connection.#negotiate()
+      await connection.#negotiate().catch((error: unknown) => {
+        throw strange(error, options)
+      })
+      await connection.#logIn()
     } catch (error) {
       connection.close()
-      throw strange(error)
+      throw error
     }
     connection.#isReady = true
+    connection.#firstId = connection.#correlationId
     return connection
   }
 
@@ -139,7 +154,11 @@ export class Connection {
     patienceMs = 0,
   ): Promise<ResponseOf<A>> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
-    const answered = this.#request(api, version, request, patienceMs)
+    const session = this.#session
+    const answered =
+      session === undefined
+        ? this.#request(api, version, request, patienceMs)
+        : session.pass(() => this.#request(api, version, request, patienceMs))
     return events.request.hasSubscribers ? this.#told(answered, api, version) : answered
   }
 
@@ -169,6 +188,7 @@ export class Connection {
     patienceMs: number,
   ): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
+      if (this.#closedBy !== undefined) return reject(this.#closedBy) // while it waited for its turn
       const correlationId = this.#write(api, version, request)
       this.#hold()
       const timeoutMs = this.#answerTimeoutMs + patienceMs
@@ -179,6 +199,11 @@ export class Connection {
 
   /** Sends a request that has no answer. @returns when the kernel has it */
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
+    if (this.#session === undefined) return this.#send(api, version, request)
+    return this.#session.pass(() => this.#send(api, version, request))
+  }
+
+  #send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
     return new Promise((resolve, reject) => {
       this.#hold()
@@ -226,6 +251,26 @@ export class Connection {
     this.#answerTimeoutMs = this.#options.requestTimeoutMs
   }
 
+  async #logIn(): Promise<void> {
+    const { login, clock, logger } = this.#options
+    if (login === undefined) return
+    const { SaslSession } = await import('./sasl/session.ts')
+    const session = new SaslSession({
+      login: await login(),
+      clock,
+      logger,
+      wire: {
+        where: addressText(this.address),
+        version: (api, max, min) => this.version(api, max, min),
+        ask: (api, version, request) => this.#request(api, version, request, 0),
+      },
+      isQuiet: () => this.#waiting.length === 0,
+      fail: (error) => this.#fail(error),
+    })
+    await session.begin()
+    this.#session = session
+  }
+
   #askVersions(version: number): Promise<ResponseOf<typeof apiVersions>> {
     return this.request(apiVersions, version, {
       clientSoftwareName: 'millrace',
@@ -251,6 +296,8 @@ export class Connection {
   }
 
   #receive(chunk: Buffer): void {
+    if (!this.#isReady && this.#options.tls === undefined && isTlsRecord(chunk))
+      return this.#fail(speaksTls(addressText(this.address)))
     try {
       this.#cutter.push(chunk, (frame) => this.#answer(frame))
     } catch (error) {
@@ -273,6 +320,7 @@ export class Connection {
       waiting.reject(explain(this.address, error))
       throw error
     }
+    this.#session?.goOn()
   }
 
   #noteThrottle(
@@ -288,6 +336,13 @@ export class Connection {
   #timeOut(api: Api, timeoutMs: number): void {
     const what = `${addressText(this.address)} did not answer ${api.name} within ${timeoutMs} ms`
     this.#fail(new KafkaError('REQUEST_TIMED_OUT', what))
+  }
+
+  /** @param error undefined: the other side has closed the socket */
+  #lose(error: Error | undefined): void {
+    const lost = explain(this.address, error)
+    const isAtFirst = this.#isReady && this.#waiting[0]?.correlationId === this.#firstId
+    this.#fail(isAtFirst && this.#session === undefined ? withoutSasl(lost) : lost)
   }
 
   #fail(error: KafkaError): void {
@@ -308,6 +363,7 @@ export class Connection {
       waiting.timer.cancel()
       waiting.reject(error)
     }
+    this.#session?.release()
     this.onClose?.()
   }
 }
@@ -315,9 +371,17 @@ export class Connection {
 const SOFTWARE_VERSION = '0.1.0'
 
 /** Whoever hangs up on ApiVersions is perhaps no Kafka listener. */
-function strange(error: unknown): unknown {
+function strange(error: unknown, { tls }: ConnectionOptions): unknown {
   if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
-  const what = `${error.reason}: is it a Kafka listener, without TLS and SASL?`
+  const doubt = tls === undefined ? 'without TLS' : 'that wants no certificate of this client'
+  const what = `${error.reason}: is it a Kafka listener, ${doubt}?`
+  return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
+}
+
+/** A listener that asks for SASL hangs up on any other request. */
+function withoutSasl(error: KafkaError): KafkaError {
+  if (error.code !== 'NETWORK_EXCEPTION') return error
+  const what = `${error.reason} at the first request: does the listener ask for SASL? (sasl, --user)`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 
@@ -337,40 +401,4 @@ function readAnswer({ api, version, correlationId }: Waiting, reader: Reader): u
 /** A broker that lacks the version of an ApiVersions request answers with version 0. */
 function isVersionRefusal(reader: Reader): boolean {
   return reader.buffer.readInt16BE(reader.position) === errors.UNSUPPORTED_VERSION[0]
-}
-
-/** What all sockets read into, one after the other: what is in it is gone with the next chunk. */
-const receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
-
-/** @param onChunk is lent what arrives; nothing does before the first request */
-function dial(
-  address: Address,
-  onChunk: (chunk: Buffer) => void,
-  { clock, connectTimeoutMs }: ConnectionOptions,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const callback = (bytes: number): boolean => {
-      onChunk(receiveBuffer.subarray(0, bytes))
-      return true
-    }
-    const socket = connect({
-      host: address.host,
-      port: address.port,
-      onread: { buffer: receiveBuffer, callback },
-    })
-    const fail = (error: Error): void => {
-      timer.cancel()
-      socket.destroy()
-      reject(explain(address, error))
-    }
-    const timer = clock.after(connectTimeoutMs, () =>
-      fail(new Error(`no answer within ${connectTimeoutMs} ms`)),
-    )
-    socket.once('error', fail)
-    socket.once('connect', () => {
-      timer.cancel()
-      socket.off('error', fail)
-      resolve(socket)
-    })
-  })
 }

@@ -2,6 +2,7 @@
 // It checks the sequences of idempotent producers as Kafka does, so that order and repetitions show.
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { produce } from '../../protocol/api/00_produce.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
@@ -28,6 +29,7 @@ export type Reply<A extends Api<any, any>> = ResponseInput<A> | 'silence' | 'han
 export type Handler<A extends Api<any, any>> = (
   request: RequestOf<A>,
   version: number,
+  socket: Socket,
 ) => Reply<A> | Promise<Reply<A>>
 
 /** One partition: its batches, the last batches of each producer, and the transactions that wrote into it. */
@@ -67,6 +69,9 @@ export class FakeBroker implements AsyncDisposable {
   leader = NODE_ID
   /** The port that Metadata names, unless it is its own. */
   advertised: number | undefined
+  advertisedHost = '127.0.0.1'
+  /** Whether a request may come on a socket; else the broker hangs up. */
+  admits: (api: Api, socket: Socket) => boolean = () => true
   /** Batches of a partition that one Fetch gives. */
   batchesMax = Infinity
   producerIds = 1000
@@ -77,8 +82,11 @@ export class FakeBroker implements AsyncDisposable {
   #port = 0
   #createdCount = 0
 
-  private constructor() {
-    this.#server = createServer((socket) => this.#accept(socket))
+  private constructor(tls: TlsOptions | undefined) {
+    this.#server =
+      tls === undefined
+        ? createServer((socket) => this.#accept(socket))
+        : createTlsServer(tls, (socket) => this.#accept(socket)).on('tlsClientError', () => {})
     this.always(apiVersions, () => this.#offer())
     this.always(metadata, (request) => this.#metadata(request))
     this.always(initProducerId, () => ({
@@ -91,8 +99,9 @@ export class FakeBroker implements AsyncDisposable {
     this.always(listOffsets, (request) => this.#listOffsets(request))
   }
 
-  static async start(): Promise<FakeBroker> {
-    const broker = new FakeBroker()
+  /** @param tls without it it speaks in plaintext */
+  static async start(tls?: TlsOptions): Promise<FakeBroker> {
+    const broker = new FakeBroker(tls)
     await broker.listen()
     return broker
   }
@@ -193,10 +202,14 @@ export class FakeBroker implements AsyncDisposable {
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
-      cutter.push(chunk, (frame) => {
-        const bytes = Buffer.from(frame)
-        answered = answered.then(() => this.#answer(socket, bytes))
-      })
+      try {
+        cutter.push(chunk, (frame) => {
+          const bytes = Buffer.from(frame)
+          answered = answered.then(() => this.#answer(socket, bytes))
+        })
+      } catch {
+        socket.destroy() // as a broker does with what is no frame
+      }
     })
   }
 
@@ -212,7 +225,8 @@ export class FakeBroker implements AsyncDisposable {
       this.requests.push({ api: api.name, version, request })
     }
     const handler = this.#scripts.get(apiKey)?.shift() ?? this.#defaults.get(apiKey)!
-    const reply = await handler(request, version)
+    if (!isHandshake && !this.admits(api, socket)) return void socket.destroy()
+    const reply = await handler(request, version, socket)
     if (reply === 'hangUp') socket.destroy()
     else if (reply !== 'silence' && request.acks !== 0) {
       const answered = isHandshake && reply.errorCode !== 0 ? 0 : version
@@ -237,7 +251,9 @@ export class FakeBroker implements AsyncDisposable {
   #metadata({ topics }: RequestOf<typeof metadata>): ResponseInput<typeof metadata> {
     const names = topics?.map(({ name }) => name!) ?? [...this.topics.keys()]
     return {
-      brokers: [{ nodeId: NODE_ID, host: '127.0.0.1', port: this.advertised ?? this.#port }],
+      brokers: [
+        { nodeId: NODE_ID, host: this.advertisedHost, port: this.advertised ?? this.#port },
+      ],
       clusterId: 'fake',
       controllerId: NODE_ID,
       topics: names.map((name) => ({

@@ -269,6 +269,8 @@ const calls: readonly (readonly [call: Call, names: readonly string[]])[] = [
     Object.keys({
       brokers: 0,
       clientId: 0,
+      tls: 0,
+      sasl: 0,
       connectTimeoutMs: 0,
       requestTimeoutMs: 0,
       timeoutMs: 0,
