@@ -8,7 +8,7 @@ import type { Usage } from './usage.ts'
 
 const MAIN = fileURLToPath(new URL('../bundle/millrace.js', import.meta.url))
 const COMPILED = fileURLToPath(new URL('../.tsbuildinfo', import.meta.url))
-const READY_MS_MAX = 20_000
+const READY_MS_MAX = 60_000
 
 export class BrokerProcess implements AsyncDisposable {
   readonly bootstrap: string

@@ -20,6 +20,7 @@ import { check } from './peers/check.ts'
 import { heading, line, machine, Unavailable, type Bench, type Row } from './report.ts'
 import { recordCheck } from './record-check.ts'
 import { startup } from './startup.ts'
+import { tables } from './tables.ts'
 import { transactions } from './transactions.ts'
 
 const benches: readonly Bench[] = [
@@ -36,6 +37,7 @@ const benches: readonly Bench[] = [
   endToEnd,
   groups,
   transactions,
+  tables,
   compaction,
 ]
 

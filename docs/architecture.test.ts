@@ -18,7 +18,7 @@ const rooms: Record<string, string[]> = {
 const doors: [module: RegExp, only: RegExp][] = [
   [/^node:(net|tls)$/, /\/net\//],
   [/^node:worker_threads$/, /[/-]thread\.ts$|^storage\/writer\/inbox\.ts$/],
-  [/^lmdb$/, /^storage\/tables\//],
+  [/^lmdb$/, /^clients\/streams\//],
   [/^fastify$/, /^broker\/http\//],
   [/^prom-client$/, /^broker\/metrics\//],
   [/^node:fs/, /^storage\/fs\.ts$|^(broker|clients)\/|^protocol\/compression\/zstd\.ts$/], // zstd reads its WASM

@@ -38,7 +38,7 @@ t.test('what a store makes is for nobody else; what was there stays as it is', a
   const modeBefore = mode(before)
   for (const dataDir of [join(root, 'parent', 'new'), before]) {
     for (const topic of ['first', 'second']) {
-      const store = await openStore({ dataDir, writer: 'inline', viewFromBytes: 0 })
+      const store = await openStore({ dataDir, writer: 'inline' })
       await store.topics.create({ name: topic, partitionCount: 1, config: {} })
       await appendValues(store, store.log(topic, 0)!, ['x'])
       await store[Symbol.asyncDispose]()

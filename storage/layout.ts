@@ -30,6 +30,8 @@ export const DISK_FAILURE_FILE = 'disk-failure'
 export const BALLAST_FILE = 'ballast'
 /** How far the scrubber has come. */
 export const SCRUB_FILE = 'scrub-place'
+/** Copies of tables that earlier releases kept in LMDB; the seal, by which they believed them, comes first. */
+export const VIEW_FILES = ['tables.seal', 'tables.lmdb', 'tables.lmdb-lock'] as const
 export const META_FILE = 'meta.json'
 export const LOCK_FILE = 'lock'
 

@@ -12,7 +12,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { Closing } from './closing.ts'
 import { parseTopicConfig, recordRules } from './config.ts'
 import { realFs, type DiskSpace, type Fs } from './fs.ts'
-import { RECOVERY_CHECKPOINT_FILE } from './layout.ts'
+import { RECOVERY_CHECKPOINT_FILE, VIEW_FILES } from './layout.ts'
 import { lockDirectory, type DirectoryLock } from './lock.ts'
 import { LogView } from './read/log-view.ts'
 import { Logs } from './logs.ts'
@@ -46,7 +46,6 @@ import { LogTable, type TableDeps } from './tables/log-table.ts'
 import { openMetadata, type MetadataTable } from './tables/metadata.ts'
 import { ProducerIds } from './tables/producer-ids.ts'
 import { TopicTable } from './tables/topics.ts'
-import { Views } from './tables/views.ts'
 import { ValidationLine } from './validator/line.ts'
 import { InlineValidatorPort, type ValidatorPort } from './validator/port.ts'
 import { ThreadValidatorPort } from './validator/thread.ts'
@@ -59,8 +58,6 @@ import { LogWriter } from './writer/writer.ts'
 const INBOX_BYTES_MAX = 64 * 1024 * 1024
 const OPEN_FILES_MAX = 512
 const DAMAGE_SAID_MAX = 100
-/** Measured: so much is replayed in well under a second of CPU time, of which a view would spare half at most. */
-const VIEW_FROM_BYTES = 16 * 1024 * 1024
 
 /** Options with their defaults. */
 interface Surroundings {
@@ -120,12 +117,9 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Part
   const { client, logs } = connect(surroundings, closing)
   if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
   const meta = readOrCreateMeta(fs, dataDir, options.nodeId)
+  removeViews(fs, dataDir)
   const lastSeenMs = lastUseOf(fs, dataDir)
-  const viewFromBytes = options.fs ? Infinity : (options.viewFromBytes ?? VIEW_FROM_BYTES)
-  const views = new Views({ fs, dataDir, clusterId: meta.clusterId, viewFromBytes, warn })
-  closing.add(() => views.close())
   const tableDeps: Parts['tableDeps'] = {
-    views,
     clock,
     warn,
     append: (log, batch) => client.append(log.slot, batch, false, true),
@@ -198,6 +192,14 @@ async function cleanerPort(
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 
+/** Of earlier releases, which would believe them: a copy of the tables that is older than their logs. */
+function removeViews(fs: Fs, dataDir: string): void {
+  for (const name of VIEW_FILES) {
+    const path = join(dataDir, name)
+    if (fs.stat(path)) fs.removeFile(path)
+  }
+}
+
 /** Before this start writes anything: ms since the epoch. */
 function lastUseOf(fs: Fs, dataDir: string): number | undefined {
   return fs.stat(join(dataDir, RECOVERY_CHECKPOINT_FILE))?.modifiedMs
@@ -258,7 +260,6 @@ class OpenedStore implements Store {
     this.brokerOverrides = new BrokerOverrideTable(parts.table)
     parts.closing.add(() => parts.client.finish())
     parts.closing.add(() => parts.line.stop())
-    parts.closing.add(() => parts.table.saveView())
     parts.closing.add(() => parts.cleaner.stop())
   }
 
@@ -364,11 +365,9 @@ class OpenedStore implements Store {
     name: string,
     format: RecordFormat<Key, Value>,
   ): Promise<Table<Key, Value>> {
-    const { topics, logs, tableDeps, closing } = this.#parts
+    const { topics, logs, tableDeps } = this.#parts
     const open = () => LogTable.open({ ...tableDeps, log: logs.get(name, 0)! }, format)
-    const table = await InternalTable.open(name, { topics, open })
-    closing.add(() => table.saveView())
-    return table
+    return InternalTable.open(name, { topics, open })
   }
 
   setTopicDefaults(defaults: Overrides): Promise<void> {

@@ -110,7 +110,7 @@ t.test(
     const openFiles = () => process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0
     const counts = []
     for (const writer of ['thread', 'inline', 'thread']) {
-      const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer, viewFromBytes: 0 })
+      const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer })
       if (!store.topics.get('t')) await store.topics.create({ name: 't', partitionCount: 3 })
       await store.log('t', 1).offsetForTimestamp(0)
       await store[Symbol.asyncDispose]()

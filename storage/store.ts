@@ -20,7 +20,7 @@ export interface StoreOptions {
    * loop turn (tests, simulation).
    */
   readonly writer: 'thread' | 'inline' | IdleWriterThread
-  /** The disk, for 'inline' only; then nothing is locked, and LMDB is not used. Default: the real one. */
+  /** The disk, for 'inline' only; then nothing is locked. Default: the real one. */
   readonly fs?: Fs
   readonly clock?: Clock
   /** Of a new directory; an existing one with another id is refused. Absent: the directory's own, 1 when it is new. */
@@ -33,8 +33,6 @@ export interface StoreOptions {
   readonly openFilesMax?: number
   /** Segment files kept open for writing, in all logs together. */
   readonly writtenFilesMax?: number
-  /** Bytes of a table's log from which on a clean stop leaves an LMDB view of it; Infinity: never. */
-  readonly viewFromBytes?: number
   /** A partition forgets a producer that has not written to it for so long. Default: Kafka's day. */
   readonly producerIdExpirationMs?: number
   /** Of the background work on logs; what is absent has Kafka's defaults. */

@@ -71,11 +71,6 @@ export class InternalTable<Key extends string, Value> implements Table<Key, Valu
     return this.#table?.isPending(key) ?? false
   }
 
-  /** Before a clean stop. */
-  async saveView(): Promise<void> {
-    await this.#table?.saveView()
-  }
-
   #opened(): Promise<LogTable<Key, Value>> {
     this.#opening ??= this.#makeAndOpen().catch((error: unknown) => {
       this.#opening = undefined // the disk may have room again when the next change comes

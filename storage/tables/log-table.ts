@@ -1,5 +1,5 @@
 // LogTable: a map whose truth is a compacted log: a change is a record, and it counts once the record is durable; one that a
-// transaction makes, once that has committed. Network thread. Format, and what LMDB is for: docs/formats/tables.md
+// transaction makes, once that has committed. Network thread. Format: docs/formats/tables.md
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -7,12 +7,10 @@ import type { Clock } from '../clock.ts'
 import type { Fs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
 import type { AppendOutcome, Change, TxnMarker, Table } from '../store.ts'
-import { pack, unpack } from '../packed.ts'
 import { packedFormat, type RecordFormat, type TableProducer } from './record-format.ts'
 import { migratingBatches } from './migrate.ts'
 import { replay, type OldRecord } from './replay.ts'
 import { TableState } from './table-state.ts'
-import type { View, Views } from './views.ts'
 
 /** Of the topics that tables lie in: durable whatever the defaults of users' topics are. */
 export const tableConfig = {
@@ -29,7 +27,6 @@ export interface TableDeps {
   /** The same of the control batch that ends a transaction. */
   readonly endTransaction: (log: LogView, marker: TxnMarker) => Promise<AppendOutcome>
   readonly clock: Clock
-  readonly views: Views
   readonly warn: (message: string) => void
 }
 
@@ -41,9 +38,6 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #deps: TableDeps
   readonly #format: RecordFormat<Key, Value>
   readonly #state = new TableState<Key, Value>()
-  #view: View | undefined
-  /** Every record before this offset is in the state. */
-  #appliedOffset = 0
   #lostOffset = 0
 
   private constructor(deps: TableDeps, format: RecordFormat<Key, Value>) {
@@ -51,15 +45,13 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     this.#format = format
   }
 
-  /** From the view of the last clean stop and the records since; without such a view from the whole log. */
+  /** Reads the whole log. Measured, and why not out of a copy: docs/decisions/0019-tables-are-replayed.md */
   static async open<Key extends string, Value>(
     deps: TableDeps,
     format: RecordFormat<Key, Value> = packedFormat(),
   ): Promise<LogTable<Key, Value>> {
     const table = new LogTable<Key, Value>(deps, format)
-    await table.#loadView()
-    const replayed = await replay(deps, format, table.#state, table.#appliedOffset)
-    table.#appliedOffset = replayed.endOffset
+    const replayed = await replay(deps, format, table.#state)
     table.#lostOffset = replayed.losses.endOffset
     replayed.losses.tell(deps.warn)
     await table.#migrate(replayed.old)
@@ -103,7 +95,6 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     const { append, log } = this.#deps
     const offset = this.#accepted(await append(log, this.#batchOf(changes).finish()))
     changes.forEach(([key, value], i) => this.#state.set(key, value, offset + i))
-    this.#applied(offset + changes.length, changes)
   }
 
   async writePending(
@@ -114,7 +105,6 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     const writer = { producerId, producerEpoch, isTransactional: true }
     const offset = this.#accepted(await append(log, this.#batchOf(changes).finish(writer)))
     changes.forEach(([key, value], i) => this.#state.setPending(producerId, key, value, offset + i))
-    this.#applied(offset + changes.length, [])
   }
 
   async end(
@@ -124,26 +114,8 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     const { endTransaction, log } = this.#deps
     const coordinatorEpoch = COORDINATOR_EPOCH
     const marker = { producerId, producerEpoch, isCommit, coordinatorEpoch }
-    const offset = this.#accepted(await endTransaction(log, marker))
-    const changes = this.#state.end(producerId, isCommit)
-    this.#applied(offset + 1, changes)
-    return changes
-  }
-
-  /** Before a clean stop: a log that is worth a view has one, and it is up to date. */
-  async saveView(): Promise<void> {
-    const { log, views } = this.#deps
-    if (this.#view || !views.isWorthIt(log.sizeBytes)) return
-    const view = await views.create(log.topic.name)
-    view?.apply(
-      Array.from(this.#state.entries(), ([key, value]) => [key, pack(value)]),
-      this.#viewedOffset,
-    )
-  }
-
-  /** What an open transaction wrote is not in a view: the next start reads it again, and all behind it. */
-  get #viewedOffset(): number {
-    return Math.min(this.#appliedOffset, this.#state.oldestOpenOrder)
+    this.#accepted(await endTransaction(log, marker))
+    return this.#state.end(producerId, isCommit)
   }
 
   #batchOf(changes: readonly Change<Key, Value>[]): BatchBuilder {
@@ -159,32 +131,6 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     return baseOffset
   }
 
-  #applied(endOffset: number, changes: readonly Change<Key, Value>[]): void {
-    this.#appliedOffset = endOffset
-    this.#view?.apply(
-      changes.map(([key, value]) => [key, value === undefined ? undefined : pack(value)]),
-      this.#viewedOffset,
-    )
-  }
-
-  async #loadView(): Promise<void> {
-    const { log, views, warn } = this.#deps
-    if (!views.isWorthIt(log.sizeBytes)) return
-    const view = await views.openSealed(log.topic.name)
-    if (!view) return
-    try {
-      const appliedOffset = view.load((key, value) => {
-        this.#state.set(key as Key, unpack(value) as Value, 0)
-      })
-      if (appliedOffset > log.highWatermark) throw new Error('it is newer than the log')
-      this.#appliedOffset = appliedOffset
-      this.#view = view
-    } catch (error) {
-      warn(`the view of ${log.topic.name} is of no use, its log is read instead: ${String(error)}`)
-      this.#state.clear()
-    }
-  }
-
   /** Writes what an earlier release wrote in the format of this one. What finds no room waits for the next start. */
   async #migrate(old: readonly OldRecord<Key>[]): Promise<void> {
     if (old.length === 0) return
@@ -192,9 +138,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     const name = log.topic.name
     try {
       const batches = migratingBatches(old, this.#state, this.#format, clock.now())
-      for (const { bytes, recordCount } of batches) {
-        this.#applied(this.#accepted(await append(log, bytes)) + recordCount, [])
-      }
+      for (const bytes of batches) this.#accepted(await append(log, bytes))
       warn(`${name}: ${old.length} records of an earlier release are written in Kafka's format`)
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error

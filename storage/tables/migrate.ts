@@ -8,11 +8,6 @@ import type { TableState } from './table-state.ts'
 /** Records that are written anew in one batch. */
 const RECORDS_MAX = 1000
 
-export interface MigratingBatch {
-  readonly bytes: Uint8Array
-  readonly recordCount: number
-}
-
 /**
  * Batches that delete the old records and hold their values under the new keys: a start that dies between two of them finds
  * the others as they were. What was pending stays so, in the transaction of its producer if that is known.
@@ -22,7 +17,7 @@ export function* migratingBatches<Key extends string, Value>(
   state: TableState<Key, Value>,
   format: RecordFormat<Key, Value>,
   timestamp: number,
-): Generator<MigratingBatch> {
+): Generator<Uint8Array> {
   for (const [producer, records] of byProducer(old)) {
     const isPending = producer !== undefined && producer.producerEpoch >= 0
     for (let i = 0; i < records.length; i += RECORDS_MAX) {
@@ -33,9 +28,7 @@ export function* migratingBatches<Key extends string, Value>(
         batch.append({ timestamp, key: rawKey, value: null })
         if (!isGone) batch.append({ timestamp, ...format.encode(key, value) })
       }
-      const { recordCount } = batch
-      const bytes = batch.finish(isPending ? { ...producer, isTransactional: true } : {})
-      yield { bytes, recordCount }
+      yield batch.finish(isPending ? { ...producer, isTransactional: true } : {})
     }
   }
 }

@@ -38,19 +38,15 @@ export interface OldRecord<Key extends string> {
 export interface Replayed<Key extends string> {
   readonly old: readonly OldRecord<Key>[]
   readonly losses: TableLosses
-  /** Everything before it is in the state. */
-  readonly endOffset: number
 }
 
-/** @param from what lies before this offset is in the state already */
 export async function replay<Key extends string, Value>(
   { fs, log }: ReplayDeps,
   format: RecordFormat<Key, Value>,
   state: TableState<Key, Value>,
-  from: number,
 ): Promise<Replayed<Key>> {
   const name = `${log.topic.name}-${log.partition}`
-  const reading = new TableReplay(name, format, state, Math.max(from, log.logStartOffset))
+  const reading = new TableReplay(name, format, state, log.logStartOffset)
   for (const { startOffset, endOffset, startPosition, endPosition } of log.quarantined) {
     if (startPosition === endPosition) reading.losses.noteDamage(startOffset, endOffset, 'gone')
   }
@@ -58,12 +54,12 @@ export async function replay<Key extends string, Value>(
   try {
     for (const [i, { segment, fd }] of files.entries()) {
       const end = files[i + 1]?.segment.baseOffset ?? log.highWatermark
-      if (end > from) reading.segment(bytesOf(fs, fd, segment), { start: segment.baseOffset, end })
+      reading.segment(bytesOf(fs, fd, segment), { start: segment.baseOffset, end })
     }
   } finally {
     for (const { fd } of files) fs.close(fd)
   }
-  return { old: [...reading.old.values()], losses: reading.losses, endOffset: log.highWatermark }
+  return { old: [...reading.old.values()], losses: reading.losses }
 }
 
 /** All at once, while the writer puts none in the place of others; what is open stays what it is. */

@@ -10,15 +10,10 @@ interface PendingValue<Value> {
   value: Value | undefined
 }
 
-interface OpenTransaction<Key, Value> {
-  readonly firstOrder: number
-  readonly values: Map<Key, PendingValue<Value>>
-}
-
 export class TableState<Key extends string, Value> {
   readonly #values = new Map<Key, Value>()
-  /** By producer id, in the order in which they began. */
-  readonly #open = new Map<number, OpenTransaction<Key, Value>>()
+  /** What open transactions will set, by producer id, in the order in which they began. */
+  readonly #open = new Map<number, Map<Key, PendingValue<Value>>>()
 
   get(key: Key): Value | undefined {
     return this.#values.get(key)
@@ -30,36 +25,30 @@ export class TableState<Key extends string, Value> {
 
   /** Each key for which the open transaction of a producer has a value. */
   *pending(): Iterable<readonly [producerId: number, key: Key]> {
-    for (const [producerId, { values }] of this.#open) {
+    for (const [producerId, values] of this.#open) {
       for (const key of values.keys()) yield [producerId, key]
     }
   }
 
   pendingOf(producerId: number): Iterable<Key> {
-    return this.#open.get(producerId)?.values.keys() ?? []
+    return this.#open.get(producerId)?.keys() ?? []
   }
 
   isPending(key: Key): boolean {
-    for (const { values } of this.#open.values()) if (values.has(key)) return true
+    for (const values of this.#open.values()) if (values.has(key)) return true
     return false
   }
 
   /** Undefined also when a later record of the key stands. */
   pendingValue(producerId: number, key: Key): Value | undefined {
-    return this.#open.get(producerId)?.values.get(key)?.value
-  }
-
-  /** Order of the first record of the oldest transaction that is open; Infinity when none is. */
-  get oldestOpenOrder(): number {
-    for (const { firstOrder } of this.#open.values()) return firstOrder
-    return Infinity
+    return this.#open.get(producerId)?.get(key)?.value
   }
 
   /** @param order of the record in the log: never less than that of an earlier call */
   set(key: Key, value: Value | undefined, order: number): void {
     if (value === undefined) {
       this.#values.delete(key)
-      for (const { values } of this.#open.values()) values.delete(key)
+      for (const values of this.#open.values()) values.delete(key)
     } else {
       this.#values.set(key, value)
       this.#supersede(key, order)
@@ -74,13 +63,13 @@ export class TableState<Key extends string, Value> {
 
   /** The open transaction of a producer will set the key. */
   setPending(producerId: number, key: Key, value: Value, order: number): void {
-    const open = this.#open.get(producerId) ?? { firstOrder: order, values: new Map() }
+    const open = this.#open.get(producerId) ?? new Map<Key, PendingValue<Value>>()
     this.#open.set(producerId, open)
-    open.values.set(key, { order, value })
+    open.set(key, { order, value })
   }
 
   dropPending(producerId: number, key: Key): void {
-    this.#open.get(producerId)?.values.delete(key)
+    this.#open.get(producerId)?.delete(key)
   }
 
   /** The transaction of a producer has ended. @returns what has changed by that */
@@ -89,7 +78,7 @@ export class TableState<Key extends string, Value> {
     const open = this.#open.get(producerId)
     this.#open.delete(producerId)
     if (!isCommit || open === undefined) return changes
-    for (const [key, { value, order }] of open.values) {
+    for (const [key, { value, order }] of open) {
       if (value === undefined) continue
       this.#values.set(key, value)
       this.#supersede(key, order)
@@ -98,13 +87,8 @@ export class TableState<Key extends string, Value> {
     return changes
   }
 
-  clear(): void {
-    this.#values.clear()
-    this.#open.clear()
-  }
-
   #supersede(key: Key, order: number): void {
-    for (const { values } of this.#open.values()) {
+    for (const values of this.#open.values()) {
       const pending = values.get(key)
       if (pending && pending.order < order) pending.value = undefined
     }

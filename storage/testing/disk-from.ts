@@ -6,7 +6,7 @@ import { FaultyFs } from './faulty-fs.ts'
 
 const ROOT = '/d'
 /** What a start does without. */
-const OTHERS = /lock|ballast|lmdb/
+const OTHERS = /lock|ballast/
 
 /** @returns a disk that has the directory as `/d` */
 export function diskFrom(dataDir: string): FaultyFs {
