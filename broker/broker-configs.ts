@@ -70,6 +70,7 @@ export class BrokerConfigs {
         if (!isUsable(name, text)) deps.warn(`${name}=${text} (${originOf(broker)}) is passed over`)
       }
     }
+    for (const note of deps.settings.notes) deps.warn(note)
     configs.#noteIdle(deps.settings.given.keys())
     await configs.#apply()
     return configs

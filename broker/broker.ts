@@ -5,7 +5,6 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { KafkaError } from '../protocol/errors.ts'
 import { systemClock, type Clock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
 import type { Fs } from '../storage/fs.ts'
@@ -35,7 +34,8 @@ import { TurnTimes } from './metrics/turns.ts'
 import type { ConnectionLimits } from './net/connection.ts'
 import { Dispatch } from './call.ts'
 import type { Handler } from './handler.ts'
-import { isLoopback, Listener } from './net/listener.ts'
+import { isLoopback } from './net/addresses.ts'
+import { Listeners } from './net/listeners.ts'
 import { Pressure } from './net/pressure.ts'
 import { Unsent } from './net/unsent.ts'
 import { Workshop } from './net/work.ts'
@@ -83,7 +83,7 @@ export interface BrokerEnvironment {
   readonly writer?: StoreOptions['writer']
   /** The data below, and the sockets above, unless a test stands there. */
   readonly openStore?: (options: StoreOptions) => Promise<Store>
-  readonly openListener?: typeof openSockets
+  readonly openListeners?: typeof openSockets
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
   /** Unlike any other, over all starts. Default: random. */
@@ -94,11 +94,13 @@ export interface BrokerEnvironment {
 }
 
 /** What clients come through. @internal */
-type Door = Pick<Listener, 'bootstrap' | 'connectionCount' | 'close'>
+type Doors = Pick<Listeners, 'addresses' | 'connectionCount' | 'close'>
 
 export class Broker {
-  /** HOST:PORT for a Kafka client. */
+  /** HOST:PORT for a Kafka client: of the first listener. */
   readonly bootstrap: string
+  /** HOST:PORT of each listener, by its name. */
+  readonly listeners: Readonly<Record<string, string>>
   /** Undefined without an HTTP server. */
   readonly httpUrl: string | undefined
   readonly dataDir: string
@@ -107,16 +109,17 @@ export class Broker {
 
   private constructor(
     closing: Closing,
-    addresses: Pick<Broker, 'bootstrap' | 'httpUrl' | 'dataDir'>,
+    addresses: Pick<Broker, 'listeners' | 'httpUrl' | 'dataDir'>,
   ) {
     this.#closing = closing
-    this.bootstrap = addresses.bootstrap
+    this.listeners = addresses.listeners
+    this.bootstrap = Object.values(addresses.listeners)[0]!
     this.httpUrl = addresses.httpUrl
     this.dataDir = addresses.dataDir
   }
 
   /** @throws {KafkaError} INVALID_CONFIG; whatever the disk or the network refuses */
-  static start(options: BrokerOptions = {}): Promise<Broker> {
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = readSettings([sourceOf(options)])
     const clock = systemClock
     const log = new ProcessLog(settings.broker['log.level'], clock)
@@ -126,7 +129,6 @@ export class Broker {
 
   /** @internal */
   static async open(environment: BrokerEnvironment): Promise<Broker> {
-    const hosts = hostsOf(environment.settings.broker)
     const closing = new Closing()
     try {
       const { store, dataDir } = await openData(environment, closing)
@@ -140,9 +142,9 @@ export class Broker {
         closing,
       )
       const services = compose(environment, configs, store, groups, transactions)
-      const listener = await listen(environment, hosts, services, closing)
-      const httpUrl = await startHttp(environment, services, listener, closing)
-      return new Broker(closing, { bootstrap: listener.bootstrap, httpUrl, dataDir })
+      const doors = await listen(environment, services, closing)
+      const httpUrl = await startHttp(environment, services, doors, closing)
+      return new Broker(closing, { listeners: doors.addresses, httpUrl, dataDir })
     } catch (error) {
       await closing.close()
       throw error
@@ -161,7 +163,8 @@ export class Broker {
 }
 
 function sourceOf(options: BrokerOptions): ConfigSource {
-  const { dataDir, host, port = 0, http = NO_HTTP, config = {} } = options
+  const { dataDir, host, http = NO_HTTP, config = {} } = options
+  const { port = 'listeners' in config ? undefined : 0 } = options
   const own = { port, 'http.port': http, 'log.level': 'error', 'log.dir': dataDir, host }
   const set = Object.entries({ ...own, ...config }).filter(([, value]) => value !== undefined)
   return {
@@ -384,42 +387,38 @@ function boundsOf(config: BrokerConfig, store: Store, clock: Clock) {
 }
 
 /** @internal */
-function openSockets(...at: Parameters<typeof Listener.open>): Promise<Door> {
-  return Listener.open(...at)
+function openSockets(...at: Parameters<typeof Listeners.open>): Promise<Doors> {
+  return Listeners.open(...at)
 }
 
 async function listen(
-  { clock, log, openListener = openSockets }: BrokerEnvironment,
-  hosts: readonly string[],
+  { settings, clock, log, openListeners = openSockets }: BrokerEnvironment,
   { config, dispatch, pressure, unsent, health }: Services,
   closing: Closing,
-): Promise<Door> {
+): Promise<Doors> {
   const openMax = shareOfOpenFiles(openFilesMax()).connections
-  const listener = await openListener(hosts, config.port, {
-    dispatch,
-    pressure,
-    unsent,
-    limits: limitsOf(config),
+  const caps = {
     get connectionsMax() {
       return Math.min(config['max.connections'], openMax)
     },
     get connectionsPerAddressMax() {
       return config['max.connections.per.ip']
     },
-    clock,
-    log,
-  })
+  }
+  const limits = limitsOf(config)
+  const deps = { dispatch, pressure, unsent, limits, caps, clock, log }
+  const doors = await openListeners(settings.listeners, deps)
   closing.add(() => {
     health.stop()
-    return listener.close(config['shutdown.timeout.ms'])
+    return doors.close(config['shutdown.timeout.ms'])
   })
-  return listener
+  return doors
 }
 
 async function startHttp(
   environment: BrokerEnvironment,
   services: Services,
-  listener: Door,
+  doors: Doors,
   closing: Closing,
 ): Promise<string | undefined> {
   if (environment.settings.broker['http.port'] === NO_HTTP) return undefined
@@ -427,15 +426,15 @@ async function startHttp(
   const gc = new GcTimes()
   closing.add(() => loop.stop())
   closing.add(() => gc.stop())
-  const http = await openHttp(httpDeps(environment, services, listener, { loop, gc }))
+  const http = await openHttp(httpDeps(environment, services, doors, { loop, gc }))
   closing.add(() => http.close())
   return http.url
 }
 
 function httpDeps(
-  { clock }: BrokerEnvironment,
+  { settings, clock }: BrokerEnvironment,
   services: Services,
-  listener: Door,
+  doors: Doors,
   times: { readonly loop: LoopTimes; readonly gc: GcTimes },
 ): HttpDeps {
   const { config, store, groups, purgatory, sessions, pressure, unsent, health } = services
@@ -448,7 +447,7 @@ function httpDeps(
     clock,
     topicsMax: config['metrics.topics.max'],
     isNetworkOpen: config['i.accept.unauthenticated.network'],
-    connectionCount: () => listener.connectionCount,
+    connectionCount: () => doors.connectionCount,
     bytesHeld: () => pressure.bytesHeld,
     bytesUnsent: () => unsent.heldBytes,
     ...times,
@@ -459,7 +458,7 @@ function httpDeps(
   return {
     host: config['http.host'],
     port: config['http.port'],
-    names: httpNames(config),
+    names: httpNames(settings),
     connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, shareOfOpenFiles(openFilesMax()).http),
     async metricsText() {
       page ??= (await import('./metrics/exposition.ts')).exposition(registry)
@@ -470,32 +469,11 @@ function httpDeps(
 }
 
 /** A loopback address has few; how others call an address that they reach is not known. */
-function httpNames({
-  host,
-  'http.host': httpHost,
-  'advertised.listeners': advertised,
-}: BrokerConfig): readonly string[] | undefined {
-  if (!isLoopback(httpHost)) return undefined
-  return [httpHost, ...addressesIn(host), ...(advertised === null ? [] : [advertised.host])]
-}
-
-/** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
-function hostsOf(config: BrokerConfig): string[] {
-  const hosts = addressesIn(config.host)
-  const open = [...hosts, config['http.host']].find((host) => !isLoopback(host))
-  if (open !== undefined && !config['i.accept.unauthenticated.network']) {
-    const risk = `${open} can be reached from other machines, where anybody could read, write and delete everything`
-    throw new KafkaError(
-      'INVALID_CONFIG',
-      `${risk}: use 127.0.0.1, or say --i-accept-unauthenticated-network`,
-    )
-  }
-  return hosts.flatMap((host) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host]))
-}
-
-/** @param host comma-separated */
-function addressesIn(host: string): string[] {
-  return host.split(',').map((each) => each.trim())
+function httpNames({ broker, listeners }: Settings): readonly string[] | undefined {
+  const own = broker['http.host']
+  if (!isLoopback(own)) return undefined
+  const told = listeners.flatMap(({ advertised }) => advertised.host ?? [])
+  return [own, ...listeners.flatMap(({ hosts }) => hosts), ...told]
 }
 
 function cleanerConfig(config: BrokerConfig): CleanerConfig {

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
 import {
+  anyList,
   flag,
   oneOf,
   row,
@@ -16,7 +17,14 @@ import {
 import type { ConfigSpec } from '../storage/config.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 import type { Overrides } from '../storage/store.ts'
-import { kafkaConfigs, refuseSecurity } from './kafka-configs.ts'
+import { kafkaConfigs, refuseAuthorizer } from './kafka-configs.ts'
+import {
+  listenersOf,
+  parseAdvertised,
+  parseListeners,
+  parseProtocolMap,
+  type ListenerConfig,
+} from './listener-configs.ts'
 
 const MIB = 1024 * 1024
 /** The size of a larger frame would begin as a TLS hello does: net/first-bytes.ts. */
@@ -29,14 +37,14 @@ function fixedText(fallback: string, allowed: string, says: string): ConfigSpec<
 /** Every property of the broker itself, in order of name. */
 export const brokerConfigs = {
   'advertised.listeners': row(
-    'string',
+    'list',
     '',
-    'HOST:PORT, HOST, or nothing; not 0.0.0.0 or ::, to which nobody can connect',
+    'NAME://HOST:PORT, comma-separated, or HOST:PORT, or HOST; not 0.0.0.0 or ::, to which nobody can connect',
     {
       readOnly: true,
-      says: 'The address that clients are told to connect to. Nothing: the one that they dialled.',
+      says: 'The address that each listener tells its clients to connect to. Nothing: the one that they dialled.',
     },
-    (value) => parseAdvertised(withoutControllers(value)),
+    parseAdvertised,
   ),
   'auto.create.topics.enable': flag(true, {
     says: 'Whether asking for the metadata of a topic that does not exist creates it.',
@@ -58,6 +66,10 @@ export const brokerConfigs = {
   }),
   'connections.unsent.max.bytes': whole('int', 128 * MIB, MIB, {
     says: 'Answers of all connections that clients have not yet taken; the fuller, the less a fetch reads at a time. Above it a connection that takes nothing is closed after 2 s.',
+  }),
+  'controller.listener.names': anyList({
+    readOnly: true,
+    says: 'Listeners in a configuration made for KRaft that this broker passes over, beside CONTROLLER.',
   }),
   'default.replication.factor': whole(
     'int',
@@ -86,7 +98,7 @@ export const brokerConfigs = {
   host: fixedText(
     '127.0.0.1,::1',
     'addresses, comma-separated',
-    'The addresses to listen on. Others than loopback need i.accept.unauthenticated.network.',
+    'The addresses of the listener PLAINTEXT, when there are no `listeners`. Others than loopback need `i.accept.unauthenticated.network`.',
   ),
   'http.host': fixedText(
     '127.0.0.1',
@@ -111,6 +123,26 @@ export const brokerConfigs = {
     readOnly: true,
     says: 'Batches that wait for the writer; above it no connection is read.',
   }),
+  'listener.security.protocol.map': row(
+    'string',
+    'PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'NAME:PROTOCOL, comma-separated',
+    {
+      readOnly: true,
+      says: 'The security protocol of each listener. Only PLAINTEXT is served.',
+    },
+    parseProtocolMap,
+  ),
+  listeners: row(
+    'list',
+    '',
+    'NAME://HOST:PORT, comma-separated',
+    {
+      readOnly: true,
+      says: 'Where to listen, under which names. Without a host: on loopback. Nothing: `host` and `port` say where.',
+    },
+    parseListeners,
+  ),
   'log.cleaner.backoff.ms': whole('long', 15_000, 0, {
     says: 'How often partitions are looked at that may be worth compacting.',
   }),
@@ -199,7 +231,10 @@ export const brokerConfigs = {
     'int',
     9092,
     0,
-    { readOnly: true, says: 'The port that Kafka clients connect to; 0 for a free one.' },
+    {
+      readOnly: true,
+      says: 'The port of the listener PLAINTEXT, when there are no `listeners`; 0 for a free one.',
+    },
     65_535n,
   ),
   'producer.id.expiration.ms': whole('int', 86_400_000, 1, {
@@ -273,13 +308,6 @@ export function isConfigName(name: string): boolean {
   return configNames.has(name)
 }
 
-/** Address that clients are told to use instead of the one that they dialled. */
-export interface Advertised {
-  readonly host: string
-  /** Undefined: the port that they dialled. */
-  readonly port: number | undefined
-}
-
 /** Properties as text by name, and where they come from, for messages: 'flag', '/etc/millrace.yaml'. */
 export interface ConfigSource {
   readonly origin: string
@@ -296,6 +324,9 @@ export interface ParsedConfig {
 export interface Settings extends ParsedConfig {
   /** What was set, as text by property name, and by whom. Everything else has its default. */
   readonly given: ReadonlyMap<string, { readonly text: string; readonly origin: string }>
+  readonly listeners: readonly ListenerConfig[]
+  /** Which of them have no effect, and why. */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -314,8 +345,11 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
         throw new KafkaError('INVALID_CONFIG', `${name} is set under two names (${origin})`)
     }
   }
-  refuseSecurity((name) => given.get(name)?.text)
-  return { ...parseConfig(given), given }
+  refuseAuthorizer(given.get('authorizer.class.name')?.text)
+  const config = parseConfig(given)
+  const notes: string[] = []
+  const listeners = listenersOf(config.broker, given, (message) => notes.push(message))
+  return { ...config, given, listeners, notes }
 }
 
 /**
@@ -433,34 +467,4 @@ function scalarText(name: string, value: unknown, path: string): string {
   if (Array.isArray(value)) return value.map((item) => scalarText(name, item, path)).join(',')
   if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
   throw new KafkaError('INVALID_CONFIG', `${name} (${path}): want one value, or a list of values`)
-}
-
-/** A file made for KRaft advertises its controller too, which clients never dial. */
-function withoutControllers(listeners: string): string {
-  const isController = (listener: string) => /^\s*CONTROLLER:\/\//i.test(listener)
-  const ofClients = listeners.split(',').filter((listener) => !isController(listener))
-  return ofClients.join(',').trim()
-}
-
-/** HOST, HOST:PORT, [IPV6]:PORT, with or without PLAINTEXT:// before it. */
-function parseAdvertised(value: string): Advertised | null | undefined {
-  if (value === '') return null
-  const match = /^(?:PLAINTEXT:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/,[\]]+))(?::(\d{1,5}))?$/.exec(
-    value,
-  )
-  if (match === null) return undefined
-  const port = match[3] === undefined ? undefined : Number(match[3])
-  const host = (match[1] ?? match[2])!
-  const isRefused = (port !== undefined && port > 65_535) || isUnspecified(host)
-  return isRefused ? undefined : { host, port }
-}
-
-/** 0.0.0.0 or ::, however written: an address to listen on. Apache Kafka refuses it, too. */
-function isUnspecified(host: string): boolean {
-  try {
-    const { hostname } = new URL(`http://${host.includes(':') ? `[${host}]` : host}`)
-    return ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(hostname)
-  } catch {
-    return false
-  }
 }

@@ -3,15 +3,7 @@
 // 4.3, and of 3.9 where 4 has dropped them. docs/reference/configs.md is generated from these tables.
 
 import { KafkaError } from '../protocol/errors.ts'
-import {
-  anyList,
-  flag,
-  listItems,
-  row,
-  whole,
-  type ConfigSpec,
-  type ConfigType,
-} from '../storage/config.ts'
+import { anyList, flag, row, whole, type ConfigSpec, type ConfigType } from '../storage/config.ts'
 
 type Default = string | number | bigint | boolean
 
@@ -76,7 +68,6 @@ const atStart: Readonly<Record<string, KafkaConfig>> = {
   'controlled.shutdown.enable': ['boolean', true],
   'controlled.shutdown.max.retries': ['int', 3],
   'controlled.shutdown.retry.backoff.ms': ['long', 5000],
-  'controller.listener.names': ['list'],
   'controller.quorum.append.linger.ms': ['int', 25, 0],
   'controller.quorum.auto.join.enable': ['boolean', false],
   'controller.quorum.bootstrap.servers': ['list'],
@@ -157,11 +148,6 @@ const atStart: Readonly<Record<string, KafkaConfig>> = {
   'kafka.metrics.reporters': ['list'],
   'leader.imbalance.check.interval.seconds': ['long', 300, 1],
   'leader.imbalance.per.broker.percentage': ['int', 10],
-  'listener.security.protocol.map': [
-    'string',
-    'SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
-  ],
-  listeners: ['list', 'PLAINTEXT://:9092'],
   'log.dir.failure.timeout.ms': ['long', 30000, 1],
   'log.flush.offset.checkpoint.interval.ms': ['int', 60000, 0],
   'log.flush.scheduler.interval.ms': ['long', 9223372036854775807n],
@@ -403,35 +389,14 @@ function numberOf(text: string): number | undefined {
   return Number.isNaN(value) ? undefined : value
 }
 
-/** What protects a listener, in Kafka. */
-const PROTECTING = ['SSL', 'SASL_PLAINTEXT', 'SASL_SSL']
-
 /**
- * A broker that takes these properties without a word would look protected, and is not.
+ * A broker that takes it without a word would look protected, and is not.
  *
- * @param textOf what is set, by name
- * @throws {KafkaError} INVALID_CONFIG when they ask for an authorizer, or for a listener that is not plaintext
+ * @param authorizer `authorizer.class.name`
+ * @throws {KafkaError} INVALID_CONFIG when there is one
  */
-export function refuseSecurity(textOf: (name: string) => string | undefined): void {
+export function refuseAuthorizer(authorizer = ''): void {
+  if (authorizer.trim() === '') return
   const advice = 'millrace has no security yet: take the property away, and listen on loopback only'
-  const authorizer = textOf('authorizer.class.name')?.trim()
-  if (authorizer !== undefined && authorizer !== '')
-    throw new KafkaError('INVALID_CONFIG', `authorizer.class.name=${authorizer}: ${advice}`)
-  const protocolOf = new Map(
-    listItems(upper(textOf('listener.security.protocol.map'))).map((each) => {
-      const [name = '', protocol = ''] = each.split(':')
-      return [name, protocol] as const
-    }),
-  )
-  for (const listener of listItems(upper(textOf('listeners')))) {
-    const name = listener.split('://')[0]!
-    const protocol = protocolOf.get(name) ?? name
-    if (PROTECTING.includes(protocol))
-      throw new KafkaError('INVALID_CONFIG', `listeners=${listener} (${protocol}): ${advice}`)
-  }
-}
-
-/** Kafka's names of listeners and protocols are the same in either case. */
-function upper(text = ''): string {
-  return text.toUpperCase()
+  throw new KafkaError('INVALID_CONFIG', `authorizer.class.name=${authorizer}: ${advice}`)
 }

@@ -13,6 +13,7 @@ import {
   type ConfigSource,
   type Settings,
 } from './config.ts'
+import { CannotListen } from './net/listener.ts'
 import { ProcessLog, type LogFormat } from './process-log.ts'
 
 const DEFAULT_FILE = 'millrace.yaml'
@@ -129,16 +130,26 @@ function logFormat({ broker: config }: Settings): LogFormat {
   return format !== 'auto' ? format : process.stderr.isTTY === true ? 'text' : 'json'
 }
 
-function explain(error: unknown, { broker: config }: Settings): string {
+function explain(error: unknown, { given }: Settings): string {
+  if (error instanceof CannotListen) return explainListener(error, given.has('listeners'))
   const { code, message, address, port } = error as NodeJS.ErrnoException & Taken
-  if (code === 'EADDRINUSE') {
-    const [name, flag] = port === config.port ? ['port', '--port'] : ['HTTP port', '--http']
-    const where = address === undefined ? '' : ` at ${address}`
-    return `${name} ${port}${where} is taken: stop what listens there, or choose another with ${flag} (0 for a free one)`
-  }
+  if (code === 'EADDRINUSE')
+    return `HTTP port ${port} at ${address} is taken: ${elsewhere('with --http (0 for a free one)')}`
   if (code === 'EACCES')
     return `${message}: choose a directory that can be written with --data, or another --port`
   return `the broker cannot start: ${message}`
+}
+
+function explainListener({ code, host, port, message }: CannotListen, isNamed: boolean): string {
+  if (isNamed) return `${message}: ${elsewhere('in listeners')}`
+  if (code === 'EADDRINUSE')
+    return `port ${port} at ${host} is taken: ${elsewhere('with --port (0 for a free one)')}`
+  return `${message}: choose another address with --host, or another --port`
+}
+
+/** What to do about a port that is taken. */
+function elsewhere(how: string): string {
+  return `stop what listens there, or choose another ${how}`
 }
 
 /** What `listen` adds to EADDRINUSE. */
@@ -148,8 +159,8 @@ interface Taken {
 }
 
 function logStart(broker: Broker, { broker: config }: Settings, log: ProcessLog): void {
-  const { bootstrap, httpUrl, dataDir } = broker
-  log.info('ready', { bootstrap, httpUrl, dataDir, seconds: process.uptime() })
+  const { bootstrap, listeners, httpUrl, dataDir } = broker
+  log.info('ready', { bootstrap, listeners, httpUrl, dataDir, seconds: process.uptime() })
   if (config['i.accept.unauthenticated.network']) {
     log.warn('other machines can connect without a password, and read, write and delete everything')
   }
@@ -158,13 +169,15 @@ function logStart(broker: Broker, { broker: config }: Settings, log: ProcessLog)
     log.warn('other users of this machine can reach the data', { advice: `chmod -R o= ${dataDir}` })
 }
 
-function jsonBanner({ bootstrap, httpUrl, dataDir }: Broker): string {
-  return `${JSON.stringify({ bootstrap, http: httpUrl, data: dataDir })}\n`
+function jsonBanner({ bootstrap, listeners, httpUrl, dataDir }: Broker): string {
+  return `${JSON.stringify({ bootstrap, listeners, http: httpUrl, data: dataDir })}\n`
 }
 
-function banner({ bootstrap, httpUrl, dataDir }: Broker): string {
+function banner({ bootstrap, listeners, httpUrl, dataDir }: Broker): string {
+  const [, ...others] = Object.entries(listeners)
   const lines = [
     `millrace listens on ${bootstrap}`,
+    ...others.map(([name, address]) => `  also     ${address} (${name})`),
     `  data     ${dataDir}`,
     httpUrl === undefined ? undefined : `  metrics  ${httpUrl}/metrics`,
     `  try      echo hello | npx millrace produce greetings -b ${bootstrap}`,

@@ -6,14 +6,18 @@ import { ANONYMOUS, type Principal } from './auth/principal.ts'
 /** Kafka's names of what lies between a listener and its clients. */
 export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
 
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
 /** How the client has come in. */
 export interface Entrance {
   /** The name of the listener in `listeners`. */
   readonly listener: string
   readonly securityProtocol: SecurityProtocol
-  /** The address and port that the client dialled. */
-  readonly localHost: string
-  readonly localPort: number
+  /** Where the client is told to come again: what its listener advertises, or the address that it dialled. */
+  readonly endpoint: Endpoint
   readonly remoteAddress: string
   /** Aborted when the client hangs up or the broker stops: a waiting request answers at once with what it has. */
   readonly gone: AbortSignal
@@ -28,8 +32,7 @@ interface ClientSoftware {
 export class Session {
   readonly listener: string
   readonly securityProtocol: SecurityProtocol
-  readonly localHost: string
-  readonly localPort: number
+  readonly endpoint: Endpoint
   readonly remoteAddress: string
   readonly gone: AbortSignal
   principal: Principal = ANONYMOUS
@@ -40,8 +43,7 @@ export class Session {
   constructor(entrance: Entrance) {
     this.listener = entrance.listener
     this.securityProtocol = entrance.securityProtocol
-    this.localHost = entrance.localHost
-    this.localPort = entrance.localPort
+    this.endpoint = entrance.endpoint
     this.remoteAddress = entrance.remoteAddress
     this.gone = entrance.gone
   }

@@ -108,7 +108,7 @@ function configsPage(): string {
       configRows(topicConfigs, ({ brokerName }) => [brokerName ? code(brokerName) : '']),
     ),
     '## Broker properties of Apache Kafka without effect',
-    'A configuration made for Apache Kafka starts this broker: these properties are accepted, checked and shown when they are asked for, and the log says that nothing acts on them. Two of them are refused when they ask for what there is not: `authorizer.class.name`, and `listeners` other than plaintext ones. Where to listen is said by `host` and `port`.',
+    'A configuration made for Apache Kafka starts this broker: these properties are accepted, checked and shown when they are asked for, and the log says that nothing acts on them. `authorizer.class.name` is refused: there is no authorizer.',
     table(
       [...configHead, 'changes'],
       Object.entries(kafkaConfigs).map(([name, spec]) => [

@@ -1,7 +1,7 @@
 // Metadata: the one node, and topics with their partitions.
 // Versions: 0-13
 // Behaviour: null topics (v0: none) are all topics; a topic asked for by name is created where that is allowed, and
-// is in this very answer, where each topic is once. The node's address is the one that the client dialled. The broker's own
+// is in this very answer, where each topic is once. The node's address is that of the listener that the client dialled. The broker's own
 // metadata topic is told only to who asks for it by name, as Apache Kafka's is.
 
 import {
@@ -13,7 +13,6 @@ import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
-import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 import { clusterOperations, topicOperations } from '../operations.ts'
@@ -85,13 +84,13 @@ function asksForAll({ topics }: MetadataRequest, { version }: RequestContext): b
 }
 
 function answerOf(
-  { store, config }: MetadataDeps,
+  { store }: MetadataDeps,
   { session }: RequestContext,
   topics: TopicAnswer[],
   request: MetadataRequest,
 ): MetadataResponse {
   return {
-    brokers: [{ nodeId: store.nodeId, ...endpointFor(config['advertised.listeners'], session) }],
+    brokers: [{ nodeId: store.nodeId, ...session.endpoint }],
     clusterId: store.clusterId,
     controllerId: store.nodeId,
     topics,

@@ -10,8 +10,6 @@ import {
 } from '../../protocol/api/10_find_coordinator.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { BrokerConfig } from '../config.ts'
-import { endpointFor } from '../endpoint.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 
 const KEYS_VERSION_MIN = 4
@@ -22,12 +20,10 @@ const keyTypes: readonly number[] = [0, 1]
 
 interface FindCoordinatorDeps {
   readonly store: Store
-  readonly config: BrokerConfig
 }
 
 export function findCoordinatorHandler({
   store,
-  config,
 }: FindCoordinatorDeps): Handler<typeof findCoordinator> {
   return {
     api: findCoordinator,
@@ -36,7 +32,7 @@ export function findCoordinatorHandler({
       if (!keyTypes.includes(keyType)) {
         throw new KafkaError('INVALID_REQUEST', `there are no coordinators of type ${keyType}`)
       }
-      const endpoint = endpointFor(config['advertised.listeners'], context.session)
+      const endpoint = context.session.endpoint
       const found = { nodeId: store.nodeId, ...endpoint, errorCode: 0 }
       return answer(request, context, found)
     },

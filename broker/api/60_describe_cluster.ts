@@ -4,8 +4,6 @@
 import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { BrokerConfig } from '../config.ts'
-import { endpointFor } from '../endpoint.ts'
 import type { Handler } from '../handler.ts'
 import { clusterOperations } from '../operations.ts'
 
@@ -13,12 +11,10 @@ const BROKERS = 1
 
 interface DescribeClusterDeps {
   readonly store: Store
-  readonly config: BrokerConfig
 }
 
 export function describeClusterHandler({
   store,
-  config,
 }: DescribeClusterDeps): Handler<typeof describeCluster> {
   return {
     api: describeCluster,
@@ -30,9 +26,7 @@ export function describeClusterHandler({
         errorCode: 0,
         clusterId: store.clusterId,
         controllerId: store.nodeId,
-        brokers: [
-          { brokerId: store.nodeId, ...endpointFor(config['advertised.listeners'], session) },
-        ],
+        brokers: [{ brokerId: store.nodeId, ...session.endpoint }],
         clusterAuthorizedOperations: clusterOperations(includeClusterAuthorizedOperations),
       }
     },

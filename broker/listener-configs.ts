@@ -1,0 +1,245 @@
+// Listener configuration: where the broker listens, by Kafka's properties: `listeners`, `advertised.listeners`,
+// `listener.security.protocol.map`, or by the short form, `host` and `port`. Network thread.
+
+import { KafkaError } from '../protocol/errors.ts'
+import { listItems } from '../storage/config.ts'
+import { addressText, isLoopback } from './net/addresses.ts'
+import type { Endpoint, SecurityProtocol } from './session.ts'
+
+/** The listener of the short form. */
+const SHORT_NAME = 'PLAINTEXT'
+/** A file made for KRaft lists its controller too, which clients never dial. */
+const CONTROLLER = 'CONTROLLER'
+const LOOPBACK_HOSTS = ['127.0.0.1', '::1']
+const PORT_MAX = 65_535
+const NO_SECURITY = 'millrace has no security yet: use PLAINTEXT, on loopback only'
+
+const securityProtocols: readonly string[] = [
+  'PLAINTEXT',
+  'SSL',
+  'SASL_PLAINTEXT',
+  'SASL_SSL',
+] satisfies SecurityProtocol[]
+
+/** One listener of the broker. */
+export interface ListenerConfig {
+  /** In capitals: Kafka's names are the same in either case. */
+  readonly name: string
+  readonly securityProtocol: SecurityProtocol
+  /** Addresses to bind, at the same port. */
+  readonly hosts: readonly string[]
+  /** 0 for one that is free on all hosts. */
+  readonly port: number
+  readonly advertised: Advertised
+}
+
+/** What clients are told to connect to; what is undefined is as they dialled it. */
+export type Advertised = Partial<Endpoint>
+
+/** NAME://HOST:PORT */
+export interface NamedAddress extends Endpoint {
+  readonly name: string
+}
+
+/** The same, or HOST:PORT, or HOST. */
+export interface AdvertisedAddress extends Advertised {
+  readonly name: string | undefined
+  readonly host: string
+}
+
+/** What the properties say, parsed. */
+interface ListenerProperties {
+  readonly listeners: readonly NamedAddress[]
+  readonly 'advertised.listeners': readonly AdvertisedAddress[]
+  readonly 'listener.security.protocol.map': ReadonlyMap<string, SecurityProtocol>
+  readonly 'controller.listener.names': readonly string[]
+  readonly host: string
+  readonly port: number
+  readonly 'http.host': string
+  readonly 'i.accept.unauthenticated.network': boolean
+}
+
+const ADDRESS = /^(?:([\w.-]+):\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/,[\]]*))(?::(\d{1,5}))?$/
+
+/** @returns undefined for what is no address */
+function addressIn(text: string): (Advertised & { readonly name: string | undefined }) | undefined {
+  const match = ADDRESS.exec(text)
+  if (match === null) return undefined
+  const [, name, ipv6, host = ''] = match
+  const port = match[4] === undefined ? undefined : Number(match[4])
+  if (port !== undefined && port > PORT_MAX) return undefined
+  return { name: name?.toUpperCase(), host: ipv6 ?? host, ...(port !== undefined && { port }) }
+}
+
+/** @returns undefined unless each is NAME://HOST:PORT, perhaps without a host */
+export function parseListeners(value: string): readonly NamedAddress[] | undefined {
+  const listeners: NamedAddress[] = []
+  for (const item of listItems(value)) {
+    const { name, host, port } = addressIn(item) ?? {}
+    if (name === undefined || host === undefined || port === undefined) return undefined
+    listeners.push({ name, host, port })
+  }
+  return listeners
+}
+
+/** @returns undefined unless each is HOST, HOST:PORT or [IPV6]:PORT, with or without NAME:// before it */
+export function parseAdvertised(value: string): readonly AdvertisedAddress[] | undefined {
+  const addresses: AdvertisedAddress[] = []
+  for (const item of listItems(value)) {
+    const address = addressIn(item)
+    if (!address?.host || isUnspecified(address.host)) return undefined
+    addresses.push({ ...address, host: address.host })
+  }
+  return addresses
+}
+
+/** @returns undefined unless each is NAME:PROTOCOL */
+export function parseProtocolMap(value: string): ReadonlyMap<string, SecurityProtocol> | undefined {
+  const protocols = new Map<string, SecurityProtocol>()
+  for (const item of listItems(value.toUpperCase())) {
+    const [name = '', protocol = '', ...rest] = item.split(':').map((part) => part.trim())
+    if (name === '' || rest.length > 0 || !isSecurityProtocol(protocol)) return undefined
+    protocols.set(name, protocol)
+  }
+  return protocols
+}
+
+function isSecurityProtocol(name: string): name is SecurityProtocol {
+  return securityProtocols.includes(name)
+}
+
+/** 0.0.0.0 or ::, however written: an address to listen on. Apache Kafka refuses to advertise it, too. */
+function isUnspecified(host: string): boolean {
+  try {
+    const { hostname } = new URL(`http://${host.includes(':') ? `[${host}]` : host}`)
+    return ['0.0.0.0', '[::]', '[::ffff:0:0]'].includes(hostname)
+  } catch {
+    return false
+  }
+}
+
+/** Where a listener is, and what says so. */
+interface Place {
+  readonly name: string
+  readonly hosts: readonly string[]
+  readonly port: number
+  readonly text: string
+}
+
+/**
+ * @param given names of the properties that are set
+ * @param note hears of settings that have no effect
+ * @throws {KafkaError} INVALID_CONFIG: which listener, and what to try
+ */
+export function listenersOf(
+  properties: ListenerProperties,
+  given: { has(name: string): boolean },
+  note: (message: string) => void,
+): readonly ListenerConfig[] {
+  const controllers = [CONTROLLER, ...properties['controller.listener.names'].map(upper)]
+  const { listeners } = properties
+  const places =
+    listeners.length === 0 ? [shortPlace(properties)] : placesOf(listeners, controllers, note)
+  if (listeners.length > 0) {
+    for (const name of ['host', 'port'])
+      if (given.has(name)) note(`${name} has no effect: listeners says where to listen`)
+  }
+  checkPlaces(places)
+  checkReach(places, properties)
+  const advertised = advertisedFor(places, properties['advertised.listeners'], controllers)
+  return places.map((place) => {
+    const { name, port } = place
+    const securityProtocol = protocolOf(place, properties['listener.security.protocol.map'])
+    return { name, securityProtocol, hosts: place.hosts, port, advertised: advertised(name) }
+  })
+}
+
+function shortPlace({ host, port }: ListenerProperties): Place {
+  const hosts = host.split(',').map((each) => each.trim())
+  return { name: SHORT_NAME, hosts: hosts.flatMap(hostsFor), port, text: `host=${host}` }
+}
+
+function placesOf(
+  listeners: readonly NamedAddress[],
+  controllers: readonly string[],
+  note: (message: string) => void,
+): Place[] {
+  const places: Place[] = []
+  for (const { name, host, port } of listeners) {
+    const text = `listeners=${name}://${addressText(host, port)}`
+    if (controllers.includes(name)) note(`${text} is passed over: this broker needs no controller`)
+    else places.push({ name, hosts: hostsFor(host), port, text })
+  }
+  return places
+}
+
+/** No host at all is this machine only; Kafka would listen on all addresses. */
+function hostsFor(host: string): readonly string[] {
+  return host === '' || host === 'localhost' ? LOOPBACK_HOSTS : [host]
+}
+
+/** @throws {KafkaError} INVALID_CONFIG unless there are some, each with a name and an address of its own */
+function checkPlaces(places: readonly Place[]): void {
+  if (places.length === 0) throw refused('listeners has none for clients: add PLAINTEXT://:9092')
+  const seen = new Set<string>()
+  for (const { name, hosts, port, text } of places) {
+    const addresses = port === 0 ? [] : hosts.map((host) => addressText(host, port))
+    for (const own of [name, ...addresses]) {
+      if (seen.has(own)) throw refused(`${text}: another listener has ${own}, too`)
+      seen.add(own)
+    }
+  }
+}
+
+/** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
+function checkReach(places: readonly Place[], properties: ListenerProperties): void {
+  if (properties['i.accept.unauthenticated.network']) return
+  const http = { hosts: [properties['http.host']], text: `http.host=${properties['http.host']}` }
+  for (const { hosts, text } of [...places, http]) {
+    if (hosts.every(isLoopback)) continue
+    const risk =
+      'can be reached from other machines, where anybody could read, write and delete everything'
+    throw refused(`${text} ${risk}: use 127.0.0.1, or say --i-accept-unauthenticated-network`)
+  }
+}
+
+/** @throws {KafkaError} INVALID_CONFIG for a protocol that is not known, or not served */
+function protocolOf(
+  { name, text }: Place,
+  protocols: ReadonlyMap<string, SecurityProtocol>,
+): SecurityProtocol {
+  const protocol = protocols.get(name) ?? name
+  if (!isSecurityProtocol(protocol))
+    throw refused(`${text}: add ${name}:PLAINTEXT to listener.security.protocol.map`)
+  if (protocol !== 'PLAINTEXT') throw refused(`${text} (${protocol}): ${NO_SECURITY}`)
+  return protocol
+}
+
+/** @throws {KafkaError} INVALID_CONFIG for addresses that belong to no listener */
+function advertisedFor(
+  places: readonly Place[],
+  advertised: readonly AdvertisedAddress[],
+  controllers: readonly string[],
+): (name: string) => Advertised {
+  const names = places.map(({ name }) => name)
+  const byName = new Map<string | undefined, Advertised>()
+  for (const { name, ...address } of advertised) {
+    if (name !== undefined && controllers.includes(name)) continue
+    if (name !== undefined && !names.includes(name))
+      throw refused(`advertised.listeners: there is no listener ${name}, only ${names.join(', ')}`)
+    if (byName.has(name) || (name === undefined && address.port !== undefined && names.length > 1))
+      throw refused(
+        `advertised.listeners: say which listener is at ${address.host}: NAME://HOST:PORT`,
+      )
+    byName.set(name, address)
+  }
+  return (name) => byName.get(name) ?? byName.get(undefined) ?? {}
+}
+
+function refused(message: string): KafkaError {
+  return new KafkaError('INVALID_CONFIG', message)
+}
+
+function upper(text: string): string {
+  return text.toUpperCase()
+}
