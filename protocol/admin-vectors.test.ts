@@ -1,4 +1,4 @@
-// Byte vectors of the administration APIs, and of null where it means something of its own.
+// Byte vectors of the administration APIs, and of nulls that have a meaning of their own.
 
 import t from 'tap'
 import { metadata } from './api/03_metadata.ts'

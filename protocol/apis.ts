@@ -1,4 +1,4 @@
-// Every API that has a table. What a broker advertises depends on its handlers, not on these lists. Any thread.
+// Every API that has a table. A broker advertises the APIs that it has handlers for, not these lists. Any thread.
 
 import { produce } from './api/00_produce.ts'
 import { fetch } from './api/01_fetch.ts'
@@ -53,7 +53,7 @@ import { listConfigResources } from './api/74_list_config_resources.ts'
 import { describeTopicPartitions } from './api/75_describe_topic_partitions.ts'
 import type { Api } from './schema.ts'
 
-/** Those that the broker serves, sorted by key. */
+/** The APIs that the broker serves, sorted by key. */
 export const apis: readonly Api[] = [
   produce,
   fetch,

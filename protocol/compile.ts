@@ -1,5 +1,5 @@
 // Compiles a message table into a decoder and an encoder, per version and direction, on first use.
-// The source is made of our own tables only (names are checked), never of anything that came over a socket.
+// The source is made only of our own tables, whose names are checked, never of bytes from a socket.
 // `npm run codec -- fetch 12` prints it.
 
 import { KafkaError } from './errors.ts'
@@ -16,7 +16,7 @@ import type { Reader, Writer } from './wire.ts'
 
 type Decoder = (reader: Reader) => unknown
 type Encoder = (writer: Writer, message: unknown) => void
-/** Whether others must have their turn; asked once per array element. */
+/** Should other requests have their turn? The code asks once per array element. */
 type IsDue = () => boolean
 type SlicedDecoder = (reader: Reader, isDue: IsDue) => Generator<void, unknown>
 type SlicedEncoder = (writer: Writer, message: unknown, isDue: IsDue) => Generator<void, void>
@@ -30,7 +30,7 @@ interface Codec {
 
 const codecs = new WeakMap<Message<any>, Codec[]>()
 
-/** @throws {KafkaError} INVALID_REQUEST when the bytes are not such a message; byte fields are borrowed */
+/** @throws {KafkaError} INVALID_REQUEST if the bytes are no such message; byte fields are borrowed */
 export function decode<M extends Message<any>>(
   message: M,
   version: number,
@@ -52,7 +52,7 @@ export function encode<M extends Message<any>>(
   codec.encode(writer, value)
 }
 
-/** As `decode`, of a frame so large that it pauses between array elements: yields where `isDue` says so. */
+/** As `decode`, for a large frame: a generator that yields after an array element if `isDue` says so. */
 export function decodeInSlices<M extends Message<any>>(
   message: M,
   version: number,
@@ -64,7 +64,7 @@ export function decodeInSlices<M extends Message<any>>(
   return codec.decodeInSlices(reader, isDue) as Generator<void, Decoded<M>>
 }
 
-/** As `encode`, with the pauses of `decodeInSlices`. The message must not change meanwhile. */
+/** As `encode`, with the pauses of `decodeInSlices`. The caller must not change the message meanwhile. */
 export function encodeInSlices<M extends Message<any>>(
   message: M,
   version: number,
@@ -162,13 +162,13 @@ const SCALAR_BYTES = {
   uuid: 16,
 } as const
 
-/** What both directions know: one version of one message, and the lines written so far. */
+/** The state that both directions share: one version of one message, and the lines written so far. */
 class Source {
   readonly lines: string[] = []
   protected readonly version: number
   protected readonly flexible: boolean
   readonly #isSliced: boolean
-  /** No pause inside: the lines belong to a function of their own. */
+  /** No pauses inside: these lines become a separate function. */
   protected isInTag = false
   #locals = 0
 
@@ -178,7 +178,7 @@ class Source {
     this.#isSliced = isSliced
   }
 
-  /** After an array's element. */
+  /** The pause after an array's element. */
   protected pause(): void {
     if (this.#isSliced && !this.isInTag) this.lines.push('if (isDue()) yield')
   }
@@ -195,7 +195,7 @@ class Source {
     return includes(field.options.tagged, this.version)
   }
 
-  /** string -> compactNullableString and so on: the method of `Reader` and `Writer`. */
+  /** The method of `Reader` and `Writer` for a type: string -> compactNullableString and so on. */
   protected methodName(kind: string, nullable: boolean): string {
     const words = [this.flexible ? 'compact' : '', nullable ? 'nullable' : '', kind].filter(Boolean)
     return words
@@ -207,7 +207,7 @@ class Source {
     return includes(field.options.nullable, this.version)
   }
 
-  /** The smallest encoding, in bytes: what bounds an array's count. */
+  /** The size of the smallest encoding, in bytes: it bounds an array's count. */
   protected bytesMin(field: AnyField): number {
     const { type } = field
     if (type.kind === 'string') return this.flexible ? 1 : 2
@@ -222,7 +222,7 @@ class Source {
 }
 
 class DecoderSource extends Source {
-  /** Writes the lines that read a struct; @returns an object literal of what they read. */
+  /** Writes the lines that read a struct; @returns an object literal of the read fields. */
   struct(fields: Shape): string {
     const members: string[] = []
     const tagged: [tag: number, local: string, field: AnyField][] = []
@@ -399,7 +399,7 @@ function defaultLiteral(field: AnyField): string {
   return JSON.stringify(options.default)
 }
 
-/** A condition in JavaScript: is a value given, and other than the default. */
+/** A condition in JavaScript: is there a value, and is it not the default? */
 function differsFromDefault(field: AnyField, value: string): string {
   const given = `${value} !== undefined`
   const { type, options } = field

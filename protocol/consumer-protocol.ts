@@ -1,6 +1,6 @@
-// What members of a classic group tell each other inside JoinGroup and SyncGroup: subscriptions and assignments.
+// The subscriptions and assignments that members of a classic group exchange inside JoinGroup and SyncGroup.
 // Any thread. An int16 version, then the message; a version later than ours is read as ours, which it extends. Some clients
-// say a version and leave its fields out: such a subscription is read as the latest version that is there in full.
+// leave out fields of the version that they state: such a subscription is read as the latest version whose fields are all there.
 
 import { decode } from './compile.ts'
 import { KafkaError } from './errors.ts'
@@ -19,7 +19,7 @@ import { Reader } from './wire.ts'
 
 const topicPartitions = array({ topic: string, partitions: array(int32) })
 
-/** Of subscriptions and assignments alike. */
+/** The latest version, of subscriptions and assignments. */
 const VERSION_MAX = 3
 
 /** v1 ownedPartitions (KIP-429); v2 generationId (KIP-792); v3 rackId (KIP-881). */
@@ -37,7 +37,7 @@ export const consumerSubscription = message({
 })
 export type ConsumerSubscription = Decoded<typeof consumerSubscription>
 
-/** The same in all versions. */
+/** Equal in all versions. */
 export const consumerAssignment = message({
   name: 'ConsumerProtocolAssignment',
   versions: `0-${VERSION_MAX}`,
@@ -49,7 +49,7 @@ export const consumerAssignment = message({
 })
 export type ConsumerAssignment = Decoded<typeof consumerAssignment>
 
-/** @throws {KafkaError} INVALID_REQUEST when the bytes are no subscription; `userData` is borrowed */
+/** @throws {KafkaError} INVALID_REQUEST if the bytes are no subscription; `userData` is borrowed */
 export function decodeSubscription(from: Uint8Array): ConsumerSubscription {
   for (let version = versionOf(from); ; version--) {
     try {
@@ -67,7 +67,7 @@ export function encodeSubscription(
   return encodeVersioned(consumerSubscription, subscription, version)
 }
 
-/** No bytes at all are no partitions. @throws {KafkaError} INVALID_REQUEST; `userData` is borrowed */
+/** Empty bytes are an empty assignment. @throws {KafkaError} INVALID_REQUEST; `userData` is borrowed */
 export function decodeAssignment(from: Uint8Array): ConsumerAssignment {
   if (from.length === 0) return { assignedPartitions: [], userData: null }
   return decodeVersioned(consumerAssignment, from, versionOf(from))

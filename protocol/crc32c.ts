@@ -1,14 +1,14 @@
 // CRC-32C (Castagnoli), the checksum of record batches. Any thread.
-// Long inputs go to native code, which does several GB/s; below the crossover the price of calling it
+// Native code, at several GB/s, computes long inputs; below the crossover the price of calling it
 // (a view and a native call, about 0.3 µs) exceeds that of eight table look-ups per 8 bytes in JavaScript.
-// A program that was bundled into one file may run without the native code: the tables then do all of it.
+// A program bundled into one file may run without the native code: the tables then do all of it.
 
 import { isMissing, require } from './require.ts'
 
-/** Loaded when it is first of use; null where it is not installed. */
+/** Loaded on first use; null if it is not installed. */
 let native: typeof import('@node-rs/crc32') | null | undefined
 
-/** Measured on x64: at 200 bytes the tables win, at 256 native code does. */
+/** Measured on x64: at 200 bytes the tables are faster, at 256 the native code is. */
 const NATIVE_BYTES_MIN = 256
 
 /** The polynomial 0x1EDC6F41, bits reversed. */

@@ -1,7 +1,7 @@
-// Kafka's error codes, and the one error class that a client hears. Any thread.
+// Kafka's error codes, and the one error class for errors that a client gets. Any thread.
 // Source: Kafka's protocol guide, "Error codes". docs/reference/errors.md is generated from this table.
 
-/** Name -> [code, retriable: does a client try the same request again by itself, what it means]. */
+/** Name -> [code, retriable: clients retry the same request by themselves, meaning]. */
 export const errors = {
   UNKNOWN_SERVER_ERROR: [-1, false, 'an error inside the broker'],
   OFFSET_OUT_OF_RANGE: [1, false, 'the offset is before the log start or after its end'],
@@ -136,7 +136,7 @@ export const errors = {
   GROUP_DELETION_FAILED: [134, false, 'the group could not be deleted'],
 } as const satisfies Record<string, readonly [code: number, retriable: boolean, meaning: string]>
 
-/** What only a client says, of itself: no broker sends it, so it has no code of its own on the wire. */
+/** Errors of the client itself: no broker sends them, so they have no wire code of their own. */
 export const clientErrors = {
   CLOSED: [-1, false, 'the client, producer or consumer that was called is closed'],
   TLS_FAILED: [
@@ -159,12 +159,12 @@ export function errorCode(name: ErrorName | undefined): number {
   return name === undefined ? 0 : rows[name][0]
 }
 
-/** Name of a wire code; undefined for 0, UNKNOWN_SERVER_ERROR for a code that this table lacks. */
+/** Name of a wire code; undefined for 0, UNKNOWN_SERVER_ERROR for an unknown code. */
 export function errorName(code: number): ErrorName | undefined {
   return code === 0 ? undefined : (namesByCode.get(code) ?? 'UNKNOWN_SERVER_ERROR')
 }
 
-/** A refusal that the client hears: what was refused, where, and what to try. */
+/** An error for the client: its message says what was refused, where, and what to try. */
 export class KafkaError extends Error {
   override readonly name = 'KafkaError'
   readonly code: ErrorName
@@ -172,7 +172,7 @@ export class KafkaError extends Error {
   readonly apiCode: number
   /** The same request may succeed later. */
   readonly retriable: boolean
-  /** The client object that threw it is of no further use: close it. */
+  /** The client object that threw it cannot be used any more: close it. */
   readonly fatal: boolean
 
   constructor(
@@ -187,13 +187,13 @@ export class KafkaError extends Error {
     this.fatal = options.fatal ?? false
   }
 
-  /** The message without the code that begins it: what goes into another message, or onto the wire beside the code. */
+  /** The message without the code at its start, for use in another message, or on the wire beside the code. */
   get reason(): string {
     return this.message.slice(this.code.length + ': '.length)
   }
 }
 
-/** What a caught value is as a wire error: a `KafkaError`'s own code, else UNKNOWN_SERVER_ERROR. */
+/** The wire error for a caught value: a `KafkaError`'s own code, else UNKNOWN_SERVER_ERROR. */
 export function errorCodeOf(error: unknown): number {
   return error instanceof KafkaError ? error.apiCode : errors.UNKNOWN_SERVER_ERROR[0]
 }

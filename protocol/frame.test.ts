@@ -210,7 +210,7 @@ function framesOf(...bodies: string[]): Buffer {
   return Buffer.concat(frames)
 }
 
-/** One buffer, overwritten as soon as it is given back. */
+/** One buffer, overwritten as soon as it is returned. */
 function poisonedBuffer() {
   let kept: Buffer = Buffer.alloc(0)
   return {

@@ -1,4 +1,4 @@
-// Frames and headers, by hand: int32 size, header, message. Any thread; one FrameCutter per connection.
+// Frames and headers, written by hand and not by a table: int32 size, header, message. Any thread; one FrameCutter per connection.
 // Format: docs/formats/frames.md
 
 import { asBuffer } from './bytes.ts'
@@ -10,7 +10,7 @@ import { Writer, type Reader } from './wire.ts'
 const API_VERSIONS_KEY = 18
 const SIZE_BYTES = 4
 
-/** The first assembly buffer of a connection: more only for one that has sent a larger frame before. */
+/** The size of a connection's first assembly buffer; it is larger once the connection has sent a larger frame. */
 const ASSEMBLY_BYTES_MIN = 64 * 1024
 
 /** The part of a request header that every version shares. */
@@ -21,7 +21,7 @@ export interface RequestHeader {
   readonly clientId: string | null
 }
 
-/** Reads what is safe to read before the version is known to be ours; `skipHeaderTags` reads the rest. */
+/** Reads the fields that all versions share, before the version is known; `skipHeaderTags` reads the rest. */
 export function readRequestHeader(reader: Reader): RequestHeader {
   return {
     apiKey: reader.int16(),
@@ -43,7 +43,7 @@ export function readResponseHeader(reader: Reader, api: Api, version: number): n
   return correlationId
 }
 
-/** @returns the frame in chunks, its size first; records of 4 KiB and more are borrowed until it has been sent */
+/** @returns the frame in chunks, its size first; records of at least 4 KiB are borrowed until the frame has been sent */
 export function encodeRequestFrame<A extends Api<any, any>>(
   api: A,
   version: number,
@@ -62,7 +62,7 @@ export function encodeRequestFrame<A extends Api<any, any>>(
   return writer.frame()
 }
 
-/** @returns the frame in chunks, its size first; records of 4 KiB and more are borrowed until it has been sent */
+/** @returns the frame in chunks, its size first; records of at least 4 KiB are borrowed until the frame has been sent */
 export function encodeResponseFrame<A extends Api<any, any>>(
   api: A,
   version: number,
@@ -74,7 +74,7 @@ export function encodeResponseFrame<A extends Api<any, any>>(
   return writer.frame()
 }
 
-/** The same, of an answer so large that others have their turn between its elements. */
+/** The same as a generator, for a large response: other requests have their turn between its elements. */
 export function* encodeResponseFrameInSlices<A extends Api<any, any>>(
   api: A,
   version: number,
@@ -95,14 +95,14 @@ function beginResponse(api: Api<any, any>, version: number, correlationId: numbe
   return writer
 }
 
-/** Not in ApiVersions: its reader cannot know yet which versions the broker speaks. */
+/** Not in ApiVersions: a client cannot know yet which versions the broker speaks (KIP-511). */
 function responseHeaderHasTags(api: Api, version: number): boolean {
   return api.key !== API_VERSIONS_KEY && includes(api.response.flexible, version)
 }
 
-/** Where a cutter gets its assembly buffers, and leaves them when a frame is done. */
+/** The source of a cutter's assembly buffers; the cutter returns each when its frame is done. */
 interface AssemblyBuffers {
-  /** @returns at least `bytes` long, with anything in it */
+  /** @returns at least `bytes` long, with undefined contents */
   take(bytes: number): Buffer
   give(buffer: Buffer): void
 }
@@ -112,35 +112,35 @@ const freshBuffers: AssemblyBuffers = {
   give: () => {},
 }
 
-/** Cuts frames out of the chunks of one connection. After an error it is of no use: close the connection. */
+/** Cuts frames out of the chunks of one connection. It is unusable after an error: close the connection. */
 export class FrameCutter {
   readonly #frameBytesMax: number
   readonly #buffers: AssemblyBuffers
-  /** The size prefix, as far as it has arrived, of a frame whose prefix spans chunks. */
+  /** The bytes of a size prefix that spans chunks, as far as they have arrived. */
   readonly #prefix = Buffer.alloc(SIZE_BYTES)
   #prefixBytes = 0
-  /** The frame under assembly, as far as it has arrived; undefined between frames. */
+  /** The bytes of an incomplete frame, as far as they have arrived; undefined between frames. */
   #assembly: Buffer | undefined
   #assembledBytes = 0
   #frameBytes = 0
-  /** The largest frame that has arrived whole: what the connection is trusted to send again. */
+  /** The size of the largest complete frame so far: the cutter allocates that much at once for the next. */
   #frameBytesSeen = ASSEMBLY_BYTES_MIN
 
-  /** @param buffers by default a fresh one for each frame that spans chunks, which is then given */
+  /** @param buffers by default each frame that spans chunks gets a new buffer, which is then given */
   constructor(frameBytesMax: number, buffers: AssemblyBuffers = freshBuffers) {
     this.#frameBytesMax = frameBytesMax
     this.#buffers = buffers
   }
 
-  /** Memory that an incomplete frame takes; 0 between frames. */
+  /** Memory of the incomplete frame; 0 between frames. */
   get heldBytes(): number {
     return (this.#assembly?.length ?? 0) + this.#prefixBytes
   }
 
   /**
    * @param chunk borrowed
-   * @param onFrame called for each frame that is complete, its size prefix cut off. A frame that lies in `chunk` is
-   *   a view into it, borrowed as long as `chunk` is; one that spans chunks is given, or with `buffers` of the caller's
+   * @param onFrame called for each complete frame, without its size prefix. A frame that lies in `chunk` is
+   *   a view into it, borrowed as long as `chunk` is; one that spans chunks is given, or with the caller's `buffers`
    *   borrowed until `onFrame` returns
    * @throws {KafkaError} INVALID_REQUEST for a frame of negative size or more than `frameBytesMax`
    */
@@ -165,7 +165,7 @@ export class FrameCutter {
     }
   }
 
-  /** @returns where the frame begins, undefined when its size has not wholly arrived */
+  /** @returns the position of the frame, undefined if its size prefix is incomplete */
   #readSize(bytes: Buffer, at: number): number | undefined {
     if (this.#prefixBytes === 0 && at + SIZE_BYTES <= bytes.length) {
       this.#frameBytes = this.#checked(bytes.readInt32BE(at))
@@ -186,7 +186,7 @@ export class FrameCutter {
     throw new KafkaError('INVALID_REQUEST', `a frame of ${frameBytes} bytes${hint ?? ''}, ${limit}`)
   }
 
-  /** Copies what `bytes` has of the frame; memory grows with what has arrived, never with what was declared. */
+  /** Copies the part of the frame in `bytes`; memory grows with the bytes that have arrived, not with the stated size. */
   #assemble(bytes: Buffer, at: number, onFrame: (frame: Buffer) => void): number {
     const end = Math.min(bytes.length, at + this.#frameBytes - this.#assembledBytes)
     const arrived = this.#assembledBytes + end - at
@@ -217,7 +217,7 @@ export class FrameCutter {
   }
 }
 
-/** First two bytes of what servers of other protocols answer, for a message that helps. */
+/** The first two bytes of responses in other protocols, for a message that helps. */
 const SPOKEN_BY_OTHERS = new Map([
   [0x1503, ' (this looks like TLS, on a port that speaks nothing else)'],
   [0x4854, ' (this looks like HTTP)'],

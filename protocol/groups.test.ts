@@ -1,4 +1,4 @@
-// Consumer groups: byte vectors of every version, and what members tell each other.
+// Consumer groups: byte vectors of every version, and the messages of members to each other.
 
 import t from 'tap'
 import { offsetCommit } from './api/08_offset_commit.ts'

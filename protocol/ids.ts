@@ -6,7 +6,7 @@ import { KafkaError } from './errors.ts'
 declare const brand: unique symbol
 type Id<Name extends string> = number & { readonly [brand]: Name }
 
-/** Position of a record in a partition, 0 to 2^53 - 1. The *next* offset of a log is an `Offset` too. */
+/** Position of a record in a partition, 0 to 2^53 - 1. The end of a log, where the next record will be, is an `Offset` too. */
 export type Offset = Id<'Offset'>
 export function Offset(n: number): Offset {
   if (!Number.isSafeInteger(n) || n < 0) {
@@ -15,7 +15,7 @@ export function Offset(n: number): Offset {
   return n as Offset
 }
 
-/** Which incarnation of the log wrote a batch: rises by one at every start after an unclean stop. int32, from 0. */
+/** The epoch in which a batch was written: rises by one at every start after an unclean stop. int32, from 0. */
 export type LeaderEpoch = Id<'LeaderEpoch'>
 export function LeaderEpoch(n: number): LeaderEpoch {
   if (!Number.isInteger(n) || n < 0 || n > 0x7fffffff) {

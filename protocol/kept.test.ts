@@ -1,4 +1,4 @@
-// What Apache Kafka keeps in its own files, held against bytes that its generated classes wrote (4.3.1), in every version.
+// Kafka's internal records and files, compared with bytes that its generated classes wrote (4.3.1), in every version.
 
 import t from 'tap'
 import {

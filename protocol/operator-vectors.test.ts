@@ -1,4 +1,4 @@
-// Byte vectors of the APIs of operators: log directories, elections, reassignments, lists of resources, topics by the page.
+// Byte vectors of the operators' APIs: log directories, elections, reassignments, lists of resources, topics by page.
 
 import { describeLogDirs } from './api/35_describe_log_dirs.ts'
 import { electLeaders } from './api/43_elect_leaders.ts'

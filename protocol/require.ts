@@ -1,17 +1,17 @@
-// Packages that are loaded when they are first of use, synchronously: an `import` would make every caller asynchronous, and
-// has Node parse a CommonJS package twice. Any thread.
+// Loads packages on first use, synchronously: an `import` would make every caller asynchronous, and
+// makes Node parse a CommonJS package twice. Any thread.
 
 import { createRequire } from 'node:module'
 
 /** A bundler that makes CommonJS of this module leaves `import.meta.url` undefined. */
 export const require = createRequire(import.meta.url ?? __filename)
 
-/** Is this what `require` throws when the package itself is missing, as it may be beside a program in one file? */
+/** Does `require` throw this error because the package itself is missing? A program in one file may lack it. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND'
 }
 
-/** @throws {Error} what to install, when the package is missing */
+/** @throws {Error} if the package is missing; the message says what to install */
 export function resolveFor(purpose: string, name: string): string {
   try {
     return require.resolve(name)
@@ -22,7 +22,7 @@ export function resolveFor(purpose: string, name: string): string {
   }
 }
 
-/** @throws {Error} what to install, when the package is missing */
+/** @throws {Error} if the package is missing; the message says what to install */
 export function requireFor(purpose: string, name: string): unknown {
   return require(resolveFor(purpose, name))
 }

@@ -1,5 +1,5 @@
-// The vocabulary of the protocol tables: one declarative table per API, all versions, types inferred.
-// Pure data; compile.ts turns a table into code. Tables live in api/NN_name.ts. How to write one: docs/hacking.md
+// The vocabulary of the protocol tables: one declarative table per API, for all versions; types are inferred.
+// Pure data; compile.ts turns a table into code. The tables are in api/NN_name.ts.
 
 import { UUID_ZERO, type Uuid } from './ids.ts'
 
@@ -28,7 +28,7 @@ export function includes(range: VersionRange, version: number): boolean {
   return version >= range.from && version <= range.to
 }
 
-/** Kinds whose encoding is a single call of a `Reader` or `Writer` method. */
+/** Kinds that a single call of a `Reader` or `Writer` method encodes. */
 export type ScalarKind =
   | 'bool'
   | 'int8'
@@ -61,8 +61,8 @@ interface FieldOptions {
 /**
  * One field of a table.
  *
- * `Decoded` is what a reader gets: every field is there in every version, at its default where the version lacks it.
- * `Encoded` is what a writer gives: a field with an explicit `default` (or a tag) may be left out.
+ * `Decoded` is the type for a reader: every field exists in every version, with its default if the version lacks it.
+ * `Encoded` is the type for a writer: it may leave out a field with an explicit `default` (or a tag).
  */
 export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false> {
   declare readonly decoded: Decoded
@@ -76,12 +76,12 @@ export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false>
     this.options = options
   }
 
-  /** The versions that carry the field; elsewhere it reads as its default and is not written. */
+  /** The versions that have the field; in others it reads as its default and is not written. */
   in(versions: VersionText): Field<Decoded, Encoded, Optional> {
     return this.#with({ versions: versionRange(versions) })
   }
 
-  /** In these versions (all, unless told) the value may be null. */
+  /** In these versions (by default in all) the value may be null. */
   orNull(versions: VersionText = '0+'): Field<Decoded | null, Encoded | null, Optional> {
     return this.#with({ nullable: versionRange(versions) })
   }
@@ -94,7 +94,7 @@ export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false>
     >
   }
 
-  /** A tagged field of these versions, left out when it has its default. */
+  /** Makes it a tagged field in these versions, which is left out if it has its default. */
   tag(tag: number, versions: VersionText = '0+'): Field<Decoded, Encoded, true> {
     const range = versionRange(versions)
     const options = { tag, versions: range, tagged: range, optional: true }
@@ -129,9 +129,9 @@ export const int64 = field('int64', 0)
 export const float64 = field('float64', 0)
 export const uuid = field<Uuid>('uuid', UUID_ZERO)
 export const string = field('string', '')
-/** Decoded as a view into the frame: borrowed. */
+/** Decodes to a view into the frame: borrowed. */
 export const bytes = field<Uint8Array>('bytes', new Uint8Array(0))
-/** Record batches, opaque here; see batch/. Decoded as a view into the frame: borrowed. */
+/** Record batches, opaque here; see batch/. Decodes to a view into the frame: borrowed. */
 export const records = bytes
 
 type DecodedShape<S extends Shape> = { readonly [K in keyof S]: S[K]['decoded'] }
@@ -155,7 +155,7 @@ export function array(element: Shape | Field<unknown>): Field<any> {
   return new Field({ kind: 'array', element: elementField }, optionsWith([]))
 }
 
-/** One message, request or response, as the compiler takes it. */
+/** One message, request or response, for the compiler. */
 export interface Message<S extends Shape> {
   readonly name: string
   readonly fields: S
@@ -163,7 +163,7 @@ export interface Message<S extends Shape> {
   readonly flexible: VersionRange
 }
 
-/** A message that is no request or response: one that lies in a field of another. */
+/** A message that is neither request nor response, but part of a field of another message. */
 export function message<S extends Shape>(table: {
   readonly name: string
   readonly versions: VersionText
@@ -184,7 +184,7 @@ export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
   readonly name: string
   /** Versions that these tables can encode and decode. */
   readonly versions: VersionRange
-  /** Versions that ApiVersions reports: Produce says 0 and refuses 0 to 2 (kafka clients need it so). */
+  /** Versions that ApiVersions reports: Produce lists 0 to 2 and refuses them, because clients look for them. */
   readonly advertised: VersionRange
   readonly request: Message<Req>
   readonly response: Message<Res>
@@ -214,11 +214,11 @@ export function api<Req extends Shape, Res extends Shape>(table: {
 export type Decoded<M extends Message<any>> = M extends Message<infer S> ? DecodedShape<S> : never
 export type Encoded<M extends Message<any>> = M extends Message<infer S> ? EncodedShape<S> : never
 
-/** A request as the broker reads it. */
+/** A request for the broker, which reads it. */
 export type RequestOf<A extends Api<any, any>> = Decoded<A['request']>
-/** A response as the client reads it. */
+/** A response for the client, which reads it. */
 export type ResponseOf<A extends Api<any, any>> = Decoded<A['response']>
-/** A request as the client writes it. */
+/** A request from the client, which writes it. */
 export type RequestInput<A extends Api<any, any>> = Encoded<A['request']>
-/** A response as the broker writes it. */
+/** A response from the broker, which writes it. */
 export type ResponseInput<A extends Api<any, any>> = Encoded<A['response']>

@@ -1,4 +1,4 @@
-// Byte vectors of the APIs of security: SASL, ACLs, delegation tokens, quotas, SCRAM credentials.
+// Byte vectors of the security APIs: SASL, ACLs, delegation tokens, quotas, SCRAM credentials.
 
 import { saslHandshake } from './api/17_sasl_handshake.ts'
 import { describeAcls } from './api/29_describe_acls.ts'

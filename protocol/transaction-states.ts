@@ -1,6 +1,6 @@
 // The states of a transaction, by Kafka's names. Pure. Source: KIP-98.
 
-/** As Kafka numbers them. */
+/** By Kafka's numbers. */
 export const transactionStates = [
   'Empty',
   'Ongoing',
@@ -10,5 +10,5 @@ export const transactionStates = [
   'CompleteAbort',
 ] as const
 
-/** With those in which no coordinator keeps one: 'Dead' has been forgotten, 'PrepareEpochFence' is never written. */
+/** Including two states that no coordinator stores: 'Dead' is forgotten, 'PrepareEpochFence' is never written. */
 export const allTransactionStates = [...transactionStates, 'Dead', 'PrepareEpochFence'] as const

@@ -1,4 +1,4 @@
-// A message behind the int16 that says its version, as in the opaque fields of groups and in what Kafka keeps in files.
+// A message after an int16 with its version, as in the opaque fields of groups and in records of Kafka's internal topics.
 // Any thread.
 
 import { decode, encode } from './compile.ts'
@@ -17,15 +17,15 @@ export function encodeVersioned<M extends Message<any>>(
   return Buffer.concat(writer.chunks())
 }
 
-/** -1 when there is no room for one. */
+/** -1 if there is no room for a version. */
 export function versionOf(bytes: Uint8Array): number {
   return bytes.length < 2 ? -1 : (bytes[0]! << 8) | bytes[1]!
 }
 
 /**
- * All of `from`, in a version that the table has.
+ * Decodes all of `from`, in a version that the table has.
  *
- * @param from borrowed by the bytes fields of what is returned
+ * @param from borrowed by the bytes fields of the returned message
  * @throws {KafkaError} CORRUPT_MESSAGE
  */
 export function decodeWhole<M extends Message<any>>(table: M, from: Uint8Array): Decoded<M> {

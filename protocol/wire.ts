@@ -1,23 +1,23 @@
 // Reader and Writer: Kafka's primitive types to and from bytes. Any thread; one frame each, never shared.
-// Every read is bounded by the frame; every array count by what the rest of the frame can hold.
+// The frame bounds every read; the rest of the frame bounds every array count.
 // Source: Kafka's protocol guide, "Protocol primitive types". Big-endian throughout.
 
 import { KafkaError } from './errors.ts'
 import type { Uuid } from './ids.ts'
 
-/** Array elements one frame may declare in all: what keeps a hostile frame from becoming gigabytes of objects. */
+/** The most array elements of one frame in all: it keeps a hostile frame from becoming gigabytes of objects. */
 export const FRAME_ELEMENTS_MAX = 2_000_000
 
 /** Tagged fields of one struct. Apache Kafka 4.4 has the same limit. */
 export const TAGS_MAX = 10_000
 
-/** Records of at least this many bytes are referenced by an encoded frame, smaller ones copied into it. */
+/** A frame references records of at least this many bytes, and copies smaller ones. */
 const REFERENCE_BYTES_MIN = 4096
 
-/** A buffer of a frame grows up to this size, then the next one begins: no large frame is copied as it grows. */
+/** A frame's buffer grows up to this size, then the next one begins: so a large frame is not copied as it grows. */
 const CHUNK_BYTES_MAX = 1024 * 1024
 
-/** Classic strings end there for want of bits, compact ones by Kafka's rule. */
+/** Classic strings have an int16 length, and Kafka limits compact ones to the same. */
 const STRING_BYTES_MAX = 0x7fff
 
 const UUID_CHARS = 22
@@ -29,7 +29,7 @@ function malformed(what: string): KafkaError {
 }
 
 export class Reader {
-  /** Borrowed: byte fields are views into it. */
+  /** Borrowed by the byte fields, which are views into it. */
   readonly buffer: Buffer
   position: number
   readonly #view: DataView
@@ -54,7 +54,7 @@ export class Reader {
     return this.buffer.length - this.position
   }
 
-  /** Moves past `size` bytes and returns where they began. */
+  /** Moves past `size` bytes and returns their first position. */
   take(size: number): number {
     const start = this.position
     if (size < 0 || size > this.buffer.length - start) {
@@ -80,7 +80,7 @@ export class Reader {
     return this.#view.getInt32(this.take(4))
   }
 
-  /** Exact up to 2^53; beyond, the nearest double (offsets are checked where they are used). */
+  /** Exact up to 2^53; beyond, the nearest double (users of offsets check them). */
   int64(): number {
     const at = this.take(8)
     return this.#view.getInt32(at) * TWO_32 + this.#view.getUint32(at + 4)
@@ -170,7 +170,7 @@ export class Reader {
     return count
   }
 
-  /** Skips a tagged-field section without keeping anything. */
+  /** Skips a section of tagged fields. */
   skipTags(): void {
     for (let left = this.tagCount(); left > 0; left--) {
       this.uvarint()
@@ -178,7 +178,7 @@ export class Reader {
     }
   }
 
-  /** The end of a tagged field: its value must have been exactly as long as was declared. */
+  /** The end of a tagged field: its value must be exactly as long as stated. */
   endTag(end: number): void {
     if (this.position !== end)
       throw malformed(`a tagged field ends at ${this.position} and not at ${end}`)
@@ -223,7 +223,7 @@ export class Writer {
   #bytes: Buffer
   #view: DataView
   #position = 0
-  /** Where the part not yet handed to `#chunks` begins. */
+  /** The first byte that is not yet in `#chunks`. */
   #chunkStart = 0
   #chunks: Uint8Array[] = []
   #chunkBytes = 0
@@ -261,7 +261,7 @@ export class Writer {
     this.#view.setInt32(at, value)
   }
 
-  /** 2^63, as which the largest int64 is read, is written as that again. */
+  /** The largest int64 is read as 2^63, so 2^63 is written as the largest int64. */
   int64(value: number): void {
     const high = Math.floor(value / TWO_32)
     if ((high | 0) !== high) return this.#int64Max(value)
@@ -312,7 +312,7 @@ export class Writer {
     else this.compactString(value)
   }
 
-  /** Copies `value`, or from 4 KiB on keeps a reference until the frame has been sent. */
+  /** Copies `value`, or references it if it has at least 4 KiB, until the frame has been sent. */
   bytes(value: Uint8Array): void {
     this.int32(value.length)
     this.#append(value)
@@ -342,7 +342,7 @@ export class Writer {
     this.uvarint(count + 1)
   }
 
-  /** A tagged field: `write` fills the value, whose size goes before it. */
+  /** A tagged field: `write` writes the value; its size precedes it. */
   tagged(tag: number, write: (value: Writer) => void): void {
     const value = new Writer(64)
     write(value)
@@ -351,13 +351,13 @@ export class Writer {
     for (const chunk of value.chunks()) this.#append(chunk)
   }
 
-  /** Everything written, in order, copied and referenced parts as they lie. The writer is spent. */
+  /** All bytes, in order, in their copied and referenced chunks. The writer cannot be used again. */
   chunks(): Uint8Array[] {
     this.#closeChunk()
     return this.#chunks
   }
 
-  /** The same with the int32 frame size, reserved by a leading `int32(0)`, filled in. */
+  /** The same, with the int32 frame size in the place that a leading `int32(0)` has reserved. */
   frame(): Uint8Array[] {
     const size = this.size
     const chunks = this.chunks()
@@ -401,7 +401,7 @@ export class Writer {
     this.#chunkStart = this.#position
   }
 
-  /** Makes room and moves past it: before `#bytes` or `#view` is looked at, since it may replace both. */
+  /** Makes room and moves past it. Call it before reading `#bytes` or `#view`, because it may replace both. */
   #claim(size: number): number {
     const at = this.#position
     if (at + size > this.#bytes.length) return this.#grow(size)
@@ -409,7 +409,7 @@ export class Writer {
     return at
   }
 
-  /** Only the open chunk moves: closed ones keep the buffer they lie in. */
+  /** Moves only the open chunk: closed ones keep their buffers. */
   #grow(size: number): number {
     if (this.#position - this.#chunkStart >= CHUNK_BYTES_MAX / 2) this.#closeChunk()
     const open = this.#bytes.subarray(this.#chunkStart, this.#position)

@@ -1,6 +1,6 @@
 // Metadata: v1 null topics mean all, rack, controller, isInternal; v2 clusterId; v3 throttle time; v4
 // allowAutoTopicCreation; v5 offline replicas; v7 leader epoch; v8 authorized operations (KIP-430); v9 flexible;
-// v10 topic ids in answers; v11 no cluster operations (KIP-700); v12 topic ids in questions; v13 errorCode (KIP-1102).
+// v10 topic ids in the response; v11 no cluster operations (KIP-700); v12 topic ids in the request; v13 errorCode (KIP-1102).
 
 import { UUID_ZERO } from '../ids.ts'
 import {
@@ -15,7 +15,7 @@ import {
   type ResponseInput,
 } from '../schema.ts'
 
-/** What authorized operations read as when nobody asked for them. */
+/** The value of authorized operations if the client did not ask for them. */
 const NOT_ASKED_FOR = -0x8000_0000
 
 export const metadata = api({

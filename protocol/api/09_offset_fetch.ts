@@ -19,7 +19,7 @@ const responseTopics = array({
   name: string,
   partitions: array({
     partitionIndex: int32,
-    committedOffset: int64, // -1: none
+    committedOffset: int64, // -1: the group has none
     committedLeaderEpoch: int32.in('5+').default(-1),
     metadata: string.orNull().default(null),
     errorCode: int16,

@@ -1,5 +1,5 @@
-// JoinGroup: v1 rebalanceTimeoutMs; v2 throttle time; v4 joins twice, the second time with the id it was given
-// (KIP-394); v5 groupInstanceId (KIP-345); v6 flexible; v7 protocolType in the answer (KIP-559); v8 reason (KIP-800);
+// JoinGroup: v1 rebalanceTimeoutMs; v2 throttle time; v4 a new member joins twice, the second time with its assigned id
+// (KIP-394); v5 groupInstanceId (KIP-345); v6 flexible; v7 protocolType in the response (KIP-559); v8 reason (KIP-800);
 // v9 skipAssignment (KIP-814).
 
 import {

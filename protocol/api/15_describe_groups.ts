@@ -30,7 +30,7 @@ export const describeGroups = api({
       groupId: string,
       groupState: string,
       protocolType: string,
-      protocolData: string, // the protocol that was chosen; '' unless the group is stable
+      protocolData: string, // the chosen protocol; '' unless the group is stable
       members: array({
         memberId: string,
         groupInstanceId: string.orNull().in('4+').default(null),

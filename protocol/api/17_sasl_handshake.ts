@@ -12,6 +12,6 @@ export const saslHandshake = api({
   },
   response: {
     errorCode: int16,
-    mechanisms: array(string), // those that the broker takes
+    mechanisms: array(string), // those that the broker accepts
   },
 })

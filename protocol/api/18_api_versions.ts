@@ -1,5 +1,5 @@
 // ApiVersions: v1 throttle time; v3 flexible, client software (KIP-511), features (KIP-584); v4 a feature's minimum
-// may be 0. The response header has no tagged fields in any version. A version that the broker lacks is answered with v0.
+// may be 0. The response header has no tagged fields in any version. To a version that it lacks a broker answers in v0.
 
 import {
   api,

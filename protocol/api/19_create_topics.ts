@@ -1,4 +1,4 @@
-// CreateTopics: v4 counts may be -1, the broker's default (KIP-464); v5 flexible, configs in the answer (KIP-525);
+// CreateTopics: v4 counts may be -1, the broker's default (KIP-464); v5 flexible, configs in the response (KIP-525);
 // v6 may answer THROTTLING_QUOTA_EXCEEDED (KIP-599); v7 topic id.
 
 import { UUID_ZERO } from '../ids.ts'

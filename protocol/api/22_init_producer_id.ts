@@ -1,4 +1,4 @@
-// InitProducerId: v2 flexible; v3 asks to go on with a known id (KIP-360); v4 may answer PRODUCER_FENCED (KIP-588);
+// InitProducerId: v2 flexible; v3 a producer recovers with its known id (KIP-360); v4 may answer PRODUCER_FENCED (KIP-588);
 // v5 may answer TRANSACTION_ABORTABLE (KIP-890).
 
 import { api, int16, int32, int64, string, type RequestOf, type ResponseInput } from '../schema.ts'

@@ -1,5 +1,5 @@
-// AddPartitionsToTxn: v2 may answer PRODUCER_FENCED (KIP-588); v3 flexible. Versions 4 and 5 are spoken between brokers only
-// (KIP-890), so there are none here.
+// AddPartitionsToTxn: v2 may answer PRODUCER_FENCED (KIP-588); v3 flexible. Only brokers use versions 4 and 5, among each other
+// (KIP-890), so this table has none.
 
 import {
   api,

@@ -1,5 +1,5 @@
 // EndTxn: v2 may answer PRODUCER_FENCED (KIP-588); v3 flexible; v4 may answer TRANSACTION_ABORTABLE; v5 bumps the epoch at
-// every end and answers with the id and epoch to go on with (KIP-890).
+// every end and answers with the producer's next id and epoch (KIP-890).
 
 import {
   api,

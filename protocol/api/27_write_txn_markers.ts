@@ -1,4 +1,4 @@
-// WriteTxnMarkers: v1 flexible, the oldest that Kafka still has; v2 the transaction version of the marker (KIP-1228).
+// WriteTxnMarkers: v1 flexible, the oldest that Kafka still supports; v2 the transaction version of the marker (KIP-1228).
 
 import {
   api,

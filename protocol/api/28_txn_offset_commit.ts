@@ -1,5 +1,5 @@
 // TxnOffsetCommit: v2 leader epoch (KIP-320); v3 flexible, the member of the group (KIP-447); v4 may answer
-// TRANSACTION_ABORTABLE; v5 adds the group to the transaction by itself (KIP-890).
+// TRANSACTION_ABORTABLE; v5 adds the group to the transaction, without AddOffsetsToTxn (KIP-890).
 
 import {
   api,

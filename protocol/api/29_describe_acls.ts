@@ -2,10 +2,10 @@
 
 import { api, array, int16, int32, int8, string } from '../schema.ts'
 
-/** Kafka's code of a pattern type: the name as it stands. */
+/** Kafka's code of the pattern type LITERAL: the exact name. */
 export const LITERAL = 3
 
-/** Which ACLs are meant; null matches any. */
+/** Which ACLs a request selects; null matches any. */
 export const aclFilter = {
   resourceTypeFilter: int8,
   resourceNameFilter: string.orNull(),

@@ -1,4 +1,4 @@
-// AlterConfigs: replaces all that is set of a resource; superseded by IncrementalAlterConfigs (44). v2 flexible.
+// AlterConfigs: replaces all settings of a resource; superseded by IncrementalAlterConfigs (44). v2 flexible.
 
 import { api, array, bool, int16, int32, int8, string, type RequestOf } from '../schema.ts'
 

@@ -1,4 +1,4 @@
-// CreateDelegationToken: v2 flexible; v3 a token for somebody else (KIP-373).
+// CreateDelegationToken: v2 flexible; v3 a token for another principal (KIP-373).
 
 import {
   api,

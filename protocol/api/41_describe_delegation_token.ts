@@ -1,4 +1,4 @@
-// DescribeDelegationToken: v2 flexible; v3 who asked for a token (KIP-373).
+// DescribeDelegationToken: v2 flexible; v3 the principal that requested a token (KIP-373).
 
 import { api, array, bytes, int16, int32, int64, string } from '../schema.ts'
 
@@ -10,7 +10,7 @@ export const describeDelegationToken = api({
   versions: '1-3',
   flexible: '2+',
   request: {
-    owners: array(principal).orNull(), // null is everybody's
+    owners: array(principal).orNull(), // null: tokens of all owners
   },
   response: {
     errorCode: int16,

@@ -36,7 +36,7 @@ export const describeCluster = api({
       rack: string.orNull().default(null),
       isFenced: bool.in('2+').default(false),
     }),
-    clusterAuthorizedOperations: int32.default(-0x8000_0000), // nobody asked for them
+    clusterAuthorizedOperations: int32.default(-0x8000_0000), // the client did not ask for them
   },
 })
 export type DescribeClusterRequest = RequestOf<typeof describeCluster>

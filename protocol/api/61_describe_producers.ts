@@ -1,4 +1,4 @@
-// DescribeProducers: v0 only, flexible from the start (KIP-664). The epoch is an int32 here, and an int16 everywhere else.
+// DescribeProducers: v0 only, flexible from the start (KIP-664). The epoch is an int32 here, and an int16 in all other APIs.
 
 import {
   api,

@@ -24,7 +24,7 @@ export const describeTransactions = api({
       transactionalId: string,
       transactionState: string,
       transactionTimeoutMs: int32,
-      transactionStartTimeMs: int64, // -1: none is open
+      transactionStartTimeMs: int64, // -1: no transaction is open
       producerId: int64,
       producerEpoch: int16,
       topics: array({ topic: string, partitions: array(int32) }),

@@ -14,10 +14,10 @@ import {
   type ResponseInput,
 } from '../schema.ts'
 
-/** What authorized operations read as when nobody asked for them. */
+/** The value of authorized operations if the client did not ask for them. */
 const NOT_ASKED_FOR = -0x8000_0000
 
-/** Where a page begins. */
+/** The first topic and partition of a page. */
 const cursor = struct({ topicName: string, partitionIndex: int32 })
 
 export const describeTopicPartitions = api({

@@ -47,7 +47,7 @@ function read(bytes: Uint8Array, at = 0): PlainRecord[] {
   return [...recordsOf(bytes, at, readBatchHeader(bytes, at), limits)].map(plain)
 }
 
-/** As many records as come out before it ends or is refused; whatever else is thrown goes through. */
+/** The records up to the end or to a KafkaError, which ends them; any other error is thrown. */
 function readUntilRefused(bytes: Uint8Array): { records: PlainRecord[]; refusal?: KafkaError } {
   const records: PlainRecord[] = []
   try {
@@ -109,7 +109,7 @@ t.test(
       ({ encoder, codec }) => encoder === 'kafka-python' && codec === 'none',
     )!
     const bytes = build(foreignRecords)
-    stampBatch(bytes, 0, 0, 0) // kafka-python sends epoch 0, Java and we -1
+    stampBatch(bytes, 0, 0, 0) // kafka-python sends epoch 0, Java and millrace -1
     t.equal(bytes.toString('hex'), hex)
   },
 )
@@ -242,7 +242,7 @@ t.test('a batch cut off at any byte is refused, and gives no wrong record before
       const cut = Buffer.from(whole.subarray(0, length))
       t.throws(() => recordsOf(cut, 0, header, limits), { code: 'CORRUPT_MESSAGE' })
       if (length >= BATCH_OVERHEAD_BYTES) {
-        putInt32(cut, position.batchLength, length - 12) // a liar: size and CRC agree
+        putInt32(cut, position.batchLength, length - 12) // a false size, which size field and CRC confirm
         stampCrc(cut, 0, length)
       }
       const { records: before, refusal } = readUntilRefused(cut)

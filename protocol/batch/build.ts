@@ -1,4 +1,4 @@
-// BatchBuilder: records straight into the bytes of a batch. Any thread; one batch each.
+// BatchBuilder: writes records straight into the bytes of a batch. Any thread; one builder per batch.
 // Format: docs/formats/record-batch.md
 
 import { codecIds, compress, type Codec } from '../compression/index.ts'
@@ -18,7 +18,7 @@ import {
 export interface NewRecord {
   /** ms since the epoch. */
   readonly timestamp: number
-  /** Copied, like everything else. */
+  /** The builder copies keys, values and headers. */
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
   readonly headers?: Headers | undefined
@@ -36,7 +36,7 @@ export interface FinishOptions {
 }
 
 const BYTES_EXPECTED = 1024
-/** Up to here a loop beats the call that copies. */
+/** Up to this length a loop is faster than the call that copies. */
 const LOOP_BYTES_MAX = 24
 const VARINT_BYTES_MAX = 5
 
@@ -57,12 +57,12 @@ export class BatchBuilder {
     return this.#recordCount
   }
 
-  /** Uncompressed, header included. */
+  /** Bytes of the uncompressed batch, header included. */
   get sizeBytes(): number {
     return this.#position
   }
 
-  /** @throws {TypeError} when a length of it changes meanwhile; the batch is then as it was */
+  /** @throws {TypeError} when a length of the record changes meanwhile; the batch is then unchanged */
   append(record: NewRecord): void {
     const { timestamp, key, value, headers } = record
     const index = this.#recordCount
@@ -92,7 +92,7 @@ export class BatchBuilder {
   }
 
   /**
-   * The batch, with base offset 0 and no leader epoch: a broker stamps both. The builder is spent.
+   * The batch, with base offset 0 and no leader epoch: the broker sets both. The builder cannot be used again.
    *
    * @returns given
    */
@@ -135,7 +135,7 @@ export class BatchBuilder {
   }
 }
 
-// Each `put` returns the position after what it wrote; each `...Bytes` says how much that would be.
+// Each `put` returns the position after the bytes that it wrote; each `...Bytes` returns their number.
 
 function putHeaders(bytes: Buffer, start: number, headers: Headers): number {
   let at = putVarint(bytes, start, headers.length)

@@ -1,34 +1,34 @@
-// Holds the records of a batch against the format, one after the other, and says what is wrong with the first that breaks it.
-// Makes no objects for a record: it is on the way of every produced byte. Any thread. Format: docs/formats/record-batch.md
+// Checks the records of a batch against the format, one after the other, and reports the first that breaks it.
+// Hot, on the way of every produced byte: makes no object per record. Any thread. Format: docs/formats/record-batch.md
 
-/** What records are held against besides the format. Deltas are to the batch's base timestamp, ms. */
+/** What the check needs besides the format. Deltas are to the batch's base timestamp, ms. */
 export interface RecordBounds {
-  /** Are the offset deltas 0, 1, 2, ...? Those of a batch that has been compacted only rise, up to this. */
+  /** Are the offset deltas 0, 1, 2, ...? In a compacted batch they only rise, up to this. */
   readonly lastOffsetDelta: number | 'dense'
   readonly isKeyRequired: boolean
   readonly timestampDeltaMin: number
   readonly timestampDeltaMax: number
-  /** Of a record that has no timestamp, which may be any time. */
+  /** The delta of a record without a timestamp, which is always allowed. */
   readonly noTimestampDelta: number
 }
 
 export interface CheckedRecords {
-  /** The record that breaks the format, and how; no record behind it was looked at. */
+  /** The record that breaks the format, and how; the check reads no record after it. */
   readonly flaw: { readonly recordIndex: number; readonly what: string } | undefined
-  /** Records without a key that need one, by index. */
+  /** Indexes of the records that need a key and have none. */
   readonly keyless: readonly number[]
-  /** Records too early or too late, by index. */
+  /** Indexes of the records that are too early or too late. */
   readonly untimely: readonly number[]
-  /** -Infinity without records. */
+  /** The largest timestamp delta; -Infinity without records. */
   readonly timestampDeltaMax: number
 }
 
 const INT32_BYTES_MAX = 5
 const INT64_BYTES_MAX = 10
 
-/** Hot: written so that a record of 100 bytes costs some 15 ns, which is why the position goes by value. */
+/** Hot: costs about 15 ns per record of 100 bytes, which is why the position is passed by value. */
 export class RecordCheck {
-  /** Behind the varint that was read last. */
+  /** The position after the last varint. */
   #end = 0
 
   /** @param end of the records, which need not be the end of `bytes` */
@@ -54,7 +54,7 @@ export class RecordCheck {
         const length = this.#varint(bytes, at)
         const recordEnd = this.#end + length
         if (recordEnd > end) throw new Flaw(`its length is ${length}, ${end - at} bytes are left`)
-        const timestampDelta = this.#varlong(bytes, this.#end + 1) // behind attributes
+        const timestampDelta = this.#varlong(bytes, this.#end + 1) // after the attributes
         if (timestampDelta > timestampDeltaMax) timestampDeltaMax = timestampDelta
         if (timestampDelta < earliest || timestampDelta > latest) {
           if (timestampDelta !== noTimestampDelta) untimely.push(index)
@@ -86,7 +86,7 @@ export class RecordCheck {
     return { flaw, keyless, untimely, timestampDeltaMax }
   }
 
-  /** Behind their count. Past `recordEnd` nothing is looked at, however many there are said to be. */
+  /** The headers, after their count. The check stops at `recordEnd`, whatever count the record states. */
   #endOfHeaders(bytes: Uint8Array, count: number, recordEnd: number): number {
     if (count < 0) throw new Flaw(`it has ${count} headers`)
     let at = this.#end
@@ -101,7 +101,7 @@ export class RecordCheck {
     return at
   }
 
-  /** An int32, zig-zag. A byte past the end of `bytes` is undefined, for which no comparison holds. */
+  /** An int32, zig-zag. A byte past the end of `bytes` is undefined, and no comparison with undefined is true. */
   #varint(bytes: Uint8Array, at: number): number {
     const byte = bytes[at]!
     if (byte < 0x80) {
@@ -146,7 +146,7 @@ export class RecordCheck {
   }
 }
 
-/** Never leaves this module. */
+/** Caught within this module. */
 class Flaw extends Error {
   override readonly name = 'Flaw'
 }

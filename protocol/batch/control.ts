@@ -1,4 +1,4 @@
-// Control batches: the marker that a transaction's coordinator writes into each of its partitions. One record,
+// Control batches: the marker that a transaction's coordinator writes into each of the transaction's partitions. One record,
 // never compressed. Any thread. Format: docs/formats/record-batch.md
 
 import { KafkaError } from '../errors.ts'
@@ -6,7 +6,7 @@ import { BatchBuilder } from './build.ts'
 import type { BatchHeader } from './header.ts'
 import { recordsOf } from './record.ts'
 
-/** Of the kinds that Kafka knows (0 to 6) the only two that a transaction has. */
+/** The two kinds that end a transaction, of those that Kafka has (0 to 6). */
 const markerIds = { abort: 0, commit: 1 } as const
 export type MarkerKind = keyof typeof markerIds
 
@@ -36,7 +36,7 @@ export function buildEndMarker(marker: NewEndMarker): Uint8Array {
 
 /**
  * @param header of the control batch at `at`
- * @returns undefined for a control batch that ends no transaction, as one that compaction has emptied
+ * @returns undefined for a control batch that ends no transaction, for example one without its record after compaction
  * @throws {KafkaError} CORRUPT_MESSAGE
  */
 export function readEndMarker(

@@ -1,7 +1,7 @@
-// The same four records as others' encoders put them on the wire, one batch per encoder and codec.
-// Made once: librdkafka 2.0.2 (through Python's confluent-kafka) produced them to a listener that answered as a
-// broker and kept the record sets of its Produce requests; kafka-python 2.0.2's DefaultRecordBatchBuilder gave its bytes directly.
-// Between them: raw and xerial snappy, lz4 frames with and without checksums, zstd with and without a content size.
+// The same four records as encoded by other clients, one batch per encoder and codec.
+// Recorded once: librdkafka 2.0.2 (through Python's confluent-kafka) produced to a listener that answered as a
+// broker and kept the record sets of its Produce requests; the bytes of kafka-python 2.0.2 come from its DefaultRecordBatchBuilder.
+// The batches include raw and xerial snappy, lz4 frames with and without checksums, zstd with and without a content size.
 
 import type { Header } from './record.ts'
 import type { Codec } from '../compression/index.ts'
@@ -21,7 +21,7 @@ export interface ExpectedRecord {
 
 const BASE_TIMESTAMP = 1_700_000_000_000
 
-/** What each of the batches holds. */
+/** The records of each batch. */
 export const foreignRecords: readonly ExpectedRecord[] = [
   { timestamp: BASE_TIMESTAMP, key: Buffer.from('k1'), value: Buffer.from('v1'), headers: [] },
   {

@@ -1,11 +1,11 @@
-// The 61-byte header of a record batch (magic 2): read as a whole, field by field on hot paths, and patched
-// where a broker may. Any thread. Format: docs/formats/record-batch.md
+// The 61-byte header of a record batch (magic 2): read as a whole, or field by field on hot paths, and patched
+// by the broker. Any thread. Format: docs/formats/record-batch.md
 
 import { codecOf, type Codec } from '../compression/index.ts'
 import { crc32c } from '../crc32c.ts'
 import { KafkaError } from '../errors.ts'
 
-/** Base offset and batch length: what the batch length does not count. */
+/** Base offset and batch length: the bytes that the batch length does not include. */
 export const LOG_OVERHEAD_BYTES = 12
 /** The whole header. */
 export const BATCH_OVERHEAD_BYTES = 61
@@ -33,15 +33,15 @@ export const CODEC_MASK = 0x07
 export const LOG_APPEND_TIME_BIT = 0x08
 export const TRANSACTIONAL_BIT = 0x10
 export const CONTROL_BIT = 0x20
-/** The base timestamp is the time from which tombstones, or a marker, of the batch may go (KIP-534). Set by compaction. */
+/** The base timestamp is the time after which compaction may drop the batch's tombstones or marker (KIP-534). */
 export const DELETE_HORIZON_BIT = 0x40
 
 export type TimestampType = 'CreateTime' | 'LogAppendTime'
 
 export interface BatchHeader {
-  /** As it lies there: a produced batch may hold anything. */
+  /** Not checked: a produced batch may have any value. */
   readonly baseOffset: number
-  /** The whole batch, this header included. */
+  /** Bytes of the whole batch, this header included. */
   readonly sizeBytes: number
   readonly leaderEpoch: number
   readonly magic: number
@@ -58,32 +58,32 @@ export interface BatchHeader {
   readonly baseTimestamp: number
   /** ms since the epoch; with LogAppendTime the time of every record. */
   readonly maxTimestamp: number
-  /** -1 none, like the epoch and the sequence. */
+  /** -1 without one; so also the epoch and the sequence. */
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly recordCount: number
 }
 
-/** @returns bytes of the batch at `at` as it claims, the header included; undefined when fewer than 12 bytes are left */
+/** @returns bytes of the batch at `at` by its length field, the header included; undefined if fewer than 12 bytes are left */
 export function batchSizeBytes(bytes: Uint8Array, at = 0): number | undefined {
   if (bytes.length - at < LOG_OVERHEAD_BYTES) return undefined
   return LOG_OVERHEAD_BYTES + int32At(bytes, at + position.batchLength)
 }
 
-/** The same, but undefined as well when the batch is not all there. */
+/** The same, but undefined as well if `bytes` ends before the batch does. */
 export function wholeBatchBytes(bytes: Uint8Array, at = 0): number | undefined {
   const sizeBytes = batchSizeBytes(bytes, at)
   return sizeBytes !== undefined && sizeBytes <= bytes.length - at ? sizeBytes : undefined
 }
 
 /**
- * Bytes of the batch whose header lies at `at`, if it belongs there, as far as a header says. The CRC, which may cover more than is
- * there, is the caller's to check, and so is the leader epoch.
+ * Bytes of the batch whose header is at `at`, if the header's fields are those expected there. The caller checks the CRC
+ * (`bytes` may end before the batch does) and the leader epoch.
  *
- * @param bytesMax from its first byte to where the last batch must end
- * @param baseMin its base offset lies between these, both included
- * @param endOffset its last offset lies before it
+ * @param bytesMax from the first byte of the batch to the limit that its last byte must not pass
+ * @param baseMin its base offset must be between these, both included
+ * @param endOffset its last offset must be below
  */
 export function fittingBatchBytes(
   bytes: Uint8Array,
@@ -103,7 +103,7 @@ export function fittingBatchBytes(
 }
 
 /**
- * Neither the CRC nor that the batch is all there is checked; the caller looks at `magic`.
+ * Does not check the CRC, nor that `bytes` has the whole batch; the caller checks `magic`.
  *
  * @throws {KafkaError} CORRUPT_MESSAGE when there is no room for a header, UNSUPPORTED_COMPRESSION_TYPE
  */
@@ -139,7 +139,7 @@ export function readBatchHeader(bytes: Uint8Array, at = 0): BatchHeader {
   }
 }
 
-// One field each, for hot paths; the caller has checked that a header is there.
+// One field each, for hot paths; the caller has checked that `bytes` has a whole header.
 
 export function baseOffsetOf(bytes: Uint8Array, at = 0): number {
   return int64At(bytes, at + position.baseOffset)
@@ -149,7 +149,7 @@ export function leaderEpochOf(bytes: Uint8Array, at = 0): number {
   return int32At(bytes, at + position.leaderEpoch)
 }
 
-/** The CRC that the batch bears. */
+/** The CRC in the header, which may be wrong. */
 export function checksumOf(bytes: Uint8Array, at = 0): number {
   return int32At(bytes, at + position.crc) >>> 0
 }
@@ -190,12 +190,12 @@ export function recordCountOf(bytes: Uint8Array, at = 0): number {
   return int32At(bytes, at + position.recordCount)
 }
 
-/** Is the checksum that of the batch at `at`, all of whose `sizeBytes` are there? */
+/** Does the CRC match the batch at `at`? The caller has checked that all `sizeBytes` are there. */
 export function crcMatches(bytes: Uint8Array, at: number, sizeBytes: number): boolean {
   return crc32c(bytes, at + position.attributes, at + sizeBytes) === checksumOf(bytes, at)
 }
 
-/** Gives the batch its place in a log, in place. Both fields lie outside the CRC. */
+/** Sets base offset and leader epoch, in place. Both fields are outside the CRC. */
 export function stampBatch(
   bytes: Uint8Array,
   at: number,
@@ -206,7 +206,7 @@ export function stampBatch(
   putInt32(bytes, at + position.leaderEpoch, leaderEpoch)
 }
 
-/** Makes `timestampMs` the time of every record, in place, without decompressing; the CRC is computed anew. */
+/** Makes `timestampMs` the time of every record, in place, without decompressing; computes a new CRC. */
 export function stampLogAppendTime(
   bytes: Uint8Array,
   at: number,
@@ -218,7 +218,7 @@ export function stampLogAppendTime(
   stampCrc(bytes, at, sizeBytes)
 }
 
-/** The largest time of the records, in place; the CRC is computed anew. */
+/** Sets the largest timestamp of the records, in place; computes a new CRC. */
 export function stampMaxTimestamp(
   bytes: Uint8Array,
   at: number,

@@ -1,5 +1,5 @@
-// Record batches and the records inside them, read lazily: a view costs some arithmetic, and bytes are looked at
-// only when asked for. Any thread; everything is borrowed. Format: docs/formats/record-batch.md
+// Record batches and the records inside them, read lazily: a view does some arithmetic, and reads bytes only on
+// access. Any thread; everything is borrowed. Format: docs/formats/record-batch.md
 
 import { asBuffer } from '../bytes.ts'
 import { decompress } from '../compression/index.ts'
@@ -18,7 +18,7 @@ export type Header = [name: string, value: Buffer | null]
 const RECORD_BYTES_MIN = 7
 
 /**
- * The batches that lie one after the other in `bytes`, up to the first that is not all there (a fetch may cut one).
+ * The consecutive batches in `bytes`, up to the first that is incomplete (a fetch may cut one).
  *
  * @throws {KafkaError} as `readBatchHeader`
  */
@@ -34,7 +34,7 @@ export function* batchesOf(
 }
 
 /**
- * The records of the batch at `at`, in order; can be iterated more than once. The CRC is the caller's to check.
+ * The records of the batch at `at`, in order; can be iterated more than once. The caller checks the CRC.
  *
  * @param bytes borrowed by every view, unless the batch is compressed
  * @throws {KafkaError} CORRUPT_MESSAGE, at once or while iterating; MESSAGE_TOO_LARGE past `decompressedBytesMax`
@@ -54,7 +54,7 @@ export function recordsOf(
   return new Records(asBuffer(section), 0, section.length, header)
 }
 
-/** One record. `key`, `value` and `headers` are made anew at each access. */
+/** One record. `key`, `value` and `headers` make a new object at each access. */
 export class RecordView {
   readonly offset: number
   /** ms since the epoch. */
@@ -143,8 +143,8 @@ class Records implements Iterable<RecordView> {
 }
 
 /**
- * Reads forward from `position` to at most `end`. Hot: one loop over records is meant to cost some 50 ns each.
- * A read past the buffer gives undefined, which no comparison holds for, so that the slow path finds it.
+ * Reads forward from `position` to at most `end`. Hot: one loop over records takes about 50 ns each.
+ * A read past the buffer gives undefined, and no comparison with undefined is true, so the slow path handles it.
  */
 class RecordReader implements Iterator<RecordView> {
   #position: number
@@ -155,10 +155,10 @@ class RecordReader implements Iterator<RecordView> {
   readonly #baseOffset: number = 0
   readonly #lastOffsetDelta: number = 0
   readonly #baseTimestamp: number = 0
-  /** The time of every record with LogAppendTime, else undefined. */
+  /** With LogAppendTime the time of every record, else undefined. */
   readonly #appendTimestamp: number | undefined
 
-  /** @param header absent when there are only headers to read */
+  /** @param header undefined to read only record headers */
   constructor(bytes: Buffer, position: number, end: number, header?: BatchHeader) {
     this.#bytes = bytes
     this.#position = position
@@ -219,7 +219,7 @@ class RecordReader implements Iterator<RecordView> {
     }
   }
 
-  /** Moves past `size` bytes and returns where they began. */
+  /** Moves past `size` bytes and returns their first position. */
   take(size: number): number {
     const start = this.#position
     if (size < 0 || size > this.#end - start) throw corrupt('a field that exceeds it')

@@ -1,4 +1,4 @@
-// What the codecs share: their shape, and the two ways in which they refuse. Any thread.
+// The interface of the codecs, and their two errors. Any thread.
 
 import { KafkaError } from '../errors.ts'
 
@@ -7,14 +7,14 @@ export interface Compressor {
   compress(bytes: Uint8Array): Uint8Array
   /** May throw anything for damaged input. @returns new bytes, at most `bytesMax`; @throws {KafkaError} MESSAGE_TOO_LARGE */
   decompress(bytes: Uint8Array, bytesMax: number): Uint8Array
-  /** The most that comes out, as the headers have it. May throw anything for damaged input, or for more blocks than a look is worth. */
+  /** An upper bound of the output by the headers. May throw anything for damaged input, or for too many blocks to read. */
   claimedBytes(bytes: Uint8Array): number
 }
 
-/** Blocks that are looked at for a claim. */
+/** How many blocks `claimedBytes` reads at most. */
 export const CLAIM_BLOCKS_MAX = 256
 
-/** @param sizeBytes what would come out, where that is known without decompressing */
+/** @param sizeBytes the size of the output, if it is known without decompressing */
 export function tooLarge(sizeBytes: number | undefined, bytesMax: number): KafkaError {
   const claim = sizeBytes === undefined ? 'records' : `records of ${sizeBytes} bytes`
   return new KafkaError('MESSAGE_TOO_LARGE', `${claim} exceed ${bytesMax} bytes when decompressed`)

@@ -1,4 +1,4 @@
-// The codecs: round trips, damage, limits and bombs. That others' output is read: batch/batch.test.ts.
+// The codecs: round trips, damage, limits and bombs. batch/batch.test.ts reads other clients' output.
 
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -11,7 +11,7 @@ const MIB = 1024 * 1024
 const codecs = Object.keys(codecIds) as Codec[]
 const compressing = codecs.filter((codec) => codec !== 'none')
 
-/** Some of it repeats, as records do. */
+/** Repeats itself in part, as records do. */
 const blob = fc
   .array(fc.tuple(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 40 })), {
     maxLength: 30,
@@ -118,7 +118,7 @@ t.test('a bomb is refused without room being made for it', async (t) => {
       Buffer.concat(Array<Buffer>(1024).fill(gzipSync(Buffer.alloc(MIB)))),
       'MESSAGE_TOO_LARGE',
     ],
-    // A claim that so few bytes cannot keep, and one that they could.
+    // A size that so few bytes cannot have, and one that they could.
     ['snappy', Buffer.from('ffffffff0f0000', 'hex'), 'CORRUPT_MESSAGE'],
     ['snappy', snappyBomb(1024 * MIB), 'MESSAGE_TOO_LARGE'],
     ['lz4', lz4Bomb(256), 'MESSAGE_TOO_LARGE'],

@@ -1,6 +1,6 @@
 // Compression of a batch's records: one blob, any of Kafka's five codecs. Any thread; synchronous.
-// A codec's library is loaded when its codec is first met: most brokers never decompress anything.
-// Output is bounded before it is allocated, since a few bytes may claim to be gigabytes.
+// A codec's library is loaded on its first use: most brokers never decompress anything.
+// The output is bounded before memory is allocated, because a few bytes may claim to be gigabytes.
 // Forms on the wire: docs/formats/record-batch.md
 
 import { KafkaError } from '../errors.ts'
@@ -35,7 +35,7 @@ export function compress(codec: Codec, bytes: Uint8Array): Uint8Array {
   return codec === 'none' ? bytes : compressors[codec].compress(bytes)
 }
 
-/** @returns what would come out at most, as the headers have it; Infinity where a look at them does not tell, or they are damaged */
+/** @returns an upper bound of the output by the headers; Infinity if they do not tell, or are damaged */
 export function claimedBytes(codec: Codec, bytes: Uint8Array): number {
   if (codec === 'none') return bytes.length
   try {
@@ -46,9 +46,9 @@ export function claimedBytes(codec: Codec, bytes: Uint8Array): number {
 }
 
 /**
- * @param bytesMax the most that may come out, in bytes; never much more than that is allocated
+ * @param bytesMax limit of the output, in bytes; the codec never allocates much more
  * @returns new bytes, or `bytes` itself with codec 'none'
- * @throws {KafkaError} MESSAGE_TOO_LARGE when more would come out, CORRUPT_MESSAGE when the input is damaged,
+ * @throws {KafkaError} MESSAGE_TOO_LARGE when the output is larger, CORRUPT_MESSAGE when the input is damaged,
  *   UNSUPPORTED_COMPRESSION_TYPE when the codec's package is not installed
  */
 export function decompress(codec: Codec, bytes: Uint8Array, bytesMax: number): Uint8Array {

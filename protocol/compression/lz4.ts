@@ -1,6 +1,6 @@
 // lz4: standard frames of independent blocks. Any thread.
-// The library has no limit on what comes out, so frames are walked first: cheaply by block, and by sequence
-// only when the blocks might, but need not, exceed the limit.
+// The library has no limit on its output, so the codec walks the frames first: cheaply by block, and by sequence
+// only if the blocks may exceed the limit.
 // Source: LZ4 Frame Format 1.6.4, LZ4 Block Format.
 
 import { asBuffer } from '../bytes.ts'
@@ -25,7 +25,7 @@ interface Frame {
 interface Block {
   readonly start: number
   readonly end: number
-  /** The most that may come out. */
+  /** Limit of the output, in bytes. */
   readonly outputBytesMax: number
   readonly isCompressed: boolean
 }
@@ -104,7 +104,7 @@ function frameAt(view: DataView, start: number, blocksMax: number): Frame {
   return { start, end, blocks }
 }
 
-/** What a block decompresses to, in bytes: the sum of its literal runs and matches. */
+/** The decompressed size of a block, in bytes: the sum of its literal runs and matches. */
 function outputBytes(bytes: Uint8Array, block: Block): number {
   if (!block.isCompressed) return block.outputBytesMax
   const { end } = block

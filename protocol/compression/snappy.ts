@@ -1,4 +1,4 @@
-// snappy: read as a raw block (librdkafka, franz-go) or in xerial's framing (Java, kafka-python), written raw,
+// snappy: reads a raw block (librdkafka, franz-go) or xerial's framing (Java, kafka-python), and writes a raw block,
 // which every client reads. Any thread.
 
 import { requireFor } from '../require.ts'
@@ -10,7 +10,7 @@ let library: typeof import('snappy') | undefined
 const XERIAL_MAGIC = Buffer.from('82534e4150505900', 'hex')
 const XERIAL_HEADER_BYTES = 16
 
-/** No snappy element of n bytes stands for more than 22 n, so a longer claim is false. */
+/** No snappy element of n bytes stands for more than 22 n, so a larger size is false. */
 const EXPANSION_MAX = 22
 
 export const snappy: Compressor = {
@@ -61,7 +61,7 @@ function blocksOf(bytes: Uint8Array, countMax = Infinity): Uint8Array[] {
   return blocks
 }
 
-/** The uncompressed size, which a raw block opens with. */
+/** The uncompressed size, at the start of a raw block. */
 function declaredBytes(block: Uint8Array): number {
   let size = 0
   for (let i = 0; i < 5; i++) {

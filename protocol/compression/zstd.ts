@@ -1,6 +1,6 @@
 // zstd: standard frames, with or without a content size (Java's have none), one after the other. Any thread.
-// Node's own zlib does the work where it can (22.15 and later), else a WebAssembly build of the reference library.
-// Frames are walked first, which bounds the output and splits what both would take for one frame with junk behind.
+// Node's own zlib does the work if it can (22.15 and later), else a WebAssembly build of the reference library.
+// The codec walks the frames first, to bound the output and to split them: both libraries take one frame per call.
 // Source: RFC 8878.
 
 import { readFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { require, resolveFor } from '../require.ts'
 import { CLAIM_BLOCKS_MAX, corrupt, tooLarge, type Compressor } from './bounds.ts'
 
 const FRAME_MAGIC = 0xfd2fb528
-/** The low four bits are free. */
+/** The low four bits may have any value. */
 const SKIPPABLE_MAGIC = 0x184d2a50
 const BLOCK_BYTES_MAX = 128 * 1024
 /** Every decoder should handle windows of 2^23 bytes. */
@@ -19,14 +19,14 @@ interface Frame {
   readonly start: number
   readonly end: number
   readonly blockCount: number
-  /** The most that may come out, in bytes. */
+  /** Limit of the output, in bytes. */
   readonly outputBytesMax: number
 }
 
-/** One library that can do zstd. */
+/** A library that implements zstd. */
 export interface ZstdLibrary {
   compress(bytes: Uint8Array): Uint8Array
-  /** @param bytes one whole frame. @returns undefined when more than `bytesMax` bytes would come out */
+  /** @param bytes one whole frame. @returns undefined if the output exceeds `bytesMax` bytes */
   decompress(bytes: Uint8Array, bytesMax: number): Uint8Array | undefined
 }
 
@@ -39,7 +39,7 @@ export const zstd: Compressor = {
     framesOf(bytes, CLAIM_BLOCKS_MAX).reduce((sum, frame) => sum + frame.outputBytesMax, 0),
 }
 
-/** For the test that runs both libraries. */
+/** Exported for the test that runs both libraries. */
 export function decompressWith(
   library: ZstdLibrary,
   bytes: Uint8Array,
@@ -63,14 +63,14 @@ function load(): ZstdLibrary {
   return (library ??= zlibZstd() ?? wasmZstd())
 }
 
-/** What node:zlib has since 22.15, and the types of Node 20 lack. */
+/** The functions that node:zlib has since 22.15; the types of Node 20 lack them. */
 interface ZlibZstd {
   readonly zstdCompressSync?: (bytes: Uint8Array) => Buffer
   readonly zstdDecompressSync: (bytes: Uint8Array, options: object) => Buffer
   readonly constants: { readonly ZSTD_d_windowLogMax: number }
 }
 
-/** @returns undefined where zlib has no zstd */
+/** @returns undefined if zlib has no zstd */
 export function zlibZstd(): ZstdLibrary | undefined {
   const { zstdCompressSync, zstdDecompressSync, constants } = zlib as unknown as ZlibZstd
   if (zstdCompressSync === undefined) return undefined
@@ -91,7 +91,7 @@ export function zlibZstd(): ZstdLibrary | undefined {
   }
 }
 
-/** What we use of the WebAssembly module (Emscripten's names). Pointers and sizes are numbers. */
+/** The functions of the WebAssembly module that the codec uses (Emscripten's names). Pointers and sizes are numbers. */
 interface ZstdModule {
   instantiateWasm(imports: object, receive: (instance: object) => void): object
   init(): void
@@ -104,7 +104,7 @@ interface ZstdModule {
   _ZSTD_decompress(to: number, toSize: number, from: number, fromSize: number): number
 }
 
-/** The part of the global that we use; the types of Node 20 lack it. */
+/** The part of the global object that the codec uses; the types of Node 20 lack it. */
 interface WebAssemblyGlobal {
   Module: new (bytes: Uint8Array) => object
   Instance: new (module: object, imports: object) => { readonly exports: object }
@@ -115,12 +115,12 @@ const ERROR_OUTPUT_TOO_SMALL = -70
 
 let wasmLibrary: ZstdLibrary | undefined
 
-/** There is one instance; its memory grows to what the largest call took and stays. */
+/** The only instance; its memory grows to the needs of the largest call and does not shrink. */
 export function wasmZstd(): ZstdLibrary {
   return (wasmLibrary ??= libraryOf(instantiate()))
 }
 
-/** Synchronously: the package's own `init` would make every caller asynchronous. */
+/** Loads synchronously: the package's own `init` would make every caller asynchronous. */
 function instantiate(): ZstdModule {
   const entry = resolveFor('zstd before Node 22.15', '@bokuweb/zstd-wasm')
   const path = (name: string) => `${entry.slice(0, -'index.node.js'.length)}${name}`
@@ -137,7 +137,7 @@ function instantiate(): ZstdModule {
 }
 
 function libraryOf(wasm: ZstdModule): ZstdLibrary {
-  /** @returns what `call` put into `toSize` bytes of the module's memory, or its error as a negative number */
+  /** @returns the first `toSize` bytes that `call` wrote into the module's memory, or its error as a negative number */
   function withMemory(
     from: Uint8Array,
     toSize: number,

@@ -1,10 +1,10 @@
-// The records of __consumer_offsets as Apache Kafka writes them: committed offsets and classic groups. The int16 in front of
-// a key says what the record is about. Any thread. Format: docs/formats/groups.md
+// The records of __consumer_offsets as Apache Kafka writes them: committed offsets and classic groups. The int16 at the start of
+// a key tells the kind of the record. Any thread. Format: docs/formats/groups.md
 
 import { array, bytes, int32, int64, message, string, uuid, type Decoded } from '../schema.ts'
 import { decodeWhole, versionOf } from '../versioned.ts'
 
-/** 0 and 1 are the same: 0 went with values that Kafka 0.8 wrote. */
+/** Versions 0 and 1 are equal: Kafka 0.8 used 0 with its values. */
 export const offsetCommitKey = message({
   name: 'OffsetCommitKey',
   versions: '0-1',
@@ -13,7 +13,7 @@ export const offsetCommitKey = message({
 })
 export const OFFSET_COMMIT_KEY_VERSION = 1
 
-/** v1 alone has a time to expire, of clients that asked for one; v3 leaderEpoch (KIP-320); v4 topicId (KIP-848). */
+/** v1 alone has an expiry time, for clients that asked for one; v3 leaderEpoch (KIP-320); v4 topicId (KIP-848). */
 export const offsetCommitValue = message({
   name: 'OffsetCommitValue',
   versions: '0-4',
@@ -54,7 +54,7 @@ export const groupMetadataValue = message({
       clientHost: string,
       rebalanceTimeout: int32.in('1+').default(-1),
       sessionTimeout: int32,
-      /** Of the protocol that the group has chosen. */
+      /** Of the group's chosen protocol. */
       subscription: bytes,
       assignment: bytes,
     }),
@@ -65,14 +65,14 @@ export type OffsetCommitKey = Decoded<typeof offsetCommitKey>
 export type OffsetCommitValue = Decoded<typeof offsetCommitValue>
 export type GroupMetadataValue = Decoded<typeof groupMetadataValue>
 
-/** A null value deletes. */
+/** A null value deletes the key. */
 export type ConsumerOffsetsRecord =
   | { kind: 'offset'; key: OffsetCommitKey; value: OffsetCommitValue | null }
   | { kind: 'group'; groupId: string; value: GroupMetadataValue | null }
 
 /**
- * @param key borrowed, like the value, by what is returned
- * @returns undefined for a record of another kind, as those of newer groups are (KIP-848, KIP-932)
+ * @param key borrowed, like the value, by the returned object
+ * @returns undefined for a record of another kind, such as those of newer groups (KIP-848, KIP-932)
  * @throws {KafkaError} CORRUPT_MESSAGE, INVALID_REQUEST
  */
 export function decodeConsumerOffsets(

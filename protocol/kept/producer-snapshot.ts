@@ -1,12 +1,12 @@
-// `<offset>.snapshot`: what a partition remembers of its producers, as Apache Kafka keeps it, and what of ours follows behind it.
-// In front of it: int16 version, uint32 CRC-32C of all that follows. Kafka reads its entries and passes over the rest.
+// `<offset>.snapshot`: the state of a partition's producers. Apache Kafka's entries come first, our additions after them.
+// Before both: int16 version, uint32 CRC-32C of all that follows. Kafka reads its entries and ignores the rest.
 // Any thread. Format: docs/formats/producer-state.md
 
 import { array, int16, int32, int64, message } from '../schema.ts'
 
 export const PRODUCER_SNAPSHOT_VERSION = 1
 
-/** lastSequence and lastOffset are -1 when the epoch has written nothing; currentTxnFirstOffset when no transaction is open. */
+/** lastSequence and lastOffset are -1 without a batch in the epoch, currentTxnFirstOffset without an open transaction. */
 export const producerSnapshot = message({
   name: 'ProducerSnapshot',
   versions: '1',
@@ -25,7 +25,7 @@ export const producerSnapshot = message({
   },
 })
 
-/** Where a start goes on, and what Kafka forgets: all of the last batches, and when a producer was heard of. */
+/** Our additions: the position where a start resumes, all of the last batches, and the time of each producer's last write. */
 export const producerSnapshotRest = message({
   name: 'ProducerSnapshotRest',
   versions: '1',

@@ -12,7 +12,7 @@ export const transactionLogKey = message({
 })
 export const TRANSACTION_LOG_KEY_VERSION = 0
 
-/** v1 is flexible, and has what KIP-890 added. */
+/** v1 is flexible, and has the fields of KIP-890. */
 export const transactionLogValue = message({
   name: 'TransactionLogValue',
   versions: '0-1',
@@ -31,7 +31,7 @@ export const transactionLogValue = message({
     startTimestampMs: int64,
     /** 2: every end of a transaction bumps the epoch (KIP-890). */
     clientTransactionVersion: int16.tag(2, '1+'),
-    /** Ours; Kafka passes over a tag that it does not know. Goes with `previousProducerId`. */
+    /** Our own field; Kafka ignores unknown tags. Belongs to `previousProducerId`. */
     previousProducerEpoch: int16.default(-1).tag(1000, '1+'),
   },
 })
@@ -40,7 +40,7 @@ export const TRANSACTION_LOG_VALUE_VERSION = 1
 export type TransactionLogValue = Decoded<typeof transactionLogValue>
 
 /**
- * @returns undefined for a record of another kind. A null value forgets the id
+ * @returns undefined for a record of another kind. A null value deletes the id
  * @throws {KafkaError} CORRUPT_MESSAGE, INVALID_REQUEST
  */
 export function decodeTransactionLog(

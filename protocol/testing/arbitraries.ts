@@ -1,4 +1,4 @@
-// Values of any message, derived from its table; and tables with fields that nobody knows. Tests only.
+// Values of any message, derived from its table; and tables with unknown fields. Tests only.
 
 import fc from 'fast-check'
 import { Field, includes, string, type AnyField, type Message, type Shape } from '../schema.ts'
@@ -9,7 +9,7 @@ const UNKNOWN_TAGS = { unknownTag77: 77, unknownTag7777: 7777 }
 /** Repeats a failed run: SEED=... node dist/protocol/apis.test.js */
 export const seed = Number(process.env['SEED'] ?? Date.now() % 0x7fff_ffff)
 
-/** Every decoded value of a version: what it lacks has its default. */
+/** Every decoded value of a version; fields that the version lacks have their defaults. */
 export function valuesOf(message: Message<any>, version: number): fc.Arbitrary<any> {
   return structs(message.fields, version)
 }
@@ -62,7 +62,7 @@ export function defaultOf({ type, options }: AnyField): unknown {
   )
 }
 
-/** The same message as a later Kafka might send it: tagged fields that we do not know in each of its structs. */
+/** The same message as a later Kafka might send it: with unknown tagged fields in each of its structs. */
 export function withUnknownTags(message: Message<any>): Message<any> {
   return { ...message, fields: extended(message.fields) }
 }
@@ -85,7 +85,7 @@ function extendedField(field: AnyField): AnyField {
   }
 }
 
-/** A value of `withUnknownTags` as one who does not know them reads it. */
+/** The value of `withUnknownTags` as a reader without these tags reads it. */
 export function withoutUnknown(value: any): any {
   if (Array.isArray(value)) return value.map(withoutUnknown)
   if (value === null || typeof value !== 'object' || Buffer.isBuffer(value)) return value

@@ -1,4 +1,4 @@
-// Holds our frames against those of kafkajs, which encodes and decodes by hand and knows nothing of the tables. Tests only.
+// Compares our frames with those of kafkajs, which encodes and decodes by hand, without our tables. Tests only.
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
@@ -20,17 +20,17 @@ const require = createRequire(import.meta.url)
 const kafkajsFrame = requireKafkajs('protocol/request')
 
 interface Case<A extends Api<any, any>> {
-  /** Left out where kafkajs adds what the test cannot know: the header of a record batch. */
+  /** Undefined if kafkajs adds bytes that the test cannot know: the header of a record batch. */
   readonly request?: RequestInput<A>
-  /** The same in kafkajs' words. */
+  /** The same message in kafkajs' words. */
   readonly kafkajsRequest: object
   readonly response: ResponseInput<A>
-  /** What kafkajs must find in every version, and in its last one. */
+  /** The fields that kafkajs must find in every version, and in its last one. */
   readonly found: object
   readonly foundInLast?: object
 }
 
-/** Every version that kafkajs has too: the same request bytes, and the same answer found. */
+/** For every version that kafkajs has too: our request bytes equal its bytes, and it finds our response's fields. */
 export function compare<A extends Api<any, any>>(api: A, folder: string, one: Case<A>): void {
   const kafkajs = requireKafkajs(`protocol/requests/${folder}`)
   const versions = (kafkajs.versions as string[])

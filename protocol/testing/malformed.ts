@@ -1,11 +1,11 @@
-// Batches that are wrong in one place, by generation: every field of every record, in every way that comes to mind. Tests only.
+// Generates batches that are wrong in one place: every field of every record, in many ways. Tests only.
 
 import { strict as assert } from 'node:assert'
 import { BATCH_OVERHEAD_BYTES, CODEC_MASK, position, stampCrc } from '../batch/header.ts'
 import { BatchBuilder } from '../batch/build.ts'
 import { codecIds, compress, type Codec } from '../compression/index.ts'
 
-/** Records in words of their fields, so that each can be another. */
+/** A batch in terms of its records' fields, so that a test can change each. */
 interface Fields {
   length: Buffer
   attributes: Buffer
@@ -88,7 +88,7 @@ function section(records: readonly Fields[]): Buffer {
 const rights = Array.from({ length: RECORD_COUNT }, (_, index) => rightRecord(index))
 const whole = { section: section(rights), recordCount: RECORD_COUNT, lastOffsetDelta: 2 }
 
-/** Values that a varint could have instead, with what says so. */
+/** Wrong values for a varint, each with a description. */
 function* wrongVarints(right: Buffer): Generator<[what: string, bytes: Buffer]> {
   const value = valueOf(right)
   const others = [value + 1, value - 1, 0, 1, -1, -2, 63, 64, -64, -65, 8191, 8192, 1_000_000]
@@ -105,7 +105,7 @@ function valueOf(bytes: Buffer): number {
   return raw % 2 === 0 ? raw / 2 : -(raw + 1) / 2
 }
 
-/** Most are wrong; where chance makes one right it is still in, for whoever judges to say so. */
+/** Most are wrong; a few are right by chance, and the caller tells them apart. */
 export function* wrongRecords(): Generator<WrongRecords> {
   for (const [index, right] of rights.entries()) {
     for (const field of varints) {
@@ -138,7 +138,7 @@ export function* wrongRecords(): Generator<WrongRecords> {
     }
 }
 
-/** Compressed contents that are none; empty for no codec. */
+/** Invalid compressed contents; empty without a codec. */
 export function* wrongContents(codec: Codec): Generator<{ what: string; packed: Buffer }> {
   if (codec === 'none') return
   const packed = Buffer.from(compress(codec, whole.section))
@@ -152,7 +152,7 @@ export function* wrongContents(codec: Codec): Generator<{ what: string; packed: 
 
 export const rightRecords: WrongRecords = { ...whole, what: 'nothing wrong' }
 
-/** A batch of these records, all else about it right. */
+/** A batch of these records that is right in all other respects. */
 export function batchAround(
   { section: records, recordCount, lastOffsetDelta }: Omit<WrongRecords, 'what'>,
   codec: Codec,

@@ -1,6 +1,6 @@
-// What becomes of a frame that a hostile client sends: the same ones of the same seed. Tests only.
+// Mutations of a frame, as a hostile client might send it. A seed repeats them. Tests only.
 
-/** Some bytes changed, a few cut off, or all of them random; in `scratch`, so valid until the next call. */
+/** Changes some bytes, cuts off a few, or makes all of them random; in `scratch`, so valid until the next call. */
 export function mutated(bytes: Buffer, scratch: Buffer, random: () => number): Buffer {
   bytes.copy(scratch)
   let length = bytes.length
@@ -19,7 +19,7 @@ export function pick<T>(list: readonly T[], random: () => number): T {
   return list[Math.floor(random() * list.length)]!
 }
 
-/** A seeded source of chance, from 0 to 1. */
+/** A seeded source of random numbers from 0 to 1. */
 export function mulberry32(start: number): () => number {
   let state = start
   return () => {

@@ -12,7 +12,7 @@ export const ID = 'AAECAwQFBgcICQoLDA0ODw'
 const ID_HEX = '000102030405060708090a0b0c0d0e0f'
 
 /**
- * Holds every version of `message` against `dump`: `value` encodes to its bytes, and what they decode to does again.
+ * Compares every version of `message` with `dump`: `value` encodes to its bytes, and these decode and encode to the same bytes.
  *
  * @param dump lines of `versions bytes -- comment`: versions as in a table or `*`, bytes as hex, 'text' or ID
  */
