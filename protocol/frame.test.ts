@@ -302,8 +302,8 @@ t.test('a frame of negative size, or over the limit, is refused before it is kep
   }
   refusedAs('\xff\xff\xff\xff', /frame of -1 bytes, 0 to 100 are allowed/)
   refusedAs('\x00\x00\x00\x65', /frame of 101 bytes/)
-  refusedAs('GET / HTTP/1.1\r\n', /HTTP/)
-  refusedAs('\x16\x03\x01\x02\x00', /TLS/)
+  refusedAs('HTTP/1.1 400 Bad Request\r\n', /HTTP/)
+  refusedAs('\x15\x03\x01\x02\x00', /TLS/)
   t.same(
     cut(framesOf('x'.repeat(100)), [50], new FrameCutter(100)),
     ['x'.repeat(100)],
