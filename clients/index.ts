@@ -65,6 +65,15 @@ export type {
   RunOptions,
 } from './group/group-options.ts'
 export type { CommitOptions } from './group/commits.ts'
+export type {
+  Assignor,
+  GroupAssignment,
+  GroupSubscription,
+  MemberAssignment,
+  MemberSubscription,
+  OwnAssignment,
+  RebalanceProtocol,
+} from './group/assignor.ts'
 export type { AssignorName } from './group/assignors.ts'
 export type { OffsetToCommit } from './cluster/offset-to-commit.ts'
 export type { Logger } from './logger.ts'

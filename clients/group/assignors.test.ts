@@ -2,32 +2,31 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  assignors,
-  cooperativeSticky,
-  range,
-  roundRobin,
-  type Assignment,
-  type AssignorMember,
-  type OwnedPartition,
-} from './assignors.ts'
+import type { TopicPartition } from '../topic.ts'
+import type { GroupAssignment, MemberSubscription } from './assignor.ts'
+import { assignors, cooperativeSticky, range, roundRobin } from './assignors.ts'
 
 function member(
   memberId: string,
   topics: string[],
-  changes: Partial<AssignorMember> = {},
-): AssignorMember {
-  return { memberId, groupInstanceId: null, topics, owned: [], generationId: -1, ...changes }
+  changes: Partial<MemberSubscription> = {},
+): MemberSubscription {
+  const usual = { groupInstanceId: null, owned: [], generationId: -1, userData: null }
+  return { memberId, topics, ...usual, ...changes }
 }
 
-function plain(assignment: Assignment): Record<string, Record<string, number[]>> {
-  return Object.fromEntries([...assignment].map(([id, topics]) => [id, Object.fromEntries(topics)]))
+/** Member id -> its partitions by topic. */
+function plain(assignment: GroupAssignment): Record<string, Record<string, number[]>> {
+  const entries = Array.from(assignment, ([id, { partitions }]) => {
+    const byTopic: Record<string, number[]> = {}
+    for (const { topic, partition } of partitions) (byTopic[topic] ??= []).push(partition)
+    return [id, byTopic] as const
+  })
+  return Object.fromEntries(entries)
 }
 
-function ownedOf(assignment: Assignment, memberId: string): OwnedPartition[] {
-  return [...assignment.get(memberId)!].flatMap(([topic, partitions]) =>
-    partitions.map((partition) => ({ topic, partition })),
-  )
+function ownedOf(assignment: GroupAssignment, memberId: string): readonly TopicPartition[] {
+  return assignment.get(memberId)!.partitions
 }
 
 t.test('range gives each member a stretch of every topic', async (t) => {
@@ -36,7 +35,7 @@ t.test('range gives each member a stretch of every topic', async (t) => {
     ['t', 3],
     ['u', 3],
   ])
-  t.same(plain(range.assign(members, counts)), {
+  t.same(plain(range.assign({ members, partitionCounts: counts })), {
     a: { t: [0, 1], u: [0] },
     b: { t: [2], u: [1] },
     c: { u: [2] },
@@ -49,7 +48,7 @@ t.test('round-robin deals all partitions in turn', async (t) => {
     ['t', 3],
     ['u', 3],
   ])
-  t.same(plain(roundRobin.assign(members, counts)), {
+  t.same(plain(roundRobin.assign({ members, partitionCounts: counts })), {
     a: { t: [0, 2], u: [1] },
     b: { t: [1], u: [0, 2] },
   })
@@ -62,37 +61,40 @@ t.test('round-robin passes members by that do not read the topic', async (t) => 
     ['u', 2],
     ['nobody', 2],
   ])
-  t.same(plain(roundRobin.assign(members, counts)), { a: { t: [0, 1] }, b: { u: [0, 1] } })
+  t.same(plain(roundRobin.assign({ members, partitionCounts: counts })), {
+    a: { t: [0, 1] },
+    b: { u: [0, 1] },
+  })
 })
 
 t.test('static members come first and keep their place under a new member id', async (t) => {
   const counts = new Map([['t', 3]])
-  const before = range.assign(
-    [member('x9', ['t'], { groupInstanceId: 'one' }), member('b', ['t'])],
-    counts,
-  )
-  const after = range.assign(
-    [member('b', ['t']), member('z1', ['t'], { groupInstanceId: 'one' })],
-    counts,
-  )
+  const before = range.assign({
+    members: [member('x9', ['t'], { groupInstanceId: 'one' }), member('b', ['t'])],
+    partitionCounts: counts,
+  })
+  const after = range.assign({
+    members: [member('b', ['t']), member('z1', ['t'], { groupInstanceId: 'one' })],
+    partitionCounts: counts,
+  })
   t.same(plain(before)['x9'], plain(after)['z1'])
 })
 
 t.test('cooperative-sticky leaves what moves to nobody for one generation', async (t) => {
   const counts = new Map([['t', 4]])
   const all = [0, 1, 2, 3].map((partition) => ({ topic: 't', partition }))
-  const first = cooperativeSticky.assign(
-    [member('a', ['t'], { owned: all, generationId: 1 }), member('b', ['t'])],
-    counts,
-  )
+  const first = cooperativeSticky.assign({
+    members: [member('a', ['t'], { owned: all, generationId: 1 }), member('b', ['t'])],
+    partitionCounts: counts,
+  })
   t.same(plain(first), { a: { t: [0, 1] }, b: {} })
-  const second = cooperativeSticky.assign(
-    [
+  const second = cooperativeSticky.assign({
+    members: [
       member('a', ['t'], { owned: ownedOf(first, 'a'), generationId: 2 }),
       member('b', ['t'], { generationId: 2 }),
     ],
-    counts,
-  )
+    partitionCounts: counts,
+  })
   t.same(plain(second), { a: { t: [0, 1] }, b: { t: [2, 3] } })
 })
 
@@ -101,22 +103,22 @@ t.test(
   async (t) => {
     const counts = new Map([['t', 2]])
     const claim = [{ topic: 't', partition: 0 }]
-    const stale = cooperativeSticky.assign(
-      [
+    const stale = cooperativeSticky.assign({
+      members: [
         member('a', ['t'], { owned: claim, generationId: 3 }),
         member('b', ['t'], { owned: claim, generationId: 4 }),
       ],
-      counts,
-    )
+      partitionCounts: counts,
+    })
     t.same(plain(stale), { a: { t: [1] }, b: { t: [0] } })
-    const tied = cooperativeSticky.assign(
-      [
+    const tied = cooperativeSticky.assign({
+      members: [
         member('a', ['t'], { owned: claim, generationId: 4 }),
         member('b', ['t'], { owned: claim, generationId: 4 }),
       ],
-      counts,
-    )
-    t.equal([...tied.values()].flatMap((topics) => [...topics.values()].flat()).length, 2)
+      partitionCounts: counts,
+    })
+    t.equal([...tied.values()].flatMap(({ partitions }) => partitions).length, 2)
   },
 )
 
@@ -139,15 +141,15 @@ t.test('every assignor gives each partition that is read to exactly one reader',
       ),
     )
     for (const assignor of assignors) {
-      let assignment = assignor.assign(members, counts)
-      for (let generationId = 1; assignor.isCooperative && generationId < 4; generationId++) {
+      let assignment = assignor.assign({ members, partitionCounts: counts })
+      for (let generationId = 1; assignor.rebalanceProtocols && generationId < 4; generationId++) {
         const before = assignment
         members = members.map((each) => ({
           ...each,
           owned: ownedOf(before, each.memberId),
           generationId,
         }))
-        assignment = assignor.assign(members, counts)
+        assignment = assignor.assign({ members, partitionCounts: counts })
       }
       const seen = new Set<string>()
       for (const each of members) {
@@ -181,7 +183,7 @@ t.test(
     })
     const property = fc.property(sizes, ({ before, after, count }) => {
       const counts = new Map([['t', count]])
-      let assignment: Assignment = new Map()
+      let assignment: GroupAssignment = new Map()
       let generationId = 0
       const settle = (size: number): void => {
         for (let round = 0; round < 2; round++) {
@@ -190,7 +192,7 @@ t.test(
             const owned = previous.has(`m${i}`) ? ownedOf(previous, `m${i}`) : []
             return member(`m${i}`, ['t'], { owned, generationId })
           })
-          assignment = cooperativeSticky.assign(members, counts)
+          assignment = cooperativeSticky.assign({ members, partitionCounts: counts })
           generationId++
         }
       }

@@ -1,44 +1,27 @@
-// Assignors: who reads which partition. The leader of a group runs one over what all members told of themselves.
-// Pure. Source: KIP-54 (sticky), KIP-429 (cooperative); names and results as in Kafka's Java client.
+// The built-in assignors, with the names and results of Kafka's Java client. Pure.
+// Source: KIP-54 (sticky), KIP-429 (cooperative)
 
-export interface OwnedPartition {
-  readonly topic: string
-  readonly partition: number
+import { byPlace, partitionText, type TopicPartition } from '../topic.ts'
+import type {
+  Assignor,
+  GroupAssignment,
+  GroupSubscription,
+  MemberSubscription,
+} from './assignor.ts'
+
+/** Ours answer at once. */
+interface BuiltInAssignor extends Assignor {
+  readonly name: AssignorName
+  assign(group: GroupSubscription): GroupAssignment
 }
-
-export interface AssignorMember {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly topics: readonly string[]
-  /** What it holds now; only cooperative members say so. */
-  readonly owned: readonly OwnedPartition[]
-  /** Generation in which it was given `owned`; -1 when it does not say. */
-  readonly generationId: number
-}
-
-/** Member id -> its partitions, by topic, ascending. */
-export type Assignment = Map<string, Map<string, number[]>>
 
 export type AssignorName = 'range' | 'roundrobin' | 'cooperative-sticky'
 
-export interface Assignor {
-  /** On the wire: all members must know it. */
-  readonly name: AssignorName
-  /** Cooperative: members keep what they own while they rejoin, and give up only what moves. KIP-429. */
-  readonly isCooperative: boolean
-  /** @param partitionCounts topics that exist; others are left out */
-  assign(
-    members: readonly AssignorMember[],
-    partitionCounts: ReadonlyMap<string, number>,
-  ): Assignment
-}
-
 /** Per topic, a contiguous range of partitions for each member; the first ones get one more. */
-export const range: Assignor = {
+export const range: BuiltInAssignor = {
   name: 'range',
-  isCooperative: false,
-  assign(members, partitionCounts) {
-    const assignment = emptyAssignment(members)
+  assign({ members, partitionCounts }) {
+    const shares = sharesOf(members)
     for (const [topic, partitionCount] of partitionCounts) {
       const readers = inOrder(members).filter((each) => each.topics.includes(topic))
       const share = Math.floor(partitionCount / readers.length)
@@ -46,27 +29,26 @@ export const range: Assignor = {
       let next = 0
       readers.forEach((reader, i) => {
         const end = next + share + (i < extraCount ? 1 : 0)
-        for (; next < end; next++) give(assignment, reader.memberId, topic, next)
+        for (; next < end; next++) give(shares, reader.memberId, topic, next)
       })
     }
-    return assignment
+    return assignmentOf(shares)
   },
 }
 
 /** All partitions of all topics in turn, each to the next member that reads its topic. */
-export const roundRobin: Assignor = {
+export const roundRobin: BuiltInAssignor = {
   name: 'roundrobin',
-  isCooperative: false,
-  assign(members, partitionCounts) {
-    const assignment = emptyAssignment(members)
+  assign({ members, partitionCounts }) {
+    const shares = sharesOf(members)
     const circle = inOrder(members)
     let turn = 0
     for (const { topic, partition } of allPartitions(partitionCounts)) {
       if (!circle.some((each) => each.topics.includes(topic))) continue
       while (!circle[turn % circle.length]!.topics.includes(topic)) turn++
-      give(assignment, circle[turn++ % circle.length]!.memberId, topic, partition)
+      give(shares, circle[turn++ % circle.length]!.memberId, topic, partition)
     }
-    return assignment
+    return assignmentOf(shares)
   },
 }
 
@@ -74,64 +56,54 @@ export const roundRobin: Assignor = {
  * As even as can be with as few moves as can be. A partition that moves is left to nobody in this generation: its owner
  * gives it up, rejoins, and the next generation hands it on.
  */
-export const cooperativeSticky: Assignor = {
+export const cooperativeSticky: BuiltInAssignor = {
   name: 'cooperative-sticky',
-  isCooperative: true,
-  assign(members, partitionCounts) {
+  rebalanceProtocols: ['cooperative', 'eager'],
+  assign({ members, partitionCounts }) {
     const owners = ownersNow(members, partitionCounts)
     const balance = new Balance(inOrder(members))
-    const orphans: OwnedPartition[] = []
+    const orphans: TopicPartition[] = []
     for (const each of allPartitions(partitionCounts)) {
-      const owner = owners.get(keyOf(each))
+      const owner = owners.get(partitionText(each))
       if (owner === undefined) orphans.push(each)
       else balance.give(owner, each)
     }
     for (const each of orphans) balance.giveToLeastLoaded(each)
     balance.even()
-    const assignment = emptyAssignment(members)
+    const shares = sharesOf(members)
     for (const [memberId, partitions] of balance.shares()) {
       for (const each of partitions) {
-        const owner = owners.get(keyOf(each))
+        const owner = owners.get(partitionText(each))
         if (owner === undefined || owner === memberId)
-          give(assignment, memberId, each.topic, each.partition)
+          give(shares, memberId, each.topic, each.partition)
       }
     }
-    for (const topics of assignment.values())
-      for (const partitions of topics.values()) partitions.sort((a, b) => a - b)
-    return assignment
+    for (const partitions of shares.values()) partitions.sort(byPlace)
+    return assignmentOf(shares)
   },
 }
 
-export const assignors: readonly Assignor[] = [range, roundRobin, cooperativeSticky]
-
-/** @throws {TypeError} for a name that is none */
-export function assignorOf(name: AssignorName): Assignor {
-  const found = assignors.find((each) => each.name === name)
-  if (found !== undefined) return found
-  throw new TypeError(
-    `assignor ${name}: known are ${assignors.map((each) => each.name).join(', ')}`,
-  )
-}
+export const assignors: readonly BuiltInAssignor[] = [range, roundRobin, cooperativeSticky]
 
 /** Shares under way: moves partitions from members with many to members with few. */
 class Balance {
-  readonly #members: readonly AssignorMember[]
-  readonly #shares: Map<string, OwnedPartition[]>
+  readonly #members: readonly MemberSubscription[]
+  readonly #shares: Map<string, TopicPartition[]>
 
-  constructor(members: readonly AssignorMember[]) {
+  constructor(members: readonly MemberSubscription[]) {
     this.#members = members
     this.#shares = new Map(members.map((each) => [each.memberId, []]))
   }
 
-  shares(): Iterable<[string, OwnedPartition[]]> {
+  shares(): Iterable<[string, TopicPartition[]]> {
     return this.#shares
   }
 
-  give(memberId: string, partition: OwnedPartition): void {
+  give(memberId: string, partition: TopicPartition): void {
     this.#shares.get(memberId)!.push(partition)
   }
 
-  giveToLeastLoaded(partition: OwnedPartition): void {
+  giveToLeastLoaded(partition: TopicPartition): void {
     const reader = this.#leastLoaded(partition.topic)
     if (reader !== undefined) this.give(reader, partition)
   }
@@ -168,7 +140,7 @@ class Balance {
 
 /** Who holds what, from the members' own words: the newer generation is right, two of the same age are both wrong. */
 function ownersNow(
-  members: readonly AssignorMember[],
+  members: readonly MemberSubscription[],
   partitionCounts: ReadonlyMap<string, number>,
 ): Map<string, string> {
   const claims = new Map<string, { memberId: string | undefined; generationId: number }>()
@@ -176,9 +148,9 @@ function ownersNow(
     for (const each of owned) {
       if (!topics.includes(each.topic) || each.partition >= (partitionCounts.get(each.topic) ?? 0))
         continue
-      const rival = claims.get(keyOf(each))
+      const rival = claims.get(partitionText(each))
       if (rival === undefined || rival.generationId < generationId)
-        claims.set(keyOf(each), { memberId, generationId })
+        claims.set(partitionText(each), { memberId, generationId })
       else if (rival.generationId === generationId) rival.memberId = undefined
     }
   }
@@ -188,8 +160,8 @@ function ownersNow(
 }
 
 /** Static members by their instance id, which outlives their member id; the others by member id. */
-function inOrder(members: readonly AssignorMember[]): AssignorMember[] {
-  const nameOf = (each: AssignorMember): string => each.groupInstanceId ?? each.memberId
+function inOrder(members: readonly MemberSubscription[]): MemberSubscription[] {
+  const nameOf = (each: MemberSubscription): string => each.groupInstanceId ?? each.memberId
   return members.toSorted((a, b) => {
     if ((a.groupInstanceId === null) !== (b.groupInstanceId === null))
       return a.groupInstanceId === null ? 1 : -1
@@ -197,24 +169,24 @@ function inOrder(members: readonly AssignorMember[]): AssignorMember[] {
   })
 }
 
-function allPartitions(partitionCounts: ReadonlyMap<string, number>): OwnedPartition[] {
+function allPartitions(partitionCounts: ReadonlyMap<string, number>): TopicPartition[] {
   const topics = [...partitionCounts.keys()].toSorted()
   return topics.flatMap((topic) =>
     Array.from({ length: partitionCounts.get(topic)! }, (_, partition) => ({ topic, partition })),
   )
 }
 
-function emptyAssignment(members: readonly AssignorMember[]): Assignment {
-  return new Map(members.map((each) => [each.memberId, new Map()]))
+/** Member id -> its partitions. */
+type Shares = Map<string, TopicPartition[]>
+
+function sharesOf(members: readonly MemberSubscription[]): Shares {
+  return new Map(members.map((each) => [each.memberId, []]))
 }
 
-function give(assignment: Assignment, memberId: string, topic: string, partition: number): void {
-  const topics = assignment.get(memberId)!
-  const partitions = topics.get(topic)
-  if (partitions === undefined) topics.set(topic, [partition])
-  else partitions.push(partition)
+function give(shares: Shares, memberId: string, topic: string, partition: number): void {
+  shares.get(memberId)!.push({ topic, partition })
 }
 
-function keyOf({ topic, partition }: OwnedPartition): string {
-  return `${topic}/${partition}`
+function assignmentOf(shares: Shares): GroupAssignment {
+  return new Map(Array.from(shares, ([memberId, partitions]) => [memberId, { partitions }]))
 }

@@ -14,12 +14,18 @@ import {
 } from '../../protocol/consumer-protocol.ts'
 import { errors, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
+import type { Call } from '../call.ts'
 import type { Timer } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { tell, tellRetry } from '../events.ts'
 import { byTopic } from '../cluster/leaders.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
-import type { Assignor, AssignorMember } from './assignors.ts'
+import {
+  rebalanceProtocolOf,
+  type CheckedAssignor,
+  type GroupAssignment,
+  type MemberSubscription,
+} from './assignor.ts'
 import type { Coordinator, MemberState } from './coordinator.ts'
 import type { Membership, MembershipEvents } from './membership.ts'
 import { withSessionBounds } from './session-bounds.ts'
@@ -32,7 +38,7 @@ const ASSIGNMENT_VERSION = 1
 export interface ClassicMembershipOptions {
   /** As of now. */
   readonly topics: () => readonly string[]
-  readonly assignors: readonly Assignor[]
+  readonly assignors: readonly CheckedAssignor[]
   readonly groupInstanceId: string | null
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -54,7 +60,7 @@ export class ClassicMembership implements Membership {
   /** As leader: how many partitions each topic had when they were shared out. */
   #partitionCounts: ReadonlyMap<string, number> | undefined
   #running: Promise<void> | undefined
-  #isClosing = false
+  readonly #closed = new AbortController()
   #nap: { readonly timer: Timer; readonly end: () => void } | undefined
   /** Monotonic ms at which the coordinator last knew us. */
   #heardAt = 0
@@ -72,7 +78,7 @@ export class ClassicMembership implements Membership {
     this.#coordinator = coordinator
     this.#options = options
     this.#events = events
-    this.#isCooperative = options.assignors.every((each) => each.isCooperative)
+    this.#isCooperative = rebalanceProtocolOf(options.assignors) === 'cooperative'
   }
 
   get state(): MemberState {
@@ -89,6 +95,9 @@ export class ClassicMembership implements Membership {
       const { sessionTimeoutMs } = this.#options
       const why = await withSessionBounds(error, this.#cluster, groupId, sessionTimeoutMs)
       this.#events.failed(why)
+      if (this.#isClosing) return
+      await this.#giveUp(this.#owned)
+      await this.#leave() // the others need not wait for this member's session to expire
     })
   }
 
@@ -99,13 +108,17 @@ export class ClassicMembership implements Membership {
 
   async close(): Promise<void> {
     if (this.#isClosing) return
-    this.#isClosing = true
+    this.#closed.abort()
     this.#nap?.end()
     await this.#giveUp(this.#owned)
     // A join that waits for others is not waited for: leaving ends it.
     if (!this.#isJoining) await this.#running
     await this.#giveUp(this.#owned)
-    if (this.#memberId !== '' && this.#options.groupInstanceId === null) await this.#leave()
+    await this.#leave()
+  }
+
+  get #isClosing(): boolean {
+    return this.#closed.signal.aborted
   }
 
   async #live(): Promise<void> {
@@ -151,8 +164,11 @@ export class ClassicMembership implements Membership {
     if (!this.#isCooperative) await this.#giveUp(this.#owned)
     this.#mustRejoin = false
     await this.#events.joining()
+    const { assignors } = this.#options
+    const protocols = await Promise.all(assignors.map((each) => this.#protocolOf(each)))
+    if (this.#isClosing) return
     this.#isJoining = true
-    const joined = await this.#askToJoin().finally(() => (this.#isJoining = false))
+    const joined = await this.#askToJoin(protocols).finally(() => (this.#isJoining = false))
     if (this.#isClosing) return
     this.#memberId = joined.memberId
     this.#generationId = joined.generationId
@@ -172,7 +188,7 @@ export class ClassicMembership implements Membership {
     this.#coordinator.check(synced.errorCode, 'SyncGroup')
     this.#heard()
     this.#tellJoin(joined)
-    await this.#take(synced.assignment)
+    await this.#take(joined, synced.assignment)
   }
 
   #tellJoin({ leader, memberId, generationId, protocolName }: ResponseOf<typeof joinGroup>): void {
@@ -182,7 +198,9 @@ export class ClassicMembership implements Membership {
     tell('join', message, this.#cluster.options.logger, 'info', 'the group has shared anew')
   }
 
-  async #askToJoin(): Promise<ResponseOf<typeof joinGroup>> {
+  async #askToJoin(
+    protocols: readonly { readonly name: string; readonly metadata: Buffer }[],
+  ): Promise<ResponseOf<typeof joinGroup>> {
     const { sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId } = this.#options
     const answer = await this.#coordinator.ask(
       joinGroup,
@@ -193,31 +211,42 @@ export class ClassicMembership implements Membership {
         memberId: this.#memberId,
         groupInstanceId,
         protocolType: PROTOCOL_TYPE,
-        protocols: this.#options.assignors.map(({ name }) => ({
-          name,
-          metadata: this.#subscription(),
-        })),
+        protocols,
       },
       this.#cluster.call({ timeoutMs: Infinity }),
       rebalanceTimeoutMs,
     )
     if (answer.errorCode === errors.MEMBER_ID_REQUIRED[0]) {
       this.#memberId = answer.memberId
-      return await this.#askToJoin()
+      return await this.#askToJoin(protocols)
     }
     this.#coordinator.check(answer.errorCode, 'JoinGroup')
     return answer
   }
 
-  #subscription(): Buffer {
-    const ownedPartitions = byTopic(this.#owned, ({ partition }) => partition).map((each) => ({
-      topic: each.name,
-      partitions: each.partitions,
-    }))
-    return encodeSubscription(
-      { topics: [...this.#options.topics()], ownedPartitions, generationId: this.#generationId },
+  async #protocolOf(assignor: CheckedAssignor): Promise<{ name: string; metadata: Buffer }> {
+    const topics = [...this.#options.topics()]
+    const userData = await assignor.subscriptionUserData(topics, this.#assignorCall())
+    const ownedPartitions = topicsOf(this.#owned)
+    const generationId = this.#generationId
+    const metadata = encodeSubscription(
+      { topics, userData, ownedPartitions, generationId },
       SUBSCRIPTION_VERSION,
     )
+    return { name: assignor.name, metadata }
+  }
+
+  /** The others wait for this member, and it sends no heartbeats meanwhile: the broker would drop it after this time. */
+  #assignorCall(): Call {
+    const { rebalanceTimeoutMs, sessionTimeoutMs } = this.#options
+    const timeoutMs = Math.min(rebalanceTimeoutMs, sessionTimeoutMs)
+    return this.#cluster.call({ timeoutMs, signal: this.#closed.signal })
+  }
+
+  #assignorOf({ protocolName }: ResponseOf<typeof joinGroup>): CheckedAssignor {
+    const assignor = this.#options.assignors.find(({ name }) => name === protocolName)
+    if (assignor !== undefined) return assignor
+    throw new KafkaError('INCONSISTENT_GROUP_PROTOCOL', `assignor ${protocolName}`)
   }
 
   /** As leader: who reads what. The others have nothing to say. */
@@ -226,18 +255,11 @@ export class ClassicMembership implements Membership {
   ): Promise<{ memberId: string; assignment: Buffer }[]> {
     this.#partitionCounts = undefined
     if (joined.leader !== joined.memberId || joined.skipAssignment) return []
-    const assignor = this.#options.assignors.find(({ name }) => name === joined.protocolName)
-    if (assignor === undefined) {
-      throw new KafkaError('INCONSISTENT_GROUP_PROTOCOL', `assignor ${joined.protocolName}`)
-    }
-    const members = joined.members.map((each) => assignorMemberOf(each))
+    const members = joined.members.map((each) => memberSubscriptionOf(each))
     const counts = await this.#countPartitions(new Set(members.flatMap(({ topics }) => topics)))
     this.#partitionCounts = counts
-    const shares = assignor.assign(members, counts)
-    return [...shares].map(([memberId, topics]) => {
-      const assignedPartitions = [...topics].map(([topic, partitions]) => ({ topic, partitions }))
-      return { memberId, assignment: encodeAssignment({ assignedPartitions }, ASSIGNMENT_VERSION) }
-    })
+    const group = { members, partitionCounts: counts }
+    return encoded(await this.#assignorOf(joined).assign(group, this.#assignorCall()))
   }
 
   async #countPartitions(topics: ReadonlySet<string>): Promise<Map<string, number>> {
@@ -250,9 +272,13 @@ export class ClassicMembership implements Membership {
   }
 
   /** Keeps what stays, gives up what went, then reads what came. */
-  async #take(assignment: Uint8Array): Promise<void> {
-    const mine = decodeAssignment(assignment).assignedPartitions.flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => ({ topic, partition })),
+  async #take(joined: ResponseOf<typeof joinGroup>, assignment: Uint8Array): Promise<void> {
+    const { assignedPartitions, userData } = decodeAssignment(assignment)
+    const mine = placesOf(assignedPartitions)
+    const { memberId, generationId } = this.state
+    await this.#assignorOf(joined).onAssignment(
+      { memberId, generationId, partitions: mine, userData: copyOf(userData) },
+      this.#assignorCall(),
     )
     const gone = without(this.#owned, mine)
     const come = without(mine, this.#owned)
@@ -306,8 +332,8 @@ export class ClassicMembership implements Membership {
 
   async #giveUp(partitions: readonly TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return
-    await this.#events.revoked(partitions)
     this.#owned = without(this.#owned, partitions)
+    await this.#events.revoked(partitions)
   }
 
   #lose(): void {
@@ -316,8 +342,11 @@ export class ClassicMembership implements Membership {
     this.#owned = []
   }
 
+  /** A static member stays: its place is kept until its session expires (KIP-345). */
   async #leave(): Promise<void> {
     const memberId = this.#memberId
+    if (memberId === '' || this.#options.groupInstanceId !== null) return
+    this.#memberId = ''
     const request = { groupId: this.#coordinator.groupId, memberId, members: [{ memberId }] }
     try {
       await this.#coordinator.askAside(leaveGroup, request, this.#cluster.call({}))
@@ -348,16 +377,41 @@ export class ClassicMembership implements Membership {
   }
 }
 
-function assignorMemberOf({
+function memberSubscriptionOf({
   memberId,
   groupInstanceId,
   metadata,
-}: ResponseOf<typeof joinGroup>['members'][number]): AssignorMember {
-  const { topics, ownedPartitions, generationId } = decodeSubscription(metadata)
-  const owned = ownedPartitions.flatMap(({ topic, partitions }) =>
+}: ResponseOf<typeof joinGroup>['members'][number]): MemberSubscription {
+  const { topics, userData, ownedPartitions, generationId } = decodeSubscription(metadata)
+  const owned = placesOf(ownedPartitions)
+  return { memberId, groupInstanceId, topics, owned, generationId, userData: copyOf(userData) }
+}
+
+function encoded(assignment: GroupAssignment): { memberId: string; assignment: Buffer }[] {
+  return Array.from(assignment, ([memberId, { partitions, userData = null }]) => {
+    const message = { assignedPartitions: topicsOf(partitions), userData }
+    return { memberId, assignment: encodeAssignment(message, ASSIGNMENT_VERSION) }
+  })
+}
+
+type TopicPartitions = { readonly topic: string; readonly partitions: readonly number[] }
+
+function topicsOf(places: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
+  return byTopic(places, ({ partition }) => partition).map(({ name, partitions }) => ({
+    topic: name,
+    partitions,
+  }))
+}
+
+function placesOf(topics: readonly TopicPartitions[]): TopicPartition[] {
+  return topics.flatMap(({ topic, partitions }) =>
     partitions.map((partition) => ({ topic, partition })),
   )
-  return { memberId, groupInstanceId, topics, owned, generationId }
+}
+
+/** For user code, which may keep it. */
+function copyOf(borrowed: Uint8Array | null): Buffer | null {
+  return borrowed && Buffer.from(borrowed)
 }
 
 function without(

@@ -195,6 +195,14 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     await call.wait(this.#started)
   }
 
+  /**
+   * Joins the group again, with the topics there are and what the assignor's `subscriptionUserData` gives by then: if
+   * either has changed, the group shares out again.
+   */
+  rejoin(): void {
+    this.#membership.rejoin()
+  }
+
   /** What the group has assigned to this member. */
   assignment(): TopicPartition[] {
     return this.#stream.readings.map(({ where }) => where)

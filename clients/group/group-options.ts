@@ -12,10 +12,12 @@ import {
   shape,
   text,
   whole,
+  type Rule,
 } from '../options.ts'
 import type { Position } from '../consumer/record-stream.ts'
 import { topicLike, type TopicSelector } from '../topic.ts'
-import { assignorOf, type AssignorName } from './assignors.ts'
+import { assignorRule, CheckedAssignor, type Assignor } from './assignor.ts'
+import { assignors as builtIn, type AssignorName } from './assignors.ts'
 import type { CommitOptions } from './commits.ts'
 import type { OnError } from './failures.ts'
 import type { ClassicMembershipOptions } from './classic-membership.ts'
@@ -33,10 +35,11 @@ export interface GroupConsumerOptions<
   /** How often `auto` commits what is done. Default 500. */
   readonly commitIntervalMs?: number | undefined
   /**
-   * How the group shares, in order of preference; every member must know one in common.
-   * Default `cooperative-sticky`, which takes away only what moves. With any other among them all stop at each change.
+   * How the group shares its partitions out, in order of preference: names of built-in assignors, and assignors of your
+   * own. All members must know one in common. Default `cooperative-sticky`, which takes away only what moves. With one
+   * that is not cooperative all members stop at each change.
    */
-  readonly assignors?: readonly AssignorName[] | undefined
+  readonly assignors?: readonly (AssignorName | Assignor)[] | undefined
   /** A static member: it may be away for up to the session timeout, and comes back to its partitions. */
   readonly instanceId?: string | undefined
   /** A member that is not heard of for so long is out. Default 45 s. */
@@ -69,12 +72,22 @@ const onErrorRule = shape<OnError>({
   deadLetter: topicLike,
 })
 
+const assignorName = oneOf('cooperative-sticky', 'range', 'roundrobin')
+
+const assignorOption: Rule<AssignorName | Assignor> = {
+  expected: `${assignorName.expected}, or ${assignorRule.expected}`,
+  take: (value, call, name) =>
+    typeof value === 'object' && value !== null
+      ? assignorRule.take(value, call, name)
+      : assignorName.take(value, call, name),
+}
+
 export const groupConsumerOptions = shape<GroupConsumerOptions>({
   ...readerRows,
   group: required(text()),
   commit: oneOf('auto', 'manual'),
   commitIntervalMs: milliseconds(),
-  assignors: listOf(oneOf('cooperative-sticky', 'range', 'roundrobin'), 1),
+  assignors: listOf(assignorOption, 1),
   instanceId: text(),
   sessionTimeoutMs: whole(1),
   heartbeatIntervalMs: milliseconds(1),
@@ -112,13 +125,18 @@ export function classicMembershipOptions(
   topics: () => readonly string[],
 ): ClassicMembershipOptions {
   const { instanceId, sessionTimeoutMs = 45_000, rebalanceTimeoutMs = 60_000 } = options
-  const { assignors: names = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = options
+  const { assignors = ['cooperative-sticky'], heartbeatIntervalMs = 3000 } = options
   return {
     topics,
-    assignors: names.map(assignorOf),
+    assignors: assignors.map(checkedAssignor),
     groupInstanceId: instanceId ?? null,
     sessionTimeoutMs,
     heartbeatIntervalMs: Math.min(heartbeatIntervalMs, sessionTimeoutMs / 3),
     rebalanceTimeoutMs,
   }
+}
+
+function checkedAssignor(given: AssignorName | Assignor): CheckedAssignor {
+  const assignor = typeof given === 'string' ? builtIn.find(({ name }) => name === given)! : given
+  return new CheckedAssignor(assignor)
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Broker, type BrokerOptions } from '../../broker/broker.ts'
 import {
   Client,
+  KafkaError,
   string,
   topic,
   type ClientOptions,
@@ -72,6 +73,17 @@ export class GroupWorld implements AsyncDisposable {
   async committed(): Promise<number> {
     const offsets = await this.client.admin().groups.offsets('g')
     return offsets.reduce((sum, { offset }) => sum + offset, 0)
+  }
+
+  /** Of group `g`; 0 when there is none. */
+  async memberCount(): Promise<number> {
+    try {
+      const [group] = await this.client.admin().groups.describe(['g'])
+      return group!.members.length
+    } catch (error) {
+      if (error instanceof KafkaError && error.code === 'GROUP_ID_NOT_FOUND') return 0
+      throw error
+    }
   }
 
   /** How often the group has shared anew; with `http` in the options only. */

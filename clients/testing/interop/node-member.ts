@@ -126,14 +126,14 @@ const assigner: PartitionAssigner = ({ cluster }) => {
         topics,
         owned: [],
         generationId: -1,
+        userData: null,
       }))
-      return [...ours.assign(described, counts)].map(([memberId, shares]) => ({
+      const assignment = ours.assign({ members: described, partitionCounts: counts })
+      return Array.from(assignment, ([memberId, { partitions }]) => ({
         memberId,
         memberAssignment: AssignerProtocol.MemberAssignment.encode({
           version: 0,
-          assignment: Object.fromEntries(
-            [...shares].map(([name, partitions]) => [name, [...partitions]]),
-          ),
+          assignment: { [topic]: partitions.map(({ partition }) => partition) },
           userData: Buffer.of(),
         }),
       }))
