@@ -11,7 +11,8 @@
 # KAFKA_HOME: an unpacked release (its libs/ are used). Without it the jars come through Maven (`mvn`), once.
 # KAFKA_VERSION: which; the newest whose tools are published too unless given.
 # KAFKA_PEER_DIR: default $TMPDIR/millrace-kafka-peer, where the jars always are. Needs Java 17.
-# KAFKA_PROPERTIES: more lines for server.properties. KAFKA_HEAP_OPTS: as Kafka's own scripts have it.
+# KAFKA_PROPERTIES: more lines for server.properties, which win. KAFKA_HEAP_OPTS, KAFKA_OPTS: as Kafka's own scripts have them.
+# KAFKA_SCRAM: users for `format --add-scram`, one a line: SCRAM-SHA-256=[name=ann,password=secret]
 set -eu
 
 version=${KAFKA_VERSION:-4.3.1}
@@ -19,7 +20,7 @@ cache=${TMPDIR:-/tmp}/millrace-kafka-peer
 dir=${KAFKA_PEER_DIR:-$cache}
 # What kafka-server-start.sh and kafka-run-class.sh give the JVM.
 jvm=(${KAFKA_HEAP_OPTS:--Xmx1G -Xms1G} -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35
-  -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Djava.awt.headless=true)
+  -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Djava.awt.headless=true ${KAFKA_OPTS:-})
 
 libs() {
   if [ -n "${KAFKA_HOME:-}" ]; then
@@ -74,7 +75,9 @@ prepare() {
   properties "$port" > "$dir/server.properties"
   if [ ! -d "$dir/data" ]; then
     id=$(java -cp "$classpath" kafka.tools.StorageTool random-uuid 2> /dev/null)
-    java -cp "$classpath" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" > "$dir/format.log" 2>&1
+    users=()
+    while read -r user; do [ -z "$user" ] || users+=(--add-scram "$user"); done <<< "${KAFKA_SCRAM:-}"
+    java -cp "$classpath" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" "${users[@]}" > "$dir/format.log" 2>&1
   fi
 }
 
@@ -109,5 +112,5 @@ case "${1:-}" in
   stop) end -TERM; rm -rf "$dir/data" ;;
   command) shift; prepare "$@"; printf '%s\n' java "${jvm[@]}" -cp "$classpath" kafka.Kafka "$dir/server.properties" ;;
   classpath) jars=$(libs); echo "$jars/*" ;;
-  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
