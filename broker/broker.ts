@@ -11,6 +11,7 @@ import type { Fs } from '../storage/fs.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { CleanerConfig, Store, StoreOptions, Topic } from '../storage/store.ts'
 import { apiVersionsHandler } from './api/18_api_versions.ts'
+import { everythingAllowed, type Authorizer } from './auth/permissions.ts'
 import { ALL_BROKERS, BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
@@ -86,6 +87,8 @@ export interface BrokerEnvironment {
   readonly openListeners?: typeof openSockets
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
+  /** Who may do what. Default: everybody everything. */
+  readonly authorizer?: Authorizer
   /** Unlike any other, over all starts. Default: random. */
   readonly newId?: () => string
   readonly onFatal: (error: Error) => void
@@ -304,7 +307,7 @@ type Services = ReturnType<typeof compose>
 
 /** Everything between the network and the store. */
 function compose(
-  { clock, log, onFatal }: BrokerEnvironment,
+  { clock, log, onFatal, authorizer = everythingAllowed }: BrokerEnvironment,
   configs: BrokerConfigs,
   store: Store,
   groups: Groups,
@@ -339,7 +342,7 @@ function compose(
   })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
   const { workshop, pressure, unsent } = boundsOf(config, store, clock)
-  const dispatch = new Dispatch({ handlers, observer: requests, workshop, clock, log })
+  const dispatch = new Dispatch({ handlers, authorizer, observer: requests, workshop, clock, log })
   const health = new BrokerHealth(disk)
   store.onFatal((error) => {
     health.fail(error)

@@ -1,6 +1,9 @@
-// Dispatch: request frame -> table and version -> handler -> answer frame. Owns nothing. Network thread.
+// Call: one request, understood: whose it is, what it asks, and what its handler may use to answer it. Dispatch makes calls of
+// frames, performs them and encodes their answers; a caller in this process makes calls of its own, and needs no bytes.
 // One request never takes the broker down: what a handler throws becomes an error code or a closed connection.
+// Network thread.
 
+import { Permissions, type Authorizer } from './auth/permissions.ts'
 import { decode, decodeInSlices } from '../protocol/compile.ts'
 import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
 import {
@@ -9,8 +12,7 @@ import {
   readRequestHeader,
   skipHeaderTags,
 } from '../protocol/frame.ts'
-import type { RequestHeader } from '../protocol/frame.ts'
-import { includes } from '../protocol/schema.ts'
+import { includes, type Api, type RequestOf } from '../protocol/schema.ts'
 import { Reader } from '../protocol/wire.ts'
 import type { Clock } from '../storage/clock.ts'
 import { printable, type ProcessLog } from './process-log.ts'
@@ -37,6 +39,11 @@ export interface Exchange {
   readonly room: AnswerRoom
 }
 
+/** Encoded, in parts. */
+type AnswerFrame = readonly Uint8Array[]
+
+type OnDone = (failure?: Error) => void
+
 /** What dispatch reports of every request; metrics fill it. */
 export interface RequestObserver {
   /** @param response what the handler answered, before encoding; undefined for no answer */
@@ -45,10 +52,59 @@ export interface RequestObserver {
 
 interface DispatchDeps {
   readonly handlers: readonly Handler[]
+  readonly authorizer: Authorizer
   readonly observer: RequestObserver
   readonly workshop: Workshop
   readonly clock: Clock
   readonly log: ProcessLog
+}
+
+/** Whose call it is, and where its answer goes. */
+interface Caller {
+  readonly session: Session
+  readonly exchange: Pick<Exchange, 'sent' | 'room'>
+  readonly clientId: string | null
+}
+
+export class Call extends Permissions implements RequestContext {
+  readonly handler: Handler
+  readonly version: number
+  readonly clientId: string | null
+  readonly session: Session
+  readonly work: Work
+  /** Monotonic ms. */
+  readonly startedAt: number
+  /** The client finds its request again by it; of no meaning without a frame. */
+  correlationId = -1
+  /** Array elements of the request. */
+  elementCount = 0
+  request: any
+  readonly #exchange: Caller['exchange']
+
+  constructor(
+    handler: Handler,
+    version: number,
+    { session, exchange, clientId }: Caller,
+    { authorizer, workshop, clock }: DispatchDeps,
+  ) {
+    super(authorizer)
+    this.handler = handler
+    this.version = version
+    this.session = session
+    this.clientId = clientId
+    this.startedAt = clock.monotonic()
+    this.work = new Work(workshop, this.startedAt)
+    this.#exchange = exchange
+  }
+
+  get room(): AnswerRoom {
+    return this.#exchange.room
+  }
+
+  whenSent(callback: () => void): void {
+    this.#exchange.sent ??= []
+    this.#exchange.sent.push(callback)
+  }
 }
 
 export class Dispatch {
@@ -66,215 +122,224 @@ export class Dispatch {
   }
 
   /**
-   * Starts a request; `exchange.answer` is there when `onDone` is called, perhaps before this returns.
+   * Answers a frame: `exchange.answer` is there when `onDone` is called, perhaps before this returns.
    *
    * @param frame borrowed, without the size prefix
    * @param onDone called once; with an error when the connection must be closed
    */
-  start(
-    frame: Buffer,
-    exchange: Exchange,
-    session: Session,
-    onDone: (failure?: Error) => void,
-  ): void {
-    let run: Run
+  start(frame: Buffer, exchange: Exchange, session: Session, onDone: OnDone): void {
+    let call: Call | Promise<Call>
     try {
-      const isLarge = frame.length >= LARGE_FRAME_BYTES && !this.overlaps(frame)
-      run = this.#open(isLarge ? Buffer.from(frame) : frame, exchange, session, onDone)
-      if (isLarge) {
-        void this.#readLarge(run) // calls `onDone` whatever happens
-        return
-      }
-      if (run.handler !== undefined) run.request = decode(run.api.request, run.version, run.reader)
+      call = this.decode(frame, session, exchange)
     } catch (error) {
       onDone(error as Error)
       return
     }
-    this.#handle(run)
+    if (call instanceof Promise) call.then((late) => this.#run(late, exchange, onDone), onDone)
+    else this.#run(call, exchange, onDone)
   }
 
-  /** @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no header */
-  #open(
-    frame: Buffer,
-    exchange: Exchange,
-    session: Session,
-    onDone: (failure?: Error) => void,
-  ): Run {
-    const startedAt = this.#deps.clock.monotonic()
-    const elementsMax = this.overlaps(frame) ? OVERLAPPING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
-    const reader = new Reader(frame, 0, elementsMax)
-    const header = readRequestHeader(reader)
-    const handler = this.#handlers.get(header.apiKey)
-    if (handler === undefined) throw new Disconnect(`unknown API key ${header.apiKey}`)
+  #run(call: Call, exchange: Exchange, onDone: OnDone): void {
+    let response: unknown
+    try {
+      response = this.perform(call)
+    } catch (error) {
+      end(call, onDone, error)
+      return
+    }
+    if (!(response instanceof Promise)) return this.#answer(call, response, exchange, onDone)
+    response.then(
+      (late) => this.#answer(call, late, exchange, onDone),
+      (error: unknown) => end(call, onDone, error),
+    )
+  }
+
+  #answer(call: Call, response: unknown, exchange: Exchange, onDone: OnDone): void {
+    let answer: AnswerFrame | Promise<AnswerFrame>
+    try {
+      answer = this.encode(call, response)
+    } catch (error) {
+      end(call, onDone, error)
+      return
+    }
+    if (!(answer instanceof Promise)) return deliver(call, answer, exchange, onDone)
+    answer.then(
+      (late) => deliver(call, late, exchange, onDone),
+      (error: unknown) => end(call, onDone, error),
+    )
+  }
+
+  /**
+   * @param frame borrowed, without the size prefix
+   * @returns a promise for a large request, which waits for its turn and is copied
+   * @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no request
+   */
+  decode(frame: Buffer, session: Session, exchange: Caller['exchange']): Call | Promise<Call> {
+    const overlaps = this.overlaps(frame)
+    const isLarge = frame.length >= LARGE_FRAME_BYTES && !overlaps
+    const elementsMax = overlaps ? OVERLAPPING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
+    const reader = new Reader(isLarge ? Buffer.from(frame) : frame, 0, elementsMax)
+    const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader)
+    const handler = this.#handlers.get(apiKey)
+    if (handler === undefined) throw new Disconnect(`unknown API key ${apiKey}`)
     const { api } = handler
-    const version = header.apiVersion
-    const work = new Work(this.#deps.workshop, startedAt)
-    session.clientId = header.clientId
-    const context = new Context(header, exchange, session, work)
-    const run = { api, version, handler, reader, header, request: undefined, context, exchange }
-    const isKnown = includes(api.versions, version)
-    if (isKnown) {
-      skipHeaderTags(reader, api, version)
-      return { ...run, startedAt, onDone }
+    session.clientId = clientId
+    const caller = { session, exchange, clientId }
+    if (!includes(api.versions, apiVersion)) {
+      const refusing = new Call(refuserOf(handler, apiVersion), 0, caller, this.#deps)
+      refusing.correlationId = correlationId
+      return refusing
     }
-    const response = handler.refuseVersion?.()
-    if (response === undefined) {
-      const { from, to } = api.versions
-      throw new Disconnect(`${api.name} version ${version}, ${from} to ${to} are served`)
-    }
-    return { ...run, version: 0, handler: undefined, request: response, startedAt, onDone }
+    const call = new Call(handler, apiVersion, caller, this.#deps)
+    call.correlationId = correlationId
+    skipHeaderTags(reader, api, apiVersion)
+    if (isLarge) return this.#decodeLarge(call, reader)
+    call.request = decode(api.request, apiVersion, reader)
+    call.elementCount = reader.elementCount
+    return call
   }
 
-  async #readLarge(run: Run): Promise<void> {
-    const { api, version, reader, context } = run
+  async #decodeLarge(call: Call, reader: Reader): Promise<Call> {
+    const { work, handler, version } = call
     try {
-      await context.work.enter(reader.buffer.length)
-      if (run.handler !== undefined) {
-        const steps = decodeInSlices(api.request, version, reader, context.work.isDue)
-        run.request = await context.work.run(steps)
-      }
+      await work.enter(reader.buffer.length)
+      const steps = decodeInSlices(handler.api.request, version, reader, work.isDue)
+      call.request = await work.run(steps)
+      call.elementCount = reader.elementCount
+      return call
     } catch (error) {
-      done(run, error as Error)
-      return
+      work.leave()
+      throw error
     }
-    this.#handle(run)
   }
 
-  #handle(run: Run): void {
-    if (run.handler === undefined) {
-      this.#finish(run, run.request)
-      return
-    }
-    const fail = (error: unknown) => this.#fail(run, error)
+  /**
+   * A call without a frame. @param request whole: nothing in it is a default
+   * @throws {Disconnect} for an API or a version that is not served
+   */
+  callOf<A extends Api<any, any>>(
+    api: A,
+    version: number,
+    request: RequestOf<A>,
+    caller: Caller,
+  ): Call {
+    const handler = this.#handlers.get(api.key)
+    if (handler === undefined || !includes(api.versions, version))
+      throw new Disconnect(`${api.name} version ${version} is not served`)
+    const call = new Call(handler, version, caller, this.#deps)
+    call.request = request
+    return call
+  }
+
+  /**
+   * Answers a call; a handler's error is an answer, too.
+   *
+   * @returns undefined when the client expects no answer
+   * @throws {Disconnect} there is no answer but to end the session
+   */
+  perform(call: Call): unknown {
     try {
-      const response = run.handler.handle(run.request, run.context)
-      if (response instanceof Promise) response.then((answer) => this.#finish(run, answer), fail)
-      else this.#finish(run, response)
+      const response = call.handler.handle(call.request, call)
+      if (!(response instanceof Promise)) return this.#performed(call, response)
+      return response.then(
+        (late) => this.#performed(call, late),
+        (error: unknown) => this.#refuse(call, error),
+      )
     } catch (error) {
-      fail(error)
+      return this.#refuse(call, error)
     }
   }
 
-  #finish(run: Run, response: unknown): void {
-    const { api, version, header, context, exchange } = run
-    const seconds = (this.#deps.clock.monotonic() - run.startedAt) / 1000
-    this.#deps.observer.requestDone(header.apiKey, seconds, response)
-    if (response === undefined) {
-      exchange.answer = []
-      done(run)
-      return
-    }
-    if (context.work.isLarge) {
-      void this.#encodeLarge(run, response) // calls `onDone` whatever happens
-      return
-    }
-    try {
-      exchange.answer = encodeResponseFrame(api, version, header.correlationId, response as never)
-    } catch (error) {
-      this.#encodingFailed(run, error)
-      return
-    }
-    done(run)
+  #performed(call: Call, response: unknown): unknown {
+    const { observer, clock } = this.#deps
+    const seconds = (clock.monotonic() - call.startedAt) / 1000
+    observer.requestDone(call.handler.api.key, seconds, response)
+    return response
   }
 
-  async #encodeLarge(run: Run, response: unknown): Promise<void> {
-    const { api, version, header, context, exchange } = run
-    const { isDue } = context.work
-    const id = header.correlationId
-    try {
-      const steps = encodeResponseFrameInSlices(api, version, id, response as never, isDue)
-      exchange.answer = await context.work.run(steps)
-    } catch (error) {
-      this.#encodingFailed(run, error)
-      return
-    }
-    done(run)
-  }
-
-  #encodingFailed(run: Run, error: unknown): void {
-    this.#deps.log.error('the answer cannot be encoded', { ...about(run), error })
-    done(run, new Disconnect(`the answer to ${run.api.name} cannot be encoded`))
-  }
-
-  #fail(run: Run, error: unknown): void {
-    if (error instanceof Disconnect) {
-      done(run, error)
-      return
-    }
-    if (!(error instanceof KafkaError))
-      this.#deps.log.error('a request failed', { ...about(run), error })
+  /** @throws {Disconnect} */
+  #refuse(call: Call, error: unknown): unknown {
+    if (error instanceof Disconnect) throw error
+    const { api } = call.handler
+    const { log } = this.#deps
+    if (!(error instanceof KafkaError)) log.error('a request failed', { ...about(call), error })
     else if (error instanceof AnswerTooLarge)
-      this.#deps.log.warn('a request was refused', { ...about(run), reason: error.message })
-    const { elementCount } = run.reader
-    if (elementCount > REFUSED_ELEMENTS_MAX) {
-      const what = `${run.api.name} with ${elementCount} array elements`
-      done(run, new Disconnect(`${what} was refused: ${String(error)}`))
-      return
+      log.warn('a request was refused', { ...about(call), reason: error.message })
+    if (call.elementCount > REFUSED_ELEMENTS_MAX) {
+      const what = `${api.name} with ${call.elementCount} array elements`
+      throw new Disconnect(`${what} was refused: ${String(error)}`)
     }
     try {
-      this.#finish(run, run.handler!.refuse(run.request as never, errorCodeOf(error), run.context))
+      return this.#performed(call, call.handler.refuse(call.request, errorCodeOf(error), call))
     } catch (refusal) {
-      const message = `${run.api.name} failed: ${String(error)}`
-      done(run, refusal instanceof Disconnect ? refusal : new Disconnect(message))
+      if (refusal instanceof Disconnect) throw refusal
+      throw new Disconnect(`${api.name} failed: ${String(error)}`)
     }
   }
-}
 
-interface Run {
-  readonly api: Handler['api']
-  readonly version: number
-  /** Undefined when `request` is an answer already: a version that we do not know. */
-  readonly handler: Handler | undefined
-  readonly reader: Reader
-  readonly header: RequestHeader
-  request: any
-  readonly context: RequestContext
-  readonly exchange: Exchange
-  /** Monotonic ms. */
-  readonly startedAt: number
-  readonly onDone: (failure?: Error) => void
-}
-
-function done({ context, onDone }: Run, failure?: Error): void {
-  context.work.leave()
-  onDone(failure)
-}
-
-class Context implements RequestContext {
-  readonly version: number
-  readonly clientId: string | null
-  readonly session: Session
-  readonly work: Work
-  readonly #exchange: Exchange
-
-  constructor(header: RequestHeader, exchange: Exchange, session: Session, work: Work) {
-    this.version = header.apiVersion
-    this.clientId = header.clientId
-    this.session = session
-    this.work = work
-    this.#exchange = exchange
+  /**
+   * @param response undefined for no answer
+   * @returns no parts for no answer; a promise for a large answer, which is encoded with pauses
+   * @throws {Disconnect} when the answer cannot be encoded
+   */
+  encode(call: Call, response: unknown): AnswerFrame | Promise<AnswerFrame> {
+    if (response === undefined) return []
+    const { handler, version, correlationId, work } = call
+    if (work.isLarge) return this.#encodeLarge(call, response)
+    try {
+      return encodeResponseFrame(handler.api, version, correlationId, response as never)
+    } catch (error) {
+      throw this.#encodingFailed(call, error)
+    }
   }
 
-  get room(): AnswerRoom {
-    return this.#exchange.room
+  async #encodeLarge(call: Call, response: unknown): Promise<AnswerFrame> {
+    const { handler, version, correlationId: id, work } = call
+    const { isDue } = work
+    try {
+      return await work.run(
+        encodeResponseFrameInSlices(handler.api, version, id, response as never, isDue),
+      )
+    } catch (error) {
+      throw this.#encodingFailed(call, error)
+    }
   }
 
-  whenSent(callback: () => void): void {
-    this.#exchange.sent ??= []
-    this.#exchange.sent.push(callback)
+  #encodingFailed(call: Call, error: unknown): Disconnect {
+    this.#deps.log.error('the answer cannot be encoded', { ...about(call), error })
+    return new Disconnect(`the answer to ${call.handler.api.name} cannot be encoded`)
   }
+}
+
+function deliver(call: Call, answer: AnswerFrame, exchange: Exchange, onDone: OnDone): void {
+  exchange.answer = answer
+  end(call, onDone)
+}
+
+function end({ work }: Call, onDone: OnDone, failure?: unknown): void {
+  work.leave()
+  onDone(failure as Error | undefined)
+}
+
+/** Answers any request by what its API says to a version that is not served. @throws {Disconnect} when it says nothing */
+function refuserOf({ api, refuseVersion }: Handler, version: number): Handler {
+  if (refuseVersion === undefined) {
+    const { from, to } = api.versions
+    throw new Disconnect(`${api.name} version ${version}, ${from} to ${to} are served`)
+  }
+  return { api, handle: refuseVersion, refuse: refuseVersion }
 }
 
 function softwareOf({ software }: Session): string {
   return software === undefined ? '' : `${software.name} ${software.version}`
 }
 
-function about({ api, version, context }: Run): object {
+function about({ handler, version, clientId, session }: Call): object {
   return {
-    api: api.name,
+    api: handler.api.name,
     version,
-    clientId: printable(context.clientId ?? ''),
-    software: printable(softwareOf(context.session)),
-    remote: context.session.remoteAddress,
+    clientId: printable(clientId ?? ''),
+    software: printable(softwareOf(session)),
+    remote: session.remoteAddress,
   }
 }

@@ -1,11 +1,13 @@
 // What a handler of one API is, and what it knows of the request that it answers. Types, and the one way to hang up. Network thread.
 
+import type { Permissions } from './auth/permissions.ts'
 import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
 import type { AnswerRoom } from './net/unsent.ts'
 import type { Work } from './net/work.ts'
 import type { Session } from './session.ts'
 
-export interface RequestContext {
+/** What the client may do is asked of the context, too: `context.allows(...)`. */
+export interface RequestContext extends Pick<Permissions, keyof Permissions> {
   readonly version: number
   readonly clientId: string | null
   readonly session: Session

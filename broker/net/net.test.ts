@@ -14,6 +14,7 @@ import { decode } from '../../protocol/compile.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
+import { everythingAllowed } from '../auth/permissions.ts'
 import { Broker } from '../broker.ts'
 import { ProcessLog, printable, REPEATS_MAX } from '../process-log.ts'
 import { connectionDeps, connectionOver, SocketTaking } from '../testing/connection.ts'
@@ -478,7 +479,14 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const observer = { requestDone() {} }
     const clock = new VirtualClock()
     const workshop = new Workshop({ clock, answerBytesMax: 1 << 20 })
-    const dispatch = new Dispatch({ handlers: [whole], observer, workshop, clock, log })
+    const dispatch = new Dispatch({
+      handlers: [whole],
+      authorizer: everythingAllowed,
+      observer,
+      workshop,
+      clock,
+      log,
+    })
     const exchange: Exchange = {
       answer: undefined,
       sent: undefined,

@@ -8,9 +8,12 @@ import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
 import { systemClock, type Clock } from '../../storage/clock.ts'
 import type { Fs } from '../../storage/fs.ts'
-import { Broker } from '../broker.ts'
+import type { Authorizer } from '../auth/permissions.ts'
+import { Broker, type BrokerEnvironment } from '../broker.ts'
 import { readSettings } from '../config.ts'
 import { ProcessLog } from '../process-log.ts'
+import { Listeners } from '../net/listeners.ts'
+import { LocalClient } from './local-client.ts'
 import { RawClient } from './raw-client.ts'
 
 /** A fetch that waits in a test waits for what the test does next. */
@@ -28,6 +31,7 @@ interface WorldOptions {
   readonly config?: Readonly<Record<string, string | number | boolean>>
   /** In a thread as in real life, or without the time that a thread takes to start (the default). */
   readonly writer?: 'thread' | 'inline'
+  readonly authorizer?: Authorizer
 }
 
 export class World {
@@ -38,17 +42,20 @@ export class World {
     readonly message: string
     readonly [fact: string]: unknown
   }[]
+  /** Performs requests without a socket. */
+  readonly local: LocalClient
   readonly #test: Test
 
-  private constructor(test: Test, broker: Broker, logged: World['logged']) {
+  private constructor(test: Test, broker: Broker, local: LocalClient, logged: World['logged']) {
     this.#test = test
     this.broker = broker
+    this.local = local
     this.logged = logged
   }
 
   static async open(
     test: Test,
-    { clock = systemClock, config = {}, writer = 'inline', ...disk }: WorldOptions = {},
+    { clock = systemClock, config = {}, writer = 'inline', ...rest }: WorldOptions = {},
   ): Promise<World> {
     const logged: World['logged'] = []
     const own = { port: 0, 'http.port': -1, 'fetch.max.wait.ms': FETCH_WAIT_MS_MAX }
@@ -61,10 +68,15 @@ export class World {
     const onFatal = (error: Error) => {
       throw error
     }
-    const environment = { settings, ephemeral: true, writer, onFatal, clock, log, ...disk }
-    const broker = await Broker.open(environment)
+    let local: LocalClient
+    const openListeners: BrokerEnvironment['openListeners'] = (listeners, deps) => {
+      local = new LocalClient(deps.dispatch, clock)
+      return Listeners.open(listeners, deps)
+    }
+    const others = { writer, onFatal, clock, log, openListeners, ...rest }
+    const broker = await Broker.open({ settings, ephemeral: true, ...others })
     test.teardown(() => broker.close())
-    return new World(test, broker, logged)
+    return new World(test, broker, local!, logged)
   }
 
   async connect(): Promise<RawClient> {

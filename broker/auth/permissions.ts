@@ -1,0 +1,109 @@
+// Permissions: what the client of one request may do. Every handler asks here before it answers: the table of who asks for
+// what is api-permissions.ts. An authorizer decides; without one, everything is allowed. Network thread.
+
+import { KafkaError } from '../../protocol/errors.ts'
+import type { Session } from '../session.ts'
+import {
+  CLUSTER_NAME,
+  operations,
+  resourceTypes,
+  type Operation,
+  type ResourceType,
+} from './resources.ts'
+
+export interface Authorizer {
+  /** @param isAudited whether a denial is worth a line in the audit log */
+  allows(
+    session: Session,
+    operation: Operation,
+    resourceType: ResourceType,
+    name: string,
+    isAudited: boolean,
+  ): boolean
+  /** Is there any resource of the type with which the client may do this? */
+  allowsAny(session: Session, operation: Operation, resourceType: ResourceType): boolean
+}
+
+export const everythingAllowed: Authorizer = {
+  allows: () => true,
+  allowsAny: () => true,
+}
+
+/** The mask in an answer to a client that did not ask for it. */
+const NOT_ASKED_FOR = -0x8000_0000
+
+export abstract class Permissions {
+  abstract readonly session: Session
+  readonly #authorizer: Authorizer
+
+  constructor(authorizer: Authorizer) {
+    this.#authorizer = authorizer
+  }
+
+  allows(operation: Operation, resourceType: ResourceType, name: string): boolean {
+    return this.#authorizer.allows(this.session, operation, resourceType, name, true)
+  }
+
+  /** As `allows`, where a denial is nothing to tell: a list leaves the resource out, or another right will do. */
+  allowsSilently(operation: Operation, resourceType: ResourceType, name: string): boolean {
+    return this.#authorizer.allows(this.session, operation, resourceType, name, false)
+  }
+
+  allowsOnCluster(operation: Operation): boolean {
+    return this.allows(operation, 'Cluster', CLUSTER_NAME)
+  }
+
+  allowsOnClusterSilently(operation: Operation): boolean {
+    return this.allowsSilently(operation, 'Cluster', CLUSTER_NAME)
+  }
+
+  /** With one resource of the type at least. */
+  allowsAny(operation: Operation, resourceType: ResourceType): boolean {
+    return this.#authorizer.allowsAny(this.session, operation, resourceType)
+  }
+
+  /** @throws {KafkaError} the error of the type of the resource */
+  require(operation: Operation, resourceType: ResourceType, name: string): void {
+    if (!this.allows(operation, resourceType, name)) throw denied(operation, resourceType, name)
+  }
+
+  /** @throws {KafkaError} CLUSTER_AUTHORIZATION_FAILED */
+  requireOnCluster(operation: Operation): void {
+    this.require(operation, 'Cluster', CLUSTER_NAME)
+  }
+
+  /** The items that a list shows. */
+  *visible<Item>(
+    items: Iterable<Item>,
+    resourceType: ResourceType,
+    nameOf: (item: Item) => string,
+  ): Generator<Item> {
+    for (const item of items) {
+      if (this.allowsSilently('Describe', resourceType, nameOf(item))) yield item
+    }
+  }
+
+  /** What is allowed with a resource, as a mask (KIP-430). @param isAskedFor otherwise the mask says that nobody asked */
+  mask(isAskedFor: boolean, resourceType: ResourceType, name: string): number {
+    if (!isAskedFor) return NOT_ASKED_FOR
+    let bits = 0
+    for (const operation of resourceTypes[resourceType].operations) {
+      if (this.allowsSilently(operation, resourceType, name)) bits |= 1 << operations[operation]
+    }
+    return bits
+  }
+
+  /** The mask of the cluster, which is empty for a client that may not describe it. */
+  clusterMask(isAskedFor: boolean): number {
+    if (isAskedFor && !this.allowsOnCluster('Describe')) return 0
+    return this.mask(isAskedFor, 'Cluster', CLUSTER_NAME)
+  }
+}
+
+export function denied(operation: Operation, resourceType: ResourceType, name: string): KafkaError {
+  const { denied: code } = resourceTypes[resourceType]
+  return new KafkaError(
+    code,
+    `${operation} on ${resourceType} ${name.slice(0, 256)} is not allowed`,
+  )
+}
