@@ -6,8 +6,8 @@ import { parseTopicConfig, topicConfigSpec, type ConfigSpec } from '../storage/c
 import type { Overrides, Store, Topic } from '../storage/store.ts'
 import { ALL_BROKERS, type BrokerConfigs } from './broker-configs.ts'
 import type { DescribedConfig } from './described-config.ts'
+import type { RequestContext } from './handler.ts'
 import { refuseInternal } from './internal-topics.ts'
-import type { Work } from './net/work.ts'
 import type { TopicConfigs } from './topic-configs.ts'
 
 /** Kafka's codes for kinds of resources. */
@@ -69,11 +69,11 @@ export class ConfigResources {
   async changeAll(
     changes: readonly ConfigChange[],
     validateOnly: boolean,
-    work: Work,
+    context: RequestContext,
   ): Promise<ChangeAnswer[]> {
-    const twice = await work.duplicatesIn(keysOf(changes))
-    return work.each(changes, (change) =>
-      this.#answer(change, twice.has(keyOf(change)), validateOnly),
+    const twice = await context.work.duplicatesIn(keysOf(changes))
+    return context.work.each(changes, (change) =>
+      this.#answer(change, twice.has(keyOf(change)), validateOnly, context),
     )
   }
 
@@ -81,10 +81,12 @@ export class ConfigResources {
     { resourceType, resourceName, change }: ConfigChange,
     isDuplicate: boolean,
     validateOnly: boolean,
+    context: RequestContext,
   ): Promise<ChangeAnswer> {
     const name = { resourceType, resourceName }
     try {
       if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the resource is named twice')
+      requireConfigs(context, 'AlterConfigs', name)
       const resource = this.get(name)
       if (validateOnly) resource.check(change(resource.overrides, resource))
       else await resource.change((before) => change(before, resource))
@@ -129,6 +131,16 @@ export class ConfigResources {
       change: (change) => configs.change(name, change),
     }
   }
+}
+
+/** @throws {KafkaError} TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED */
+export function requireConfigs(
+  context: RequestContext,
+  operation: 'DescribeConfigs' | 'AlterConfigs',
+  { resourceType, resourceName }: ResourceName,
+): void {
+  if (resourceType === TOPIC) context.require(operation, 'Topic', resourceName)
+  else context.requireOnCluster(operation)
 }
 
 /** @throws {KafkaError} INVALID_REQUEST for one that is named twice, or more than there are */

@@ -4,8 +4,8 @@ import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { Clock } from '../storage/clock.ts'
 import type { Store } from '../storage/store.ts'
 import type { BrokerConfig } from './config.ts'
+import type { RequestContext } from './handler.ts'
 import type { PartitionOffset } from './group/committed-offsets.ts'
-import type { Work } from './net/work.ts'
 
 export interface OffsetCommitsDeps {
   readonly store: Store
@@ -39,14 +39,15 @@ export async function commitsOf(
   deps: OffsetCommitsDeps,
   topics: readonly TopicCommit[],
   retentionMs: number | null,
-  work: Work,
+  context: RequestContext,
 ): Promise<Commits> {
+  const { work } = context
   const committedMs = deps.clock.now()
   const expiresMs = retentionMs === null ? null : committedMs + retentionMs
   const offsets = new Map<string, PartitionOffset>()
   const refused = new Map<PartitionCommit, ErrorName>()
-  await work.forEach(partitionsOf(topics), ([topic, commit]) => {
-    const refusal = refusalOf(deps, topic, commit)
+  await work.forEach(partitionsOf(topics, context), ([topic, commit, isAllowed]) => {
+    const refusal = isAllowed ? refusalOf(deps, topic, commit) : 'TOPIC_AUTHORIZATION_FAILED'
     if (refusal !== undefined) {
       refused.set(commit, refusal)
       return
@@ -90,9 +91,11 @@ function refusalOf(
 
 function* partitionsOf(
   topics: readonly TopicCommit[],
-): Iterable<[topic: string, commit: PartitionCommit]> {
+  context: RequestContext,
+): Iterable<[topic: string, commit: PartitionCommit, isAllowed: boolean]> {
   for (const { name, partitions } of topics) {
-    for (const commit of partitions) yield [name, commit]
+    const isAllowed = context.allows('Read', 'Topic', name)
+    for (const commit of partitions) yield [name, commit, isAllowed]
   }
 }
 

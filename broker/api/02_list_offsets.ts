@@ -40,16 +40,21 @@ export function listOffsetsHandler({
 }): Handler<typeof listOffsets> {
   return {
     api: listOffsets,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
+      const { version, work } = context
       const twice = await work.duplicatesIn(keysOf(request))
-      const topics = await work.each(request.topics, async ({ name, partitions }) => ({
-        name,
-        partitions: await work.each(partitions, (asked) => {
-          const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
-          if (isDuplicate) return failed(asked, errorCode('INVALID_REQUEST'))
-          return answerFor(store.log(name, asked.partitionIndex), asked, request, version)
-        }),
-      }))
+      const topics = await work.each(request.topics, async ({ name, partitions }) => {
+        const isAllowed = context.allows('Describe', 'Topic', name)
+        return {
+          name,
+          partitions: await work.each(partitions, (asked) => {
+            if (!isAllowed) return failed(asked, errorCode('TOPIC_AUTHORIZATION_FAILED'))
+            const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
+            if (isDuplicate) return failed(asked, errorCode('INVALID_REQUEST'))
+            return answerFor(store.log(name, asked.partitionIndex), asked, request, version)
+          }),
+        }
+      })
       return { topics }
     },
     refuse: ({ topics }, code) => ({

@@ -15,7 +15,6 @@ import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 import type { Work } from '../net/work.ts'
-import { clusterOperations, topicOperations } from '../operations.ts'
 import { partitionClaims } from '../partition-claims.ts'
 import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 
@@ -36,14 +35,15 @@ export function metadataHandler(deps: MetadataDeps): Handler<typeof metadata> {
     async handle(request, context) {
       const { work, version } = context
       if (asksForAll(request, context)) {
-        const topics = await work.each(listed(deps.store), (topic) => found(deps, topic, request))
+        const shown = context.visible(listed(deps.store), 'Topic', ({ name }) => name)
+        const topics = await work.each(shown, (topic) => found(deps, topic, request, context))
         return answerOf(deps, context, topics, request)
       }
       const asked = await distinct(request.topics!, work)
       if (version < IDS_VERSION_MIN) checkNames(asked.values(), version)
-      const refusals = await createMissing(deps, asked.values(), request, work)
+      const refusals = await createMissing(deps, asked.values(), request, context)
       const topics = await work.each(asked.values(), (each) =>
-        answerFor(deps, each, refusals, request),
+        answerFor(deps, each, refusals, request, context),
       )
       return answerOf(deps, context, topics, request)
     },
@@ -85,16 +85,16 @@ function asksForAll({ topics }: MetadataRequest, { version }: RequestContext): b
 
 function answerOf(
   { store }: MetadataDeps,
-  { session }: RequestContext,
+  context: RequestContext,
   topics: TopicAnswer[],
   request: MetadataRequest,
 ): MetadataResponse {
   return {
-    brokers: [{ nodeId: store.nodeId, ...session.endpoint }],
+    brokers: [{ nodeId: store.nodeId, ...context.session.endpoint }],
     clusterId: store.clusterId,
     controllerId: store.nodeId,
     topics,
-    clusterAuthorizedOperations: clusterOperations(request.includeClusterAuthorizedOperations),
+    clusterAuthorizedOperations: context.clusterMask(request.includeClusterAuthorizedOperations),
   }
 }
 
@@ -108,15 +108,20 @@ async function createMissing(
   deps: MetadataDeps,
   asked: Iterable<Asked>,
   { allowAutoTopicCreation }: MetadataRequest,
-  work: Work,
+  context: RequestContext,
 ): Promise<ReadonlyMap<string, number>> {
   const refusals = new Map<string, number>()
   if (!allowAutoTopicCreation || !deps.config['auto.create.topics.enable']) return refusals
+  const { work } = context
   const { topics } = deps.store
   const names: string[] = []
+  const isAllAllowed = context.allowsOnClusterSilently('Create')
   await work.forEach(asked, ({ name, topicId }) => {
     const isUnknown = name !== null && topicId === UUID_ZERO && topics.get(name) === undefined
-    if (isUnknown && !isReservedName(name)) names.push(name)
+    if (!isUnknown || isReservedName(name) || !context.allowsSilently('Describe', 'Topic', name))
+      return
+    if (isAllAllowed || context.allows('Create', 'Topic', name)) names.push(name)
+    else refusals.set(name, errorCode('TOPIC_AUTHORIZATION_FAILED'))
   })
   const claim = partitionClaims()
   await work.each(names, (name) => {
@@ -141,17 +146,21 @@ function answerFor(
   { name, topicId }: Asked,
   refusals: ReadonlyMap<string, number>,
   request: MetadataRequest,
+  context: RequestContext,
 ): TopicAnswer {
   const { topics } = deps.store
+  const isDenied = (topic: string) => !context.allows('Describe', 'Topic', topic)
+  const denied = errorCode('TOPIC_AUTHORIZATION_FAILED')
   if (topicId !== UUID_ZERO) {
     const topic = topics.getById(topicId)
-    return topic === undefined
-      ? missing(null, topicId, errorCode('UNKNOWN_TOPIC_ID'))
-      : found(deps, topic, request)
+    if (topic === undefined) return missing(null, topicId, errorCode('UNKNOWN_TOPIC_ID'))
+    if (isDenied(topic.name)) return missing(null, topicId, denied)
+    return found(deps, topic, request, context)
   }
   if (name === null) return missing('', UUID_ZERO, errorCode('INVALID_TOPIC_EXCEPTION'))
+  if (isDenied(name)) return missing(name, UUID_ZERO, denied)
   const topic = topics.get(name)
-  if (topic !== undefined) return found(deps, topic, request)
+  if (topic !== undefined) return found(deps, topic, request, context)
   return missing(name, UUID_ZERO, refusals.get(name) ?? codeOfUnknown(name))
 }
 
@@ -168,7 +177,12 @@ function missing(name: string | null, topicId: Uuid, code: number): TopicAnswer 
   return { errorCode: code, name, topicId, partitions: [] }
 }
 
-function found({ store }: MetadataDeps, topic: Topic, request: MetadataRequest): TopicAnswer {
+function found(
+  { store }: MetadataDeps,
+  topic: Topic,
+  request: MetadataRequest,
+  context: RequestContext,
+): TopicAnswer {
   const nodes = [store.nodeId]
   const partitions = Array.from({ length: topic.partitionCount }, (_, partitionIndex) => ({
     errorCode: 0,
@@ -184,6 +198,10 @@ function found({ store }: MetadataDeps, topic: Topic, request: MetadataRequest):
     topicId: topic.id,
     isInternal: topic.isInternal,
     partitions,
-    topicAuthorizedOperations: topicOperations(request.includeTopicAuthorizedOperations),
+    topicAuthorizedOperations: context.mask(
+      request.includeTopicAuthorizedOperations,
+      'Topic',
+      topic.name,
+    ),
   }
 }

@@ -18,10 +18,11 @@ interface OffsetCommitDeps extends OffsetCommitsDeps {
 export function offsetCommitHandler(deps: OffsetCommitDeps): Handler<typeof offsetCommit> {
   return {
     api: offsetCommit,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
+      context.require('Read', 'Group', request.groupId)
       const { topics, retentionTimeMs } = request
       const retentionMs = retentionTimeMs < 0 ? null : retentionTimeMs
-      const commits = await commitsOf(deps, topics, retentionMs, work)
+      const commits = await commitsOf(deps, topics, retentionMs, context)
       const error = await deps.coordinator.commit({
         groupId: request.groupId,
         memberId: request.memberId,
@@ -29,7 +30,9 @@ export function offsetCommitHandler(deps: OffsetCommitDeps): Handler<typeof offs
         generationId: request.generationIdOrMemberEpoch,
         offsets: commits.offsets,
         unknownGroupError:
-          version < GROUP_NOT_FOUND_VERSION_MIN ? 'ILLEGAL_GENERATION' : 'GROUP_ID_NOT_FOUND',
+          context.version < GROUP_NOT_FOUND_VERSION_MIN
+            ? 'ILLEGAL_GENERATION'
+            : 'GROUP_ID_NOT_FOUND',
       })
       return commits.answer(error)
     },

@@ -13,13 +13,15 @@ import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { CommittedOffset, CommittedOffsets } from '../group/committed-offsets.ts'
 import type { Handler, RequestContext } from '../handler.ts'
-import type { Work } from '../net/work.ts'
 
 const GROUPS_VERSION_MIN = 8
+/** Version 1 has no place for an error but the partitions. */
+const ERROR_VERSION_MIN = 2
 
 type AskedTopics = OffsetFetchRequest['topics']
 type AskedTopic = NonNullable<AskedTopics>[number]
 type TopicAnswer = NonNullable<OffsetFetchResponse['topics']>[number]
+type GroupAnswer = NonNullable<OffsetFetchResponse['groups']>[number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
 
 export function offsetFetchHandler({
@@ -27,34 +29,45 @@ export function offsetFetchHandler({
 }: {
   readonly coordinator: GroupCoordinator
 }): Handler<typeof offsetFetch> {
+  const { commits } = coordinator
   const topicsOf = (
     groupId: string,
     asked: AskedTopics,
     { requireStable }: OffsetFetchRequest,
-    work: Work,
+    context: RequestContext,
   ): Promise<TopicAnswer[]> => {
-    const offsets = coordinator.commits.of(groupId)
-    return work.each(asked ?? everythingIn(offsets), async ({ name, partitionIndexes }) => ({
-      name,
-      partitions: await work.each(partitionIndexes, (partition) => {
-        const isUnstable = requireStable && coordinator.commits.isPending(groupId, name, partition)
+    const { work } = context
+    const offsets = commits.of(groupId)
+    const topics = asked ?? context.visible(everythingIn(offsets), 'Topic', ({ name }) => name)
+    return work.each(topics, async ({ name, partitionIndexes }) => {
+      const isAllowed = asked === null || context.allows('Describe', 'Topic', name)
+      const partitions = await work.each(partitionIndexes, (partition) => {
+        if (!isAllowed) return failed(partition, errorCode('TOPIC_AUTHORIZATION_FAILED'))
+        const isUnstable = requireStable && commits.isPending(groupId, name, partition)
         return isUnstable
           ? failed(partition, errorCode('UNSTABLE_OFFSET_COMMIT'))
           : answerFor(partition, offsets.get(name, partition))
-      }),
-    }))
+      })
+      return { name, partitions }
+    })
   }
   return {
     api: offsetFetch,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
       const { groupId, topics, groups } = request
-      if (version < GROUPS_VERSION_MIN)
-        return { topics: await topicsOf(groupId, topics, request, work) }
+      if (context.version < GROUPS_VERSION_MIN) {
+        context.require('Describe', 'Group', groupId)
+        return { topics: await topicsOf(groupId, topics, request, context) }
+      }
       return {
-        groups: await work.each(groups, async (each) => ({
-          groupId: each.groupId,
-          topics: await topicsOf(each.groupId, each.topics, request, work),
-        })),
+        groups: await context.work.each(groups, async (each) =>
+          context.allows('Describe', 'Group', each.groupId)
+            ? {
+                groupId: each.groupId,
+                topics: await topicsOf(each.groupId, each.topics, request, context),
+              }
+            : failedGroup(each, errorCode('GROUP_AUTHORIZATION_FAILED')),
+        ),
       }
     },
     refuse,
@@ -84,19 +97,19 @@ function failed(partitionIndex: number, code: number): PartitionAnswer {
   return { ...answerFor(partitionIndex, undefined), errorCode: code }
 }
 
-/** Version 1 has no place for an error but the partitions. */
+function failedGroup({ groupId }: { readonly groupId: string }, code: number): GroupAnswer {
+  return { groupId, topics: [], errorCode: code }
+}
+
 function refuse(
   { topics, groups }: OffsetFetchRequest,
   code: number,
   { version }: RequestContext,
 ): OffsetFetchResponse {
-  if (version >= GROUPS_VERSION_MIN) {
-    return {
-      groups: groups.map(({ groupId }) => ({ groupId, topics: [], errorCode: code })),
-    }
-  }
+  if (version >= GROUPS_VERSION_MIN)
+    return { groups: groups.map((group) => failedGroup(group, code)) }
+  if (version >= ERROR_VERSION_MIN) return { errorCode: code, topics: [] }
   return {
-    errorCode: code,
     topics: (topics ?? []).map(({ name, partitionIndexes }) => ({
       name,
       partitions: partitionIndexes.map((partition) => failed(partition, code)),

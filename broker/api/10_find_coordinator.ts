@@ -3,20 +3,16 @@
 // Behaviour: from version 4 on every key has its own outcome.
 // Not done: share groups: their keys are refused with INVALID_REQUEST.
 
-import {
-  findCoordinator,
-  type FindCoordinatorRequest,
-  type FindCoordinatorResponse,
-} from '../../protocol/api/10_find_coordinator.ts'
-import { KafkaError } from '../../protocol/errors.ts'
+import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
+import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
-import type { Handler, RequestContext } from '../handler.ts'
+import { resourceTypes, type ResourceType } from '../auth/resources.ts'
+import type { Handler } from '../handler.ts'
 
 const KEYS_VERSION_MIN = 4
-const NOWHERE = { nodeId: -1, host: '', port: -1 }
 
 /** What a key may name: the coordinator of a group, or of a transaction. */
-const keyTypes: readonly number[] = [0, 1]
+const keyTypes: readonly ResourceType[] = ['Group', 'TransactionalId']
 
 interface FindCoordinatorDeps {
   readonly store: Store
@@ -28,27 +24,36 @@ export function findCoordinatorHandler({
   return {
     api: findCoordinator,
     async handle(request, context) {
-      const { keyType } = request
-      if (!keyTypes.includes(keyType)) {
+      const { key, keyType, coordinatorKeys } = request
+      const resourceType = keyTypes[keyType]
+      if (resourceType === undefined) {
         throw new KafkaError('INVALID_REQUEST', `there are no coordinators of type ${keyType}`)
       }
       const endpoint = context.session.endpoint
       const found = { nodeId: store.nodeId, ...endpoint, errorCode: 0 }
-      return answer(request, context, found)
+      const { denied } = resourceTypes[resourceType]
+      const answerFor = (asked: string): Place =>
+        context.allows('Describe', resourceType, asked) ? found : nowhere(errorCode(denied))
+      if (context.version < KEYS_VERSION_MIN) return answerFor(key)
+      const coordinators = await context.work.each(coordinatorKeys, (asked) => {
+        return { key: asked, ...answerFor(asked) }
+      })
+      return { coordinators }
     },
     refuse({ coordinatorKeys }, code, { version }) {
-      const nowhere = { ...NOWHERE, errorCode: code }
-      if (version < KEYS_VERSION_MIN) return nowhere
-      return { coordinators: coordinatorKeys.map((key) => ({ key, ...nowhere })) }
+      if (version < KEYS_VERSION_MIN) return nowhere(code)
+      return { coordinators: coordinatorKeys.map((key) => ({ key, ...nowhere(code) })) }
     },
   }
 }
 
-async function answer(
-  { coordinatorKeys }: FindCoordinatorRequest,
-  { version, work }: RequestContext,
-  outcome: { nodeId: number; host: string; port: number; errorCode: number },
-): Promise<FindCoordinatorResponse> {
-  if (version < KEYS_VERSION_MIN) return outcome
-  return { coordinators: await work.each(coordinatorKeys, (key) => ({ key, ...outcome })) }
+interface Place {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly errorCode: number
+}
+
+function nowhere(code: number): Place {
+  return { nodeId: -1, host: '', port: -1, errorCode: code }
 }

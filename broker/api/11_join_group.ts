@@ -30,6 +30,7 @@ export function joinGroupHandler({
     api: joinGroup,
     async handle(request, context) {
       const { version, session, work } = context
+      context.require('Read', 'Group', request.groupId)
       if (request.protocols.length > PROTOCOLS_MAX)
         throw new KafkaError('INVALID_REQUEST', `${request.protocols.length} protocols`)
       const joined = coordinator.join(request.groupId, asJoinRequest(request, context))

@@ -13,8 +13,9 @@ export function heartbeatHandler({
 }): Handler<typeof heartbeat> {
   return {
     api: heartbeat,
-    handle(request) {
+    handle(request, context) {
       const { groupId, generationId } = request
+      context.require('Read', 'Group', groupId)
       return { errorCode: errorCode(coordinator.heartbeat(groupId, request, generationId)) }
     },
     refuse: (_request, code) => ({ errorCode: code }),

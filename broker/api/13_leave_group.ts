@@ -24,6 +24,7 @@ export function leaveGroupHandler({
   return {
     api: leaveGroup,
     async handle({ groupId, memberId, members }, context) {
+      context.require('Read', 'Group', groupId)
       if (groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
       const leave = (identity: MemberIdentity) => errorCode(coordinator.leave(groupId, identity))
       purgatory.release(clientOf(context))

@@ -22,7 +22,9 @@ export function syncGroupHandler({
 }): Handler<typeof syncGroup> {
   return {
     api: syncGroup,
-    async handle(request, { session, version, work }) {
+    async handle(request, context) {
+      const { session, version, work } = context
+      context.require('Read', 'Group', request.groupId)
       if (version >= NAMED_VERSION_MIN && !isNamed(request))
         return answer(refusedSync('INCONSISTENT_GROUP_PROTOCOL'))
       const synced = coordinator.sync(request.groupId, asSyncRequest(request))

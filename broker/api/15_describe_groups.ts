@@ -11,7 +11,6 @@ import { errorCode } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Group } from '../group/group.ts'
 import type { Handler } from '../handler.ts'
-import { groupOperations } from '../operations.ts'
 
 const NOT_FOUND_VERSION_MIN = 6
 
@@ -25,18 +24,20 @@ export function describeGroupsHandler({
   return {
     api: describeGroups,
     async handle(request, context) {
-      const authorizedOperations = groupOperations(request.includeAuthorizedOperations)
       const groups = await context.work.each(request.groups, (groupId) => {
+        if (!context.allows('Describe', 'Group', groupId))
+          return refused(groupId, errorCode('GROUP_AUTHORIZATION_FAILED'))
         const group = coordinator.groups.get(groupId)
         const isKnown = group?.type === 'classic'
         if (!isKnown && context.version >= NOT_FOUND_VERSION_MIN) return unknown(groupId, group)
         const answer = isKnown ? described(group) : dead(groupId)
-        return { ...answer, authorizedOperations }
+        const isAskedFor = request.includeAuthorizedOperations
+        return { ...answer, authorizedOperations: context.mask(isAskedFor, 'Group', groupId) }
       })
       return { groups }
     },
     refuse: ({ groups }, code) => ({
-      groups: groups.map((groupId) => ({ ...nothingOf(groupId), errorCode: code })),
+      groups: groups.map((groupId) => refused(groupId, code)),
     }),
   }
 }
@@ -50,6 +51,10 @@ function nothingOf(groupId: string): GroupAnswer {
     protocolData: '',
     members: [],
   }
+}
+
+function refused(groupId: string, code: number): GroupAnswer {
+  return { ...nothingOf(groupId), errorCode: code }
 }
 
 function dead(groupId: string): GroupAnswer {

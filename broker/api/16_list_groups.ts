@@ -15,10 +15,15 @@ export function listGroupsHandler({
 }): Handler<typeof listGroups> {
   return {
     api: listGroups,
-    async handle({ statesFilter, typesFilter }, { work }) {
+    async handle({ statesFilter, typesFilter }, context) {
+      const { work } = context
       const types = await work.distinct(lowerCase(typesFilter))
       const states = await work.distinct(lowerCase(statesFilter))
-      const groups = matching(coordinator.groups.list(), types, states)
+      const all = coordinator.groups.list()
+      const shown = context.allowsOnClusterSilently('Describe')
+        ? all
+        : context.visible(all, 'Group', ({ groupId }) => groupId)
+      const groups = matching(shown, types, states)
       const listed = await work.each(groups, ({ groupId, type, protocolType, state }) => {
         return { groupId, protocolType: protocolType ?? '', groupState: state, groupType: type }
       })

@@ -8,7 +8,7 @@ import {
   type CreateTopicsRequest,
   type CreateTopicsResponse,
 } from '../../protocol/api/19_create_topics.ts'
-import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, Topic, TopicSpec } from '../../storage/store.ts'
 import { checkTopicName } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
@@ -22,6 +22,7 @@ type TopicAnswer = CreateTopicsResponse['topics'][number]
 
 const BROKER_DEFAULT = -1
 const REPLICATION_FACTOR = 1
+const NOT_SHOWN = { topicConfigErrorCode: errorCode('TOPIC_AUTHORIZATION_FAILED'), configs: null }
 
 interface CreateTopicsDeps {
   readonly store: Store
@@ -32,16 +33,19 @@ interface CreateTopicsDeps {
 export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof createTopics> {
   return {
     api: createTopics,
-    async handle({ topics, validateOnly }, { work }) {
+    async handle({ topics, validateOnly }, context) {
+      const { work } = context
+      const isAllAllowed = context.allowsOnClusterSilently('Create')
       const twice = await work.duplicatesIn(namesOf(topics))
       const claim = partitionClaims()
       const answers = await work.each(topics, (topic) => {
-        const check = (partitionCount: number) => {
+        const check = () => {
           if (twice.has(topic.name))
             throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
-          claim(partitionCount)
+          if (!isAllAllowed) context.require('Create', 'Topic', topic.name)
         }
-        return answerFor(deps, topic, check, validateOnly)
+        const isShown = context.allowsSilently('DescribeConfigs', 'Topic', topic.name)
+        return answerFor(deps, topic, { check, claim, isShown }, validateOnly)
       })
       return { topics: answers }
     },
@@ -55,23 +59,31 @@ function* namesOf(topics: readonly NewTopic[]): Iterable<string> {
   for (const { name } of topics) yield name
 }
 
+interface Terms {
+  /** @throws {KafkaError} the client may not create the topic */
+  readonly check: () => void
+  /** @throws {KafkaError} POLICY_VIOLATION */
+  readonly claim: (partitionCount: number) => void
+  /** May the client see the topic's configuration? */
+  readonly isShown: boolean
+}
+
 /** A promise only for a topic that is being created. */
 function answerFor(
   deps: CreateTopicsDeps,
   topic: NewTopic,
-  check: (partitionCount: number) => void,
+  { check, claim, isShown }: Terms,
   validateOnly: boolean,
 ): TopicAnswer | Promise<TopicAnswer> {
   try {
+    check()
     const spec = specOf(deps, topic)
-    check(spec.partitionCount)
+    claim(spec.partitionCount)
     const created = (made?: Topic): TopicAnswer => ({
       name: spec.name,
       topicId: made?.id,
       errorCode: 0,
-      numPartitions: spec.partitionCount,
-      replicationFactor: REPLICATION_FACTOR,
-      configs: describe(deps, spec),
+      ...(isShown ? described(deps, spec) : NOT_SHOWN),
     })
     const { topics } = deps.store
     if (validateOnly) {
@@ -148,11 +160,13 @@ function overridesOf({ configs }: NewTopic): Record<string, string> {
   return Object.fromEntries(overrides)
 }
 
-function describe(
-  { topicConfigs }: CreateTopicsDeps,
-  spec: Required<TopicSpec>,
-): TopicAnswer['configs'] {
-  return topicConfigs.describe(spec.config, null).map(({ name, value, source }) => {
+function described({ topicConfigs }: CreateTopicsDeps, spec: Required<TopicSpec>) {
+  const configs = topicConfigs.describe(spec.config, null).map(({ name, value, source }) => {
     return { name, value, readOnly: false, configSource: source, isSensitive: false }
   })
+  return {
+    numPartitions: spec.partitionCount,
+    replicationFactor: REPLICATION_FACTOR,
+    configs,
+  }
 }

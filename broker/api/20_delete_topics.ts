@@ -8,13 +8,13 @@ import {
   type DeleteTopicsRequest,
   type DeleteTopicsResponse,
 } from '../../protocol/api/20_delete_topics.ts'
-import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refuseInternal } from '../internal-topics.ts'
-import type { Handler } from '../handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 
 /** Older versions do not know the code that says it. */
 const DISABLED_VERSION_MIN = 3
@@ -35,10 +35,15 @@ interface DeleteTopicsDeps {
 export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof deleteTopics> {
   return {
     api: deleteTopics,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
+      const { version, work } = context
       if (!deps.config['delete.topic.enable']) throw disabled(version)
+      const isAllAllowed = context.allowsOnClusterSilently('Delete')
       const twice = await work.duplicatesIn(existing(deps.store, request))
-      const responses = await work.each(askedFor(request), (asked) => answerFor(deps, asked, twice))
+      const responses = await work.each(askedFor(request), (asked) => {
+        const refusal = isAllAllowed ? undefined : refusalOf(deps.store, asked, context)
+        return refusal ?? answerFor(deps, asked, twice)
+      })
       return { responses }
     },
     refuse: (request, code) => ({
@@ -77,6 +82,17 @@ async function answerFor(
     if (!(error instanceof KafkaError)) throw error
     return { ...asked, errorCode: errorCodeOf(error), errorMessage: error.reason }
   }
+}
+
+/** Whoever may not describe a topic is not told by its id what its name is, and by its name not whether it exists. */
+function refusalOf(store: Store, asked: Asked, context: RequestContext): TopicAnswer | undefined {
+  const topic = lookUp(store, asked)
+  const name = topic?.name ?? asked.name
+  if (name === null) return undefined
+  const refused = { ...asked, errorCode: errorCode('TOPIC_AUTHORIZATION_FAILED') }
+  if (!context.allows('Describe', 'Topic', name)) return refused
+  if (topic === undefined || context.allows('Delete', 'Topic', name)) return undefined
+  return { ...refused, name, topicId: topic.id }
 }
 
 /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, INVALID_TOPIC_EXCEPTION */

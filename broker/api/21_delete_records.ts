@@ -3,7 +3,7 @@
 // Behaviour: -1 is the high watermark; a topic that only compacts refuses.
 
 import { deleteRecords, type DeleteRecordsResponse } from '../../protocol/api/21_delete_records.ts'
-import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Store } from '../../storage/store.ts'
 import { refuseInternal } from '../internal-topics.ts'
@@ -22,13 +22,19 @@ interface DeleteRecordsDeps {
 export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof deleteRecords> {
   return {
     api: deleteRecords,
-    async handle(request, { work }) {
-      const topics = await work.each(request.topics, async ({ name, partitions }) => ({
-        name,
-        partitions: await work.each(partitions, ({ partitionIndex, offset }) =>
-          answerFor(deps, name, partitionIndex, offset),
-        ),
-      }))
+    async handle(request, context) {
+      const { work } = context
+      const topics = await work.each(request.topics, async ({ name, partitions }) => {
+        const isAllowed = context.allows('Delete', 'Topic', name)
+        return {
+          name,
+          partitions: await work.each(partitions, ({ partitionIndex, offset }) =>
+            isAllowed
+              ? answerFor(deps, name, partitionIndex, offset)
+              : failed(partitionIndex, errorCode('TOPIC_AUTHORIZATION_FAILED')),
+          ),
+        }
+      })
       return { topics }
     },
     refuse: ({ topics }, code) => ({

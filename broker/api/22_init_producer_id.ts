@@ -10,6 +10,8 @@ import {
 } from '../../protocol/api/22_init_producer_id.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { denied } from '../auth/permissions.ts'
+import { CLUSTER_NAME } from '../auth/resources.ts'
 import { knownTo } from '../fenced.ts'
 import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
@@ -25,10 +27,17 @@ interface InitProducerIdDeps {
 export function initProducerIdHandler(deps: InitProducerIdDeps): Handler<typeof initProducerId> {
   return {
     api: initProducerId,
-    handle: (request, { version }) =>
-      request.transactionalId === null
-        ? idempotent(deps.store)
-        : transactional(deps.transactions, request, request.transactionalId, version),
+    handle(request, context) {
+      const { transactionalId } = request
+      if (transactionalId === null) {
+        const isAllowed =
+          context.allowsOnClusterSilently('IdempotentWrite') || context.allowsAny('Write', 'Topic')
+        if (!isAllowed) throw denied('IdempotentWrite', 'Cluster', CLUSTER_NAME)
+        return idempotent(deps.store)
+      }
+      context.require('Write', 'TransactionalId', transactionalId)
+      return transactional(deps.transactions, request, transactionalId, context.version)
+    },
     refuse: (_request, code) => ({ errorCode: code, producerEpoch: -1 }),
   }
 }

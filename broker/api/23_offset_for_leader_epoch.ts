@@ -22,28 +22,41 @@ export function offsetForLeaderEpochHandler({
 }): Handler<typeof offsetForLeaderEpoch> {
   return {
     api: offsetForLeaderEpoch,
-    async handle(request, { work }) {
-      const topics = await work.each(request.topics, async ({ topic, partitions }) => ({
-        topic,
-        partitions: await work.each(partitions, (asked) => answerFor(store, topic, asked)),
-      }))
+    async handle(request, context) {
+      const { work } = context
+      const isReplica = context.allowsOnClusterSilently('ClusterAction')
+      const topics = await work.each(request.topics, async ({ topic, partitions }) => {
+        const isAllowed = isReplica || context.allows('Describe', 'Topic', topic)
+        return {
+          topic,
+          partitions: await work.each(partitions, (asked) =>
+            isAllowed
+              ? answerFor(store, topic, asked)
+              : failed(asked, errorCode('TOPIC_AUTHORIZATION_FAILED')),
+          ),
+        }
+      })
       return { topics }
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ topic, partitions }) => ({
         topic,
-        partitions: partitions.map(({ partition }) => ({ partition, errorCode: code })),
+        partitions: partitions.map((asked) => failed(asked, code)),
       })),
     }),
   }
 }
 
+function failed({ partition }: PartitionAsked, code: number): PartitionAnswer {
+  return { partition, errorCode: code }
+}
+
 function answerFor(store: Store, topic: string, asked: PartitionAsked): PartitionAnswer {
   const { partition, currentLeaderEpoch, leaderEpoch } = asked
   const log = store.log(topic, partition)
-  if (log === undefined) return { partition, errorCode: errorCode('UNKNOWN_TOPIC_OR_PARTITION') }
+  if (log === undefined) return failed(asked, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   const refusal = epochRefusal(log, currentLeaderEpoch)
-  if (refusal !== undefined) return { partition, errorCode: errorCode(refusal) }
+  if (refusal !== undefined) return failed(asked, errorCode(refusal))
   const found = log.endOffsetOfEpoch(leaderEpoch)
   return { partition, errorCode: 0, leaderEpoch: found?.epoch, endOffset: found?.endOffset }
 }

@@ -28,14 +28,16 @@ export function addPartitionsToTxnHandler({
   store,
   transactions,
 }: AddPartitionsToTxnDeps): Handler<typeof addPartitionsToTxn> {
-  const refusalOf = (topic: string, partition: number): ErrorName | undefined => {
-    const log = store.log(topic, partition)
-    if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
-    return refusalOfInternal('AddPartitionsToTxn', topic)
-  }
   return {
     api: addPartitionsToTxn,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
+      const { version, work } = context
+      context.require('Write', 'TransactionalId', request.transactionalId)
+      const refusalOf = (topic: string, partition: number): ErrorName | undefined => {
+        if (!context.allows('Write', 'Topic', topic)) return 'TOPIC_AUTHORIZATION_FAILED'
+        if (store.log(topic, partition) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+        return refusalOfInternal('AddPartitionsToTxn', topic)
+      }
       let isWhole = true
       const isWanted = (topic: string, partition: number) => {
         isWhole &&= refusalOf(topic, partition) === undefined

@@ -18,10 +18,12 @@ export function addOffsetsToTxnHandler({
 }): Handler<typeof addOffsetsToTxn> {
   return {
     api: addOffsetsToTxn,
-    async handle(request, { version }) {
+    async handle(request, context) {
+      context.require('Write', 'TransactionalId', request.transactionalId)
+      context.require('Read', 'Group', request.groupId)
       if (request.groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
       const error = await transactions.add(request, [offsetsPartition])
-      return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, error)) }
+      return { errorCode: errorCode(knownTo(context.version, FENCED_VERSION_MIN, error)) }
     },
     refuse: (_request, code) => ({ errorCode: code }),
   }

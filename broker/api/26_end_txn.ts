@@ -19,7 +19,9 @@ export function endTxnHandler({
 }): Handler<typeof endTxn> {
   return {
     api: endTxn,
-    async handle({ committed: isCommit, ...request }, { version }) {
+    async handle({ committed: isCommit, ...request }, context) {
+      const { version } = context
+      context.require('Write', 'TransactionalId', request.transactionalId)
       const bumpsEpoch = version >= BUMP_VERSION_MIN
       const answer = await transactions.end({ ...request, isCommit, bumpsEpoch })
       if (typeof answer !== 'string') return { errorCode: 0, ...answer }

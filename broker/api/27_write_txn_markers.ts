@@ -31,7 +31,9 @@ type Marker = WriteTxnMarkersRequest['markers'][number]
 export function writeTxnMarkersHandler(deps: WriteTxnMarkersDeps): Handler<typeof writeTxnMarkers> {
   return {
     api: writeTxnMarkers,
-    async handle({ markers }, { work }) {
+    async handle({ markers }, context) {
+      const { work } = context
+      if (!context.allowsOnClusterSilently('Alter')) context.requireOnCluster('ClusterAction')
       return { markers: await work.each(markers, (marker) => answerFor(deps, marker, work)) }
     },
     refuse: ({ markers }, code) => ({

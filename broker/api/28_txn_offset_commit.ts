@@ -23,9 +23,12 @@ interface TxnOffsetCommitDeps extends OffsetCommitsDeps {
 export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeof txnOffsetCommit> {
   return {
     api: txnOffsetCommit,
-    async handle(request, { version, work }) {
+    async handle(request, context) {
+      const { version } = context
       const { groupId, topics } = request
-      const commits = await commitsOf(deps, topics, null, work)
+      context.require('Write', 'TransactionalId', request.transactionalId)
+      context.require('Read', 'Group', groupId)
+      const commits = await commitsOf(deps, topics, null, context)
       const isImplicit = version >= IMPLICIT_VERSION_MIN
       const error = await deps.transactions.commitOffsets(request, isImplicit, () =>
         deps.coordinator.commitPending(request, {

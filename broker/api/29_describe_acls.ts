@@ -13,7 +13,10 @@ export function describeAclsHandler(): Handler<typeof describeAcls> {
   }
   return {
     api: describeAcls,
-    handle: () => refused(errorCode('SECURITY_DISABLED'), NO_AUTHORIZER),
+    handle(_request, context) {
+      context.requireOnCluster('Describe')
+      return refused(errorCode('SECURITY_DISABLED'), NO_AUTHORIZER)
+    },
     refuse: (_request, code) => refused(code, null),
   }
 }

@@ -11,9 +11,10 @@ export function createAclsHandler(): Handler<typeof createAcls> {
   const disabled = { errorCode: errorCode('SECURITY_DISABLED'), errorMessage: NO_AUTHORIZER }
   return {
     api: createAcls,
-    handle: async ({ creations }, { work }) => ({
-      results: await work.each(creations, () => disabled),
-    }),
+    async handle({ creations }, context) {
+      context.requireOnCluster('Alter')
+      return { results: await context.work.each(creations, () => disabled) }
+    },
     refuse: ({ creations }, code) => ({
       results: creations.map(() => ({ errorCode: code, errorMessage: null })),
     }),

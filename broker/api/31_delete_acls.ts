@@ -14,9 +14,10 @@ export function deleteAclsHandler(): Handler<typeof deleteAcls> {
   const disabled = refused(errorCode('SECURITY_DISABLED'), NO_AUTHORIZER)
   return {
     api: deleteAcls,
-    handle: async ({ filters }, { work }) => ({
-      filterResults: await work.each(filters, () => disabled),
-    }),
+    async handle({ filters }, context) {
+      context.requireOnCluster('Alter')
+      return { filterResults: await context.work.each(filters, () => disabled) }
+    },
     refuse: ({ filters }, code) => ({ filterResults: filters.map(() => refused(code, null)) }),
   }
 }

@@ -11,9 +11,9 @@ import {
 } from '../../protocol/api/32_describe_configs.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { ConfigSpec } from '../../storage/config.ts'
-import type { ConfigResources } from '../config-resources.ts'
+import { requireConfigs, type ConfigResources } from '../config-resources.ts'
 import { configTypes, type DescribedConfig } from '../described-config.ts'
-import type { Handler } from '../handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 type ResourceAnswer = DescribeConfigsResponse['results'][number]
@@ -27,10 +27,9 @@ export function describeConfigsHandler({
 }: DescribeConfigsDeps): Handler<typeof describeConfigs> {
   return {
     api: describeConfigs,
-    async handle(request, { work }) {
-      const { resources } = request
-      const results = await work.each(resources, (resource) =>
-        answerFor(configResources, resource, request),
+    async handle(request, context) {
+      const results = await context.work.each(request.resources, (resource) =>
+        answerFor(configResources, resource, request, context),
       )
       return { results }
     },
@@ -44,9 +43,11 @@ function answerFor(
   configResources: ConfigResources,
   resource: Resource,
   request: DescribeConfigsRequest,
+  context: RequestContext,
 ): ResourceAnswer {
   const { resourceType, resourceName, configurationKeys } = resource
   try {
+    requireConfigs(context, 'DescribeConfigs', resource)
     const asked = configurationKeys?.length ? new Set(configurationKeys) : null
     const configs = configResources
       .get(resource)

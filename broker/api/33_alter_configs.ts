@@ -17,11 +17,11 @@ export function alterConfigsHandler({
 }): Handler<typeof alterConfigs> {
   return {
     api: alterConfigs,
-    async handle({ resources, validateOnly }, { work }) {
+    async handle({ resources, validateOnly }, context) {
       const changes = resources.map(({ resourceType, resourceName, configs }) => {
         return { resourceType, resourceName, change: () => overridesOf(configs) }
       })
-      return { responses: await configResources.changeAll(changes, validateOnly, work) }
+      return { responses: await configResources.changeAll(changes, validateOnly, context) }
     },
     refuse: ({ resources }, code) => ({
       responses: resources.map(({ resourceType, resourceName }) => {

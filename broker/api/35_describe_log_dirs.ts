@@ -12,6 +12,10 @@ import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import { byTopic } from '../by-topic.ts'
 import type { Handler } from '../handler.ts'
 
+/** Older versions have no place for an error of the whole request. */
+const ERROR_VERSION_MIN = 3
+const NOTHING = { errorCode: 0, results: [] }
+
 export function describeLogDirsHandler({
   store,
 }: {
@@ -19,7 +23,10 @@ export function describeLogDirsHandler({
 }): Handler<typeof describeLogDirs> {
   return {
     api: describeLogDirs,
-    async handle({ topics }, { work }) {
+    async handle({ topics }, context) {
+      const { work, version } = context
+      if (version < ERROR_VERSION_MIN && !context.allowsOnCluster('Describe')) return NOTHING
+      if (version >= ERROR_VERSION_MIN) context.requireOnCluster('Describe')
       const { freeBytes, totalBytes } = await store.diskSpace()
       const exists = (topic: string, partition: number) => store.log(topic, partition) !== undefined
       const told: Iterable<Told> =

@@ -22,11 +22,17 @@ export function createPartitionsHandler({
 }): Handler<typeof createPartitions> {
   return {
     api: createPartitions,
-    async handle({ topics, validateOnly }, { work }) {
+    async handle({ topics, validateOnly }, context) {
+      const { work } = context
       const twice = await work.duplicatesIn(namesOf(topics))
-      const results = await work.each(topics, (topic) =>
-        answerFor(store, topic, twice.has(topic.name), validateOnly),
-      )
+      const results = await work.each(topics, (topic) => {
+        const mayBegin = () => {
+          if (twice.has(topic.name))
+            throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+          context.require('Alter', 'Topic', topic.name)
+        }
+        return answerFor(store, topic, mayBegin, validateOnly)
+      })
       return { results }
     },
     refuse: ({ topics }, code) => ({
@@ -42,12 +48,12 @@ function* namesOf(topics: readonly Asked[]): Iterable<string> {
 async function answerFor(
   store: Store,
   asked: Asked,
-  isDuplicate: boolean,
+  mayBegin: () => void,
   validateOnly: boolean,
 ): Promise<TopicAnswer> {
   const { name, count } = asked
   try {
-    if (isDuplicate) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+    mayBegin()
     check(store, asked)
     if (!validateOnly) await store.topics.addPartitions(name, count)
     return { name, errorCode: 0 }

@@ -14,8 +14,11 @@ export function deleteGroupsHandler({
 }): Handler<typeof deleteGroups> {
   return {
     api: deleteGroups,
-    async handle({ groupsNames }, { work }) {
+    async handle({ groupsNames }, context) {
+      const { work } = context
       const results = await work.each(await work.distinct(groupsNames), async (groupId) => {
+        if (!context.allows('Delete', 'Group', groupId))
+          return { groupId, errorCode: errorCode('GROUP_AUTHORIZATION_FAILED') }
         const error = await coordinator.groups.delete(groupId)
         return { groupId, errorCode: errorCode(error) }
       })

@@ -18,7 +18,9 @@ export function electLeadersHandler({
 }): Handler<typeof electLeaders> {
   return {
     api: electLeaders,
-    async handle({ electionType, topicPartitions }, { work }) {
+    async handle({ electionType, topicPartitions }, context) {
+      const { work } = context
+      context.requireOnCluster('Alter')
       if (!electionTypes.includes(electionType))
         throw new KafkaError('INVALID_REQUEST', `election type ${electionType}`)
       const replicaElectionResults = await work.each(

@@ -28,13 +28,13 @@ export function incrementalAlterConfigsHandler({
 }): Handler<typeof incrementalAlterConfigs> {
   return {
     api: incrementalAlterConfigs,
-    async handle({ resources, validateOnly }, { work }) {
+    async handle({ resources, validateOnly }, context) {
       const changes = resources.map(({ resourceType, resourceName, configs }) => {
         const change = (before: Overrides, resource: ConfigResource) =>
           changed(before, configs, resource)
         return { resourceType, resourceName, change }
       })
-      return { responses: await configResources.changeAll(changes, validateOnly, work) }
+      return { responses: await configResources.changeAll(changes, validateOnly, context) }
     },
     refuse: ({ resources }, code) => ({
       responses: resources.map(({ resourceType, resourceName }) => {

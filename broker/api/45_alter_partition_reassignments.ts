@@ -21,16 +21,22 @@ export function alterPartitionReassignmentsHandler({
 }): Handler<typeof alterPartitionReassignments> {
   return {
     api: alterPartitionReassignments,
-    async handle({ topics, allowReplicationFactorChange }, { work }) {
+    async handle({ topics, allowReplicationFactorChange }, context) {
+      const { work } = context
+      context.requireOnCluster('Alter')
       const responses = await work.each(topics, async ({ name, partitions }) => ({
         name,
         partitions: await work.each(partitions, (asked) => answerFor(store, name, asked)),
       }))
       return { allowReplicationFactorChange, errorCode: 0, responses }
     },
-    refuse: ({ topics }, code) => ({
+    refuse: ({ topics, allowReplicationFactorChange }, code) => ({
+      allowReplicationFactorChange,
       errorCode: code,
-      responses: topics.map(({ name }) => ({ name, partitions: [] })),
+      responses: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code })),
+      })),
     }),
   }
 }

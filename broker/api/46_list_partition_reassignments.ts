@@ -7,7 +7,10 @@ import type { Handler } from '../handler.ts'
 export function listPartitionReassignmentsHandler(): Handler<typeof listPartitionReassignments> {
   return {
     api: listPartitionReassignments,
-    handle: () => ({ errorCode: 0, topics: [] }),
+    handle(_request, context) {
+      context.requireOnCluster('Describe')
+      return { errorCode: 0, topics: [] }
+    },
     refuse: (_, code) => ({ errorCode: code, topics: [] }),
   }
 }

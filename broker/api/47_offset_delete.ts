@@ -24,10 +24,17 @@ export function offsetDeleteHandler({
 }: OffsetDeleteDeps): Handler<typeof offsetDelete> {
   return {
     api: offsetDelete,
-    async handle(request, { work }) {
+    async handle(request, context) {
+      const { work } = context
+      context.require('Delete', 'Group', request.groupId)
       const known = new Map<string, TopicPartition>()
+      const denied = new Set<string>()
+      await work.forEach(request.topics, ({ name }) => {
+        if (!context.allows('Read', 'Topic', name)) denied.add(name)
+      })
       await work.forEach(partitionsOf(request), (asked) => {
         const { topic, partition } = asked
+        if (denied.has(topic)) return
         if (store.log(topic, partition) !== undefined) known.set(keyOf(topic, partition), asked)
       })
       const refused = await coordinator.deleteOffsets(request.groupId, [...known.values()])
@@ -35,8 +42,11 @@ export function offsetDeleteHandler({
       const topics = await work.each(request.topics, async ({ name, partitions }) => ({
         name,
         partitions: await work.each(partitions, ({ partitionIndex }) => {
-          const isKnown = known.has(keyOf(name, partitionIndex))
-          const error = isKnown ? refused.get(name) : 'UNKNOWN_TOPIC_OR_PARTITION'
+          const error = known.has(keyOf(name, partitionIndex))
+            ? refused.get(name)
+            : denied.has(name)
+              ? 'TOPIC_AUTHORIZATION_FAILED'
+              : 'UNKNOWN_TOPIC_OR_PARTITION'
           return { partitionIndex, errorCode: errorCode(error) }
         }),
       }))

@@ -22,7 +22,9 @@ const ANY = 2
 export function describeClientQuotasHandler(): Handler<typeof describeClientQuotas> {
   return {
     api: describeClientQuotas,
-    async handle({ components }, { work }) {
+    async handle({ components }, context) {
+      const { work } = context
+      context.requireOnCluster('DescribeConfigs')
       try {
         await check(components, work)
         return { errorCode: 0, entries: [] }

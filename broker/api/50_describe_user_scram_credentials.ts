@@ -20,11 +20,14 @@ export function describeUserScramCredentialsHandler(): Handler<
 > {
   return {
     api: describeUserScramCredentials,
-    handle: async ({ users }, { work }) => ({
-      errorCode: 0,
-      results: await resultsOf(users ?? [], work),
+    async handle({ users }, context) {
+      context.requireOnCluster('Describe')
+      return { errorCode: 0, results: await resultsOf(users ?? [], context.work) }
+    },
+    refuse: ({ users }, code) => ({
+      errorCode: code,
+      results: (users ?? []).map(() => ({ user: '', errorCode: code, credentialInfos: [] })),
     }),
-    refuse: (_request, code) => ({ errorCode: code, results: [] }),
   }
 }
 

@@ -5,7 +5,6 @@ import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { Handler } from '../handler.ts'
-import { clusterOperations } from '../operations.ts'
 
 const BROKERS = 1
 
@@ -18,7 +17,7 @@ export function describeClusterHandler({
 }: DescribeClusterDeps): Handler<typeof describeCluster> {
   return {
     api: describeCluster,
-    handle({ endpointType, includeClusterAuthorizedOperations }, { session }) {
+    handle({ endpointType, includeClusterAuthorizedOperations }, context) {
       if (endpointType !== BROKERS) {
         throw new KafkaError('MISMATCHED_ENDPOINT_TYPE', 'this endpoint is a broker')
       }
@@ -26,8 +25,8 @@ export function describeClusterHandler({
         errorCode: 0,
         clusterId: store.clusterId,
         controllerId: store.nodeId,
-        brokers: [{ brokerId: store.nodeId, ...session.endpoint }],
-        clusterAuthorizedOperations: clusterOperations(includeClusterAuthorizedOperations),
+        brokers: [{ brokerId: store.nodeId, ...context.session.endpoint }],
+        clusterAuthorizedOperations: context.clusterMask(includeClusterAuthorizedOperations),
       }
     },
     refuse: (_request, code) => ({ errorCode: code, clusterId: '', brokers: [] }),

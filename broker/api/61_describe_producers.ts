@@ -18,11 +18,19 @@ export function describeProducersHandler({
 }): Handler<typeof describeProducers> {
   return {
     api: describeProducers,
-    async handle(request, { work }) {
-      const topics = await work.each(request.topics, async ({ name, partitionIndexes }) => ({
-        name,
-        partitions: await work.each(partitionIndexes, (index) => answerFor(store, name, index)),
-      }))
+    async handle(request, context) {
+      const { work } = context
+      const topics = await work.each(request.topics, async ({ name, partitionIndexes }) => {
+        const isAllowed = context.allows('Read', 'Topic', name)
+        return {
+          name,
+          partitions: await work.each(partitionIndexes, (index) =>
+            isAllowed
+              ? answerFor(store, name, index)
+              : failed(index, errorCode('TOPIC_AUTHORIZATION_FAILED')),
+          ),
+        }
+      })
       return { topics }
     },
     refuse: ({ topics }, code) => ({

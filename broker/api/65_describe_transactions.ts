@@ -7,7 +7,7 @@ import {
   type DescribeTransactionsResponse,
 } from '../../protocol/api/65_describe_transactions.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { Handler } from '../handler.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 type TransactionAnswer = DescribeTransactionsResponse['transactionStates'][number]
@@ -19,8 +19,12 @@ export function describeTransactionsHandler({
 }): Handler<typeof describeTransactions> {
   return {
     api: describeTransactions,
-    handle: async ({ transactionalIds }, { work }) => ({
-      transactionStates: await work.each(transactionalIds, (id) => answerFor(transactions, id)),
+    handle: async ({ transactionalIds }, context) => ({
+      transactionStates: await context.work.each(transactionalIds, (id) =>
+        context.allows('Describe', 'TransactionalId', id)
+          ? answerFor(transactions, id, context)
+          : failed(id, errorCode('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')),
+      ),
     }),
     refuse: ({ transactionalIds }, code) => ({
       transactionStates: transactionalIds.map((id) => failed(id, code)),
@@ -28,7 +32,11 @@ export function describeTransactionsHandler({
   }
 }
 
-function answerFor(transactions: TransactionCoordinator, transactionalId: string) {
+function answerFor(
+  transactions: TransactionCoordinator,
+  transactionalId: string,
+  context: RequestContext,
+): TransactionAnswer {
   const record = transactions.get(transactionalId)?.record
   if (record === undefined) return failed(transactionalId, errorCode('TRANSACTIONAL_ID_NOT_FOUND'))
   return {
@@ -39,7 +47,7 @@ function answerFor(transactions: TransactionCoordinator, transactionalId: string
     transactionStartTimeMs: record.startMs ?? -1,
     producerId: record.producerId,
     producerEpoch: record.producerEpoch,
-    topics: record.partitions,
+    topics: [...context.visible(record.partitions, 'Topic', ({ topic }) => topic)],
   }
 }
 
@@ -49,9 +57,9 @@ function failed(transactionalId: string, code: number): TransactionAnswer {
     transactionalId,
     transactionState: '',
     transactionTimeoutMs: 0,
-    transactionStartTimeMs: -1,
-    producerId: -1,
-    producerEpoch: -1,
+    transactionStartTimeMs: 0,
+    producerId: 0,
+    producerEpoch: 0,
     topics: [],
   }
 }

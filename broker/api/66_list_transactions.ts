@@ -31,12 +31,14 @@ export function listTransactionsHandler({
 }: ListTransactionsDeps): Handler<typeof listTransactions> {
   return {
     api: listTransactions,
-    async handle(request, { work }) {
+    async handle(request, context) {
+      const { work } = context
       const { transactionalIdPattern: pattern, durationFilter } = request
       const states = await work.distinct(request.stateFilters)
       const producerIds = await work.distinct(request.producerIdFilters)
       const filters = { states, producerIds, durationFilter, nowMs: clock.now() }
-      const wanted = [...transactions.list()].filter(({ record }) => isWanted(record, filters))
+      const shown = context.visible(transactions.list(), 'TransactionalId', ({ id }) => id)
+      const wanted = [...shown].filter(({ record }) => isWanted(record, filters))
       const matching = await matchesWhole(
         pattern ?? '',
         wanted.map(({ id }) => id),

@@ -20,7 +20,9 @@ export function listConfigResourcesHandler({
 }): Handler<typeof listConfigResources> {
   return {
     api: listConfigResources,
-    async handle({ resourceTypes }, { version, work }) {
+    async handle({ resourceTypes }, context) {
+      const { version, work } = context
+      context.requireOnCluster('DescribeConfigs')
       const unknown = resourceTypes.find((kind) => !knownKinds.includes(kind))
       if (unknown !== undefined)
         throw new KafkaError('UNSUPPORTED_VERSION', `resource type ${unknown}`)

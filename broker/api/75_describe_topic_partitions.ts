@@ -11,8 +11,7 @@ import {
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import { checkTopicName, METADATA_TOPIC } from '../../storage/topic-name.ts'
-import type { Handler } from '../handler.ts'
-import { topicOperations } from '../operations.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]
 
@@ -28,12 +27,12 @@ export function describeTopicPartitionsHandler({
 }): Handler<typeof describeTopicPartitions> {
   return {
     api: describeTopicPartitions,
-    handle: async (request, { work }) => {
-      const asked = await work.distinct(namesIn(request))
-      return pageOf(store, request, asked)
+    handle: async (request, context) => {
+      const asked = await context.work.distinct(namesIn(request))
+      return pageOf(store, request, asked, context)
     },
     refuse: ({ topics }, code) => ({
-      topics: topics.map(({ name }) => ({ errorCode: code, name, partitions: [] })),
+      topics: topics.map(({ name }) => refused(name, code)),
     }),
   }
 }
@@ -43,21 +42,33 @@ function pageOf(
   store: Store,
   { responsePartitionLimit, cursor }: DescribeTopicPartitionsRequest,
   asked: ReadonlySet<string>,
+  context: RequestContext,
 ): DescribeTopicPartitionsResponse {
   if (cursor !== null) checkCursor(cursor, asked)
   const names = namesOf(store, asked).filter((name) => name >= (cursor?.topicName ?? ''))
+  const isAllowed = (name: string) =>
+    asked.size > 0
+      ? context.allows('Describe', 'Topic', name)
+      : context.allowsSilently('Describe', 'Topic', name)
   const topics: TopicAnswer[] = []
   let left = Math.min(Math.max(responsePartitionLimit, 1), PAGE_PARTITIONS_MAX)
   for (const topicName of names) {
     const from = topicName === cursor?.topicName ? cursor.partitionIndex : 0
     if (left === 0) return { topics, nextCursor: { topicName, partitionIndex: from } }
+    if (!isAllowed(topicName)) {
+      if (asked.size > 0) topics.push(refused(topicName, errorCode('TOPIC_AUTHORIZATION_FAILED')))
+      continue
+    }
     const topic = store.topics.get(topicName)
     if (topic === undefined) {
-      topics.push(missing(topicName))
+      topics.push(refused(topicName, codeOfMissing(topicName)))
       continue
     }
     const to = Math.min(from + left, topic.partitionCount)
-    topics.push(described(store, topic, from, to))
+    topics.push({
+      ...described(store, topic, from, to),
+      topicAuthorizedOperations: context.mask(true, 'Topic', topicName),
+    })
     if (to < topic.partitionCount) return { topics, nextCursor: { topicName, partitionIndex: to } }
     left -= Math.max(to - from, 0)
   }
@@ -106,13 +117,11 @@ function described(store: Store, topic: Topic, from: number, to: number): TopicA
     topicId: topic.id,
     isInternal: topic.isInternal,
     partitions,
-    topicAuthorizedOperations: topicOperations(true),
   }
 }
 
-function missing(name: string): TopicAnswer {
-  const topicAuthorizedOperations = topicOperations(true)
-  return { errorCode: codeOfMissing(name), name, partitions: [], topicAuthorizedOperations }
+function refused(name: string, code: number): TopicAnswer {
+  return { errorCode: code, name, partitions: [] }
 }
 
 function codeOfMissing(name: string): number {

@@ -1,0 +1,316 @@
+// What somebody without any right asks: every API in its oldest and newest version, for things that exist and things that do
+// not. Apache Kafka's answers to it are recorded beside (denied-answers.ts). Tests only.
+
+import { apis } from '../../protocol/apis.ts'
+import { UUID_ZERO } from '../../protocol/ids.ts'
+import { includes, type Api } from '../../protocol/schema.ts'
+import { batchOf } from './world.ts'
+
+/** What exists: two topics' worth of ids, one of them nobody's. The group and the transactional id exist as well. */
+export const existing = { topic: 'logs', group: 'readers', transactionalId: 'tx' } as const
+const absent = { topic: 'absent', group: 'nobody', transactionalId: 'no-tx' } as const
+export const absentId = Buffer.alloc(16, 5).toString('base64url')
+
+export interface Question {
+  readonly api: Api
+  readonly version: number
+  /** Names the question, together with API and version. */
+  readonly what: string
+  readonly request: any
+}
+
+/** @param version of the request. @param id of the topic that exists */
+type Ask = (version: number, id: string) => Record<string, unknown>
+
+const topics = [existing.topic, absent.topic]
+const groups = [existing.group, absent.group]
+const ids = [existing.transactionalId, absent.transactionalId]
+const producer = { producerId: 0, producerEpoch: 0 }
+const member = { memberId: 'm', generationId: 1 }
+const TOPIC = 2
+const BROKER = 4
+
+/** A list of both topics, by name, or by id where the version has ids only. */
+function both<Partition>(
+  field: string,
+  version: number,
+  idsMin: number,
+  id: string,
+  more: Partition,
+) {
+  if (version < idsMin) return topics.map((name) => ({ [field]: name, ...more }))
+  return [id, absentId].map((topicId) => ({ topicId, ...more }))
+}
+
+function named<More>(field: string, more: More) {
+  return topics.map((name) => ({ [field]: name, ...more }))
+}
+
+function produced(isTransactional: boolean): Ask {
+  return (version, id) => {
+    const sender = { producerId: 0, producerEpoch: 0, baseSequence: 0, isTransactional }
+    const records = batchOf(['x'], isTransactional ? sender : {})
+    return {
+      transactionalId: isTransactional ? existing.transactionalId : null,
+      acks: -1,
+      timeoutMs: 1000,
+      topics: both('name', version, 13, id, { partitions: [{ index: 0, records }] }),
+    }
+  }
+}
+
+const commits = named('name', { partitions: [{ partitionIndex: 0, committedOffset: 0 }] })
+const acl = {
+  resourceType: TOPIC,
+  resourceName: 'logs',
+  principal: 'User:a',
+  host: '*',
+  operation: 3,
+  permissionType: 3,
+}
+const aclFilter = {
+  resourceTypeFilter: 1,
+  resourceNameFilter: null,
+  patternTypeFilter: 1,
+  principalFilter: null,
+  hostFilter: null,
+  operation: 1,
+  permissionType: 1,
+}
+const resources = [
+  { resourceType: TOPIC, resourceName: existing.topic },
+  { resourceType: TOPIC, resourceName: absent.topic },
+  { resourceType: BROKER, resourceName: '1' },
+  { resourceType: BROKER, resourceName: '' },
+]
+
+/** By API name: what is asked, and from which version on (0 unless given). */
+const asks: Record<string, Record<string, Ask | readonly [versionMin: number, Ask]>> = {
+  Produce: { records: produced(false), 'records in a transaction': produced(true) },
+  Fetch: {
+    'both topics': (version, id) => ({
+      maxWaitMs: 0,
+      minBytes: 1,
+      topics: both('topic', version, 13, id, {
+        partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }],
+      }),
+    }),
+  },
+  ListOffsets: {
+    'both topics': () => ({
+      replicaId: -1,
+      topics: named('name', { partitions: [{ partitionIndex: 0, timestamp: -1 }] }),
+    }),
+  },
+  Metadata: {
+    'all topics': (version) => ({ topics: version === 0 ? [] : null, ...operations }),
+    'both topics': () => ({
+      topics: named('name', {}),
+      allowAutoTopicCreation: false,
+      ...operations,
+    }),
+    'both topics, to be created': () => ({
+      topics: named('name', {}),
+      allowAutoTopicCreation: true,
+    }),
+    'both ids': [
+      12,
+      (_, id) => ({ topics: [id, absentId].map((topicId) => ({ topicId, name: null })) }),
+    ],
+  },
+  OffsetCommit: {
+    'both topics': () => ({
+      groupId: existing.group,
+      generationIdOrMemberEpoch: -1,
+      memberId: '',
+      topics: commits,
+    }),
+  },
+  OffsetFetch: {
+    'both topics': (version) => {
+      const asked = named('name', { partitionIndexes: [0] })
+      if (version < 8) return { groupId: existing.group, topics: asked }
+      return { groups: groups.map((groupId) => ({ groupId, topics: asked })) }
+    },
+    'all topics': [
+      2,
+      (version) =>
+        version < 8
+          ? { groupId: existing.group, topics: null }
+          : { groups: groups.map((groupId) => ({ groupId, topics: null })) },
+    ],
+  },
+  FindCoordinator: {
+    'of a group': (version) =>
+      version < 4 ? { key: existing.group } : { coordinatorKeys: groups },
+    'of a transaction': [
+      1,
+      (version) => ({
+        keyType: 1,
+        ...(version < 4 ? { key: existing.transactionalId } : { coordinatorKeys: ids }),
+      }),
+    ],
+  },
+  JoinGroup: {
+    'a group': () => ({
+      groupId: existing.group,
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      memberId: '',
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: Buffer.alloc(0) }],
+    }),
+  },
+  Heartbeat: { 'a group': () => ({ groupId: existing.group, ...member }) },
+  LeaveGroup: {
+    'a group': () => ({ groupId: existing.group, memberId: 'm', members: [{ memberId: 'm' }] }),
+  },
+  SyncGroup: {
+    'a group': () => ({
+      groupId: existing.group,
+      ...member,
+      protocolType: 'consumer',
+      protocolName: 'range',
+      assignments: [],
+    }),
+  },
+  DescribeGroups: { 'both groups': () => ({ groups, includeAuthorizedOperations: true }) },
+  ListGroups: { all: () => ({}) },
+  CreateTopics: {
+    'two topics': () => ({
+      topics: topics.map((name) => ({ name, numPartitions: 1, replicationFactor: 1 })),
+      timeoutMs: 1000,
+    }),
+  },
+  DeleteTopics: {
+    'both topics': (version) =>
+      version < 6
+        ? { topicNames: topics, timeoutMs: 1000 }
+        : { topics: topics.map((name) => ({ name })), timeoutMs: 1000 },
+    'both ids': [
+      6,
+      (_, id) => ({
+        topics: [id, absentId].map((topicId) => ({ name: null, topicId })),
+        timeoutMs: 1000,
+      }),
+    ],
+  },
+  DeleteRecords: {
+    'both topics': () => ({
+      topics: named('name', { partitions: [{ partitionIndex: 0, offset: -1 }] }),
+      timeoutMs: 1000,
+    }),
+  },
+  InitProducerId: {
+    'an idempotent one': () => ({ transactionalId: null, transactionTimeoutMs: 1000 }),
+    'a transactional one': () => ({ ...transaction, transactionTimeoutMs: 1000 }),
+  },
+  OffsetForLeaderEpoch: {
+    'both topics': () => ({
+      replicaId: -2,
+      topics: named('topic', {
+        partitions: [{ partition: 0, currentLeaderEpoch: -1, leaderEpoch: 0 }],
+      }),
+    }),
+  },
+  AddPartitionsToTxn: {
+    'both topics': () => ({ ...transaction, topics: named('name', { partitions: [0] }) }),
+  },
+  AddOffsetsToTxn: { 'a group': () => ({ ...transaction, groupId: existing.group }) },
+  EndTxn: { 'a commit': () => ({ ...transaction, committed: true }) },
+  WriteTxnMarkers: {
+    'both topics': () => ({
+      markers: [
+        {
+          ...producer,
+          transactionResult: false,
+          coordinatorEpoch: 0,
+          topics: named('name', { partitionIndexes: [0] }),
+        },
+      ],
+    }),
+  },
+  TxnOffsetCommit: {
+    'both topics': () => ({ ...transaction, groupId: existing.group, topics: commits }),
+  },
+  DescribeAcls: { all: () => aclFilter },
+  CreateAcls: { one: () => ({ creations: [acl] }) },
+  DeleteAcls: { all: () => ({ filters: [aclFilter] }) },
+  DescribeConfigs: {
+    'topics and brokers': () => ({
+      resources: resources.map((each) => ({ ...each, configurationKeys: null })),
+    }),
+  },
+  AlterConfigs: {
+    'topics and brokers': () => ({
+      resources: resources.map((each) => ({ ...each, configs: [] })),
+      validateOnly: true,
+    }),
+  },
+  DescribeLogDirs: { all: () => ({ topics: null }) },
+  CreatePartitions: {
+    'both topics': () => ({
+      topics: named('name', { count: 5, assignments: null }),
+      timeoutMs: 1000,
+      validateOnly: true,
+    }),
+  },
+  DeleteGroups: { 'both groups': () => ({ groupsNames: groups }) },
+  ElectLeaders: { 'both topics': () => ({ topicPartitions: named('topic', { partitions: [0] }) }) },
+  IncrementalAlterConfigs: {
+    'topics and brokers': () => ({
+      resources: resources.map((each) => ({ ...each, configs: [] })),
+      validateOnly: true,
+    }),
+  },
+  AlterPartitionReassignments: {
+    'both topics': () => ({
+      topics: named('name', { partitions: [{ partitionIndex: 0, replicas: [1] }] }),
+    }),
+  },
+  ListPartitionReassignments: { all: () => ({ topics: null }) },
+  OffsetDelete: {
+    'both topics': () => ({
+      groupId: existing.group,
+      topics: named('name', { partitions: [{ partitionIndex: 0 }] }),
+    }),
+  },
+  DescribeClientQuotas: { all: () => ({ components: [], strict: false }) },
+  DescribeUserScramCredentials: { one: () => ({ users: [{ name: 'alice' }] }) },
+  DescribeCluster: { 'with operations': () => ({ includeClusterAuthorizedOperations: true }) },
+  DescribeProducers: {
+    'both topics': () => ({ topics: named('name', { partitionIndexes: [0] }) }),
+  },
+  DescribeTransactions: { 'both ids': () => ({ transactionalIds: ids }) },
+  ListTransactions: { all: () => ({ stateFilters: [], producerIdFilters: [] }) },
+  ListConfigResources: { all: () => ({}) },
+  DescribeTopicPartitions: {
+    'both topics': () => ({ topics: named('name', {}) }),
+    'all topics': () => ({ topics: [] }),
+  },
+}
+
+const operations = {
+  includeClusterAuthorizedOperations: true,
+  includeTopicAuthorizedOperations: true,
+}
+const transaction = { transactionalId: existing.transactionalId, ...producer }
+
+/** APIs that ask nobody: who may authenticate, learn versions or hold a delegation token needs no right for it. */
+export const unasked = [17, 18, 36, 38, 39, 40, 41]
+
+/** @param topicId of the topic that exists */
+export function* deniedQuestions(topicId: string): Generator<Question> {
+  for (const api of apis) {
+    if (unasked.includes(api.key)) continue
+    for (const [what, given] of Object.entries(asks[api.name]!)) {
+      const [versionMin, ask] = typeof given === 'function' ? [0, given] : given
+      for (const version of new Set([api.versions.from, api.versions.to])) {
+        if (version < versionMin) continue
+        yield { api, version, what, request: ask(version, topicId) }
+      }
+    }
+  }
+}
+void UUID_ZERO
+void includes
