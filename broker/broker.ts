@@ -15,7 +15,8 @@ import { everythingAllowed, type Authorizer } from './auth/permissions.ts'
 import { ALL_BROKERS, BrokerConfigs } from './broker-configs.ts'
 import { ConfigResources } from './config-resources.ts'
 import { readSettings, type BrokerConfig, type ConfigSource, type Settings } from './config.ts'
-import { DiskGuard } from './disk-guard.ts'
+import { Appender } from './produce/append.ts'
+import { DiskGuard } from './produce/disk-guard.ts'
 import { FetchSessions } from './fetch/sessions.ts'
 import { GroupCoordinator, type GroupConfig } from './group/coordinator.ts'
 import { openGroupState } from './group/state-table.ts'
@@ -319,6 +320,7 @@ function compose(
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
   const disk = new DiskGuard({ store, config, clock, log })
+  const gate = new ProduceGate(transactions.coordinator)
   const deps = {
     store,
     config,
@@ -329,7 +331,8 @@ function compose(
     sessions,
     coordinator: groups.coordinator,
     transactions: transactions.coordinator,
-    gate: new ProduceGate(transactions.coordinator),
+    gate,
+    appender: new Appender({ store, traffic, disk, gate }),
     topicConfigs,
     configResources: new ConfigResources(store, topicConfigs, configs),
   }

@@ -25,8 +25,8 @@ import type { Session } from './session.ts'
 const LARGE_FRAME_BYTES = 16 * 1024
 /** Array elements of one request. Apache Kafka 4.4 has the same limit. */
 const REQUEST_ELEMENTS_MAX = 1_000_000
-/** The same where requests overlap, so that none can pause. No topic has that many partitions. */
-const OVERLAPPING_ELEMENTS_MAX = 50_000
+/** The same of a request that appends, which does not pause. No topic has that many partitions. */
+const APPENDING_ELEMENTS_MAX = 50_000
 /** A request with more of them is refused by closing the connection: the answer that says so to each of them is too much work. */
 const REFUSED_ELEMENTS_MAX = 20_000
 
@@ -117,8 +117,8 @@ export class Dispatch {
   }
 
   /** May this request start while earlier ones like it still run on the connection? @param frame borrowed */
-  overlaps(frame: Buffer): boolean {
-    return frame.length >= 2 && this.#handlers.get(frame.readInt16BE(0))?.overlaps === true
+  appends(frame: Buffer): boolean {
+    return frame.length >= 2 && this.#handlers.get(frame.readInt16BE(0))?.appends === true
   }
 
   /**
@@ -175,9 +175,9 @@ export class Dispatch {
    * @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no request
    */
   decode(frame: Buffer, session: Session, exchange: Caller['exchange']): Call | Promise<Call> {
-    const overlaps = this.overlaps(frame)
-    const isLarge = frame.length >= LARGE_FRAME_BYTES && !overlaps
-    const elementsMax = overlaps ? OVERLAPPING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
+    const appends = this.appends(frame)
+    const isLarge = frame.length >= LARGE_FRAME_BYTES && !appends
+    const elementsMax = appends ? APPENDING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
     const reader = new Reader(isLarge ? Buffer.from(frame) : frame, 0, elementsMax)
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader)
     const handler = this.#handlers.get(apiKey)

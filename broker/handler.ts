@@ -26,7 +26,7 @@ export interface Handler<A extends Api<any, any> = any> {
    * Requests of this API start while earlier ones of the same kind still run on their connection. What must happen in
    * order, happens before the first `await`. Others wait until the connection is quiet, as in Apache Kafka.
    */
-  readonly overlaps?: boolean
+  readonly appends?: boolean
   /**
    * @param request borrowed: byte fields are valid until the first `await`
    * @returns undefined when the client expects no answer

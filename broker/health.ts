@@ -1,6 +1,6 @@
 // BrokerHealth: what speaks against sending clients to this broker. Network thread.
 
-import type { DiskGuard } from './disk-guard.ts'
+import type { DiskGuard } from './produce/disk-guard.ts'
 
 export class BrokerHealth {
   readonly #disk: Pick<DiskGuard, 'shortage'>

@@ -1,38 +1,15 @@
-// TopicConfigs: what holds for a topic, from its own overrides, the broker's defaults and Kafka's. Network thread.
+// TopicConfigs: what of a topic's configuration comes from where: its own overrides, the broker's defaults, or Kafka's. What
+// holds for a log is `log.config`. Network thread.
 
-import {
-  parseTopicConfig,
-  topicConfigNames,
-  topicConfigs,
-  type ConfigSpec,
-  type TopicConfig,
-} from '../storage/config.ts'
-import type { Overrides, Topic } from '../storage/store.ts'
+import { topicConfigNames, topicConfigs, type ConfigSpec } from '../storage/config.ts'
+import type { Overrides } from '../storage/store.ts'
 import type { BrokerConfigs } from './broker-configs.ts'
 import { configSources, defaultSynonyms, type DescribedConfig } from './described-config.ts'
 
 export class TopicConfigs {
   readonly #broker: BrokerConfigs
-  /** A topic whose configuration changes is another object, and so are changed defaults. */
-  #parsed = new WeakMap<Topic, TopicConfig>()
-  #defaults: Overrides | undefined
-
   constructor(broker: BrokerConfigs) {
     this.#broker = broker
-  }
-
-  of(topic: Topic): TopicConfig {
-    const { topicDefaults } = this.#broker
-    if (topicDefaults !== this.#defaults) {
-      this.#defaults = topicDefaults
-      this.#parsed = new WeakMap()
-    }
-    let parsed = this.#parsed.get(topic)
-    if (parsed === undefined) {
-      parsed = parseTopicConfig(topic.config, topicDefaults)
-      this.#parsed.set(topic, parsed)
-    }
-    return parsed
   }
 
   /** Configurations of a topic, in order of name. @param asked null: all */

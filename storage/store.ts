@@ -5,6 +5,7 @@ import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
+import type { TopicConfig } from './config.ts'
 import type { DiskSpace, Fs } from './fs.ts'
 import type { RecordError } from './record-rules.ts'
 import type { TxnMarker, ProducerInfo } from './log-facts.ts'
@@ -118,6 +119,10 @@ export interface Topic {
 export interface Log {
   readonly topic: Topic
   readonly partition: number
+  /** What holds for it: the topic's own configuration over the broker's defaults. */
+  readonly config: TopicConfig
+  /** The topic is being deleted: nothing more is read or appended. */
+  readonly isRemoved: boolean
   readonly leaderEpoch: LeaderEpoch
   readonly logStartOffset: Offset
   /** Offset of the next record, durable or not. */

@@ -12,48 +12,22 @@ import {
   type ProduceRequest,
   type ProduceResponse,
 } from '../../protocol/api/00_produce.ts'
-import {
-  attributesOf,
-  BATCH_OVERHEAD_BYTES,
-  producerEpochOf,
-  producerIdOf,
-  recordCountOf,
-  TRANSACTIONAL_BIT,
-} from '../../protocol/batch/header.ts'
-import { errorCode, type ErrorName } from '../../protocol/errors.ts'
-import { UUID_ZERO } from '../../protocol/ids.ts'
-import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
-import { refusalOf } from '../batch-check.ts'
-import type { DiskGuard } from '../disk-guard.ts'
-import { refusalOfInternal } from '../internal-topics.ts'
-import type { TopicTraffic } from '../metrics/traffic.ts'
+import { errorCode } from '../../protocol/errors.ts'
+import type { AppendOutcome, Log } from '../../storage/store.ts'
 import { Disconnect, type Handler, type RequestContext } from '../handler.ts'
-import type { TopicConfigs } from '../topic-configs.ts'
+import { isTransactional, producerOf, type Appender, type AppendTerms } from '../produce/append.ts'
 import type { ProducerRequest, TopicPartitions } from '../txn/messages.ts'
 import type { ProduceGate } from '../txn/produce-gate.ts'
 
+const ZSTD_VERSION_MIN = 7
 const ABORTABLE_VERSION_MIN = 11
 const IMPLICIT_VERSION_MIN = 12
 
 type PartitionAnswer = ProduceResponse['topics'][number]['partitions'][number]
 
 interface ProduceDeps {
-  readonly store: Store
-  readonly topicConfigs: TopicConfigs
-  readonly traffic: TopicTraffic
-  readonly disk: DiskGuard
+  readonly appender: Appender
   readonly gate: ProduceGate
-}
-
-/** One request on its way to the writer. */
-interface Run {
-  readonly deps: ProduceDeps
-  readonly request: ProduceRequest
-  readonly version: number
-  /** Whose batches keep their order. */
-  readonly source: object
-  /** Why partitions could not join the transaction. */
-  readonly joinError?: ErrorName | undefined
 }
 
 /** Answers by topic; those that wait for the writer are promises. */
@@ -66,7 +40,7 @@ type Handed = readonly {
 export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
   return {
     api: produce,
-    overlaps: true,
+    appends: true,
     handle: (request, context) => handle(deps, request, context),
     refuse(request, code) {
       if (request.acks === 0)
@@ -76,26 +50,34 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
   }
 }
 
-function handle(deps: ProduceDeps, request: ProduceRequest, { version, session }: RequestContext) {
+function handle({ appender, gate }: ProduceDeps, request: ProduceRequest, context: RequestContext) {
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
-  const run = { deps, request, version, source: session }
   const answer = (handed: Handed) =>
     acks === 0 ? settle(handed).then(closeOnError) : settle(handed)
-  if (transactionalId === null) return answer(handOver(run))
-  const handed = handOverInTransaction(run, transactionalId)
-  return handed instanceof Promise ? handed.then(answer) : answer(handed)
+  const terms = termsOf(request, context)
+  const producer = transactionalId === null ? undefined : producerIn(request, transactionalId)
+  if (producer === undefined) return answer(handOver(appender, request, terms))
+  context.require('Write', 'TransactionalId', producer.transactionalId)
+  const joining = terms.isTransactionV2 ? joiningIn(appender, request, terms, producer) : []
+  // a batch that may go at once does, unless an earlier request of the producer waits
+  if (joining.length === 0 && !gate.hasLine(producer.transactionalId))
+    return answer(handOver(appender, request, terms))
+  const kept = copied(request)
+  return gate
+    .passInLine(producer, joining, (joinError) => handOver(appender, kept, { ...terms, joinError }))
+    .then(answer)
 }
 
-/** At once, unless a partition must join the transaction first, or an earlier request of the producer waits for that. */
-function handOverInTransaction(run: Run, transactionalId: string): Handed | Promise<Handed> {
-  const { gate } = run.deps
-  const producer = producerIn(run.request, transactionalId)
-  const joining = producer === undefined ? [] : joiningIn(run, producer)
-  const mustWait = joining.length > 0 || gate.hasLine(transactionalId)
-  if (producer === undefined || !mustWait) return handOver(run)
-  const request = copied(run.request)
-  return gate.passInLine(producer, joining, (joinError) => handOver({ ...run, request, joinError }))
+function termsOf({ transactionalId }: ProduceRequest, context: RequestContext): AppendTerms {
+  const { version } = context
+  return {
+    context,
+    transactionalId,
+    takesZstd: version >= ZSTD_VERSION_MIN,
+    takesAbortable: version >= ABORTABLE_VERSION_MIN,
+    isTransactionV2: version >= IMPLICIT_VERSION_MIN,
+  }
 }
 
 /** Who the first transactional batch comes from; each batch is checked by itself later. */
@@ -112,96 +94,37 @@ function producerIn(
 }
 
 /** The partitions that do not belong to the transaction yet, and may. */
-function joiningIn({ deps, request, version }: Run, producer: ProducerRequest): TopicPartitions[] {
-  if (version < IMPLICIT_VERSION_MIN) return []
+function joiningIn(
+  appender: Appender,
+  { topics }: ProduceRequest,
+  terms: AppendTerms,
+  producer: ProducerRequest,
+): TopicPartitions[] {
   const joining: TopicPartitions[] = []
-  for (const { name, topicId, partitions } of request.topics) {
-    const topic = topicOf(deps, name, topicId)
-    if (topic === undefined || refusalOfInternal('Produce', topic.name)) continue
+  for (const { name, topicId, partitions } of topics) {
+    const topic = appender.topicFor(terms, name, topicId)
+    if (typeof topic === 'string') continue
     const indexes = partitions
       .filter(({ records }) => isTransactional(records))
       .map(({ index }) => index)
-      .filter((index) => deps.store.log(topic.name, index) !== undefined)
-      .filter((index) => deps.gate.refusalOf(producer, topic.name, index) === 'INVALID_TXN_STATE')
+      .filter((index) => appender.mayJoin(topic, index, producer))
     if (indexes.length > 0) joining.push({ topic: topic.name, partitions: indexes })
   }
   return joining
 }
 
 /** Puts every batch into the writer's inbox, or refuses it. */
-function handOver(run: Run): Handed {
-  return run.request.topics.map(({ name, topicId, partitions }) => {
-    const topic = topicOf(run.deps, name, topicId)
-    const unknown = topicId === UUID_ZERO ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'UNKNOWN_TOPIC_ID'
+function handOver(appender: Appender, { topics }: ProduceRequest, terms: AppendTerms): Handed {
+  return topics.map(({ name, topicId, partitions }) => {
+    const topic = appender.topicFor(terms, name, topicId)
     const answers = partitions.map(({ index, records }) => {
-      if (topic === undefined) return refused(index, errorCode(unknown))
-      return append(run, topic, index, records)
+      if (typeof topic === 'string') return refused(index, errorCode(topic))
+      return appender.append(terms, topic, index, records, (outcome, log) =>
+        appended(index, log, outcome),
+      )
     })
     return { name, topicId, answers }
   })
-}
-
-function topicOf({ store }: ProduceDeps, name: string, topicId: string): Topic | undefined {
-  return topicId === UUID_ZERO ? store.topics.get(name) : store.topics.getById(topicId)
-}
-
-/** Checks one batch and hands it to the writer. @param batch borrowed */
-function append(
-  run: Run,
-  topic: Topic,
-  index: number,
-  batch: Uint8Array | null,
-): PartitionAnswer | Promise<PartitionAnswer> {
-  const { deps, version, source } = run
-  const log = deps.store.log(topic.name, index)
-  if (log === undefined) return refused(index, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
-  const internal = topic.isInternal ? refusalOfInternal('Produce', topic.name) : undefined
-  if (internal) return refused(index, errorCode(internal), 'the topic is internal')
-  const config = deps.topicConfigs.of(topic)
-  const refusal = refusalOf(batch, version, config['max.message.bytes'])
-  if (batch === null || refusal !== undefined)
-    return refused(index, errorCode(refusal?.error), refusal?.message)
-  const shortage = deps.disk.refusalOf(batch.length)
-  if (shortage !== undefined) return refused(index, errorCode('KAFKA_STORAGE_ERROR'), shortage)
-  const outside = outsideTransaction(run, batch, topic.name, index)
-  if (outside !== undefined) return refused(index, errorCode(outside))
-  const recordCount = recordCountOf(batch)
-  const byteCount = batch.length
-  const isTransactionV2 = version >= IMPLICIT_VERSION_MIN && run.request.transactionalId !== null
-  return deps.store.append(log, batch, { source, isTransactionV2 }).then((outcome) => {
-    if (outcome.error === undefined) deps.traffic.produced(topic.name, recordCount, byteCount)
-    return appended(index, log, outcome)
-  })
-}
-
-/** Why a batch may not be written: request and batch must be of one transaction, or both of none. */
-function outsideTransaction(
-  { deps, request: { transactionalId }, version, joinError }: Run,
-  batch: Uint8Array,
-  topic: string,
-  partition: number,
-): ErrorName | undefined {
-  if (transactionalId === null) {
-    return isTransactional(batch) ? 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED' : undefined
-  }
-  if (!isTransactional(batch)) return 'INVALID_TXN_STATE'
-  const refusal = deps.gate.refusalOf(producerOf(batch, transactionalId), topic, partition)
-  if (refusal === 'PRODUCER_FENCED') return 'INVALID_PRODUCER_EPOCH'
-  if (refusal !== 'INVALID_TXN_STATE') return refusal
-  return joinError ?? (version < ABORTABLE_VERSION_MIN ? refusal : 'TRANSACTION_ABORTABLE')
-}
-
-function isTransactional(batch: Uint8Array | null): batch is Uint8Array {
-  if (batch === null || batch.length < BATCH_OVERHEAD_BYTES) return false
-  return (attributesOf(batch) & TRANSACTIONAL_BIT) !== 0
-}
-
-function producerOf(batch: Uint8Array, transactionalId: string): ProducerRequest {
-  return {
-    transactionalId,
-    producerId: producerIdOf(batch),
-    producerEpoch: producerEpochOf(batch),
-  }
 }
 
 /** For a request that outlives its frame. */
@@ -248,13 +171,15 @@ function refuseAll(request: ProduceRequest, code: number): ProduceResponse {
   }
 }
 
-function appended(index: number, log: Log, outcome: AppendOutcome): PartitionAnswer {
-  if (outcome.error !== undefined) {
-    const answer = refused(index, errorCode(outcome.error), outcome.message)
-    return outcome.recordErrors ? { ...answer, recordErrors: outcome.recordErrors } : answer
-  }
-  const { baseOffset, logAppendTimeMs } = outcome
-  return { index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset: log.logStartOffset }
+function appended(
+  index: number,
+  log: Log | undefined,
+  { error, message, recordErrors, baseOffset, logAppendTimeMs }: AppendOutcome,
+): PartitionAnswer {
+  if (log !== undefined && error === undefined)
+    return { index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset: log.logStartOffset }
+  const answer = refused(index, errorCode(error), message)
+  return recordErrors ? { ...answer, recordErrors } : answer
 }
 
 function refused(index: number, code: number, errorMessage: string | null = null): PartitionAnswer {

@@ -8,18 +8,16 @@ import { Offset } from '../../protocol/ids.ts'
 import type { Store } from '../../storage/store.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
-import type { TopicConfigs } from '../topic-configs.ts'
 
 const HIGH_WATERMARK = -1
 
 type PartitionAnswer = DeleteRecordsResponse['topics'][number]['partitions'][number]
 
-interface DeleteRecordsDeps {
+export function deleteRecordsHandler({
+  store,
+}: {
   readonly store: Store
-  readonly topicConfigs: TopicConfigs
-}
-
-export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof deleteRecords> {
+}): Handler<typeof deleteRecords> {
   return {
     api: deleteRecords,
     async handle(request, context) {
@@ -30,7 +28,7 @@ export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof de
           name,
           partitions: await work.each(partitions, ({ partitionIndex, offset }) =>
             isAllowed
-              ? answerFor(deps, name, partitionIndex, offset)
+              ? answerFor(store, name, partitionIndex, offset)
               : failed(partitionIndex, errorCode('TOPIC_AUTHORIZATION_FAILED')),
           ),
         }
@@ -49,13 +47,13 @@ export function deleteRecordsHandler(deps: DeleteRecordsDeps): Handler<typeof de
 }
 
 async function answerFor(
-  deps: DeleteRecordsDeps,
+  store: Store,
   name: string,
   partitionIndex: number,
   offset: number,
 ): Promise<PartitionAnswer> {
   try {
-    const lowWatermark = await trim(deps, name, partitionIndex, offset)
+    const lowWatermark = await trim(store, name, partitionIndex, offset)
     return { partitionIndex, lowWatermark, errorCode: 0 }
   } catch (error) {
     if (error instanceof KafkaError) return failed(partitionIndex, errorCodeOf(error))
@@ -65,7 +63,7 @@ async function answerFor(
 
 /** @throws {KafkaError} whatever speaks against it */
 async function trim(
-  { store, topicConfigs }: DeleteRecordsDeps,
+  store: Store,
   name: string,
   partitionIndex: number,
   offset: number,
@@ -74,7 +72,7 @@ async function trim(
   if (log === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${name}-${partitionIndex}`)
   refuseInternal('DeleteRecords', name)
-  if (!topicConfigs.of(log.topic)['cleanup.policy'].includes('delete')) {
+  if (!log.config['cleanup.policy'].includes('delete')) {
     throw new KafkaError('POLICY_VIOLATION', `cleanup.policy of ${name} has no "delete"`)
   }
   const before = offset === HIGH_WATERMARK ? log.highWatermark : offset

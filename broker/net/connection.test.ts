@@ -25,7 +25,7 @@ t.test('answers leave in the order of their requests, whichever is ready first',
   const started: { id: number; exchange: Exchange; onDone: () => void }[] = []
   const socket = new SocketTaking()
   const dispatch: Partial<Dispatch> = {
-    overlaps: () => true,
+    appends: () => true,
     start: (request, exchange, _session, onDone) =>
       void started.push({ id: request[1]!, exchange, onDone }),
   }
@@ -87,7 +87,7 @@ t.test('who gives back more than was held is noticed', async (t) => {
 t.test('a connection that is owed something when it has every answer is noticed', async (t) => {
   const socket = new SocketTaking()
   const dispatch: Partial<Dispatch> = {
-    overlaps: () => false,
+    appends: () => false,
     start(_request, exchange, _session, onDone) {
       exchange.answer = answer
       onDone()
@@ -110,7 +110,7 @@ t.test(
     const running: (() => void)[] = []
     const socket = new SocketTaking()
     const dispatch: Partial<Dispatch> = {
-      overlaps: () => true,
+      appends: () => true,
       start(_request, exchange, _session, onDone) {
         exchange.sent = [() => sent.push('')]
         running.push(() => {
@@ -150,7 +150,7 @@ t.test(
     }
     const socket = new SocketTaking()
     const dispatch: Partial<Dispatch> = {
-      overlaps: (request) => request[1] === 1,
+      appends: (request) => request[1] === 1,
       start(_request, exchange, _session, onDone) {
         exchange.answer = answer
         onDone()

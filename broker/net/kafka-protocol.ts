@@ -69,7 +69,7 @@ export class KafkaProtocol implements Protocol {
   readonly #onFrame = (frame: Buffer): void => {
     if (this.#owner.transport.isClosed) return
     this.#partStartedAt = this.#owner.transport.receivedAt
-    const appends = this.#deps.dispatch.overlaps(frame)
+    const appends = this.#deps.dispatch.appends(frame)
     if (this.#waiting.length === 0 && this.#mayStart(appends)) {
       this.#start(frame, appends)
       return
@@ -101,7 +101,7 @@ export class KafkaProtocol implements Protocol {
     this.#deps.turn.begin()
     let started = 0
     for (const frame of this.#waiting) {
-      const appends = this.#deps.dispatch.overlaps(frame)
+      const appends = this.#deps.dispatch.appends(frame)
       if (this.#owner.transport.isClosed || !this.#mayStart(appends)) break
       started++
       this.#waitingBytes -= frame.length + FRAME_OVERHEAD_BYTES

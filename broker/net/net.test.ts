@@ -244,7 +244,7 @@ t.test('requests that arrive together leave the loop to others in between', asyn
   const clock = { now: () => nowMs, monotonic: () => nowMs, after: () => ({ cancel() {} }) }
   const deps = connectionDeps(
     {
-      overlaps: () => false,
+      appends: () => false,
       start(frame, exchange, _session, onDone) {
         nowMs++ // each takes a millisecond, and answers at once
         started.push(frame[1]!)
@@ -285,7 +285,7 @@ t.test('slices are large for a quick reader, and what a slow one can take', asyn
   const answers = [Buffer.alloc(16), Buffer.alloc(24 * MIB)]
   const deps = connectionDeps(
     {
-      overlaps: () => false,
+      appends: () => false,
       start(_frame, exchange, _session, onDone) {
         exchange.answer = [answers.shift()!]
         onDone()

@@ -103,7 +103,11 @@ export class LogView implements Log, ReadableLog {
   }
 
   get skipsQuarantined(): boolean {
-    return this.quarantined.length > 0 && this.#configOf(this.topic)['quarantine.policy'] === 'skip'
+    return this.quarantined.length > 0 && this.config['quarantine.policy'] === 'skip'
+  }
+
+  get config(): TopicConfig {
+    return this.#configOf(this.topic)
   }
 
   get hotOffset(): number {
@@ -118,7 +122,6 @@ export class LogView implements Log, ReadableLog {
     return LeaderEpoch(this.epochs.at(-1)?.epoch ?? 0)
   }
 
-  /** The topic is being deleted: nothing more is read or appended. */
   get isRemoved(): boolean {
     return this.#isRemoved
   }

@@ -1,15 +1,15 @@
 // A disk that fills up: produce stops before it is full, everything else goes on, and produce resumes by itself.
 
 import t from 'tap'
-import { createTopics } from '../protocol/api/19_create_topics.ts'
-import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
-import { deleteRecords } from '../protocol/api/21_delete_records.ts'
-import { incrementalAlterConfigs } from '../protocol/api/44_incremental_alter_configs.ts'
-import { errorCode } from '../protocol/errors.ts'
-import { FaultyFs } from '../storage/testing/faulty-fs.ts'
+import { createTopics } from '../../protocol/api/19_create_topics.ts'
+import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
+import { deleteRecords } from '../../protocol/api/21_delete_records.ts'
+import { incrementalAlterConfigs } from '../../protocol/api/44_incremental_alter_configs.ts'
+import { errorCode } from '../../protocol/errors.ts'
+import { FaultyFs } from '../../storage/testing/faulty-fs.ts'
 import { DiskGuard, type DiskGuardDeps } from './disk-guard.ts'
-import { VirtualClock } from './testing/virtual-clock.ts'
-import { batchOf, fetchFrom, produceTo, valuesOf, World } from './testing/world.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
+import { batchOf, fetchFrom, produceTo, valuesOf, World } from '../testing/world.ts'
 
 const KIB = 1024
 /** Older than any look at the disk may be. */
@@ -37,50 +37,50 @@ t.test('a batch is let through only if it leaves the free bytes that must stay',
   const disk = { freeBytes: 1500 }
   const { guard } = guardOf(disk)
   t.equal(await guard.shortage(), undefined)
-  t.equal(guard.refusalOf(300), undefined)
-  t.equal(guard.refusalOf(200), undefined, 'just so')
-  t.match(guard.refusalOf(1), /the disk is full: 1000 bytes are free, .* is 1000/)
+  t.equal(guard.claim(300), undefined)
+  t.equal(guard.claim(200), undefined, 'just so')
+  t.match(guard.claim(1), /the disk is full: 1000 bytes are free, .* is 1000/)
 })
 
 t.test('a disk that was full has room again when more than one batch fits', async (t) => {
   const disk = { freeBytes: 1000 }
   const { guard } = guardOf(disk)
   await guard.shortage()
-  t.match(guard.refusalOf(1), /full/)
+  t.match(guard.claim(1), /full/)
   disk.freeBytes = 500 * KIB
   t.match(await guard.shortage(), /full/)
-  t.match(guard.refusalOf(1), /full/)
+  t.match(guard.claim(1), /full/)
   disk.freeBytes = 1100 * KIB
   t.equal(await guard.shortage(), undefined)
-  t.equal(guard.refusalOf(1), undefined)
+  t.equal(guard.claim(1), undefined)
 })
 
 t.test('what still waits for the writer counts after the next look', async (t) => {
   const disk = { freeBytes: 1500, waitingBytes: 0 }
   const { guard } = guardOf(disk)
   await guard.shortage()
-  guard.refusalOf(400)
+  guard.claim(400)
   disk.waitingBytes = 100
   disk.freeBytes = 1200
   await guard.shortage()
-  t.equal(guard.refusalOf(100), undefined)
-  t.match(guard.refusalOf(1), /full/)
+  t.equal(guard.claim(100), undefined)
+  t.match(guard.claim(1), /full/)
 })
 
 t.test('a full disk is looked at again, and cleared of what waits for its deletion', async (t) => {
   const disk = { freeBytes: 500, roomMade: 0 }
   const { guard, clock, logged } = guardOf(disk)
   t.match(await guard.shortage(), /500 bytes are free/)
-  t.match(guard.refusalOf(1), /full/)
+  t.match(guard.claim(1), /full/)
   await clock.advance(LATER_MS)
-  guard.refusalOf(1)
+  guard.claim(1)
   await guard.shortage()
   t.ok(disk.roomMade > 0)
   disk.freeBytes = 2048 * KIB
   await clock.advance(LATER_MS)
-  t.match(guard.refusalOf(1), /full/, 'the answer does not wait for the disk')
+  t.match(guard.claim(1), /full/, 'the answer does not wait for the disk')
   await guard.shortage()
-  t.equal(guard.refusalOf(1), undefined)
+  t.equal(guard.claim(1), undefined)
   t.same(
     logged.map((line) => line.split(':')[0]),
     ['the disk is full', 'the disk has room again; produce goes on'],
@@ -90,7 +90,7 @@ t.test('a full disk is looked at again, and cleared of what waits for its deleti
 t.test('0 bytes that must stay: nothing is refused', async (t) => {
   const { guard, deps } = guardOf({ freeBytes: 0 })
   ;(deps.config as { 'log.disk.min.free.bytes': number })['log.disk.min.free.bytes'] = 0
-  t.equal(guard.refusalOf(1e6), undefined)
+  t.equal(guard.claim(1e6), undefined)
   t.match(await guard.shortage(), /0 bytes are free/)
 })
 

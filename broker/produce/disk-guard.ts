@@ -1,10 +1,10 @@
 // DiskGuard: stops produce before the disk is full, so that commits, tables, deletes and compaction still find room.
 // Network thread. What happens when the disk is full all the same: docs/architecture.md, "What an acknowledgement means"
 
-import type { Clock } from '../storage/clock.ts'
-import type { Store } from '../storage/store.ts'
-import type { BrokerConfig } from './config.ts'
-import type { ProcessLog } from './process-log.ts'
+import type { Clock } from '../../storage/clock.ts'
+import type { Store } from '../../storage/store.ts'
+import type { BrokerConfig } from '../config.ts'
+import type { ProcessLog } from '../process-log.ts'
 
 /** How old a look at the disk may be. Nobody looks while nothing is produced: the first batch passes, and has others look. */
 const SAMPLE_AGE_MS_MAX = 250
@@ -34,11 +34,11 @@ export class DiskGuard {
   }
 
   /**
-   * Lets a batch through, or not.
+   * Lets a batch through, which claims its bytes, or does not.
    *
    * @returns why not; undefined: its bytes count as written from now on
    */
-  refusalOf(batchBytes: number): string | undefined {
+  claim(batchBytes: number): string | undefined {
     const { config, clock } = this.#deps
     const freeBytesMin = config['log.disk.min.free.bytes']
     if (freeBytesMin === 0) return undefined

@@ -16,32 +16,29 @@ import {
   producerIdOf,
   recordCountOf,
   TRANSACTIONAL_BIT,
-} from '../protocol/batch/header.ts'
-import { codecIds } from '../protocol/compression/index.ts'
-import type { ErrorName } from '../protocol/errors.ts'
+} from '../../protocol/batch/header.ts'
+import { codecIds } from '../../protocol/compression/index.ts'
+import type { ErrorName } from '../../protocol/errors.ts'
 
-/** Produce versions below know no zstd. */
-const ZSTD_VERSION_MIN = 7
-
-interface Refusal {
+export interface Refusal {
   readonly error: ErrorName
-  readonly message: string
+  readonly message?: string
 }
 
 /**
  * @param records what one partition of a Produce request holds; must be one v2 batch
- * @param version of the Produce request
+ * @param takesZstd whether the client's protocol knows zstd
  * @param sizeBytesMax the topic's `max.message.bytes`
  */
-export function refusalOf(
+export function refusalOfBatch(
   records: Uint8Array | null,
-  version: number,
+  takesZstd: boolean,
   sizeBytesMax: number,
 ): Refusal | undefined {
   if (records === null || records.length === 0) return refusal('INVALID_RECORD', 'no record batch')
   return (
     refusalOfSize(records, sizeBytesMax) ??
-    refusalOfAttributes(records, version) ??
+    refusalOfAttributes(records, takesZstd) ??
     refusalOfCounts(records)
   )
 }
@@ -69,16 +66,12 @@ function refusalOfSize(records: Uint8Array, sizeBytesMax: number): Refusal | und
   return undefined
 }
 
-function refusalOfAttributes(batch: Uint8Array, version: number): Refusal | undefined {
+function refusalOfAttributes(batch: Uint8Array, takesZstd: boolean): Refusal | undefined {
   const attributes = attributesOf(batch)
   const codecId = attributes & CODEC_MASK
   if (codecId > codecIds.zstd) return refusal('UNSUPPORTED_COMPRESSION_TYPE', `codec ${codecId}`)
-  if (codecId === codecIds.zstd && version < ZSTD_VERSION_MIN) {
-    return refusal(
-      'UNSUPPORTED_COMPRESSION_TYPE',
-      `zstd in Produce ${version}, it needs ${ZSTD_VERSION_MIN}`,
-    )
-  }
+  if (codecId === codecIds.zstd && !takesZstd)
+    return refusal('UNSUPPORTED_COMPRESSION_TYPE', 'zstd, which needs version 7 of Produce')
   if (attributes & CONTROL_BIT)
     return refusal('INVALID_RECORD', 'clients do not write control batches')
   if (attributes & TRANSACTIONAL_BIT && producerIdOf(batch) < 0)
