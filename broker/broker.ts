@@ -42,7 +42,7 @@ import { Pressure } from './net/pressure.ts'
 import { Unsent } from './net/unsent.ts'
 import { Workshop } from './net/work.ts'
 import { openFilesMax, shareOfOpenFiles } from './open-files.ts'
-import { Purgatory } from './purgatory.ts'
+import { Purgatory } from './fetch/purgatory.ts'
 import { TopicConfigs } from './topic-configs.ts'
 import {
   TransactionCoordinator,

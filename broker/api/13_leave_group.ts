@@ -8,7 +8,7 @@ import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { MemberIdentity } from '../group/messages.ts'
 import type { Handler } from '../handler.ts'
-import { clientOf, type Purgatory } from '../purgatory.ts'
+import { clientOf, type Purgatory } from '../fetch/purgatory.ts'
 
 const MEMBERS_VERSION_MIN = 3
 

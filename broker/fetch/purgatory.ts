@@ -2,9 +2,9 @@
 // makes them look at that log again; a client that leaves its group gets what there is. One timer per waiting fetch, none per
 // partition. Network thread.
 
-import type { Clock } from '../storage/clock.ts'
-import type { Log } from '../storage/store.ts'
-import type { RequestContext } from './handler.ts'
+import type { Clock } from '../../storage/clock.ts'
+import type { Log } from '../../storage/store.ts'
+import type { RequestContext } from '../handler.ts'
 
 type LookAgain = (changed: Log) => void
 type Leave = () => void
