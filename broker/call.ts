@@ -322,12 +322,14 @@ function end({ work }: Call, onDone: OnDone, failure?: unknown): void {
 }
 
 /** Answers any request by what its API says to a version that is not served. @throws {Disconnect} when it says nothing */
-function refuserOf({ api, refuseVersion }: Handler, version: number): Handler {
-  if (refuseVersion === undefined) {
+function refuserOf(handler: Handler, version: number): Handler {
+  const { api } = handler
+  const response = handler.refuseVersion?.()
+  if (response === undefined) {
     const { from, to } = api.versions
     throw new Disconnect(`${api.name} version ${version}, ${from} to ${to} are served`)
   }
-  return { api, handle: refuseVersion, refuse: refuseVersion }
+  return { api, handle: () => response, refuse: () => response }
 }
 
 function softwareOf({ software }: Session): string {

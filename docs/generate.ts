@@ -4,6 +4,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { apiPermissions, exemptApis } from '../broker/auth/api-permissions.ts'
+import { resourceTypes } from '../broker/auth/resources.ts'
 import { brokerConfigs } from '../broker/config.ts'
 import { kafkaConfigs } from '../broker/kafka-configs.ts'
 import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
@@ -23,6 +25,7 @@ const pages: Record<string, () => string> = {
   'configs.md': configsPage,
   'errors.md': errorsPage,
   'metrics.md': metricsPage,
+  'permissions.md': permissionsPage,
 }
 
 function apisPage(): string {
@@ -168,6 +171,23 @@ function metricsPage(): string {
     'Metrics',
     "What `/metrics` answers, in Prometheus' text format. Names that begin with `kafka_` are those of kafka_exporter, so that boards made for it work.",
     table(['metric', 'type', 'labels', 'what it tells'], rows),
+  )
+}
+
+function permissionsPage(): string {
+  const rows = apis.flatMap(({ name }) =>
+    (apiPermissions[name] ?? []).map(({ operation, resourceType, when = '', otherwise }) => [
+      name,
+      `${operation} on ${resourceType}`,
+      when,
+      otherwise ?? code(resourceTypes[resourceType].denied),
+    ]),
+  )
+  return page(
+    'Permissions',
+    'What each API asks for before it answers, and what a client without it gets. The operations, resources and answers are those of Apache Kafka. There are no ACLs yet: every client may do everything.',
+    table(['API', 'permission', 'when', 'without it'], rows),
+    `These APIs ask for none: ${exemptApis.map(code).join(', ')}.`,
   )
 }
 

@@ -142,7 +142,7 @@ function failed(partition: number, code: number): PartitionAnswer {
     partitionIndex: partition,
     errorCode: code,
     highWatermark: -1,
-    abortedTransactions: null,
+    abortedTransactions: [],
     records: NO_RECORDS,
   }
 }

@@ -22,7 +22,7 @@ type TopicAnswer = CreateTopicsResponse['topics'][number]
 
 const BROKER_DEFAULT = -1
 const REPLICATION_FACTOR = 1
-const NOT_SHOWN = { topicConfigErrorCode: errorCode('TOPIC_AUTHORIZATION_FAILED'), configs: null }
+const NOT_SHOWN = { topicConfigErrorCode: errorCode('TOPIC_AUTHORIZATION_FAILED') }
 
 interface CreateTopicsDeps {
   readonly store: Store
@@ -50,7 +50,7 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
       return { topics: answers }
     },
     refuse: ({ topics }, code) => ({
-      topics: topics.map(({ name }) => ({ name, errorCode: code, configs: null })),
+      topics: topics.map(({ name }) => ({ name, errorCode: code })),
     }),
   }
 }
@@ -99,7 +99,7 @@ function answerFor(
 /** @throws what is no refusal */
 function refused({ name }: NewTopic, error: unknown): TopicAnswer {
   if (!(error instanceof KafkaError)) throw error
-  return { name, errorCode: errorCodeOf(error), errorMessage: error.reason, configs: null }
+  return { name, errorCode: errorCodeOf(error), errorMessage: error.reason }
 }
 
 /** @throws {KafkaError} whatever speaks against the topic */

@@ -30,7 +30,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
     on('Create', 'Topic', { when: 'a topic is to be created' }),
     on('Describe', 'Cluster', {
       when: 'operations on the cluster are asked for',
-      otherwise: 'none',
+      otherwise: 'an empty mask',
     }),
   ],
   OffsetCommit: [on('Read', 'Group'), on('Read', 'Topic')],
@@ -56,7 +56,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
   CreateTopics: [
     on('Create', 'Cluster', { otherwise: 'Create on each topic' }),
     on('Create', 'Topic'),
-    on('DescribeConfigs', 'Topic', { otherwise: 'the answer is silent on configurations' }),
+    on('DescribeConfigs', 'Topic', { otherwise: 'no configurations in the answer' }),
   ],
   DeleteTopics: [
     on('Delete', 'Cluster', { otherwise: 'Delete on each topic' }),
@@ -71,7 +71,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
     }),
     on('Write', 'Topic', {
       when: 'without a transactional id, on any topic',
-      otherwise: 'CLUSTER_AUTHORIZATION_FAILED',
+      otherwise: '`CLUSTER_AUTHORIZATION_FAILED`',
     }),
     on('Write', 'TransactionalId', { when: 'with a transactional id' }),
   ],
@@ -112,7 +112,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
   DescribeClientQuotas: [on('DescribeConfigs', 'Cluster')],
   DescribeUserScramCredentials: [on('Describe', 'Cluster')],
   DescribeCluster: [
-    on('Describe', 'Cluster', { when: 'operations are asked for', otherwise: 'none' }),
+    on('Describe', 'Cluster', { when: 'operations are asked for', otherwise: 'an empty mask' }),
   ],
   DescribeProducers: [on('Read', 'Topic')],
   DescribeTransactions: [

@@ -3,6 +3,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { comparable } from '../../../broker/testing/comparable.ts'
 import { RawClient } from '../../../broker/testing/raw-client.ts'
 import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
 import { describeGroups } from '../../../protocol/api/15_describe_groups.ts'
@@ -72,11 +73,11 @@ export async function askBoth(t: Test, theirs: string, ours: string): Promise<vo
   t.teardown(() => Promise.all([kafka.close(), millrace.close()]))
   for (const client of [kafka, millrace]) await prepare(client)
   for (const { what, ask } of questions()) {
-    const answer = comparable(await ask(millrace))
-    let their = comparable(await ask(kafka))
+    const answer = comparable(await ask(millrace), OF_EACH_BROKER)
+    let their = comparable(await ask(kafka), OF_EACH_BROKER)
     for (let tries = 0; tries < TRIES_MAX && differ(their, answer); tries++) {
       await setTimeout(BETWEEN_TRIES_MS)
-      their = comparable(await ask(kafka))
+      their = comparable(await ask(kafka), OF_EACH_BROKER)
     }
     t.strictSame(answer, their, what)
   }
@@ -95,21 +96,6 @@ async function prepare(client: RawClient): Promise<void> {
     if (coordinators[0]!.errorCode === 0 && groups[0]!.errorCode === 0) return
     await setTimeout(BETWEEN_TRIES_MS)
   }
-}
-
-/** Messages are each broker's own, ids are random, and of lists only that of synonyms has an order. */
-function comparable(value: unknown, isOrdered = false): unknown {
-  if (Buffer.isBuffer(value)) return value.toString('hex')
-  if (Array.isArray(value)) {
-    const items = value.map((item) => comparable(item))
-    const byText = (a: unknown, b: unknown) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
-    return isOrdered ? items : items.sort(byText)
-  }
-  if (typeof value !== 'object' || value === null) return value
-  const members = Object.entries(value).filter(([name]) => !OF_EACH_BROKER.has(name))
-  return Object.fromEntries(
-    members.map(([name, member]) => [name, comparable(member, name === 'synonyms')]),
-  )
 }
 
 const OF_EACH_BROKER = new Set(['errorMessage', 'topicId', 'throttleTimeMs', 'documentation'])

@@ -1,20 +1,20 @@
-// What somebody without any right asks: every API in its oldest and newest version, for things that exist and things that do
-// not. Apache Kafka's answers to it are recorded beside (denied-answers.ts). Tests only.
+// A question to every API, in its oldest and newest version, about things that exist and things that do not: for tests that
+// walk all handlers, and to compare a broker with Apache Kafka. Tests only.
 
 import { apis } from '../../protocol/apis.ts'
-import { UUID_ZERO } from '../../protocol/ids.ts'
-import { includes, type Api } from '../../protocol/schema.ts'
+import type { Api } from '../../protocol/schema.ts'
 import { batchOf } from './world.ts'
 
-/** What exists: two topics' worth of ids, one of them nobody's. The group and the transactional id exist as well. */
+/** What exists where the questions are asked. */
 export const existing = { topic: 'logs', group: 'readers', transactionalId: 'tx' } as const
 const absent = { topic: 'absent', group: 'nobody', transactionalId: 'no-tx' } as const
+/** The id of no topic. */
 export const absentId = Buffer.alloc(16, 5).toString('base64url')
 
 export interface Question {
   readonly api: Api
   readonly version: number
-  /** Names the question, together with API and version. */
+  /** Unlike that of other questions to the API. */
   readonly what: string
   readonly request: any
 }
@@ -84,8 +84,8 @@ const resources = [
   { resourceType: BROKER, resourceName: '' },
 ]
 
-/** By API name: what is asked, and from which version on (0 unless given). */
-const asks: Record<string, Record<string, Ask | readonly [versionMin: number, Ask]>> = {
+/** By API name: what is asked, and in which versions: the oldest and the newest unless given. */
+const asks: Record<string, Record<string, Ask | readonly [versions: readonly number[], Ask]>> = {
   Produce: { records: produced(false), 'records in a transaction': produced(true) },
   Fetch: {
     'both topics': (version, id) => ({
@@ -113,8 +113,9 @@ const asks: Record<string, Record<string, Ask | readonly [versionMin: number, As
       topics: named('name', {}),
       allowAutoTopicCreation: true,
     }),
+    'no topic, with operations on the cluster': [[8, 10], () => ({ topics: [], ...operations })],
     'both ids': [
-      12,
+      [12, 13],
       (_, id) => ({ topics: [id, absentId].map((topicId) => ({ topicId, name: null })) }),
     ],
   },
@@ -133,7 +134,7 @@ const asks: Record<string, Record<string, Ask | readonly [versionMin: number, As
       return { groups: groups.map((groupId) => ({ groupId, topics: asked })) }
     },
     'all topics': [
-      2,
+      [2, 7, 9],
       (version) =>
         version < 8
           ? { groupId: existing.group, topics: null }
@@ -144,7 +145,7 @@ const asks: Record<string, Record<string, Ask | readonly [versionMin: number, As
     'of a group': (version) =>
       version < 4 ? { key: existing.group } : { coordinatorKeys: groups },
     'of a transaction': [
-      1,
+      [1, 6],
       (version) => ({
         keyType: 1,
         ...(version < 4 ? { key: existing.transactionalId } : { coordinatorKeys: ids }),
@@ -188,7 +189,7 @@ const asks: Record<string, Record<string, Ask | readonly [versionMin: number, As
         ? { topicNames: topics, timeoutMs: 1000 }
         : { topics: topics.map((name) => ({ name })), timeoutMs: 1000 },
     'both ids': [
-      6,
+      [6],
       (_, id) => ({
         topics: [id, absentId].map((topicId) => ({ name: null, topicId })),
         timeoutMs: 1000,
@@ -283,6 +284,13 @@ const asks: Record<string, Record<string, Ask | readonly [versionMin: number, As
   },
   DescribeTransactions: { 'both ids': () => ({ transactionalIds: ids }) },
   ListTransactions: { all: () => ({ stateFilters: [], producerIdFilters: [] }) },
+  SaslHandshake: { PLAIN: () => ({ mechanism: 'PLAIN' }) },
+  ApiVersions: { named: () => ({ clientSoftwareName: 'test', clientSoftwareVersion: '1' }) },
+  SaslAuthenticate: { nothing: () => ({ authBytes: Buffer.alloc(0) }) },
+  CreateDelegationToken: { 'of its own': () => ({ renewers: [], maxLifetimeMs: -1 }) },
+  RenewDelegationToken: { one: () => ({ hmac: Buffer.from('hmac'), renewPeriodMs: 1 }) },
+  ExpireDelegationToken: { one: () => ({ hmac: Buffer.from('hmac'), expiryTimePeriodMs: 1 }) },
+  DescribeDelegationToken: { all: () => ({ owners: null }) },
   ListConfigResources: { all: () => ({}) },
   DescribeTopicPartitions: {
     'both topics': () => ({ topics: named('name', {}) }),
@@ -296,21 +304,13 @@ const operations = {
 }
 const transaction = { transactionalId: existing.transactionalId, ...producer }
 
-/** APIs that ask nobody: who may authenticate, learn versions or hold a delegation token needs no right for it. */
-export const unasked = [17, 18, 36, 38, 39, 40, 41]
-
 /** @param topicId of the topic that exists */
-export function* deniedQuestions(topicId: string): Generator<Question> {
+export function* questions(topicId: string): Generator<Question> {
   for (const api of apis) {
-    if (unasked.includes(api.key)) continue
-    for (const [what, given] of Object.entries(asks[api.name]!)) {
-      const [versionMin, ask] = typeof given === 'function' ? [0, given] : given
-      for (const version of new Set([api.versions.from, api.versions.to])) {
-        if (version < versionMin) continue
-        yield { api, version, what, request: ask(version, topicId) }
-      }
+    for (const [what, given] of Object.entries(asks[api.name] ?? {})) {
+      const { from, to } = api.versions
+      const [versions, ask] = typeof given === 'function' ? [new Set([from, to]), given] : given
+      for (const version of versions) yield { api, version, what, request: ask(version, topicId) }
     }
   }
 }
-void UUID_ZERO
-void includes

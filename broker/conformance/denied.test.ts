@@ -1,0 +1,114 @@
+// A client without permissions, and every API: it hears what it hears of Apache Kafka, and every handler asks. Without sockets.
+
+import t from 'tap'
+import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'
+import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
+import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
+import { apis } from '../../protocol/apis.ts'
+import { decode } from '../../protocol/compile.ts'
+import { encodeResponseFrame, readResponseHeader } from '../../protocol/frame.ts'
+import { Reader } from '../../protocol/wire.ts'
+import { apiPermissions, exemptApis } from '../auth/api-permissions.ts'
+import type { Authorizer } from '../auth/permissions.ts'
+import { existing, questions, type Question } from '../testing/questions.ts'
+import { World } from '../testing/world.ts'
+import { deniedQuestions, lineOf, recorded } from './denied.ts'
+
+/** An authorizer that a test changes, and asks what it was asked. */
+class Rights implements Authorizer {
+  isAllowed: (right: string) => boolean = () => true
+  /** 'Read Topic'. */
+  readonly asked = new Set<string>()
+
+  allows(_session: unknown, operation: string, resourceType: string): boolean {
+    return this.allowsAny(_session, operation, resourceType)
+  }
+
+  allowsAny(_session: unknown, operation: string, resourceType: string): boolean {
+    const right = `${operation} ${resourceType}`
+    this.asked.add(right)
+    return this.isAllowed(right)
+  }
+}
+
+async function prepared() {
+  const rights = new Rights()
+  const config = { 'fetch.max.wait.ms': 0, 'group.initial.rebalance.delay.ms': 0 }
+  const world = await World.open(t, { authorizer: rights, config })
+  const { topic: name, group: groupId, transactionalId } = existing
+  const { topicId } = await world.topic(name, 2)
+  const partitions = [{ partitionIndex: 0, committedOffset: 0 }]
+  await world.local.perform(offsetCommit, { groupId, topics: [{ name, partitions }] }, 8)
+  const { producerId = -1, producerEpoch } = await world.local.perform(initProducerId, {
+    transactionalId,
+    transactionTimeoutMs: 60_000,
+  })
+  const begun = { transactionalId, producerId, producerEpoch }
+  await world.local.perform(addPartitionsToTxn, { ...begun, topics: [{ name, partitions: [0] }] })
+  return { world, rights, topicId }
+}
+
+/** What an in-process caller hears, as a client reads it: with the defaults that encoding fills in. */
+async function answerTo(world: World, { api, version, request }: Question): Promise<unknown> {
+  const response = await world.local.perform(api, request, version)
+  const frame = Buffer.concat(encodeResponseFrame(api, version, 1, response))
+  const reader = new Reader(frame.subarray(4))
+  readResponseHeader(reader, api, version)
+  return decode(api.response, version, reader)
+}
+
+t.test('a client without permissions hears what Apache Kafka tells it', async (t) => {
+  const { world, rights, topicId } = await prepared()
+  rights.isAllowed = () => false
+  const answers = new Map(recorded().map((line) => [line.slice(0, line.indexOf(': ')), line]))
+  for (const question of deniedQuestions(topicId, exemptApis)) {
+    const line = lineOf(question, await answerTo(world, question), topicId)
+    const what = line.slice(0, line.indexOf(': '))
+    t.equal(line, answers.get(what), what)
+    answers.delete(what)
+  }
+  t.strictSame([...answers.keys()], [], 'each answer on record was compared')
+})
+
+t.test('every API has a handler that asks for the permissions of the table', async (t) => {
+  const asked = new Map<string, Set<string>>()
+  const ask = async (isAllowed: Rights['isAllowed'], isWanted: (api: string) => boolean) => {
+    const { world, rights, topicId } = await prepared()
+    rights.isAllowed = isAllowed
+    for (const question of questions(topicId)) {
+      const { name } = question.api
+      if (!isWanted(name)) continue
+      rights.asked.clear()
+      await world.local.perform(question.api, question.request, question.version)
+      const ofApi = asked.get(name) ?? new Set()
+      asked.set(name, ofApi)
+      for (const right of rights.asked) ofApi.add(right)
+    }
+  }
+  const everything = () => true
+  await ask(() => false, everything)
+  await ask(everything, (api) => api.startsWith('Describe'))
+  await ask((right) => !right.endsWith('Cluster'), everything)
+  await ask(everything, everything)
+  for (const { name } of apis) {
+    const wanted = new Set(
+      (apiPermissions[name] ?? []).map(
+        ({ operation, resourceType }) => `${operation} ${resourceType}`,
+      ),
+    )
+    const found = asked.get(name)!
+    t.equal(wanted.size === 0, exemptApis.includes(name), `${name} asks, or is exempt`)
+    if (answersMasks(name))
+      t.strictSame(
+        [...wanted].filter((right) => !found.has(right)),
+        [],
+        name,
+      )
+    else t.strictSame([...found].sort(), [...wanted].sort(), name)
+  }
+})
+
+/** A mask of authorized operations asks for each of them. */
+function answersMasks(api: string): boolean {
+  return ['Metadata', 'DescribeGroups', 'DescribeCluster', 'DescribeTopicPartitions'].includes(api)
+}

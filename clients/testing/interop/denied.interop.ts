@@ -1,0 +1,106 @@
+// Apache Kafka with its StandardAuthorizer: what it answers to a client without any permission, held beside what was recorded
+// of it, which our broker answers too (broker/conformance/denied.test.ts). RECORD=1 writes the record. Skipped where Kafka
+// cannot be run.
+
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { exemptApis } from '../../../broker/auth/api-permissions.ts'
+import {
+  deniedQuestions,
+  lineOf,
+  recorded,
+  recordedAt,
+} from '../../../broker/conformance/denied.ts'
+import { existing } from '../../../broker/testing/questions.ts'
+import { RawClient } from '../../../broker/testing/raw-client.ts'
+import { metadata } from '../../../protocol/api/03_metadata.ts'
+import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
+import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
+import { saslHandshake } from '../../../protocol/api/17_sasl_handshake.ts'
+import { createTopics } from '../../../protocol/api/19_create_topics.ts'
+import { initProducerId } from '../../../protocol/api/22_init_producer_id.ts'
+import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
+import { freePort } from './killable-broker.ts'
+import { run, whyNoKafka } from './tools.ts'
+
+/** Maven fetches the jars the first time. */
+const START_TIMEOUT_MS = 100_000
+/** Coordinators take a while to begin. */
+const TRIES_MAX = 100
+const BETWEEN_TRIES_MS = 200
+process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-denied')
+const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
+
+/** Clients of the first listener have no name, and no permission. Brokers and the administrator come in by another one. */
+function properties(port: number, adminPort: number): string {
+  const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required'
+  const jaas = `${login} username="admin" password="secret" user_admin="secret";`
+  return [
+    `listeners=PLAINTEXT://127.0.0.1:${port},ADMIN://127.0.0.1:${adminPort},CONTROLLER://127.0.0.1:${port + 1}`,
+    `advertised.listeners=PLAINTEXT://127.0.0.1:${port},ADMIN://127.0.0.1:${adminPort}`,
+    'listener.security.protocol.map=CONTROLLER:SASL_PLAINTEXT,PLAINTEXT:PLAINTEXT,ADMIN:SASL_PLAINTEXT',
+    'inter.broker.listener.name=ADMIN',
+    'sasl.mechanism.controller.protocol=PLAIN',
+    'sasl.mechanism.inter.broker.protocol=PLAIN',
+    'sasl.enabled.mechanisms=PLAIN',
+    `listener.name.controller.plain.sasl.jaas.config=${jaas}`,
+    `listener.name.admin.plain.sasl.jaas.config=${jaas}`,
+    'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users=User:admin',
+  ].join('\n')
+}
+
+t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false }, async (t) => {
+  t.setTimeout(START_TIMEOUT_MS + 120_000)
+  const [port, adminPort] = [await freePort(), await freePort()]
+  process.env['KAFKA_PROPERTIES'] = properties(port, adminPort)
+  await run('bash', [script, 'start', `${port}`], Buffer.of(), START_TIMEOUT_MS)
+  t.teardown(() => run('bash', [script, 'stop']))
+  const topicId = await prepared(adminPort)
+  const lines: string[] = []
+  for (const question of deniedQuestions(topicId, exemptApis)) {
+    const client = await RawClient.connect(`127.0.0.1:${port}`)
+    const { api, version, request } = question
+    lines.push(lineOf(question, await client.send(api, request, version), topicId))
+    await client.close()
+  }
+  if (process.env['RECORD'] === '1') writeFileSync(recordedAt, `${lines.join('\n')}\n`)
+  t.strictSame(lines, recorded())
+})
+
+/** @returns the id of the topic */
+async function prepared(port: number): Promise<string> {
+  const admin = await RawClient.connect(`127.0.0.1:${port}`)
+  await admin.send(saslHandshake, { mechanism: 'PLAIN' })
+  await admin.send(saslAuthenticate, { authBytes: Buffer.from('\0admin\0secret') })
+  const { topic: name, group: groupId, transactionalId } = existing
+  const topics = [{ name, numPartitions: 2, replicationFactor: 1 }]
+  await admin.send(createTopics, { topics, timeoutMs: 10_000 })
+  const partitions = [{ partitionIndex: 0, committedOffset: 0 }]
+  const commit = { groupId, topics: [{ name, partitions }] }
+  await until(async () => {
+    await admin.send(findCoordinator, { coordinatorKeys: [groupId] })
+    const answer = await admin.send(offsetCommit, commit, 8)
+    return answer.topics[0]!.partitions[0]!.errorCode
+  })
+  await until(async () => {
+    await admin.send(findCoordinator, { keyType: 1, coordinatorKeys: [transactionalId] })
+    const request = { transactionalId, transactionTimeoutMs: 60_000 }
+    return (await admin.send(initProducerId, request)).errorCode
+  })
+  const { topics: described } = await admin.send(metadata, { topics: [{ name }] })
+  await admin.close()
+  return described[0]!.topicId
+}
+
+async function until(ask: () => Promise<number>): Promise<void> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if ((await ask()) === 0) return
+    await setTimeout(BETWEEN_TRIES_MS)
+  }
+  throw new Error('Apache Kafka is not ready')
+}
