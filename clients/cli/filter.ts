@@ -4,6 +4,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Environment as CelEnvironment } from '@marcbachmann/cel-js'
 import { CliError } from './exit.ts'
+import { parsedJson } from './json-text.ts'
 import type { RawRecord } from './record-json.ts'
 import type { ValueCodec } from './serdes.ts'
 
@@ -76,7 +77,7 @@ async function compileCel(
   const evaluate = environment.parse(source)
   return (record) => {
     try {
-      return evaluate(variablesOf(record, decode)) === true
+      return evaluate(new Variables(record, decode)) === true
     } catch (error) {
       onError(firstLine((error as Error).message))
       return false
@@ -84,20 +85,48 @@ async function compileCel(
   }
 }
 
-function variablesOf(
-  record: RawRecord,
-  decode: (value: Buffer) => unknown,
-): Record<string, unknown> {
-  return {
-    topic: record.topic,
-    partition: BigInt(record.partition),
-    offset: BigInt(record.offset),
-    timestamp: BigInt(record.timestamp),
-    key: record.key && textOf(record.key),
-    value: record.value && decode(record.value),
-    headers: Object.fromEntries(
-      record.headers.map(([name, value]) => [name, value && textOf(value)]),
-    ),
+/** What an expression sees of a record. A variable that it does not name costs nothing. */
+class Variables {
+  readonly #record: RawRecord
+  readonly #decode: (value: Buffer) => unknown
+  /** `value`, once it was asked for: an expression may name it more than once. */
+  #value: unknown
+
+  constructor(record: RawRecord, decode: (value: Buffer) => unknown) {
+    this.#record = record
+    this.#decode = decode
+  }
+
+  get topic(): string {
+    return this.#record.topic
+  }
+
+  get partition(): bigint {
+    return BigInt(this.#record.partition)
+  }
+
+  get offset(): bigint {
+    return BigInt(this.#record.offset)
+  }
+
+  get timestamp(): bigint {
+    return BigInt(this.#record.timestamp)
+  }
+
+  get key(): unknown {
+    const { key } = this.#record
+    return key && textOf(key)
+  }
+
+  get value(): unknown {
+    if (this.#value !== undefined) return this.#value
+    const { value } = this.#record
+    return (this.#value = value && this.#decode(value))
+  }
+
+  get headers(): Record<string, unknown> {
+    const { headers } = this.#record
+    return Object.fromEntries(headers.map(([name, value]) => [name, value && textOf(value)]))
   }
 }
 
@@ -105,12 +134,8 @@ function decoderOf(codec: ValueCodec | undefined): (value: Buffer) => unknown {
   if (codec !== undefined) return (value) => JSON.parse(codec.toJson(value))
   return (bytes) => {
     const value = textOf(bytes)
-    if (typeof value !== 'string') return value
-    try {
-      return JSON.parse(value)
-    } catch {
-      return value
-    }
+    const parsed = typeof value === 'string' ? parsedJson(value) : undefined
+    return parsed === undefined ? value : parsed
   }
 }
 

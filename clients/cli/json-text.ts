@@ -4,13 +4,21 @@ const STRING = String.raw`"(?:[^"\\]|\\.)*"`
 const SPACE = new RegExp(String.raw`${STRING}|\s+`, 'g')
 const MARK = new RegExp(String.raw`${STRING}|\{\}|\[\]|[{}[\],:]`, 'g')
 
-/** @returns is it JSON? */
-export function isJson(text: string): boolean {
+/** Text without this shape is no JSON, which is told so at a hundredth of what an error costs. */
+const SHAPE =
+  /^[ \t\n\r]*(?:\{.*\}|\[.*\]|".*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null)[ \t\n\r]*$/s
+
+/** @returns what the text says as JSON; undefined when it is none */
+export function parsedJson(text: string): unknown {
+  if (!SHAPE.test(text)) return undefined
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0 // half of the cost of an error that nobody sees
   try {
-    JSON.parse(text)
-    return true
+    return JSON.parse(text)
   } catch {
-    return false
+    return undefined
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

@@ -9,7 +9,7 @@ import { CliError, exitOf, explain } from './exit.ts'
 import { compileFilter, type FilterOptions } from './filter.ts'
 import { partitionList } from './flags.ts'
 import { compileFormat, unescape } from './format.ts'
-import { compactJson, elementTexts, indentedJson, memberText } from './json-text.ts'
+import { compactJson, elementTexts, indentedJson, memberText, parsedJson } from './json-text.ts'
 import { lengthPrefixed, lines, pieces, type Values } from './input.ts'
 import { parsePoint, parseRange, resolvePoint, startAtOf } from './offset-range.ts'
 import { Pace } from './pace.ts'
@@ -323,6 +323,44 @@ t.test('filters hold together: key, grep and a CEL expression', async (t) => {
   await t.rejects(passes({ filter: 'process.exit(1)' }), /process/)
   await t.rejects(passes({ grep: '(' }), usage)
   await t.rejects(passes({ grep: 'x'.repeat(1025) }), /1024/)
+})
+
+t.test('a filter sees JSON where a value is JSON, else its text, else its bytes', async (t) => {
+  const passes = async (filter: string, fields: Partial<RawRecord>) =>
+    (await compileFilter({ filter }, undefined, (message) => t.fail(message)))(record(fields))
+  const value = (text: string) => ({ value: Buffer.from(text) })
+  t.ok(await passes('value == null', value('null')))
+  t.ok(await passes('value == 25.0 && value < 26.0', value(' 25\n')))
+  t.ok(await passes('value[1] == "b"', value('["a", "b"]')))
+  t.ok(await passes('value == "quoted"', value('"quoted"')))
+  t.ok(await passes('value == "0 the quick"', value('0 the quick')))
+  t.ok(await passes('value == "{cents: 1}"', value('{cents: 1}')))
+  t.ok(await passes('type(value) == bytes', { value: Buffer.from([0xff]) }))
+  t.ok(
+    await passes('headers.n == null && headers.s == "x"', {
+      headers: [
+        ['n', null],
+        ['s', Buffer.from('x')],
+      ],
+    }),
+  )
+})
+
+t.test('text is JSON exactly where JSON.parse says so', async (t) => {
+  const near = fc.stringMatching(/^[ \t\n\r\v]*[-+]?[[\]{}"0-9.eEtrufalsn:, \\]*[ \n]*$/)
+  fc.assert(
+    fc.property(fc.oneof(fc.json(), near, fc.string()), (text) => {
+      let expected: unknown
+      try {
+        expected = JSON.parse(text)
+      } catch {
+        expected = undefined
+      }
+      return JSON.stringify(parsedJson(text)) === JSON.stringify(expected)
+    }),
+    { numRuns: 3000 },
+  )
+  t.equal(Error.stackTraceLimit > 0, true)
 })
 
 /** What the cutter makes of `input`, whatever the chunks are. */

@@ -1,7 +1,7 @@
 // Serdes: how `tail` and `produce` see the bytes of a value, by the name given to --serde. Pure.
 
 import { isUtf8 } from 'node:buffer'
-import { compactJson, isJson } from './json-text.ts'
+import { compactJson, parsedJson } from './json-text.ts'
 
 export const serdeNames = ['string', 'json', 'msgpack', 'bytes'] as const
 export type SerdeName = (typeof serdeNames)[number]
@@ -64,5 +64,5 @@ function jsonOf(value: unknown): string {
 export function jsonIn(bytes: Buffer): string | undefined {
   if (!isUtf8(bytes)) return undefined
   const value = bytes.toString()
-  return isJson(value) ? compactJson(value) : undefined
+  return parsedJson(value) === undefined ? undefined : compactJson(value)
 }
