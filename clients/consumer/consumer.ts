@@ -24,6 +24,7 @@ import {
   whole,
   type Table,
 } from '../options.ts'
+import type { LazyBatch } from './lazy-batch.ts'
 import { Reading } from './reading.ts'
 import { isolation, type Isolation } from '../cluster/offsets.ts'
 import { DONE, RecordStream, recordOf, type PauseOptions, type Position } from './record-stream.ts'
@@ -164,6 +165,15 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       if (next.done) return DONE
       return { done: false, value: { records: next.value.map(({ record }) => record) } }
     })
+  }
+
+  /**
+   * The same without an object for each record: bytes as they lie in what was fetched.
+   *
+   * @internal
+   */
+  lazyBatches(): AsyncIterableIterator<LazyBatch> {
+    return this.#stream.iterator(() => this.#stream.nextLazy())
   }
 
   /** Looks partitions and start positions up now rather than when the iteration begins. */

@@ -137,16 +137,16 @@ export class Fetcher {
   }
 
   /**
-   * The next record that is at hand.
+   * Steps to the next record that is at hand.
    *
+   * @returns its partition, whose `cursor` stands at it
    * @throws {KafkaError} of a partition; it is then asked for again
    */
-  take(): Fetched | undefined {
+  next(): Reading | undefined {
     for (;;) {
       const reading = (this.#current ??= this.#nextInLine())
       if (reading === undefined) return this.#throwError()
-      const view = this.#nextOf(reading)
-      if (view !== undefined) return { reading, view }
+      if (this.nextOf(reading)) return reading
       this.#current = undefined
       this.#count(reading, -reading.dropChunk())
       this.#enqueue(reading)
@@ -222,9 +222,10 @@ export class Fetcher {
     return undefined
   }
 
-  #nextOf(reading: Reading): RecordView | undefined {
+  /** The same, of the partition that gave the last. @returns false when another has its turn. @throws as `next` */
+  nextOf(reading: Reading): boolean {
     try {
-      return reading.next()
+      return reading === this.#current && reading.next()
     } catch (error) {
       this.seek(reading, reading.position)
       throw error

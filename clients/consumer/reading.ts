@@ -9,7 +9,7 @@ import {
   readBatchHeader,
   wholeBatchBytes,
 } from '../../protocol/batch/header.ts'
-import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
+import { openRecords, type RecordCursor } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import { AbortedTransactions, type AbortedTransaction } from './aborted.ts'
@@ -58,6 +58,8 @@ export class Reading {
   error: KafkaError | undefined
   /** Rises when the position is changed from outside: answers to older questions are then of no use. */
   generation = 0
+  /** At the record that was asked for last. */
+  cursor: RecordCursor | undefined
   readonly #chunks: Chunk[] = []
   /** Between these an answer had nothing: see `stepOverHole`. */
   #holeStart = -1
@@ -130,14 +132,15 @@ export class Reading {
     return bytes.length
   }
 
-  /** @returns the next record, or undefined when the first chunk is used up: see `dropChunk` */
-  next(): RecordView | undefined {
+  /** Steps to the next record: `cursor` stands at it. @returns false when the first chunk is used up: see `dropChunk` */
+  next(): boolean {
     const chunk = this.#chunks[0]
-    if (chunk === undefined || this.isDone) return undefined
-    const record = chunk.next(this)
-    if (record === undefined || record.offset < this.stopOffset) return record
+    if (chunk === undefined || this.isDone) return false
+    this.cursor = chunk.next(this)
+    if (this.cursor === undefined) return false
+    if (this.cursor.offset < this.stopOffset) return true
     this.position = Math.max(this.position, this.stopOffset) // compaction has left nothing in between
-    return undefined
+    return false
   }
 
   /**
@@ -175,8 +178,9 @@ class Chunk {
   readonly bytes: Buffer
   readonly #aborted: AbortedTransactions
   #at = 0
-  #records: Iterator<RecordView> | undefined
-  /** Offset after the batch that is being read. */
+  /** In the batch that is being read. */
+  #cursor: RecordCursor | undefined
+  /** Offset after that batch. */
   #batchEnd = 0
 
   constructor(bytes: Buffer, aborted: readonly AbortedTransaction[]) {
@@ -185,18 +189,16 @@ class Chunk {
   }
 
   /** Moves the position over what holds no records. @throws {KafkaError} CORRUPT_MESSAGE and others of a bad batch */
-  next(reading: Reading): RecordView | undefined {
+  next(reading: Reading): RecordCursor | undefined {
     for (;;) {
-      if (this.#records !== undefined) {
-        const { done, value } = this.#records.next()
-        if (done !== true) {
-          if (value.offset >= reading.position) return value
-          continue
-        }
-        reading.position = Math.max(reading.position, this.#batchEnd)
-        this.#records = undefined
+      const cursor = this.#cursor
+      if (cursor?.next()) {
+        if (cursor.offset >= reading.position) return cursor
+      } else {
+        if (cursor !== undefined) reading.position = Math.max(reading.position, this.#batchEnd)
+        this.#cursor = undefined
+        if (!this.#openBatch(reading)) return undefined
       }
-      if (!this.#openBatch(reading)) return undefined
     }
   }
 
@@ -214,10 +216,10 @@ class Chunk {
     if (!crcMatches(this.bytes, at, sizeBytes))
       throw corrupt(reading, `wrong CRC in the batch at ${header.baseOffset}`)
     if (header.isControl || isAborted) reading.position = this.#batchEnd
-    else
-      this.#records = recordsOf(this.bytes, at, header, { decompressedBytesMax: BATCH_BYTES_MAX })[
-        Symbol.iterator
-      ]()
+    else {
+      const limits = { decompressedBytesMax: BATCH_BYTES_MAX }
+      this.#cursor = openRecords(this.bytes, at, header, limits)
+    }
     return true
   }
 }

@@ -11,6 +11,7 @@ import { ConsumeTracing } from './consume-tracing.ts'
 import type { ConsumerOptions } from './consumer.ts'
 import { Fetcher, type Fetched } from './fetcher.ts'
 import { checked, listOf, milliseconds, shape, whole } from '../options.ts'
+import { LazyBatch } from './lazy-batch.ts'
 import type { Reading } from './reading.ts'
 import { Redeliveries } from './redeliveries.ts'
 import type { Serde } from '../serde.ts'
@@ -267,13 +268,18 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   /** Waits for a record. @returns undefined when none will come any more */
-  async takeLater(): Promise<Given<R> | undefined> {
+  takeLater(): Promise<Given<R> | undefined> {
+    return this.#later(() => this.take())
+  }
+
+  /** Waits until `take` gives something. @returns undefined when nothing will come any more */
+  async #later<T>(take: () => T | undefined): Promise<T | undefined> {
     let alive: Timer | undefined
     try {
       for (;;) {
         if (this.#isClosed || !(await this.#isStarted())) return undefined
         this.#fetcher.run()
-        const given = this.take()
+        const given = take()
         if (given !== undefined) return given
         if (this.#isClosed || this.#owner.isOver()) return undefined
         // Sockets may be idle, and a signal's timer unreferenced: Node would end the process with status 13.
@@ -306,6 +312,30 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return { done: false, value: batch }
   }
 
+  /**
+   * Records of one partition, and no objects for them: without the owner's knowledge, serdes and tracing.
+   *
+   * @returns a batch that stands at its first record
+   */
+  async nextLazy(): Promise<IteratorResult<LazyBatch, undefined>> {
+    this.#asked()
+    const batch = this.#takeLazy() ?? (await this.#later(() => this.#takeLazy()))
+    return batch === undefined ? DONE : { done: false, value: batch }
+  }
+
+  #takeLazy(): LazyBatch | undefined {
+    if (this.#isClosed) return undefined
+    const reading = this.#fetcher.next()
+    if (reading === undefined) return undefined
+    const step = (): boolean => {
+      if (this.#isClosed || !this.#fetcher.nextOf(reading)) return false
+      reading.position = reading.cursor!.offset + 1
+      return true
+    }
+    reading.position = reading.cursor!.offset + 1
+    return new LazyBatch(reading, step)
+  }
+
   /** @returns the next record at hand; the position is then past it */
   take(): Given<R> | undefined {
     if (this.#isClosed) return undefined
@@ -320,9 +350,9 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       return again
     }
     for (;;) {
-      const fetched = this.#fetcher.take()
-      if (fetched === undefined) return undefined
-      const given = this.#givenOf(fetched)
+      const reading = this.#fetcher.next()
+      if (reading === undefined) return undefined
+      const given = this.#givenOf(reading)
       if (given === undefined) continue
       this.#owner.onGiven?.(given)
       return given
@@ -330,14 +360,15 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
-  #givenOf(fetched: Fetched): Given<R> | undefined {
-    const { reading, view } = fetched
+  #givenOf(reading: Reading): Given<R> | undefined {
+    const view = reading.cursor!.view()
+    const given = { reading, record: undefined as unknown as R, view } // the one object beside the record and its view
     try {
-      const record = this.#owner.recordOf(fetched)
+      given.record = this.#owner.recordOf(given)
       reading.position = view.offset + 1
-      return { reading, record, view }
+      return given
     } catch (error) {
-      if (this.#owner.onUnreadable?.(fetched, error) === true) {
+      if (this.#owner.onUnreadable?.(given, error) === true) {
         reading.position = view.offset + 1
         return undefined
       }
