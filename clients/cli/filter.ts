@@ -39,6 +39,7 @@ export async function compileFilter(
   }
   if (options.filter !== undefined)
     predicates.push(await compileCel(options.filter, decoderOf(codec), onFilterError))
+  if (predicates.length <= 1) return predicates[0] ?? (() => true)
   return (record) => predicates.every((holds) => holds(record))
 }
 

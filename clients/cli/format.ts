@@ -1,30 +1,37 @@
-// Format: the `-f` string of `tail`, compiled once into pieces. Pure. The letters: docs/guide/cli.md, "Formats"
+// Format: the `-f` string of `tail`, compiled once into what writes each of its fields. Pure. The letters: docs/guide/cli.md, "Formats"
 
 import { CliError } from './exit.ts'
-import { isoTime, type Sink } from './print.ts'
-import type { RawRecord } from './record-json.ts'
+import type { Sink } from './gathered.ts'
+import type { PlacedRecord } from './placed-record.ts'
+import { isoTime } from './print.ts'
 
-/** Prints a record exactly as the format says: no newline is added. */
-export type Format = (record: RawRecord, out: Sink) => void
+/** Prints a record, or a part of it, exactly as the format says: no newline is added. */
+export type Format = (record: PlacedRecord, out: Sink) => void
 
-type Piece = (record: RawRecord) => string | Uint8Array | null
-
-const fields: Record<string, Piece> = {
-  t: (record) => record.topic,
-  p: (record) => `${record.partition}`,
-  o: (record) => `${record.offset}`,
-  k: (record) => record.key,
-  v: (record) => record.value,
-  s: (record) => record.value,
-  K: (record) => `${record.key?.length ?? -1}`,
-  S: (record) => `${record.value?.length ?? -1}`,
-  T: (record) => `${record.timestamp}`,
-  d: (record) => isoTime(record.timestamp),
-  h: (record) =>
-    record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(','),
-  n: () => '\n',
-  '%': () => '%',
+const key: Format = (record, out) => {
+  if (record.keyBytes > 0) out.part(record.keyIn, record.keyAt, record.keyBytes)
 }
+const value: Format = (record, out) => {
+  if (record.valueBytes > 0) out.part(record.valueIn, record.valueAt, record.valueBytes)
+}
+
+const fields: Record<string, Format> = {
+  t: ({ topic }, out) => out.text(topic),
+  p: ({ partition }, out) => out.decimal(partition),
+  o: ({ offset }, out) => out.decimal(offset),
+  k: key,
+  v: value,
+  s: value,
+  K: ({ keyBytes }, out) => out.decimal(keyBytes),
+  S: ({ valueBytes }, out) => out.decimal(valueBytes),
+  T: ({ timestamp }, out) => out.decimal(timestamp),
+  d: ({ timestamp }, out) => out.text(isoTime(timestamp)),
+  h: ({ headers }, out) =>
+    out.text(headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(',')),
+}
+
+/** Letters that stand for themselves, or a newline. */
+const constants: Record<string, string> = { n: '\n', '%': '%' }
 
 const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', 0: '\0', '\\': '\\' }
 
@@ -32,37 +39,49 @@ const TOKEN = /%d\{([^}]*)\}|%(.?)|\\(.)|[^%\\]+|\\$/gsu
 
 /** @throws {CliError} usage, for an unknown letter after `%` */
 export function compileFormat(format: string): Format {
-  const pieces = [...format.matchAll(TOKEN)].map(([text, pattern, letter, escape]): Piece => {
-    if (pattern !== undefined) return datePiece(pattern)
-    if (escape !== undefined) return constant(escapes[escape] ?? text)
-    if (letter === undefined) return constant(text)
-    const piece = fields[letter]
-    if (piece === undefined) {
-      const known = Object.keys(fields).map((name) => `%${name}`)
-      throw new CliError(
-        'usage',
-        `format has '${text}', which is none of ${known.join(' ')} %d{...}`,
-      )
+  const parts: Format[] = []
+  let text = ''
+  const endText = (): void => {
+    if (text !== '') parts.push(constant(text))
+    text = ''
+  }
+  for (const [token, pattern, letter, escape] of format.matchAll(TOKEN)) {
+    const field = pattern === undefined ? fieldOf(letter, token) : dateIn(pattern)
+    if (field === undefined) text += textOf(token, letter, escape)
+    else {
+      endText()
+      parts.push(field)
     }
-    return piece
-  })
+  }
+  endText()
   return (record, out) => {
-    for (const piece of pieces) {
-      const printed = piece(record)
-      if (typeof printed === 'string') out.text(printed)
-      else if (printed !== null) out.bytes(printed)
-    }
+    for (const part of parts) part(record, out)
   }
 }
 
-function constant(text: string): Piece {
-  return () => text
+/** @returns undefined for what is the same for every record */
+function fieldOf(letter: string | undefined, token: string): Format | undefined {
+  if (letter === undefined || constants[letter] !== undefined) return undefined
+  const field = fields[letter]
+  if (field !== undefined) return field
+  const known = [...Object.keys(fields), ...Object.keys(constants)].map((name) => `%${name}`)
+  throw new CliError('usage', `format has '${token}', which is none of ${known.join(' ')} %d{...}`)
+}
+
+function textOf(token: string, letter: string | undefined, escape: string | undefined): string {
+  if (letter !== undefined) return constants[letter]!
+  return escape === undefined ? token : (escapes[escape] ?? token)
+}
+
+function constant(text: string): Format {
+  const bytes = Buffer.from(text)
+  return (_, out) => out.bytes(bytes)
 }
 
 /** The record's time in UTC, with `yyyy MM dd HH mm ss SSS` replaced. */
-function datePiece(pattern: string): Piece {
-  return (record) => {
-    const iso = isoTime(record.timestamp)
+function dateIn(pattern: string): Format {
+  return ({ timestamp }, out) => {
+    const iso = isoTime(timestamp)
     const parts: Record<string, string> = {
       yyyy: iso.slice(-24, -20),
       MM: iso.slice(-19, -17),
@@ -72,7 +91,7 @@ function datePiece(pattern: string): Piece {
       ss: iso.slice(-7, -5),
       SSS: iso.slice(-4, -1),
     }
-    return pattern.replace(/yyyy|MM|dd|HH|mm|ss(?!S)|SSS/g, (name) => parts[name] ?? name)
+    out.text(pattern.replace(/yyyy|MM|dd|HH|mm|ss(?!S)|SSS/g, (name) => parts[name] ?? name))
   }
 }
 

@@ -12,7 +12,9 @@ import { compileFormat, unescape } from './format.ts'
 import { compactJson, elementTexts, indentedJson, memberText, parsedJson } from './json-text.ts'
 import { lengthPrefixed, lines, pieces, type Values } from './input.ts'
 import { parsePoint, parseRange, resolvePoint, startAtOf } from './offset-range.ts'
+import { Gathered } from './gathered.ts'
 import { Pace } from './pace.ts'
+import { placed } from './placed-record.ts'
 import { size, table } from './print.ts'
 import { printerFor, type Printer, type PrinterOptions } from './printers.ts'
 import { recordFromJson, recordToJson, type RawRecord } from './record-json.ts'
@@ -42,13 +44,9 @@ function record(fields: Partial<RawRecord> = {}): RawRecord {
 
 /** What goes out when `print` has printed a record. */
 function printed(print: Printer, of: RawRecord): Buffer {
-  const chunks: Buffer[] = []
-  print(of, {
-    bytes: (bytes) => chunks.push(Buffer.from(bytes)),
-    text: (text) => chunks.push(Buffer.from(text)),
-    shown: ({ text }) => chunks.push(Buffer.from(text)),
-  })
-  return Buffer.concat(chunks)
+  const out = new Gathered()
+  print(placed(of), out)
+  return out.take()
 }
 
 t.test('an offset range is read as kcat and rpk users write it', async (t) => {

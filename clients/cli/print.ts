@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
+import { Gathered } from './gathered.ts'
 import type { Io, Output } from './io.ts'
 import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 
@@ -12,7 +13,6 @@ import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
 const CHUNK_BYTES = 64 * 1024
-const UTF8_BYTES_MAX = 3
 const READER_CHECK_MS = 250
 
 const READER_GONE = 'reader-gone'
@@ -51,57 +51,24 @@ async function yamlDocument(value: object): Promise<Shown> {
   return show`---\n${stringify(value)}`
 }
 
-/** Takes what is printed of a record, in order. */
-export interface Sink {
-  /** Goes out as it is: for pipes. @param bytes copied */
-  bytes(bytes: Uint8Array): void
-  /** Text that goes out as it is: for pipes. */
-  text(text: string): void
-  shown(shown: Shown): void
-}
-
 /** Standard output: gathers small writes, and waits while the reader is slow. */
-export class Stdout implements Sink {
-  #gathered = Buffer.allocUnsafe(2 * CHUNK_BYTES)
-  #byteCount = 0
+export class Stdout extends Gathered {
   readonly #output: Output
 
   constructor({ stdout }: Io) {
+    super()
     this.#output = stdout
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.#makeRoom(bytes.length)
-    this.#gathered.set(bytes, this.#byteCount)
-    this.#byteCount += bytes.length
-  }
-
-  text(text: string): void {
-    this.#makeRoom(text.length * UTF8_BYTES_MAX)
-    this.#byteCount += this.#gathered.write(text, this.#byteCount)
-  }
-
-  shown(shown: Shown): void {
-    this.text(shown.text)
   }
 
   /** Much has been gathered: it is time to flush. */
   get isFull(): boolean {
-    return this.#byteCount >= CHUNK_BYTES
+    return this.sizeBytes >= CHUNK_BYTES
   }
 
   /** @returns when there is room for more */
   async write(shown: Shown): Promise<void> {
     this.shown(shown)
     if (this.isFull) await this.flush()
-  }
-
-  #makeRoom(byteCount: number): void {
-    const needed = this.#byteCount + byteCount
-    if (needed <= this.#gathered.length) return
-    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#gathered.length))
-    this.#gathered.copy(larger, 0, 0, this.#byteCount)
-    this.#gathered = larger
   }
 
   line(text: Shown): Promise<void> {
@@ -136,11 +103,9 @@ export class Stdout implements Sink {
 
   /** @returns when what was written has left the process; never when that fails, which ends the process */
   flush(): Promise<void> {
-    if (this.#byteCount === 0) return Promise.resolve()
-    const gathered = this.#gathered.subarray(0, this.#byteCount)
-    this.#byteCount = 0
+    if (this.sizeBytes === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      this.#output.write(gathered, (error) => error ?? resolve()) // its bytes are free again then
+      this.#output.write(this.take(), (error) => error ?? resolve()) // its bytes are free again then
     })
   }
 }

@@ -3,13 +3,15 @@
 import { isUtf8 } from 'node:buffer'
 import { compileFormat } from './format.ts'
 import { indentedJson } from './json-text.ts'
-import { isoTime, type Sink } from './print.ts'
-import { recordToJson, type RawRecord } from './record-json.ts'
+import { jsonPrinter } from './json-printer.ts'
+import type { Sink } from './gathered.ts'
+import type { PlacedRecord } from './placed-record.ts'
+import { isoTime } from './print.ts'
 import { jsonIn, plainText, type ValueCodec } from './serdes.ts'
 import { harmlessJson, joined, show, type Paint, type Shown } from './show.ts'
 
 /** Prints one record to stdout, newline included where there is one. */
-export type Printer = (record: RawRecord, out: Sink) => void
+export type Printer = (record: PlacedRecord, out: Sink) => void
 
 export interface PrinterOptions {
   readonly json?: boolean | undefined
@@ -29,30 +31,39 @@ export interface PrinterOptions {
 
 /** @throws {CliError} usage, for a malformed --format */
 export function printerFor(options: PrinterOptions): Printer {
-  const { codec } = options
-  if (options.format !== undefined) return compileFormat(options.format)
-  if (options.json === true) return (record, out) => out.shown(recordToJson(record, codec))
-  if (options.raw === true) return ({ value }, out) => out.bytes(value ?? NOTHING)
-  if (options.lengthPrefixed === true)
-    return ({ value }, out) => printWithLength(value ?? NOTHING, out)
+  const { codec, format } = options
+  if (format !== undefined) return compileFormat(format)
+  if (options.json === true) return jsonPrinter(codec)
+  if (options.raw === true) return printValue
+  if (options.lengthPrefixed === true) return printWithLength
   if (options.forTerminal) return terminalPrinter(options)
-  return ({ value }, out) => {
-    if (value !== null) {
-      if (codec === undefined) out.bytes(value)
-      else out.text(plainText(codec.toJson(value)))
-    }
-    out.text('\n')
-  }
+  return codec === undefined ? printLine : decodedPrinter(codec)
 }
 
-const NOTHING = Buffer.alloc(0)
+const NEWLINE = 0x0a
+
+const printValue: Printer = ({ valueIn, valueAt, valueBytes }, out) => {
+  if (valueBytes > 0) out.part(valueIn, valueAt, valueBytes)
+}
+
+const printLine: Printer = (record, out) => {
+  printValue(record, out)
+  out.byte(NEWLINE)
+}
 
 /** 4 bytes, big endian, then the value. */
-function printWithLength(value: Buffer, out: Sink): void {
+const printWithLength: Printer = (record, out) => {
   const length = Buffer.allocUnsafe(4)
-  length.writeUInt32BE(value.length)
+  length.writeUInt32BE(Math.max(0, record.valueBytes))
   out.bytes(length)
-  out.bytes(value)
+  printValue(record, out)
+}
+
+function decodedPrinter(codec: ValueCodec): Printer {
+  return ({ value }, out) => {
+    if (value !== null) out.text(plainText(codec.toJson(value)))
+    out.byte(NEWLINE)
+  }
 }
 
 /** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow with what they have held. */

@@ -6,7 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { CliError } from './exit.ts'
 import { compactJson, elementTexts, memberText } from './json-text.ts'
 import type { ValueCodec } from './serdes.ts'
-import { harmlessJson, Shown } from './show.ts'
+import { harmlessJson, type Shown } from './show.ts'
 
 /** A record with its bytes as they are in the log. */
 export interface RawRecord {
@@ -44,13 +44,7 @@ export function recordToJson(record: RawRecord, codec?: ValueCodec): Shown {
     `{"topic":${JSON.stringify(topic)},"partition":${partition},"offset":${offset}` +
     `,"timestamp":${timestamp},"key":${jsonOf(key, keyText)},"value":${valueJson}` +
     `,"headers":[${headers.length === 0 ? '' : headers.map(headerJson).join()}]${encoding}}\n`
-  const isAscii = !isDecoded && isPrintable(key, keyText) && isPrintable(value, valueText)
-  return isAscii && headers.length === 0 ? new Shown(line) : harmlessJson(line)
-}
-
-/** Is it ASCII, in which JSON has escaped every control character but this one? Most records are: the rest is looked at closer. */
-function isPrintable(bytes: Buffer | null, text: string | null | undefined): boolean {
-  return text === null || (text?.length === bytes?.length && !text!.includes('\x7f'))
+  return harmlessJson(line)
 }
 
 /** @returns undefined for bytes that are not UTF-8. Only such have a replacement character in their text, or it is their own */

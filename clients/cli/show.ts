@@ -71,7 +71,7 @@ function harmless(text: string): string {
   })
 }
 
-/** In JSON C0 controls are escaped already; plain ranges, for this looks at every byte that `tail --json` prints. */
+/** In JSON C0 controls are escaped already; plain ranges, which are fast. */
 const HARMFUL_IN_JSON = /[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
 /** The same for text that is JSON, which stays JSON with the same meaning. */
@@ -81,6 +81,20 @@ export function harmlessJson(json: string): Shown {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
   return new Shown(escaped)
+}
+
+const NOT_PLAIN = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
+const NOT_ASCII = /[\x7f-\xff]/
+
+/**
+ * ASCII as a JSON string. Most text that is printed is such, and JSON escapes all of it that could do harm.
+ *
+ * @param text bytes as Latin-1
+ * @returns '' when it is the same between quotes; undefined when it is not ASCII, or not harmless with that
+ */
+export function asciiJson(text: string): string | undefined {
+  if (!NOT_PLAIN.test(text)) return ''
+  return NOT_ASCII.test(text) ? undefined : JSON.stringify(text)
 }
 
 /** One line of NDJSON. */

@@ -118,7 +118,7 @@ t.test('the position is past what was shown, and no further', async (t) => {
   write(w.log, numbers(3, 3))
   const consumer = w.client.consumer({ topics: ['t'], from: 'earliest', until: 'end' }) as Consumer
   const values = async (count?: number) =>
-    (await readLazily(consumer, count)).map(({ value }) => `${value}`)
+    (await readLazily(consumer, count)).map(({ value }) => String(value))
   t.same(await values(2), ['0', '1'])
   t.equal(consumer.positions()[0]?.offset, 2)
   t.same(await values(2), ['2', '3'], 'another loop goes on there')

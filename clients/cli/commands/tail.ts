@@ -3,7 +3,7 @@
 import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import type { StartAt } from '../../consumer/bounds.ts'
-import type { Consumer } from '../../consumer/consumer.ts'
+import { Consumer } from '../../consumer/consumer.ts'
 import type { GroupConsumer } from '../../group/group-consumer.ts'
 import type { Isolation } from '../../cluster/offsets.ts'
 import type { TopicPartition } from '../../topic.ts'
@@ -20,6 +20,7 @@ import {
 } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
 import { whenReaderGoes, type Notes } from '../print.ts'
+import { placed } from '../placed-record.ts'
 import { printerFor, type Printer } from '../printers.ts'
 import type { RawRecord } from '../record-json.ts'
 import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes.ts'
@@ -114,7 +115,9 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
       ? await reader(session, topics, range, options)
       : await member(session, topics, from, options)
   session.notes.tellTrouble()
-  await print(session, consumer, options, passes, printer)
+  await (consumer instanceof Consumer
+    ? print(session, consumer, options, passes, printer)
+    : printShared(session, consumer, options, passes, printer))
 }
 
 function isolationOf({ readCommitted }: Options): Isolation {
@@ -260,7 +263,27 @@ async function member(
 
 async function print(
   { stdout }: Session,
-  consumer: Consumer | GroupConsumer,
+  consumer: Consumer,
+  { count }: Options,
+  passes: Predicate,
+  printer: Printer,
+): Promise<void> {
+  let printed = 0
+  for await (const batch of consumer.lazyBatches()) {
+    do {
+      if (!passes(batch)) continue
+      printer(batch, stdout)
+      if (stdout.isFull) await stdout.flush()
+      if (++printed === count) return await stdout.flush()
+    } while (batch.next())
+    await stdout.flush()
+  }
+}
+
+/** A group commits what was printed. */
+async function printShared(
+  { stdout }: Session,
+  consumer: GroupConsumer,
   { count }: Options,
   passes: Predicate,
   printer: Printer,
@@ -269,7 +292,7 @@ async function print(
   for await (const { records } of consumer.batches({ maxRecords: 1_000, maxWaitMs: 0 })) {
     for (const [i, record] of records.entries()) {
       if (!passes(record)) continue
-      printer(record, stdout)
+      printer(placed(record), stdout)
       if (stdout.isFull) await stdout.flush()
       if (++printed !== count) continue
       await stdout.flush()
@@ -280,9 +303,9 @@ async function print(
   }
 }
 
-/** Goes back to before what was not printed, so that a group commits just what was. */
+/** Goes back to before what was not printed, so that the group commits just what was. */
 function giveBack(
-  consumer: Consumer | GroupConsumer,
+  consumer: GroupConsumer,
   records: readonly RawRecord[],
   printedCount: number,
 ): void {
