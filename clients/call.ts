@@ -1,4 +1,4 @@
-// Call: one call of the client's API under way, with the moment at which it must be over. Any thread.
+// Call: a running call of the client's API, with its deadline. Any thread.
 
 import { types } from 'node:util'
 import { KafkaError } from '../protocol/errors.ts'
@@ -6,19 +6,19 @@ import { rejection } from './caller.ts'
 import type { Clock } from './clock.ts'
 import { patienceMs, shape, signal, type Table } from './options.ts'
 
-/** Every call takes these. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Gives the call up; it then rejects with the signal's reason. */
+  /** Ends the call, which rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Gives the call up with REQUEST_TIMED_OUT. Default: `ClientOptions.timeoutMs`. */
+  /** Ends the call with REQUEST_TIMED_OUT. Default: `ClientOptions.timeoutMs`. */
   readonly timeoutMs?: number | undefined
 }
 
-/** For calls that take more. */
+/** The rows of `CallOptions`, for tables of calls with more options. */
 export const callRows: Table<CallOptions> = { signal, timeoutMs: patienceMs }
 export const callOptions = shape<CallOptions>(callRows)
 
-/** What a client closes before its sockets. */
+/** A producer or a consumer, which the client closes before its sockets. */
 export interface Closeable {
   close(options?: CallOptions): Promise<void>
 }
@@ -28,7 +28,7 @@ export class Call {
   readonly timeoutMs: number
   readonly #clock: Clock
   readonly #deadline: number
-  /** A timer has said so: it may fire a little before the clock does. */
+  /** The call's timer has fired: it may do so a little before the clock reaches the deadline. */
   #isTimedOut = false
 
   constructor(clock: Clock, options: CallOptions, timeoutMsDefault: number) {
@@ -46,7 +46,7 @@ export class Call {
     return this.signal?.aborted === true || this.remainingMs === 0
   }
 
-  /** Waits for `promise` as long as the call lasts. What is abandoned goes on unheard. */
+  /** Waits for `promise`, at most until the call ends. If the call ends first, the promise's outcome is ignored. */
   wait<T>(promise: Promise<T>, cause?: unknown): Promise<T> {
     const { signal } = this
     if (this.timeoutMs === Infinity && signal === undefined) return promise
@@ -75,7 +75,7 @@ export class Call {
     })
   }
 
-  /** @param cause what is being waited out: the cause of the timeout, should it come to that */
+  /** @param cause the error that the call waits out: the cause of a timeout */
   async sleep(delayMs: number, cause?: unknown): Promise<void> {
     let timer: { cancel(): void } | undefined
     const slept = new Promise<void>((resolve) => {
@@ -88,7 +88,7 @@ export class Call {
     }
   }
 
-  /** What to throw once the call is over. @param error met at that moment */
+  /** The error of a call that is over. @param error the last error before the end */
   ending(error: unknown): unknown {
     if (this.signal?.aborted) return this.signal.reason
     const isTimeout = error instanceof KafkaError && error.code === 'REQUEST_TIMED_OUT'

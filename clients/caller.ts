@@ -1,15 +1,15 @@
-// The caller's line: an error that is made in a timer or of what a socket brought has a stack of nothing but this
-// package. Here the lines of those who wait for it are added, at the moment of failure, so that success costs nothing.
+// The caller's line: an error that a timer or a socket raises has only this package in its stack.
+// This adds the lines of the functions that await it. It does so at the moment of failure, so that success costs nothing.
 
 import { KafkaError } from '../protocol/errors.ts'
 
-/** Between an outer call and the user's code lie some of ours. */
+/** Enough: between the user's code and an error are some frames of this package. */
 const FRAMES_MAX = 50
 
 /**
- * A rejection to resolve a promise with that user code, or an async function of ours, waits for.
+ * A rejection, for a promise that user code or an async function of this package awaits.
  *
- * V8 follows awaits from the microtask that runs up to the caller, as soon as the promise has been handed on: two turns.
+ * V8 follows awaits from the running microtask up to the caller two turns after the promise was passed on.
  */
 export async function rejection(error: unknown): Promise<never> {
   await Promise.resolve()
@@ -18,9 +18,9 @@ export async function rejection(error: unknown): Promise<never> {
 }
 
 /**
- * In an async function: the error, with the lines of whoever waits for that function.
+ * In an async function: the error, with the lines of the functions that await that function.
  *
- * @returns a copy of a KafkaError, which several may be waiting for
+ * @returns a copy of a KafkaError, because several functions may await the same error
  */
 export function withCaller(
   error: unknown,

@@ -1,4 +1,4 @@
-// The client against a millrace broker: every call once, a broker that dies under it, and addresses that are wrong.
+// The client against a millrace broker: every call once, a broker that dies during a call, and wrong addresses.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -199,7 +199,7 @@ t.test(
           acks.push(producer.send(numbers, { value: acks.length }))
       }
       send(500)
-      await acks[first + 100] // some are acknowledged, most are under way
+      await acks[first + 100] // some are acknowledged, most are in flight
       broker.process.kill('SIGKILL')
       send(600)
       await once(broker.process, 'exit')
@@ -220,7 +220,7 @@ t.test(
 
 const TOTAL = 2_000
 
-/** @returns the values of a topic of one partition by offset, up to the first `last` */
+/** @returns the values of a topic of one partition in order of offsets, up to the first `last` */
 async function readUntil(
   consumer: Consumer<ConsumerRecord<string, any, number>>,
   last: number,
@@ -302,7 +302,7 @@ async function listening(server: Server): Promise<number> {
 
 const main = fileURLToPath(new URL('cli/main.js', import.meta.url))
 
-/** A broker in a process of its own, that can be killed. */
+/** A broker in a process of its own, so that the test can kill it. */
 async function startBroker(
   dataDir: string,
   port: number,

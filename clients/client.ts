@@ -32,29 +32,29 @@ import {
 } from './transaction/transactional-producer.ts'
 
 export interface ClientOptions {
-  /** Where to begin: `host:port`, one or several. The rest of the cluster is found from there. */
+  /** The brokers to connect to first: `host:port`, one or several. The client finds the rest of the cluster from there. */
   readonly brokers: string | readonly string[]
-  /** How the broker's logs and quotas name this client. Default `millrace`. */
+  /** The name of this client in the broker's logs and quotas. Default `millrace`. */
   readonly clientId?: string | undefined
-  /** Default false. With true, brokers must show certificates of a CA that Node knows; an object says more. */
+  /** Default false. With true, a broker's certificate must be of a CA that Node knows; for more, give an object. */
   readonly tls?: boolean | TlsOptions | undefined
-  /** Who this client is, for brokers that ask. Default: nobody in particular. */
+  /** The identity of the client, for brokers with SASL. Default: no SASL. */
   readonly sasl?: SaslOptions | undefined
-  /** Of one attempt to open a socket, of each step of authenticating on it, and of asking for a token. Default 5 s. */
+  /** For one attempt to open a socket, for each step of authentication on it, and for fetching a token. Default 5 s. */
   readonly connectTimeoutMs?: number | undefined
-  /** Of one request; the socket is then closed. Default 30 s. */
+  /** For one request; after that the client closes the socket. Default 30 s. */
   readonly requestTimeoutMs?: number | undefined
-  /** Of a call, retries included, unless the call says otherwise. Default 30 s. */
+  /** For a call, retries included, unless the call has its own `timeoutMs`. Default 30 s. */
   readonly timeoutMs?: number | undefined
-  /** How long a client that has not reached any broker yet tries before its calls fail. Default 3 s. */
+  /** How long calls retry before the client has reached a first broker. Default 3 s. */
   readonly bootstrapTimeoutMs?: number | undefined
   /** Pause before a retry: doubles from `backoffMs` (100) to `backoffMaxMs` (1000), with jitter. */
   readonly retry?:
     | { readonly backoffMs?: number | undefined; readonly backoffMaxMs?: number | undefined }
     | undefined
-  /** Metadata older than this is asked for again, which finds new partitions. Default 5 min. */
+  /** The client refreshes older metadata, and so finds new partitions. Default 5 min. */
   readonly metadataAgeMaxMs?: number | undefined
-  /** Hears what the client does on its own: reconnects, resets. Default: nobody. */
+  /** Logs what the client does by itself: reconnects, resets. Default: no log. */
   readonly logger?: Logger | undefined
   /** For tests and simulators. */
   readonly clock?: Clock | undefined
@@ -86,7 +86,7 @@ export class Client implements AsyncDisposable {
   readonly #users = new Set<Closeable>()
   readonly #onClose = (user: Closeable): void => void this.#users.delete(user)
 
-  /** @throws {TypeError} for an option that is none, or an address */
+  /** @throws {TypeError} for an unknown or wrong option, or a wrong address */
   constructor(given: ClientOptions) {
     const options = checked('new Client', clientOptions, given)
     const bootstrap = parseAddresses(options.brokers)
@@ -112,9 +112,9 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * With `transactionalId`, a producer whose records and commits come in transactions.
+   * With `transactionalId`, a producer that sends and commits in transactions only.
    *
-   * @throws {TypeError} for an option that is none, and options that contradict each other
+   * @throws {TypeError} for an unknown or wrong option, and for options that contradict each other
    */
   producer(options: TransactionalProducerOptions): TransactionalProducer
   producer(options?: ProducerOptions): Producer
@@ -128,7 +128,7 @@ export class Client implements AsyncDisposable {
     return producer
   }
 
-  /** With `group`, a member of a consumer group; without, a plain reader of whole partitions that commits nothing. */
+  /** With `group`, a member of a consumer group; without it, a consumer that reads all partitions and commits nothing. */
   consumer<const T extends readonly TopicSelector[]>(
     options: GroupConsumerOptions<T>,
   ): GroupConsumer<RecordOf<T[number]>>
@@ -149,7 +149,7 @@ export class Client implements AsyncDisposable {
     return new Admin(this.#cluster)
   }
 
-  /** Producers flush what they have. Idempotent. */
+  /** Producers flush before they close. Idempotent. */
   async close(options: CallOptions = {}): Promise<void> {
     const taken = checked('client.close', callOptions, options)
     const closings = [...this.#users].map((user) => user.close(taken))

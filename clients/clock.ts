@@ -1,4 +1,4 @@
-// Clock: the client's only door to time and chance. A test or a simulator passes its own. Any thread.
+// Clock: the client's only source of time and randomness. A test or a simulator passes its own. Any thread.
 
 export interface Timer {
   /** Idempotent. */
@@ -10,13 +10,13 @@ export interface Clock {
   now(): number
   /** Monotonic time in ms, fractional: for deadlines and durations. */
   monotonic(): number
-  /** Calls back once after `delayMs`. Keeps the process alive: something waits for it. */
+  /** Calls back once after `delayMs`. Keeps the process alive, because a call waits for it. */
   after(delayMs: number, callback: () => void): Timer
   /** From 0 up to 1: for jitter and for the choice of a partition. */
   random(): number
 }
 
-/** Beyond it a timer of Node fires at once. */
+/** With a longer delay a timer of Node fires at once. */
 const DELAY_MS_MAX = 0x7fffffff
 
 export const systemClock: Clock = {

@@ -1,4 +1,4 @@
-// What a client tells those who operate it: events, traces, and what is logged at which level.
+// What a client tells its operators: events, traces, and log lines at their levels.
 
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,7 +20,7 @@ import {
 } from './testing/group-world.ts'
 import { read, texts, world, write } from './testing/reader-world.ts'
 
-/** Collects what is told on a channel until the test is over. */
+/** Collects a channel's messages until the test is over. */
 function told<Name extends keyof ClientEvents>(t: Test, name: Name): ClientEvents[Name][] {
   const messages: ClientEvents[Name][] = []
   const listener = (message: unknown): void => void messages.push(message as ClientEvents[Name])

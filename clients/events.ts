@@ -1,12 +1,12 @@
-// Events: what people operate a client by, on channels of `node:diagnostics_channel`: `millrace:connect` and so on.
-// Without subscribers an event costs a look at a flag. What matters beyond figures is logged too. docs/guide/client.md
+// Events for operators of a client, on channels of `node:diagnostics_channel`: `millrace:connect` and so on.
+// Without subscribers an event costs one check. Important ones are logged too. docs/guide/client.md
 
 import { channel, type Channel } from 'node:diagnostics_channel'
 import type { ErrorName } from '../protocol/errors.ts'
 import type { Logger } from './logger.ts'
 import type { TopicPartition } from './topic.ts'
 
-/** By channel, without `millrace:`: what its messages are. Times in ms. */
+/** The messages of each channel, by its name without `millrace:`. Times in ms. */
 export interface ClientEvents {
   /** A socket is ready, or could not be opened. */
   readonly connect: {
@@ -14,16 +14,16 @@ export interface ClientEvents {
     readonly durationMs: number
     readonly error?: unknown
   }
-  /** A socket was authenticated (SASL), at first or again, or could not be. */
+  /** A socket was authenticated with SASL, for the first time or again, or authentication failed. */
   readonly authenticate: {
     readonly address: string
     readonly mechanism: string
     readonly durationMs: number
     readonly error?: unknown
   }
-  /** A socket is gone; without an error when the client has closed it. */
+  /** A socket is closed; without an error if the client closed it. */
   readonly disconnect: { readonly address: string; readonly error?: unknown }
-  /** A request was answered, or failed. What the answer refuses is not an `error` here. */
+  /** A request was answered, or failed. An error code in the answer is no `error` here. */
   readonly request: {
     readonly address: string
     readonly api: string
@@ -31,16 +31,16 @@ export interface ClientEvents {
     readonly durationMs: number
     readonly error?: unknown
   }
-  /** A member is in a generation of its group. */
+  /** A member has joined a generation of its group. */
   readonly join: {
     readonly group: string
     readonly memberId: string
     readonly generationId: number
-    /** Its assignor shares out. */
+    /** The member is the leader, and its assignor assigns the partitions. */
     readonly isLeader: boolean
     readonly protocol: string
   }
-  /** What became of a member's partitions. `lost`: they were taken away without asking, after the session's end for instance. */
+  /** A member's partitions changed. `lost`: the member lost them without a revocation, for example after its session ended. */
   readonly assignment: {
     readonly group: string
     readonly kind: 'assigned' | 'revoked' | 'lost'
@@ -52,27 +52,27 @@ export interface ClientEvents {
     readonly durationMs: number
     readonly error?: unknown
   }
-  /** Something failed that is tried again after `delayMs`. */
+  /** A call, fetch, send, join or record failed, and the client retries after `delayMs`. */
   readonly retry: {
     readonly what: 'call' | 'fetch' | 'send' | 'join' | 'record'
     readonly error: unknown
-    /** How often in a row. */
+    /** Failures in a row. */
     readonly failures: number
     readonly delayMs: number
-    /** Since the first of these failures; of a batch, since it was begun; of a record it is not known. */
+    /** Time since the first of these failures; for a batch, since it was begun; undefined for a record. */
     readonly forMs?: number | undefined
     readonly topic?: string | undefined
     readonly partition?: number | undefined
   }
-  /** A broker asks the client to slow down: it has held the answer back, or will hold the next. */
+  /** A broker asks the client to slow down: it has delayed this answer, or will delay the next. */
   readonly throttle: {
     readonly address: string
     readonly api: string
     readonly throttleTimeMs: number
   }
-  /** Sends wait for room in a producer's buffer. Once each time that it fills up. */
+  /** Sends wait for room in a producer's buffer. One message each time that the buffer fills up. */
   readonly bufferFull: { readonly topic: string; readonly maxBufferedBytes: number }
-  /** A reader goes on elsewhere. */
+  /** A consumer resumes at another offset. */
   readonly reset: TopicPartition & {
     readonly offset: number
     readonly newOffset: number
@@ -106,7 +106,7 @@ function event<Name extends keyof ClientEvents>(name: Name): Channel<unknown, Cl
   return channel(`millrace:${name}`) as Channel<unknown, ClientEvents[Name]>
 }
 
-/** Publishes it, and logs it. */
+/** Publishes the message, and logs it. */
 export function tell<Name extends keyof ClientEvents>(
   name: Name,
   message: ClientEvents[Name],
@@ -119,20 +119,20 @@ export function tell<Name extends keyof ClientEvents>(
   logger?.[level](message, text)
 }
 
-/** What an operator wants to know of at once, a full disk above all. */
+/** Errors that an operator should know of at once, above all a full disk. */
 const GRAVE: ReadonlySet<string> = new Set<ErrorName>([
   'KAFKA_STORAGE_ERROR',
   'NOT_ENOUGH_REPLICAS',
   'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
 ])
 
-/** What is waited out in the ordinary course of things. */
+/** Errors that pass in normal operation. */
 const ORDINARY: ReadonlySet<string> = new Set<ErrorName>([
   'CONCURRENT_TRANSACTIONS',
   'UNSTABLE_OFFSET_COMMIT',
 ])
 
-/** The longer it lasts, the rarer it is logged: at the first failure, the second, the fourth and so on. */
+/** Repeated failures are logged more and more rarely: the first, the second, the fourth and so on. */
 export function tellRetry(message: ClientEvents['retry'], logger: Logger | undefined): void {
   if (events.retry.hasSubscribers) events.retry.publish(message)
   const { what, error, failures, forMs } = message

@@ -1,6 +1,6 @@
-// Fifo: a line whose head leaves in constant time, however long it is. `Array.shift` moves the rest of a long array.
+// Fifo: a queue that removes its head in constant time. `Array.shift` moves the rest of a long array.
 
-/** Below this the emptied front is not worth moving the rest for. */
+/** With fewer empty places at the front, moving the rest does not pay. */
 const COMPACT_MIN = 1024
 
 export class Fifo<T> {

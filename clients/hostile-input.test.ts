@@ -1,4 +1,4 @@
-// Whatever user code gives the client: good records beside bad ones, options of any value, and errors that say where.
+// Wrong input from user code: good records beside bad ones, options with any value, and errors that name the place.
 
 import t from 'tap'
 import { Broker } from '../broker/broker.ts'

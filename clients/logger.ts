@@ -1,4 +1,4 @@
-// Logger: who hears what the client does on its own. A pino logger or `console` is one.
+// Logger: receives log lines of the client. A pino logger or `console` is one.
 
 import { mute } from './shown.ts'
 
@@ -8,7 +8,7 @@ export interface Logger {
   warn(fields: object, message: string): void
 }
 
-/** A logger that fails, at once or later, ends neither what it is told of nor the process. */
+/** An error of the logger, thrown or rejected, ends neither the client's work nor the process. */
 export function harmless(logger: Logger): Logger {
   const tell =
     (level: keyof Logger) =>
@@ -16,7 +16,7 @@ export function harmless(logger: Logger): Logger {
       try {
         mute(logger[level](fields, message))
       } catch {
-        // there is nobody else to tell
+        // no other logger could report it
       }
     }
   return { debug: tell('debug'), info: tell('info'), warn: tell('warn') }

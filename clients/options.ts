@@ -1,22 +1,22 @@
-// Options: what calls of the public API are given, checked at once against a table beside its type. Pure.
-// A table lacks no option and no value of its type, or it does not compile. What is refused is named in a TypeError.
+// Options: checks the arguments of calls of the public API against a table beside the option's type. Pure.
+// A table that lacks an option or a value of its type does not compile. A TypeError names the wrong argument.
 
 import { types } from 'node:util'
 import { shown } from './shown.ts'
 
-/** What a value may be. */
+/** A rule for a value. */
 export interface Rule<in out T> {
-  /** As a message says it after "expected". */
+  /** The text after "expected" in a message. */
   readonly expected: string
   /**
-   * @param call and @param name say in a message what was given
-   * @returns the value; of objects and arrays with rules of their own a copy, each property read once
+   * @param call and @param name are the call and the argument in a message
+   * @returns the value; for objects and arrays with rules of their own a copy, for which each property is read once
    * @throws {TypeError}
    */
   take(value: unknown, call: string, name: string): T
 }
 
-/** A rule for values that are taken as they are. */
+/** A rule that returns the value unchanged. */
 export interface Check<in out T> extends Rule<T> {
   allows(value: unknown): boolean
 }
@@ -32,15 +32,15 @@ export type Table<T> = {
     : RequiredRule<T[Name]>
 }
 
-/** Below this many edits one name is taken for another one misspelt. */
+/** With fewer edits than this, a name counts as a misspelling of another. */
 const EDITS_MAX = 3
 
 const INT32_MAX = 0x7fffffff
 
-/** Above it clients of Kafka cannot tell a name to a broker in every version. */
+/** Kafka's clients cannot send a longer name in every version. */
 const TEXT_CHARS_MAX = 10_000
 
-/** @param test a value that throws when it is looked at is not allowed */
+/** @param test a value for which the test throws is not allowed */
 export function rule<T>(expected: string, test: (value: any) => boolean): Check<T> {
   const allows = (value: unknown): boolean => isTrue(test, value)
   return {
@@ -53,7 +53,7 @@ export function rule<T>(expected: string, test: (value: any) => boolean): Check<
   }
 }
 
-/** A rule for what must not be shown: what it refuses is named by its type alone. */
+/** A rule for a secret: its messages name the type of a wrong value, not the value. */
 export function secret<T>(of: Rule<T>): Rule<T> {
   return {
     expected: of.expected,
@@ -79,7 +79,7 @@ export function callback<T>(): Rule<T> {
   return rule('a function', (value) => typeof value === 'function')
 }
 
-/** An object of the user's with these methods, which may have others. */
+/** A user's object with these methods, and perhaps others. */
 export function methods<T extends object>(...names: readonly (keyof T & string)[]): Rule<T> {
   return rule(`an object with the methods ${names.join(', ')}`, (value) =>
     names.every((name) => typeof value[name] === 'function'),
@@ -102,7 +102,7 @@ export function whole(min = 0, max = INT32_MAX): Check<number> {
   )
 }
 
-/** A time that nobody but this process needs to know. */
+/** A time that stays within this process. */
 export function milliseconds(min = 0): Rule<number> {
   return rule(
     `a number of ms from ${min} to ${INT32_MAX}`,
@@ -139,7 +139,7 @@ export function oneOf<const Values extends readonly (string | number)[]>(
   }
 }
 
-/** The first of `rules` that takes the value. */
+/** The first of `rules` that accepts the value. */
 export function either<T>(expected: string, ...rules: readonly Rule<any>[]): Rule<T> {
   return {
     expected,
@@ -148,7 +148,7 @@ export function either<T>(expected: string, ...rules: readonly Rule<any>[]): Rul
         try {
           return each.take(value, call, name)
         } catch {
-          // perhaps the next one does
+          // perhaps the next rule accepts it
         }
       }
       throw refusal(value, expected, call, name)
@@ -156,7 +156,7 @@ export function either<T>(expected: string, ...rules: readonly Rule<any>[]): Rul
   }
 }
 
-/** The one, or an object that says more. What is wrong with the object is said. */
+/** The value, or an object with more options. A message names the wrong part of the object. */
 export function orElse<A, B>(one: Check<A>, object: Rule<B>): Rule<A | B> {
   const expected = `${one.expected}, or ${object.expected}`
   return {
@@ -183,7 +183,7 @@ export function listOf<T>(item: Rule<T>, countMin = 0): Rule<readonly T[]> {
   }
 }
 
-/** An object whose names are the user's. */
+/** An object with names of the user's choice. */
 export function namesTo<T>(value: Rule<T>): Rule<Readonly<Record<string, T>>> {
   const expected = `an object, each value ${value.expected}`
   return {
@@ -198,7 +198,7 @@ export function namesTo<T>(value: Rule<T>): Rule<Readonly<Record<string, T>>> {
   }
 }
 
-/** An object with these options. Names that are in no row are refused. */
+/** An object with these options, and no others. */
 export function shape<T>(table: Table<T>): Rule<T> {
   const rows = Object.entries(table) as [string, Rule<unknown> & { isRequired?: true }][]
   const names = Object.keys(table)
@@ -224,7 +224,7 @@ export function shape<T>(table: Table<T>): Rule<T> {
   }
 }
 
-/** @throws {TypeError} what is wrong with an argument or its options. @param name of an argument that is not the options */
+/** @throws {TypeError} if an argument or one of its options is wrong. @param name the argument, if it is not the options */
 export function checked<T>(call: string, of: Rule<T>, value: unknown, name = ''): T {
   return of.take(value, call, name)
 }
@@ -259,7 +259,7 @@ function isTrue(test: (value: any) => boolean, value: unknown): boolean {
   return lookedAt(() => test(value)) ?? false
 }
 
-/** @returns undefined when a proxy or a getter of the user's throws */
+/** @returns undefined if a user's proxy or getter throws */
 function lookedAt<R>(look: () => R): R | undefined {
   try {
     return look()

@@ -1,11 +1,11 @@
-// PartialError: a call about several items of which some failed. Any thread.
+// PartialError: a call with several items of which some failed. Any thread.
 
 import { errorName, KafkaError, type ErrorName } from '../protocol/errors.ts'
 
 /**
- * Some items of a call failed, others may have succeeded.
+ * Some items of a call failed; others may have succeeded.
  *
- * Its `code` is that of the first failure; `results` has every item's outcome, in the order in which they were given.
+ * Its `code` is that of the first failure; `results` has the outcome of every item, in the order of the call.
  */
 export class PartialError<Result> extends KafkaError {
   readonly results: readonly (Result | KafkaError)[]
@@ -23,13 +23,13 @@ export class PartialError<Result> extends KafkaError {
   }
 }
 
-/** @throws {PartialError} when any result is an error */
+/** @throws {PartialError} if any result is an error */
 export function wholeOrPartial<R>(results: readonly (R | KafkaError)[]): R[] {
   if (results.some((each) => each instanceof KafkaError)) throw new PartialError(results)
   return results as R[]
 }
 
-/** @param answer undefined: the broker did not answer for this item */
+/** @param answer undefined: the broker's response lacks this item */
 export function refusalOf(
   item: string,
   answer: { readonly errorCode: number; readonly errorMessage?: string | null } | undefined,
@@ -41,7 +41,7 @@ export function refusalOf(
   return new KafkaError(name, refusalText(name, item, answer.errorMessage))
 }
 
-/** Some brokers begin their message with the error's code, which `KafkaError` says already. */
+/** Some brokers begin their message with the error's code, which `KafkaError` adds already. */
 export function refusalText(
   name: ErrorName,
   item: string,

@@ -1,4 +1,4 @@
-// Serdes: how the key or the value of a record becomes bytes and comes back. Pure.
+// Serdes: convert a record's key or value to bytes and back. Pure.
 
 import { types } from 'node:util'
 import type { Packr as Packer } from 'msgpackr'
@@ -7,16 +7,16 @@ import { checked, rule, type Rule } from './options.ts'
 import { mute, shown } from './shown.ts'
 
 /**
- * Turns values into bytes and back. Any object with these two methods is one.
+ * Converts values to bytes and back. Any object with these two methods is a serde.
  *
- * `Input` differs from `Output` only where a schema transforms what it reads.
+ * `Input` differs from `Output` only if a schema transforms the values that it reads.
  */
 export interface Serde<Output, Input = Output> {
   /** @param value never null */
   serialize(value: Input): Uint8Array | null
-  /** @param bytes a view into the fetched frame: copy what outlives the record */
+  /** @param bytes a view into the fetched frame: copy bytes that you keep */
   deserialize(bytes: Buffer): Output
-  /** Is a null field (no key; a tombstone) a value of this serde? See `orNull`. */
+  /** Does the serde accept null (no key; a tombstone)? See `orNull`. */
   readonly nullable?: boolean
 }
 
@@ -39,7 +39,7 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
-/** Bytes as they are. What is read is a view into the fetched frame: copy what outlives the record. */
+/** Bytes without conversion. Read bytes are a view into the fetched frame: copy bytes that you keep. */
 export const bytes: Serde<Buffer, Uint8Array> = {
   serialize: (value) => value,
   deserialize: (stored) => stored,
@@ -54,7 +54,7 @@ export const string: Serde<string> = {
   deserialize: (stored) => stored.toString('utf8'),
 }
 
-/** JSON text. With a schema, values are validated when written and when read; without one, `T` is a promise of yours. */
+/** JSON text. A schema validates values when they are written and when they are read; without one, nothing checks that they are `T`. */
 export function json<T>(): Serde<T>
 export function json<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function json(schema?: StandardSchema): Serde<unknown> {
@@ -68,7 +68,7 @@ export function json(schema?: StandardSchema): Serde<unknown> {
 let opened: Packer | undefined
 const packer = (): Packer => (opened ??= new Packr({ useRecords: false, variableMapSize: true }))
 
-/** MessagePack, by msgpackr without its record extension, so that any other reader understands it. */
+/** MessagePack, by msgpackr without its record extension, so that any other reader can decode it. */
 export function msgpack<T>(): Serde<T>
 export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
 export function msgpack(schema?: StandardSchema): Serde<unknown> {
@@ -78,7 +78,7 @@ export function msgpack(schema?: StandardSchema): Serde<unknown> {
   })
 }
 
-/** The same serde for a field that may be absent: null is a record without a key, or a tombstone. */
+/** The same serde, which also accepts null: a record without a key, or a tombstone. */
 export function orNull<Output, Input>(
   serde: Serde<Output, Input>,
 ): Serde<Output | null, Input | null> {
@@ -123,7 +123,7 @@ function validated(
   }
 }
 
-/** @returns what the schema makes of `value`; what is stored is the value before that, since reading validates again */
+/** @returns the schema's output for `value`; the stored bytes are of the input, because reading validates again */
 function validate(schema: StandardSchema, value: unknown): unknown {
   const result = schema['~standard'].validate(value)
   mute(result)

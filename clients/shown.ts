@@ -1,4 +1,4 @@
-// shown: a value that is refused, in a few words for a message. It never throws, whatever the value is. Pure.
+// shown: describes a wrong value in a few words, for a message. It never throws, whatever the value. Pure.
 
 import { types } from 'node:util'
 
@@ -25,12 +25,12 @@ function kindOf(value: object): string {
     if (typeof name === 'string' && /^\w{1,40}$/.test(name) && name !== 'Object')
       return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`
   } catch {
-    // a proxy or a getter of the user's that throws
+    // a user's proxy or getter throws
   }
   return 'an object'
 }
 
-/** The text of whatever user code has thrown, which need not be an error. */
+/** The text of a value that user code has thrown, which may be no error. */
 export function thrownText(thrown: unknown): string {
   try {
     if (types.isNativeError(thrown)) return String(thrown.message)
@@ -40,7 +40,7 @@ export function thrownText(thrown: unknown): string {
   return `it threw ${shown(thrown)}`
 }
 
-/** Hears the failure of a promise that user code has returned where none can be waited for. */
+/** Handles the rejection of a promise that user code returned and no caller can await. */
 export function mute(value: unknown): void {
   if (types.isPromise(value)) void Promise.prototype.then.call(value, undefined, () => {})
 }

@@ -1,4 +1,4 @@
-// Topics and serdes. What the types promise: this file compiles, and every line marked as an error does not.
+// Topics and serdes. Types are tested by compiling: this file compiles, and each line marked as an error does not.
 
 import t from 'tap'
 import {
@@ -29,7 +29,7 @@ type Equal<A, B> =
   (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Equal<A, B>): void {}
 
-/** Never called: only compiled. */
+/** Compiled, never called. */
 export async function compiles(client: Client): Promise<void> {
   const admin = client.admin()
   await admin.createTopics([

@@ -1,10 +1,10 @@
-// Typed topics, and the records that go into them and come out. Types and values only; no I/O.
+// Typed topics, and the types of records to send and of consumed records. Types and values only; no I/O.
 
 import { types } from 'node:util'
 import { checked, rule, shape, whole, type Rule } from './options.ts'
 import { isSchema, isSerde, json, type Serde, type StandardSchema } from './serde.ts'
 
-/** A topic with its serdes: declared once, used by producers, consumers and the admin alike. */
+/** A topic with its serdes: declared once, used by producers, consumers and admins. */
 export interface Topic<
   Name extends string = string,
   K = any,
@@ -27,13 +27,13 @@ export interface TopicPattern<K = any, V = any> {
   readonly value: Serde<V, any>
 }
 
-/** What a consumer reads: a topic, or all that match a pattern, those that are created later as well. */
+/** The topics of a consumer: a topic, or all topics that match a pattern, later ones included. */
 export type TopicSelector = TopicLike | TopicPattern | RegExp
 
-/** What a field of `topic()` may be: a serde, or a Standard Schema for JSON. */
+/** The type of a field of `topic()`: a serde, or a Standard Schema for JSON. */
 type SerdeLike<Output, Input> = Serde<Output, Input> | StandardSchema<Input, Output>
 
-/** A key or value of a topic without serdes: what is read is bytes, what is written may be text. */
+/** A key or value of a topic without serdes: you read bytes, and write text or bytes. */
 type Raw = Buffer | null
 type RawInput = Uint8Array | string | null
 
@@ -80,7 +80,7 @@ interface Serdes {
   readonly value?: SerdeLike<any, any> | undefined
 }
 
-/** Kafka's limit; what characters it may have, the broker says. */
+/** Kafka's limit; the broker checks the characters. */
 const NAME_CHARS_MAX = 249
 
 const topicName = rule<string>(
@@ -103,7 +103,7 @@ const serdesRule = shape<Serdes>({
   value: serdeLike,
 })
 
-/** What is read and written of a topic goes by its name or by what `topic()` made. */
+/** Calls take a topic by its name or as the value of `topic()`. */
 export const topicLike = rule<TopicLike>(
   'a topic, or the name of one',
   (like) =>
@@ -111,7 +111,7 @@ export const topicLike = rule<TopicLike>(
     (topicName.allows(like.name) && isSerde(like.key) && isSerde(like.value)),
 )
 
-/** What consumers read goes by a pattern as well. */
+/** Consumers also take a pattern. */
 export const topicSelector = rule<TopicSelector>(
   'a topic, the name of one, or a regular expression',
   (like) =>
@@ -120,7 +120,7 @@ export const topicSelector = rule<TopicSelector>(
     (types.isRegExp(like.pattern) && isSerde(like.key) && isSerde(like.value)),
 )
 
-/** The number of a partition goes over the wire in 32 bits. */
+/** A partition number has 32 bits on the wire. */
 export const partitionNumber = whole()
 
 export const topicPartition = rule<TopicPartition>(
@@ -133,7 +133,7 @@ export const topicOrPartition = rule<TopicLike | TopicPartition>(
   (value) => topicLike.allows(value) || topicPartition.allows(value),
 )
 
-/** A record, as far as where it is. */
+/** The position of a record. */
 export const recordPlace: Rule<TopicPartition & { readonly offset: number }> = rule(
   'a record: its topic, partition and offset',
   (value) =>
@@ -149,15 +149,15 @@ export function topicOf(like: TopicLike): Topic {
   return typeof like === 'string' ? { name: like, key: raw, value: raw } : like
 }
 
-/** Name and value in order, duplicates kept. */
+/** Pairs of name and value in order, duplicates included. */
 export type Headers = readonly (readonly [name: string, value: Buffer | null])[]
 
-/** An object, or entries where order or duplicates matter. Text becomes UTF-8. */
+/** An object, or pairs if order or duplicates matter. Text becomes UTF-8. */
 export type HeadersInput =
   | Readonly<Record<string, string | Uint8Array | null>>
   | readonly (readonly [name: string, value: string | Uint8Array | null])[]
 
-/** A record to be sent to topic `T`. The key may be left out where its serde takes null; a tombstone says `value: null`. */
+/** A record to send to topic `T`. `key` is optional if its serde accepts null; a tombstone has `value: null`. */
 export type ProducerRecord<T extends TopicLike = string> = KeyField<KeyInputOf<T>> & {
   readonly value: ValueInputOf<T>
   readonly headers?: HeadersInput | undefined
@@ -172,12 +172,12 @@ type KeyField<T> = null extends T ? { readonly key?: T | undefined } : { readonl
 type KeyInputOf<T> = T extends Topic<string, any, any, infer Input, any> ? Input : RawInput
 type ValueInputOf<T> = T extends Topic<string, any, any, any, infer Input> ? Input : RawInput
 
-/** A record as it was read. */
+/** A consumed record. */
 export interface ConsumerRecord<Name extends string = string, K = Raw, V = Raw> {
   readonly topic: Name
   readonly partition: number
   readonly offset: number
-  /** ms since the epoch: of the producer, or of the append where the topic says so. -1: none. */
+  /** ms since the epoch: set by the producer, or by the broker with LogAppendTime. -1: none. */
   readonly timestamp: number
   readonly key: K
   readonly value: V
@@ -201,7 +201,7 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** As messages name a partition, and as maps key it. */
+/** The text of a partition in messages, and its key in maps. */
 export function partitionText({ topic, partition }: TopicPartition): string {
   return `${topic}[${partition}]`
 }

@@ -1,4 +1,4 @@
-// Admin: topics, offsets and the cluster, one request each. Configs and groups have files of their own.
+// Admin: topics, offsets and the cluster, one request per call. Configs and groups have files of their own.
 
 import { types } from 'node:util'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
@@ -53,7 +53,7 @@ export interface NewTopic {
   readonly topic: TopicLike
   /** Default: the broker's `num.partitions`. */
   readonly partitions?: number | undefined
-  /** Default: the broker's. */
+  /** Default: the broker's `default.replication.factor`. */
   readonly replicationFactor?: number | undefined
   /** By Kafka's property names. */
   readonly config?: Readonly<Record<string, string | number | boolean>> | undefined
@@ -77,7 +77,7 @@ export interface TopicDescription {
 
 export interface PartitionDescription {
   readonly partition: number
-  /** Node id; -1 when there is no leader now. */
+  /** Node id; -1 if the partition has no leader now. */
   readonly leader: number
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
@@ -91,12 +91,12 @@ export interface LogStart extends TopicPartition {
   readonly logStartOffset: number
 }
 
-/** A directory of a broker in which partitions lie. */
+/** A log directory of a broker. */
 export interface LogDirDescription {
   /** Node id. */
   readonly broker: number
   readonly path: string
-  /** Of the disk; undefined from brokers before Kafka 3.3. */
+  /** Of the directory's disk; undefined from brokers before Kafka 3.3. */
   readonly totalBytes: number | undefined
   readonly usableBytes: number | undefined
   readonly partitions: readonly (TopicPartition & { readonly sizeBytes: number })[]
@@ -142,7 +142,7 @@ const partitionTotals = listOf(
     count: required(whole(1)),
   }),
 )
-/** What `listOffsets` gives is taken as it is. */
+/** Accepts the items that `listOffsets` returns. */
 const recordBounds = listOf(
   rule<{ readonly topic: TopicLike; readonly partition: number; readonly offset: number }>(
     'a topic, a partition and an offset, or -1 for all',
@@ -154,7 +154,7 @@ const recordBounds = listOf(
   ),
 )
 
-/** Calls about several items throw a `PartialError` when some fail; what succeeded is then done. */
+/** Calls with several items throw a `PartialError` if some fail; the others are then done. */
 export class Admin {
   readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
@@ -210,7 +210,7 @@ export class Admin {
     })
   }
 
-  /** Every topic of the cluster, by name; internal ones too. */
+  /** Every topic of the cluster, by name, internal ones included. */
   async listTopics(options: CallOptions = {}): Promise<TopicDescription[]> {
     const call = this.#cluster.call(checked('admin.listTopics', callOptions, options))
     const view = await this.#cluster.retrying(call, () => this.#cluster.describe(null, call))
@@ -233,7 +233,7 @@ export class Admin {
     )
   }
 
-  /** @param totals how many partitions each topic is to have in all */
+  /** @param totals the new partition count of each topic */
   async createPartitions(
     totals: readonly { readonly topic: TopicLike; readonly count: number }[],
     options: ValidatingOptions = {},
@@ -251,14 +251,14 @@ export class Admin {
       return topics.map(({ name }) => refusalOf(name, byName.get(name)))
     })
     const known = topics.filter(({ name }) => this.#cluster.topic(name) !== undefined)
-    // So that this client's producers may send there; those that fail to hear of it do when the metadata has aged.
+    // So this client's producers use the new partitions at once; if the refresh fails, they do once their metadata has aged.
     await Promise.allSettled(known.map(({ name }) => call.wait(this.#cluster.refresh(name))))
   }
 
   /**
-   * Drops every record before an offset.
+   * Deletes every record before an offset.
    *
-   * @param before -1 as offset: everything there is
+   * @param before offset -1: all records of the partition
    * @returns the new start of each log
    */
   async deleteRecords(
@@ -301,7 +301,7 @@ export class Admin {
 
   /**
    * @param of topics (all their partitions) or single partitions
-   * @param options.isolation `committed`: the latest offset is that before the first open transaction
+   * @param options.isolation `committed`: `latest` is the first offset of the first open transaction
    */
   async listOffsets(
     of: readonly (TopicLike | TopicPartition)[],
@@ -317,7 +317,7 @@ export class Admin {
     return wholeOrPartial(await askOffsets(this.#cluster, questions, call, options.isolation))
   }
 
-  /** What partitions take on the disks of all brokers. */
+  /** The size of partitions on the disks of all brokers. */
   async logDirs(options: CallOptions = {}): Promise<LogDirDescription[]> {
     const call = this.#cluster.call(checked('admin.logDirs', callOptions, options))
     return await this.#cluster.retrying(call, async () => {
@@ -355,7 +355,7 @@ export class Admin {
     return { clusterId, controller, brokers }
   }
 
-  /** One request to the controller, again when it has moved. */
+  /** One request to the controller, sent again if the controller has moved. */
   async #controllerItems<A extends Api<any, any>, R>(
     call: Call,
     api: A,
@@ -374,7 +374,7 @@ export class Admin {
   }
 }
 
-/** The broker is given as long as the call has: it answers, rather than we give up. */
+/** The broker's timeout is the time that the call has left, so that the broker answers before the client gives up. */
 function brokerTimeoutMs(call: Call): number {
   return Math.min(Math.ceil(call.remainingMs), 0x7fffffff)
 }

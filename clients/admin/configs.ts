@@ -1,5 +1,5 @@
-// ConfigAdmin: configurations of topics and brokers, described and changed. Against Apache Kafka before 2.3, which can only
-// replace all that is set of a resource, a change is read, made and written back.
+// ConfigAdmin: describes and changes configurations of topics and brokers. Apache Kafka before 2.3 can only
+// replace all settings of a resource: there the client reads them, changes them and writes them back.
 
 import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'
 import { alterConfigs } from '../../protocol/api/33_alter_configs.ts'
@@ -12,7 +12,7 @@ import { checked, flag, listOf, namesTo, required, rule, shape, text, whole } fr
 import { refusalOf, wholeOrPartial } from '../partial-error.ts'
 import { topicLike, topicOf, type TopicLike } from '../topic.ts'
 
-/** A topic, a broker by its node id, or what is set for all brokers. */
+/** A topic, a broker by its node id, or the settings of all brokers. */
 export type ConfigResource = { readonly topic: TopicLike } | { readonly broker: number | 'all' }
 
 export interface ConfigDescription {
@@ -20,10 +20,10 @@ export interface ConfigDescription {
   readonly entries: readonly ConfigEntry[]
 }
 
-/** Who sets a configuration, under which name. */
+/** A source of a configuration's value, and the name that it uses. */
 export interface ConfigSynonym {
   readonly name: string
-  /** null when it is secret. */
+  /** null for a secret. */
   readonly value: string | null
   readonly source: ConfigSource
 }
@@ -31,11 +31,11 @@ export interface ConfigSynonym {
 export interface ConfigEntry extends ConfigSynonym {
   readonly isReadOnly: boolean
   readonly isSensitive: boolean
-  /** Everything that sets it, the strongest first: what would hold without the others. */
+  /** All sources that set it, the strongest first; without the first, the second applies. */
   readonly synonyms: readonly ConfigSynonym[]
 }
 
-/** Where a value was set, by Kafka's numbers. */
+/** The source of a value, by Kafka's numbers. */
 const configSources = [
   'unknown',
   'topic',
@@ -53,9 +53,9 @@ export interface ConfigChange {
   readonly set?: Readonly<Record<string, ConfigValue>> | undefined
   /** Names that fall back to their default. */
   readonly unset?: readonly string[] | undefined
-  /** Adds to lists, which stay as they are otherwise. Comma-separated. */
+  /** Adds items to lists. Comma-separated. */
   readonly append?: Readonly<Record<string, string>> | undefined
-  /** Takes from lists. Comma-separated. */
+  /** Removes items from lists. Comma-separated. */
   readonly subtract?: Readonly<Record<string, string>> | undefined
 }
 
@@ -86,11 +86,11 @@ interface AlterOptions extends CallOptions {
 }
 const alterOptions = shape<AlterOptions>({ ...callRows, validateOnly: flag })
 
-/** Kafka's numbers of what a config belongs to. */
+/** Kafka's numbers of resource types. */
 const RESOURCE_TOPIC = 2
 const RESOURCE_BROKER = 4
 
-/** Kafka's numbers of what is done to a config. */
+/** Kafka's numbers of operations on a config (KIP-339). */
 const SET = 0
 const DELETE = 1
 const APPEND = 2
@@ -102,7 +102,7 @@ interface Operation {
   readonly value: string | null
 }
 
-/** Calls about several resources throw a `PartialError` when some fail; what succeeded is then done. */
+/** Calls with several resources throw a `PartialError` if some fail; the others are then done. */
 export class ConfigAdmin {
   readonly #cluster: Cluster
 
@@ -121,7 +121,7 @@ export class ConfigAdmin {
   }
 
   /**
-   * Each resource gets all of its changes or none.
+   * For each resource the broker makes all changes or none.
    *
    * @param options.validateOnly check everything, change nothing
    */
@@ -166,7 +166,7 @@ export class ConfigAdmin {
     }
   }
 
-  /** Not atomic: what somebody else changes meanwhile is lost. */
+  /** Not atomic: overwrites changes that another client makes at the same time. */
   async #replace(
     resource: ConfigResource,
     operations: readonly Operation[],
@@ -191,7 +191,7 @@ export class ConfigAdmin {
     await this.#ask(alterConfigs, request, resource, call, ({ responses }) => responses)
   }
 
-  /** One resource, again when that may help. A broker's configs are asked of itself. @returns its answer */
+  /** One request for one resource, retried. It goes to the broker itself for a broker's configs. @returns its answer */
   async #ask<
     A extends Api<any, any>,
     R extends { readonly errorCode: number; readonly errorMessage: string | null },
@@ -220,13 +220,13 @@ function nameOf(resource: ConfigResource): { resourceType: number; resourceName:
   return { resourceType: RESOURCE_BROKER, resourceName }
 }
 
-/** For people. */
+/** The resource, for messages. */
 export function configResourceText(resource: ConfigResource): string {
   if ('topic' in resource) return topicOf(resource.topic).name
   return resource.broker === 'all' ? 'all brokers' : `broker ${resource.broker}`
 }
 
-/** The source of what is set of the resource itself. */
+/** The source of settings of the resource itself. */
 export function ownSource(resource: ConfigResource): ConfigSource {
   if ('topic' in resource) return 'topic'
   return resource.broker === 'all' ? 'dynamicDefaultBroker' : 'dynamicBroker'

@@ -1,5 +1,5 @@
-// GroupAdmin: consumer groups seen from outside: who is in them, what they have committed, how far behind they are.
-// Each question goes to the broker that keeps the group. Source: KIP-222, KIP-496 (offset deletion), KIP-518, KIP-1043.
+// GroupAdmin: administers consumer groups: their members, committed offsets and lag.
+// Each request goes to the group's coordinator. Source: KIP-222, KIP-496 (offset deletion), KIP-518, KIP-1043.
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
@@ -51,10 +51,10 @@ export type GroupState =
   | 'Assigning'
   | 'Reconciling'
 
-/** By which protocol its members share: KIP-848 brought `consumer`, KIP-932 `share`, KIP-1071 `streams`. */
+/** The protocol of the group: KIP-848 added `consumer`, KIP-932 `share`, KIP-1071 `streams`. */
 export type GroupType = 'classic' | 'consumer' | 'share' | 'streams'
 
-/** What a broker that is newer than this client may say besides. */
+/** Values that a newer broker may return. */
 type Newer = string & {}
 
 export interface GroupListing {
@@ -63,7 +63,7 @@ export interface GroupListing {
   readonly state: GroupState | Newer | undefined
   /** undefined from brokers before Kafka 3.8. */
   readonly type: GroupType | Newer | undefined
-  /** `consumer`, or what else uses groups: `connect`, `sr`; empty when nobody has joined yet. */
+  /** `consumer`, or another user of groups: `connect`, `sr`; empty until the first member joins. */
   readonly protocolType: string
 }
 
@@ -77,67 +77,67 @@ export interface GroupDescription {
   readonly group: string
   readonly state: GroupState | Newer
   readonly protocolType: string
-  /** What the members have agreed on, for consumers their assignor; empty unless the group is stable. */
+  /** The protocol that the members agreed on, for consumers their assignor; empty unless the group is stable. */
   readonly protocol: string
-  /** Node id of the broker that keeps the group. */
+  /** Node id of the group's coordinator. */
   readonly coordinator: number
   readonly members: readonly GroupMember[]
 }
 
 export interface GroupMember {
   readonly memberId: string
-  /** Of a static member. */
+  /** The `group.instance.id` of a static member. */
   readonly instanceId: string | undefined
   readonly clientId: string
   readonly host: string
-  /** What it wants to read; undefined when the group is not of consumers. */
+  /** The topics that it subscribes to; undefined if the group is not of consumers. */
   readonly topics: readonly string[] | undefined
-  /** What it reads; undefined when the group is not of consumers. */
+  /** The partitions that it reads; undefined if the group is not of consumers. */
   readonly partitions: readonly TopicPartition[] | undefined
-  /** As the member wrote it; empty unless the group is stable. */
+  /** The subscription as the member wrote it; empty unless the group is stable. */
   readonly subscriptionBytes: Buffer
-  /** As the group's leader wrote it; empty unless the group is stable. */
+  /** The assignment as the group's leader wrote it; empty unless the group is stable. */
   readonly assignmentBytes: Buffer
 }
 
 export interface CommittedOffset extends TopicPartition {
-  /** Of the next record to read. */
+  /** The next record to read. */
   readonly offset: number
-  /** What the member wrote beside it. */
+  /** The string that the member committed with the offset. */
   readonly metadata: string
 }
 
 export interface PartitionLag extends TopicPartition {
-  /** undefined: nothing is committed. */
+  /** undefined: the group has no commit for the partition. */
   readonly committed: number | undefined
-  /** End of the log; undefined when the partition does not exist any more. */
+  /** End of the log; undefined if the partition no longer exists. */
   readonly end: number | undefined
-  /** Records from the one to the other; undefined when either is. */
+  /** Records from the committed offset to the end; undefined if either is. */
   readonly lag: number | undefined
-  /** Who reads it now; undefined when nobody does, or when the group does not tell: see `describe`. */
+  /** The member that reads it; undefined if there is none, or `describe` does not support the group. */
   readonly memberId: string | undefined
 }
 
 export interface GroupLag {
   readonly group: string
-  /** Sum of what is known. */
+  /** Sum of the known lags. */
   readonly total: number
-  /** All that are committed or assigned, by topic and number. */
+  /** All partitions with a commit or a member, by topic and number. */
   readonly partitions: readonly PartitionLag[]
 }
 
-/** Where a group is to go on: one place for all partitions, a function of the partition, or offsets one by one. */
+/** Where a group resumes: one position for all partitions, a function of the partition, or an offset for each. */
 export type ResetTo = PerPartition<StartAt> | readonly OffsetToCommit[]
 
 export interface ResetOptions extends CallOptions {
-  /** Topics or single partitions. Default: all for which the group has committed. */
+  /** Topics or single partitions. Default: all partitions for which the group has a commit. */
   readonly of?: readonly (TopicLike | TopicPartition)[] | undefined
-  /** Only say what would be committed. */
+  /** Return the new offsets without committing them. */
   readonly dryRun?: boolean | undefined
 }
 
 export interface OffsetReset extends OffsetToCommit {
-  /** What was committed before; undefined: nothing. */
+  /** The committed offset before; undefined: there was none. */
   readonly committed: number | undefined
 }
 
@@ -166,7 +166,7 @@ const resetTo = either<ResetTo>(
   listOf(recordPlace),
 )
 
-/** `admin.groups`. Calls about several groups or partitions throw a `PartialError` when some fail. */
+/** `admin.groups`. Calls with several groups or partitions throw a `PartialError` if some fail. */
 export class GroupAdmin {
   readonly #cluster: Cluster
 
@@ -178,7 +178,7 @@ export class GroupAdmin {
   /**
    * Every group of the cluster, by name.
    *
-   * @throws {KafkaError} UNSUPPORTED_VERSION when a broker is too old to tell what is filtered by
+   * @throws {KafkaError} UNSUPPORTED_VERSION if a broker is too old for a filter
    */
   async list(options: CallOptions & GroupFilter = {}): Promise<GroupListing[]> {
     const { states: statesFilter = [], types: typesFilter = [] } = options
@@ -199,10 +199,10 @@ export class GroupAdmin {
   }
 
   /**
-   * Groups of the classic protocol and their members.
+   * Describes groups of the classic protocol and their members.
    *
-   * @throws {PartialError} GROUP_ID_NOT_FOUND among its refusals; UNSUPPORTED_VERSION for a group of a newer protocol
-   *   (KIP-848, KIP-932), whose members are not to be had: `list`, `offsets`, `lag`, `reset` and `delete` know it
+   * @throws {PartialError} with GROUP_ID_NOT_FOUND; with UNSUPPORTED_VERSION for a group of a newer protocol
+   *   (KIP-848, KIP-932), which other APIs describe: `list`, `offsets`, `lag`, `reset` and `delete` support it
    */
   async describe(
     groups: readonly string[],
@@ -213,7 +213,7 @@ export class GroupAdmin {
     return await eachGroup(groups, (group) => this.#describe(group, call))
   }
 
-  /** What the group has committed, by topic and number; nothing for a group that does not exist. */
+  /** The group's committed offsets, by topic and number; none for a group that does not exist. */
   async offsets(group: string, options: CallOptions = {}): Promise<CommittedOffset[]> {
     checked('admin.groups.offsets', groupId, group, 'group')
     const call = this.#cluster.call(checked('admin.groups.offsets', callOptions, options))
@@ -246,11 +246,11 @@ export class GroupAdmin {
   }
 
   /**
-   * Commits where the group is to go on. An offset outside a log means its nearest end.
-   * With `of`, a group that does not exist is created; offsets one by one need no `of`.
+   * Commits the offsets where the group resumes. An offset outside a log means its nearest end.
+   * With `of`, or with an offset for each partition, it creates a group that does not exist.
    *
-   * @returns what is committed now, or with `dryRun` would be, by topic and number
-   * @throws {KafkaError} NON_EMPTY_GROUP while it has members, which would commit over it; GROUP_ID_NOT_FOUND
+   * @returns the committed offsets, or those that it would commit without `dryRun`, by topic and number
+   * @throws {KafkaError} NON_EMPTY_GROUP while the group has members, whose commits would overwrite it; GROUP_ID_NOT_FOUND
    */
   async reset(group: string, to: ResetTo, options: ResetOptions = {}): Promise<OffsetReset[]> {
     checked('admin.groups.reset', groupId, group, 'group')
@@ -268,7 +268,7 @@ export class GroupAdmin {
     return plan.sort(byPlace)
   }
 
-  /** Deletes groups and what they have committed. @throws {PartialError} NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND among its refusals */
+  /** Deletes groups and their committed offsets. @throws {PartialError} with NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND */
   async delete(groups: readonly string[], options: CallOptions = {}): Promise<void> {
     checked('admin.groups.delete', groupList, groups, 'groups')
     const call = this.#cluster.call(checked('admin.groups.delete', callOptions, options))
@@ -283,10 +283,10 @@ export class GroupAdmin {
   }
 
   /**
-   * Forgets what was committed.
+   * Deletes committed offsets.
    *
    * @param of topics (all their partitions) or single partitions
-   * @throws {PartialError} GROUP_SUBSCRIBED_TO_TOPIC for what members still read
+   * @throws {PartialError} with GROUP_SUBSCRIBED_TO_TOPIC for topics that members still read
    */
   async deleteOffsets(
     group: string,
@@ -312,11 +312,11 @@ export class GroupAdmin {
   }
 
   /**
-   * Puts members out, and the group shares anew: static ones that will not come back, or all, before a reset. Members
-   * that live join again by themselves.
+   * Removes members, and the group rebalances: static ones that will not come back, or all, before a reset. Members
+   * that still run join again by themselves.
    *
    * @param members default: all
-   * @throws {PartialError} UNKNOWN_MEMBER_ID among its refusals
+   * @throws {PartialError} with UNKNOWN_MEMBER_ID
    */
   async removeMembers(
     group: string,
@@ -356,7 +356,7 @@ export class GroupAdmin {
     })
   }
 
-  /** None that are known of a group of a newer protocol. @throws {KafkaError} GROUP_ID_NOT_FOUND */
+  /** Empty for a group of a newer protocol. @throws {KafkaError} GROUP_ID_NOT_FOUND */
   async #membersOf(group: string, call: Call): Promise<readonly GroupMember[]> {
     try {
       return (await this.#describe(group, call)).members
@@ -366,7 +366,7 @@ export class GroupAdmin {
     }
   }
 
-  /** @returns undefined when there is no such group, or its broker is too old for other types than one */
+  /** @returns undefined if the group does not exist, or its broker is too old to have types */
   async #typeOf(group: string, coordinator: number, call: Call): Promise<string | undefined> {
     const answer = await this.#cluster.ask(listGroups, {}, coordinator, call)
     check(answer.errorCode, 'ListGroups')
@@ -390,7 +390,7 @@ export class GroupAdmin {
     })
   }
 
-  /** @returns end by `partitionText`; partitions that do not exist are not in it */
+  /** @returns the ends by `partitionText`, without partitions that do not exist */
   async #endOffsets(of: readonly TopicPartition[], call: Call): Promise<Map<string, number>> {
     if (of.length === 0) return new Map()
     const names = [...new Set(of.map(({ topic }) => topic))]
@@ -412,7 +412,7 @@ export class GroupAdmin {
     }
   }
 
-  /** Looks the places up, within the bounds of each log. */
+  /** Turns the positions into offsets within each log. */
   async #places(
     partitions: readonly TopicPartition[],
     to: PerPartition<StartAt>,
@@ -432,7 +432,7 @@ export class GroupAdmin {
     )
   }
 
-  /** From outside the group, which its coordinator allows while it is empty. */
+  /** Commits without a member id, which the coordinator allows while the group is empty. */
   async #commit(group: string, offsets: readonly OffsetToCommit[], call: Call): Promise<void> {
     const topics = byTopic(offsets, commitOf)
     await this.#askCoordinator(group, call, async (coordinator) => {
@@ -451,7 +451,7 @@ export class GroupAdmin {
     })
   }
 
-  /** Asks again, and who the coordinator is too, when it has moved or is not ready yet. */
+  /** Retries, and finds the coordinator again if it has moved or is not ready yet. */
   async #askCoordinator<R>(
     group: string,
     call: Call,
@@ -463,7 +463,7 @@ export class GroupAdmin {
   }
 }
 
-/** @throws {PartialError} when any fails */
+/** @throws {PartialError} if any fails */
 async function eachGroup<R>(
   groups: readonly string[],
   ask: (group: string) => Promise<R>,
@@ -486,7 +486,7 @@ function notFound(group: string): KafkaError {
   return new KafkaError('GROUP_ID_NOT_FOUND', `there is no group ${group}`)
 }
 
-/** DescribeGroups knows classic groups only. @returns undefined for those, and for none */
+/** DescribeGroups supports classic groups only. @returns undefined for a classic group, and for one that does not exist */
 function newer(group: string, type: string | undefined): KafkaError | undefined {
   if (type === undefined || type === '' || type === 'classic') return undefined
   const what = `group ${group} is of type ${type}: its members are not to be had from this client`
@@ -500,7 +500,7 @@ function notEmpty(group: string, members: readonly GroupMember[] = []): KafkaErr
   return new KafkaError('NON_EMPTY_GROUP', what)
 }
 
-/** Brokers ignore a filter that is newer than they are. */
+/** Brokers ignore a filter that they do not know. */
 function assertTold(groups: readonly GroupListing[], { states, types }: GroupFilter): void {
   const isUntold = groups.some(
     ({ state, type }) =>
@@ -551,7 +551,7 @@ function memberOf(member: DescribedGroup['members'][number], isConsumer: boolean
   }
 }
 
-/** What is not as consumers write it stays opaque. */
+/** Bytes that are no consumer subscription or assignment stay opaque. */
 function readingOf({ memberMetadata, memberAssignment }: DescribedGroup['members'][number]): {
   topics?: readonly string[]
   partitions?: TopicPartition[]
@@ -569,7 +569,7 @@ function readingOf({ memberMetadata, memberAssignment }: DescribedGroup['members
   }
 }
 
-/** @returns for each partition itself, or how it was refused */
+/** @returns for each partition the partition itself, or its error */
 function outcomesOf(
   partitions: readonly TopicPartition[],
   { topics }: Pick<ResponseOf<typeof offsetDelete>, 'topics'>,

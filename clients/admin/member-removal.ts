@@ -1,15 +1,15 @@
-// Who is to be put out of a group, and how LeaveGroup says so. Pure. Source: KIP-345 (instance ids), KIP-800 (reasons).
+// The members to remove from a group, and how LeaveGroup names them. Pure. Source: KIP-345 (instance ids), KIP-800 (reasons).
 
 import { callRows, type CallOptions } from '../call.ts'
 import { listOf, rule, shape, text } from '../options.ts'
 
-/** A member by the id that `describe` tells, or a static one by its instance id. */
+/** A member by the id that `describe` returns, or a static one by its instance id. */
 export type MemberToRemove =
   | { readonly memberId: string; readonly instanceId?: string | undefined }
   | { readonly memberId?: undefined; readonly instanceId: string }
 
 export interface RemoveOptions extends CallOptions {
-  /** For the broker's log; from Kafka 3.2 on. */
+  /** The broker logs it, from Kafka 3.2 on (KIP-800). */
   readonly reason?: string | undefined
 }
 
@@ -21,7 +21,7 @@ export const membersToRemove = listOf<MemberToRemove>(
 )
 export const removeOptions = shape<RemoveOptions>({ ...callRows, reason: text(0) })
 
-/** A static member goes by its instance id alone, whatever its member id is by now (KIP-345). */
+/** LeaveGroup names a static member by its instance id alone, because its member id may have changed (KIP-345). */
 export function leaverOf(
   { memberId = '', instanceId }: MemberToRemove,
   reason = 'removed by an administrator',

@@ -1,5 +1,5 @@
-// TransactionAdmin: transactions seen from outside: which there are, what they write to, and how to end one that hangs.
-// A transactional id is kept by its coordinator, what is open in a log by its leader. Source: KIP-664, KIP-994.
+// TransactionAdmin: lists and describes transactions and their producers, and aborts hanging ones.
+// The coordinator knows a transactional id, a partition's leader the open transactions in the log. Source: KIP-664, KIP-994.
 
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { writeTxnMarkers } from '../../protocol/api/27_write_txn_markers.ts'
@@ -40,39 +40,39 @@ export interface TransactionListing {
 }
 
 export interface TransactionFilter {
-  /** Only those in one of these states. */
+  /** Only transactional ids in one of these states. */
   readonly states?: readonly TransactionState[] | undefined
   readonly producerIds?: readonly number[] | undefined
-  /** Only those that have been open for longer. */
+  /** Only transactions that have been open for longer (KIP-994). */
   readonly openForMs?: number | undefined
 }
 
 export interface TransactionDescription extends TransactionListing {
   readonly producerEpoch: number
   readonly timeoutMs: number
-  /** ms since the epoch; undefined: none is open. */
+  /** ms since the epoch; undefined: no transaction is open. */
   readonly startedAt: number | undefined
-  /** Those written to, in the transaction that is open. */
+  /** The partitions of the open transaction. */
   readonly partitions: readonly TopicPartition[]
-  /** Node id of the broker that keeps the transactional id. */
+  /** Node id of the coordinator. */
   readonly coordinator: number
 }
 
-/** A producer that has written to a partition, as the partition's leader knows it. */
+/** A producer of a partition, as the partition's leader knows it. */
 export interface ActiveProducer extends TopicPartition {
   readonly producerId: number
   readonly producerEpoch: number
-  /** -1: none that counts; the last was a transaction's end. */
+  /** -1: the producer has no batch in its epoch; it wrote a marker last. */
   readonly lastSequence: number
-  /** Of its last batch, ms since the epoch. */
+  /** Time of its last batch, ms since the epoch. */
   readonly lastTimestamp: number
-  /** Of the last that ended a transaction of it here; -1: none has. */
+  /** Of its last marker in the partition; -1: it has none. */
   readonly coordinatorEpoch: number
-  /** Where its open transaction begins; undefined: none is open. */
+  /** The first offset of its open transaction; undefined: none is open. */
   readonly transactionStartOffset: number | undefined
 }
 
-/** Which transaction of a log is meant: that of this producer. */
+/** A transaction in the log of a partition, by its producer. */
 export interface HangingTransaction extends TopicPartition {
   readonly producerId: number
 }
@@ -84,17 +84,17 @@ const listOptions = shape<CallOptions & TransactionFilter>({
   producerIds: listOf(producerId),
   openForMs: producerId,
 })
-/** What `producers` gives is taken as it is. */
+/** Accepts the items that `producers` returns. */
 const abortable = rule<string | HangingTransaction>(
   'a transactional id, or a topic, a partition and a producerId',
   (value) =>
     text().allows(value) || (topicPartition.allows(value) && producerId.allows(value.producerId)),
 )
 
-/** A producer id from which nobody is to go on. */
+/** The transaction timeout of the producer that fences: it never begins a transaction. */
 const FENCING_TIMEOUT_MS = 1
 
-/** `admin.transactions`. Calls about several items throw a `PartialError` when some fail. */
+/** `admin.transactions`. Calls with several items throw a `PartialError` if some fail. */
 export class TransactionAdmin {
   readonly #cluster: Cluster
 
@@ -131,7 +131,7 @@ export class TransactionAdmin {
     })
   }
 
-  /** @throws {PartialError} TRANSACTIONAL_ID_NOT_FOUND among its refusals */
+  /** @throws {PartialError} with TRANSACTIONAL_ID_NOT_FOUND */
   async describe(
     transactionalIds: readonly string[],
     options: CallOptions = {},
@@ -141,7 +141,7 @@ export class TransactionAdmin {
     return await eachId(transactionalIds, (id) => this.#describe(id, call))
   }
 
-  /** Who writes to these partitions, by partition and producer id. @param of topics (all their partitions) or single ones */
+  /** The producers of these partitions, by partition and producer id. @param of topics (all their partitions) or single ones */
   async producers(
     of: readonly (TopicLike | TopicPartition)[],
     options: CallOptions = {},
@@ -153,10 +153,10 @@ export class TransactionAdmin {
   }
 
   /**
-   * Aborts what is open: by the transactional id, whose producer is fenced by that; or, where no coordinator knows of
-   * it any more, in one partition alone.
+   * Aborts an open transaction: by its transactional id, whose producer it fences; or in one partition only, if no
+   * coordinator knows the transaction (KIP-664).
    *
-   * @throws {KafkaError} TRANSACTIONAL_ID_NOT_FOUND; INVALID_TXN_STATE when the producer has none open there
+   * @throws {KafkaError} TRANSACTIONAL_ID_NOT_FOUND; INVALID_TXN_STATE if the producer has no open transaction there
    */
   async abort(what: string | HangingTransaction, options: CallOptions = {}): Promise<void> {
     checked('admin.transactions.abort', abortable, what, 'what')
@@ -176,9 +176,9 @@ export class TransactionAdmin {
     })
   }
 
-  /** As a new producer with this id would, which is then not used. */
+  /** Initialises a producer with this id, as a restarted application would, and does not use it. */
   async #fence(transactionalId: string, call: Call): Promise<void> {
-    await this.#describe(transactionalId, call) // or a new id would be made up
+    await this.#describe(transactionalId, call) // without this check InitProducerId would create the id
     const request = { transactionalId, transactionTimeoutMs: FENCING_TIMEOUT_MS }
     await this.#askCoordinator(transactionalId, call, async (coordinator) => {
       const answer = await this.#cluster.ask(initProducerId, request, coordinator, call)
@@ -229,7 +229,7 @@ export class TransactionAdmin {
     return wholeOrPartial(results)
   }
 
-  /** Asks again, and who the coordinator is too, when it has moved or is not ready yet. */
+  /** Retries, and finds the coordinator again if it has moved or is not ready yet. */
   async #askCoordinator<R>(
     transactionalId: string,
     call: Call,
@@ -241,7 +241,7 @@ export class TransactionAdmin {
   }
 }
 
-/** @throws {PartialError} when any fails */
+/** @throws {PartialError} if any fails */
 async function eachId<R>(ids: readonly string[], ask: (id: string) => Promise<R>): Promise<R[]> {
   const asked = ids.map((id) =>
     ask(id).catch((error: unknown) => {

@@ -1,5 +1,5 @@
-// Cluster: which brokers there are, who leads which partition, and the sockets to them.
-// Shared by all producers, consumers and admins of one client. Nothing here runs by itself: metadata ages until used.
+// Cluster: the brokers, the leader of each partition, and the sockets to them.
+// All producers, consumers and admins of a client share it. It does nothing by itself: metadata is refreshed on use.
 
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { errorName, KafkaError } from '../../protocol/errors.ts'
@@ -39,14 +39,14 @@ export interface TopicMetadata {
 
 export interface PartitionMetadata {
   readonly partition: number
-  /** Node id, -1: none now. */
+  /** Node id; -1: no leader now. */
   readonly leader: number
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
   readonly inSyncReplicas: readonly number[]
 }
 
-/** The answer to one question about topics. */
+/** The outcome of one look-up of topics. */
 export interface ClusterView {
   readonly clusterId: string | null
   readonly controller: number
@@ -54,26 +54,26 @@ export interface ClusterView {
   readonly topics: readonly (TopicMetadata | KafkaError)[]
 }
 
-/** Whom a request is for: a node id, the controller, or whoever is at hand. */
+/** The broker for a request: a node id, the controller, or any broker. */
 export type Target = number | 'controller' | 'any'
 
-/** How long a topic that a broker does not know may still be on its way to it. */
+/** How long a new topic may be unknown to a broker. */
 const MISSING_TOPIC_PATIENCE_MS = 1_000
 
-/** The end of the transaction before is still being written, which takes a moment; Java's client waits as long. */
+/** The broker is still writing the end of the previous transaction, which takes a moment; Java's client waits as long. */
 const CONCURRENT_BACKOFF_MS = 20
 
 export class Cluster {
   readonly options: ClusterOptions
   readonly clock: Clock
-  /** For short requests; producers and consumers have lanes of their own. */
+  /** For short requests; producers and consumers have their own lanes. */
   readonly #control: Lane
-  /** Of producers and consumers. */
+  /** The lanes of producers and consumers. */
   readonly #lanes = new Set<Lane>()
   readonly #topics = new Map<string, TopicMetadata | KafkaError>()
   #brokers = new Map<number, BrokerNode>()
   #controller = -1
-  /** Some broker has answered once: from then on the addresses are right, and patience is due. */
+  /** A broker has answered: the addresses are right, so from now on calls retry until their timeout. */
   #isReached = false
   /** Monotonic ms of the first attempt to reach one. */
   #triedAt: number | undefined
@@ -107,13 +107,13 @@ export class Cluster {
     lane.close()
   }
 
-  /** What was last heard of a topic; undefined when it does not exist. */
+  /** The last known metadata of a topic; undefined if it does not exist. */
   topic(name: string): TopicMetadata | undefined {
     const answer = this.#topics.get(name)
     return answer instanceof KafkaError ? undefined : answer
   }
 
-  /** What the cluster said of a topic instead. */
+  /** The error that the cluster returned for a topic. */
   topicError(name: string): KafkaError | undefined {
     const answer = this.#topics.get(name)
     return answer instanceof KafkaError ? answer : undefined
@@ -124,10 +124,10 @@ export class Cluster {
   }
 
   /**
-   * Asks about a topic; questions that meet while one is under way become one request.
+   * Refreshes a topic's metadata; calls that come during a request share the next one.
    *
    * @param create ask the broker to create it when it does not exist
-   * @throws {KafkaError} when nobody could be asked; that a topic does not exist shows in `topic()`
+   * @throws {KafkaError} if no broker could be asked; `topic()` tells whether the topic exists
    */
   refresh(name: string, create = false): Promise<void> {
     const wanted = this.#namesWanted.get(name)
@@ -136,13 +136,13 @@ export class Cluster {
     this.#nextRefresh ??= this.#refreshing.then(() => {
       this.#nextRefresh = undefined
       const run = this.#refreshWanted()
-      this.#refreshing = run.catch(() => {}) // its callers hear of it
+      this.#refreshing = run.catch(() => {}) // its callers get the error
       return run
     })
     return this.#nextRefresh
   }
 
-  /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, or what else the cluster says of it */
+  /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, or the cluster's error for the topic */
   async findTopic(name: string, call: Call, create = false): Promise<TopicMetadata> {
     await call.wait(this.refresh(name, create))
     const answer = this.#topics.get(name)
@@ -178,8 +178,8 @@ export class Cluster {
   /**
    * Sends one short request.
    *
-   * @param versionMin the oldest version that says all of it
-   * @throws {KafkaError} as the socket fails, see `retrying`; UNSUPPORTED_VERSION
+   * @param versionMin the oldest version that has all fields of the request
+   * @throws {KafkaError} the socket's error, see `retrying`; UNSUPPORTED_VERSION
    */
   async ask<A extends Api<any, any>>(
     api: A,
@@ -200,7 +200,7 @@ export class Cluster {
     }
   }
 
-  /** A listener that takes connections and hangs up on every request is not one for this client. */
+  /** A listener that accepts connections and closes them on every request is not one for this client. */
   #unanswered(error: unknown, triedAt: number): unknown {
     const isPatient = this.clock.monotonic() - triedAt < this.options.bootstrapTimeoutMs
     const isLost = error instanceof KafkaError && error.code === 'NETWORK_EXCEPTION'
@@ -208,8 +208,8 @@ export class Cluster {
   }
 
   /**
-   * Tries again, with growing pauses, what fails with a retriable error, until the call is over.
-   * A topic that does not exist may just have been created: that is believed after a second.
+   * Retries after a retriable error, with growing pauses, until the call is over.
+   * A topic that does not exist may be new: after a second of retries it counts as missing.
    */
   async retrying<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
     const startedAt = this.clock.monotonic()
@@ -229,14 +229,14 @@ export class Cluster {
     }
   }
 
-  /** @param error what is waited out */
+  /** @param error the error that the call waits out */
   backoffMs(failures: number, error?: KafkaError): number {
     const delayMs = backoffMs(failures, this.options.retry, this.clock)
     const isShort = error?.code === 'CONCURRENT_TRANSACTIONS'
     return isShort ? Math.min(delayMs, CONCURRENT_BACKOFF_MS) : delayMs
   }
 
-  /** @throws {KafkaError} BROKER_NOT_AVAILABLE when no broker was ever reached, else what befell the socket */
+  /** @throws {KafkaError} BROKER_NOT_AVAILABLE if no broker was ever reached, else the socket's error */
   async connection(target: Target, lane: Lane, call: Call): Promise<Connection> {
     if (target === 'any') return await this.#anyConnection(lane, call)
     const id = target === 'controller' ? await this.#controllerId(call) : target
@@ -262,12 +262,12 @@ export class Cluster {
     throw new KafkaError('NOT_CONTROLLER', 'the cluster has no controller now')
   }
 
-  /** Is this node in the cluster, as last heard? */
+  /** Is this node in the cluster, by the last metadata? */
   knows(id: number): boolean {
     return this.#brokers.has(id)
   }
 
-  /** Forgets who the controller is: it said that it is not. */
+  /** Forgets the controller, after a broker said that it is not the controller. */
   forgetController(): void {
     this.#controller = -1
   }
@@ -297,7 +297,7 @@ export class Cluster {
     }
   }
 
-  /** Brokers as the cluster names them, in any order, then the addresses that were given. */
+  /** The known brokers, in random order, then the bootstrap addresses. */
   #candidates(): Address[] {
     const known = [...this.#brokers.values()]
       .map((broker) => ({ broker, place: this.clock.random() }))
@@ -318,7 +318,7 @@ export class Cluster {
     }
   }
 
-  /** @param names of all topics that there are, but for internal ones, of which a broker need not tell */
+  /** @param names of all topics except internal ones, which a broker need not list */
   #forgetOthers(names: ReadonlySet<string | null>): void {
     for (const [name, known] of this.#topics) {
       if (names.has(name) || known instanceof KafkaError || known.isInternal) continue
@@ -367,14 +367,14 @@ export class Cluster {
 
 type TopicAnswer = ResponseOf<typeof metadata>['topics'][number]
 
-/** Nobody has given us this address but the cluster. */
+/** The cluster advertises this address; it is none of the bootstrap addresses. */
 function advertised(broker: BrokerNode, error: unknown): unknown {
   if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
   const what = `${error.reason}; broker ${broker.id} advertises that address (advertised.listeners)`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 
-/** @param reasons one per address that was tried */
+/** @param reasons one for each address */
 function unreachable(reasons: readonly KafkaError[]): KafkaError {
   const texts = reasons.map(({ reason }) => reason)
   return new KafkaError('BROKER_NOT_AVAILABLE', `no broker can be reached: ${texts.join('; ')}`, {

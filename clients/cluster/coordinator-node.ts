@@ -1,4 +1,4 @@
-// CoordinatorNode: the broker that keeps a group or a transactional id. Found when needed, looked for anew when it has moved.
+// CoordinatorNode: the coordinator of a group or a transactional id. Found when needed, and again when it has moved.
 
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Lane } from '../net/lane.ts'
 
-/** It is another broker now, or will be in a moment. */
+/** Errors after which another broker is the coordinator, or will be in a moment. */
 const MOVED: ReadonlySet<ErrorName> = new Set([
   'NOT_COORDINATOR',
   'COORDINATOR_NOT_AVAILABLE',
@@ -17,14 +17,14 @@ const MOVED: ReadonlySet<ErrorName> = new Set([
   'LEADER_NOT_AVAILABLE',
 ])
 
-/** What is kept, by Kafka's numbers. */
+/** Kafka's numbers of key types. */
 const keyTypes = { group: 0, 'transactional id': 1 } as const
 export type CoordinatedKind = keyof typeof keyTypes
 
 export interface AskOptions {
-  /** How long the coordinator may sit on it beyond the ordinary timeout. */
+  /** How much longer than the ordinary timeout the coordinator may take. */
   readonly patienceMs?: number
-  /** Stay at or below this version of the API. */
+  /** Use no newer version of the API. */
   readonly versionMax?: number
 }
 
@@ -40,7 +40,7 @@ export class CoordinatorNode {
     this.#key = key
   }
 
-  /** @throws {KafkaError} what the socket met; an error in the answer is the caller's: see `check` */
+  /** @throws {KafkaError} the socket's error; the caller handles errors in the answer: see `check` */
   async ask<A extends Api<any, any>>(
     lane: Lane,
     api: A,
@@ -66,7 +66,7 @@ export class CoordinatorNode {
     }
   }
 
-  /** @throws {KafkaError} what an answer says; a coordinator that is none is looked for anew */
+  /** @throws {KafkaError} an answer's error; if the broker is not the coordinator, the next call finds it again */
   check(errorCode: number, what: string): void {
     const error = errorName(errorCode)
     if (error === undefined) return
@@ -79,7 +79,7 @@ export class CoordinatorNode {
   }
 }
 
-/** @returns the node id of the broker that keeps it; @throws {KafkaError} retriable ones among them */
+/** @returns the coordinator's node id; @throws {KafkaError} retriable ones included */
 export async function findNode(
   cluster: Cluster,
   kind: CoordinatedKind,

@@ -1,4 +1,4 @@
-// Questions about partitions, asked of each partition's leader, again when it has moved.
+// Sends requests about partitions to each partition's leader, and again when a leader has moved.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Call } from '../call.ts'
@@ -7,13 +7,13 @@ import { groupBy } from '../group-by.ts'
 import { wholeOrPartial } from '../partial-error.ts'
 import { partitionText, topicOf, type TopicLike, type TopicPartition } from '../topic.ts'
 
-/** What became of one partition's question. */
+/** The outcome for one partition. */
 export type Outcome<Result> = readonly [where: TopicPartition, result: Result | KafkaError]
 
 /**
- * @param ask one request to one leader
+ * @param ask sends one request to one leader
  * @returns one outcome per item, in that order; retriable ones have been retried
- * @throws {KafkaError} when the call is over before every leader has answered
+ * @throws {KafkaError} if the call is over before every leader has answered
  */
 export async function askLeaders<Item extends TopicPartition, Result>(
   cluster: Cluster,
@@ -44,7 +44,7 @@ export async function askLeaders<Item extends TopicPartition, Result>(
   return items.map((item) => results.get(partitionText(item))!)
 }
 
-/** @returns its node id; undefined when the partition or its leader is not known */
+/** @returns the leader's node id; undefined if the partition or its leader is not known */
 function leaderOf(cluster: Cluster, { topic, partition }: TopicPartition): number | undefined {
   const leader = cluster.topic(topic)?.partitions[partition]?.leader
   return leader === -1 ? undefined : leader

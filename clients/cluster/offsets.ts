@@ -1,4 +1,4 @@
-// Offsets by time or by end of the log: ListOffsets, asked of each partition's leader.
+// Offsets by time or by end of the log: ListOffsets, sent to each partition's leader.
 
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
 import { errorName, KafkaError } from '../../protocol/errors.ts'
@@ -8,16 +8,16 @@ import { askLeaders, byTopic, type Outcome } from './leaders.ts'
 import { oneOf, type Rule } from '../options.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
-/** What ListOffsets takes instead of a time. */
+/** ListOffsets' special timestamps. */
 export const LATEST = -1
 export const EARLIEST = -2
 export const MAX_TIMESTAMP = -3
 
-/** Which records are seen: those of committed transactions and of none, or all. */
+/** Which records a reader sees: committed ones and those outside transactions, or all. */
 export type Isolation = 'committed' | 'uncommitted'
 export const isolation: Rule<Isolation> = oneOf('committed', 'uncommitted')
 
-/** As Fetch and ListOffsets number them. */
+/** The numbers of Fetch and ListOffsets. */
 export const isolationLevels = { uncommitted: 0, committed: 1 } as const
 
 export interface OffsetQuestion extends TopicPartition {
@@ -26,17 +26,17 @@ export interface OffsetQuestion extends TopicPartition {
 }
 
 export interface PartitionOffset extends TopicPartition {
-  /** -1: there is no such record. */
+  /** -1: no such record. */
   readonly offset: number
-  /** Of that record, ms; -1 when an end of the log was asked for. */
+  /** The record's timestamp, ms; -1 for an end of the log. */
   readonly timestamp: number
   readonly leaderEpoch: number
 }
 
 /**
- * @param questions at most one per partition
- * @param seen `committed`: the end of the log is before the first open transaction
- * @returns one answer or refusal per question, in that order
+ * @param questions at most one for each partition
+ * @param seen with `committed` the end of the log is before the first open transaction
+ * @returns one offset or error for each question, in that order
  */
 export async function askOffsets(
   cluster: Cluster,

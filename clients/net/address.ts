@@ -1,4 +1,4 @@
-// Addresses of brokers, and in words why one could not be reached. Pure.
+// Addresses of brokers, and messages that say why one could not be reached. Pure.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { tlsTrouble } from './tls/trouble.ts'
@@ -34,7 +34,7 @@ export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** What to try, by the code of the system's error. */
+/** What the user can try, by the code of the system's error. */
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refused the connection: is a broker running there? (`millrace start` starts one)',
   ENOTFOUND: 'is a name that does not resolve: check its spelling',
@@ -46,7 +46,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EPIPE: 'closed the connection',
 }
 
-/** @param error undefined: the other side closed the socket */
+/** @param error undefined: the broker closed the socket */
 export function explain(address: Address, error: unknown): KafkaError {
   const where = addressText(address)
   const trouble = tlsTrouble(where, error)
@@ -60,7 +60,7 @@ export function explain(address: Address, error: unknown): KafkaError {
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 
-/** A name with several addresses fails with one error per address. */
+/** A host name with several addresses fails with one error per address. */
 function systemCode(error: unknown): string | undefined {
   const first = (error as AggregateError | undefined)?.errors?.[0] ?? error
   return (first as NodeJS.ErrnoException | undefined)?.code

@@ -1,5 +1,5 @@
-// Connection: one socket to one broker. Requests go out at once, answers come back in the same order.
-// What both sides speak is settled by ApiVersions before the first request.
+// Connection: one socket to one broker. It sends requests at once; answers come back in the same order.
+// ApiVersions settles the versions that both sides speak before the first request.
 
 import type { Socket } from 'node:net'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
@@ -18,7 +18,7 @@ import type { SaslSession } from './sasl/session.ts'
 import type { Tls } from './tls/tls.ts'
 import { isTlsRecord, speaksTls } from './tls/trouble.ts'
 
-/** A fetch answer is as large as we asked for, or one batch; nothing honest comes near this. */
+/** A fetch response is as large as the client asked for, or one batch: no honest response is nearly as large as this. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface ConnectionOptions {
@@ -45,7 +45,7 @@ interface Waiting {
 
 export class Connection {
   readonly address: Address
-  /** Called once, when the socket is gone. */
+  /** Called once, when the socket is closed. */
   onClose: (() => void) | undefined
   readonly #options: ConnectionOptions
   readonly #socket: Socket
@@ -55,13 +55,13 @@ export class Connection {
   /** Finalized features of the cluster: name -> level. */
   #features = new Map<string, number>()
   #correlationId = 0
-  /** Until both sides have agreed on versions, that of connecting. */
+  /** The time limit until both sides have agreed on versions: that of connecting. */
   #answerTimeoutMs: number
-  /** Answers and writes that somebody waits for. */
+  /** The number of answers and writes that calls wait for. */
   #holdCount = 0
-  /** Both sides have agreed on versions, and the broker knows who this is. */
+  /** Both sides have agreed on versions, and the client is authenticated. */
   #isReady = false
-  /** Of the first request that was made when it was ready. */
+  /** The correlation id of the first request after the connection became ready. */
   #firstId = -1
   /** undefined: without SASL. */
   #session: SaslSession | undefined
@@ -78,7 +78,7 @@ export class Connection {
     socket.unref()
   }
 
-  /** @throws {KafkaError} NETWORK_EXCEPTION that says what was dialled, why it failed and what to try */
+  /** @throws {KafkaError} NETWORK_EXCEPTION, whose message has the address, the reason and what to try */
   static async open(address: Address, options: ConnectionOptions): Promise<Connection> {
     const { clock, logger } = options
     const startedAt = clock.monotonic()
@@ -120,8 +120,8 @@ export class Connection {
   /**
    * The newest version of an API that both sides speak.
    *
-   * @param max stay at or below it
-   * @param min an older one cannot say what is to be said
+   * @param max use no newer version
+   * @param min an older version lacks a field that the request needs
    * @throws {KafkaError} UNSUPPORTED_VERSION
    */
   version(api: Api, max = Infinity, min = 0): number {
@@ -138,14 +138,14 @@ export class Connection {
     )
   }
 
-  /** The level that a feature of the cluster has been set to (KIP-584); 0: the cluster does not have it. */
+  /** The finalized level of a feature of the cluster (KIP-584); 0 if the cluster does not have it. */
   feature(name: string): number {
     return this.#features.get(name) ?? 0
   }
 
   /**
-   * @param patienceMs how long the broker may sit on it beyond the ordinary timeout
-   * @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: it may have been carried out all the same
+   * @param patienceMs how much longer than the ordinary timeout the broker may take
+   * @throws {KafkaError} NETWORK_EXCEPTION, REQUEST_TIMED_OUT: the broker may have handled the request all the same
    */
   request<A extends Api<any, any>>(
     api: A,
@@ -188,7 +188,7 @@ export class Connection {
     patienceMs: number,
   ): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
-      if (this.#closedBy !== undefined) return reject(this.#closedBy) // while it waited for its turn
+      if (this.#closedBy !== undefined) return reject(this.#closedBy) // the connection closed while the request waited for its turn
       const correlationId = this.#write(api, version, request)
       this.#hold()
       const timeoutMs = this.#answerTimeoutMs + patienceMs
@@ -197,7 +197,7 @@ export class Connection {
     })
   }
 
-  /** Sends a request that has no answer. @returns when the kernel has it */
+  /** Sends a request without an answer (Produce with acks 0). @returns when the kernel has it */
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
     if (this.#session === undefined) return this.#send(api, version, request)
     return this.#session.pass(() => this.#send(api, version, request))
@@ -215,7 +215,7 @@ export class Connection {
     })
   }
 
-  /** An idle socket does not keep the process alive, one that is waited for does. */
+  /** An idle socket does not keep the process alive; one with calls that wait does. */
   #hold(): void {
     if (this.#holdCount++ === 0) this.#socket.ref()
   }
@@ -224,7 +224,7 @@ export class Connection {
     if (--this.#holdCount === 0) this.#socket.unref()
   }
 
-  /** Fails what waits. Idempotent. */
+  /** Fails all calls that wait. Idempotent. */
   close(): void {
     const address = addressText(this.address)
     this.#end(new KafkaError('NETWORK_EXCEPTION', `the connection to ${address} was closed`), {})
@@ -305,7 +305,7 @@ export class Connection {
     }
   }
 
-  /** What the answer is made of is its receiver's for good: a frame that was not assembled is copied out of the chunk. */
+  /** The receiver keeps the answer's bytes: a frame that is a view of the chunk is copied. */
   #answer(borrowed: Buffer): void {
     const frame = borrowed.buffer === receiveBuffer.buffer ? Buffer.from(borrowed) : borrowed
     const waiting = this.#waiting.shift()
@@ -332,13 +332,13 @@ export class Connection {
     tell('throttle', message, this.#options.logger, 'info', 'a broker asks to slow down')
   }
 
-  /** Answers come in order: when one is missing, none after it can come either. */
+  /** Answers come in order: if one is missing, those after it cannot come either. */
   #timeOut(api: Api, timeoutMs: number): void {
     const what = `${addressText(this.address)} did not answer ${api.name} within ${timeoutMs} ms`
     this.#fail(new KafkaError('REQUEST_TIMED_OUT', what))
   }
 
-  /** @param error undefined: the other side has closed the socket */
+  /** @param error undefined: the broker closed the socket */
   #lose(error: Error | undefined): void {
     const lost = explain(this.address, error)
     const isAtFirst = this.#isReady && this.#waiting[0]?.correlationId === this.#firstId
@@ -349,7 +349,7 @@ export class Connection {
     this.#end(error, { error })
   }
 
-  /** @param why for those who watch */
+  /** @param why for the `millrace:disconnect` event */
   #end(error: KafkaError, why: { readonly error?: KafkaError }): void {
     if (this.#closedBy !== undefined) return
     this.#closedBy = error
@@ -370,7 +370,7 @@ export class Connection {
 
 const SOFTWARE_VERSION = '0.1.0'
 
-/** Whoever hangs up on ApiVersions is perhaps no Kafka listener. */
+/** A server that closes the connection on ApiVersions is perhaps no Kafka listener. */
 function strange(error: unknown, { tls }: ConnectionOptions): unknown {
   if (!(error instanceof KafkaError) || error.code !== 'NETWORK_EXCEPTION') return error
   const doubt = tls === undefined ? 'without TLS' : 'that wants no certificate of this client'
@@ -378,7 +378,7 @@ function strange(error: unknown, { tls }: ConnectionOptions): unknown {
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
 }
 
-/** A listener that asks for SASL hangs up on any other request. */
+/** A listener with SASL closes the connection on any other request. */
 function withoutSasl(error: KafkaError): KafkaError {
   if (error.code !== 'NETWORK_EXCEPTION') return error
   const what = `${error.reason} at the first request: does the listener ask for SASL? (sasl, --user)`
@@ -398,7 +398,7 @@ function readAnswer({ api, version, correlationId }: Waiting, reader: Reader): u
   return decode(api.response, version, reader)
 }
 
-/** A broker that lacks the version of an ApiVersions request answers with version 0. */
+/** A broker that lacks the version of an ApiVersions request answers in version 0 (KIP-511). */
 function isVersionRefusal(reader: Reader): boolean {
   return reader.buffer.readInt16BE(reader.position) === errors.UNSUPPORTED_VERSION[0]
 }

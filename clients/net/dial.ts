@@ -1,4 +1,4 @@
-// Dialling: a socket that is connected, and has TLS where that is wanted.
+// Dialling: opens a socket, with TLS if it is configured.
 
 import { connect, type Socket } from 'node:net'
 import { explain, addressText, type Address } from './address.ts'
@@ -7,12 +7,12 @@ import { handshakeCut } from './tls/trouble.ts'
 
 const RECEIVE_BYTES = 64 * 1024
 
-/** What all sockets read into, one after the other: what is in it is gone with the next chunk. */
+/** All sockets read into this buffer; the next chunk of any socket overwrites it. */
 export const receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
 
 /**
- * @param onChunk is lent what arrives; nothing does before the first request
- * @throws {KafkaError} NETWORK_EXCEPTION, TLS_FAILED: what was dialled, why it failed and what to try
+ * @param onChunk borrows each chunk; none comes before the first request
+ * @throws {KafkaError} NETWORK_EXCEPTION, TLS_FAILED: the message has the address, the reason and what to try
  */
 export function dial(
   address: Address,

@@ -1,5 +1,5 @@
-// Lane: one user's row of sockets, at most one per broker, opened on demand. A long poll or a queue of produce
-// requests holds up only what comes after it on the same socket, so each producer and consumer has its own.
+// Lane: the sockets of one user (the client's short requests, a producer, a consumer), at most one per broker, opened on
+// demand. A long poll or a queue of Produce requests delays later requests on its socket, so each user has a lane of its own.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { addressText, type Address } from './address.ts'
@@ -17,7 +17,7 @@ export class Lane {
   }
 
   /**
-   * @returns the socket to `address`; callers that meet share one attempt to open it
+   * @returns the socket to `address`; concurrent callers share one attempt to open it
    * @throws {KafkaError} as `Connection.open`; CLOSED
    */
   get(address: Address): Promise<Connection> {
@@ -33,7 +33,7 @@ export class Lane {
     return this.#open.values().next().value
   }
 
-  /** Closes its sockets, and those under way as soon as they open. Idempotent. */
+  /** Closes its sockets, and those that are still opening once they open. Idempotent. */
   close(): void {
     this.#isClosed = true
     for (const connection of this.#open) connection.close()

@@ -1,4 +1,4 @@
-// What the options say of TLS and SASL, as sockets need it. What is not configured is not loaded.
+// TLS and SASL of the options, in the form that sockets need. Modules that the options do not need are not loaded.
 
 import type { Clock } from '../clock.ts'
 import type { Logger } from '../logger.ts'

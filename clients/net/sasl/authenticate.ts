@@ -1,4 +1,4 @@
-// One authentication on a socket: SaslHandshake says the mechanism, SaslAuthenticate carries its messages (KIP-152).
+// One authentication on a socket: SaslHandshake names the mechanism, SaslAuthenticate carries its messages (KIP-152).
 
 import { saslHandshake } from '../../../protocol/api/17_sasl_handshake.ts'
 import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
@@ -6,7 +6,7 @@ import { errorName, KafkaError } from '../../../protocol/errors.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 import type { Login } from './login.ts'
 
-/** What a dialogue needs of its socket. */
+/** The part of a connection that a dialogue needs. */
 export interface Wire {
   readonly where: string
   version(api: Api, max?: number, min?: number): number
@@ -17,10 +17,10 @@ export interface Wire {
   ): Promise<ResponseOf<A>>
 }
 
-/** No mechanism here needs more; a broker that goes on and on is none. */
+/** No mechanism here needs more rounds; a broker that asks for more is faulty. */
 const MESSAGES_MAX = 4
 
-/** What a broker may say of itself in an error. */
+/** The most of a broker's own text that an error repeats. */
 const REASON_CHARS_MAX = 300
 
 /**
@@ -32,7 +32,7 @@ export async function authenticate(wire: Wire, login: Login): Promise<number> {
   const version = wire.version(saslAuthenticate)
   const dialogue = login.dialogue()
   let sessionLifetimeMs = 0
-  let step = await dialogue.next(Buffer.alloc(0)) // which nobody reads
+  let step = await dialogue.next(Buffer.alloc(0)) // the first step ignores its input
   for (let messages = 1; step.done !== true; messages++) {
     if (messages > MESSAGES_MAX) throw refused(wire, login, 'it never ends')
     const answer = await wire.ask(saslAuthenticate, version, { authBytes: step.value })
@@ -46,7 +46,7 @@ export async function authenticate(wire: Wire, login: Login): Promise<number> {
   return sessionLifetimeMs
 }
 
-/** Version 0 would have the messages travel without frames. */
+/** Version 0 would send the messages without frames. */
 async function shakeHands(wire: Wire, { mechanism }: Login): Promise<void> {
   const version = wire.version(saslHandshake, Infinity, 1)
   const { errorCode, mechanisms } = await wire.ask(saslHandshake, version, { mechanism })

@@ -1,4 +1,4 @@
-// Login: what a client proves who it is with. Its secrets are private fields, which nothing prints.
+// Login: the credentials of a client. Secrets are private fields, which nothing prints.
 
 import { randomBytes } from 'node:crypto'
 import { oauthAbort, oauthMessage } from '../../../protocol/sasl/oauthbearer.ts'
@@ -13,14 +13,14 @@ import {
 import type { SaslOptions } from './options.ts'
 import { TokenSource, type TokenSourceDeps } from './token-source.ts'
 
-/** One authentication: yields what the client says, is given what the broker answers. */
+/** One authentication: yields the client's messages, and receives the broker's answers. */
 export type Dialogue = AsyncGenerator<Buffer, void, Uint8Array>
 
 export interface Login {
   readonly mechanism: 'PLAIN' | ScramMechanism | 'OAUTHBEARER'
   /** @throws {KafkaError} from its steps */
   dialogue(): Dialogue
-  /** Takes the secrets out of a text that a broker wrote. */
+  /** Removes the secrets from a broker's text. */
   conceal(text: string): string
 }
 
@@ -60,7 +60,7 @@ class ScramLogin implements Login {
   readonly mechanism: ScramMechanism
   readonly #username: string
   readonly #password: string
-  /** Of the last salt: all brokers of a cluster have the same, and the keys take milliseconds. */
+  /** The keys for the last salt: all brokers of a cluster have the same salt, and deriving keys takes milliseconds. */
   #keys: { readonly salt: string; readonly keys: Promise<ScramKeys> } | undefined
 
   constructor(mechanism: ScramMechanism, username: string, password: string) {

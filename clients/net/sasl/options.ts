@@ -1,4 +1,4 @@
-// SaslOptions: who the client says it is. Checked at the door, shown nowhere.
+// SaslOptions: the identity of the client. Checked at the door, never shown.
 
 import { callback, checked, namesTo, oneOf, required, rule, secret, shape } from '../../options.ts'
 import type { Rule } from '../../options.ts'
@@ -11,16 +11,16 @@ export type SaslOptions =
     }
   | {
       readonly mechanism: 'oauthbearer'
-      /** Asked when a socket is opened and no token is at hand, and again when four fifths of a token's time are over. */
+      /** The client calls it when it opens a socket without a token, and again after four fifths of a token's lifetime. */
       readonly token: () => Promise<OauthToken> | OauthToken
     }
 
 export interface OauthToken {
-  /** As it goes behind `Bearer`. */
+  /** The token after `Bearer`. */
   readonly value: string
   /** ms since the epoch. */
   readonly expiresAt: number
-  /** What the broker is told beside it, for instance `logicalCluster` and `identityPoolId` of Confluent Cloud (KIP-342). */
+  /** Extensions for the broker, for instance `logicalCluster` and `identityPoolId` of Confluent Cloud (KIP-342). */
   readonly extensions?: Readonly<Record<string, string>> | undefined
 }
 
@@ -31,7 +31,7 @@ interface AllSaslOptions {
   readonly token?: (() => Promise<OauthToken> | OauthToken) | undefined
 }
 
-/** Above it a broker of Kafka refuses the message as a whole. */
+/** Kafka's brokers refuse a longer message. */
 const SECRET_CHARS_MAX = 100_000
 
 const credential = (expected: string): Rule<string> =>
@@ -51,7 +51,7 @@ const all = shape<AllSaslOptions>({
   token: secret(callback()),
 })
 
-/** Which options a mechanism has, it must have. */
+/** The options of each mechanism; all are required. */
 export const saslOptions: Rule<SaslOptions> = secret({
   expected: all.expected,
   take(value, call, name) {
@@ -76,7 +76,7 @@ const extensionValue = rule<string>(
   (value) => typeof value === 'string' && /^[\x21-\x7e \t\r\n]+$/.test(value),
 )
 
-/** RFC 6750's characters of a token; with others it could break out of its message. */
+/** The characters that RFC 6750 allows in a token; with others a token could add fields to its message. */
 const tokenOptions = shape<OauthToken>({
   value: required(
     secret(
@@ -95,7 +95,7 @@ const tokenOptions = shape<OauthToken>({
   extensions: secret(namesTo(extensionValue)),
 })
 
-/** @throws {TypeError} what is wrong with what the user's function has given, without showing it */
+/** @throws {TypeError} if the user's function returned something else; the message does not show it */
 export function checkedToken(given: unknown): OauthToken {
   const token = checked('sasl.token()', secret(tokenOptions), given, 'what it gives')
   for (const name of Object.keys(token.extensions ?? {})) {

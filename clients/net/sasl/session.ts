@@ -1,5 +1,5 @@
-// SaslSession: that a socket is authenticated, and stays so. A session that is about to end is renewed before the next
-// request, between others: what is asked meanwhile waits (KIP-368).
+// SaslSession: keeps a socket authenticated. It renews a session that is about to end before the next
+// request; requests that come meanwhile wait (KIP-368).
 
 import { KafkaError } from '../../../protocol/errors.ts'
 import type { Clock } from '../../clock.ts'
@@ -12,7 +12,7 @@ import type { Login } from './login.ts'
 const RENEWED_AFTER_MIN = 0.85
 const RENEWED_AFTER_SPREAD = 0.1
 
-/** Apache Kafka takes no renewal within a second of the last. */
+/** Apache Kafka refuses a renewal within a second of the last. */
 const RENEWED_AFTER_MIN_MS = 1_000
 
 export interface SaslSessionDeps {
@@ -20,9 +20,9 @@ export interface SaslSessionDeps {
   readonly clock: Clock
   readonly logger: Logger | undefined
   readonly wire: Wire
-  /** Does no answer come any more? */
+  /** Have all answers come? */
   readonly isQuiet: () => boolean
-  /** Ends the socket: nobody is served on it any more. */
+  /** Closes the socket: it takes no more requests. */
   readonly fail: (error: KafkaError) => void
 }
 
@@ -30,7 +30,7 @@ export class SaslSession {
   readonly #deps: SaslSessionDeps
   /** Monotonic ms. */
   #renewAt = Infinity
-  /** Requests that wait for the renewal; undefined: none has to. */
+  /** Requests that wait for the renewal; undefined: no renewal is running. */
   #held: (() => void)[] | undefined
   #isRenewing = false
 
@@ -60,7 +60,7 @@ export class SaslSession {
     }
   }
 
-  /** Starts a request, after the renewal if one is due. They start in the order in which they come. */
+  /** Starts a request, after the renewal if one is due. Requests start in the order of their calls. */
   pass<T>(start: () => Promise<T>): Promise<T> {
     if (this.#held === undefined) {
       if (this.#deps.clock.monotonic() < this.#renewAt) return start()
@@ -71,12 +71,12 @@ export class SaslSession {
     return new Promise((resolve) => held.push(() => resolve(start())))
   }
 
-  /** To be called when an answer has come. */
+  /** Call it when an answer has come. */
   goOn(): void {
     if (this.#held !== undefined && !this.#isRenewing && this.#deps.isQuiet()) void this.#renew()
   }
 
-  /** Lets go of what waits, which hears from the socket how it ended. */
+  /** Releases the waiting requests, which the closed socket then fails. */
   release(): void {
     const held = this.#held ?? []
     this.#held = undefined
@@ -96,7 +96,7 @@ export class SaslSession {
   }
 }
 
-/** Errors of a mechanism do not know whom they speak with. */
+/** Adds the broker's address to errors of a mechanism, which do not have it. */
 function placed(error: unknown, where: string): KafkaError {
   if (!(error instanceof KafkaError)) {
     const { message } = error as Error

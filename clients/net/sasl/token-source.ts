@@ -1,4 +1,4 @@
-// TokenSource: the token of a client, asked of the user's function in time and shared by all its sockets.
+// TokenSource: the token of a client, from the user's function, renewed in time and shared by all sockets.
 
 import { KafkaError } from '../../../protocol/errors.ts'
 import type { Clock } from '../../clock.ts'
@@ -6,23 +6,23 @@ import type { Logger } from '../../logger.ts'
 import { mute, thrownText } from '../../shown.ts'
 import { checkedToken, type OauthToken } from './options.ts'
 
-/** The rest of a token's time is for trouble with the next one. */
+/** The rest of a token's lifetime is for retries of the next one. */
 const RENEWED_AFTER = 0.8
 
 export interface TokenSourceDeps {
   readonly clock: Clock
   readonly logger: Logger | undefined
-  /** How long the function may take. */
+  /** The time limit of the function. */
   readonly timeoutMs: number
 }
 
 export class TokenSource {
   readonly #ask: () => unknown
   readonly #deps: TokenSourceDeps
-  /** What is at hand, and from when on there should be another one: wall time, as `expiresAt` is. */
+  /** The current token, and the time from which to renew it: wall time, like `expiresAt`. */
   #token: OauthToken | undefined
   #renewAt = 0
-  /** Callers that meet share one question. */
+  /** Concurrent callers share one call of the function. */
   #asking: Promise<OauthToken> | undefined
 
   constructor(ask: () => unknown, deps: TokenSourceDeps) {
@@ -31,8 +31,8 @@ export class TokenSource {
   }
 
   /**
-   * @throws {KafkaError} SASL_AUTHENTICATION_FAILED when the function has never given a token, afterwards NETWORK_EXCEPTION:
-   *   what gave a token once may do so again
+   * @throws {KafkaError} SASL_AUTHENTICATION_FAILED if the function has never returned a token, afterwards NETWORK_EXCEPTION:
+   *   a function that worked once may work again
    */
   async get(): Promise<OauthToken> {
     const { clock, logger } = this.#deps
@@ -48,7 +48,7 @@ export class TokenSource {
     }
   }
 
-  /** Whether a text of others holds the token. */
+  /** Does the text contain the token? */
   get current(): string | undefined {
     return this.#token?.value
   }
@@ -71,7 +71,7 @@ export class TokenSource {
     }
   }
 
-  /** What the function gives or throws, or that it does neither in time. */
+  /** The function's result or error, or a timeout. */
   #given(): Promise<unknown> {
     const { clock, timeoutMs } = this.#deps
     return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-// TlsOptions: with which certificates a client speaks TLS, and whom it believes. Checked at the door.
+// TlsOptions: the certificates that a client uses for TLS, and those that it trusts. Checked at the door.
 
 import { types } from 'node:util'
 import {
@@ -14,21 +14,21 @@ import {
 } from '../../options.ts'
 
 export interface TlsOptions {
-  /** Whose signature a broker's certificate must bear: PEM, one or several. Default: the CAs that Node knows. */
+  /** The CAs that may sign a broker's certificate: PEM, one or several. Default: the CAs that Node knows. */
   readonly ca?: Pem | readonly Pem[] | undefined
-  /** Of this client, with the chain up to its CA: PEM. For brokers that ask for one (mTLS). */
+  /** The client's certificate, with the chain up to its CA: PEM. For brokers that ask for one (mTLS). */
   readonly cert?: Pem | undefined
-  /** Of `cert`: PEM. */
+  /** The private key of `cert`: PEM. */
   readonly key?: Pem | undefined
-  /** Certificate and key in one PKCS12 store, in place of `cert` and `key`. */
+  /** Certificate and key in one PKCS12 store, instead of `cert` and `key`. */
   readonly pfx?: Uint8Array | undefined
-  /** Of `key` or `pfx`. */
+  /** The passphrase of `key` or `pfx`. */
   readonly passphrase?: string | undefined
-  /** Default true; with false anybody may pass for a broker. */
+  /** Default true; with false any server can pretend to be a broker. */
   readonly rejectUnauthorized?: boolean | undefined
-  /** Default true; with false any certificate of the CA is taken, whatever host it is for. */
+  /** Default true; with false the client accepts any certificate of the CA, for whatever host. */
   readonly verifyHostName?: boolean | undefined
-  /** In place of each broker's own host name, in SNI and in the check of its certificate. Wrong for most clusters. */
+  /** Used instead of each broker's own host name, in SNI and to check its certificate. Wrong for most clusters. */
   readonly serverName?: string | undefined
 }
 
@@ -42,7 +42,7 @@ const pem: Rule<Pem> = rule('the contents of a PEM file, with -----BEGIN', (valu
 
 const asText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
-/** DER's SEQUENCE, which every PKCS12 store begins with. */
+/** DER's SEQUENCE, the first byte of every PKCS12 store. */
 const pkcs12: Rule<Uint8Array> = rule(
   'the contents of a PKCS12 file',
   (value) => types.isUint8Array(value) && value[0] === 0x30,

@@ -1,4 +1,4 @@
-// Tls: the client's TLS: what all its sockets share. Node's TLS is loaded only where it is used.
+// Tls: the TLS settings that all sockets of a client share. Node's TLS is loaded only if it is used.
 
 import type { OnReadOpts, Socket } from 'node:net'
 import type { ConnectionOptions, SecureContext, SecureContextOptions } from 'node:tls'
@@ -11,11 +11,11 @@ export class Tls {
   readonly #context: SecureContext
   readonly #tls: typeof import('node:tls')
 
-  /** @throws {TypeError} for certificates and keys that OpenSSL does not take, or that do not belong together */
+  /** @throws {TypeError} for certificates and keys that OpenSSL refuses, or that do not belong together */
   constructor({ ca, cert, key, pfx, passphrase, ...others }: TlsOptions) {
     this.#tls = require('node:tls') as typeof import('node:tls')
     this.#options = others
-    const given = { ca, cert, key, pfx, passphrase } as SecureContextOptions // Node takes any bytes
+    const given = { ca, cert, key, pfx, passphrase } as SecureContextOptions // Node accepts any bytes
     try {
       this.#context = this.#tls.createSecureContext(given)
     } catch (error) {
@@ -23,12 +23,12 @@ export class Tls {
     }
   }
 
-  /** The certificates of brokers prove nothing. */
+  /** Does the client accept any certificate? */
   get isBlind(): boolean {
     return this.#options.rejectUnauthorized === false
   }
 
-  /** Dials. SNI and the name that the certificate must bear are the broker's own host, unless another is given. */
+  /** Dials. SNI and the name in the certificate are the broker's own host, unless the options give another. */
   connect({ host, port }: Address, onread: OnReadOpts): Socket {
     const { serverName = host, rejectUnauthorized = true, verifyHostName = true } = this.#options
     const options: ConnectionOptions & { readonly onread: OnReadOpts } = {
@@ -50,7 +50,7 @@ function isAddress(host: string): boolean {
   return host.includes(':') || /^[\d.]+$/.test(host)
 }
 
-/** What OpenSSL says of certificates and keys: by code, what to look at. Its own words quote nothing of them. */
+/** Hints for OpenSSL's errors about certificates and keys, by code. OpenSSL's own text quotes nothing of them. */
 const REFUSALS: Readonly<Record<string, string>> = {
   ERR_OSSL_BAD_DECRYPT: 'the passphrase is wrong',
   ERR_OSSL_EVP_BAD_DECRYPT: 'the passphrase is wrong',

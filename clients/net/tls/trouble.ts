@@ -1,4 +1,4 @@
-// Why TLS failed, in words: what is wrong, and what to try. Pure. Codes are OpenSSL's, as Node tells them.
+// The reasons why TLS failed, as messages that say what to try. Pure. Node reports OpenSSL's codes.
 
 import { KafkaError } from '../../../protocol/errors.ts'
 
@@ -11,7 +11,7 @@ const DISLIKED =
 const PLAINTEXT =
   'answers without TLS: it is a plaintext listener (leave out tls, --tls), or the port of something else'
 
-/** What no retry heals. */
+/** Errors that no retry cures. */
 const FATAL: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
@@ -43,7 +43,7 @@ const FATAL: Readonly<Record<string, string>> = {
 
 const NAMES_CHARS_MAX = 300
 
-/** @returns undefined when TLS is not to blame */
+/** @returns undefined if the error is not one of TLS */
 export function tlsTrouble(where: string, error: unknown): KafkaError | undefined {
   const { code, cert } = (error ?? {}) as { code?: unknown; cert?: PeerCertificate }
   if (typeof code !== 'string') return undefined
@@ -54,7 +54,7 @@ export function tlsTrouble(where: string, error: unknown): KafkaError | undefine
   return failed(where, `ends TLS: ${(error as Error).message}`, code, error)
 }
 
-/** Only this far does a broker come that is none for TLS: a hello ends its connection. */
+/** A plaintext broker gets no further than this: a TLS hello makes it close the connection. */
 export function handshakeCut(where: string, error: unknown): KafkaError {
   const what = `${where} closed the connection in the TLS handshake: is it a listener with TLS, and does it take the certificate of this client?`
   return new KafkaError('NETWORK_EXCEPTION', what, { cause: error })
