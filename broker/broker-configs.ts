@@ -9,6 +9,7 @@ import {
   type TopicConfigName,
 } from '../storage/config.ts'
 import type { Overrides, Store } from '../storage/store.ts'
+import { viewOf, type ConfigTable, type ConfigView } from './config-view.ts'
 import {
   brokerConfigs,
   configSpec,
@@ -48,6 +49,8 @@ export class BrokerConfigs {
   readonly current: BrokerConfig
   readonly #deps: BrokerConfigsDeps
   readonly #started: Layer
+  /** Of `view`, with the table of each. */
+  readonly #views = new Map<object, ConfigTable>()
   #topicDefaults: Overrides
   #onChange: () => void = () => {}
 
@@ -81,7 +84,14 @@ export class BrokerConfigs {
     return this.#topicDefaults
   }
 
-  /** At most one listener; hears that `current` has changed. */
+  /** What a component goes by. A change alters it in place, so read it when it is needed. */
+  view<const Table extends ConfigTable>(table: Table): ConfigView<Table> {
+    const view = viewOf(table, this.current)
+    this.#views.set(view, table)
+    return view
+  }
+
+  /** At most one listener; hears that `current` and all views have changed. */
   onChange(callback: () => void): void {
     this.#onChange = callback
   }
@@ -170,6 +180,7 @@ export class BrokerConfigs {
     }
     const { broker, topicDefaults }: ParsedConfig = parseConfig(given)
     Object.assign(this.current, broker)
+    for (const [view, table] of this.#views) Object.assign(view, viewOf(table, this.current))
     this.#topicDefaults = topicDefaults
     this.#onChange()
     await this.#deps.store.setTopicDefaults(topicDefaults)

@@ -4,6 +4,8 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
+import type { BrokerConfig } from '../config.ts'
 import { ClassicGroup, type ClassicGroupDeps } from './classic.ts'
 import { Commits } from './commits.ts'
 import type { PartitionOffset } from './committed-offsets.ts'
@@ -21,14 +23,18 @@ import {
 import { GroupRegistry } from './registry.ts'
 import type { GroupStateTable, OffsetProducer } from './state-table.ts'
 
-export interface GroupConfig {
-  readonly sessionTimeoutMsMin: number
-  readonly sessionTimeoutMsMax: number
-  readonly initialRebalanceDelayMs: number
-  readonly membersMax: number
-  readonly offsetsRetentionMs: number
-  readonly offsetsRetentionCheckMs: number
-}
+const MINUTE_MS = 60_000
+
+export const groupConfigs = {
+  sessionTimeoutMsMin: 'group.min.session.timeout.ms',
+  sessionTimeoutMsMax: 'group.max.session.timeout.ms',
+  initialRebalanceDelayMs: 'group.initial.rebalance.delay.ms',
+  membersMax: 'group.max.size',
+  offsetsRetentionMs: (config: BrokerConfig) => config['offsets.retention.minutes'] * MINUTE_MS,
+  offsetsRetentionCheckMs: 'offsets.retention.check.interval.ms',
+} as const satisfies ConfigTable
+
+export type GroupConfig = ConfigView<typeof groupConfigs>
 
 export interface GroupCoordinatorDeps {
   readonly clock: Clock

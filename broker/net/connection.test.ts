@@ -75,10 +75,10 @@ t.test('a request that must wait, or that is done twice, is noticed', async (t) 
 })
 
 t.test('who gives back more than was held is noticed', async (t) => {
-  const pressure = new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } })
+  const pressure = new Pressure({ bytesMax: MIB }, { isCongested: false, onDrain() {} })
   pressure.hold(10, true)
   t.throws(() => pressure.hold(-10, false), { code: 'ERR_ASSERTION', message: /given back/ })
-  const unsent = new Unsent({ bytesMax: MIB, clock: new VirtualClock() })
+  const unsent = new Unsent({ bytesMax: MIB }, new VirtualClock())
   const holder = newHolder(() => {})
   unsent.hold(holder, 10)
   t.throws(() => unsent.hold(holder, -11), { code: 'ERR_ASSERTION', message: /given back/ })
@@ -156,7 +156,7 @@ t.test(
         onDone()
       },
     }
-    const pressure = new Pressure({ bytesMax: MIB, store })
+    const pressure = new Pressure({ bytesMax: MIB }, store)
     const transport = connectionOver(socket, { ...connectionDeps(dispatch), pressure })
     const ask = async (id: number) => {
       transport.receive(frame(id))

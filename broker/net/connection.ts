@@ -3,6 +3,7 @@
 // Limits: docs/architecture.md, "Overload"
 
 import { strict as assert } from 'node:assert'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
 import { Session } from '../session.ts'
@@ -11,15 +12,20 @@ import { FirstBytes } from './first-bytes.ts'
 import { KafkaProtocol, type KafkaDeps } from './kafka-protocol.ts'
 import type { Pressure } from './pressure.ts'
 import type { Protocol } from './protocol.ts'
-import type { Transport, TransportEvents, TransportLimits } from './transport.ts'
+import type { Transport, TransportEvents } from './transport.ts'
 
-export interface ConnectionLimits extends TransportLimits {
-  readonly frameBytesMax: number
+export const connectionLimits = {
+  frameBytesMax: 'socket.request.max.bytes',
   /** Of requests that run or wait; above it the socket is not read. */
-  readonly heldBytesMax: number
-  readonly frameTimeoutMs: number
-  readonly idleTimeoutMs: number
-}
+  heldBytesMax: 'connection.held.max.bytes',
+  /** Answers that are ready and that the client has not taken; above it no further request starts. */
+  unsentBytesMax: 'connection.unsent.max.bytes',
+  frameTimeoutMs: 'connection.frame.timeout.ms',
+  writeTimeoutMs: 'connection.write.timeout.ms',
+  idleTimeoutMs: 'connections.max.idle.ms',
+} as const satisfies ConfigTable
+
+export type ConnectionLimits = ConfigView<typeof connectionLimits>
 
 export interface ConnectionDeps extends KafkaDeps {
   readonly limits: ConnectionLimits

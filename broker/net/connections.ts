@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Dispatch } from '../call.ts'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
 import type { ProcessLog } from '../process-log.ts'
 import { ClientConnection, type ConnectionDeps, type ConnectionLimits } from './connection.ts'
@@ -19,13 +20,21 @@ const FRAME_BUFFERS_FREE_BYTES_MAX = 16 * 1024 * 1024
 /** Taken from a socket at a time. */
 const RECEIVE_BYTES = 256 * 1024
 
+export const connectionCounts = {
+  countMax: 'max.connections',
+  ofAddressMax: 'max.connections.per.ip',
+} as const satisfies ConfigTable
+
+type ConnectionCounts = ConfigView<typeof connectionCounts>
+
 export interface ConnectionsDeps {
   readonly dispatch: Dispatch
   readonly pressure: Pressure
   readonly unsent: Unsent
   readonly limits: ConnectionLimits
-  /** Of all connections, and of those from one address. */
-  readonly caps: { readonly connectionsMax: number; readonly connectionsPerAddressMax: number }
+  readonly counts: ConnectionCounts
+  /** Files that may be open as sockets; there are never more connections. */
+  readonly socketsMax: number
   readonly clock: Clock
   readonly log: ProcessLog
 }
@@ -54,8 +63,9 @@ export class Connections {
   add(accepted: Socket, listener: ListenerConfig): void {
     const address = accepted.remoteAddress ?? ''
     const ofAddress = this.#countByAddress.get(address) ?? 0
-    const { connectionsMax, connectionsPerAddressMax } = this.#deps.caps
-    const isFull = this.count >= connectionsMax || ofAddress >= connectionsPerAddressMax
+    const { counts, socketsMax } = this.#deps
+    const countMax = Math.min(counts.countMax, socketsMax)
+    const isFull = this.count >= countMax || ofAddress >= counts.ofAddressMax
     if (isFull || this.#isClosing) {
       const facts = { remote: address, listener: listener.name, connections: this.count, ofAddress }
       this.#deps.log.warn('connection refused', facts)

@@ -9,6 +9,7 @@ import { produce } from '../../protocol/api/00_produce.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
+import { incrementalAlterConfigs } from '../../protocol/api/44_incremental_alter_configs.ts'
 import { apis } from '../../protocol/apis.ts'
 import { decode } from '../../protocol/compile.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
@@ -402,6 +403,29 @@ t.test('connections are capped, in all and by address', async (t) => {
   t.equal(again.brokers.length, 1, 'a place is free when somebody leaves')
 })
 
+t.test('a limit that is changed while the broker runs holds at once', async (t) => {
+  const changing = await World.open(t)
+  const client = await changing.connect()
+  const setMax = async (name: string, value: string) => {
+    const configs = [{ name, configOperation: 0, value }]
+    const resources = [{ resourceType: 4, resourceName: '1', configs }]
+    const { responses } = await client.send(incrementalAlterConfigs, {
+      resources,
+      validateOnly: false,
+    })
+    t.match(responses, [{ errorCode: 0 }])
+  }
+  await setMax('max.connections', '1')
+  const refused = await changing.connect()
+  await refused.closed
+  await setMax('max.connections', '2')
+  await setMax('connection.frame.timeout.ms', '1')
+  const half = await changing.connect()
+  half.socket.write(Buffer.of(0, 0))
+  await half.closed
+  t.match(changing.logged.at(-1), { reason: 'no complete frame within 1 ms' })
+})
+
 /** Tries until there is a result. */
 async function until<Result>(attempt: () => Promise<Result | undefined>): Promise<Result> {
   for (;;) {
@@ -478,7 +502,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
     const clock = new VirtualClock()
-    const workshop = new Workshop({ clock, answerBytesMax: 1 << 20 })
+    const workshop = new Workshop({ answerBytesMax: 1 << 20 }, clock)
     const dispatch = new Dispatch({
       handlers: [whole],
       authorizer: everythingAllowed,

@@ -2,6 +2,7 @@
 // reading because of either. Network thread. Limits: docs/architecture.md, "Overload"
 
 import { strict as assert } from 'node:assert'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 
 /** Kept for connections that have never appended: heartbeats and commits go on while producers have taken all the rest. */
 const RESERVED_SHARE = 1 / 16
@@ -16,14 +17,21 @@ interface Parked {
   resume(): void
 }
 
-interface PressureDeps {
-  readonly bytesMax: number
-  /** Whether the writer's inbox is full; once that was asked and true, a call follows when it no longer is. */
-  readonly store: { readonly isCongested: boolean; onDrain(callback: () => void): void }
+export const pressureLimits = {
+  bytesMax: 'queued.max.request.bytes',
+} as const satisfies ConfigTable
+
+type PressureLimits = ConfigView<typeof pressureLimits>
+
+/** Of the writer: whether it is full; once that was asked and true, a call follows when it no longer is. */
+interface Inbox {
+  readonly isCongested: boolean
+  onDrain(callback: () => void): void
 }
 
 export class Pressure {
-  readonly #deps: PressureDeps
+  readonly #limits: PressureLimits
+  readonly #inbox: Inbox
   readonly #parkedAppending = new Set<Parked>()
   readonly #parkedOthers = new Set<Parked>()
   /** Reads on although too much is held: if every connection stopped in the middle of a request, nothing would be freed. */
@@ -32,9 +40,10 @@ export class Pressure {
   #bytesOfOthers = 0
   #isInboxFull = false
 
-  constructor(deps: PressureDeps) {
-    this.#deps = deps
-    deps.store.onDrain(() => {
+  constructor(limits: PressureLimits, inbox: Inbox) {
+    this.#limits = limits
+    this.#inbox = inbox
+    inbox.onDrain(() => {
       this.#isInboxFull = false
       this.#resumeAll()
     })
@@ -42,7 +51,7 @@ export class Pressure {
 
   /** A request has put its batches into the writer's inbox. */
   appended(): void {
-    this.#isInboxFull ||= this.#deps.store.isCongested
+    this.#isInboxFull ||= this.#inbox.isCongested
   }
 
   /** Bytes of requests that are arriving, waiting or running. */
@@ -82,7 +91,7 @@ export class Pressure {
   }
 
   #isOver(hasAppended: boolean): boolean {
-    const { bytesMax } = this.#deps
+    const { bytesMax } = this.#limits
     if (this.bytesHeld <= bytesMax) return false
     return hasAppended || this.#bytesOfOthers > bytesMax * RESERVED_SHARE
   }

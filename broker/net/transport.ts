@@ -19,12 +19,6 @@ const AT_ONCE_MS_MAX = 100
 /** Up to here one copy is cheaper than a list of parts for the kernel. */
 const JOINED_BYTES_MAX = 16 * 1024
 
-export interface TransportLimits {
-  /** Answers that are ready and that the client has not taken; above it no further request starts. */
-  readonly unsentBytesMax: number
-  readonly writeTimeoutMs: number
-}
-
 /** What reads the bytes of a client: a protocol. */
 export interface Receiver {
   /** @param chunk borrowed. @throws {KafkaError | Disconnect} to close the connection */
@@ -53,7 +47,7 @@ interface Answered {
 
 interface TransportDeps {
   readonly unsent: Unsent
-  readonly limits: TransportLimits
+  readonly limits: { readonly unsentBytesMax: number; readonly writeTimeoutMs: number }
   readonly clock: Clock
 }
 

@@ -26,7 +26,7 @@ function holderOf(closed: string[] = [], name = ''): Holder {
 }
 
 t.test('each takes a part of what is free, and a little when nothing is', async (t) => {
-  const unsent = new Unsent({ bytesMax: 8 * MIB, clock: new VirtualClock() })
+  const unsent = new Unsent({ bytesMax: 8 * MIB }, new VirtualClock())
   const taken = Array.from({ length: 200 }, () => unsent.reserve(holderOf(), 100 * MIB))
   t.equal(taken[0], (7 / 8) * MIB)
   t.ok(taken.every((bytes, i) => i === 0 || bytes <= taken[i - 1]!))
@@ -37,7 +37,7 @@ t.test('each takes a part of what is free, and a little when nothing is', async 
 })
 
 t.test('the last eighth is for those who have taken much', async (t) => {
-  const unsent = new Unsent({ bytesMax: 80 * MIB, clock: new VirtualClock() })
+  const unsent = new Unsent({ bytesMax: 80 * MIB }, new VirtualClock())
   const [lazy, proven] = [holderOf(), holderOf()]
   unsent.hold(lazy, 70 * MIB)
   unsent.took(proven, 16 * MIB)
@@ -54,7 +54,7 @@ t.test('the last eighth is for those who have taken much', async (t) => {
 })
 
 t.test('those who need room get it in order, as soon as there is any', async (t) => {
-  const unsent = new Unsent({ bytesMax: MIB, clock: new VirtualClock() })
+  const unsent = new Unsent({ bytesMax: MIB }, new VirtualClock())
   const [large, first, gone, second] = [holderOf(), holderOf(), holderOf(), holderOf()]
   unsent.hold(large, MIB)
   const got: string[] = []
@@ -73,7 +73,7 @@ t.test('those who need room get it in order, as soon as there is any', async (t)
 })
 
 t.test('one that leaves while it waits for room leaves nothing behind', async (t) => {
-  const unsent = new Unsent({ bytesMax: MIB, clock: new VirtualClock() })
+  const unsent = new Unsent({ bytesMax: MIB }, new VirtualClock())
   const [large, other] = [holderOf(), holderOf()]
   unsent.hold(large, 2 * MIB)
   const waits = [large, other].map((holder) => unsent.reserveLater(holder))
@@ -86,7 +86,7 @@ t.test('one that leaves while it waits for room leaves nothing behind', async (t
 
 t.test('who has taken nothing for two seconds is closed, if what it holds is needed', async (t) => {
   const clock = new VirtualClock()
-  const unsent = new Unsent({ bytesMax: MIB, clock })
+  const unsent = new Unsent({ bytesMax: MIB }, clock)
   const closed: string[] = []
   const [still, moving] = [holderOf(closed, 'still'), holderOf(closed, 'moving')]
   unsent.hold(still, MIB / 2)

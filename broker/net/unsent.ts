@@ -3,6 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import type { Clock } from '../../storage/clock.ts'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 
 /** One connection takes at most this part of what is free: the others find something, however many come before them. */
 const SHARES = 8
@@ -43,21 +44,24 @@ interface Waiting {
   readonly resolve: (reservedBytes: number) => void
 }
 
-interface UnsentDeps {
-  readonly bytesMax: number
-  readonly clock: Clock
-}
+export const unsentLimits = {
+  bytesMax: 'connections.unsent.max.bytes',
+} as const satisfies ConfigTable
+
+type UnsentLimits = ConfigView<typeof unsentLimits>
 
 export class Unsent {
-  readonly #deps: UnsentDeps
+  readonly #limits: UnsentLimits
+  readonly #clock: Clock
   /** Those that hold something, by `progressAt`. */
   readonly #holders = new Set<Holder>()
   /** First come, first served, of those who may. */
   #waiting: Waiting[] = []
   #heldBytes = 0
 
-  constructor(deps: UnsentDeps) {
-    this.#deps = deps
+  constructor(limits: UnsentLimits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
   }
 
   get heldBytes(): number {
@@ -69,7 +73,7 @@ export class Unsent {
   }
 
   #freeFor(holder: Holder): number {
-    const { bytesMax } = this.#deps
+    const { bytesMax } = this.#limits
     const reserved = isProven(holder) ? 0 : Math.floor(bytesMax * RESERVED_SHARE)
     return bytesMax - reserved - this.#heldBytes
   }
@@ -88,7 +92,7 @@ export class Unsent {
   /** The client took a part of what waits for it. */
   took(holder: Holder, byteCount: number): void {
     holder.takenBytes += byteCount
-    holder.progressAt = this.#deps.clock.monotonic()
+    holder.progressAt = this.#clock.monotonic()
     this.#holders.delete(holder)
     if (holder.heldBytes > 0) this.#holders.add(holder)
   }
@@ -122,7 +126,7 @@ export class Unsent {
 
   /** Closes those that take nothing, as long as too much is held; called about once a second, too. */
   relieve(): void {
-    const now = this.#deps.clock.monotonic()
+    const now = this.#clock.monotonic()
     for (const holder of this.#holders) {
       const stalledMs = now - holder.progressAt
       if (!this.isFullFor(newcomer) || stalledMs < STALLED_MS) break
@@ -202,7 +206,7 @@ export class AnswerRoom {
 
 /** Of a request that came over no connection. */
 export function unlimitedRoom(clock: Clock): AnswerRoom {
-  const unsent = new Unsent({ bytesMax: Number.MAX_SAFE_INTEGER, clock })
+  const unsent = new Unsent({ bytesMax: Number.MAX_SAFE_INTEGER }, clock)
   return new AnswerRoom(
     unsent,
     newHolder(() => {}),

@@ -10,11 +10,11 @@ const ANSWER_BYTES_MAX = 4 << 20
 function slowWorkshop(): Workshop {
   let nowMs = 0
   const clock = Object.assign(new VirtualClock(), { monotonic: () => (nowMs += 5) })
-  return new Workshop({ clock, answerBytesMax: ANSWER_BYTES_MAX })
+  return new Workshop({ answerBytesMax: ANSWER_BYTES_MAX }, clock)
 }
 
 function workshop(): Workshop {
-  return new Workshop({ clock: new VirtualClock(), answerBytesMax: ANSWER_BYTES_MAX })
+  return new Workshop({ answerBytesMax: ANSWER_BYTES_MAX }, new VirtualClock())
 }
 
 /** How often the loop turns until `run` is done. */

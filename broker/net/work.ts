@@ -3,6 +3,7 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 
 /** A request keeps the loop so long before others have their turn. */
 const TURN_MS_MAX = 8
@@ -20,20 +21,23 @@ const WIDE_REQUEST_BYTES_MAX = 4 * 1024 * 1024
 /** Answers of one request that wait at the same time. */
 const UNDERWAY_MAX = 100
 
-interface WorkshopDeps {
-  readonly clock: Clock
-  readonly answerBytesMax: number
-}
+export const workLimits = {
+  answerBytesMax: 'response.max.bytes',
+} as const satisfies ConfigTable
+
+type WorkLimits = ConfigView<typeof workLimits>
 
 /** What the requests of all connections share: the turns of the loop, and the room for large ones. */
 export class Workshop {
   readonly turns = new Turns()
   readonly wideRequests = new Room(WIDE_REQUEST_BYTES_MAX)
   readonly wideAnswers = new Room(1)
-  readonly deps: WorkshopDeps
+  readonly limits: WorkLimits
+  readonly clock: Clock
 
-  constructor(deps: WorkshopDeps) {
-    this.deps = deps
+  constructor(limits: WorkLimits, clock: Clock) {
+    this.limits = limits
+    this.clock = clock
   }
 }
 
@@ -118,10 +122,10 @@ export class Work {
 
   /** Parts of the request that wait at the same time go on in one turn. */
   nextTurn(): Promise<void> {
-    const { turns, deps } = this.#workshop
+    const { turns, clock } = this.#workshop
     this.#nextTurn ??= turns.next().then(() => {
       this.#nextTurn = undefined
-      this.#turnEndsAt = deps.clock.monotonic() + TURN_MS_MAX
+      this.#turnEndsAt = clock.monotonic() + TURN_MS_MAX
     })
     return this.#nextTurn
   }
@@ -226,13 +230,13 @@ export class Work {
     this.#bytesSinceLook += byteCount
     if (this.#bytesSinceLook < LOOK_BYTES) return false
     this.#bytesSinceLook = 0
-    return this.#workshop.deps.clock.monotonic() >= this.#turnEndsAt
+    return this.#workshop.clock.monotonic() >= this.#turnEndsAt
   }
 
   async #widen(isDue: boolean): Promise<void> {
-    const { wideAnswers, deps } = this.#workshop
-    if (this.#answerBytes > deps.answerBytesMax) {
-      const limit = `response.max.bytes=${deps.answerBytesMax}`
+    const { wideAnswers, limits } = this.#workshop
+    if (this.#answerBytes > limits.answerBytesMax) {
+      const limit = `response.max.bytes=${limits.answerBytesMax}`
       throw new AnswerTooLarge(
         'INVALID_REQUEST',
         `the answer is larger than ${limit}: ask for less`,

@@ -42,8 +42,8 @@ export function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new V
   return {
     dispatch: dispatch as Dispatch,
     clock,
-    pressure: new Pressure({ bytesMax: MIB, store: { isCongested: false, onDrain() {} } }),
-    unsent: new Unsent({ bytesMax: MIB, clock }),
+    pressure: new Pressure({ bytesMax: MIB }, { isCongested: false, onDrain() {} }),
+    unsent: new Unsent({ bytesMax: MIB }, clock),
     turn: new LoopTurn(clock),
     frameBuffers: new BufferPool(0),
     log: new ProcessLog('error', clock, { write: () => {} }),

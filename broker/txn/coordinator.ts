@@ -5,6 +5,7 @@
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
+import type { ConfigTable, ConfigView } from '../config-view.ts'
 import {
   offsetsPartition,
   type EndRequest,
@@ -47,12 +48,14 @@ export interface TransactionEnds {
   mark(record: TransactionRecord): Promise<readonly TopicPartitions[]>
 }
 
-export interface TransactionConfig {
-  readonly timeoutMsMax: number
-  readonly timeoutCheckMs: number
-  readonly idExpirationMs: number
-  readonly idExpirationCheckMs: number
-}
+export const transactionConfigs = {
+  timeoutMsMax: 'transaction.max.timeout.ms',
+  timeoutCheckMs: 'transaction.abort.timed.out.transaction.cleanup.interval.ms',
+  idExpirationMs: 'transactional.id.expiration.ms',
+  idExpirationCheckMs: 'transaction.remove.expired.transaction.cleanup.interval.ms',
+} as const satisfies ConfigTable
+
+export type TransactionConfig = ConfigView<typeof transactionConfigs>
 
 export interface TransactionCoordinatorDeps {
   readonly clock: Clock

@@ -1,0 +1,48 @@
+// The listeners, and what all clients together may hold. Network thread.
+
+import type { Closing } from '../../storage/closing.ts'
+import type { Store } from '../../storage/store.ts'
+import type { BrokerConfigs } from '../broker-configs.ts'
+import { connectionLimits } from '../net/connection.ts'
+import { connectionCounts } from '../net/connections.ts'
+import { Listeners } from '../net/listeners.ts'
+import { Pressure, pressureLimits } from '../net/pressure.ts'
+import { Unsent, unsentLimits } from '../net/unsent.ts'
+import { openFilesMax, shareOfOpenFiles } from '../open-files.ts'
+import type { BrokerEnvironment, Doors } from './environment.ts'
+import type { Requests } from './requests.ts'
+
+export interface Network {
+  readonly doors: Doors
+  readonly pressure: Pressure
+  readonly unsent: Unsent
+}
+
+/** Clients may come when this resolves. */
+export async function openNetwork(
+  environment: BrokerEnvironment,
+  configs: BrokerConfigs,
+  store: Store,
+  { dispatch, health }: Requests,
+  closing: Closing,
+): Promise<Network> {
+  const { settings, clock, log } = environment
+  const { openListeners = (...at) => Listeners.open(...at) } = environment
+  const pressure = new Pressure(configs.view(pressureLimits), store)
+  const unsent = new Unsent(configs.view(unsentLimits), clock)
+  const doors = await openListeners(settings.listeners, {
+    dispatch,
+    pressure,
+    unsent,
+    limits: configs.view(connectionLimits),
+    counts: configs.view(connectionCounts),
+    socketsMax: shareOfOpenFiles(openFilesMax()).connections,
+    clock,
+    log,
+  })
+  closing.add(() => {
+    health.stop()
+    return doors.close(configs.current['shutdown.timeout.ms'])
+  })
+  return { doors, pressure, unsent }
+}

@@ -1,0 +1,71 @@
+// Everything that answers a request, between the network and the store. Network thread.
+
+import type { Store } from '../../storage/store.ts'
+import { apiVersionsHandler } from '../api/18_api_versions.ts'
+import { everythingAllowed } from '../auth/permissions.ts'
+import type { BrokerConfigs } from '../broker-configs.ts'
+import { Dispatch } from '../call.ts'
+import { ConfigResources } from '../config-resources.ts'
+import { Purgatory } from '../fetch/purgatory.ts'
+import { FetchSessions } from '../fetch/sessions.ts'
+import type { Handler } from '../handler.ts'
+import { handlerMakers } from '../handlers.ts'
+import { BrokerHealth } from '../health.ts'
+import { RequestMetrics } from '../metrics/requests.ts'
+import { TopicTraffic } from '../metrics/traffic.ts'
+import { TurnTimes } from '../metrics/turns.ts'
+import { Workshop, workLimits } from '../net/work.ts'
+import { Appender } from '../produce/append.ts'
+import { DiskGuard } from '../produce/disk-guard.ts'
+import { TopicConfigs } from '../topic-configs.ts'
+import { ProduceGate } from '../txn/produce-gate.ts'
+import type { Coordinators } from './coordinators.ts'
+import type { BrokerEnvironment } from './environment.ts'
+
+export type Requests = ReturnType<typeof composeRequests>
+
+export function composeRequests(
+  { clock, log, onFatal, authorizer = everythingAllowed }: BrokerEnvironment,
+  configs: BrokerConfigs,
+  store: Store,
+  { groups, transactions }: Coordinators,
+) {
+  const config = configs.current
+  const topicConfigs = new TopicConfigs(configs)
+  const traffic = new TopicTraffic(config['metrics.topics.max'])
+  const purgatory = new Purgatory(clock)
+  const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
+  const disk = new DiskGuard({ store, config, clock, log })
+  const gate = new ProduceGate(transactions)
+  const deps = {
+    store,
+    config,
+    clock,
+    disk,
+    traffic,
+    purgatory,
+    sessions,
+    coordinator: groups,
+    transactions,
+    gate,
+    appender: new Appender({ store, traffic, disk, gate }),
+    topicConfigs,
+    configResources: new ConfigResources(store, topicConfigs, configs),
+  }
+  const handlers: Handler[] = handlerMakers.map((make) => make(deps))
+  handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
+  const turns = new TurnTimes()
+  store.onTurn((turn) => {
+    purgatory.wake(turn.logs)
+    turns.turnDone(turn)
+  })
+  const requests = new RequestMetrics(handlers.map(({ api }) => api))
+  const workshop = new Workshop(configs.view(workLimits), clock)
+  const dispatch = new Dispatch({ handlers, authorizer, observer: requests, workshop, clock, log })
+  const health = new BrokerHealth(disk)
+  store.onFatal((error) => {
+    health.fail(error)
+    onFatal(error)
+  })
+  return { traffic, turns, purgatory, sessions, requests, dispatch, health }
+}
