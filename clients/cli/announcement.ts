@@ -1,11 +1,11 @@
-// Announcement: what `tail` is about to read, for stderr. Pure.
+// Announcement: the partitions and offsets that `tail` is about to read, for stderr. Pure.
 
 import type { TopicPartition } from '../topic.ts'
 
-/** What is read of one partition. */
+/** A partition to read. */
 export interface Span extends TopicPartition {
   readonly from: number
-  /** Exclusive; absent: for ever. */
+  /** Exclusive; undefined: no end. */
   readonly until?: number
 }
 

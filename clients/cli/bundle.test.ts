@@ -1,4 +1,4 @@
-// The bundle, which is what users run, beside the sources, which are what all other tests run. `npm run build` makes it.
+// The bundle, which users run; all other tests run the compiled sources. `npm run build` makes it.
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   exports: Record<string, string | { types: string; default: string }>
 }
 
-/** What is loaded with a file of the bundle before any of it runs: names of files, and of what is not in the bundle. */
+/** The files that Node loads with a file of the bundle before any of it runs, and imports from outside the bundle. */
 function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
   const text = readFileSync(new URL(file, bundle), 'utf8')
   for (const [, from = ''] of text.matchAll(/^(?:import|export) (?:.* from )?"([^"]+)";$/gm)) {

@@ -1,5 +1,5 @@
-// Completion: what a shell offers after a tab: verbs, flags, and the names of topics and groups. Main thread.
-// The shells' side is @bomb.sh/tab's. For users: docs/guide/cli.md, "Completion"
+// Completion: a shell's suggestions after a tab: verbs, flags, and the names of topics and groups. Main thread.
+// @bomb.sh/tab has the shells' side. For users: docs/guide/cli.md, "Completion"
 
 import tab from '@bomb.sh/tab/commander'
 import type { Command } from 'commander'
@@ -7,7 +7,7 @@ import { systemClock } from '../clock.ts'
 import { DEFAULT_BROKERS } from './flags.ts'
 import type { Io } from './io.ts'
 
-/** Somebody waits with a finger on the key. */
+/** Short, because a user waits for the suggestions. */
 const ANSWER_MS = 400
 
 /** Verbs whose argument is a topic, or a group. */
@@ -23,9 +23,9 @@ const TOPIC_VERBS = [
 const GROUP_VERBS = ['group info', 'group lag', 'group reset', 'group rm']
 
 /**
- * Adds the verb `complete`, which prints a shell's script, and answers it.
+ * Adds the verb `complete`, which prints a shell's script, and completes words for that script.
  *
- * @param args of the command line: which names are worth asking a broker for
+ * @param args of the command line: they tell whether to ask a broker for names
  */
 export async function addCompletion(
   program: Command,
@@ -41,7 +41,7 @@ export async function addCompletion(
       ? 'groups'
       : undefined
   if (!args.includes('--') || kind === undefined) return
-  const names = await namesOf(kind, brokersIn(asked, env)).catch(() => []) // nobody to ask: nothing to offer
+  const names = await namesOf(kind, brokersIn(asked, env)).catch(() => []) // no broker answers: no suggestions
   for (const verb of [...TOPIC_VERBS, ...GROUP_VERBS]) {
     for (const argument of completion.commands.get(verb)?.arguments.values() ?? [])
       argument.handler = (offer) => names.forEach((name) => offer(name, ''))

@@ -1,4 +1,4 @@
-// Changes of configuration, made and told: what held before, what holds now. `config set|unset` and `topic alter`.
+// Changes a configuration, and prints the values before and after: `config set|unset` and `topic alter`.
 
 import {
   configResourceText,
@@ -14,7 +14,7 @@ export interface ChangeOptions {
   readonly json?: boolean
 }
 
-/** Prints a row for each configuration; with --dry-run everything is checked and nothing changed. */
+/** Prints a row for each configuration; with --dry-run it only checks. */
 export async function alterAndTell(
   { client, stdout, paint, notes }: Session,
   changes: readonly ConfigChange[],
@@ -48,7 +48,7 @@ function entryOf(entries: readonly ConfigEntry[], name: string): ConfigEntry | u
   return entries.find((entry) => entry.name === name)
 }
 
-/** @param now the entry as long as nothing has changed */
+/** @param now the entry before the change */
 function plannedValue(
   { resource, set = {}, unset = [], append = {}, subtract = {} }: ConfigChange,
   name: string,

@@ -1,4 +1,4 @@
-// Confirm: asks before something is changed for good.
+// Confirm: asks before a change that cannot be undone.
 
 import { createInterface } from 'node:readline/promises'
 import { CliError, exitCodes } from './exit.ts'
@@ -11,7 +11,7 @@ export interface ConfirmOptions {
 
 /**
  * @returns whether to go on; false after --dry-run or a no
- * @throws {CliError} usage, when there is nobody to ask and no --yes
+ * @throws {CliError} usage, without a terminal and without --yes
  */
 export async function confirmed(
   session: Session,

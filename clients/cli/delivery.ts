@@ -1,4 +1,4 @@
-// Delivery: hands records to the producer with a bounded number of bytes under way, and remembers what became of them.
+// Delivery: passes records to the producer with a bounded number of bytes in flight, and counts their outcomes.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { PartialError } from '../partial-error.ts'
@@ -8,9 +8,9 @@ import { CliError, explain } from './exit.ts'
 import { count } from './print.ts'
 import type { Progress } from './progress.ts'
 
-/** Beyond this many bytes that are not acknowledged yet, `send` waits. */
+/** With more unacknowledged bytes than this, `send` waits. */
 const BYTES_IN_FLIGHT_MAX = 8 * 1024 * 1024
-/** What a record costs in memory beside its key and value, about. */
+/** The approximate memory of a record beside its key and value. */
 const RECORD_OVERHEAD_BYTES = 300
 
 export class Delivery {
@@ -30,7 +30,7 @@ export class Delivery {
   }
 
   /**
-   * @returns when there is room for more
+   * @returns when there is room for more records
    * @throws the first failure so far, so that the caller stops reading
    */
   async send(records: readonly ProducerRecord[]): Promise<void> {
@@ -61,7 +61,7 @@ export class Delivery {
     }
   }
 
-  /** Keeps the first one. */
+  /** Keeps the first error. */
   fail(error: Error): void {
     this.#failure ??= error
   }
@@ -72,7 +72,7 @@ export class Delivery {
     this.progress.stop()
   }
 
-  /** @throws {CliError} partial, when some records were acknowledged; else the failure itself */
+  /** @throws {CliError} partial, if some records were acknowledged; else the error itself */
   throwFailure(): void {
     if (this.#failure === undefined) return
     if (this.#ackedCount === 0) throw this.#failure

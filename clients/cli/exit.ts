@@ -1,4 +1,4 @@
-// Exit codes, and which of them an error means. Main thread. Table for users: docs/guide/cli.md
+// Exit codes, and the code for each error. Main thread. Table for users: docs/guide/cli.md
 
 import { types } from 'node:util'
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
@@ -17,7 +17,7 @@ export const exitCodes = {
 
 export type Exit = keyof typeof exitCodes
 
-/** An error that was written for the person at the keyboard: its message is printed as it stands. */
+/** An error whose message is written for the user: it is printed unchanged. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exit: Exit
@@ -44,7 +44,7 @@ const exitByCode: Partial<Record<ErrorName, Exit>> = {
   REQUEST_TIMED_OUT: 'unreachable',
 }
 
-/** How the process ends on this error. */
+/** The exit code for this error. */
 export function exitOf(error: unknown): Exit {
   if (error instanceof CliError) return error.exit
   if (
@@ -58,7 +58,7 @@ export function exitOf(error: unknown): Exit {
 
 const FAILURES_TOLD_MAX = 10
 
-/** A line for stderr, or one for each failed item; with `verbose` the stack and its causes follow. */
+/** A line for stderr, or one for each failed item; with `verbose` also the stack and its causes. */
 export function explain(error: unknown, verbose: boolean): string {
   if (!types.isNativeError(error)) return String(error)
   const message = error instanceof PartialError ? failuresOf(error) : error.message

@@ -1,5 +1,5 @@
-// Filter: which records `tail` prints: --key, --grep and --filter, all of which must hold. Pure.
-// --filter is CEL (Common Expression Language), which has no loops over the world and no way out of it.
+// Filter: selects the records that `tail` prints: --key, --grep and --filter, all of which must match. Pure.
+// --filter is CEL (Common Expression Language), which has no unbounded loops and no access to anything but the record.
 
 import { isUtf8 } from 'node:buffer'
 import type { Environment as CelEnvironment } from '@marcbachmann/cel-js'
@@ -19,8 +19,8 @@ export type Predicate = (record: RawRecord) => boolean
 const PATTERN_CHARACTERS_MAX = 1024
 
 /**
- * @param codec of values, as --filter sees them; absent: JSON when it is JSON, else text, else bytes
- * @param onFilterError hears of a record that the expression cannot be applied to; it does not pass
+ * @param codec of values in --filter; undefined: JSON if the value is JSON, else text, else bytes
+ * @param onFilterError called with a record on which the expression fails; the record does not match
  * @throws {CliError} usage
  */
 export async function compileFilter(
@@ -43,7 +43,7 @@ export async function compileFilter(
   return (record) => predicates.every((holds) => holds(record))
 }
 
-/** The user's own pattern on the user's own machine: a plain RegExp, only its length is limited. */
+/** The user runs their own pattern on their own machine: a plain RegExp, limited in length only. */
 function compilePattern(source: string): RegExp {
   if (source.length > PATTERN_CHARACTERS_MAX) {
     throw new CliError(
@@ -86,11 +86,11 @@ async function compileCel(
   }
 }
 
-/** What an expression sees of a record. A variable that it does not name costs nothing. */
+/** The record in an expression. A variable that the expression does not use costs nothing. */
 class Variables {
   readonly #record: RawRecord
   readonly #decode: (value: Buffer) => unknown
-  /** `value`, once it was asked for: an expression may name it more than once. */
+  /** `value`, computed at its first use, because an expression may use it more than once. */
   #value: unknown
 
   constructor(record: RawRecord, decode: (value: Buffer) => unknown) {

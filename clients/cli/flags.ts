@@ -1,9 +1,9 @@
-// Flags: what several verbs have in common on the command line. Pure.
+// Flags that several verbs share. Pure.
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { Io } from './io.ts'
 
-/** The flags that every verb takes. */
+/** The flags of every verb. */
 export interface CommonOptions {
   /** No flag: where the command reads and writes. */
   readonly io: Io
@@ -14,7 +14,7 @@ export interface CommonOptions {
 
 export const DEFAULT_BROKERS = '127.0.0.1:9092'
 
-/** Adds the flags that every verb takes. */
+/** Adds the flags of every verb. */
 export function commonOptions(command: Command): Command {
   const common = (flags: string, text: string): Option =>
     new Option(flags, text).helpGroup('Everywhere:')
@@ -25,11 +25,11 @@ export function commonOptions(command: Command): Command {
         `host:port,... (MILLRACE_BROKERS; default ${DEFAULT_BROKERS})`,
       ),
     )
-    .addOption(common('-q, --quiet', 'no messages on stderr but errors and warnings'))
-    .addOption(common('-v, --verbose', 'tell more on stderr; errors with their stack'))
+    .addOption(common('-q, --quiet', 'print only errors and warnings to stderr'))
+    .addOption(common('-v, --verbose', 'print more to stderr; errors with their stack'))
 }
 
-/** Adds flags of which only one can be given. */
+/** Adds flags that exclude each other. */
 export function exclusive(command: Command, flags: readonly [flags: string, text: string][]): void {
   const options = flags.map(([flag, text]) => new Option(flag, text))
   const names = options.map((option) => option.attributeName())
@@ -38,7 +38,7 @@ export function exclusive(command: Command, flags: readonly [flags: string, text
   }
 }
 
-/** Adds the flags for programs that read what a verb answers. @returns the command */
+/** Adds the flags for programs that read a verb's output. @returns the command */
 export function shapes(command: Command): Command {
   exclusive(command, [
     ['--json', 'one JSON object per line'],
@@ -81,7 +81,7 @@ export function pairs(text: string, previous: readonly Pair[] = []): readonly Pa
   return [...previous, pair]
 }
 
-/** @returns undefined for anything but `name=value` */
+/** @returns undefined for any other text than `name=value` */
 export function pairOf(text: string): Pair | undefined {
   const at = text.indexOf('=')
   return at < 1 ? undefined : [text.slice(0, at), text.slice(at + 1)]

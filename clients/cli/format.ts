@@ -1,11 +1,11 @@
-// Format: the `-f` string of `tail`, compiled once into what writes each of its fields. Pure. The letters: docs/guide/cli.md, "Formats"
+// Format: compiles the `-f` string of `tail` into writers of its fields. Pure. The letters: docs/guide/cli.md, "Formats"
 
 import { CliError } from './exit.ts'
 import type { Sink } from './gathered.ts'
 import type { PlacedRecord } from './placed-record.ts'
 import { isoTime } from './print.ts'
 
-/** Prints a record, or a part of it, exactly as the format says: no newline is added. */
+/** Prints a record, or a part of it, as the format says, without adding a newline. */
 export type Format = (record: PlacedRecord, out: Sink) => void
 
 const key: Format = (record, out) => {
@@ -30,7 +30,7 @@ const fields: Record<string, Format> = {
     out.text(headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(',')),
 }
 
-/** Letters that stand for themselves, or a newline. */
+/** Letters that print themselves, or a newline. */
 const constants: Record<string, string> = { n: '\n', '%': '%' }
 
 const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', 0: '\0', '\\': '\\' }
@@ -59,7 +59,7 @@ export function compileFormat(format: string): Format {
   }
 }
 
-/** @returns undefined for what is the same for every record */
+/** @returns undefined for a part that is the same for every record */
 function fieldOf(letter: string | undefined, token: string): Format | undefined {
   if (letter === undefined || constants[letter] !== undefined) return undefined
   const field = fields[letter]

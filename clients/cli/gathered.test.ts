@@ -1,4 +1,4 @@
-// What goes out for a record, byte for byte, wherever its fields lie: against the shortest way to say the same.
+// The output for a record, byte for byte, wherever its fields lie, compared with the simplest code for the same output.
 
 import fc from 'fast-check'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { recordToJson, type RawRecord } from './record-json.ts'
 import { codecFor } from './serdes.ts'
 import { paintFor, Shown } from './show.ts'
 
-/** Text of every kind that shapes of output treat in a way of their own. */
+/** Text of every kind that the output formats treat specially. */
 const text = fc.oneof(
   fc.constantFrom(
     '',
@@ -52,7 +52,7 @@ const rawRecord: fc.Arbitrary<RawRecord> = fc.record({
   headers: fc.oneof(fc.constant([]), fc.array(fc.tuple(text, bytes), { maxLength: 3 })),
 })
 
-/** The records as they lie in what was fetched: all fields in one buffer, with other bytes between them. */
+/** The records as in a fetched batch: all fields in one buffer, with other bytes between them. */
 function together(records: readonly RawRecord[]): PlacedRecord[] {
   const filler = Buffer.from([0, 0xff, 0x22])
   const fields = records.flatMap(({ key, value }) => [filler, key, filler, value])

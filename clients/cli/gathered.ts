@@ -1,39 +1,39 @@
-// Gathered: what is to be written next, gathered in one piece of memory. Any thread.
-// It is made for some hundred bytes a record. What it copies lies at the end of the same memory, for there a copy is three
-// times as fast as from elsewhere, which takes an object.
+// Gathered: gathers output in one buffer until the next write. Any thread.
+// Made for some hundred bytes per record. The source of its copies is at the end of the same buffer, because such a copy is
+// three times as fast as from another buffer, which needs a view.
 
 import type { Shown } from './show.ts'
 
-/** Takes what is printed of a record, in order. */
+/** Receives the printed parts of a record, in order. */
 export interface Sink {
-  /** Goes out as it is: for pipes. @param bytes copied */
+  /** Writes bytes unchanged: for pipes. @param bytes copied */
   bytes(bytes: Uint8Array): void
-  /** The same of a part of it, which had better be a part of what the last one was of. */
+  /** Writes a part of `bytes`, which should be the same buffer as in the last call. */
   part(bytes: Buffer, at: number, sizeBytes: number): void
   byte(byte: number): void
   /** A whole number, in digits. */
   decimal(value: number): void
-  /** Text that goes out as it is: for pipes. */
+  /** Writes text unchanged: for pipes. */
   text(text: string): void
   shown(shown: Shown): void
 }
 
 const MEMORY_BYTES_MIN = 256 * 1024
 const UTF8_BYTES_MAX = 3
-/** Up to here a loop beats the call that copies. */
+/** Up to this length a loop is faster than the call that copies. */
 const LOOP_BYTES_MAX = 16
-/** What is larger is copied from where it is. */
+/** Larger parts are copied from their own buffer. */
 const SOURCE_BYTES_MAX = 4 * 1024 * 1024
 const DIGITS_MAX = 16
 const ZERO = 0x30
 const MINUS = 0x2d
-/** Of a number that fits 31 bits, with which arithmetic is fast. */
+/** The digits of smaller numbers are computed in 31 bits, which is fast. */
 const SHORT_MAX = 1_000_000_000
 
 export class Gathered implements Sink {
   #memory = Buffer.allocUnsafe(MEMORY_BYTES_MIN)
   #sizeBytes = 0
-  /** What lies at the end of the memory, too. */
+  /** The buffer whose bytes are at the end of the memory, too. */
   #source: Buffer | undefined
   #sourceAt = MEMORY_BYTES_MIN
 
@@ -41,7 +41,7 @@ export class Gathered implements Sink {
     return this.#sizeBytes
   }
 
-  /** @returns all of it; valid until more is added */
+  /** @returns all gathered bytes; valid until the next call that adds bytes */
   take(): Buffer {
     const all = this.#memory.subarray(0, this.#sizeBytes)
     this.#sizeBytes = 0
@@ -82,7 +82,7 @@ export class Gathered implements Sink {
     this.#digits(low, high > 0 ? 9 : 1)
   }
 
-  /** @param value fits 31 bits */
+  /** @param value below 2^31 */
   #digits(value: number, countMin: number): void {
     let count = 1
     for (let power = 10; count < countMin || power <= value; power *= 10) count++
@@ -108,7 +108,7 @@ export class Gathered implements Sink {
     if (this.#sizeBytes + byteCount > this.#sourceAt) this.#grow(this.#sizeBytes + byteCount)
   }
 
-  /** @param roomBytes what is going to be added, at least */
+  /** @param roomBytes the bytes to be added, at least */
   #keep(source: Buffer, roomBytes: number): void {
     const needed = this.#sizeBytes + Math.max(roomBytes, MEMORY_BYTES_MIN) + source.length
     if (needed > this.#memory.length) this.#grow(needed)
@@ -117,7 +117,7 @@ export class Gathered implements Sink {
     this.#memory.set(source, this.#sourceAt)
   }
 
-  /** The source makes way. */
+  /** Drops the source, whose room is needed. */
   #grow(bytesNeeded: number): void {
     this.#source = undefined
     if (bytesNeeded > this.#memory.length) {

@@ -1,6 +1,6 @@
-// Hints: what a flag of kcat, rpk or Kafka's scripts is called here, for one that is unknown. Pure.
+// Hints: for an unknown flag of kcat, rpk or Kafka's scripts, names millrace's flag. Pure.
 
-/** Foreign flag: what to say instead. */
+/** Foreign flag: the text of the hint. */
 const hints: Record<string, string> = {
   '-C': 'kcat -C is `millrace tail TOPIC`',
   '-P': 'kcat -P is `millrace produce TOPIC`',
@@ -22,14 +22,14 @@ const hints: Record<string, string> = {
   '--all-groups': '`millrace group ls` lists them; `group lag` takes several names',
 }
 
-/** ` (kcat -L is ...)`; empty for a flag that nobody else has. @param error as commander tells it */
+/** ` (kcat -L is ...)`; empty for a flag that no other tool has. @param error commander's message */
 export function hint(error: string): string {
   const flag = /unknown option '([^'=]+)/.exec(error)?.[1]
   const known = flag === undefined ? undefined : hints[flag]
   return known === undefined ? '' : ` (${known})`
 }
 
-/** Without what commander puts before and after it. */
+/** commander's message without its prefix, on one line. */
 export function oneLine(error: string): string {
   return error
     .replace(/^error: /, '')

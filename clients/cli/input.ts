@@ -1,16 +1,16 @@
-// Input: cuts what `produce` reads into values, in memory that does not grow with the input. Pure.
+// Input: cuts the input of `produce` into values, in memory that does not grow with the input. Pure.
 
 import { CliError } from './exit.ts'
 
-/** Values cut from one chunk of input; views into it wherever the chunk holds them whole. */
+/** Values cut from one chunk of input; views into the chunk if it has all of their bytes. */
 export type Values = AsyncIterable<Buffer[]>
 
-/** A value longer than this is a mistake: a file without newlines, or a wrong length. */
+/** A value longer than this is an error: a file without newlines, or a wrong length. */
 const VALUE_BYTES_MAX = 64 * 1024 * 1024
 const NEWLINE = 0x0a
 const LENGTH_BYTES = 4
 
-/** Every line is a value, without its newline; what follows the last newline is one too, unless it is empty. */
+/** Every line is a value, without its newline; the text after the last newline is one too, unless it is empty. */
 export async function* lines(input: AsyncIterable<Buffer>): Values {
   const pending = new Pending()
   for await (const chunk of input) {
@@ -26,7 +26,7 @@ export async function* lines(input: AsyncIterable<Buffer>): Values {
   if (pending.bytes > 0) yield [pending.take()]
 }
 
-/** Each value follows its length in 4 bytes, big endian. @throws {CliError} failed, when the input ends inside one */
+/** Each value follows its length in 4 bytes, big endian. @throws {CliError} failed, if the input ends inside one */
 export async function* lengthPrefixed(input: AsyncIterable<Buffer>): Values {
   let rest: Buffer = Buffer.alloc(0)
   const pending = new Pending()
@@ -76,7 +76,7 @@ export async function* pieces(input: AsyncIterable<Buffer>, valueBytes: number):
   if (pending.bytes > 0) yield [pending.take()]
 }
 
-/** The beginning of a value whose end has not been read yet. */
+/** The beginning of a value whose end has not arrived. */
 class Pending {
   #chunks: Buffer[] = []
   bytes = 0
@@ -88,7 +88,7 @@ class Pending {
     this.#chunks.push(chunk)
   }
 
-  /** What was kept, followed by `end`. */
+  /** The kept bytes, followed by `end`. */
   take(end: Buffer = Buffer.alloc(0)): Buffer {
     if (this.bytes === 0) return end
     const whole = Buffer.concat([...this.#chunks, end])

@@ -1,4 +1,4 @@
-// Io: where a command reads, writes and ends: the process itself, or what a test puts in its place.
+// Io: the inputs, outputs and end of a command: those of the process, or a test's in their place.
 
 import type { Readable, Writable } from 'node:stream'
 
@@ -7,11 +7,11 @@ export interface Io {
   readonly stdout: Output
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>
-  /** What a command sets when it has done its work and found something wrong. */
+  /** The exit code that a command sets when it has finished and found a problem. */
   exitCode?: number | string | null | undefined
   /** Calls `act` at each ^C. */
   on(event: 'SIGINT', act: () => void): unknown
-  /** Ends now, whatever is under way. */
+  /** Ends the process at once. */
   exit(code: number): void
 }
 

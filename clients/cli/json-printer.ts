@@ -1,5 +1,5 @@
-// JsonPrinter: the NDJSON of `tail --json` for most records, which have no headers and are ASCII: bytes that are the same in
-// JSON are copied from where they lie. Others go through `recordToJson`, which tells what is printed of both. Pure.
+// JsonPrinter: the NDJSON of `tail --json` for most records, which have no headers and are ASCII: it copies bytes that are the
+// same in JSON from the record. `recordToJson` prints all others, and defines the format of both. Pure.
 
 import type { Sink } from './gathered.ts'
 import type { PlacedRecord } from './placed-record.ts'
@@ -48,7 +48,7 @@ function putField(out: Sink, json: string, bytes: Buffer, at: number, sizeBytes:
   out.byte(QUOTE)
 }
 
-/** @returns what makes the part before the offset, from that of the record before: mostly of the same partition */
+/** Makes the part before the offset. It keeps the last one, because most records have the partition of the one before. */
 function headMaker(): (record: PlacedRecord) => Buffer | undefined {
   let last: { topic: string; partition: number; head: Buffer | undefined } | undefined
   return ({ topic, partition }) => {

@@ -1,14 +1,14 @@
-// JsonText: JSON as text, for numbers that JavaScript would round: 2^53 + 1, 1.10 and 1e400 stay what they were. Pure.
+// JsonText: JSON as text, for numbers that JavaScript would round: 2^53 + 1, 1.10 and 1e400 keep their digits. Pure.
 
 const STRING = String.raw`"(?:[^"\\]|\\.)*"`
 const SPACE = new RegExp(String.raw`${STRING}|\s+`, 'g')
 const MARK = new RegExp(String.raw`${STRING}|\{\}|\[\]|[{}[\],:]`, 'g')
 
-/** Text without this shape is no JSON, which is told so at a hundredth of what an error costs. */
+/** Text without this shape is no JSON. The test costs a hundredth of an error. */
 const SHAPE =
   /^[ \t\n\r]*(?:\{.*\}|\[.*\]|".*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null)[ \t\n\r]*$/s
 
-/** @returns what the text says as JSON; undefined when it is none */
+/** @returns the JSON in the text; undefined if the text is no JSON */
 export function parsedJson(text: string): unknown {
   if (!SHAPE.test(text)) return undefined
   const { stackTraceLimit } = Error
@@ -39,7 +39,7 @@ export function indentedJson(json: string): string {
   })
 }
 
-/** The text of a member of an object; undefined without one. The last of a name counts, as for `JSON.parse`. @param json valid */
+/** The text of an object's member; undefined without one. The last of a name counts, as in `JSON.parse`. @param json valid */
 export function memberText(json: string, name: string): string | undefined {
   let found: string | undefined
   for (const { key, text } of parts(json))
@@ -52,7 +52,7 @@ export function elementTexts(json: string): string[] {
   return [...parts(json)].map(({ text }) => text)
 }
 
-/** What stands between the outermost brackets and the commas there; with its key, in an object. */
+/** The items between the outermost brackets, which commas separate; in an object with their keys. */
 function* parts(json: string): Generator<{ key: string | undefined; text: string }> {
   let depth = 0
   let from = 0

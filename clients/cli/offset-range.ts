@@ -1,25 +1,25 @@
-// OffsetRange: what `tail -o`, `topic trim --to` and `group reset --to` understand. Pure. For users: docs/guide/cli.md, "Where to start"
+// OffsetRange: the positions of `tail -o`, `topic trim --to` and `group reset --to`. Pure. For users: docs/guide/cli.md, "Where to start"
 
 import type { StartAt } from '../consumer/bounds.ts'
 import { CliError } from './exit.ts'
 
-/** A place in a partition, not yet looked up. */
+/** A position in a partition, not yet looked up. */
 export type Point =
   | { readonly kind: 'start' }
   | { readonly kind: 'end' }
   | { readonly kind: 'offset'; readonly offset: number }
   | { readonly kind: 'afterStart'; readonly count: number }
   | { readonly kind: 'beforeEnd'; readonly count: number }
-  /** ms since the epoch: the first record that is as young. */
+  /** ms since the epoch: the first record with this timestamp or a later one. */
   | { readonly kind: 'time'; readonly timestamp: number }
 
 export interface OffsetRange {
   readonly from: Point
-  /** Exclusive; absent: never ends. */
+  /** Exclusive; undefined: no end. */
   readonly until?: Point
 }
 
-/** A partition's ends, as they were when the command started. */
+/** The ends of a partition at the start of the command. */
 export interface Bounds {
   readonly start: number
   readonly end: number
@@ -30,7 +30,7 @@ const POINT = String.raw`start|end|earliest|beginning|latest|@?(?:${TIME})|[-+]?
 const RANGE = new RegExp(`^(${POINT})?(?:(:)(${POINT})?)?$`)
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** Kafka's and kcat's words beside ours. */
+/** Kafka's and kcat's words, and ours. */
 const names: Record<string, 'start' | 'end'> = {
   start: 'start',
   earliest: 'start',
@@ -58,7 +58,7 @@ export function parseRange(text: string, now: number): OffsetRange {
   }
 }
 
-/** Parse a single place. @throws {CliError} usage */
+/** Parse a single position. @throws {CliError} usage */
 export function parsePoint(text: string, now: number): Point {
   const { from, until } = parseRange(text, now)
   if (until !== undefined || text.startsWith(':'))
@@ -66,7 +66,7 @@ export function parsePoint(text: string, now: number): Point {
   return from
 }
 
-/** The point as a group takes it, which looks it up itself. @throws {CliError} usage, for `+5` */
+/** The position in the form of `admin.groups.reset`, which looks it up. @throws {CliError} usage, for `+5` */
 export function startAtOf(point: Point): StartAt {
   switch (point.kind) {
     case 'start':
@@ -84,7 +84,7 @@ export function startAtOf(point: Point): StartAt {
   }
 }
 
-/** @param timed the other end of the range was a time, so digits are one too, also without `@` */
+/** @param timed the other end of the range was a time, so digits without `@` are one too */
 function point(text: string, now: number, timed: boolean): Point {
   const named = names[text]
   if (named !== undefined) return { kind: named }
@@ -110,9 +110,9 @@ function parseTime(text: string, now: number): number {
 }
 
 /**
- * The offset a point means in one partition, within its bounds.
+ * The offset of a position in one partition, within its bounds.
  *
- * @param offsetForTime first offset with a timestamp as young; undefined when all are older
+ * @param offsetForTime the first offset with that timestamp or a later one; undefined if all are earlier
  */
 export async function resolvePoint(
   point: Point,

@@ -1,4 +1,4 @@
-// Offsets: asks the broker where partitions begin and end, for `tail` and `topic`.
+// Offsets: asks the broker for the ends of partitions, for `tail` and `topic`.
 
 import type { Admin, TopicDescription } from '../admin/admin.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -7,7 +7,7 @@ import { PartialError } from '../partial-error.ts'
 import { CliError } from './exit.ts'
 import type { Bounds } from './offset-range.ts'
 
-/** @throws {CliError} notFound, naming the first topic that does not exist */
+/** @throws {CliError} notFound, with the name of the first topic that does not exist */
 export async function describe(
   admin: Admin,
   names: readonly string[],
@@ -31,7 +31,7 @@ export async function describe(
 /** Bounds of every partition of these topics: topic -> by partition. */
 export type BoundsByTopic = ReadonlyMap<string, readonly Bounds[]>
 
-/** @param isolation `committed`: they end where the first open transaction begins */
+/** @param isolation `committed`: the end is before the first open transaction */
 export async function boundsOf(
   admin: Admin,
   topics: readonly string[],
@@ -51,12 +51,12 @@ export async function boundsOf(
   return bounds
 }
 
-/** Offsets in use, which is the number of records unless some were compacted away. */
+/** The number of offsets: that of records, unless compaction has removed some. */
 export function recordCount(bounds: readonly Bounds[]): number {
   return bounds.reduce((sum, { start, end }) => sum + end - start, 0)
 }
 
-/** First offset with a timestamp as young as `timestamp` (ms); undefined when all are older. */
+/** The first offset with `timestamp` (ms) or a later one; undefined if all are earlier. */
 export async function offsetForTime(
   admin: Admin,
   topic: string,

@@ -1,4 +1,4 @@
-// Pace: holds `produce --rate` to so many records per second.
+// Pace: limits `produce --rate` to a number of records per second.
 
 import type { Clock } from '../clock.ts'
 
@@ -14,7 +14,7 @@ export class Pace {
     this.#startedAt = clock.monotonic()
   }
 
-  /** Counts one record. @returns how long it has to wait, in ms; 0 or less: not at all */
+  /** Counts one record. @returns how long to wait before sending it, in ms; 0 or less: not at all */
   take(): number {
     const dueAt = this.#startedAt + (this.#recordCount++ / this.#rate) * 1_000
     return dueAt - this.#clock.monotonic()

@@ -22,7 +22,7 @@ import { codecFor } from './serdes.ts'
 import { jsonLine, paintFor, show as shown, type Paint } from './show.ts'
 
 const NOW = Date.parse('2026-01-31T10:00:00Z')
-/** What a usage error looks like. */
+/** The shape of a usage error. */
 const usage = { name: 'CliError', exit: 'usage' }
 const plain: Paint = (_, text) => shown`${text}`
 
@@ -42,7 +42,7 @@ function record(fields: Partial<RawRecord> = {}): RawRecord {
   }
 }
 
-/** What goes out when `print` has printed a record. */
+/** The output after `print` has printed a record. */
 function printed(print: Printer, of: RawRecord): Buffer {
   const out = new Gathered()
   print(placed(of), out)
@@ -361,7 +361,7 @@ t.test('text is JSON exactly where JSON.parse says so', async (t) => {
   t.equal(Error.stackTraceLimit > 0, true)
 })
 
-/** What the cutter makes of `input`, whatever the chunks are. */
+/** The cutter's values of `input`, however it is cut into chunks. */
 async function cut(
   cutter: (input: AsyncIterable<Buffer>) => Values,
   input: Buffer,

@@ -1,18 +1,18 @@
-// PlacedRecord: a record as printers take it: with the places of its key and value, so that what is only passed on is copied
-// from where it lies. Pure.
+// PlacedRecord: a record for printers, with the positions of its key and value, so that a printer can copy bytes
+// straight from the fetched batch. Pure.
 
 import type { RawRecord } from './record-json.ts'
 
 export interface PlacedRecord extends RawRecord {
-  /** What holds the key, from `keyAt` on. */
+  /** The buffer of the key, which begins at `keyAt`. */
   readonly keyIn: Buffer
   readonly keyAt: number
-  /** -1: there is none. */
+  /** -1 without a key. */
   readonly keyBytes: number
-  /** What holds the value, from `valueAt` on. */
+  /** The buffer of the value, which begins at `valueAt`. */
   readonly valueIn: Buffer
   readonly valueAt: number
-  /** -1: it is null. */
+  /** -1 for null. */
   readonly valueBytes: number
   readonly hasHeaders: boolean
 }

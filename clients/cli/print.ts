@@ -1,5 +1,5 @@
-// Print: everything the CLI writes. Data on stdout, everything else on stderr; colour only where it is wanted.
-// Main thread. A reader that goes away (`| head -1`) ends the process with status 0, without a word.
+// Print: all output of the CLI. Data goes to stdout, everything else to stderr; colour only if it is wanted.
+// Main thread. If the reader ends (`| head -1`), the process ends silently with status 0.
 
 import { spawn } from 'node:child_process'
 import { fstatSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { Gathered } from './gathered.ts'
 import type { Io, Output } from './io.ts'
 import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 
-/** The cursor goes home, and everything after it away. */
+/** Moves the cursor home, and erases everything after it. */
 export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
 const CHUNK_BYTES = 64 * 1024
@@ -17,7 +17,7 @@ const READER_CHECK_MS = 250
 
 const READER_GONE = 'reader-gone'
 
-/** Something is left to do when the reader of stdout has gone away; `act` ends the process, and may be called twice. */
+/** Work to do when the reader of stdout has ended; `act` ends the process, and may be called twice. */
 export function whenReaderGoes({ stdout }: Io, act: () => void): void {
   stdout.on(READER_GONE, act)
 }
@@ -26,7 +26,7 @@ function readerGone(io: Io): void {
   if (!io.stdout.emit(READER_GONE)) io.exit(exitCodes.ok)
 }
 
-/** A reader that goes away is no error: of stdout it ends the process, of stderr it changes nothing. */
+/** A reader that ends is no error: for stdout it ends the process, for stderr it changes nothing. */
 export function endQuietlyOnBrokenPipe(io: Io): void {
   io.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return readerGone(io)
@@ -36,7 +36,7 @@ export function endQuietlyOnBrokenPipe(io: Io): void {
   io.stderr.on('error', () => {})
 }
 
-/** What the flags say of the shape of an answer. */
+/** The flags for the format of an answer. */
 export interface Shape {
   readonly json?: boolean
   readonly yaml?: boolean
@@ -51,7 +51,7 @@ async function yamlDocument(value: object): Promise<Shown> {
   return show`---\n${stringify(value)}`
 }
 
-/** Standard output: gathers small writes, and waits while the reader is slow. */
+/** Standard output: gathers small writes, and waits for a slow reader. */
 export class Stdout extends Gathered {
   readonly #output: Output
 
@@ -60,12 +60,12 @@ export class Stdout extends Gathered {
     this.#output = stdout
   }
 
-  /** Much has been gathered: it is time to flush. */
+  /** There are enough bytes to flush. */
   get isFull(): boolean {
     return this.sizeBytes >= CHUNK_BYTES
   }
 
-  /** @returns when there is room for more */
+  /** @returns when there is room for more output */
   async write(shown: Shown): Promise<void> {
     this.shown(shown)
     if (this.isFull) await this.flush()
@@ -75,14 +75,14 @@ export class Stdout extends Gathered {
     return this.write(show`${text}\n`)
   }
 
-  /** One object: NDJSON with --json, YAML with --yaml, else as `forPeople` has it. */
+  /** Prints one object: NDJSON with --json, YAML with --yaml, else `forPeople`. */
   async object(shape: Shape, value: object, forPeople: () => Shown): Promise<void> {
     if (shape.json === true) await this.write(jsonLine(value))
     else if (shape.yaml === true) await this.write(await yamlDocument(value))
     else await this.write(forPeople())
   }
 
-  /** Several objects, for people as a table of the same fields. */
+  /** Prints several objects, without --json and --yaml as a table of their fields. */
   async rows(
     shape: Shape,
     headings: readonly string[],
@@ -101,7 +101,7 @@ export class Stdout extends Gathered {
       )
   }
 
-  /** @returns when what was written has left the process; never when that fails, which ends the process */
+  /** @returns when the output has left the process; never if that fails, which ends the process */
   flush(): Promise<void> {
     if (this.sizeBytes === 0) return Promise.resolve()
     return new Promise((resolve) => {
@@ -111,9 +111,9 @@ export class Stdout extends Gathered {
 }
 
 /**
- * Notices that nobody reads the pipe on stdout any more, also while there is nothing to write. Node cannot poll a pipe for
- * that, but GNU tail does for itself: one that follows nothing, with the same stdout, ends when the reader goes. It starts
- * when nothing was written for a moment. Where there is none (macOS, BusyBox, Windows) the next write tells.
+ * Notices the end of the reader of stdout, also while there is nothing to write. Node cannot poll a pipe for
+ * that, but GNU tail does: one that follows nothing, with the same stdout, ends when the reader does. It starts
+ * after a moment without output. Without GNU tail (macOS, BusyBox, Windows) the next write notices it.
  */
 export function endWithReader(io: Io, clock: Clock): void {
   const { fd } = io.stdout
@@ -145,7 +145,7 @@ export interface NotesOptions {
   readonly verbose?: boolean
 }
 
-/** Messages for the person: stderr, unless `-q`. */
+/** Messages for the user: stderr, unless `-q`. */
 export class Notes {
   readonly paint: Paint
   readonly #output: Output
@@ -161,7 +161,7 @@ export class Notes {
     this.#verbose = options.verbose ?? false
   }
 
-  /** Lines can be redrawn, and a person watches. */
+  /** Is stderr a terminal, on which lines can be redrawn? */
   get isTerminal(): boolean {
     return this.#output.isTTY === true
   }
@@ -179,14 +179,14 @@ export class Notes {
     if (!this.#quiet && this.isTerminal) this.#output.write(`\r\u001b[K${show`${text}`.text}`)
   }
 
-  /** What the client goes on after by itself: each kind once, and only from `tellTrouble` on. */
+  /** Errors that the client retries by itself: logs each kind once, and only after `tellTrouble`. */
   trouble(kind: string, text: string, detail: string): void {
     if (this.#troublesTold?.has(kind) === false) this.say(`${text} (going on; -v tells more)`)
     this.#troublesTold?.add(kind)
     this.detail(`${text} ${detail}`)
   }
 
-  /** Until then the command fails of its own when nobody can be reached, and says so itself. */
+  /** Until then the command fails with its own message if it reaches no broker. */
   tellTrouble(): void {
     this.#troublesTold = new Set()
   }
@@ -204,7 +204,7 @@ export class Notes {
   }
 }
 
-/** What a table shows; a dash where there is nothing. */
+/** A cell of a table; a dash for a missing value. */
 export type Cell = string | number | boolean | undefined | null
 
 /** Columns aligned for people: text to the left, numbers to the right. */
@@ -227,7 +227,7 @@ export function table(
   ])
 }
 
-/** As wide as it is shown, in one line. */
+/** The width of the text on the screen, on one line. */
 function cellText(cell: Cell): string {
   if (typeof cell === 'number') return count(cell)
   const text = `${cell ?? '-'}`
@@ -252,7 +252,7 @@ export function size(bytes: number): string {
 
 const DATE_MS_MAX = 8.64e15
 
-/** `2026-01-31T10:00:00.000Z`, whatever a producer has written: a time that JavaScript lacks is the nearest it has. */
+/** `2026-01-31T10:00:00.000Z`, for any timestamp: one that JavaScript does not support becomes the nearest that it does. */
 export function isoTime(timestamp: number): string {
   return new Date(Math.max(-DATE_MS_MAX, Math.min(timestamp, DATE_MS_MAX))).toISOString()
 }

@@ -1,4 +1,4 @@
-// Printers: the shapes in which `tail` shows a record. Pure. For users: docs/guide/cli.md, "What tail prints"
+// Printers: the formats in which `tail` prints a record. Pure. For users: docs/guide/cli.md, "What tail prints"
 
 import { isUtf8 } from 'node:buffer'
 import { compileFormat } from './format.ts'
@@ -10,7 +10,7 @@ import { isoTime } from './print.ts'
 import { jsonIn, plainText, type ValueCodec } from './serdes.ts'
 import { harmlessJson, joined, show, type Paint, type Shown } from './show.ts'
 
-/** Prints one record to stdout, newline included where there is one. */
+/** Prints one record to stdout, with a newline if the format has one. */
 export type Printer = (record: PlacedRecord, out: Sink) => void
 
 export interface PrinterOptions {
@@ -18,14 +18,14 @@ export interface PrinterOptions {
   readonly raw?: boolean | undefined
   readonly lengthPrefixed?: boolean | undefined
   readonly format?: string | undefined
-  /** Absent: no --serde was given. */
+  /** undefined without --serde. */
   readonly codec?: ValueCodec | undefined
-  /** A person looks at it: aligned columns, indented JSON. */
+  /** For a terminal: aligned columns, indented JSON. */
   readonly forTerminal: boolean
   /** Columns of the terminal. */
   readonly width: number
   readonly paint: Paint
-  /** More than one topic is read. */
+  /** The command reads more than one topic. */
   readonly showTopic: boolean
 }
 
@@ -66,7 +66,7 @@ function decodedPrinter(codec: ValueCodec): Printer {
   }
 }
 
-/** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow with what they have held. */
+/** `orders 0:42  10:31:07.125  ann  {"id":"1"}`; columns grow to the widest content so far. */
 function terminalPrinter({ codec, paint, width, showTopic }: PrinterOptions): Printer {
   const widths: [number, number] = [0, 0]
   const column = (i: 0 | 1, shown: Shown): Shown => {

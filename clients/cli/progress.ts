@@ -1,4 +1,4 @@
-// Progress: how far a long command is. A line that redraws itself on a terminal, else a line every 10 s. stderr.
+// Progress of a long command: a line that redraws itself on a terminal, else a line every 10 s. stderr.
 
 import type { Clock, Timer } from '../clock.ts'
 import { count, size, type Notes } from './print.ts'
@@ -8,11 +8,11 @@ const LINE_MS = 10_000
 const BAR_CELLS = 24
 
 export interface ProgressOptions {
-  /** Of the whole input, when it is known. */
+  /** The size of the whole input, if it is known. */
   readonly bytesTotal?: number | undefined
-  /** There are no records to count, only bytes that are read. */
+  /** Counts bytes read and no records. */
   readonly isOfBytes?: boolean
-  /** A person types the input into the same terminal: nothing is drawn over it. */
+  /** The user types the input into the same terminal, so nothing is drawn over it. */
   readonly isTyped?: boolean
 }
 
@@ -42,7 +42,7 @@ export class Progress {
     this.#bytes += bytes
   }
 
-  /** For work that does not let timers fire: shows how far it is, when it is time. */
+  /** For work that keeps timers from firing: draws the progress if it is time. */
   poll(): void {
     if (this.#clock.monotonic() - this.#drawnAt >= this.#intervalMs) this.#draw()
   }
@@ -62,7 +62,7 @@ export class Progress {
     return `${count(this.#records)} records, ${size(this.#bytes)}, ${seconds.toFixed(1)} s, ${rate}/s`
   }
 
-  /** As the bytes so far let expect. */
+  /** An estimate from the bytes so far. */
   #left(seconds: number): string {
     if (this.#bytesTotal === undefined || this.#bytes === 0) return ''
     const left = Math.max(0, seconds * (this.#bytesTotal / this.#bytes - 1))

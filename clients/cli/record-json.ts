@@ -1,5 +1,5 @@
-// RecordJson: the NDJSON shape that `tail --json` writes and `produce --json` reads. Pure.
-// Bytes that are not UTF-8 travel as base64, and say so; JSON that is not a string passes as text, so numbers keep their
+// RecordJson: the NDJSON format that `tail --json` writes and `produce --json` reads. Pure.
+// Bytes that are not UTF-8 are written as base64, and marked; other JSON than strings is kept as text, so numbers keep their
 // digits. For users: docs/guide/cli.md, "NDJSON"
 
 import { isUtf8 } from 'node:buffer'
@@ -8,7 +8,7 @@ import { compactJson, elementTexts, memberText } from './json-text.ts'
 import type { ValueCodec } from './serdes.ts'
 import { harmlessJson, type Shown } from './show.ts'
 
-/** A record with its bytes as they are in the log. */
+/** A record with its bytes in the log. */
 export interface RawRecord {
   readonly topic: string
   readonly partition: number
@@ -20,7 +20,7 @@ export interface RawRecord {
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
 }
 
-/** What `produce` needs to know of a record; where it goes and its offset are the command's business. */
+/** The fields that `produce` takes of a record; the command chooses topic and partition. */
 export interface NewRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -29,7 +29,7 @@ export interface NewRecord {
 }
 
 /**
- * @param codec decodes the value; absent: as text when it is UTF-8, else base64
+ * @param codec decodes the value; undefined: text if it is UTF-8, else base64
  * @returns one line, with its newline
  */
 export function recordToJson(record: RawRecord, codec?: ValueCodec): Shown {
@@ -47,14 +47,14 @@ export function recordToJson(record: RawRecord, codec?: ValueCodec): Shown {
   return harmlessJson(line)
 }
 
-/** @returns undefined for bytes that are not UTF-8. Only such have a replacement character in their text, or it is their own */
+/** @returns undefined for bytes that are not UTF-8. A replacement character may be in the bytes themselves */
 function textOf(bytes: Buffer | null): string | null | undefined {
   if (bytes === null) return null
   const text = bytes.toString()
   return text.includes('\ufffd') && !isUtf8(bytes) ? undefined : text
 }
 
-/** @param text of the bytes; undefined: they have none */
+/** @param text of the bytes; undefined: they are not UTF-8 */
 function jsonOf(bytes: Buffer | null, text: string | null | undefined): string {
   return text === undefined ? `"${bytes!.toString('base64')}"` : JSON.stringify(text)
 }
@@ -70,10 +70,10 @@ function encodingJson(key: string | null | undefined, value: string | null | und
 }
 
 /**
- * Parse one line. `topic`, `partition` and `offset` say where the record was, and are ignored.
+ * Parse one line. `topic`, `partition` and `offset` are ignored.
  *
- * @param codec encodes the value; absent: a string as its UTF-8 (or base64), anything else as JSON
- * @throws {CliError} failed: what is wrong with the line
+ * @param codec encodes the value; undefined: a string as its UTF-8 (or base64), anything else as JSON
+ * @throws {CliError} failed; the message says what is wrong with the line
  */
 export function recordFromJson(line: string, codec?: ValueCodec): NewRecord {
   const fields = parseObject(line)
@@ -108,7 +108,7 @@ function parseObject(line: string): Record<string, unknown> {
   return parsed as Record<string, unknown>
 }
 
-/** @param textOf the JSON that `value` was parsed from */
+/** @param textOf the JSON of `value` */
 function toBytes(
   name: string,
   value: unknown,

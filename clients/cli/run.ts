@@ -1,4 +1,4 @@
-// run: the command line. Knows the verbs, loads the one that is asked for, and returns its exit code.
+// run: the command line. Loads the verb of its arguments, runs it, and returns its exit code.
 // For users: docs/guide/cli.md
 
 import { Command, CommanderError } from 'commander'
@@ -19,7 +19,7 @@ interface Verb {
 const verbs: Record<string, Verb> = {
   start: { summary: 'run a broker (the default)', load: () => import('./commands/start.ts') },
   tail: {
-    summary: 'print records, and follow',
+    summary: 'print records, and wait for new ones',
     alias: 'consume',
     load: () => import('./commands/tail.ts'),
   },
@@ -36,7 +36,7 @@ const verbs: Record<string, Verb> = {
     load: () => import('./commands/group.ts'),
   },
   cluster: {
-    summary: 'show brokers and partitions, and what is wrong with them',
+    summary: 'show brokers and partitions, and their problems',
     load: () => import('./commands/cluster.ts'),
   },
   txn: {
@@ -48,15 +48,15 @@ const verbs: Record<string, Verb> = {
     load: () => import('./commands/config.ts'),
   },
   verify: {
-    summary: 'check the data directory of a broker that does not run',
+    summary: 'check the data directory of a stopped broker',
     load: () => import('./commands/verify.ts'),
   },
 }
 
-/** Verbs that run or read a broker's data themselves; the reader of their output may leave. */
+/** Verbs without the flags of a client: they run a broker or read its data themselves. */
 const DIAL_NOBODY = ['start', 'verify']
 
-/** @returns the exit code, when the command has ended and what it wrote is out */
+/** @returns the exit code, once the command has ended and its output is written */
 export async function run([given, ...others]: readonly string[], io: Io): Promise<number> {
   endQuietlyOnBrokenPipe(io)
   const program = programFor(io)
@@ -117,7 +117,7 @@ async function define(command: Command, verb: Verb): Promise<void> {
     commonOptions(leaf)
 }
 
-/** Only here are all verbs loaded. */
+/** Loads all verbs, only for help and completion. */
 async function prepareCompletion(
   program: Command,
   args: readonly string[],
@@ -138,7 +138,7 @@ function normalise(args: readonly string[]): readonly string[] {
   return namesVerb || asksAboutProgram || isUnknownVerb ? args : ['start', ...args]
 }
 
-/** Tells what went wrong on stderr. @returns the exit code */
+/** Prints the error to stderr. @returns the exit code */
 function report(error: unknown, isVerbose: boolean, io: Io): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage // it has spoken
   new Notes({ io }).error(explain(error, isVerbose))

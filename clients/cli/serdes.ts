@@ -1,4 +1,4 @@
-// Serdes: how `tail` and `produce` see the bytes of a value, by the name given to --serde. Pure.
+// Serdes: how `tail` and `produce` convert the bytes of a value, by the name of --serde. Pure.
 
 import { isUtf8 } from 'node:buffer'
 import { compactJson, parsedJson } from './json-text.ts'
@@ -6,9 +6,9 @@ import { compactJson, parsedJson } from './json-text.ts'
 export const serdeNames = ['string', 'json', 'msgpack', 'bytes'] as const
 export type SerdeName = (typeof serdeNames)[number]
 
-/** Turns a value's bytes into JSON text, and back. */
+/** Converts a value's bytes to JSON text, and back. */
 export interface ValueCodec {
-  /** @throws {Error} the bytes are no such value */
+  /** @throws {Error} if the bytes are no such value */
   toJson(bytes: Buffer): string
   /** @param json valid */
   fromJson(json: string): Buffer
@@ -45,14 +45,14 @@ export async function codecFor(name: SerdeName): Promise<ValueCodec> {
   }
 }
 
-/** What a JSON string says; other JSON is its own text. */
+/** The contents of a JSON string; other JSON is its own text. */
 export function plainText(value: string): string {
   return value.startsWith('"') ? (JSON.parse(value) as string) : compactJson(value)
 }
 
 const BIG = '\0bigint:'
 
-/** With integers of 64 bits as numbers, whole. */
+/** Writes integers of 64 bits as JSON numbers, without loss. */
 function jsonOf(value: unknown): string {
   const marked = JSON.stringify(value, (_key, each: unknown) =>
     typeof each === 'bigint' ? `${BIG}${each}` : each,
@@ -60,7 +60,7 @@ function jsonOf(value: unknown): string {
   return (marked ?? 'null').replace(/"\\u0000bigint:(-?\d+)"/g, '$1')
 }
 
-/** Without --serde: JSON when it is JSON, as its text. @returns undefined when it is none */
+/** Without --serde: the text of a JSON value. @returns undefined if it is no JSON */
 export function jsonIn(bytes: Buffer): string | undefined {
   if (!isUtf8(bytes)) return undefined
   const value = bytes.toString()

@@ -1,4 +1,4 @@
-// Session: what every verb that talks to a broker holds: the client, the outputs, and how it is stopped.
+// Session: the client, the outputs and ^C of a verb that connects to a broker.
 // Main thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
@@ -21,10 +21,10 @@ export interface Session extends AsyncDisposable {
   readonly interruptible: () => AbortSignal
 }
 
-/** Somebody waits; but a broker that was started in the same breath may take a moment. */
+/** Short, because a user waits; but a broker that was just started may need a moment. */
 const BOOTSTRAP_TIMEOUT_MS = 1_500
 
-/** Dials nobody yet. Disposing closes the client, then empties stdout. */
+/** Does not connect yet. Disposing closes the client, then flushes stdout. */
 export async function openSession(options: CommonOptions): Promise<Session> {
   const { Client } = await import('../client.ts')
   const notes = new Notes(options)
@@ -62,12 +62,12 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   }
 }
 
-/** How long the client waits for a disk that is full. */
+/** How long the client retries on a full disk. */
 function patienceWith({ code }: KafkaError): string {
   return code === 'KAFKA_STORAGE_ERROR' ? '; a record that waits for two minutes fails' : ''
 }
 
-/** @throws {CliError} usage, for addresses that the client cannot read */
+/** @throws {CliError} usage, for invalid addresses */
 function orUsage(build: () => Client): Client {
   try {
     return build()

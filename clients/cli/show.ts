@@ -1,5 +1,5 @@
-// Show: the one door to the terminal for text. Names, keys, values and errors that others wrote cannot move the cursor, change
-// the colour or ring the bell: what goes out is `Shown`, and a plain string becomes that only here. Pure.
+// Show: the only way of text to the terminal. Foreign names, keys, values and errors cannot move the cursor, change
+// the colour or ring the bell: output is of type `Shown`, and only this module makes it from a plain string. Pure.
 
 const styles = {
   bold: 1,
@@ -13,11 +13,11 @@ const styles = {
 } as const
 export type Style = keyof typeof styles
 
-/** Text that may go to a terminal as it is. */
+/** Text that a terminal may show unchanged. */
 export class Shown {
   readonly text: string
 
-  /** @param text harmless already */
+  /** @param text already harmless */
   constructor(text: string) {
     this.text = text
   }
@@ -27,7 +27,7 @@ export class Shown {
   }
 }
 
-/** A template of text for the terminal; what is put into it is made harmless, unless it is already. */
+/** A template of text for the terminal; makes its values harmless, unless they are `Shown`. */
 export function show(
   parts: readonly string[],
   ...values: readonly (string | number | Shown)[]
@@ -40,7 +40,7 @@ export function joined(pieces: readonly Shown[], separator = ''): Shown {
   return new Shown(pieces.map(({ text }) => text).join(separator))
 }
 
-/** Colours text, or leaves it alone. */
+/** Colours text, or returns it unchanged. */
 export type Paint = (style: Style, text: string | Shown) => Shown
 
 const plain: Paint = (_style, text) => show`${text}`
@@ -60,10 +60,10 @@ export function paintFor(
   return stream.isTTY === true ? ansi : plain
 }
 
-/** C0, DEL and C1 controls but tab and newline, and what reverses the direction of text. */
+/** C0, DEL and C1 controls but tab and newline, and characters that reverse the direction of text. */
 const HARMFUL = /[^\P{Cc}\t\n]|[\u202a-\u202e\u2066-\u2069]/gu
 
-/** `\x1b` instead of an escape character. */
+/** Writes `\x1b` instead of an escape character. */
 function harmless(text: string): string {
   return text.replace(HARMFUL, (character) => {
     const code = character.charCodeAt(0)
@@ -71,10 +71,10 @@ function harmless(text: string): string {
   })
 }
 
-/** In JSON C0 controls are escaped already; plain ranges, which are fast. */
+/** For JSON, which has C0 controls escaped already; plain ranges, which are fast. */
 const HARMFUL_IN_JSON = /[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
 
-/** The same for text that is JSON, which stays JSON with the same meaning. */
+/** The same for JSON text, which stays JSON with the same meaning. */
 export function harmlessJson(json: string): Shown {
   if (json.search(HARMFUL_IN_JSON) === -1) return new Shown(json)
   const escaped = json.replace(HARMFUL_IN_JSON, (character) => {
@@ -87,10 +87,10 @@ const NOT_PLAIN = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
 const NOT_ASCII = /[\x7f-\xff]/
 
 /**
- * ASCII as a JSON string. Most text that is printed is such, and JSON escapes all of it that could do harm.
+ * ASCII as a JSON string. Most printed text is ASCII, and JSON escapes all harmful characters in it.
  *
  * @param text bytes as Latin-1
- * @returns '' when it is the same between quotes; undefined when it is not ASCII, or not harmless with that
+ * @returns '' if it is the same between quotes; undefined if it is not ASCII, or still harmful as JSON
  */
 export function asciiJson(text: string): string | undefined {
   if (!NOT_PLAIN.test(text)) return ''

@@ -1,4 +1,4 @@
-// cluster info|health: who is there, and what is wrong with it. For users: docs/guide/cli.md, "The cluster"
+// cluster info|health: brokers, partitions and their problems. For users: docs/guide/cli.md, "The cluster"
 
 import type { Command } from 'commander'
 import type { PartitionDescription, TopicDescription } from '../../admin/admin.ts'
@@ -16,7 +16,10 @@ export function define(cluster: Command): void {
     .alias('describe')
     .option('-a, --all', 'internal topics too')
     .action(showCluster)
-  verb('health', 'show partitions without a leader or with replicas behind; status 1 if there are')
+  verb(
+    'health',
+    'show partitions without a leader or with out-of-sync replicas; status 1 if there are any',
+  )
     .addHelpText('after', examples('millrace cluster health || page somebody'))
     .action(showHealth)
 }

@@ -1,4 +1,4 @@
-// The verbs of the CLI, one by one: flags, what they print, exit codes.
+// The verbs of the CLI, one by one: flags, output, exit codes.
 
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'

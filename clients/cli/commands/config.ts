@@ -13,16 +13,19 @@ export function define(config: Command): void {
     .description('show the configuration of the broker or of a topic')
     .argument('[kind]', 'broker or topic', 'broker')
     .argument('[name]', "the topic's name, or the broker's node id")
-    .option('--origin', 'tell where each value comes from')
+    .option('--origin', 'show the origin of each value')
     .addHelpText(
       'after',
       examples('millrace config show', 'millrace config show topic orders --origin'),
     )
     .action(show)
   shapes(config.command('set'))
-    .description('change the configuration of brokers or of a topic, at once and for good')
+    .description('change the configuration of brokers or of a topic permanently')
     .argument('<kind>', 'broker or topic')
-    .argument('<name=value...>', "the topic's name, or a node id (without: all brokers), then what")
+    .argument(
+      '<name=value...>',
+      "the topic's name, or a node id (none: all brokers), then the settings",
+    )
     .option('--dry-run', 'check, change nothing')
     .addHelpText(
       'after',
@@ -36,9 +39,9 @@ export function define(config: Command): void {
       change(kind, rest, settingsOf, command),
     )
   shapes(config.command('unset'))
-    .description('let configuration of brokers or of a topic fall back to its default')
+    .description('reset configuration of brokers or of a topic to its default')
     .argument('<kind>', 'broker or topic')
-    .argument('<name...>', "the topic's name, or a node id (without: all brokers), then which")
+    .argument('<name...>', "the topic's name, or a node id (none: all brokers), then the names")
     .option('--dry-run', 'check, change nothing')
     .addHelpText(
       'after',
@@ -90,7 +93,7 @@ async function change(
   await alterAndTell(session, [wanted], options)
 }
 
-/** `broker`, `broker 1` or `topic NAME`, and what comes after. @throws {CliError} usage */
+/** `broker`, `broker 1` or `topic NAME`, and the arguments after it. @throws {CliError} usage */
 function resourceAndItems(
   kind: string,
   rest: readonly string[],

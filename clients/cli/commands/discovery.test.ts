@@ -1,4 +1,4 @@
-// What users of kcat and rpk look for: the cluster, where a time is, other names of verbs, YAML, completion, hints.
+// Features that users of kcat and rpk look for: the cluster, offsets by time, other names of verbs, YAML, completion, hints.
 
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
@@ -128,7 +128,7 @@ t.test('a shell completes verbs, flags and the names of topics and groups', asyn
     M complete -- tail ''; M completion -- group lag ''`)
   t.equal(status, 0)
   t.ok(Number(stdout.split('\n', 1)[0]) > 20, 'a shell has a script')
-  t.match(stdout, /\ntail\tprint records, and follow\n/)
+  t.match(stdout, /\ntail\tprint records, and wait for new ones\n/)
   t.match(stdout, /\n--read-committed\t/)
   t.match(stdout, /\ncomplete-me\t/)
   t.match(stdout, /\ncompleting\t/)

@@ -25,7 +25,7 @@ export function define(group: Command): void {
     .alias('list')
     .addOption(new Option('--state <state>', 'only groups in this state').choices(states))
     .action(listGroups)
-  verb('info', 'show members and what they read')
+  verb('info', 'show members and their partitions')
     .alias('describe')
     .argument('<group...>')
     .action(showGroups)
@@ -37,12 +37,15 @@ export function define(group: Command): void {
       examples('millrace group lag audit --watch', 'millrace group lag audit --json | jq .lag'),
     )
     .action(showLag)
-  verb('reset', 'move a group that nobody reads with')
+  verb('reset', 'move a group that has no members')
     .argument('<group>')
-    .requiredOption('--to <place>', 'start, end, 42, -10, @-1h or @2026-01-31: where it goes on')
+    .requiredOption(
+      '--to <place>',
+      'start, end, 42, -10, @-1h or @2026-01-31: where the group resumes',
+    )
     .option('-t, --topic <topic>', 'only this topic; may be repeated', several)
     .option('-p, --partition <list>', 'only these partitions of the one --topic', partitionList)
-    .option('--dry-run', 'tell where it would go on')
+    .option('--dry-run', 'only show where it would resume')
     .option('-y, --yes', 'do not ask')
     .addHelpText(
       'after',
@@ -53,10 +56,10 @@ export function define(group: Command): void {
       ),
     )
     .action(resetGroup)
-  verb('rm', 'delete groups and what they have committed')
+  verb('rm', 'delete groups and their committed offsets')
     .alias('delete')
     .argument('<group...>')
-    .option('--dry-run', 'tell what would be deleted')
+    .option('--dry-run', 'only show what would be deleted')
     .option('-y, --yes', 'do not ask')
     .action(removeGroups)
 }
@@ -167,7 +170,7 @@ async function writeLag(
   if (rows.length > 0) await stdout.rows(options, headings, rows, paint)
 }
 
-/** Until ^C, or until nobody reads it. */
+/** Runs until ^C, or until the reader of stdout ends. */
 async function repeat(session: Session, show: () => Promise<void>): Promise<void> {
   const signal = session.interruptible()
   const call = new Call(systemClock, { signal }, Infinity)
@@ -231,7 +234,7 @@ async function removeGroups(names: readonly string[], _: unknown, command: Comma
   await groups.delete(names)
 }
 
-/** @throws {CliError} notFound, which says how to find out what groups there are */
+/** @throws {CliError} notFound; the message says how to list groups */
 async function known<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer

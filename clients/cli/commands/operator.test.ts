@@ -1,4 +1,4 @@
-// The verbs of operators: configuration changed, topics altered, data directories verified.
+// The operators' verbs: change configuration, alter topics, verify data directories.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// produce: lines, files or NDJSON into a topic. Memory stays the same however long the input is: what is under way is
-// bounded by the producer's buffer, and reading waits for it. For users: docs/guide/cli.md, "Producing"
+// produce: lines, files or NDJSON into a topic. Memory does not grow with the input: the producer's buffer bounds the
+// records in flight, and reading waits for it. For users: docs/guide/cli.md, "Producing"
 
 import { randomUUID } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
@@ -20,9 +20,9 @@ import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes
 import { openSession, type Session } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
-/** Of one record of --raw: well under the default max.message.bytes. */
+/** The size of one record of --raw: well under the default max.message.bytes. */
 const RAW_VALUE_KIB = 512
-/** The longest that Kafka's brokers allow by default. */
+/** The longest transaction timeout that Kafka's brokers allow by default. */
 const TRANSACTION_TIMEOUT_MS = 900_000
 
 export function define(command: Command): void {
@@ -34,15 +34,15 @@ export function define(command: Command): void {
     .option('-p, --partition <number>', 'default: chosen by the key', wholeNumber(0))
     .option('-Z, --tombstone', 'an empty value becomes a tombstone (null)')
     .addOption(
-      new Option('--serde <name>', 'with --json: how the value becomes bytes').choices(serdeNames),
+      new Option('--serde <name>', 'with --json: the format of the value').choices(serdeNames),
     )
     .addOption(new Option('-z, --compression <codec>', 'compress batches').choices(codecs))
     .addOption(
-      new Option('--acks <acks>', 'what to wait for').choices(['all', '1', '0']).default('all'),
+      new Option('--acks <acks>', 'which acknowledgement to wait for')
+        .choices(['all', '1', '0'])
+        .default('all'),
     )
-    .addOption(
-      new Option('--txn', 'all of the input in one transaction, or none of it').conflicts('acks'),
-    )
+    .addOption(new Option('--txn', 'write the whole input in one transaction').conflicts('acks'))
     .option('--rate <count>', 'records per second, at most', wholeNumber(1))
     .addHelpText(
       'after',
@@ -105,11 +105,11 @@ async function produce(
     : produceEach(session, load, options))
 }
 
-/** What is to be produced. */
+/** The input and its options. */
 interface Load {
   readonly topic: string
   readonly records: AsyncIterable<readonly ProducerRecord[]>
-  /** ^C. */
+  /** Aborts at ^C. */
   readonly signal: AbortSignal
   readonly progress: Progress
 }
@@ -134,7 +134,7 @@ async function produceEach(
   delivery.throwFailure()
 }
 
-/** All of it or nothing. The input is read once, so the transaction is tried once. */
+/** Writes all of it or nothing. It tries once, because it can read the input only once. */
 async function produceTogether(
   { client, notes }: Session,
   { topic, records, signal, progress }: Load,
@@ -183,7 +183,7 @@ function openInput(
   return stat.isFile() ? { input, bytesTotal: stat.size } : { input }
 }
 
-/** What is read, as records, a chunk of input at a time. Holds to --rate; stops between two records on `signal`. */
+/** Reads the input and yields records, a chunk of input at a time. Keeps to --rate; on `signal` it stops between two records. */
 async function* recordsFrom(
   input: AsyncIterable<Buffer>,
   options: Options,
@@ -221,7 +221,7 @@ function valuesFrom(input: AsyncIterable<Buffer>, options: Options): Values {
   return options.lengthPrefixed === true ? lengthPrefixed(input) : lines(input)
 }
 
-/** How a value of the input becomes a record; the flags are looked at once, not for every record. */
+/** Converts a value of the input to a record; reads the flags once, not for every record. */
 function recordMaker(
   options: Options,
   codec: ValueCodec | undefined,

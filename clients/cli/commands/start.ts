@@ -1,4 +1,4 @@
-// start: runs a broker in this process. The only place where the client's side loads the broker's, and only when it runs.
+// start: runs a broker in this process. Only this module of the client's side loads the broker's, and only when it runs.
 // For users: docs/guide/cli.md, "Starting a broker"
 
 import type { Command } from 'commander'
@@ -6,22 +6,22 @@ import { examples, type CommonOptions } from '../flags.ts'
 
 export function define(command: Command): void {
   command
-    .option('--data <dir>', 'where everything is kept (default: ./data)')
-    .option('--ephemeral', 'keep everything in a temporary directory, which goes at the end')
+    .option('--data <dir>', 'the data directory (default: ./data)')
+    .option('--ephemeral', 'use a temporary directory, and delete it at the end')
     .option(
       '--port <number>',
-      'for Kafka clients; 0 for a free one, which is printed (default: 9092)',
+      'for Kafka clients; 0 takes a free one and prints it (default: 9092)',
     )
     .option(
       '--http <port>',
       "for metrics and health; 0 for a free one, 'off' for none (default: 9644)",
     )
     .option('--host <list>', 'addresses to listen on (default: 127.0.0.1,::1)')
-    .option('--config <file>', 'YAML, name: value (default: ./millrace.yaml, if it is there)')
+    .option('--config <file>', 'YAML, name: value (default: ./millrace.yaml, if it exists)')
     .option('-c, --set <name=value>', 'a property by its name in Kafka; may be repeated', collect)
     .option(
       '--i-accept-unauthenticated-network',
-      'listen where others can reach it, without a password',
+      'listen on addresses that others can reach, without passwords',
     )
     .option('--json', 'print the banner as one JSON object')
     .option('-q, --quiet', 'log only warnings and errors')

@@ -1,4 +1,4 @@
-// tail: records to stdout, and follow. For users: docs/guide/cli.md, "Tailing"
+// tail: prints records, and follows. For users: docs/guide/cli.md, "Tailing"
 
 import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
@@ -29,10 +29,10 @@ import { openSession, type Session } from '../session.ts'
 export function define(command: Command): void {
   command
     .argument('<topic...>')
-    .option('-o, --offset <range>', 'where to begin, and to end: see below', 'end')
-    .option('-n, --count <records>', 'stop after so many', wholeNumber(1))
-    .option('-e, --exit', 'stop at the end, as it is now')
-    .option('-g, --group <group>', 'share the partitions with its members, commit what was printed')
+    .option('-o, --offset <range>', 'where to begin and end: see below', 'end')
+    .option('-n, --count <records>', 'stop after this many records', wholeNumber(1))
+    .option('-e, --exit', 'stop at the current end')
+    .option('-g, --group <group>', 'read as a member of this group, and commit printed records')
     .option('-p, --partition <list>', '0 or 0,2 or 0-3', partitionList)
     .option('--key <key>', 'only records with this key')
     .option('--grep <regex>', 'only records whose value matches')
@@ -40,36 +40,36 @@ export function define(command: Command): void {
       '--filter <expr>',
       "only records for which this CEL expression is true: value.cents > 100 && key == 'ann'",
     )
-    .option('--read-committed', 'leave out open and aborted transactions')
-    .addOption(new Option('--serde <name>', 'what values are').choices(serdeNames))
+    .option('--read-committed', 'skip records of open and aborted transactions')
+    .addOption(new Option('--serde <name>', 'the format of values').choices(serdeNames))
     .addHelpText('after', `\nRanges:\n${ranges}`)
     .addHelpText(
       'after',
       examples(
-        'millrace tail orders                     follow, from now on',
-        'millrace tail orders -o start -e         all there is',
+        'millrace tail orders                     new records',
+        'millrace tail orders -o start -e         all records',
         "millrace tail orders -o @-1h --filter 'value.cents > 100'",
         "millrace tail orders -o -10 -f '%d %k %v\\n'",
         'millrace tail orders -o start | head -1',
-        'millrace tail orders -g audit            go on where the group has stopped; several share',
-        'millrace tail orders -g audit -o start -e  what the group has not seen, then stop',
+        'millrace tail orders -g audit            resume where the group stopped; several share the partitions',
+        'millrace tail orders -g audit -o start -e  records that the group has not read, then stop',
       ),
     )
     .action(tail)
   exclusive(command, [
     ['-f, --format <text>', '%t %p %o %k %v %h %d{...} %s %S %T %n, as kcat; no newline is added'],
     ['--json', 'NDJSON: topic, partition, offset, timestamp, key, value, headers'],
-    ['--raw', "the values' bytes and nothing else"],
+    ['--raw', "only the values' bytes"],
     ['--length-prefixed', 'each value after its length (4 bytes, big endian)'],
   ])
 }
 
 const ranges = `  end, start        the end (default), the beginning
-  42, -10, +5       an offset; so many before the end, or after the beginning, of each partition
+  42, -10, +5       an offset; 10 before the end, 5 after the beginning of each partition
   @-1h, @2026-01-31T10:00, @1769853600
                     the first record from that time on (UTC; also ms since the epoch)
   FROM:UNTIL, :UNTIL, FROM:
-                    two of these; UNTIL is not printed any more; :end is start:end
+                    two of these; stops before UNTIL; :end is start:end
 `
 
 interface Options extends CommonOptions {
@@ -124,7 +124,7 @@ function isolationOf({ readCommitted }: Options): Isolation {
   return readCommitted === true ? 'committed' : 'uncommitted'
 }
 
-/** Warns of the first record only. */
+/** Warns about the first record only. */
 function once(notes: Notes, consequence: string): (reason: string) => void {
   let isSaid = false
   return (reason) => {
@@ -133,7 +133,7 @@ function once(notes: Notes, consequence: string): (reason: string) => void {
   }
 }
 
-/** @returns the codec, which shows what it cannot decode as text */
+/** @returns the codec, which shows values that it cannot decode as text */
 function tolerant(codec: ValueCodec, onFailure: (reason: string) => void): ValueCodec {
   return {
     fromJson: (json) => codec.fromJson(json),
@@ -180,7 +180,7 @@ async function spansOf(
   )
 }
 
-/** Without --exit an offset that is still to come is waited for. */
+/** Without --exit, `tail` waits for an offset that does not exist yet. */
 async function untilOf(
   until: Point | undefined,
   exitAtEnd: boolean,
@@ -191,7 +191,7 @@ async function untilOf(
   return exitAtEnd ? resolve({ kind: 'end' }) : undefined
 }
 
-/** Reads whole partitions, alone. */
+/** Reads whole partitions, without a group. */
 async function reader(
   session: Session,
   topics: readonly string[],
@@ -215,7 +215,7 @@ async function reader(
   })
 }
 
-/** @throws {CliError} usage, for what cannot be asked of a group; @returns where it begins without a commit */
+/** @throws {CliError} usage, for options that a group does not support; @returns where it begins without a commit */
 function groupStart({ from, until }: OffsetRange, { partition }: Options): StartAt {
   if (partition !== undefined)
     throw new CliError('usage', '-p and -g exclude each other: a group shares out all partitions')
@@ -227,10 +227,10 @@ function groupStart({ from, until }: OffsetRange, { partition }: Options): Start
   return startAtOf(from)
 }
 
-/** People wait for it to join, and for others to notice that it was killed. */
+/** Short, because users wait until it has joined, and until other members notice that it was killed. */
 const MEMBER_TIMES = { heartbeatIntervalMs: 300, sessionTimeoutMs: 10_000 }
 
-/** Reads what a group shares out to it. */
+/** Reads the partitions that the group assigns to it. */
 async function member(
   { client, io, notes, interruptible }: Session,
   topics: readonly string[],
@@ -256,7 +256,7 @@ async function member(
       notes.say(spans.length === 0 ? `${group}: no partition for this member` : announcement(spans))
     },
   })
-  // What was not printed is not committed; leaving spares the others the wait for the session's end.
+  // It commits no record that it has not printed. It leaves, so that other members need not wait for the session timeout.
   whenReaderGoes(io, () => void consumer.close().finally(() => io.exit(exitCodes.ok)))
   return consumer
 }
@@ -280,7 +280,7 @@ async function print(
   }
 }
 
-/** A group commits what was printed. */
+/** Commits the printed records. */
 async function printShared(
   { stdout }: Session,
   consumer: GroupConsumer,
@@ -303,7 +303,7 @@ async function printShared(
   }
 }
 
-/** Goes back to before what was not printed, so that the group commits just what was. */
+/** Seeks back before the records that were not printed, so that the group commits only printed ones. */
 function giveBack(
   consumer: GroupConsumer,
   records: readonly RawRecord[],

@@ -37,7 +37,7 @@ export function define(topic: Command): void {
     .alias('list')
     .option('-a, --all', 'internal topics too')
     .option('--sizes', 'bytes on disk, of all replicas')
-    .option('--rates', `records a second, over ${RATE_MS / 1000} s`)
+    .option('--rates', `records per second, over ${RATE_MS / 1000} s`)
     .action(listTopics)
   verb('info', 'show partitions, offsets and configuration')
     .alias('describe')
@@ -46,7 +46,7 @@ export function define(topic: Command): void {
   verb('create', 'create topics')
     .argument('<topic...>')
     .option('-p, --partitions <count>', "default: the broker's num.partitions", wholeNumber(1))
-    .option('-r, --replicas <count>', 'on a cluster; millrace has one', wholeNumber(1))
+    .option('-r, --replicas <count>', 'for clusters; millrace has one replica', wholeNumber(1))
     .option('-c, --config <name=value>', 'a topic configuration; may be repeated', pairs)
     .option('--if-not-exists', 'an existing topic is no error')
     .option('--dry-run', 'check, create nothing')
@@ -60,7 +60,7 @@ export function define(topic: Command): void {
     .action(createTopics)
   verb('alter', 'add partitions, change configuration')
     .argument('<topic...>')
-    .option('-p, --partitions <count>', 'how many there are to be in all', wholeNumber(1))
+    .option('-p, --partitions <count>', 'the new number of partitions', wholeNumber(1))
     .option('-c, --config <name=value>', 'set, `name=` to unset; may be repeated', pairs)
     .option('--dry-run', 'check, change nothing')
     .addHelpText(
@@ -71,7 +71,7 @@ export function define(topic: Command): void {
       ),
     )
     .action(alterTopics)
-  verb('offsets', 'show at which offsets a time or another place is')
+  verb('offsets', 'show the offsets of a time or another position')
     .argument('<topic...>')
     .requiredOption('--at <place>', 'start, end, -10, +5, @-1h or @2026-01-31T10:00')
     .option('-p, --partition <list>', 'only these', partitionList)
@@ -80,17 +80,17 @@ export function define(topic: Command): void {
   verb('rm', 'delete topics and all their records')
     .alias('delete')
     .argument('<topic...>')
-    .option('--dry-run', 'tell what would be deleted')
+    .option('--dry-run', 'only show what would be deleted')
     .option('-y, --yes', 'do not ask')
     .action(removeTopics)
-  verb('trim', 'delete the records before a place')
+  verb('trim', 'delete the records before a position')
     .argument('<topic>')
     .requiredOption(
       '--to <place>',
       'end, -10, +5, 42, @-1h or @2026-01-31: the first record that stays',
     )
     .option('-p, --partition <list>', 'only these partitions', partitionList)
-    .option('--dry-run', 'tell what would be deleted')
+    .option('--dry-run', 'only show what would be deleted')
     .option('-y, --yes', 'do not ask')
     .addHelpText(
       'after',
@@ -151,7 +151,7 @@ async function sizesOf(admin: Admin): Promise<Map<string, number>> {
   return sizes
 }
 
-/** Records that come in a second, by topic: looks again after a while. */
+/** Records per second, by topic: compares two samples of the offsets. */
 async function ratesOf(
   admin: Admin,
   names: readonly string[],
@@ -170,7 +170,7 @@ async function ratesOf(
   )
 }
 
-/** Where a place is in each partition: kcat -Q, and what `tail -o` would begin with. */
+/** The offset of a position in each partition, like kcat -Q: where `tail -o` would begin. */
 async function showOffsets(names: readonly string[], _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<
     TopicOptions & { at: string; partition?: readonly number[] }
@@ -286,7 +286,7 @@ interface AlterOptions extends TopicOptions {
   readonly dryRun?: boolean
 }
 
-/** All of it is checked before anything is changed. */
+/** Checks everything before it changes anything. */
 async function alterTopics(names: readonly string[], _: unknown, command: Command): Promise<void> {
   const options = command.optsWithGlobals<AlterOptions>()
   const { partitions, config = [], dryRun = false } = options
@@ -313,7 +313,7 @@ async function removeTopics(names: readonly string[], _: unknown, command: Comma
   const options = command.optsWithGlobals<Destructive>()
   await using session = await openSession(options)
   const admin = session.client.admin()
-  await describe(admin, names) // so that a topic that does not exist is told before anybody is asked
+  await describe(admin, names) // first, so that a topic that does not exist is reported before the question
   const bounds = await boundsOf(admin, names)
   const rows = names.map((topic) => ({ topic, records: recordCount(bounds.get(topic)!) }))
   await session.stdout.rows(options, ['DELETES', 'RECORDS'], rows, session.paint)

@@ -21,38 +21,35 @@ export function define(txn: Command): void {
   const verb = (name: string, summary: string): Command =>
     shapes(txn.command(name).description(summary))
 
-  verb('ls', 'list transactional ids; with --topic, what is open in its partitions')
+  verb('ls', 'list transactional ids; with --topic, open transactions in its partitions')
     .alias('list')
     .addOption(new Option('--state <state>', 'only those in this state').choices(transactionStates))
     .option('--open-for <seconds>', 'only those that have been open for longer', wholeNumber(0))
     .addOption(
-      new Option(
-        '-t, --topic <topic>',
-        'open transactions in this topic, as its log knows them',
-      ).conflicts(['state', 'openFor']),
+      new Option('-t, --topic <topic>', 'open transactions in the log of this topic').conflicts([
+        'state',
+        'openFor',
+      ]),
     )
     .addHelpText(
       'after',
       examples(
         'millrace txn ls --state Ongoing',
-        'millrace txn ls --open-for 60          what holds readers back',
-        'millrace txn ls --topic orders         also what no coordinator knows any more',
+        'millrace txn ls --open-for 60          transactions that hold back readers',
+        'millrace txn ls --topic orders         includes transactions that no coordinator knows',
       ),
     )
     .action(list)
-  verb('info', 'show transactional ids, and what they write to')
+  verb('info', 'show transactional ids and their partitions')
     .alias('describe')
     .argument('<id...>')
     .action(show)
-  verb('abort', 'abort what is open; its producer is fenced')
+  verb('abort', 'abort an open transaction, and fence its producer')
     .argument('[id...]', 'transactional ids')
-    .option(
-      '-t, --topic <topic>',
-      'with -p and --producer: one that hangs, in this partition alone',
-    )
+    .option('-t, --topic <topic>', 'with -p and --producer: a hanging transaction in one partition')
     .option('-p, --partition <number>', 'of --topic', wholeNumber(0))
-    .option('--producer <id>', 'the producer id, as ls --topic shows it', wholeNumber(0))
-    .option('--dry-run', 'tell what would be aborted')
+    .option('--producer <id>', 'the producer id that ls --topic shows', wholeNumber(0))
+    .option('--dry-run', 'only show what would be aborted')
     .option('-y, --yes', 'do not ask')
     .addHelpText(
       'after',
@@ -181,7 +178,7 @@ async function abortIds(
   for (const id of ids) await transactions.abort(id)
 }
 
-/** @throws {CliError} notFound, which says how to find out what ids there are */
+/** @throws {CliError} notFound; the message says how to list ids */
 async function known<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer

@@ -1,4 +1,4 @@
-// verify: checks the data directory of a broker that does not run. For users: docs/guide/cli.md, "Verifying a data directory"
+// verify: checks the data directory of a stopped broker. For users: docs/guide/cli.md, "Verifying a data directory"
 
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
@@ -11,10 +11,10 @@ import { paintFor } from '../show.ts'
 
 export function define(command: Command): void {
   command
-    .argument('<dir>', 'what `start --data` was given')
-    .option('--repair', 'have the recovery of a start repair what it can')
+    .argument('<dir>', 'the directory of `start --data`')
+    .option('--repair', 'repair damage as a start of the broker does')
     .option('--json', 'one JSON object per line')
-    .option('-q, --quiet', 'no messages on stderr but errors and warnings')
+    .option('-q, --quiet', 'print only errors and warnings to stderr')
     .option('-v, --verbose', 'errors with their stack')
     .addHelpText('after', examples('millrace verify ./data', 'millrace verify ./data --repair'))
     .action(verify)

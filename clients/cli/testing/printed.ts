@@ -1,4 +1,4 @@
-// Printed: keeps what a command writes to one of its outputs, and lets a test wait for it. For tests.
+// Printed: keeps the output of a command, and lets a test wait for parts of it. For tests.
 
 import { Writable } from 'node:stream'
 
@@ -25,7 +25,7 @@ export class Printed extends Writable {
     return this.text.split('\n').slice(0, -1)
   }
 
-  /** Waits until what was written is as wanted. One wait at a time. */
+  /** Waits until the output matches. One wait at a time. */
   until(isSo: (printed: this) => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#check = () => isSo(this) && resolve()

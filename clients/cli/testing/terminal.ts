@@ -1,5 +1,5 @@
 // Terminal: the CLI against a broker of its own, in an empty directory; for tests. Most runs are in this process; bash and
-// processes are for what only they have: pipes, signals, the end of a process.
+// child processes are for tests of pipes, signals and the end of a process.
 
 import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
@@ -33,11 +33,11 @@ export interface Run {
   readonly stderr: Printed
   /** ^C. */
   interrupt(): void
-  /** The status. */
+  /** The exit code. */
   readonly ended: Promise<number>
 }
 
-/** What a command reads from its standard input. */
+/** Standard input of a command. */
 type Input = string | Buffer | Readable
 
 export class Terminal implements AsyncDisposable {
@@ -69,7 +69,7 @@ export class Terminal implements AsyncDisposable {
    * Runs command lines in this process, one after the other.
    *
    * @param script a command in each line, without its name, `'` around words with spaces; `NAME | ...` feeds it `inputs[NAME]`
-   * @returns all that they wrote, and the status of each
+   * @returns their output, and the exit code of each
    */
   async run(script: string, inputs: Readonly<Record<string, Input>> = {}): Promise<Results> {
     const all: Results = { stdout: '', stderr: '', statuses: [] }
@@ -83,7 +83,7 @@ export class Terminal implements AsyncDisposable {
     return all
   }
 
-  /** Starts a command in this process, to look at while it runs. */
+  /** Starts a command in this process, so that a test can look at it while it runs. */
   start(words: string, input: Input = ''): Run {
     const [stdout, stderr] = [new Printed(), new Printed()]
     const process = new EventEmitter()
@@ -112,7 +112,7 @@ export class Terminal implements AsyncDisposable {
     })
   }
 
-  /** Starts the CLI as a process of its own, so that it can be signalled. */
+  /** Starts the CLI as a process of its own, so that a test can send it signals. */
   spawn(...args: string[]): ChildProcessWithoutNullStreams {
     const child = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, cli, ...args], {
       cwd: this.#directory,
