@@ -56,7 +56,7 @@ export const compaction: Bench = {
 
 async function filled(store: Store, recordCount: number, keyCount: number, valueBytes: number) {
   await store.topics.create({ name: 'keyed', partitionCount: 1, config: keyed })
-  const log = store.log('keyed', 0)!
+  const log = store.logs.get('keyed', 0)!
   const value = 'v'.repeat(valueBytes)
   for (let first = 0; first < recordCount;) {
     const appends = Array.from({ length: 20 }, () => {
@@ -64,7 +64,7 @@ async function filled(store: Store, recordCount: number, keyCount: number, value
         const key = String((first * 7919) % keyCount)
         return { key, value, timestamp: first++ }
       })
-      return store.append(log, keyedBatch(records))
+      return store.writer.append(log, keyedBatch(records))
     })
     await Promise.all(appends)
   }
@@ -72,11 +72,11 @@ async function filled(store: Store, recordCount: number, keyCount: number, value
 }
 
 async function untilCompacted(store: Store): Promise<void> {
-  store.setCleanerConfig({ isCompactionEnabled: true })
-  const log = store.log('keyed', 0)!
-  const isDone = () => store.cleanerCounts.compaction.passes > 0 && log.segmentCount > 0
+  store.cleaner.configure({ isCompactionEnabled: true })
+  const log = store.logs.get('keyed', 0)!
+  const isDone = () => store.cleaner.counts.compaction.passes > 0 && log.segmentCount > 0
   while (!isDone()) await setTimeout(20)
-  store.setCleanerConfig({ isCompactionEnabled: false })
+  store.cleaner.configure({ isCompactionEnabled: false })
 }
 
 async function measure(
@@ -98,7 +98,7 @@ async function measure(
   const seconds = (performance.now() - startMs) / 1000
   clearInterval(watch)
   const { user, system } = process.cpuUsage(cpuBefore)
-  const { readBytes, writtenBytes } = store.cleanerCounts.compaction
+  const { readBytes, writtenBytes } = store.cleaner.counts.compaction
   return {
     title,
     figures: [
@@ -121,7 +121,7 @@ async function produceMeanwhile(dataDir: string, ioBytesPerSecond: number): Prom
   await store.topics.create({ name: 'probed', partitionCount: 1 })
   await setTimeout(WRITE_BACK_MS)
   const alone = await probe(store)
-  store.setCleanerConfig({ isCompactionEnabled: true, ioBytesPerSecond })
+  store.cleaner.configure({ isCompactionEnabled: true, ioBytesPerSecond })
   const meanwhile = await probe(store)
   const limit = Number.isFinite(ioBytesPerSecond) ? ` at ${ioBytesPerSecond / 1e6} MB/s` : ''
   return {
@@ -136,12 +136,12 @@ async function produceMeanwhile(dataDir: string, ioBytesPerSecond: number): Prom
 
 /** @returns the 99th percentile, ms */
 async function probe(store: Store): Promise<number> {
-  const log = store.log('probed', 0)!
+  const log = store.logs.get('probed', 0)!
   const batch = keyedBatch([{ key: 'k', value: 'v'.repeat(PROBE_BYTES), timestamp: Date.now() }])
   const times: number[] = []
   for (const endMs = performance.now() + PROBE_MS; performance.now() < endMs;) {
     const startMs = performance.now()
-    await store.append(log, batch)
+    await store.writer.append(log, batch)
     times.push(performance.now() - startMs)
     await setTimeout(PROBE_EVERY_MS)
   }
@@ -153,13 +153,13 @@ async function deletion(dataDir: string): Promise<Row> {
   await using store = await openStore({ dataDir, writer: 'thread', cleaner })
   const config = { 'segment.bytes': '100000', 'flush.policy': 'os', 'file.delete.delay.ms': '0' }
   await store.topics.create({ name: 'aged', partitionCount: 1, config })
-  const log = store.log('aged', 0)!
+  const log = store.logs.get('aged', 0)!
   const value = 'v'.repeat(90_000)
   for (let i = 0; i < SEGMENTS; i++)
-    await store.append(log, keyedBatch([{ key: 'k', value, timestamp: 1 }]))
+    await store.writer.append(log, keyedBatch([{ key: 'k', value, timestamp: 1 }]))
   await store.topics.create({ name: 'probed', partitionCount: 1 })
   const startMs = performance.now()
-  store.setCleanerConfig({ retentionCheckIntervalMs: 1 })
+  store.cleaner.configure({ retentionCheckIntervalMs: 1 })
   const probed = probe(store)
   while (log.logStartOffset < SEGMENTS) await setTimeout(1)
   const seconds = (performance.now() - startMs) / 1000

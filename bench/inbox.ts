@@ -70,24 +70,24 @@ async function measure(
   batchBytes: number,
   inFlight: number,
 ): Promise<Row> {
-  const desk = new Desk(start)
+  const asker = new WriterUser(start)
   const logs = [{ slot: 0, directory: 'bench-0', config: { ...config, flushPolicy }, create: true }]
-  await desk.ask({ kind: 'open', id: 0, logs })
+  await asker.ask({ kind: 'open', id: 0, logs })
   const batch = uniqueBatch(1, 1, batchBytes - 80)
-  await desk.appendFor(ROUND_MS, batch, inFlight)
+  await asker.appendFor(ROUND_MS, batch, inFlight)
   let cpuUsEach = Infinity
   let perSecond = 0
   let perTurn = 0
   for (let round = 0; round < ROUNDS; round++) {
     const cpu = process.cpuUsage()
-    const { count, seconds, turnCount } = await desk.appendFor(ROUND_MS, batch, inFlight)
+    const { count, seconds, turnCount } = await asker.appendFor(ROUND_MS, batch, inFlight)
     const { user, system } = process.cpuUsage(cpu)
     cpuUsEach = Math.min(cpuUsEach, (user + system) / count)
     perSecond = Math.max(perSecond, count / seconds)
     perTurn = count / turnCount
   }
-  await desk.ask({ kind: 'close', id: 0, clean: true })
-  await desk.port.stop()
+  await asker.ask({ kind: 'close', id: 0, clean: true })
+  await asker.port.stop()
   return {
     title,
     figures: [
@@ -98,7 +98,7 @@ async function measure(
   }
 }
 
-class Desk {
+class WriterUser {
   readonly port: WriterPort
   #hear: (result: TurnResult) => void = () => {}
   #nextId = 1
@@ -116,7 +116,7 @@ class Desk {
   ask(command: Command): Promise<Outcome> {
     return new Promise((resolve) => {
       this.#hear = ({ outcomes }) => outcomes.forEach(resolve)
-      this.port.put(command)
+      this.port.inbox.put(command)
     })
   }
 
@@ -126,7 +126,7 @@ class Desk {
     inFlight: number,
   ): Promise<{ count: number; seconds: number; turnCount: number }> {
     const startMs = performance.now()
-    const put = () => this.port.put({ kind: 'append', id: this.#nextId++, slot: 0, batch })
+    const put = () => this.port.inbox.put({ kind: 'append', id: this.#nextId++, slot: 0, batch })
     let count = 0
     let turnCount = 0
     let flying = inFlight

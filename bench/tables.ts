@@ -70,7 +70,7 @@ function committed(offset: number) {
 async function fill(dataDir: string): Promise<void> {
   await using store = await openStore({ dataDir, writer: 'thread' })
   await store.topics.create({ name: 't', partitionCount: PARTITIONS })
-  const table = await store.openTable(
+  const table = await store.tables.open(
     OFFSETS_TOPIC,
     groupFormat(() => undefined),
   )

@@ -40,7 +40,7 @@ interface Layer {
 
 export interface BrokerConfigsDeps {
   readonly settings: Settings
-  readonly store: Pick<Store, 'nodeId' | 'brokerOverrides' | 'setTopicDefaults'>
+  readonly store: Pick<Store, 'nodeId' | 'brokerOverrides' | 'logs'>
   readonly warn: (message: string) => void
 }
 
@@ -183,7 +183,7 @@ export class BrokerConfigs {
     for (const [view, table] of this.#views) Object.assign(view, viewOf(table, this.current))
     this.#topicDefaults = topicDefaults
     this.#onChange()
-    await this.#deps.store.setTopicDefaults(topicDefaults)
+    await this.#deps.store.logs.setTopicDefaults(topicDefaults)
   }
 
   /** The strongest first. */

@@ -257,8 +257,8 @@ async function stateOf(fs: FaultyFs): Promise<Found> {
   const onWarning = (message: string) => warnings.push(message)
   const store = await openStore({ dataDir: '/d', writer: 'inline', fs, cleaner, onWarning })
   const state = new Map<string, string>()
-  const offsets = await store.openTable(OFFSETS_TOPIC, groups)
-  const transactions = await store.openTable(TRANSACTIONS_TOPIC, transactionFormat)
+  const offsets = await store.tables.open(OFFSETS_TOPIC, groups)
+  const transactions = await store.tables.open(TRANSACTIONS_TOPIC, transactionFormat)
   for (const topic of store.topics.list()) state.set(`topic/${topic.name}`, textOf(topic))
   for (const [key, value] of offsets.entries()) state.set(key, JSON.stringify(value))
   for (const [key, value] of transactions.entries()) state.set(`txn/${key}`, JSON.stringify(value))
@@ -398,7 +398,7 @@ t.test(
     const given = await Promise.all(
       [disk, diskFrom(pristine)].map(async (fs) => {
         const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
-        const id = await store.nextProducerId()
+        const id = await store.producerIds.next()
         await store[Symbol.asyncDispose]()
         return id
       }),

@@ -82,7 +82,7 @@ function refusalOf(
   topic: string,
   { partitionIndex, committedMetadata }: PartitionCommit,
 ): ErrorName | undefined {
-  if (store.log(topic, partitionIndex) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (store.logs.get(topic, partitionIndex) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
   const metadataBytes = Buffer.byteLength(committedMetadata ?? '')
   return metadataBytes > config['offset.metadata.max.bytes']
     ? 'OFFSET_METADATA_TOO_LARGE'

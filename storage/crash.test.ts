@@ -77,7 +77,7 @@ class Scenario {
     await this.#create('b', 1)
     await this.#append('b', 0, ['nine'])
     await this.#delete('b')
-    this.promised.producerIds.push(await this.#store.nextProducerId())
+    this.promised.producerIds.push(await this.#store.producerIds.next())
     await this.#create('b', 2)
     await this.#append('b', 1, ['ten'])
     const overrides = { 'num.partitions': '3' }
@@ -108,12 +108,15 @@ class Scenario {
   }
 
   async #append(topic: string, partition: number, values: readonly string[]): Promise<void> {
-    const log = this.#store.log(topic, partition)!
+    const log = this.#store.logs.get(topic, partition)!
     const directory = partitionDirectory(topic, partition)
     const acknowledged = this.promised.records.get(directory) ?? new Map<number, string>()
     this.promised.records.set(directory, acknowledged)
     const appends = values.map(async (value) => {
-      const { error, message, baseOffset } = await this.#store.append(log, batchOf([{ value }]))
+      const { error, message, baseOffset } = await this.#store.writer.append(
+        log,
+        batchOf([{ value }]),
+      )
       if (error) throw new Error(message)
       acknowledged.set(baseOffset, value)
     })
@@ -138,7 +141,7 @@ async function brokenPromises(fs: FaultyFs, store: Store, promised: Promised): P
     for (let partition = 0; partition < partitionCount; partition++) {
       const directory = partitionDirectory(name, partition)
       owned.push(directory)
-      const records = await readRecords(store.log(name, partition)!, 0)
+      const records = await readRecords(store.logs.get(name, partition)!, 0)
       if (records.some(({ offset }, i) => offset !== i))
         broken.push(`offsets of ${directory} are not dense`)
       for (const [offset, value] of promised.records.get(directory) ?? []) {
@@ -152,7 +155,7 @@ async function brokenPromises(fs: FaultyFs, store: Store, promised: Promised): P
   if (strangers.length > 0) broken.push(`nobody owns ${strangers.join()}`)
   if (onDisk.some((name) => name.endsWith('.deleted')))
     broken.push('a deleted directory is still there')
-  const producerId = await store.nextProducerId()
+  const producerId = await store.producerIds.next()
   if (promised.producerIds.includes(producerId))
     broken.push(`producer id ${producerId} is given out twice`)
   return broken
@@ -164,7 +167,7 @@ async function isWorking(store: Store): Promise<boolean> {
     if (store.topics.get(name)) continue
     await store.topics.create({ name, partitionCount: 1 })
   }
-  const { error } = await store.append(store.log('b', 0)!, batchOf([{ value: 'x' }]))
+  const { error } = await store.writer.append(store.logs.get('b', 0)!, batchOf([{ value: 'x' }]))
   return error === undefined
 }
 
@@ -293,12 +296,12 @@ t.test(
       const store = await openSomehow(fs)
       if (!store) continue // it says so and does not start
       let isFatal = false
-      store.onFatal(() => (isFatal = true))
+      store.writer.onFatal(() => (isFatal = true))
       const { promised } = await runUntilFault(fs, store)
       if (isFatal) {
         fatalCount++
-        const log = store.log('__millrace_metadata', 0)!
-        const { error } = await store.append(log, batchOf([{ value: 'x' }]))
+        const log = store.logs.get('__millrace_metadata', 0)!
+        const { error } = await store.writer.append(log, batchOf([{ value: 'x' }]))
         if (error !== 'KAFKA_STORAGE_ERROR') t.fail(`step ${index}: acknowledged after the failure`)
       }
       await closeSomehow(store)

@@ -40,7 +40,7 @@ t.test('what a store makes is for nobody else; what was there stays as it is', a
     for (const topic of ['first', 'second']) {
       const store = await openStore({ dataDir, writer: 'inline' })
       await store.topics.create({ name: topic, partitionCount: 1, config: {} })
-      await appendValues(store, store.log(topic, 0)!, ['x'])
+      await appendValues(store, store.logs.get(topic, 0)!, ['x'])
       await store[Symbol.asyncDispose]()
     }
     const entries = readdirSync(dataDir, { recursive: true, withFileTypes: true })

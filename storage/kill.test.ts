@@ -120,7 +120,7 @@ t.test(
       t.notOk(store.recovery.cleanStart)
       t.equal(store.recovery.corruptBatchCount, 0)
       for (const [partition, acknowledged] of journal.records.entries()) {
-        const records = await readRecords(store.log('kill', partition)!, 0, 1024 * 1024)
+        const records = await readRecords(store.logs.get('kill', partition)!, 0, 1024 * 1024)
         t.strictSame(
           records.filter(({ offset }, i) => offset !== i),
           [],
@@ -141,7 +141,7 @@ t.test(
         )
       }
       for (const [partition, acknowledged] of journal.once.entries()) {
-        const records = await readRecords(store.log('once', partition)!, 0, 1024 * 1024)
+        const records = await readRecords(store.logs.get('once', partition)!, 0, 1024 * 1024)
         const where = `${acknowledged.size} batches of the idempotent producer in partition ${partition}`
         t.strictSame(
           records.filter(({ value }, i) => value !== String(i)),
@@ -154,7 +154,7 @@ t.test(
         t.ok(records.length >= last.first, `${where}: all of them`)
       }
       t.strictSame(
-        topics.filter((name) => !store.log(name, 0)),
+        topics.filter((name) => !store.logs.get(name, 0)),
         [],
         `${topics.length} topics`,
       )

@@ -1,4 +1,4 @@
-// Logs: every open partition log, by name and by the slot that the writer knows it by.
+// OpenLogs: every open partition log, by name and by the slot that the writer knows it by.
 // Network thread. Turns what topics need into commands, and the writer's results into watermarks.
 
 import { isDeepStrictEqual } from 'node:util'
@@ -8,7 +8,7 @@ import { PageCache } from './read/hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
 import { LogView } from './read/log-view.ts'
 import type { LogReader } from './read/reader.ts'
-import type { Overrides, Topic, Turn } from './store.ts'
+import type { Logs, Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer/writer-client.ts'
 import type { Opened, Outcome, TurnResult } from './writer/commands.ts'
 
@@ -30,10 +30,12 @@ export interface PartitionRange {
 
 const NOTHING_WRITTEN = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
 
-export class Logs {
+export class OpenLogs implements Logs {
   readonly #deps: LogsDeps
   readonly #bySlot: (LogView | undefined)[] = []
   readonly #byTopic = new Map<string, LogView[]>()
+  /** How many partitions of each topic its durable record names: a crash would leave what others hold without an owner. */
+  readonly #partitionCounts = new Map<string, number>()
   readonly #pageCache = new PageCache()
   #topicDefaults: Overrides
   /** A topic whose configuration changes is another object. */
@@ -47,7 +49,21 @@ export class Logs {
   }
 
   get(topic: string, partition: number): LogView | undefined {
+    const isNamed = partition < (this.#partitionCounts.get(topic) ?? 0)
+    return isNamed ? this.find(topic, partition) : undefined
+  }
+
+  /** Also one that no durable record names yet. */
+  find(topic: string, partition: number): LogView | undefined {
     return this.#byTopic.get(topic)?.[partition]
+  }
+
+  get quarantinedOffsetCount(): number {
+    let count = 0
+    for (const { quarantined } of this.all()) {
+      for (const { startOffset, endOffset } of quarantined) count += endOffset - startOffset
+    }
+    return count
   }
 
   /** Every log that is open. */
@@ -65,7 +81,7 @@ export class Logs {
   }
 
   /**
-   * Recovers logs, or creates empty ones. They are there for `get` when this resolves.
+   * Recovers logs, or creates empty ones. They are there for `find` when this resolves.
    *
    * @throws {KafkaError} when the writer refuses; then none is open
    */
@@ -107,7 +123,10 @@ export class Logs {
   /** Refuses reads and appends from now on, then deletes the logs from partition `from` on. */
   async remove(topic: string, from = 0): Promise<void> {
     const logs = this.#byTopic.get(topic)?.splice(from) ?? []
-    if (from === 0) this.#byTopic.delete(topic)
+    if (from === 0) {
+      this.#byTopic.delete(topic)
+      this.#partitionCounts.delete(topic)
+    }
     for (const log of logs) log.remove()
     // No turn of the writer, but news for those who wait for more of these logs.
     if (logs.length > 0) this.#onTurn({ logs, ...NOTHING_WRITTEN })
@@ -116,8 +135,9 @@ export class Logs {
     for (const slot of slots) this.#bySlot[slot] = undefined
   }
 
-  /** The topic has another configuration or number of partitions. */
+  /** A durable record says so of the topic, which is new or has another configuration or number of partitions. */
   update(topic: Topic): void {
+    this.#partitionCounts.set(topic.name, topic.partitionCount)
     for (const log of this.#byTopic.get(topic.name) ?? []) log.topic = topic
   }
 

@@ -48,28 +48,28 @@ async function fill(store: Store, clock: VirtualClock): Promise<void> {
   await store.topics.create({ name: 'plain', partitionCount: 1, config })
   await store.topics.create({ name: 'ledger', partitionCount: 1, config })
   await store.topics.create({ name: 'keyed', partitionCount: 1, config: keyed })
-  const [plain, ledger, log] = ['plain', 'ledger', 'keyed'].map((name) => store.log(name, 0)!)
+  const [plain, ledger, log] = ['plain', 'ledger', 'keyed'].map((name) => store.logs.get(name, 0)!)
   for (let i = 0; i < 30; i++) {
-    await store.append(plain!, uniqueBatch(i, 1 + (i % 3), 100))
+    await store.writer.append(plain!, uniqueBatch(i, 1 + (i % 3), 100))
     const records = Array.from({ length: 2 }, (_, n) => {
       return { key: `key ${(i * 7 + n) % 9}`, value: `${i}`.repeat(40), timestamp: clock.now() }
     })
-    await store.append(log!, keyedBatch(records))
+    await store.writer.append(log!, keyedBatch(records))
     const producerId = 1 + (i % 2)
     const sequence = { producerId, first: i >> 1, isTransactional: true, valueBytes: 60 }
-    const { error } = await store.append(ledger!, sequencedBatch(sequence))
+    const { error } = await store.writer.append(ledger!, sequencedBatch(sequence))
     assert(!error, error)
     const marker = { producerId, producerEpoch: 0, isCommit: i % 4 < 2, coordinatorEpoch: 0 }
-    if (i % 5 > 1) await store.endTransaction(ledger!, marker)
+    if (i % 5 > 1) await store.writer.endTransaction(ledger!, marker)
   }
   for (const producerId of [1, 2]) {
     const marker = { producerId, producerEpoch: 0, isCommit: false, coordinatorEpoch: 0 }
-    await store.endTransaction(ledger!, marker)
+    await store.writer.endTransaction(ledger!, marker)
   }
-  await store.deleteRecordsBefore(plain!, Offset(9))
-  store.setCleanerConfig({ isCompactionEnabled: true })
+  await store.writer.deleteRecordsBefore(plain!, Offset(9))
+  store.cleaner.configure({ isCompactionEnabled: true })
   for (let i = 0; i < 30; i++) await clock.advance(1000)
-  assert(store.cleanerCounts.compaction.recordsDropped > 10)
+  assert(store.cleaner.counts.compaction.recordsDropped > 10)
 }
 
 /** A data directory with every kind of file, as a stop left it, and what is in it. */
@@ -80,7 +80,7 @@ async function baseOf(isClean: boolean): Promise<Base> {
   await fill(store, clock)
   const truths = new Map<string, Truth>()
   for (const name of TOPICS) {
-    const log = store.log(name, 0)!
+    const log = store.logs.get(name, 0)!
     truths.set(name, { batches: (await seenIn(log)).batches, aborted: await abortedIn(log) })
   }
   if (isClean) await store[Symbol.asyncDispose]()
@@ -187,7 +187,7 @@ function mutateOne(disk: FaultyFs, victims: readonly string[], random: Random): 
 async function check(base: Base, store: Store, isScrubbed: boolean, what: string): Promise<void> {
   for (const name of TOPICS) {
     const { batches, aborted } = base.truths.get(name)!
-    const log = store.log(name, 0)!
+    const log = store.logs.get(name, 0)!
     const lies = liesIn(batches, await seenIn(log)).filter(
       (lie) => isScrubbed || lie.startsWith('wrong'),
     )
@@ -197,7 +197,7 @@ async function check(base: Base, store: Store, isScrubbed: boolean, what: string
       const missing = aborted.filter(
         (each) => !found.some((one) => JSON.stringify(one) === JSON.stringify(each)),
       )
-      if (isScrubbed && log.logStartOffset === 0 && store.quarantinedOffsetCount === 0)
+      if (isScrubbed && log.logStartOffset === 0 && store.logs.quarantinedOffsetCount === 0)
         assert.deepEqual(missing, [], `${what}: aborted in ${name}`)
     } catch (error) {
       if (error instanceof assert.AssertionError) throw error
@@ -207,10 +207,10 @@ async function check(base: Base, store: Store, isScrubbed: boolean, what: string
 
 /** A pass over everything. */
 async function scrub(store: Store, clock: VirtualClock): Promise<void> {
-  const { passes } = store.cleanerCounts.scrub
-  for (let i = 0; i < 200 && store.cleanerCounts.scrub.passes === passes; i++)
+  const { passes } = store.cleaner.counts.scrub
+  for (let i = 0; i < 200 && store.cleaner.counts.scrub.passes === passes; i++)
     await clock.advance(60_000)
-  assert(store.cleanerCounts.scrub.passes > passes)
+  assert(store.cleaner.counts.scrub.passes > passes)
 }
 
 interface Life {
@@ -233,7 +233,7 @@ async function live({ base, random, isRunning }: Life, seed: number) {
   await check(base, store, false, what)
   await scrub(store, clock)
   await check(base, store, true, `${what}, scrubbed`)
-  const { quarantinedOffsetCount } = store
+  const { quarantinedOffsetCount } = store.logs
   assert(quarantinedOffsetCount === 0 || warnings.length > 0, `${what}: it is said`)
   await store[Symbol.asyncDispose]()
   const again = await open(disk, clock)

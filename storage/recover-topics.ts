@@ -4,7 +4,7 @@
 import { join } from 'node:path'
 import type { Fs } from './fs.ts'
 import { parsePartitionDirectory, parseSegmentFile, partitionDirectory } from './layout.ts'
-import type { Logs } from './logs.ts'
+import type { OpenLogs } from './logs.ts'
 import { randomUuid } from './meta.ts'
 import { tableConfig } from './tables/log-table.ts'
 import {
@@ -21,9 +21,9 @@ import type { Opened } from './writer/commands.ts'
 export interface RecoverTopicsDeps {
   readonly fs: Fs
   readonly dataDir: string
-  readonly logs: Logs
+  readonly logs: OpenLogs
   readonly table: MetadataTable
-  readonly client: WriterClient
+  readonly writer: WriterClient
   readonly warn: (message: string) => void
 }
 
@@ -55,7 +55,7 @@ async function discardLeftovers(
   deps: RecoverTopicsDeps,
   records: ReadonlyMap<string, TopicRecord>,
 ): Promise<void> {
-  const { fs, dataDir, table, client, warn } = deps
+  const { fs, dataDir, table, writer, warn } = deps
   const directories: string[] = []
   for (const { name: directory, isDirectory } of fs.readDirectory(dataDir)) {
     const parsed = isDirectory ? parsePartitionDirectory(directory) : undefined
@@ -67,7 +67,7 @@ async function discardLeftovers(
       directories.push(directory)
     else warn(`${directory} holds records, but no topic owns it; it is left alone`)
   }
-  if (directories.length > 0) await client.ask({ kind: 'discard', directories })
+  if (directories.length > 0) await writer.ask({ kind: 'discard', directories })
   for (const [name, record] of records) {
     if (record.isDeleted) await table.delete(topicKey(name))
   }

@@ -177,7 +177,7 @@ async function worldOf(
   await first.topics.create({ name: 'rot', partitionCount: 1, config })
   for (let serial = 0; serial < 40; serial++) {
     const batch = uniqueBatch(serial, 1 + (serial % 3), 120)
-    await first.append(first.log('rot', 0)!, batch)
+    await first.writer.append(first.logs.get('rot', 0)!, batch)
   }
   await first[Symbol.asyncDispose]()
   return reopened(t, disk, clock, options)
@@ -194,7 +194,7 @@ async function reopened(
   const world = { dataDir: DATA, fs: disk, clock, onWarning, ...options }
   const store = await openStore({ writer: 'inline', ...world })
   t.teardown(() => store[Symbol.asyncDispose]())
-  const log = store.log('rot', 0)!
+  const log = store.logs.get('rot', 0)!
   const { batches } = await seenIn(log)
   return { disk, store, log, clock, warnings, batches }
 }
@@ -286,7 +286,7 @@ t.test(
         const { disk, log, clock, warnings, store, batches } = world
         mutate(disk, change)
         t.strictSame(liesIn(batches, await seenIn(log)), [], 'before the verdict')
-        await until(clock, 0, () => store.cleanerCounts.scrub.corruptBatches > 0)
+        await until(clock, 0, () => store.cleaner.counts.scrub.corruptBatches > 0)
         const after = await seenIn(log)
         t.strictSame(liesIn(batches, after), [], 'after the verdict')
         t.strictSame([...new Set(after.refused.values())], ['CORRUPT_MESSAGE'])
@@ -295,7 +295,7 @@ t.test(
         t.ok(endOfFirst.every(({ baseOffset }) => !lostIn(batches, after).includes(baseOffset)))
         t.equal(
           warnings.filter((each) => /^rot-0: offsets \d+ to \d+ cannot be read/.test(each)).length,
-          store.cleanerCounts.scrub.corruptBatches,
+          store.cleaner.counts.scrub.corruptBatches,
           'it is said',
         )
         await store[Symbol.asyncDispose]()
@@ -319,7 +319,7 @@ function flipped(...places: number[]): (content: Buffer) => Buffer {
 t.test('the scrubber reads every segment once in its interval, at a bounded rate', async (t) => {
   const config = { ...calm, scrubIntervalMs: DAY_MS, scrubBytesPerSecond: 1024 }
   const { disk, store, log, clock, warnings } = await worldOf(t, { cleaner: config })
-  const scrubbed = () => store.cleanerCounts.scrub
+  const scrubbed = () => store.cleaner.counts.scrub
   const sizeBytes = log.sizeBytes
   mutate(disk, flipped(700))
   await clock.advance(59_000)
@@ -334,17 +334,17 @@ t.test('the scrubber reads every segment once in its interval, at a bounded rate
   t.equal(scrubbed().readBytes >= sizeBytes, true)
   t.equal(scrubbed().corruptBatches, 1)
   t.match(warnings.at(-1), /^rot-0: offsets \d+ to \d+ cannot be read: bytes \d+ to \d+ of .*\.log/)
-  t.ok(store.quarantinedOffsetCount >= 1 && store.quarantinedOffsetCount <= 3)
+  t.ok(store.logs.quarantinedOffsetCount >= 1 && store.logs.quarantinedOffsetCount <= 3)
   const { readBytes } = scrubbed()
   await clock.advance(DAY_MS - HOUR_MS)
   t.equal(scrubbed().readBytes, readBytes, 'then it rests')
   await clock.advance(2 * HOUR_MS)
   t.equal(scrubbed().passes, 2)
   t.equal(scrubbed().corruptBatches, 1, 'what is known is passed over')
-  store.setCleanerConfig({ scrubIntervalMs: -1 })
+  store.cleaner.configure({ scrubIntervalMs: -1 })
   await clock.advance(10 * DAY_MS)
   t.equal(scrubbed().passes, 2, 'it can be turned off')
-  store.setCleanerConfig({ scrubIntervalMs: HOUR_MS })
+  store.cleaner.configure({ scrubIntervalMs: HOUR_MS })
   await until(clock, 1000, () => scrubbed().passes === 3)
 })
 
@@ -359,7 +359,7 @@ t.test('a broker that is restarted often still scrubs everything', async (t) => 
   for (let passes = 0; passes === 0; lives++) {
     assert(lives < 20, 'the pass ends')
     await clock.advance(60_000 + 12_000)
-    const { scrub } = world.store.cleanerCounts
+    const { scrub } = world.store.cleaner.counts
     scrubbedCount += scrub.segments
     passes = scrub.passes
     await world.store[Symbol.asyncDispose]()
@@ -369,23 +369,23 @@ t.test('a broker that is restarted often still scrubs everything', async (t) => 
   t.ok(lives >= 2, `${lives} lives`)
   t.ok(scrubbedCount < 2 * segmentCount + lives, `${scrubbedCount} of ${segmentCount} segments`)
   await clock.advance(DAY_MS)
-  t.equal(world.store.cleanerCounts.scrub.readBytes, 0, 'and nothing before its time')
+  t.equal(world.store.cleaner.counts.scrub.readBytes, 0, 'and nothing before its time')
   await clock.advance(7 * DAY_MS)
-  t.equal(world.store.cleanerCounts.scrub.passes, 1)
+  t.equal(world.store.cleaner.counts.scrub.passes, 1)
 })
 
 t.test('rot in the active segment is found, hot or not, and appends go on behind it', async (t) => {
   const { disk, store, log, clock, batches } = await worldOf(t, {}, { 'flush.policy': 'os' })
   t.equal(log.segmentCount, 1)
   const fresh = uniqueBatch(77, 1, 100)
-  const { baseOffset } = await store.append(log, fresh)
+  const { baseOffset } = await store.writer.append(log, fresh)
   mutate(disk, flipped(900, -5))
-  await until(clock, 60_000, () => store.cleanerCounts.scrub.corruptBatches === 2)
+  await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches === 2)
   t.equal(log.segmentCount, 2)
   const seen = await seenIn(log)
   t.strictSame(liesIn(batches, seen), [])
   t.equal(seen.refused.get(baseOffset), 'CORRUPT_MESSAGE')
-  const next = await store.append(log, uniqueBatch(78, 1, 100))
+  const next = await store.writer.append(log, uniqueBatch(78, 1, 100))
   t.equal(next.baseOffset, baseOffset + 1, 'no offset is given out again')
   t.equal((await seenIn(log)).batches.at(-1)!.baseOffset, baseOffset + 1)
   await store[Symbol.asyncDispose]()
@@ -401,14 +401,14 @@ t.test(
     const places = placesIn(Buffer.from(disk.contentOf(FIRST_LOG)))
     mutate(disk, flipped(places[4]!.end - 1, places.at(-1)!.end - 1))
     t.strictSame(liesIn(batches, await seenIn(log)), [])
-    await until(clock, 0, () => store.cleanerCounts.scrub.corruptBatches === 2)
+    await until(clock, 0, () => store.cleaner.counts.scrub.corruptBatches === 2)
     t.equal((await seenIn(log)).refused.size > 0, true)
     await store.topics.configure('rot', (before) => ({ ...before, 'quarantine.policy': 'skip' }))
     const seen = await seenIn(log)
     t.equal(seen.refused.size, 0)
     t.strictSame(lostIn(batches, seen), [places[4]!.baseOffset, places.at(-1)!.baseOffset])
     t.equal(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)), 0, 'nothing to wake a fetch for')
-    await store.append(log, uniqueBatch(78, 1, 100))
+    await store.writer.append(log, uniqueBatch(78, 1, 100))
     t.ok(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)) > 0)
     const read = await log.read(Offset(places.at(-1)!.baseOffset), 1000, true)
     t.equal(read.bytes.length > 0, true)
@@ -432,9 +432,9 @@ async function compactedWorld(t: Test): Promise<World> {
   for (let i = 0; i < 120; i++) {
     const key = i % 9 === 0 ? `lasts ${i}` : `key ${i % 5}`
     const record = { key, value: `${i}`.repeat(30), timestamp: clock.now() }
-    await store.append(store.log('rot', 0)!, keyedBatch([record]))
+    await store.writer.append(store.logs.get('rot', 0)!, keyedBatch([record]))
   }
-  await until(clock, 1000, () => store.cleanerCounts.compaction.recordsDropped > 50)
+  await until(clock, 1000, () => store.cleaner.counts.compaction.recordsDropped > 50)
   await store[Symbol.asyncDispose]()
   return reopened(t, disk, clock, { cleaner: calm })
 }
@@ -453,12 +453,12 @@ t.test(
       content[victim.at + 7]! ^= bit
       return content
     })
-    await until(clock, 60_000, () => store.cleanerCounts.scrub.corruptBatches > 0)
+    await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches > 0)
     const seen = await seenIn(log)
     t.strictSame(liesIn(batches, seen), [])
     t.strictSame(lostIn(batches, seen), [victim.baseOffset], 'and only its batch is lost')
-    await until(clock, HOUR_MS, () => store.cleanerCounts.scrub.passes === 2)
-    t.equal(store.cleanerCounts.scrub.corruptBatches, 1)
+    await until(clock, HOUR_MS, () => store.cleaner.counts.scrub.passes === 2)
+    t.equal(store.cleaner.counts.scrub.corruptBatches, 1)
   },
 )
 
@@ -472,7 +472,7 @@ t.test('a segment with the batches of another log is quarantined as a whole', as
     return content
   }
   mutate(disk, others)
-  await until(clock, 60_000, () => store.cleanerCounts.scrub.corruptBatches > 0)
+  await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches > 0)
   const seen = await seenIn(log)
   t.strictSame(liesIn(batches, seen), [])
   t.equal(seen.refused.get(0), 'CORRUPT_MESSAGE')
@@ -486,10 +486,10 @@ t.test('compaction does not make rot look sound, and goes on around it', async (
   const store = await openStore({ dataDir: DATA, fs: disk, writer: 'inline', clock, cleaner })
   t.teardown(() => store[Symbol.asyncDispose]())
   await store.topics.create({ name: 'rot', partitionCount: 1, config: keyed })
-  const log = store.log('rot', 0)!
+  const log = store.logs.get('rot', 0)!
   for (let i = 0; i < 120; i++) {
     const record = { key: `key ${i % 5}`, value: `${i}`.repeat(30), timestamp: clock.now() }
-    await store.append(log, keyedBatch([record]))
+    await store.writer.append(log, keyedBatch([record]))
   }
   const { batches } = await seenIn(log)
   const victim = placesIn(Buffer.from(disk.contentOf(FIRST_LOG)))[5]!
@@ -497,9 +497,9 @@ t.test('compaction does not make rot look sound, and goes on around it', async (
     content[victim.at + 4]! ^= 1
     return content
   })
-  store.setCleanerConfig({ isCompactionEnabled: true })
-  await until(clock, 1000, () => store.cleanerCounts.scrub.corruptBatches > 0)
-  await until(clock, 60_000, () => store.cleanerCounts.compaction.recordsDropped > 10)
+  store.cleaner.configure({ isCompactionEnabled: true })
+  await until(clock, 1000, () => store.cleaner.counts.scrub.corruptBatches > 0)
+  await until(clock, 60_000, () => store.cleaner.counts.compaction.recordsDropped > 10)
   const { batches: left, refused } = await seenIn(log)
   const known = new Set(batches.map(({ baseOffset }) => baseOffset))
   t.ok(
@@ -518,12 +518,12 @@ t.test('bytes that come back are served again once the checkpoint is gone', asyn
   const { disk, store, clock, batches } = await worldOf(t)
   const sound = disk.contentOf(FIRST_LOG).slice()
   mutate(disk, flipped(900))
-  await until(clock, 60_000, () => store.quarantinedOffsetCount > 0)
+  await until(clock, 60_000, () => store.logs.quarantinedOffsetCount > 0)
   await store[Symbol.asyncDispose]()
   disk.place(FIRST_LOG, sound)
   disk.removeFile(`${DATA}/recovery-checkpoint`)
   const again = await reopened(t, disk, clock)
-  t.equal(again.store.quarantinedOffsetCount, 0)
+  t.equal(again.store.logs.quarantinedOffsetCount, 0)
   t.strictSame(lostIn(batches, await seenIn(again.log)), [])
 })
 
@@ -553,15 +553,15 @@ t.test(
     t.teardown(() => store[Symbol.asyncDispose]())
     const config = { ...keyed, 'segment.bytes': '20000' }
     await store.topics.create({ name: 'rot', partitionCount: 1, config })
-    const log = store.log('rot', 0)!
-    const counts = () => store.cleanerCounts
+    const log = store.logs.get('rot', 0)!
+    const counts = () => store.cleaner.counts
     for (let i = 0; counts().scrub.passes < 5 || counts().compaction.passes < 5; i++) {
       const records = Array.from({ length: 40 }, (_, n) => {
         return { key: `key ${(i * 7 + n) % 90}`, value: `${i}`.repeat(20), timestamp: i }
       })
-      await store.append(log, keyedBatch(records))
+      await store.writer.append(log, keyedBatch(records))
       // Each change of the interval begins a pass as soon as one is due.
-      store.setCleanerConfig({ scrubIntervalMs: 1 + (i % 2) })
+      store.cleaner.configure({ scrubIntervalMs: 1 + (i % 2) })
     }
     t.match(counts().scrub, { corruptBatches: 0, failures: 0 })
     t.equal(counts().compaction.failures, 0)
@@ -578,10 +578,10 @@ t.test('a segment that is sealed while it is scrubbed is not taken for another o
     { 'segment.bytes': '16000' },
   )
   await clock.advance(60_000 + 3000)
-  for (let i = 0; i < 40; i++) await store.append(log, uniqueBatch(i, 1, 300))
+  for (let i = 0; i < 40; i++) await store.writer.append(log, uniqueBatch(i, 1, 300))
   t.ok(log.segmentCount > 1)
-  await until(clock, 1000, () => store.cleanerCounts.scrub.passes === 1)
-  t.match(store.cleanerCounts.scrub, { corruptBatches: 0, failures: 0 })
+  await until(clock, 1000, () => store.cleaner.counts.scrub.passes === 1)
+  t.match(store.cleaner.counts.scrub, { corruptBatches: 0, failures: 0 })
   t.strictSame(
     warnings.filter((each) => !each.startsWith('the clock')),
     [],

@@ -56,7 +56,7 @@ t.test(
         config,
         isInternal: false,
       })
-      await appendValues(store, store.log('orders', 2)!, ['a', 'b'])
+      await appendValues(store, store.logs.get('orders', 2)!, ['a', 'b'])
       const { clusterId } = store
       await store[Symbol.asyncDispose]()
 
@@ -67,13 +67,13 @@ t.test(
       t.strictSame(again.topics.get('orders'), made)
       t.strictSame(again.topics.getById(made.id), made)
       t.strictSame(
-        (await readRecords(again.log('orders', 2)!, 0)).map(({ value }) => value),
+        (await readRecords(again.logs.get('orders', 2)!, 0)).map(({ value }) => value),
         ['a', 'b'],
       )
-      t.equal(again.log('orders', 2)!.leaderEpoch, 0)
-      t.equal(again.log('orders', 3), undefined)
-      t.equal(again.log('other', 0), undefined)
-      const { freeBytes, totalBytes } = await again.diskSpace()
+      t.equal(again.logs.get('orders', 2)!.leaderEpoch, 0)
+      t.equal(again.logs.get('orders', 3), undefined)
+      t.equal(again.logs.get('other', 0), undefined)
+      const { freeBytes, totalBytes } = await again.disk.space()
       t.ok(freeBytes > 0 && totalBytes >= freeBytes)
       await again[Symbol.asyncDispose]()
       await again[Symbol.asyncDispose]() // once more is fine
@@ -88,10 +88,10 @@ t.test('several stores live in one process, each with its own directory', async 
   t.equal(new Set(stores.map(({ clusterId }) => clusterId)).size, 3)
   for (const [i, store] of stores.entries()) {
     await store.topics.create({ name: 'own', partitionCount: 1 })
-    await appendValues(store, store.log('own', 0)!, [`of ${i}`])
+    await appendValues(store, store.logs.get('own', 0)!, [`of ${i}`])
   }
   for (const [i, store] of stores.entries()) {
-    t.match(await readRecords(store.log('own', 0)!, 0), [{ value: `of ${i}` }])
+    t.match(await readRecords(store.logs.get('own', 0)!, 0), [{ value: `of ${i}` }])
     await t.rejects(open(store.dataDir), {
       message: new RegExp(`in use by process ${process.pid}`),
     })
@@ -112,7 +112,7 @@ t.test(
     for (const writer of ['thread', 'inline', 'thread']) {
       const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer })
       if (!store.topics.get('t')) await store.topics.create({ name: 't', partitionCount: 3 })
-      await store.log('t', 1).offsetForTimestamp(0)
+      await store.logs.get('t', 1).offsetForTimestamp(0)
       await store[Symbol.asyncDispose]()
       counts.push(openFiles())
     }
@@ -183,16 +183,16 @@ t.test(
     const dataDir = tempDirectory(t)
     const store = await open(dataDir)
     const first = await store.topics.create({ name: 'again', partitionCount: 2 })
-    const log = store.log('again', 1)!
+    const log = store.logs.get('again', 1)!
     await appendValues(store, log, ['old'])
-    const lateAppend = store.append(log, batchOf([{ value: 'late' }]))
+    const lateAppend = store.writer.append(log, batchOf([{ value: 'late' }]))
     await store.topics.delete('again')
     t.equal((await lateAppend).error, undefined, 'what was asked before is done before')
     t.equal(store.topics.get('again'), undefined)
     t.equal(store.topics.getById(first.id), undefined)
-    t.equal(store.log('again', 0), undefined)
+    t.equal(store.logs.get('again', 0), undefined)
     t.equal(
-      (await store.append(log, batchOf([{ value: 'x' }]))).error,
+      (await store.writer.append(log, batchOf([{ value: 'x' }]))).error,
       'UNKNOWN_TOPIC_OR_PARTITION',
     )
     t.strictSame(
@@ -203,8 +203,8 @@ t.test(
     t.equal(await codeOf(store.topics.delete('__millrace_metadata')), 'INVALID_TOPIC_EXCEPTION')
     const second = await store.topics.create({ name: 'again', partitionCount: 1 })
     t.not(second.id, first.id)
-    t.strictSame(await readRecords(store.log('again', 0)!, 0), [])
-    await appendValues(store, store.log('again', 0)!, ['new'])
+    t.strictSame(await readRecords(store.logs.get('again', 0)!, 0), [])
+    await appendValues(store, store.logs.get('again', 0)!, ['new'])
     const changes = [
       store.topics.delete('again'),
       store.topics.create({ name: 'again', partitionCount: 1 }),
@@ -272,7 +272,7 @@ t.test(
     const dataDir = tempDirectory(t)
     const store = await open(dataDir, { topicDefaults: { 'segment.bytes': '500' } })
     await store.topics.create({ name: 'grows', partitionCount: 1 })
-    const log = store.log('grows', 0)!
+    const log = store.logs.get('grows', 0)!
     const fill = () =>
       appendValues(
         store,
@@ -284,12 +284,12 @@ t.test(
     t.equal(await codeOf(store.topics.addPartitions('grows', 1)), 'INVALID_PARTITIONS')
     t.equal(await codeOf(store.topics.addPartitions('other', 2)), 'UNKNOWN_TOPIC_OR_PARTITION')
     const adding = store.topics.addPartitions('grows', 4)
-    await new Promise((resolve) => store.onTurn(resolve))
-    t.equal(store.log('grows', 3), undefined, 'not before its record is durable')
+    await new Promise((resolve) => store.logs.onTurn(resolve))
+    t.equal(store.logs.get('grows', 3), undefined, 'not before its record is durable')
     const larger = await adding
     t.equal(larger.partitionCount, 4)
     t.equal(log.topic, larger)
-    await appendValues(store, store.log('grows', 3)!, ['in the new one'])
+    await appendValues(store, store.logs.get('grows', 3)!, ['in the new one'])
     t.equal(
       await codeOf(store.topics.configure('grows', { 'segment.bytes': 'x' })),
       'INVALID_CONFIG',
@@ -303,7 +303,7 @@ t.test(
     await store[Symbol.asyncDispose]()
     const again = await open(dataDir)
     t.match(again.topics.get('grows'), { partitionCount: 4, config, id: larger.id })
-    t.equal(again.log('grows', 0)!.highWatermark, 20)
+    t.equal(again.logs.get('grows', 0)!.highWatermark, 20)
     await again[Symbol.asyncDispose]()
   },
 )
@@ -319,15 +319,15 @@ t.test(
       config: { 'segment.bytes': '100000' },
     })
     const making = store.topics.create({ name: 'made-meanwhile', partitionCount: 1 })
-    await store.setTopicDefaults({ 'segment.bytes': '500' })
+    await store.logs.setTopicDefaults({ 'segment.bytes': '500' })
     await making
     const values = Array.from({ length: 10 }, () => 'x'.repeat(100))
     for (const name of ['follows', 'made-meanwhile', 'insists']) {
-      await appendValues(store, store.log(name, 0)!, values)
+      await appendValues(store, store.logs.get(name, 0)!, values)
     }
-    t.ok(store.log('follows', 0)!.segmentCount > 2)
-    t.ok(store.log('made-meanwhile', 0)!.segmentCount > 2)
-    t.equal(store.log('insists', 0)!.segmentCount, 1, 'its own configuration is stronger')
+    t.ok(store.logs.get('follows', 0)!.segmentCount > 2)
+    t.ok(store.logs.get('made-meanwhile', 0)!.segmentCount > 2)
+    t.equal(store.logs.get('insists', 0)!.segmentCount, 1, 'its own configuration is stronger')
     await store[Symbol.asyncDispose]()
   },
 )
@@ -342,14 +342,14 @@ t.test(
       partitionCount: 1,
       config: { 'segment.bytes': '400' },
     })
-    const log = store.log('trimmed', 0)!
+    const log = store.logs.get('trimmed', 0)!
     await appendValues(
       store,
       log,
       Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(100)),
     )
     const { segmentCount, sizeBytes } = log
-    t.equal(await store.deleteRecordsBefore(log, Offset(7)), 7)
+    t.equal(await store.writer.deleteRecordsBefore(log, Offset(7)), 7)
     t.equal(log.logStartOffset, 7)
     t.ok(log.segmentCount < segmentCount && log.sizeBytes < sizeBytes)
     t.equal(
@@ -362,16 +362,16 @@ t.test(
     )
     t.equal(await codeOf((async () => log.read(Offset(6), 100, true))()), 'OFFSET_OUT_OF_RANGE')
     t.match(await log.offsetForTimestamp(0), { offset: 7 })
-    t.equal(await store.deleteRecordsBefore(log, Offset(3)), 7, 'it never moves back')
-    t.equal(await codeOf(store.deleteRecordsBefore(log, Offset(13))), 'OFFSET_OUT_OF_RANGE')
-    t.equal(await store.deleteRecordsBefore(log, Offset(12)), 12)
+    t.equal(await store.writer.deleteRecordsBefore(log, Offset(3)), 7, 'it never moves back')
+    t.equal(await codeOf(store.writer.deleteRecordsBefore(log, Offset(13))), 'OFFSET_OUT_OF_RANGE')
+    t.equal(await store.writer.deleteRecordsBefore(log, Offset(12)), 12)
     t.equal(await log.offsetForMaxTimestamp(), undefined)
     t.strictSame(await readRecords(log, 12), [])
     await appendValues(store, log, ['after'])
     await store[Symbol.asyncDispose]()
     const again = await open(dataDir)
-    t.equal(again.log('trimmed', 0)!.logStartOffset, 12)
-    t.match(await readRecords(again.log('trimmed', 0)!, 12), [{ offset: 12, value: 'after' }])
+    t.equal(again.logs.get('trimmed', 0)!.logStartOffset, 12)
+    t.match(await readRecords(again.logs.get('trimmed', 0)!, 12), [{ offset: 12, value: 'after' }])
     await again[Symbol.asyncDispose]()
   },
 )
@@ -383,12 +383,12 @@ t.test(
     const given = new Set<number>()
     for (let start = 0; start < 3; start++) {
       const store = await open(dataDir)
-      const before = store.log('__millrace_metadata', 0)!.logEndOffset
+      const before = store.logs.get('__millrace_metadata', 0)!.logEndOffset
       for (const id of await Promise.all(
-        Array.from({ length: 1500 }, () => store.nextProducerId()),
+        Array.from({ length: 1500 }, () => store.producerIds.next()),
       ))
         given.add(id)
-      t.equal(store.log('__millrace_metadata', 0)!.logEndOffset - before, 2)
+      t.equal(store.logs.get('__millrace_metadata', 0)!.logEndOffset - before, 2)
       await store[Symbol.asyncDispose]()
     }
     t.equal(given.size, 4500)
@@ -399,9 +399,11 @@ t.test('every turn of the writer is told once, with the logs it changed', async 
   await using store = await open(tempDirectory(t))
   await store.topics.create({ name: 'turns', partitionCount: 3 })
   const turns: Turn[] = []
-  store.onTurn((turn) => turns.push(turn))
+  store.logs.onTurn((turn) => turns.push(turn))
   await Promise.all(
-    [0, 2, 0].map((partition) => appendValues(store, store.log('turns', partition)!, ['a', 'b'])),
+    [0, 2, 0].map((partition) =>
+      appendValues(store, store.logs.get('turns', partition)!, ['a', 'b']),
+    ),
   )
   t.equal(turns.length, 1)
   const [turn] = turns
@@ -417,34 +419,34 @@ t.test('every turn of the writer is told once, with the logs it changed', async 
 t.test('a full inbox is congestion until the writer has taken it', async (t) => {
   await using store = await open(tempDirectory(t), { inboxBytesMax: 1000, writer: 'thread' })
   await store.topics.create({ name: 'busy', partitionCount: 1 })
-  const log = store.log('busy', 0)!
-  const drained = new Promise<void>((resolve) => store.onDrain(resolve))
-  t.notOk(store.isCongested)
+  const log = store.logs.get('busy', 0)!
+  const drained = new Promise<void>((resolve) => store.writer.onDrain(resolve))
+  t.notOk(store.writer.isCongested)
   const batch = batchOf([{ value: 'x'.repeat(600) }])
-  const first = store.append(log, batch)
-  t.notOk(store.isCongested)
-  t.equal(store.inboxBytesUsed, batch.length)
+  const first = store.writer.append(log, batch)
+  t.notOk(store.writer.isCongested)
+  t.equal(store.writer.bytesWaiting, batch.length)
   batch.fill(0) // borrowed until append returns, and ours again
-  const second = store.append(log, batchOf([{ value: 'y'.repeat(600) }]))
-  t.ok(store.isCongested)
+  const second = store.writer.append(log, batchOf([{ value: 'y'.repeat(600) }]))
+  t.ok(store.writer.isCongested)
   await drained
-  t.notOk(store.isCongested)
+  t.notOk(store.writer.isCongested)
   t.strictSame(
     (await Promise.all([first, second])).map(({ baseOffset }) => baseOffset),
     [0, 1],
   )
-  t.equal(store.inboxBytesUsed, 0)
+  t.equal(store.writer.bytesWaiting, 0)
 })
 
 t.test('bytes that are not one batch are refused, and leave no trace in the log', async (t) => {
   await using store = await open(tempDirectory(t))
   await store.topics.create({ name: 'strict', partitionCount: 1 })
-  const log = store.log('strict', 0)!
+  const log = store.logs.get('strict', 0)!
   const batch = batchOf([{ value: 'good' }])
   const flipped = Uint8Array.from(batch, (byte, i) => (i === batch.length - 1 ? byte ^ 1 : byte))
   const two = Buffer.concat([batch, batch])
   for (const bytes of [new Uint8Array(3), batch.subarray(1), batch.subarray(0, -1), two, flipped]) {
-    const { error, baseOffset } = await store.append(log, bytes)
+    const { error, baseOffset } = await store.writer.append(log, bytes)
     t.strictSame({ error, baseOffset }, { error: 'CORRUPT_MESSAGE', baseOffset: -1 })
   }
   t.equal(log.sizeBytes, 0)
@@ -459,18 +461,18 @@ t.test(
     const put: Command[] = []
     const connect = (given: WriterEvents): WriterPort => {
       events = given
-      return {
-        put: (command) => void put.push(command),
+      const inbox = {
+        put: (command: Command) => void put.push(command),
         isFull: false,
         bytesUsed: 0,
-        stop: async () => {},
       }
+      return { inbox, stop: async () => {} }
     }
     const client = new WriterClient({ connect, onResult() {} })
     const fatal: string[] = []
     client.onFatal(({ message }) => fatal.push(message))
     const batch = batchOf([{ value: 'x' }])
-    const waiting = [client.append(0, batch), client.append(0, batch)]
+    const waiting = [client.write(0, batch), client.write(0, batch)]
     const asked = client.ask({ kind: 'remove', slots: [0] })
     const counts = { batchCount: 0, batchBytes: 0, writeSeconds: 0, syncSeconds: 0 }
     const outcomes = [{ id: put[0]!.id, baseOffset: 7, logAppendTimeMs: -1 }]
@@ -484,7 +486,7 @@ t.test(
       baseOffset: -1,
     })
     await t.rejects(asked, { code: 'KAFKA_STORAGE_ERROR' })
-    t.match(await client.append(0, batch), { error: 'KAFKA_STORAGE_ERROR' })
+    t.match(await client.write(0, batch), { error: 'KAFKA_STORAGE_ERROR' })
     t.equal(put.length, 3, 'nothing more is handed over')
     client.onFatal(({ message }) => fatal.push(message))
     t.strictSame(fatal, ['out of memory', 'out of memory'], 'who asks later hears it too')
@@ -540,7 +542,7 @@ t.test(
     const dataDir = tempDirectory(t)
     const store = await open(dataDir)
     await store.topics.create({ name: 'real', partitionCount: 1 })
-    await appendValues(store, store.log('real', 0)!, ['x'])
+    await appendValues(store, store.logs.get('real', 0)!, ['x'])
     await store[Symbol.asyncDispose]()
     cpSync(join(dataDir, 'real-0'), join(dataDir, 'stray-0'), { recursive: true })
     cpSync(join(dataDir, 'real-0'), join(dataDir, 'real-7'), { recursive: true })
@@ -572,7 +574,7 @@ t.test(
     const store = await open(dataDir)
     const { clusterId } = store
     await store.topics.create({ name: 'lost', partitionCount: 1 })
-    await appendValues(store, store.log('lost', 0)!, ['still here'])
+    await appendValues(store, store.logs.get('lost', 0)!, ['still here'])
     await store.topics.create({ name: 'kept', partitionCount: 1 })
     await store[Symbol.asyncDispose]()
     const path = join(dataDir, '__millrace_metadata-0', '00000000000000000000.log')
@@ -588,7 +590,7 @@ t.test(
       /__millrace_metadata-0: damaged: 1 place .* stand for 3 keys \("cluster", .*"topic\/lost"\)/,
       /lost-0 holds records, but no topic owns it; it is left alone/,
     ])
-    await appendValues(again, again.log('kept', 0)!, ['x'])
+    await appendValues(again, again.logs.get('kept', 0)!, ['x'])
     await again[Symbol.asyncDispose]()
     t.ok(existsSync(join(dataDir, 'lost-0')))
   },

@@ -305,23 +305,23 @@ export interface Turn {
   readonly syncSeconds: number
 }
 
-export interface Store extends AsyncDisposable {
-  readonly clusterId: Uuid
-  readonly nodeId: number
-  readonly dataDir: string
-  readonly topics: Topics
-  readonly brokerOverrides: BrokerOverrides
-  /** Seconds that recovery took at start, and whether the last stop was clean. */
-  readonly recovery: {
-    readonly seconds: number
-    readonly cleanStart: boolean
-    readonly corruptBatchCount: number
-  }
+/** The logs of all partitions. */
+export interface Logs {
+  /** @returns undefined when there is no such partition, or not yet: the record that names it must be durable */
+  get(topic: string, partition: number): Log | undefined
   /** Offsets, of all logs, that cannot be read for rot. */
   readonly quarantinedOffsetCount: number
+  /** At most one listener: the broker's purgatory and metrics. */
+  onTurn(callback: (turn: Turn) => void): void
+  /**
+   * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. Appends to every log follow
+   * them when this resolves.
+   */
+  setTopicDefaults(defaults: Overrides): Promise<void>
+}
 
-  log(topic: string, partition: number): Log | undefined
-
+/** The one thread that writes, as the others ask it. */
+export interface Writer {
   /**
    * Append one record batch (checked by the caller: one v2 batch, sizes consistent). It is held against its CRC, the topic's
    * rules for records and, if a producer id goes with it, its sequence: a batch that is there already is answered with its
@@ -343,44 +343,72 @@ export interface Store extends AsyncDisposable {
   /** What the writer knows of the producers that wrote to a log, for DescribeProducers. */
   producersOf(log: Log): Promise<readonly ProducerInfo[]>
 
-  /** The writer's inbox is full: pause sockets until `onDrain`. */
-  readonly isCongested: boolean
-  readonly inboxBytesUsed: number
-  onDrain(callback: () => void): void
-  /** At most one listener: the broker's purgatory and metrics. */
-  onTurn(callback: (turn: Turn) => void): void
-  /** The disk failed an fsync or the writer died: nothing more is acknowledged; the process must exit. */
-  onFatal(callback: (error: Error) => void): void
-
   /** DeleteRecords. @returns the new log start offset. @throws {KafkaError} OFFSET_OUT_OF_RANGE */
   deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset>
 
-  /** Takes effect at once; what is absent stays as it is. */
-  setCleanerConfig(config: Partial<CleanerConfig>): void
-  readonly cleanerCounts: CleanerCounts
+  /** More waits than the inbox holds: pause sockets until `onDrain`. */
+  readonly isCongested: boolean
+  /** Of batches that wait for the writer, or for the validator in front of it. */
+  readonly bytesWaiting: number
+  onDrain(callback: () => void): void
+  /**
+   * The disk failed an fsync or the writer died: nothing more is acknowledged, and the process must exit.
+   *
+   * @param callback called at once when that has happened already
+   */
+  onFatal(callback: (error: Error) => void): void
+}
 
+export interface ProducerIds {
+  /** One that was never given out, over all starts. */
+  next(): Promise<number>
+  /** Ids below are in use, given out by whoever wrote the log that names them. */
+  skipTo(id: number): void
+}
+
+export interface Tables {
   /**
    * A table in an internal topic of one partition, which is made with the first change.
    *
    * @param name of an internal topic; each is opened once
    * @param format of its records
    */
-  openTable<Key extends string, Value>(
+  open<Key extends string, Value>(
     name: string,
     format: RecordFormat<Key, Value>,
   ): Promise<Table<Key, Value>>
+}
 
-  /**
-   * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. Appends to every log follow
-   * them when this resolves.
-   */
-  setTopicDefaults(defaults: Overrides): Promise<void>
+/** Retention, compaction and the scrubber. */
+export interface Cleaner {
+  /** Takes effect at once; what is absent stays as it is. */
+  configure(config: Partial<CleanerConfig>): void
+  readonly counts: CleanerCounts
+}
 
-  /** A producer id that was never given out, over all starts. */
-  nextProducerId(): Promise<number>
-  /** Producer ids below are in use, given out by whoever wrote the log that names them. */
-  skipProducerIds(below: number): void
-  diskSpace(): Promise<DiskSpace>
-  /** Room on the disk is short: files that wait for their deletion (`file.delete.delay.ms`) are deleted now. */
+/** What the data directory lies on. */
+export interface Disk {
+  space(): Promise<DiskSpace>
+  /** Room is short: files that wait for their deletion (`file.delete.delay.ms`) are deleted now. */
   makeRoom(): Promise<void>
+}
+
+export interface Store extends AsyncDisposable {
+  readonly clusterId: Uuid
+  readonly nodeId: number
+  readonly dataDir: string
+  /** Seconds that recovery took at start, and whether the last stop was clean. */
+  readonly recovery: {
+    readonly seconds: number
+    readonly cleanStart: boolean
+    readonly corruptBatchCount: number
+  }
+  readonly topics: Topics
+  readonly logs: Logs
+  readonly writer: Writer
+  readonly producerIds: ProducerIds
+  readonly brokerOverrides: BrokerOverrides
+  readonly tables: Tables
+  readonly cleaner: Cleaner
+  readonly disk: Disk
 }

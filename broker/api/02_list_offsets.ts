@@ -51,7 +51,7 @@ export function listOffsetsHandler({
             if (!isAllowed) return failed(asked, errorCode('TOPIC_AUTHORIZATION_FAILED'))
             const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
             if (isDuplicate) return failed(asked, errorCode('INVALID_REQUEST'))
-            return answerFor(store.log(name, asked.partitionIndex), asked, request, version)
+            return answerFor(store.logs.get(name, asked.partitionIndex), asked, request, version)
           }),
         }
       })

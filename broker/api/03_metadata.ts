@@ -188,7 +188,7 @@ function found(
     errorCode: 0,
     partitionIndex,
     leaderId: store.nodeId,
-    leaderEpoch: store.log(topic.name, partitionIndex)?.leaderEpoch ?? -1,
+    leaderEpoch: store.logs.get(topic.name, partitionIndex)?.leaderEpoch ?? -1,
     replicaNodes: nodes,
     isrNodes: nodes,
   }))

@@ -68,7 +68,7 @@ async function trim(
   partitionIndex: number,
   offset: number,
 ): Promise<Offset> {
-  const log = store.log(name, partitionIndex)
+  const log = store.logs.get(name, partitionIndex)
   if (log === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${name}-${partitionIndex}`)
   refuseInternal('DeleteRecords', name)
@@ -84,7 +84,7 @@ async function trim(
   }
   return before <= log.logStartOffset
     ? log.logStartOffset
-    : store.deleteRecordsBefore(log, Offset(before))
+    : store.writer.deleteRecordsBefore(log, Offset(before))
 }
 
 function failed(partitionIndex: number, code: number): PartitionAnswer {

@@ -43,7 +43,7 @@ export function initProducerIdHandler(deps: InitProducerIdDeps): Handler<typeof 
 }
 
 async function idempotent(store: Store): Promise<InitProducerIdResponse> {
-  return { errorCode: 0, producerId: await store.nextProducerId(), producerEpoch: 0 }
+  return { errorCode: 0, producerId: await store.producerIds.next(), producerEpoch: 0 }
 }
 
 async function transactional(

@@ -53,7 +53,7 @@ function failed({ partition }: PartitionAsked, code: number): PartitionAnswer {
 
 function answerFor(store: Store, topic: string, asked: PartitionAsked): PartitionAnswer {
   const { partition, currentLeaderEpoch, leaderEpoch } = asked
-  const log = store.log(topic, partition)
+  const log = store.logs.get(topic, partition)
   if (log === undefined) return failed(asked, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   const refusal = epochRefusal(log, currentLeaderEpoch)
   if (refusal !== undefined) return failed(asked, errorCode(refusal))

@@ -35,7 +35,7 @@ export function addPartitionsToTxnHandler({
       context.require('Write', 'TransactionalId', request.transactionalId)
       const refusalOf = (topic: string, partition: number): ErrorName | undefined => {
         if (!context.allows('Write', 'Topic', topic)) return 'TOPIC_AUTHORIZATION_FAILED'
-        if (store.log(topic, partition) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+        if (store.logs.get(topic, partition) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
         return refusalOfInternal('AddPartitionsToTxn', topic)
       }
       let isWhole = true

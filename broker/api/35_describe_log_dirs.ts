@@ -27,8 +27,9 @@ export function describeLogDirsHandler({
       const { work, version } = context
       if (version < ERROR_VERSION_MIN && !context.allowsOnCluster('Describe')) return NOTHING
       if (version >= ERROR_VERSION_MIN) context.requireOnCluster('Describe')
-      const { freeBytes, totalBytes } = await store.diskSpace()
-      const exists = (topic: string, partition: number) => store.log(topic, partition) !== undefined
+      const { freeBytes, totalBytes } = await store.disk.space()
+      const exists = (topic: string, partition: number) =>
+        store.logs.get(topic, partition) !== undefined
       const told: Iterable<Told> =
         topics === null ? everything(store) : await byTopic(partitionsOf(topics), exists, work)
       const dir = {
@@ -65,6 +66,6 @@ function* partitionsOf(
 }
 
 function partitionOf(store: Store, topic: string, partitionIndex: number) {
-  const partitionSize = store.log(topic, partitionIndex)?.sizeBytes ?? 0
+  const partitionSize = store.logs.get(topic, partitionIndex)?.sizeBytes ?? 0
   return { partitionIndex, partitionSize, offsetLag: 0, isFutureKey: false }
 }

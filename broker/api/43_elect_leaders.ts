@@ -46,6 +46,6 @@ export function electLeadersHandler({
 }
 
 function codeOf(store: Store, topic: string, partition: number): number {
-  const exists = store.log(topic, partition) !== undefined
+  const exists = store.logs.get(topic, partition) !== undefined
   return errorCode(exists ? 'ELECTION_NOT_NEEDED' : 'UNKNOWN_TOPIC_OR_PARTITION')
 }

@@ -45,7 +45,7 @@ function answerFor(store: Store, topic: string, { partitionIndex, replicas }: As
   const refused = (error: ErrorName, errorMessage: string): Answer => {
     return { partitionIndex, errorCode: errorCode(error), errorMessage }
   }
-  if (store.log(topic, partitionIndex) === undefined)
+  if (store.logs.get(topic, partitionIndex) === undefined)
     return refused('UNKNOWN_TOPIC_OR_PARTITION', `no partition ${topic}-${partitionIndex}`)
   if (replicas === null) return refused('NO_REASSIGNMENT_IN_PROGRESS', 'there is nothing to cancel')
   if (replicas.length !== 1 || replicas[0] !== store.nodeId) {

@@ -35,7 +35,8 @@ export function offsetDeleteHandler({
       await work.forEach(partitionsOf(request), (asked) => {
         const { topic, partition } = asked
         if (denied.has(topic)) return
-        if (store.log(topic, partition) !== undefined) known.set(keyOf(topic, partition), asked)
+        if (store.logs.get(topic, partition) !== undefined)
+          known.set(keyOf(topic, partition), asked)
       })
       const refused = await coordinator.deleteOffsets(request.groupId, [...known.values()])
       if (typeof refused === 'string') throw new KafkaError(refused, request.groupId.slice(0, 256))

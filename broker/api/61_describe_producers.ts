@@ -47,10 +47,10 @@ async function answerFor(
   topic: string,
   partitionIndex: number,
 ): Promise<PartitionAnswer> {
-  const log = store.log(topic, partitionIndex)
+  const log = store.logs.get(topic, partitionIndex)
   if (log === undefined) return failed(partitionIndex, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))
   try {
-    const producers = await store.producersOf(log)
+    const producers = await store.writer.producersOf(log)
     const activeProducers = producers.map(({ lastTimestampMs, ...producer }) => ({
       ...producer,
       lastTimestamp: lastTimestampMs,

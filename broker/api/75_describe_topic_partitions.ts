@@ -105,7 +105,7 @@ function described(store: Store, topic: Topic, from: number, to: number): TopicA
     errorCode: 0,
     partitionIndex: from + i,
     leaderId: store.nodeId,
-    leaderEpoch: store.log(topic.name, from + i)?.leaderEpoch ?? -1,
+    leaderEpoch: store.logs.get(topic.name, from + i)?.leaderEpoch ?? -1,
     replicaNodes: nodes,
     isrNodes: nodes,
     eligibleLeaderReplicas: [],

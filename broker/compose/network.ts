@@ -28,7 +28,7 @@ export async function openNetwork(
 ): Promise<Network> {
   const { settings, clock, log } = environment
   const { openListeners = (...at) => Listeners.open(...at) } = environment
-  const pressure = new Pressure(configs.view(pressureLimits), store)
+  const pressure = new Pressure(configs.view(pressureLimits), store.writer)
   const unsent = new Unsent(configs.view(unsentLimits), clock)
   const doors = await openListeners(settings.listeners, {
     dispatch,

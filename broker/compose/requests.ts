@@ -55,7 +55,7 @@ export function composeRequests(
   const handlers: Handler[] = handlerMakers.map((make) => make(deps))
   handlers.push(apiVersionsHandler(handlers.map(({ api }) => api)))
   const turns = new TurnTimes()
-  store.onTurn((turn) => {
+  store.logs.onTurn((turn) => {
     purgatory.wake(turn.logs)
     turns.turnDone(turn)
   })
@@ -63,7 +63,7 @@ export function composeRequests(
   const workshop = new Workshop(configs.view(workLimits), clock)
   const dispatch = new Dispatch({ handlers, authorizer, observer: requests, workshop, clock, log })
   const health = new BrokerHealth(disk)
-  store.onFatal((error) => {
+  store.writer.onFatal((error) => {
     health.fail(error)
     onFatal(error)
   })

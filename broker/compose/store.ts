@@ -81,7 +81,7 @@ export async function openConfigs(
   const configs = await BrokerConfigs.open({ settings, store, warn })
   let level = settings.broker['log.level']
   const follow = () => {
-    store.setCleanerConfig(viewOf(cleanerConfigs, configs.current))
+    store.cleaner.configure(viewOf(cleanerConfigs, configs.current))
     if (level !== configs.current['log.level']) log.setLevel(configs.current['log.level'])
     level = configs.current['log.level']
   }

@@ -135,7 +135,7 @@ export class FetchRead<Partition extends ReadPartition> {
     const topicName = isNamed ? name : store.topics.getById(topicId)?.name
     if (topicName === undefined) return 'UNKNOWN_TOPIC_ID'
     if (!this.#context.allows('Read', 'Topic', topicName)) return 'TOPIC_AUTHORIZATION_FAILED'
-    return store.log(topicName, partition) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
+    return store.logs.get(topicName, partition) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
   }
 
   /** Notes what there is to read, too. */

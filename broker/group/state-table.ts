@@ -61,7 +61,7 @@ export async function openGroupState(
   store: Store,
   epochOf: (producerId: number) => number | undefined,
 ): Promise<GroupStateTable> {
-  const table: Table<GroupKey, GroupValue> = await store.openTable(
+  const table: Table<GroupKey, GroupValue> = await store.tables.open(
     OFFSETS_TOPIC,
     groupFormat(epochOf),
   )

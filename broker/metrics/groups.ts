@@ -61,7 +61,7 @@ export class GroupMetrics {
     const lagByTopic = new Map<string, Lag>()
     for (const each of this.#deps.coordinator.commits.of(groupId).list()) {
       const { topic, partition, committed } = each
-      const log = this.#deps.store.log(topic, partition)
+      const log = this.#deps.store.logs.get(topic, partition)
       if (log === undefined) continue
       const labels = { consumergroup: groupId, topic, partition }
       const records = recordsBehind(log, each)
@@ -84,7 +84,7 @@ export class GroupMetrics {
     for (const { groupId, memberCount } of groups) {
       members += memberCount
       for (const each of this.#deps.coordinator.commits.of(groupId).list()) {
-        const log = this.#deps.store.log(each.topic, each.partition)
+        const log = this.#deps.store.logs.get(each.topic, each.partition)
         if (log !== undefined) records += recordsBehind(log, each)
       }
     }

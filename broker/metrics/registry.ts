@@ -49,7 +49,7 @@ export class Registry {
 
   /** Everything as it is now. */
   async read(): Promise<Samples> {
-    const { freeBytes } = await this.#deps.store.diskSpace()
+    const { freeBytes } = await this.#deps.store.disk.space()
     const samples = new Samples()
     this.#process(samples)
     this.#storage(samples, freeBytes)
@@ -82,12 +82,12 @@ export class Registry {
     samples.addHistogram('millrace_fsync_seconds', turns.fsyncSeconds)
     samples.addHistogram('millrace_group_commit_batches', turns.commitBatches)
     samples.add('millrace_recovery_seconds', store.recovery.seconds)
-    samples.add('millrace_inbox_used_bytes', store.inboxBytesUsed)
+    samples.add('millrace_inbox_used_bytes', store.writer.bytesWaiting)
     samples.add('millrace_disk_free_bytes', diskFreeBytes)
-    const { retention, compaction, scrub } = store.cleanerCounts
+    const { retention, compaction, scrub } = store.cleaner.counts
     const corruptBatches = store.recovery.corruptBatchCount + scrub.corruptBatches
     samples.add('millrace_corrupt_batches_total', corruptBatches)
-    samples.add('millrace_quarantined_offsets', store.quarantinedOffsetCount)
+    samples.add('millrace_quarantined_offsets', store.logs.quarantinedOffsetCount)
     samples.add('millrace_scrub_passes_total', scrub.passes)
     samples.add('millrace_scrub_segments_total', scrub.segments)
     samples.add('millrace_scrub_read_bytes_total', scrub.readBytes)
@@ -146,7 +146,7 @@ export class Registry {
   #topic(samples: Samples, { name, partitionCount }: Topic): void {
     samples.add('kafka_topic_partitions', partitionCount, { topic: name })
     for (let partition = 0; partition < partitionCount; partition++) {
-      const log = this.#deps.store.log(name, partition)
+      const log = this.#deps.store.logs.get(name, partition)
       if (log === undefined) continue
       const labels = { topic: name, partition }
       samples.add('kafka_topic_partition_current_offset', log.highWatermark, labels)
@@ -165,7 +165,7 @@ export class Registry {
   ): void {
     rest.partitionCount += topic.partitionCount
     for (let partition = 0; partition < topic.partitionCount; partition++) {
-      const log = this.#deps.store.log(topic.name, partition)
+      const log = this.#deps.store.logs.get(topic.name, partition)
       rest.sizeBytes += log?.sizeBytes ?? 0
       rest.segmentCount += log?.segmentCount ?? 0
     }

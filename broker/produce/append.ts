@@ -75,7 +75,8 @@ export class Appender {
   /** Would the batches of this producer be taken if the partition were in its transaction? */
   mayJoin({ name }: Topic, partition: number, producer: ProducerRequest): boolean {
     const { store, gate } = this.#deps
-    if (refusalOfInternal('Produce', name) || store.log(name, partition) === undefined) return false
+    if (refusalOfInternal('Produce', name) || store.logs.get(name, partition) === undefined)
+      return false
     return gate.refusalOf(producer, name, partition) === 'INVALID_TXN_STATE'
   }
 
@@ -93,14 +94,14 @@ export class Appender {
     answer: AnswerAppend<Answer>,
   ): Answer | Promise<Answer> {
     const { store, traffic } = this.#deps
-    const log = store.log(topic.name, partition)
+    const log = store.logs.get(topic.name, partition)
     const refusal = this.#refusalOf(terms, topic, log, batch)
     if (refusal !== undefined) return answer({ ...refusal, ...NOWHERE }, log)
     const recordCount = recordCountOf(batch!)
     const byteCount = batch!.length
     const { session: source } = terms.context
     const isTransactionV2 = terms.isTransactionV2 && terms.transactionalId !== null
-    return store.append(log!, batch!, { source, isTransactionV2 }).then((outcome) => {
+    return store.writer.append(log!, batch!, { source, isTransactionV2 }).then((outcome) => {
       if (outcome.error === undefined) traffic.produced(topic.name, recordCount, byteCount)
       return answer(outcome, log)
     })

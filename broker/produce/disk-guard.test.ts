@@ -20,10 +20,14 @@ function guardOf(disk: { freeBytes: number; waitingBytes?: number; roomMade?: nu
   const logged: string[] = []
   const deps: DiskGuardDeps = {
     store: {
-      diskSpace: () => Promise.resolve({ freeBytes: disk.freeBytes, totalBytes: 1e9 }),
-      makeRoom: async () => void (disk.roomMade = (disk.roomMade ?? 0) + 1),
-      get inboxBytesUsed() {
-        return disk.waitingBytes ?? 0
+      disk: {
+        space: () => Promise.resolve({ freeBytes: disk.freeBytes, totalBytes: 1e9 }),
+        makeRoom: async () => void (disk.roomMade = (disk.roomMade ?? 0) + 1),
+      },
+      writer: {
+        get bytesWaiting() {
+          return disk.waitingBytes ?? 0
+        },
       },
     },
     config: { 'log.disk.min.free.bytes': 1000 },

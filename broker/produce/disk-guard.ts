@@ -13,7 +13,10 @@ const SAMPLE_AGE_MS_MAX = 250
 const RESUME_BYTES = 1024 * 1024
 
 export interface DiskGuardDeps {
-  readonly store: Pick<Store, 'diskSpace' | 'inboxBytesUsed' | 'makeRoom'>
+  readonly store: {
+    readonly disk: Store['disk']
+    readonly writer: Pick<Store['writer'], 'bytesWaiting'>
+  }
   readonly config: Pick<BrokerConfig, 'log.disk.min.free.bytes'>
   readonly clock: Clock
   readonly log: Pick<ProcessLog, 'info' | 'warn'>
@@ -85,12 +88,12 @@ export class DiskGuard {
     const { store, clock, log } = this.#deps
     this.#sampledAtMs = clock.monotonic()
     const claimedBefore = this.#claimedBytes
-    const waitingBytes = store.inboxBytesUsed
+    const waitingBytes = store.writer.bytesWaiting
     try {
-      const { freeBytes } = await store.diskSpace()
+      const { freeBytes } = await store.disk.space()
       this.#freeBytes = freeBytes
       this.#claimedBytes += waitingBytes - claimedBefore
-      if (this.#isFull) await store.makeRoom()
+      if (this.#isFull) await store.disk.makeRoom()
     } catch (error) {
       log.warn('the disk cannot be looked after', { error })
     }

@@ -76,12 +76,12 @@ export async function endIn(
   partition: number,
   marker: TxnMarker,
 ): Promise<ErrorName | undefined> {
-  const log = store.log(topic, partition)
+  const log = store.logs.get(topic, partition)
   if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (topic === OFFSETS_TOPIC) {
     const error = await groups.commits.endPending(marker, marker.isCommit)
     return error === 'COORDINATOR_NOT_AVAILABLE' ? 'KAFKA_STORAGE_ERROR' : error
   }
-  const { error } = await store.endTransaction(log, marker)
+  const { error } = await store.writer.endTransaction(log, marker)
   return error
 }

@@ -12,11 +12,11 @@ import { transactionFormat } from './record-format.ts'
 const REFUSAL = 'COORDINATOR_NOT_AVAILABLE'
 
 export async function openTransactionState(store: Store): Promise<TransactionTable> {
-  const table: Table<string, TransactionRecord> = await store.openTable(
+  const table: Table<string, TransactionRecord> = await store.tables.open(
     TRANSACTIONS_TOPIC,
     transactionFormat,
   )
-  store.skipProducerIds(idsUsedIn(table.entries()))
+  store.producerIds.skipTo(idsUsedIn(table.entries()))
   return {
     entries: () => table.entries(),
     async put(transactionalId, record) {
@@ -52,7 +52,7 @@ export function openEpochOf(table: TransactionTable, producerId: number): number
 
 export async function newProducerId(store: Store): Promise<number | ErrorName> {
   try {
-    return await store.nextProducerId()
+    return await store.producerIds.next()
   } catch (error) {
     if (error instanceof KafkaError) return REFUSAL
     throw error

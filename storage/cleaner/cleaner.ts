@@ -1,4 +1,4 @@
-// Cleaner: the background work on logs, and when it is done: retention deletes what is too old or too much, compaction keeps
+// LogCleaner: the background work on logs, and when it is done: retention deletes what is too old or too much, compaction keeps
 // the latest record of each key, the scrubber looks for rot. Network thread: it decides and asks, others do.
 // See docs/formats/cleaning.md
 
@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
-import type { CleanerConfig, CleanerCounts } from '../store.ts'
+import type { Cleaner, CleanerConfig, CleanerCounts } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
 import { BelievedClock } from './believed-clock.ts'
@@ -50,7 +50,7 @@ export interface CleanerDeps {
   readonly warn: (message: string) => void
 }
 
-export class Cleaner {
+export class LogCleaner implements Cleaner {
   readonly #deps: CleanerDeps
   readonly #sweep: RetentionSweep
   readonly #compaction: Compaction
@@ -90,7 +90,6 @@ export class Cleaner {
     return { retention, compaction: this.#compaction.counts, scrub: this.#scrub.counts }
   }
 
-  /** Takes effect at once. */
   configure(config: Partial<CleanerConfig>): void {
     const before = this.#config
     this.#config = { ...before, ...config }

@@ -55,7 +55,7 @@ async function worldOf(
   if (!store.topics.get(TOPIC)) {
     await store.topics.create({ name: TOPIC, partitionCount: 1, config })
   }
-  return { store, log: store.log(TOPIC, 0)!, clock }
+  return { store, log: store.logs.get(TOPIC, 0)!, clock }
 }
 
 /** Resolves when nothing is left that is worth compacting. */
@@ -65,7 +65,7 @@ async function compact({ store, clock }: World): Promise<void> {
     await clock.advance(BACKOFF_MS)
     for (let i = 0; i < 20; i++) await clock.advance(0)
     await setTimeout(1)
-    const { compaction } = store.cleanerCounts
+    const { compaction } = store.cleaner.counts
     idleRounds = compaction.passes === passes ? idleRounds + 1 : 0
     passes = compaction.passes
   }
@@ -116,7 +116,7 @@ t.test(
       }
       await compact(world)
       await check(t, model, world, `life ${life}, the end`)
-      const { compaction } = world.store.cleanerCounts
+      const { compaction } = world.store.cleaner.counts
       t.equal(compaction.failures, 0)
       await world.store[Symbol.asyncDispose]()
     }
@@ -144,8 +144,8 @@ t.test('what is left is small: one record a key, in few segments', async (t) => 
   const compacted = (await readKeyed(log)).filter(({ offset }) => offset < activeBase)
   t.ok(compacted.length <= 10, `${compacted.length} records before the active segment`)
   t.ok(log.segmentCount <= 3, `${log.segmentCount} segments of ${segmentsBefore}`)
-  t.ok(store.cleanerCounts.compaction.recordsDropped > 300)
-  t.equal(store.cleanerCounts.compaction.failures, 0)
+  t.ok(store.cleaner.counts.compaction.recordsDropped > 300)
+  t.equal(store.cleaner.counts.compaction.failures, 0)
   const read = await log.read(Offset(0), 1_000_000, true)
   t.ok(read.bytes.length > 0, 'an offset that is gone reads the next there is')
   read.release()
@@ -165,7 +165,7 @@ t.test('more keys than fit in memory take several passes', async (t) => {
   }
   await compact(world)
   await check(t, model, world, 'compacted')
-  const { compaction } = store.cleanerCounts
+  const { compaction } = store.cleaner.counts
   t.ok(compaction.passes > 3, `${compaction.passes} passes`)
   t.equal(compaction.failures, 0)
   await store[Symbol.asyncDispose]()
@@ -188,7 +188,7 @@ t.test(
       for (let i = random.below(6); i > 0; i--) await clock.advance(0)
       const span = log.highWatermark - log.logStartOffset
       const start = log.logStartOffset + random.below(Math.ceil(span / 3))
-      await store.deleteRecordsBefore(log, Offset(start))
+      await store.writer.deleteRecordsBefore(log, Offset(start))
       for (const offset of model.written.keys()) if (offset < start) model.written.delete(offset)
       for (const [key, offset] of model.latest) if (offset < start) model.latest.delete(key)
       t.strictSame(model.flaws(await readKeyed(log, start), start), [])
@@ -197,7 +197,7 @@ t.test(
     await clock.advance(BACKOFF_MS + 1)
     await store.topics.delete(TOPIC)
     await compact(world)
-    t.equal(store.cleanerCounts.compaction.failures, 0)
+    t.equal(store.cleaner.counts.compaction.failures, 0)
     await store[Symbol.asyncDispose]()
   },
 )
@@ -242,7 +242,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
   })
   const config = { ...eager, 'flush.policy': 'os', 'segment.bytes': '20000' }
   await store.topics.create({ name: TOPIC, partitionCount: 1, config })
-  const log = store.log(TOPIC, 0)!
+  const log = store.logs.get(TOPIC, 0)!
   const model = new KeyedLog()
   let isDone = false
   let readCount = 0
@@ -262,7 +262,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
     }
   }
   const readers = Array.from({ length: 4 }, () => hammer())
-  while (store.cleanerCounts.compaction.passes < 5 || readCount < 100) {
+  while (store.cleaner.counts.compaction.passes < 5 || readCount < 100) {
     await Promise.all(
       Array.from({ length: 20 }, () =>
         model.append(store, log, randomRecords(random, 200, Date.now()), 'none'),
@@ -272,7 +272,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
   }
   isDone = true
   await Promise.all(readers)
-  t.equal(store.cleanerCounts.compaction.failures, 0, `${readCount} reads`)
+  t.equal(store.cleaner.counts.compaction.failures, 0, `${readCount} reads`)
   await store[Symbol.asyncDispose]()
 })
 
@@ -296,7 +296,7 @@ class Transactions {
       baseSequence: this.#sequence,
       isTransactional: true,
     })
-    const { error, message, baseOffset } = await store.append(log, batch)
+    const { error, message, baseOffset } = await store.writer.append(log, batch)
     if (error) throw new Error(`${error}: ${message}`)
     this.#sequence += records.length
     this.#open.push({ records, baseOffset })
@@ -305,7 +305,7 @@ class Transactions {
   async end({ store, log }: World, isCommit: boolean): Promise<void> {
     if (this.#open.length === 0) return
     const marker = { producerId: this.#producerId, producerEpoch: 0, isCommit, coordinatorEpoch: 0 }
-    const { error, message } = await store.endTransaction(log, marker)
+    const { error, message } = await store.writer.endTransaction(log, marker)
     if (error) throw new Error(`${error}: ${message}`)
     if (isCommit)
       for (const { records, baseOffset } of this.#open) this.#model.note(records, baseOffset)
@@ -354,7 +354,7 @@ t.test(
       await compact(world)
       await compact(world)
       t.strictSame(model.flaws(await readCommitted(world.log)), [])
-      t.equal(world.store.cleanerCounts.compaction.failures, 0)
+      t.equal(world.store.cleaner.counts.compaction.failures, 0)
       await world.store[Symbol.asyncDispose]()
     }
   },

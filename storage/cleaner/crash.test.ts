@@ -48,7 +48,7 @@ async function dirtyWorld(): Promise<World> {
 }
 
 async function write({ store, model }: World, count: number): Promise<void> {
-  const log = store.log('keyed', 0)!
+  const log = store.logs.get('keyed', 0)!
   for (let i = 0; i < count; i++) {
     const value = i % 11 === 5 ? null : `${i}`.repeat(20)
     const records = [{ key: `key-${i % 7}`, value, timestamp: 1_000_000 + i }]
@@ -62,7 +62,7 @@ async function compact({ store, clock, disk }: World): Promise<void> {
   for (let idle = 0; idle < 2 && !disk.hasCrashed;) {
     await clock.advance(BACKOFF_MS)
     for (let i = 0; i < 12; i++) await clock.advance(0)
-    const { passes } = store.cleanerCounts.compaction
+    const { passes } = store.cleaner.counts.compaction
     idle = passes === before ? idle + 1 : 0
     before = passes
   }
@@ -80,7 +80,7 @@ async function close({ store }: World): Promise<void> {
 async function checkRestart(t: Test, disk: FaultyFs, model: KeyedLog, what: string): Promise<void> {
   for (const round of ['first', 'second']) {
     const world = await open(disk, model)
-    const flaws = model.flaws(await readKeyed(world.store.log('keyed', 0)!))
+    const flaws = model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
     if (flaws.length > 0)
       t.fail(`${what}, ${round} start`, { flaws: flaws.slice(0, 3), seed: SEED })
     const { corruptBatchCount } = world.store.recovery
@@ -89,9 +89,9 @@ async function checkRestart(t: Test, disk: FaultyFs, model: KeyedLog, what: stri
     const strangers = left.filter((name) => /\.(cleaned|swap|deleted|tmp)$/.test(name))
     if (strangers.length > 0) t.fail(`${what}: ${strangers.join()} are left`)
     await compact(world)
-    const { failures } = world.store.cleanerCounts.compaction
+    const { failures } = world.store.cleaner.counts.compaction
     if (failures > 0) t.fail(`${what}, ${round} start: it cannot be compacted`)
-    const after = model.flaws(await readKeyed(world.store.log('keyed', 0)!))
+    const after = model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
     if (after.length > 0) t.fail(`${what}, compacted again`, { flaws: after.slice(0, 3) })
     await close(world)
     if (disk.openFileCount > 0) t.fail(`${what}: ${disk.openFileCount} files are open`)
@@ -164,7 +164,7 @@ t.test(
       const world = await compactWithFault(index, 'ENOSPC')
       world.disk.faultAt = () => undefined
       const what = `no room at step ${index}`
-      const flaws = world.model.flaws(await readKeyed(world.store.log('keyed', 0)!))
+      const flaws = world.model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
       if (flaws.length > 0) t.fail(what, { flaws })
       await write(world, 5)
       await world.clock.advance(700_000)
@@ -180,7 +180,7 @@ t.test('a disk that fails ends the process or the compaction, and loses nothing'
   let fatalCount = 0
   for (const { index } of await stepsOfCompaction()) {
     const world = await dirtyWorld()
-    world.store.onFatal(() => fatalCount++)
+    world.store.writer.onFatal(() => fatalCount++)
     world.disk.faultAt = (step) => (step.index === index ? 'EIO' : undefined)
     await compact(world)
     await close(world)

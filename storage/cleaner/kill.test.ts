@@ -58,7 +58,7 @@ t.test(
       const cleaner = { isCompactionEnabled: false }
       const store = await openStore({ dataDir, writer: 'inline', cleaner })
       t.equal(store.recovery.corruptBatchCount, 0)
-      const seen = await readKeyed(store.log(compactedTopic, 0)!)
+      const seen = await readKeyed(store.logs.get(compactedTopic, 0)!)
       // What was written and not acknowledged may be there, too.
       for (const { offset, ...record } of seen) {
         if (!model.written.has(offset)) model.note([record], offset)
@@ -81,7 +81,7 @@ t.test('a million keys are compacted in a map for a third of them', async (t) =>
     'min.cleanable.dirty.ratio': '0',
   }
   await store.topics.create({ name: 'many', partitionCount: 1, config })
-  const log = store.log('many', 0) as LogView
+  const log = store.logs.get('many', 0) as LogView
   const latest = new Uint32Array(keyCount)
   for (let first = 0; first < 1.2 * keyCount; first += batchRecords) {
     const records = Array.from({ length: batchRecords }, (_, i) => {
@@ -89,9 +89,9 @@ t.test('a million keys are compacted in a map for a third of them', async (t) =>
       latest[key] = first + i
       return { key: String(key), value: 'v', timestamp: 0 }
     })
-    await store.append(log, keyedBatch(records))
+    await store.writer.append(log, keyedBatch(records))
   }
-  store.setCleanerConfig({ isCompactionEnabled: true })
+  store.cleaner.configure({ isCompactionEnabled: true })
   const activeBase = () => log.segments.at(-1)!.baseOffset
   while (log.firstDirtyOffset < activeBase()) await setTimeout(20)
   const seen = await readKeyed(log)
@@ -109,8 +109,8 @@ t.test('a million keys are compacted in a map for a third of them', async (t) =>
     'once',
   )
   t.ok(
-    store.cleanerCounts.compaction.passes >= 3,
-    `${store.cleanerCounts.compaction.passes} passes`,
+    store.cleaner.counts.compaction.passes >= 3,
+    `${store.cleaner.counts.compaction.passes} passes`,
   )
   await store[Symbol.asyncDispose]()
 })

@@ -57,7 +57,7 @@ class Writers {
 
   async end(store: Store, log: Log, producerId: number, isCommit: boolean): Promise<void> {
     const marker = { producerId, producerEpoch: 0, isCommit, coordinatorEpoch: 0 }
-    const { error } = await store.endTransaction(log, marker)
+    const { error } = await store.writer.endTransaction(log, marker)
     if (error) throw new Error(error)
     if (isCommit) for (const sent of this.#open.get(producerId)!) this.#commit(sent)
     this.#open.delete(producerId)
@@ -76,7 +76,7 @@ class Writers {
     const baseSequence = this.#sequences.get(producerId) ?? 0
     this.#sequences.set(producerId, baseSequence + records.length)
     const ids = { producerId, producerEpoch: 0, baseSequence, isTransactional }
-    const { error, message, baseOffset } = await store.append(log, builder.finish(ids))
+    const { error, message, baseOffset } = await store.writer.append(log, builder.finish(ids))
     if (error) throw new Error(`${error}: ${message}`)
     const sent = records.map((record, i) => ({ ...record, offset: baseOffset + i }))
     if (!isTransactional) for (const each of sent) this.#commit(each)
@@ -113,7 +113,7 @@ async function compact(store: Store, clock: VirtualClock): Promise<void> {
     await clock.advance(BACKOFF_MS)
     for (let i = 0; i < 20; i++) await clock.advance(0)
     await setTimeout(1)
-    const { compaction } = store.cleanerCounts
+    const { compaction } = store.cleaner.counts
     idleRounds = compaction.passes === passes ? idleRounds + 1 : 0
     passes = compaction.passes
   }
@@ -145,7 +145,7 @@ t.test(
         })
         if (!store.topics.get('keyed'))
           await store.topics.create({ name: 'keyed', partitionCount: 1, config })
-        return { store, log: store.log('keyed', 0)! }
+        return { store, log: store.logs.get('keyed', 0)! }
       }
       const writers = new Writers(random)
       let { store, log } = await start()
@@ -157,7 +157,7 @@ t.test(
         await writers.write(store, log, 20, clock.now())
         await compact(store, clock)
         t.same(await writers.flaws(log), [], 'compacted again')
-        const known = essence(await store.producersOf(log))
+        const known = essence(await store.writer.producersOf(log))
         const stable = log.lastStableOffset
         await store[Symbol.asyncDispose]()
         for (const name of readdirSync(join(dataDir, 'keyed-0'))) {
@@ -165,12 +165,12 @@ t.test(
         }
         if (random.chance(0.5)) rmSync(join(dataDir, 'recovery-checkpoint'))
         ;({ store, log } = await start())
-        t.same(essence(await store.producersOf(log)), known, 'producers, from the log alone')
+        t.same(essence(await store.writer.producersOf(log)), known, 'producers, from the log alone')
         t.equal(log.lastStableOffset, stable)
         t.same(await writers.flaws(log), [], 'after a start')
       }
       await writers.endAll(store, log)
-      t.ok(store.cleanerCounts.compaction.recordsDropped >= 0)
+      t.ok(store.cleaner.counts.compaction.recordsDropped >= 0)
       await store[Symbol.asyncDispose]()
     }
   },

@@ -135,7 +135,7 @@ async function worldOf(
     const all = { 'segment.bytes': '200', ...config }
     await store.topics.create({ name: 'aged', partitionCount: 1, config: all })
   }
-  const log = store.log('aged', 0)!
+  const log = store.logs.get('aged', 0)!
   const directory = join(dataDir, 'aged-0')
   return {
     store,
@@ -145,7 +145,7 @@ async function worldOf(
     append: async (...timestamps) => {
       for (const timestamp of timestamps) {
         const record = { key: `${timestamp}`, value: 'v'.repeat(90), timestamp }
-        const { error } = await store.append(log, batchOf([record]))
+        const { error } = await store.writer.append(log, batchOf([record]))
         if (error) throw new Error(error)
       }
     },
@@ -161,13 +161,13 @@ t.test('old segments go, the active one too, and a reader that is behind is told
   const now = clock.now()
   await append(now - 3 * HOUR_MS, now - 2 * HOUR_MS, now - HOUR_MS / 2, now)
   t.equal(log.segmentCount, 4)
-  await pass(clock, CHECK_MS, () => store.cleanerCounts.retention.deletedSegments === 2)
+  await pass(clock, CHECK_MS, () => store.cleaner.counts.retention.deletedSegments === 2)
   t.equal(log.logStartOffset, 2)
   t.equal(log.segmentCount, 2)
   t.throws(() => log.read(1 as never, 1000, true), { code: 'OFFSET_OUT_OF_RANGE' })
   t.match(await readRecords(log, 2), [{ offset: 2 }, { offset: 3 }])
-  t.match(store.cleanerCounts.retention, { deletedSegments: 2 })
-  t.ok(store.cleanerCounts.retention.deletedBytes > 300)
+  t.match(store.cleaner.counts.retention, { deletedSegments: 2 })
+  t.ok(store.cleaner.counts.retention.deletedBytes > 300)
   t.equal(files('.log').length, 2)
   t.equal(files('.deleted').length, 6, 'files stay for file.delete.delay.ms')
   await pass(clock, 41_000)
@@ -203,9 +203,9 @@ t.test('hundreds of segments go in one sweep', async (t) => {
   const config = { 'retention.ms': '1000', 'flush.policy': 'os', 'file.delete.delay.ms': '0' }
   const { log, clock, append, files, store } = await worldOf(tempDirectory(t), config)
   await append(...Array.from({ length: 150 }, (_, i) => clock.now() - DAY_MS + i))
-  await pass(clock, CHECK_MS, () => store.cleanerCounts.retention.deletedSegments === 150)
+  await pass(clock, CHECK_MS, () => store.cleaner.counts.retention.deletedSegments === 150)
   t.equal(log.logStartOffset, 150)
-  t.equal(store.cleanerCounts.retention.deletedSegments, 150)
+  t.equal(store.cleaner.counts.retention.deletedSegments, 150)
   await pass(clock, 0, () => files('.deleted').length === 0)
   t.equal(files('.deleted').length, 0)
   await store[Symbol.asyncDispose]()
@@ -273,11 +273,11 @@ t.test('a clock ten years ahead deletes nothing for a day', async (t) => {
 t.test('retention can be changed while it runs', async (t) => {
   const { log, clock, append, store } = await worldOf(tempDirectory(t), { 'retention.ms': '-1' })
   await append(clock.now() - DAY_MS)
-  store.setCleanerConfig({ retentionCheckIntervalMs: DAY_MS })
+  store.cleaner.configure({ retentionCheckIntervalMs: DAY_MS })
   await store.topics.configure('aged', { 'retention.ms': '1000' })
   await pass(clock, HOUR_MS)
   t.equal(log.logStartOffset, 0)
-  store.setCleanerConfig({ retentionCheckIntervalMs: 1000 })
+  store.cleaner.configure({ retentionCheckIntervalMs: 1000 })
   await pass(clock, 1001, () => log.logStartOffset === 1)
   t.equal(log.logStartOffset, 1)
   await store[Symbol.asyncDispose]()

@@ -32,7 +32,7 @@ class World {
 
   constructor(store: Store, random: Random) {
     this.store = store
-    this.log = store.log('ledger', 0)!
+    this.log = store.logs.get('ledger', 0)!
     this.#random = random
   }
 
@@ -60,7 +60,7 @@ class World {
     this.#sequences.set(producerId, baseSequence + values.length)
     const ids = { producerId, producerEpoch: isTransactional ? 0 : -1, baseSequence }
     const batch = builder.finish({ ...ids, isTransactional })
-    const { error, message, baseOffset } = await this.store.append(this.log, batch)
+    const { error, message, baseOffset } = await this.store.writer.append(this.log, batch)
     if (error) throw new Error(`${error}: ${message}`)
     const placed = values.map((value, at) => [baseOffset + at, value] as const)
     if (!isTransactional) {
@@ -74,7 +74,7 @@ class World {
 
   async end(producerId: number, isCommit = this.#random.chance(0.4)): Promise<void> {
     const marker = { producerId, producerEpoch: 0, isCommit, coordinatorEpoch: 0 }
-    const { error, baseOffset } = await this.store.endTransaction(this.log, marker)
+    const { error, baseOffset } = await this.store.writer.endTransaction(this.log, marker)
     if (error) throw new Error(error)
     const { firstOffset, values } = this.open.get(producerId)!
     this.open.delete(producerId)
@@ -148,7 +148,7 @@ t.test(
     }
     const reopened = async (act: (log: Log) => Promise<void>) => {
       const again = await open(dataDir)
-      await act(again.log('ledger', 0)!)
+      await act(again.logs.get('ledger', 0)!)
       await again[Symbol.asyncDispose]()
     }
     await world.write(160)
@@ -157,7 +157,7 @@ t.test(
     t.ok(world.aborted.length > 10, `${world.aborted.length} aborted`)
     await check(world.log, 'as it was written')
     const trimTo = Offset(Math.floor(world.log.lastStableOffset / 3))
-    await store.deleteRecordsBefore(world.log, trimTo)
+    await store.writer.deleteRecordsBefore(world.log, trimTo)
     await check(world.log, 'after a trim')
     await store[Symbol.asyncDispose]()
     await reopened((log) => check(log, 'after a restart'))
@@ -209,13 +209,13 @@ t.test('an index that is damaged while it is in use is an error, and hides nothi
 t.test('a log without aborted transactions answers at once', async (t) => {
   await using store = await open(tempDirectory(t))
   await store.topics.create({ name: 'ledger', partitionCount: 1 })
-  const log = store.log('ledger', 0)!
+  const log = store.logs.get('ledger', 0)!
   await appendValues(store, log, ['a', 'b'])
   const world = new World(store, seededRandom(1))
   await world.write(0)
   t.same(log.abortedTransactions(Offset(0), Offset(2)), [])
   t.equal(log.lastStableOffset, 2)
-  t.same(await store.producersOf(log), [])
+  t.same(await store.writer.producersOf(log), [])
 })
 
 t.test(

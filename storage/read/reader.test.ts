@@ -48,7 +48,7 @@ async function worldOf(dataDir: string, random: Random, batchCount: number): Pro
   const store = await openStore({ dataDir, writer: 'inline' })
   const config = { 'segment.bytes': '3000', 'index.interval.bytes': '200', 'flush.policy': 'os' }
   await store.topics.create({ name: 'model', partitionCount: 1, config })
-  const log = store.log('model', 0)!
+  const log = store.logs.get('model', 0)!
   const batches: ModelBatch[] = []
   let timeMs = 1_000_000
   for (let i = 0; i < batchCount; i++) {
@@ -58,7 +58,7 @@ async function worldOf(dataDir: string, random: Random, batchCount: number): Pro
       return { value: 'v'.repeat(random.below(120)), timestamp }
     })
     const bytes = batchOf(records, CODECS[random.below(CODECS.length)])
-    const { baseOffset, error } = await store.append(log, bytes)
+    const { baseOffset, error } = await store.writer.append(log, bytes)
     if (error) throw new Error(error)
     const placed = records.map(({ timestamp }, n) => ({ offset: baseOffset + n, timestamp }))
     batches.push({ baseOffset, sizeBytes: bytes.length, records: placed })
@@ -186,7 +186,7 @@ t.test(
     const onWarning = (message: string) => warnings.push(message)
     const store = await openStore({ dataDir, writer: 'inline', openFilesMax: 3, onWarning })
     t.teardown(() => store[Symbol.asyncDispose]())
-    const cold = { ...hot, store, log: store.log('model', 0)! }
+    const cold = { ...hot, store, log: store.logs.get('model', 0)! }
     await checkEveryOffset(t, cold, random)
     await checkEveryTime(t, cold)
     t.strictSame(warnings, [])
@@ -526,13 +526,13 @@ t.test('a file is not closed under a read that uses it, however few may be open'
   const dataDir = tempDirectory(t)
   const store = await openStore({ dataDir, writer: 'inline', openFilesMax: 1 })
   await store.topics.create({ name: 'many', partitionCount: 8 })
-  const logs = Array.from({ length: 8 }, (_, partition) => store.log('many', partition)!)
+  const logs = Array.from({ length: 8 }, (_, partition) => store.logs.get('many', partition)!)
   for (const log of logs) await appendValues(store, log, [`of ${log.partition}`])
   await store[Symbol.asyncDispose]()
   await using again = await openStore({ dataDir, writer: 'inline', openFilesMax: 1 })
   const values = await Promise.all(
     logs.map(
-      async ({ partition }) => (await readRecords(again.log('many', partition)!, 0))[0]?.value,
+      async ({ partition }) => (await readRecords(again.logs.get('many', partition)!, 0))[0]?.value,
     ),
   )
   t.strictSame(

@@ -25,7 +25,7 @@ async function openLogs(t: Test, topics: readonly string[], config: Overrides = 
   const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread' })
   t.teardown(async () => store[Symbol.asyncDispose]())
   for (const name of topics) await store.topics.create({ name, partitionCount: 1, config })
-  return { store, logs: topics.map((name) => store.log(name, 0)!) }
+  return { store, logs: topics.map((name) => store.logs.get(name, 0)!) }
 }
 
 /** What `action` gives, and how often the loop turned before it did. */
@@ -47,7 +47,7 @@ async function append(
   log: Log,
   batch: Uint8Array,
 ) {
-  const { error, message } = await store.append(log, batch)
+  const { error, message } = await store.writer.append(log, batch)
   if (error) throw new Error(message)
 }
 

@@ -1,16 +1,28 @@
 // InternalTable: a table in an internal topic of its own, which comes into being with the first change: until then it
 // costs a start nothing. Network thread. Format: docs/formats/tables.md
 
-import type { Change, Table, TableProducer, Topics } from '../store.ts'
+import type { Change, RecordFormat, Table, TableProducer, Tables, Topics } from '../store.ts'
 import { tableConfig, type LogTable } from './log-table.ts'
 
-export interface InternalTableDeps<Key extends string, Value> {
+type Open = <Key extends string, Value>(
+  name: string,
+  format: RecordFormat<Key, Value>,
+) => Promise<LogTable<Key, Value>>
+
+/** @param open the table in the topic, which exists */
+export function internalTables(topics: Topics, open: Open): Tables {
+  return {
+    open: (name, format) => InternalTable.open(name, { topics, open: () => open(name, format) }),
+  }
+}
+
+interface InternalTableDeps<Key extends string, Value> {
   readonly topics: Topics
   /** Opens the table in the topic, which exists. */
   readonly open: () => Promise<LogTable<Key, Value>>
 }
 
-export class InternalTable<Key extends string, Value> implements Table<Key, Value> {
+class InternalTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #name: string
   readonly #deps: InternalTableDeps<Key, Value>
   #table: LogTable<Key, Value> | undefined

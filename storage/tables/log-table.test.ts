@@ -34,7 +34,7 @@ interface Opened {
 async function openWorld(dataDir: string): Promise<World> {
   const store = await openStore({ dataDir, writer: 'inline' })
   if (!store.topics.get('table')) await store.topics.create({ name: 'table', partitionCount: 1 })
-  return { dataDir, store, log: store.log('table', 0) as LogView }
+  return { dataDir, store, log: store.logs.get('table', 0) as LogView }
 }
 
 async function openTable({ store, log }: World): Promise<Opened> {
@@ -42,8 +42,8 @@ async function openTable({ store, log }: World): Promise<Opened> {
   const table = await LogTable.open<string, Value>({
     fs: realFs,
     log,
-    append: (to, batch) => store.append(to, batch),
-    endTransaction: (to, marker) => store.endTransaction(to, marker),
+    append: (to, batch) => store.writer.append(to, batch),
+    endTransaction: (to, marker) => store.writer.endTransaction(to, marker),
     clock: systemClock,
     warn: (message) => warnings.push(message),
   })
@@ -135,7 +135,7 @@ t.test('compaction changes nothing that a table says, whatever transactions do',
   const idle = { isCompactionEnabled: false }
   const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
   await store.topics.create({ name: 'table', partitionCount: 1, config })
-  const world = { dataDir, store, log: store.log('table', 0) as LogView }
+  const world = { dataDir, store, log: store.logs.get('table', 0) as LogView }
   const { table } = await openTable(world)
   const key = () => `k${random.below(12)}`
   for (let i = 0; i < 600; i++) {
@@ -151,11 +151,11 @@ t.test('compaction changes nothing that a table says, whatever transactions do',
   for (let i = 0; i < 60; i++) await table.put('last', value(i))
   const content = contentOf(table)
   const pending = Array.from(table.pending(), String).sort()
-  const before = store.log('table', 0)!.sizeBytes
-  store.setCleanerConfig({ isCompactionEnabled: true, backoffMs: 1 })
-  while (store.cleanerCounts.compaction.recordsDropped < 100) await setTimeout(5)
-  store.setCleanerConfig(idle)
-  t.ok(store.log('table', 0)!.sizeBytes < before)
+  const before = store.logs.get('table', 0)!.sizeBytes
+  store.cleaner.configure({ isCompactionEnabled: true, backoffMs: 1 })
+  while (store.cleaner.counts.compaction.recordsDropped < 100) await setTimeout(5)
+  store.cleaner.configure(idle)
+  t.ok(store.logs.get('table', 0)!.sizeBytes < before)
   const replayed = await openTable(world)
   t.strictSame(contentOf(replayed.table), content)
   t.same(Array.from(replayed.table.pending(), String).sort(), pending)
@@ -170,7 +170,7 @@ t.test(
     t.teardown(() => world.store[Symbol.asyncDispose]())
     const { table } = await openTable(world)
     let turnCount = 0
-    world.store.onTurn(() => turnCount++)
+    world.store.logs.onTurn(() => turnCount++)
     const puts = Array.from({ length: 50 }, (_, i) => table.put('same', value(i)))
     t.equal(table.get('same'), undefined, 'not before it is durable')
     await Promise.all(puts)

@@ -2,7 +2,7 @@
 // Network thread. Format: docs/formats/tables.md
 
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
-import type { Logs } from '../logs.ts'
+import type { OpenLogs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
 import type { Change, Overrides, Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
@@ -100,7 +100,7 @@ export function topicRecords(table: MetadataTable): [name: string, record: Topic
 }
 
 export interface MetadataDeps extends Omit<TableDeps, 'log'> {
-  readonly logs: Logs
+  readonly logs: OpenLogs
   readonly clusterId: Uuid
 }
 
@@ -123,7 +123,7 @@ export async function openMetadata(
     isInternal: true,
   }
   const opened = await logs.open([{ topic, from: 0, to: partitionCount }], false)
-  const log = logs.get(METADATA_TOPIC, 0)!
+  const log = logs.find(METADATA_TOPIC, 0)!
   const table = await LogTable.open({ ...deps, log }, metadataFormat)
   const cluster = table.get(CLUSTER_KEY) as ClusterRecord | undefined
   if (cluster && cluster.clusterId !== clusterId) {

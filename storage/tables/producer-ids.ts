@@ -1,11 +1,12 @@
-// ProducerIds: hands out ids that were never handed out before, over all starts. Network thread.
+// ProducerIdBlocks: hands out ids that were never handed out before, over all starts. Network thread.
 // Ids are set aside in blocks, one durable record for a block; what a crash leaves of a block is never used.
 
+import type { ProducerIds } from '../store.ts'
 import { PRODUCER_IDS_KEY, type MetadataTable, type ProducerIdsRecord } from './metadata.ts'
 
 const BLOCK_IDS = 1000
 
-export class ProducerIds {
+export class ProducerIdBlocks implements ProducerIds {
   readonly #table: MetadataTable
   #next = 0
   /** Ids from here on are not ours to give yet. */
@@ -21,7 +22,6 @@ export class ProducerIds {
     this.#floor = table.lostOffset * BLOCK_IDS // records that are lost set a block aside each, at most
   }
 
-  /** Ids below have been seen with producers. */
   skipTo(id: number): void {
     this.#floor = Math.max(this.#floor, id)
     if (this.#next < id) this.#next = this.#end

@@ -4,7 +4,7 @@
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Uuid } from '../../protocol/ids.ts'
 import { parseTopicConfig } from '../config.ts'
-import type { Logs } from '../logs.ts'
+import type { OpenLogs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
 import type { Overrides, Topic, TopicListener, Topics, TopicSpec } from '../store.ts'
 import { checkTopicName, collisionKey } from '../topic-name.ts'
@@ -21,7 +21,7 @@ const PARTITIONS_MAX = 10_000
 
 export interface TopicTableDeps {
   readonly table: MetadataTable
-  readonly logs: Logs
+  readonly logs: OpenLogs
   /** Directories that are in the way of these partitions and hold records that no topic owns. */
   readonly strangersOf: (topic: string, from: number, to: number) => readonly string[]
   readonly warn: (message: string) => void

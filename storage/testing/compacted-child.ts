@@ -28,17 +28,20 @@ async function run(dataDir: string, runNumber: number): Promise<void> {
     }
     await store.topics.create({ name: compactedTopic, partitionCount: 1, config })
   }
-  const log = store.log(compactedTopic, 0)!
+  const log = store.logs.get(compactedTopic, 0)!
   let sequence = 0
   let passes = 0
   const appendForEver = async () => {
     for (;;) {
       const own = sequence++
-      const { error, baseOffset } = await store.append(log, keyedBatch([recordOf(runNumber, own)]))
+      const { error, baseOffset } = await store.writer.append(
+        log,
+        keyedBatch([recordOf(runNumber, own)]),
+      )
       if (error) throw new Error(error)
       say(`A ${baseOffset} ${own}`)
-      if (store.cleanerCounts.compaction.passes > passes) say('C')
-      passes = store.cleanerCounts.compaction.passes
+      if (store.cleaner.counts.compaction.passes > passes) say('C')
+      passes = store.cleaner.counts.compaction.passes
     }
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, () => appendForEver()))

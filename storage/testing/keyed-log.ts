@@ -120,7 +120,10 @@ export class KeyedLog {
     records: readonly KeyedRecord[],
     codec: Codec,
   ): Promise<void> {
-    const { error, message, baseOffset } = await store.append(log, keyedBatch(records, { codec }))
+    const { error, message, baseOffset } = await store.writer.append(
+      log,
+      keyedBatch(records, { codec }),
+    )
     if (error) throw new Error(`${error}: ${message}`)
     this.note(records, baseOffset)
   }

@@ -25,7 +25,7 @@ export function onceBatch(number: number): { readonly first: number; readonly co
 
 /** Sends again from batch `number` on, which was not acknowledged, with the same sequences. */
 async function produceOnce(store: Store, partition: number, number: number): Promise<void> {
-  const log = store.log('once', partition)!
+  const log = store.logs.get('once', partition)!
   let next = number
   /** Answers come in the order of the requests, as on a connection: or more than a broker knows would be sent again. */
   let answered = Promise.resolve()
@@ -38,7 +38,7 @@ async function produceOnce(store: Store, partition: number, number: number): Pro
         builder.append({ timestamp: 1, key: null, value: Buffer.from(String(value)) })
       }
       const ids = { producerId: ONCE_PRODUCER_ID, producerEpoch: 0, baseSequence: first }
-      const appending = store.append(log, builder.finish(ids))
+      const appending = store.writer.append(log, builder.finish(ids))
       answered = answered.then(async () => {
         const { error, baseOffset } = await appending
         if (error) throw new Error(error)
@@ -66,17 +66,17 @@ async function run(dataDir: string, runNumber: number, onceNext: readonly number
   const once = onceNext.map((number, partition) => produceOnce(store, partition, number))
   let sequence = 0
   const appendForEver = async (partition: number) => {
-    const log = store.log('kill', partition)!
+    const log = store.logs.get('kill', partition)!
     for (;;) {
       const own = Array.from({ length: 1 + (sequence % 5) }, () => sequence++)
       const batch = batchOf(own.map((each) => ({ value: killValue(runNumber, each) })))
-      const { error, baseOffset } = await store.append(log, batch)
+      const { error, baseOffset } = await store.writer.append(log, batch)
       if (error) throw new Error(error)
       say(own.map((each, i) => `A ${partition} ${baseOffset + i} ${each}`).join('\n'))
     }
   }
   const appends = Array.from({ length: IN_FLIGHT }, (_, i) => appendForEver(i % 2))
-  say(`P ${await store.nextProducerId()}`)
+  say(`P ${await store.producerIds.next()}`)
   const { name } = await store.topics.create({ name: `run-${runNumber}`, partitionCount: 1 })
   say(`T ${name}`)
   await Promise.all([...appends, ...once])

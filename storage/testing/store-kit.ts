@@ -46,7 +46,9 @@ export async function appendValues(
   log: Log,
   values: readonly string[],
 ): Promise<void> {
-  const outcomes = await Promise.all(values.map((value) => store.append(log, batchOf([{ value }]))))
+  const outcomes = await Promise.all(
+    values.map((value) => store.writer.append(log, batchOf([{ value }]))),
+  )
   for (const { error, message } of outcomes) if (error) throw new Error(`${error}: ${message}`)
 }
 

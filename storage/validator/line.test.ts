@@ -10,7 +10,7 @@ import { logConfig, parseTopicConfig } from '../config.ts'
 import { openStore } from '../open-store.ts'
 import type { AppendOutcome } from '../store.ts'
 import { readRecords, tempDirectory } from '../testing/store-kit.ts'
-import type { TxnMarker } from '../log-facts.ts'
+import type { WriterClient } from '../writer/writer-client.ts'
 import { ValidationLine } from './line.ts'
 import type { ValidatorAnswer, ValidatorTask } from './port.ts'
 
@@ -48,22 +48,20 @@ class ValidatorWorld {
   readonly checked: number[] = []
   readonly asked: number[] = []
   readonly line: ValidationLine
+  readonly #write: WriterClient['write']
   #task: ValidatorTask | undefined
   #answer: (answer: ValidatorAnswer) => void = () => {}
 
   constructor(heavyBytesMax = 4000 * MIB) {
-    const client = {
-      append: async (_slot: number, batch: Uint8Array, _v2 = false, isChecked = false) => {
+    const writer = {
+      write: async (_slot: number, batch: Uint8Array, _v2 = false, isChecked = false) => {
         const serial = serialOf(batch)
         this.written.push(serial)
         if (isChecked) this.checked.push(serial)
         return { baseOffset: serial, logAppendTimeMs: -1 }
       },
-      endTransaction: async (_slot: number, { producerId }: TxnMarker) => {
-        this.written.push(-producerId)
-        return { baseOffset: 0, logAppendTimeMs: -1 }
-      },
     }
+    this.#write = writer.write
     const port = {
       ask: (task: ValidatorTask) => {
         this.asked.push(serialOf(task.batch))
@@ -72,15 +70,23 @@ class ValidatorWorld {
       },
       stop: async () => {},
     }
-    const deps = { client, port, clock: systemClock, rulesOf: () => rules, heavyBytesMax }
+    const deps = { writer, port, clock: systemClock, rulesOf: () => rules, heavyBytesMax }
     this.line = new ValidationLine(deps)
   }
 
   append(source: object, batch: Buffer): Promise<AppendOutcome> {
     const given = Buffer.from(batch)
-    const outcome = this.line.append(given, { log, source, isTransactionV2: false })
+    const held = this.line.hold(log, given, { source, isTransactionV2: false })
+    const outcome = held ?? this.#write(log.slot, given)
     given.fill(0) // borrowed until append returns, and ours again
     return outcome
+  }
+
+  /** The writer gets the marker when what the producer sent has passed. */
+  async end(producerId: number): Promise<void> {
+    const passed = this.line.whenPassed(log, producerId)
+    if (passed) await passed
+    this.written.push(-producerId)
   }
 
   /** The validator has looked at what it has. */
@@ -98,7 +104,7 @@ t.test(
     const outcomes = [world.append(a, heavy(1)), world.append(a, light(2))]
     outcomes.push(world.append(a, heavy(3)), world.append(a, light(4)), world.append(b, light(5)))
     t.strictSame(world.written, [5])
-    t.ok(world.line.bytesUsed > 0)
+    t.ok(world.line.bytesWaiting > 0)
     await world.validated()
     t.strictSame(world.written, [5, 1, 2])
     await world.validated()
@@ -108,7 +114,7 @@ t.test(
       (await Promise.all(outcomes)).map(({ baseOffset }) => baseOffset),
       [1, 2, 3, 4, 5],
     )
-    t.equal(world.line.bytesUsed, 0)
+    t.equal(world.line.bytesWaiting, 0)
     void world.append(a, light(6))
     t.equal(world.written.at(-1), 6, 'nothing is left of the line')
   },
@@ -159,10 +165,9 @@ t.test(
 
 t.test('a transaction ends behind what its producer sent, not behind others', async (t) => {
   const world = new ValidatorWorld()
-  const marker = { producerEpoch: 0, isCommit: true, coordinatorEpoch: 0 }
   void world.append({}, heavy(1, MIB, 7))
-  void world.line.endTransaction(log, { producerId: 8, ...marker })
-  const ended = world.line.endTransaction(log, { producerId: 7, ...marker })
+  void world.end(8)
+  const ended = world.end(7)
   t.strictSame(world.written, [-8])
   await world.validated()
   await ended
@@ -188,9 +193,9 @@ t.test(
     const store = await openStore({ dataDir, writer: 'thread' })
     const config = { 'record.check.max.bytes': `${8 * MIB}`, 'flush.policy': 'os' }
     await store.topics.create({ name: 'large', partitionCount: 1, config })
-    const large = store.log('large', 0)!
+    const large = store.logs.get('large', 0)!
     const source = {}
-    const append = (batch: Uint8Array) => store.append(large, batch, { source })
+    const append = (batch: Uint8Array) => store.writer.append(large, batch, { source })
     const builder = new BatchBuilder()
     for (let i = 0; i < 3000; i++)
       builder.append({ timestamp: 1, key: null, value: Buffer.alloc(100, 'v') })

@@ -1,5 +1,5 @@
-// ValidationLine: the way of a batch to the writer. Most go straight on: the writer looks at their records itself. One that comes
-// to much when it is decompressed is shown to the validator first, and what its connection sends meanwhile waits behind it; so
+// ValidationLine: the gate in front of the writer. Most batches go straight on: the writer checks their records itself. The validator
+// first checks a batch that is large when decompressed, and what its connection sends meanwhile waits behind it; so
 // the order of each connection holds, and others do not wait. Network thread. See docs/decisions/0011-records-are-checked.md
 
 import { attributesOf, CODEC_MASK, producerIdOf } from '../../protocol/batch/header.ts'
@@ -8,12 +8,11 @@ import { partitionDirectory } from '../layout.ts'
 import type { LogView } from '../read/log-view.ts'
 import { heavyBytesOf, type RecordRules, type BatchRefusal } from '../record-rules.ts'
 import type { AppendOutcome } from '../store.ts'
-import type { WriterClient } from '../writer/writer-client.ts'
-import type { TxnMarker } from '../log-facts.ts'
+import type { AppendGate, Sent, WriterClient } from '../writer/writer-client.ts'
 import type { ValidatorPort } from './port.ts'
 
 export interface ValidationLineDeps {
-  readonly client: Pick<WriterClient, 'append' | 'endTransaction'>
+  readonly writer: Pick<WriterClient, 'write'>
   readonly port: ValidatorPort
   readonly clock: Clock
   readonly rulesOf: (log: Target) => RecordRules
@@ -23,15 +22,8 @@ export interface ValidationLineDeps {
 
 type Target = Pick<LogView, 'slot' | 'topic' | 'partition'>
 
-/** Where a batch goes, and who sent it. */
-export interface Sent {
-  readonly log: Target
-  /** What is sent by the same keeps its order. */
-  readonly source: object
-  readonly isTransactionV2: boolean
-}
-
 interface Waiting extends Sent {
+  readonly log: Target
   /** Not there while the validator has it. */
   readonly batch: Uint8Array<ArrayBuffer>
   readonly sizeBytes: number
@@ -47,7 +39,7 @@ interface Waiting extends Sent {
 /** Some seconds of work. */
 const HEAVY_BYTES_MAX = 2 * 1024 * 1024 * 1024
 
-export class ValidationLine {
+export class ValidationLine implements AppendGate {
   readonly #deps: ValidationLineDeps
   readonly #heavyBytesMax: number
   /** By source; none is empty, and the first of each is a heavy one. */
@@ -56,7 +48,7 @@ export class ValidationLine {
   #heavyBytes = 0
   /** How far each line would be that had waited all the time. */
   #fairBytes = 0
-  #bytesUsed = 0
+  #bytesWaiting = 0
   #isBusy = false
   #isStopped = false
 
@@ -65,38 +57,29 @@ export class ValidationLine {
     this.#heavyBytesMax = deps.heavyBytesMax ?? HEAVY_BYTES_MAX
   }
 
-  /** Of batches that wait here. */
-  get bytesUsed(): number {
-    return this.#bytesUsed
+  get bytesWaiting(): number {
+    return this.#bytesWaiting
   }
 
-  /** @param batch borrowed: copied before this returns */
-  append(batch: Uint8Array, sent: Sent): Promise<AppendOutcome> {
-    const { client, rulesOf } = this.#deps
-    const { log, source, isTransactionV2 } = sent
+  hold(log: Target, batch: Uint8Array, sent: Sent): Promise<AppendOutcome> | undefined {
     const isCompressed = (attributesOf(batch) & CODEC_MASK) !== 0
-    const heavyBytes = isCompressed ? heavyBytesOf(batch, rulesOf(log)) : 0
-    const line = this.#lines.get(source)
-    if (heavyBytes === 0 && line === undefined)
-      return client.append(log.slot, batch, isTransactionV2)
+    const heavyBytes = isCompressed ? heavyBytesOf(batch, this.#deps.rulesOf(log)) : 0
+    const line = this.#lines.get(sent.source)
+    if (heavyBytes === 0 && line === undefined) return undefined
     if (this.#isStopped) return refused({ error: 'KAFKA_STORAGE_ERROR', message: 'it is closed' })
     if (line !== undefined && this.#heavyBytes + heavyBytes > this.#heavyBytesMax) {
       const message = `batches of ${this.#heavyBytes} bytes wait to be decompressed, some of this connection`
       return refused({ error: 'REQUEST_TIMED_OUT', message })
     }
-    return this.#join(line, sent, batch, heavyBytes)
+    return this.#join(line, { log, ...sent }, batch, heavyBytes)
   }
 
-  /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
-  endTransaction({ slot }: Target, marker: TxnMarker): Promise<AppendOutcome> {
-    const { client } = this.#deps
+  whenPassed({ slot }: Target, producerId: number): Promise<unknown> | undefined {
     const earlier = Array.from(this.#lines.values())
       .flat()
-      .filter((each) => each.log.slot === slot && each.producerId === marker.producerId)
-    if (earlier.length === 0) return client.endTransaction(slot, marker)
-    return Promise.all(earlier.map(({ outcome }) => outcome)).then(() =>
-      client.endTransaction(slot, marker),
-    )
+      .filter((each) => each.log.slot === slot && each.producerId === producerId)
+    if (earlier.length === 0) return undefined
+    return Promise.all(earlier.map(({ outcome }) => outcome))
   }
 
   /** What waits is refused. */
@@ -111,7 +94,7 @@ export class ValidationLine {
 
   #join(
     line: Waiting[] | undefined,
-    sent: Sent,
+    sent: Sent & { readonly log: Target },
     batch: Uint8Array,
     heavyBytes: number,
   ): Promise<AppendOutcome> {
@@ -127,7 +110,7 @@ export class ValidationLine {
       resolve,
       outcome,
     }
-    this.#bytesUsed += waiting.sizeBytes
+    this.#bytesWaiting += waiting.sizeBytes
     this.#heavyBytes += heavyBytes
     if (line === undefined) this.#lines.set(sent.source, [waiting])
     else line.push(waiting)
@@ -167,12 +150,12 @@ export class ValidationLine {
 
   #pass(waiting: Waiting, batch: Uint8Array): Promise<AppendOutcome> {
     const { log, isTransactionV2, heavyBytes } = waiting
-    return this.#deps.client.append(log.slot, batch, isTransactionV2, heavyBytes > 0)
+    return this.#deps.writer.write(log.slot, batch, isTransactionV2, heavyBytes > 0)
   }
 
   #leave(waiting: Waiting, outcome: Promise<AppendOutcome>): void {
     this.#lines.get(waiting.source)!.shift()
-    this.#bytesUsed -= waiting.sizeBytes
+    this.#bytesWaiting -= waiting.sizeBytes
     this.#heavyBytes -= waiting.heavyBytes
     waiting.resolve(outcome)
   }

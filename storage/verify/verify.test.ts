@@ -41,8 +41,9 @@ const open = (dataDir: string) =>
 async function filled(dataDir: string) {
   const store = await open(dataDir)
   await store.topics.create({ name: 'logs', partitionCount: 2 })
-  for (let i = 0; i < 80; i++) await appendValues(store, store.log('logs', 0)!, ['x'.repeat(800)])
-  await appendValues(store, store.log('logs', 1)!, ['a', 'b'])
+  for (let i = 0; i < 80; i++)
+    await appendValues(store, store.logs.get('logs', 0)!, ['x'.repeat(800)])
+  await appendValues(store, store.logs.get('logs', 1)!, ['a', 'b'])
   return store
 }
 
@@ -140,12 +141,16 @@ t.test(
     t.same(contents(dataDir), before)
 
     const store = await open(dataDir)
-    t.equal((await readRecords(store.log('logs', 0)!, 2)).length, 78, 'an ordinary start trusts it')
+    t.equal(
+      (await readRecords(store.logs.get('logs', 0)!, 2)).length,
+      78,
+      'an ordinary start trusts it',
+    )
     await store[Symbol.asyncDispose]()
     t.match(await repaired(dataDir), [/^note .*known since an earlier start/])
     const again = await open(dataDir)
     t.equal(again.recovery.corruptBatchCount, 1)
-    t.equal((await readRecords(again.log('logs', 0)!, 2)).length, 78)
+    t.equal((await readRecords(again.logs.get('logs', 0)!, 2)).length, 78)
     await again[Symbol.asyncDispose]()
   },
 )
@@ -223,7 +228,7 @@ t.test('a record of a table that says nothing is damage that nobody can repair',
   const store = await open(dataDir)
   const batch = new BatchBuilder()
   batch.append({ timestamp: 1, key: Buffer.from('k'), value: Buffer.from([0x92, 1]) })
-  await store.append(store.log('__millrace_metadata', 0)!, batch.finish())
+  await store.writer.append(store.logs.get('__millrace_metadata', 0)!, batch.finish())
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [/^damage __millrace_metadata-0: offset \d+: /])
 })
@@ -233,13 +238,13 @@ t.test('a batch with a good checksum whose records nobody can read is damage', a
   const store = await open(dataDir)
   const config = { 'record.check': 'batch' }
   await store.topics.create({ name: 'trusting', partitionCount: 1, config })
-  const log = store.log('trusting', 0)!
+  const log = store.logs.get('trusting', 0)!
   const wrong = Array.from(wrongRecords()).find(({ what }) => what === 'keyLength of record 1 -2')!
   for (const codec of ['none', 'zstd'] as const) {
-    await store.append(log, batchAround(rightRecords, codec))
-    await store.append(log, batchAround(wrong, codec))
+    await store.writer.append(log, batchAround(rightRecords, codec))
+    await store.writer.append(log, batchAround(wrong, codec))
   }
-  await store.append(log, batchOfPacked(Buffer.from('garbage'), 'gzip'))
+  await store.writer.append(log, batchOfPacked(Buffer.from('garbage'), 'gzip'))
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [
     /^damage trusting-0.*log: the batch at offset 3 .* record 1: the length of its key is -2/,
@@ -260,15 +265,15 @@ t.test('a compacted log is sound with its gaps, also where nobody vouches for th
     'file.delete.delay.ms': '0',
   }
   await store.topics.create({ name: 'latest', partitionCount: 1, config })
-  const log = store.log('latest', 0)!
+  const log = store.logs.get('latest', 0)!
   for (let i = 0; i < 200; i++) {
     const batch = new BatchBuilder()
     const key = Buffer.from(`key ${i % 7 === 0 ? i : 0}`)
     batch.append({ timestamp: clock.now(), key, value: Buffer.alloc(60, 'v') })
-    await store.append(log, batch.finish())
+    await store.writer.append(log, batch.finish())
   }
   const sizeBefore = log.sizeBytes
-  store.setCleanerConfig({ isCompactionEnabled: true, backoffMs: 1 })
+  store.cleaner.configure({ isCompactionEnabled: true, backoffMs: 1 })
   while (log.sizeBytes > sizeBefore / 2) await setTimeout(5)
   await store[Symbol.asyncDispose]()
   t.same(await found(dataDir), [])

@@ -145,7 +145,7 @@ for (const [place, start] of Object.entries(ports)) {
       let nextId = 0
       const ask = (command: Command) => {
         const answer = new Promise<Outcome>((resolve) => answers.set(command.id, resolve))
-        port.put(command)
+        port.inbox.put(command)
         return answer
       }
       const config = { ...smallConfig, segmentBytesMax: 100_000 }
@@ -160,13 +160,13 @@ for (const [place, start] of Object.entries(ports)) {
         borrowed.set(batch)
         return ask({ kind: 'append', id: nextId++, slot: 3, batch: borrowed })
       })
-      t.ok(port.isFull)
+      t.ok(port.inbox.isFull)
       t.strictSame(
         (await Promise.all(outcomes)).map(({ baseOffset }) => baseOffset),
         batches.map((_, i) => i),
       )
-      t.notOk(port.isFull)
-      t.equal(port.bytesUsed, 0)
+      t.notOk(port.inbox.isFull)
+      t.equal(port.inbox.bytesUsed, 0)
       t.equal(drainCount, 1)
       const closed = await ask({ kind: 'close', id: nextId++, clean: true })
       t.notOk(closed.error)
@@ -191,7 +191,7 @@ t.test('a writer that dies is heard of', async (t) => {
   const death = new Promise<Error>((resolve) => {
     const events = { onResult: () => {}, onDrain: () => {}, onDeath: resolve }
     const port = startWriterThread({ dataDir, inboxBytesMax: 4096 }, events)
-    port.put({ kind: 'close', id: 1, clean: true })
+    port.inbox.put({ kind: 'close', id: 1, clean: true })
   })
   t.match((await death).message, /ENOENT/)
 })

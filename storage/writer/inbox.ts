@@ -4,7 +4,9 @@
 
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { Append, Command } from './commands.ts'
+import type { Append, Command, TurnResult } from './commands.ts'
+import type { WriterInbox } from './port.ts'
+import type { LogWriter } from './writer.ts'
 
 /** What both ends share; send it to the writer's thread. */
 export interface Inbox {
@@ -183,22 +185,43 @@ export class InboxSender {
   }
 }
 
-/** Network thread: keeps, in their order, commands for which there is no room yet. It is short while those who put look at `bytesUsed`. */
-export class InboxQueue {
+/**
+ * Network thread: keeps, in their order, commands for which there is no room yet, and wakes the writer. It is short while those
+ * who put look at `isFull`.
+ */
+export class InboxQueue implements WriterInbox {
   readonly #sender: InboxSender
+  readonly #bytesMax: number
   #kept: Command[] = []
   #keptBytes = 0
+  #isWakeDue = false
+  /** Somebody was told to stop, and waits to be told that there is room. */
+  #isDrainAwaited = false
+  #isClosing = false
 
-  constructor(sender: InboxSender) {
+  constructor(sender: InboxSender, bytesMax: number) {
     this.#sender = sender
+    this.#bytesMax = bytesMax
   }
 
   get bytesUsed(): number {
     return this.#sender.bytesUsed + this.#keptBytes
   }
 
-  /** @param command an append's batch is copied before this returns */
+  get isFull(): boolean {
+    const isFull = this.bytesUsed > this.#bytesMax
+    this.#isDrainAwaited ||= isFull
+    return isFull
+  }
+
+  /** The writer was asked to close. */
+  get isClosing(): boolean {
+    return this.#isClosing
+  }
+
   put(command: Command): void {
+    this.#isClosing ||= command.kind === 'close'
+    this.#wakeSoon()
     if (this.#kept.length === 0 && this.#sender.put(command)) return
     if (command.kind !== 'append') {
       this.#kept.push(command)
@@ -208,7 +231,7 @@ export class InboxQueue {
     this.#keptBytes += command.batch.length
   }
 
-  /** Call it when the writer is done with something. @returns true when a command found room: wake the writer */
+  /** Call it when the writer is done with something. @returns true when those who were told to stop may go on */
   settle(): boolean {
     let putCount = 0
     for (const command of this.#kept) {
@@ -217,13 +240,25 @@ export class InboxQueue {
       putCount++
     }
     this.#kept.splice(0, putCount)
-    return putCount > 0
+    assert(this.#kept.length > 0 || this.#keptBytes === 0, 'bytes are kept as commands are')
+    if (putCount > 0) this.#wakeSoon()
+    if (!this.#isDrainAwaited || this.isFull) return false
+    this.#isDrainAwaited = false
+    return true
   }
 
-  wake(): void {
-    this.#sender.wake()
+  /** Once per turn of the loop: waking a thread is what costs. */
+  #wakeSoon(): void {
+    if (this.#isWakeDue) return
+    this.#isWakeDue = true
+    setImmediate(() => {
+      this.#isWakeDue = false
+      this.#sender.wake()
+    })
   }
 }
+
+type FedWriter = Pick<LogWriter, 'tidyDueInMs' | 'turn'>
 
 /** Writer thread. */
 export class InboxReceiver {
@@ -266,6 +301,17 @@ export class InboxReceiver {
     }
     this.#drained = at
     return commands
+  }
+
+  /** Feeds the writer until it has closed: never returns to the loop before. @param answer hears what there is to tell */
+  feed(writer: FedWriter, answer: (result: TurnResult) => void): void {
+    for (let isClosed = false; !isClosed;) {
+      const commands = this.drain(writer.tidyDueInMs)
+      const result = writer.turn(commands, answer)
+      this.release()
+      if (commands.length > 0 || result.fatal !== undefined) answer(result)
+      isClosed = commands.some(({ kind }) => kind === 'close')
+    }
   }
 
   /** What was drained is done with; its memory may be used again. */

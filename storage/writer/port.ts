@@ -1,11 +1,11 @@
 // WriterPort: the network thread's end of the way to the writer, wherever the writer runs.
-// Network thread. Forms: thread.ts (a worker), and in-process for tests and embedding.
+// Network thread. Forms: thread.ts (a worker), and in-process for tests and the simulator.
 
 import type { Clock, Timer } from '../clock.ts'
 import type { Command, TurnResult } from './commands.ts'
 import type { LogWriter } from './writer.ts'
 
-export interface WriterPort {
+export interface WriterInbox {
   /**
    * Hands a command over, in order. Always takes it; when `isFull`, stop reading what would lead to more.
    *
@@ -16,6 +16,10 @@ export interface WriterPort {
   readonly isFull: boolean
   /** Bytes of batches that wait. */
   readonly bytesUsed: number
+}
+
+export interface WriterPort {
+  readonly inbox: WriterInbox
   /** After the answer to a `close` command: the writer is gone when it resolves. */
   stop(): Promise<void>
 }
@@ -28,7 +32,7 @@ export interface WriterEvents {
 }
 
 /** A writer in this thread: what was put during one turn of the loop is one turn of the writer. */
-export class InlineWriterPort implements WriterPort {
+export class InlineWriterPort implements WriterPort, WriterInbox {
   readonly #writer: LogWriter
   readonly #clock: Clock
   readonly #events: WriterEvents
@@ -42,6 +46,10 @@ export class InlineWriterPort implements WriterPort {
     this.#clock = clock
     this.#bytesMax = bytesMax
     this.#events = events
+  }
+
+  get inbox(): WriterInbox {
+    return this
   }
 
   get bytesUsed(): number {

@@ -1,9 +1,9 @@
-// The writer in a thread of its own (writer-thread.ts): the network thread's end. Decides nothing but when to wake.
+// The writer in a thread of its own (writer-thread.ts): the network thread's end.
 
 import { once } from 'node:events'
 import { MessageChannel, type Worker } from 'node:worker_threads'
 import { defaultProducerLimits, type ProducerLimits } from '../producers/producer-state.ts'
-import type { Command, TurnResult } from './commands.ts'
+import type { TurnResult } from './commands.ts'
 import { createInboxMemory, type Inbox, InboxQueue, InboxSender } from './inbox.ts'
 import { type IdleWriterThread, loadWriterThread } from './load-thread.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
@@ -45,69 +45,33 @@ export function startWriterThread(
   const assignment: WriterAssignment = { dataDir, inbox, producerLimits, openFilesMax }
   worker.ref()
   worker.postMessage(assignment, [port2])
-  const queue = new InboxQueue(new InboxSender({ memory, side: port1 }))
-  return new ThreadPort(worker, queue, inboxBytesMax, events)
+  const sender = new InboxSender({ memory, side: port1 })
+  return new ThreadPort(worker, new InboxQueue(sender, inboxBytesMax), events)
 }
 
 class ThreadPort implements WriterPort {
+  readonly inbox: InboxQueue
   readonly #worker: Worker
-  readonly #queue: InboxQueue
-  readonly #bytesMax: number
   readonly #events: WriterEvents
-  #isWakeDue = false
-  /** Somebody was told to stop, and waits to be told that there is room. */
-  #isDrainAwaited = false
-  /** The thread ends by itself when it has answered. */
-  #isClosing = false
   #isStopping = false
   #hasExited = false
 
-  constructor(worker: Worker, queue: InboxQueue, bytesMax: number, events: WriterEvents) {
+  constructor(worker: Worker, inbox: InboxQueue, events: WriterEvents) {
+    this.inbox = inbox
     this.#worker = worker
-    this.#queue = queue
-    this.#bytesMax = bytesMax
     this.#events = events
     worker.on('message', (message: ResultMessage) => this.#hear(unpackResult(message)))
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', (code) => {
       this.#hasExited = true
-      const isExpected = this.#isClosing && code === 0
+      const isExpected = inbox.isClosing && code === 0 // it ends by itself when it has answered
       if (!isExpected) this.#lose(new Error(`the writer thread ended with code ${code}`))
-    })
-  }
-
-  get bytesUsed(): number {
-    return this.#queue.bytesUsed
-  }
-
-  get isFull(): boolean {
-    const isFull = this.bytesUsed > this.#bytesMax
-    this.#isDrainAwaited ||= isFull
-    return isFull
-  }
-
-  put(command: Command): void {
-    this.#isClosing ||= command.kind === 'close'
-    this.#queue.put(command)
-    this.#wakeSoon()
-  }
-
-  /** Once per turn of the loop: waking a thread is what costs. */
-  #wakeSoon(): void {
-    if (this.#isWakeDue) return
-    this.#isWakeDue = true
-    setImmediate(() => {
-      this.#isWakeDue = false
-      this.#queue.wake()
     })
   }
 
   #hear(result: TurnResult): void {
     this.#events.onResult(result)
-    if (this.#queue.settle()) this.#wakeSoon()
-    if (!this.#isDrainAwaited || this.isFull) return
-    this.#isDrainAwaited = false
-    this.#events.onDrain()
+    if (this.inbox.settle()) this.#events.onDrain()
   }
 
   #lose(error: Error): void {

@@ -1,12 +1,15 @@
 // WriterClient: asks the writer and hands every answer to the one who asked. Knows when the writer has had enough, and
 // when it is lost. Network thread.
 
+import { strict as assert } from 'node:assert'
 import { KafkaError } from '../../protocol/errors.ts'
-import type { AppendOutcome } from '../store.ts'
-import { WaitingAnswers } from './waiting-answers.ts'
+import type { Offset } from '../../protocol/ids.ts'
+import type { ProducerInfo, Slot, TxnMarker } from '../log-facts.ts'
+import { LogView } from '../read/log-view.ts'
+import type { AppendOptions, AppendOutcome, Log, Writer } from '../store.ts'
 import type { Command, Outcome, TurnResult } from './commands.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
-import type { TxnMarker, Slot } from '../log-facts.ts'
+import { WaitingAnswers } from './waiting-answers.ts'
 
 /** A command but for the id that its answer is known by. */
 export type Request = Command extends infer Each
@@ -15,18 +18,34 @@ export type Request = Command extends infer Each
     : never
   : never
 
+/** Where a batch may have to wait before it goes to the writer. */
+export interface AppendGate {
+  readonly bytesWaiting: number
+  /** @returns undefined when the batch goes on at once; else it is copied before this returns */
+  hold(log: LogView, batch: Uint8Array, sent: Sent): Promise<AppendOutcome> | undefined
+  /** @returns undefined when nothing that the producer sent to the log waits */
+  whenPassed(log: LogView, producerId: number): Promise<unknown> | undefined
+}
+
+export interface Sent {
+  /** What is sent by the same keeps its order. */
+  readonly source: object
+  readonly isTransactionV2: boolean
+}
+
 export interface WriterClientDeps {
   readonly connect: (events: WriterEvents) => WriterPort
   /** Hears every result before those who asked. */
   readonly onResult: (result: TurnResult) => void
 }
 
-export class WriterClient {
+export class WriterClient implements Writer {
   readonly #port: WriterPort
   readonly #onResult: (result: TurnResult) => void
   readonly #waiting = new WaitingAnswers<(outcome: Outcome) => void>()
   readonly #drainCallbacks: (() => void)[] = []
   readonly #fatalCallbacks: ((error: Error) => void)[] = []
+  #gate: AppendGate | undefined
   /** Why nothing is acknowledged any more. */
   #failure: Error | undefined
 
@@ -35,23 +54,41 @@ export class WriterClient {
     this.#port = deps.connect({
       onResult: (result) => this.#hear(result),
       onDrain: () => this.#drain(),
-      onDeath: (error) => this.#fail(error),
+      onDeath: (error) => this.fail(error),
     })
   }
 
-  get isCongested(): boolean {
-    return this.#port.isFull
+  /** Batches pass it from now on. */
+  passThrough(gate: AppendGate): void {
+    this.#gate = gate
   }
 
-  get bytesUsed(): number {
-    return this.#port.bytesUsed
+  get isCongested(): boolean {
+    return this.#port.inbox.isFull
+  }
+
+  get bytesWaiting(): number {
+    return this.#port.inbox.bytesUsed + (this.#gate?.bytesWaiting ?? 0)
+  }
+
+  append(
+    log: Log,
+    batch: Uint8Array,
+    { source = this, isTransactionV2 = false }: AppendOptions = {},
+  ): Promise<AppendOutcome> {
+    const own = ownLog(log)
+    if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
+    const held = this.#gate?.hold(own, batch, { source, isTransactionV2 })
+    return held ?? this.write(own.slot, batch, isTransactionV2)
   }
 
   /**
+   * Past the gate.
+   *
    * @param batch borrowed: copied before this returns
    * @param isChecked the writer need not look at it
    */
-  append(
+  write(
     slot: Slot,
     batch: Uint8Array,
     isTransactionV2 = false,
@@ -64,12 +101,32 @@ export class WriterClient {
     })
   }
 
-  endTransaction(slot: Slot, marker: TxnMarker): Promise<AppendOutcome> {
+  /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
+  async endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome> {
+    const own = ownLog(log)
+    if (own.isRemoved) return refusedAppend(own.topic.name)
+    const passed = this.#gate?.whenPassed(own, marker.producerId)
+    if (passed) await passed
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
-      this.#put({ kind: 'endTransaction', id, slot, ...marker }, answer)
+      this.#put({ kind: 'endTransaction', id, slot: own.slot, ...marker }, answer)
     })
+  }
+
+  async producersOf(log: Log): Promise<readonly ProducerInfo[]> {
+    const { producers = [] } = await this.ask({ kind: 'producers', slot: ownLog(log).slot })
+    return producers
+  }
+
+  async deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset> {
+    const { slot, topic, partition } = ownLog(log)
+    if (offset > log.highWatermark) {
+      const what = `${topic.name}-${partition}: ${offset} is past the high watermark, ${log.highWatermark}`
+      throw new KafkaError('OFFSET_OUT_OF_RANGE', what)
+    }
+    await this.ask({ kind: 'trim', slot, logStartOffset: offset })
+    return log.logStartOffset
   }
 
   /** @throws {KafkaError} when the writer refuses */
@@ -84,7 +141,6 @@ export class WriterClient {
     this.#drainCallbacks.push(callback)
   }
 
-  /** @param callback called at once when the writer is lost already */
   onFatal(callback: (error: Error) => void): void {
     if (this.#failure) callback(this.#failure)
     else this.#fatalCallbacks.push(callback)
@@ -104,42 +160,57 @@ export class WriterClient {
     await this.#port.stop()
   }
 
+  /** Something has gone wrong that ends the process: refuses everything that waits, and everything from now on. */
+  fail(error: Error): void {
+    if (this.#failure) return
+    this.#failure = error
+    for (const [id, answer] of this.#waiting.takeAll()) answer(refusal(id, error))
+    for (const callback of this.#fatalCallbacks) callback(error)
+  }
+
   /** @param command with the id that is next */
   #put(command: Command, answer: (outcome: Outcome) => void): void {
     if (this.#failure) {
       answer(refusal(command.id, this.#failure))
       return
     }
-    this.#waiting.add(answer)
-    this.#port.put(command)
+    const id = this.#waiting.add(answer)
+    assert(id === command.id, 'the answer waits under the id of its command')
+    this.#port.inbox.put(command)
   }
 
   #hear(result: TurnResult): void {
     this.#onResult(result)
-    for (const outcome of result.outcomes) this.#waiting.take(outcome.id)?.(outcome)
-    if (result.fatal !== undefined) this.#fail(new Error(result.fatal))
-  }
-
-  /** Something else went wrong that ends the process. */
-  fail(error: Error): void {
-    this.#fail(error)
+    for (const outcome of result.outcomes) {
+      const answer = this.#waiting.take(outcome.id)
+      assert(answer || this.#failure, 'somebody waits for each answer, once')
+      answer?.(outcome)
+    }
+    if (result.fatal !== undefined) this.fail(new Error(result.fatal))
   }
 
   #drain(): void {
     for (const callback of this.#drainCallbacks) callback()
   }
+}
 
-  /** Refuses everything that waits, and everything from now on. */
-  #fail(error: Error): void {
-    if (this.#failure) return
-    this.#failure = error
-    for (const [id, answer] of this.#waiting.takeAll()) answer(refusal(id, error))
-    for (const callback of this.#fatalCallbacks) callback(error)
-  }
+/** Logs are handed out by this store only. */
+function ownLog(log: Log): LogView {
+  if (log instanceof LogView) return log
+  throw new TypeError('the log is not of this store')
 }
 
 function refusal(id: number, { message }: Error): Outcome {
   return { id, error: 'KAFKA_STORAGE_ERROR', message }
+}
+
+function refusedAppend(topic: string): AppendOutcome {
+  return {
+    error: 'UNKNOWN_TOPIC_OR_PARTITION',
+    message: `${topic} is being deleted`,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+  }
 }
 
 function toAppendOutcome({

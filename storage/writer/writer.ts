@@ -15,7 +15,7 @@ import { DataDirectory } from './data-directory.ts'
 import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { infoOf, PartitionLog } from './partition-log.ts'
 import type { LogCheckpoint } from '../recovery/recovery-checkpoint.ts'
-import { ThriftyFs } from './thrifty-fs.ts'
+import { thriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
 import type { LogConfig, Quarantined, Slot } from '../log-facts.ts'
 
@@ -56,7 +56,7 @@ export class LogWriter {
 
   constructor(deps: LogWriterDeps) {
     this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
-    this.#deps = { ...deps, fs: new ThriftyFs(deps.fs, () => this.#commit.closeOne()) }
+    this.#deps = { ...deps, fs: thriftyFs(deps.fs, () => this.#commit.closeOne()) }
     this.#producerLimits = deps.producerLimits ?? defaultProducerLimits
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }

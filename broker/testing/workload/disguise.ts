@@ -1,6 +1,13 @@
 // Parts of a store that do something else than they should: what planted bugs are made of. Tests only.
 
-import type { Log, RecordFormat, Store, Table } from '../../../storage/store.ts'
+import type {
+  Log,
+  ProducerIds,
+  RecordFormat,
+  Store,
+  Table,
+  Writer,
+} from '../../../storage/store.ts'
 
 /** The object, but for what is changed. */
 export function disguised<T extends object>(target: T, changes: Partial<T>): T {
@@ -13,21 +20,36 @@ export function disguised<T extends object>(target: T, changes: Partial<T>): T {
   })
 }
 
+/** A store whose writer does something else. */
+export function withWriter(store: Store, change: (writer: Writer) => Partial<Writer>): Store {
+  return disguised(store, { writer: disguised(store.writer, change(store.writer)) })
+}
+
+export function withProducerIds(
+  store: Store,
+  change: (ids: ProducerIds) => Partial<ProducerIds>,
+): Store {
+  return disguised(store, { producerIds: disguised(store.producerIds, change(store.producerIds)) })
+}
+
 /** A store whose logs are changed. */
 export function withLogs(store: Store, change: (log: Log) => Partial<Log>): Store {
   const honest = new WeakMap<Log, Log>()
   const real = (log: Log) => honest.get(log) ?? log
-  return disguised(store, {
-    log(topic, partition) {
-      const log = store.log(topic, partition)
+  const logs = disguised(store.logs, {
+    get(topic, partition) {
+      const log = store.logs.get(topic, partition)
       if (log === undefined) return undefined
       const changed = disguised(log, change(log))
       honest.set(changed, log)
       return changed
     },
-    append: (log, ...rest) => store.append(real(log), ...rest),
-    endTransaction: (log, marker) => store.endTransaction(real(log), marker),
   })
+  const unwrapping = withWriter(store, (writer) => ({
+    append: (log, ...rest) => writer.append(real(log), ...rest),
+    endTransaction: (log, marker) => writer.endTransaction(real(log), marker),
+  }))
+  return disguised(unwrapping, { logs })
 }
 
 /** A store of which one table loses or changes what is written to it. */
@@ -36,13 +58,14 @@ export function withTable(
   name: string,
   change: (table: Table<string, any>) => Partial<Table<string, any>>,
 ): Store {
-  return disguised(store, {
-    async openTable<Key extends string, Value>(
+  const tables = disguised(store.tables, {
+    async open<Key extends string, Value>(
       opened: string,
       format: RecordFormat<Key, Value>,
     ): Promise<Table<Key, Value>> {
-      const table = await store.openTable(opened, format)
+      const table = await store.tables.open(opened, format)
       return opened === name ? disguised(table, change(table as never) as never) : table
     },
   })
+  return disguised(store, { tables })
 }

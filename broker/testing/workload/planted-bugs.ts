@@ -16,7 +16,7 @@ import type { Anomaly } from '../checker/checker.ts'
 import { settle } from '../virtual-clock.ts'
 import { batchOf } from '../world.ts'
 import type { Call, Flaw } from './crash-world.ts'
-import { disguised, withLogs, withTable } from './disguise.ts'
+import { disguised, withLogs, withProducerIds, withTable, withWriter } from './disguise.ts'
 
 export interface PlantedBug {
   readonly name: string
@@ -65,15 +65,15 @@ const storageBugs: PlantedBug[] = [
     anomalies: ['lost write', 'two values'],
     plant: () => ({
       store: (store) =>
-        disguised(store, {
+        withWriter(store, (writer) => ({
           async append(log, batch, ...rest) {
-            if (!isUsers(log)) return store.append(log, batch, ...rest)
+            if (!isUsers(log)) return writer.append(log, batch, ...rest)
             const copy = batch.slice()
             const { logEndOffset } = log
-            void settle().then(() => store.append(log, copy, ...rest))
+            void settle().then(() => writer.append(log, copy, ...rest))
             return written(logEndOffset)
           },
-        }),
+        })),
     }),
   },
   {
@@ -83,12 +83,12 @@ const storageBugs: PlantedBug[] = [
       const isDue = oncePer(7)
       return {
         store: (store) =>
-          disguised(store, {
+          withWriter(store, (writer) => ({
             async append(log, batch, ...rest) {
               const isLost = isUsers(log) && isDue()
-              return isLost ? written(log.logEndOffset) : store.append(log, batch, ...rest)
+              return isLost ? written(log.logEndOffset) : writer.append(log, batch, ...rest)
             },
-          }),
+          })),
       }
     },
   },
@@ -99,14 +99,14 @@ const storageBugs: PlantedBug[] = [
       const isDue = oncePer(5)
       return {
         store: (store) =>
-          disguised(store, {
+          withWriter(store, (writer) => ({
             async append(log, batch, ...rest) {
-              const outcome = await store.append(log, batch, ...rest)
+              const outcome = await writer.append(log, batch, ...rest)
               return isUsers(log) && outcome.baseOffset > 0 && isDue()
                 ? written(outcome.baseOffset - 1)
                 : outcome
             },
-          }),
+          })),
       }
     },
   },
@@ -128,14 +128,14 @@ const storageBugs: PlantedBug[] = [
       return {
         store: (store, life) => {
           let taken = 0
-          return disguised(store, {
-            async nextProducerId() {
+          return withProducerIds(store, (ids) => ({
+            async next() {
               const known = life === 0 ? undefined : given[taken++]
               if (known !== undefined) return known
-              given.push(await store.nextProducerId())
+              given.push(await ids.next())
               return given.at(-1)!
             },
-          })
+          }))
         },
       }
     },
@@ -178,15 +178,15 @@ function cutLastBatch(disk: FaultyFs): void {
 /** A producer's first batch after a start is taken whatever its sequence. */
 function withoutSequences(store: Store, life: number): Store {
   const known = new Set<string>()
-  return disguised(store, {
+  return withWriter(store, (writer) => ({
     append(log, batch, ...rest) {
       const producer = `${producerIdOf(batch)} ${log.topic.name}-${log.partition}`
       const { isTransactional } = readBatchHeader(batch)
       const isNew = life > 0 && !isTransactional && isUsers(log) && !known.has(producer)
       known.add(producer)
-      return store.append(log, isNew ? anonymous(batch) : batch, ...rest)
+      return writer.append(log, isNew ? anonymous(batch) : batch, ...rest)
     },
-  })
+  }))
 }
 
 const readingBugs: PlantedBug[] = [
@@ -292,11 +292,11 @@ const endingBugs: PlantedBug[] = [
     anomalies: ['undecided transaction'],
     plant: () => ({
       store: (store) =>
-        disguised(store, {
+        withWriter(store, (writer) => ({
           async endTransaction(log, marker) {
-            return log.partition === 1 ? written(0) : store.endTransaction(log, marker)
+            return log.partition === 1 ? written(0) : writer.endTransaction(log, marker)
           },
-        }),
+        })),
     }),
   },
   {
@@ -304,12 +304,12 @@ const endingBugs: PlantedBug[] = [
     anomalies: ['undecided transaction'],
     plant: () => ({
       store: (store) =>
-        disguised(store, {
+        withWriter(store, (writer) => ({
           async endTransaction(log, marker) {
-            void pause().then(() => store.endTransaction(log, marker))
+            void pause().then(() => writer.endTransaction(log, marker))
             return written(0)
           },
-        }),
+        })),
     }),
   },
   {
@@ -317,13 +317,13 @@ const endingBugs: PlantedBug[] = [
     anomalies: ['aborted read'],
     plant: () => ({
       store: (store) =>
-        disguised(store, {
+        withWriter(store, (writer) => ({
           endTransaction: (log, marker) =>
-            store.endTransaction(log, {
+            writer.endTransaction(log, {
               ...marker,
               isCommit: marker.isCommit || log.partition === 1,
             }),
-        }),
+        })),
     }),
   },
   {
@@ -331,13 +331,13 @@ const endingBugs: PlantedBug[] = [
     anomalies: ['torn transaction'],
     plant: () => ({
       store: (store) =>
-        disguised(store, {
+        withWriter(store, (writer) => ({
           endTransaction: (log, marker) =>
-            store.endTransaction(log, {
+            writer.endTransaction(log, {
               ...marker,
               isCommit: marker.isCommit && log.partition !== 1,
             }),
-        }),
+        })),
     }),
   },
 ]
