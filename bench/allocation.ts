@@ -1,4 +1,4 @@
-// What the hot paths leave for the garbage collector: bytes of V8's heap for each batch that librdkafka produces or fetches,
+// The garbage of the hot paths: bytes of V8's heap for each batch that librdkafka produces or fetches,
 // in a broker of this process. Buffers outside the heap are pooled, and not counted.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
@@ -104,7 +104,7 @@ function startBroker(dataDir: string, writer: 'thread' | 'inline'): Promise<Brok
   })
 }
 
-/** @returns bytes of this thread's heap: what it grew by between collections */
+/** @returns bytes of this thread's heap: its growth between collections */
 async function allocatedBy(work: () => Promise<unknown>): Promise<number> {
   const profiler = new GCProfiler()
   let usedBytes = getHeapStatistics().used_heap_size

@@ -1,6 +1,6 @@
 // Appends through the whole broker: librdkafka produces records of 100 bytes in batches of three sizes, with the disk
-// synced before each answer and without. Topics are deleted after use, so that the page cache gets memory that was used
-// before: a virtual machine's first touch of a page costs more than all else together. Why, and the floor: docs/decisions/0006
+// synced before each answer and without. Topics are deleted after use, so that the page cache reuses memory:
+// in a virtual machine the first touch of a page costs more than all else together. Reasons, and the floor: docs/decisions/0006
 
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
@@ -45,7 +45,7 @@ export const append: Bench = {
   },
 }
 
-/** What writing alone costs: bare Node, 64 KiB at a time into a file, as many bytes as in one run. */
+/** The cost of writing alone: bare Node, 64 KiB at a time into a file, as many bytes as in one run. */
 export function floor(path: string): Row {
   const piece = Buffer.alloc(PIECE_BYTES, 'the quick brown fox')
   const bytes = RECORD_COUNT * RECORD_BYTES
@@ -88,7 +88,7 @@ async function measure(
     if (run >= 0) {
       seconds.push(took)
       cpuSeconds += broker.usage().cpuSeconds - before.cpuSeconds
-    } // else it was for the compiler to warm up
+    } // else this round only warmed up the JIT compiler
     const endOffset = await client.endOffset(topic)
     if (endOffset !== RECORD_COUNT)
       throw new Error(`${endOffset} records of ${RECORD_COUNT} arrived`)
@@ -109,12 +109,12 @@ async function measure(
   }
 }
 
-/** The broker deletes files after it has answered, which is not the next run's cost. */
+/** The broker deletes files after it has answered; the next run must not pay for that. */
 export async function untilDeleted(dataDir: string, topic: string): Promise<void> {
   while (readdirSync(dataDir).some((name) => name.startsWith(`${topic}-`))) await setTimeout(10)
 }
 
-/** @returns seconds from start to the last acknowledgement, kcat's own start included */
+/** @returns seconds from kcat's start to the last acknowledgement */
 export function produceLines(
   bootstrap: string,
   topic: string,

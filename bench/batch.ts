@@ -1,4 +1,4 @@
-// What record batches cost in process: building, reading, checksums, codecs.
+// The cost of record batches in process: building, reading, checksums, codecs.
 
 import { BatchBuilder } from '../protocol/batch/build.ts'
 import { crcMatches, readBatchHeader } from '../protocol/batch/header.ts'

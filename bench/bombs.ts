@@ -1,5 +1,5 @@
-// What an honest producer notices of ten connections that send nothing but bombs, small batches that come to 60 MiB when they are
-// decompressed: the time from request to answer of small records, plain and compressed, and of large compressed batches.
+// Latency of an honest producer beside ten connections that send only bombs, small batches that decompress to 60 MiB:
+// the time from request to answer of small records, plain and compressed, and of large compressed batches.
 
 import { setTimeout } from 'node:timers/promises'
 import { join } from 'node:path'
@@ -100,7 +100,7 @@ function batchOf(recordCount: number, valueBytes: number, codec: Codec): Uint8Ar
   return builder.finish({ codec })
 }
 
-/** A gzip batch of these bytes, whatever they are. */
+/** A gzip batch of these bytes, valid or not. */
 function packedBatch(packed: Uint8Array): Uint8Array {
   const header = batchOf(1, 0, 'none').subarray(0, BATCH_OVERHEAD_BYTES)
   const batch = Buffer.concat([header, packed])

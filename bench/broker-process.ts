@@ -12,7 +12,7 @@ const READY_MS_MAX = 60_000
 
 export class BrokerProcess implements AsyncDisposable {
   readonly bootstrap: string
-  /** From spawn until it said that it is ready. */
+  /** From spawn until it printed that it is ready. */
   readonly readyMs: number
   readonly #server: ServerProcess
 
@@ -51,7 +51,7 @@ export class BrokerProcess implements AsyncDisposable {
   }
 }
 
-/** @param port 0: any that is free; the banner on stdout says which */
+/** @param port 0: a free one, which the banner on stdout names */
 export async function spawnBroker(
   dataDir: string,
   port: number,
@@ -61,7 +61,7 @@ export async function spawnBroker(
     throw new Error('the bundle is older than what was compiled last: npm run build')
   const args = ['start', '--data', dataDir, '--port', `${port}`, '--http', '0', '--json']
   return ServerProcess.spawn(process.execPath, [MAIN, ...args], {
-    // Certificates of the machine's own would add to Node's start, and a broker has no use for them.
+    // Node would read the machine's own certificates at its start, and the broker needs none.
     env: { MILLRACE_LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: '' },
     ...(logPath !== undefined && { logPath }),
   })
@@ -71,7 +71,7 @@ export async function spawnBroker(
 async function bootstrapSaidBy({ stdout }: ServerProcess): Promise<string> {
   const lines = createInterface({ input: stdout, signal: AbortSignal.timeout(READY_MS_MAX) })
   for await (const banner of lines) {
-    stdout.resume() // whatever else it says
+    stdout.resume() // discards the rest of the output
     return (JSON.parse(banner) as { bootstrap: string }).bootstrap
   }
   throw new Error(`the broker did not say within ${READY_MS_MAX} ms where it listens`)

@@ -1,5 +1,5 @@
 // One client under load, in a process of its own: node client-load.js CLIENT WORK BOOTSTRAP TOPIC RECORD_BYTES SECONDS COUNT [DIR]
-// Prints one line of JSON. Started by bench/peers/cases/clients.ts, under the Node that the client needs.
+// Prints one line of JSON. bench/peers/cases/clients.ts starts it, under the Node that the client needs.
 
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -12,21 +12,21 @@ export interface ClientLoadResult {
   readonly cpuSecondsPerMillion: number
 }
 
-/** A client in the way its manual shows, where there are several in the fastest. */
+/** A client, used in the way of its manual; if there are several ways, in the fastest. */
 interface Contestant {
   producer(bootstrap: string, topic: string): Promise<SendAll>
-  /** Reads from the beginning, in a group, until it is told to stop. */
+  /** Reads from the beginning, in a group, until it is stopped. */
   consume(bootstrap: string, topic: string, onValue: OnValue): Promise<void>
 }
 
 /** Sends objects made of these values in one call; resolves when they are acknowledged. */
 type SendAll = (values: readonly string[]) => Promise<unknown>
-/** @returns whether it is enough */
+/** @returns whether to stop */
 type OnValue = (value: Buffer) => boolean
 
 /** A new one for each run. */
 const groupOf = (topic: string) => `readers-of-${topic}-${process.pid}`
-/** Records a call, and calls under way. */
+/** Records per call, and concurrent calls. */
 const RECORDS_A_SEND = 1000
 const SENDS_AT_ONCE = 8
 
@@ -79,7 +79,7 @@ async function kafkajsConsume(bootstrap: string, topic: string, onValue: OnValue
   })
 }
 
-/** As much of @platformatic/kafka as is used here: it is no dependency. */
+/** The part of @platformatic/kafka that this file uses: the package is no dependency. */
 interface PlatformaticKafka {
   Producer: new (options: object) => { send(options: object): Promise<unknown> }
   Consumer: new (options: object) => {
@@ -88,7 +88,7 @@ interface PlatformaticKafka {
   stringSerializers: object
 }
 
-/** @param dir where it is installed */
+/** @param dir where @platformatic/kafka is installed */
 function platformatic(dir: string): Contestant {
   const path = createRequire(join(dir, 'package.json')).resolve('@platformatic/kafka')
   const load = () => import(pathToFileURL(path).href) as Promise<PlatformaticKafka>
@@ -113,7 +113,7 @@ function platformatic(dir: string): Contestant {
   }
 }
 
-/** Sends for some seconds to warm up, then for as long again, which counts. */
+/** Sends for some seconds to warm up, then for as long again, which is measured. */
 async function measureProduce(
   sendAll: SendAll,
   recordBytes: number,
@@ -136,7 +136,7 @@ async function measureProduce(
   return stop(await sendFor())
 }
 
-/** The first quarter warms up; what comes after it counts, for some seconds at most. */
+/** The first quarter warms up; the rest is measured, for some seconds at most. */
 async function measureConsume(
   consume: (onValue: OnValue) => Promise<void>,
   recordBytes: number,
@@ -183,4 +183,4 @@ const result =
         count!,
       )
 console.log(JSON.stringify(result))
-process.exit() // without waiting for clients to say goodbye
+process.exit() // without waiting for clients to close

@@ -1,4 +1,4 @@
-// What `npm run codec` prints, and what it says when it does not know the name.
+// The output of `npm run codec`, and its message for an unknown name.
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

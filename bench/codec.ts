@@ -1,4 +1,4 @@
-// What decoding and encoding costs: requests and responses of 50 partitions, in µs each.
+// The cost of decoding and encoding: requests and responses of 50 partitions, in µs each.
 
 import { produce } from '../protocol/api/00_produce.ts'
 import { fetch } from '../protocol/api/01_fetch.ts'

@@ -1,4 +1,4 @@
-// Compaction and deletion in the background: how fast, what they cost, and what appends to another topic feel of it.
+// Compaction and deletion in the background: their speed and cost, and their effect on appends to another topic.
 // In this process, with the writer and the cleaner in their threads, as in a broker.
 
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ const GIB = 2 ** 30
 const BATCH_RECORDS = 500
 const SEGMENTS = 1000
 const PROBE_MS = 4000
-/** Until the disk is done with what was written to fill the log. */
+/** A pause for the disk to finish writing the log. */
 const WRITE_BACK_MS = 5000
 const PROBE_EVERY_MS = 5
 const PROBE_BYTES = 16 * 1024

@@ -1,6 +1,6 @@
-// Journal: what a broker has acknowledged, held against what it gives back. Pure; the demo's verdict.
+// Journal: compares the records that a broker returns with those it acknowledged. Pure; the demo's verdict.
 
-/** Where an acknowledged value is. */
+/** The place of an acknowledged value. */
 export interface Entry {
   readonly partition: number
   readonly offset: number
@@ -10,9 +10,9 @@ export interface Entry {
 export interface Verdict {
   readonly acknowledgedCount: number
   readonly readCount: number
-  /** Acknowledged, but not there. */
+  /** Acknowledged, but missing. */
   readonly missing: readonly Entry[]
-  /** Something else is there. */
+  /** Another value is at the offset. */
   readonly changed: readonly Entry[]
   /** Read more than once, at different offsets. */
   readonly duplicateCount: number
@@ -20,10 +20,10 @@ export interface Verdict {
 }
 
 /**
- * Every acknowledged value must be read at its very place, and no value twice.
+ * Every acknowledged value must be read at its offset, and no value twice.
  *
  * @param acknowledged values are unique
- * @param read everything there is, in any order
+ * @param read all records, in any order
  */
 export function judge(acknowledged: readonly Entry[], read: readonly Entry[]): Verdict {
   const valueAt = new Map(read.map((entry) => [place(entry), entry.value]))
@@ -47,7 +47,7 @@ function place({ partition, offset }: Entry): string {
   return `${partition}:${offset}`
 }
 
-/** Keys whose values do not come back in the order in which they were sent. */
+/** Keys whose values were read in another order than they were sent. */
 export function keysOutOfOrder(
   sent: readonly { key: string; value: string }[],
   read: readonly { key: string; value: string }[],

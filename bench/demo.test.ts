@@ -1,4 +1,4 @@
-// The demo's verdict: a wrong count, a changed record, a duplicate or a wrong order is told.
+// The demo's verdict: it reports a wrong count, a changed record, a duplicate and a wrong order.
 
 import t from 'tap'
 import { judge, keysOutOfOrder, type Entry } from './demo-journal.ts'

@@ -1,6 +1,6 @@
-// npm run demo: the main job on real data. A broker of its own in a temporary directory takes 20,000 flights keyed by airport,
-// gives them back, is killed in the middle of taking them again, and shows that nothing it acknowledged is gone.
-// Exits 0 when all of that held, else 1.
+// npm run demo: the main job on real data. A broker in a temporary directory receives 20,000 flights keyed by airport and
+// serves them; it is killed while it receives them again; then the demo checks that no acknowledged record is lost.
+// Exits 0 if all checks pass, else 1.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,14 +24,14 @@ interface Flight {
 }
 
 const flights = topic('flights', { key: string, value: json<Flight>() })
-/** Each value carries its number, so that none can be taken for another. */
+/** Each value has a number, so that all values differ. */
 const replay = topic('flights-replayed', { key: string, value: string })
 
-/** Of the second sending, which is killed half way. */
+/** For the second sending, during which the broker is killed. */
 const CHUNK_RECORDS = 200
 const CHUNKS_IN_FLIGHT = 5
 
-/** Much detail, or not about the flights. */
+/** Metrics with much detail, or not about the flights. */
 const UNTOLD_METRICS = /_bucket\{|request_duration|_seconds_sum|disk_free|__millrace/
 
 const paint = paintFor(process.stdout, process.env)
@@ -118,7 +118,7 @@ async function startBroker(port: number, http: number): Promise<BrokerProcess> {
   const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), exited])) as [
     string,
   ]
-  exited.catch(() => {}) // later it is killed on purpose
+  exited.catch(() => {}) // the demo kills it on purpose later
   const banner = JSON.parse(line) as { bootstrap: string; http: string }
   return { child, ...banner, readyMs: performance.now() - startedAt }
 }
@@ -219,7 +219,7 @@ function showChanges(
   check(changed.length > 0, `${changed.length} metrics moved`)
 }
 
-/** Sends every flight again, kills the broker half way, starts it again. @returns what was acknowledged */
+/** Sends every flight again, kills the broker meanwhile, starts it again. @returns the acknowledged records */
 async function replayWithKill(client: Client, input: readonly Flight[]): Promise<Entry[]> {
   await using producer = client.producer({ compression: 'lz4' })
   const acknowledged: Entry[] = []

@@ -1,12 +1,12 @@
-// `npm run dev`: a broker that is compiled and started again whenever a source changes.
-// Not by `tsc --watch`: that of TypeScript 7.0 sees no changes on some file systems.
+// `npm run dev`: compiles and restarts a broker whenever a source changes.
+// It does not use `tsc --watch`: TypeScript 7.0's sees no changes on some file systems.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 
 const WATCHED = ['broker', 'storage', 'protocol', 'clients']
-/** An editor writes several files, or one in several steps. */
+/** A pause, because an editor writes several files, or one in several steps. */
 const QUIET_MS = 100
 
 const brokerArgs = ['dist/clients/cli/main.js', 'start', '--data', 'data', ...process.argv.slice(2)]

@@ -1,5 +1,5 @@
-// From the moment a record is handed to a socket until a consumer has it, with the disk synced in between.
-// One process, two connections, no client library: what is left is the broker, the disk and the kernel.
+// Latency from the write of a record to a socket until a consumer has it, with a sync of the disk in between.
+// One process, two connections, no client library: so it measures the broker, the disk and the kernel.
 
 import { build as histogram, type Histogram } from 'hdr-histogram-js'
 import { join } from 'node:path'
@@ -56,7 +56,7 @@ async function measure(broker: BrokerProcess, rate: number): Promise<Row> {
 /**
  * Sends to an empty topic and receives from it.
  *
- * @returns ns from before a record's batch was built until it was received, without those of the warm-up
+ * @returns ns from before a record's batch was built until it was received, without the warm-up
  */
 export async function latenciesAt(
   bootstrap: string,
@@ -80,7 +80,7 @@ export async function latenciesAt(
   return latencies
 }
 
-/** Each tick sends what is due in one batch; the value opens with the time at which it was sent. */
+/** Each tick sends all due records in one batch; the value begins with its time of sending. */
 async function sendAtRate(
   client: WireClient,
   topic: string,

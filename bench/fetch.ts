@@ -1,4 +1,4 @@
-// Fetches through the whole broker: librdkafka reads a log of some segments, once while it lies in the page cache
+// Fetches through the whole broker: librdkafka reads a log of some segments, once from the page cache
 // and once from the disk.
 
 import { execFileSync } from 'node:child_process'
@@ -32,7 +32,7 @@ export const fetching: Bench = {
     await client.createTopic('fetch', { 'flush.policy': 'os', 'segment.bytes': `${SEGMENT_BYTES}` })
     for (let i = 0; i < PRODUCE_RUNS; i++)
       await produceLines(broker.bootstrap, 'fetch', lines, BATCH_BYTES)
-    await readToEnd(broker.bootstrap) // for the compiler to warm up
+    await readToEnd(broker.bootstrap) // warms up the JIT compiler
     yield await measure('in the page cache', broker, () => {})
     yield await measure('from the disk', broker, () => dropFromPageCache(join(dataDir, 'fetch-0')))
   },
@@ -64,7 +64,7 @@ async function measure(title: string, broker: BrokerProcess, prepare: () => void
   }
 }
 
-/** @returns seconds from kcat's start to its end at the end of the partition */
+/** @returns seconds from kcat's start until it has read to the end of the partition */
 function readToEnd(bootstrap: string): Promise<number> {
   return kcat(bootstrap, ['-C', '-t', 'fetch', '-p', '0', '-o', 'beginning', '-e', '-f', ''], {
     'queued.min.messages': 1_000_000,
@@ -72,7 +72,7 @@ function readToEnd(bootstrap: string): Promise<number> {
   })
 }
 
-/** Asks the kernel to forget each file; needs no rights. */
+/** Asks the kernel to drop each file from the page cache; needs no rights. */
 export function dropFromPageCache(dir: string): void {
   try {
     execFileSync('sync')

@@ -1,4 +1,4 @@
-// The least member of a group there is: joins, syncs, heartbeats, and joins again when it is told to.
+// A minimal member of a group: joins, syncs, heartbeats, and joins again when the coordinator asks for it.
 
 import { joinGroup } from '../protocol/api/11_join_group.ts'
 import { heartbeat } from '../protocol/api/12_heartbeat.ts'
@@ -13,7 +13,7 @@ export class GroupMember {
   readonly #client: WireClient
   readonly #groupId: string
   #memberId = ''
-  /** Of the generation that it shares; -1 before the first. */
+  /** Of the generation that it belongs to; -1 before the first. */
   generationId = -1
 
   constructor(client: WireClient, groupId: string) {
@@ -21,7 +21,7 @@ export class GroupMember {
     this.#groupId = groupId
   }
 
-  /** Until it has its share of a generation. */
+  /** Resolves when it has its assignment in a generation. */
   async join(): Promise<void> {
     for (;;) {
       const joined = await this.#client.call(joinGroup, 9, {
@@ -33,7 +33,7 @@ export class GroupMember {
         protocols: [{ name: 'range', metadata: encodeSubscription({ topics: ['t'] }) }],
       })
       this.#memberId = joined.memberId
-      if (joined.errorCode !== 0) continue // it was given its id
+      if (joined.errorCode !== 0) continue // it got its member id
       const synced = await this.#client.call(syncGroup, 5, {
         groupId: this.#groupId,
         generationId: joined.generationId,
@@ -43,7 +43,7 @@ export class GroupMember {
           assignment: Buffer.alloc(100),
         })),
       })
-      if (synced.errorCode !== 0) continue // another one came
+      if (synced.errorCode !== 0) continue // another member joined
       this.generationId = joined.generationId
       return
     }

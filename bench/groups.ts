@@ -1,5 +1,5 @@
-// Consumer groups: how long a rebalance takes, what commits and heartbeats cost, how fast many groups are back.
-// Members and broker on one machine; the members' own CPU is not counted.
+// Consumer groups: the duration of a rebalance, the cost of commits and heartbeats, and the time until many groups resume.
+// Members and broker run on one machine; the members' own CPU is not counted.
 
 import { join } from 'node:path'
 import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
@@ -15,7 +15,7 @@ const committing = [1, 16, 128]
 const PARTITIONS = 10
 const MEMBERS = 1000
 const MEMBERS_A_GROUP = 100
-/** What clients do unless told otherwise. */
+/** The clients' default. */
 const USUAL_HEARTBEAT_MS = 3000
 const GROUPS = 1000
 const RESTARTS = 5
@@ -41,7 +41,7 @@ function disposeAll(clients: readonly WireClient[]): void {
   for (const client of clients) client[Symbol.dispose]()
 }
 
-/** From the first request until all share one generation; heartbeats are a tenth of a second apart. */
+/** From the first request until all members are in one generation; heartbeats are a tenth of a second apart. */
 async function rebalance({ bootstrap }: BrokerProcess, memberCount: number): Promise<Row> {
   const clients = await connectAll(bootstrap, memberCount)
   const members = clients.map((client) => new GroupMember(client, `rebalance-${memberCount}`))
@@ -68,7 +68,7 @@ async function rebalance({ bootstrap }: BrokerProcess, memberCount: number): Pro
   }
 }
 
-/** Each connection commits again as soon as it is answered. */
+/** Each connection commits again as soon as it has its answer. */
 async function commits(broker: BrokerProcess, connectionCount: number): Promise<Row> {
   const clients = await connectAll(broker.bootstrap, connectionCount)
   if (connectionCount === committing[0]) await clients[0]!.createTopic('t', {}, PARTITIONS)
@@ -102,7 +102,7 @@ async function commit(client: WireClient, groupId: string, offset: number): Prom
   if (refused !== undefined) throw new Error(`commit: error ${refused.errorCode}`)
 }
 
-/** Runs something for a while. @returns how often it was done, and what that cost the broker */
+/** Repeats `work` for a while. @returns the number of times, and its cost for the broker */
 async function countFor(
   broker: BrokerProcess,
   work: (until: number, done: (times?: number) => void) => Promise<void>,
@@ -120,7 +120,7 @@ async function countFor(
   }
 }
 
-/** With a broker of its own: the other one may still be cleaning up after the commits. */
+/** On a new broker: the other one may still be compacting the commits. */
 async function* heartbeats(dir: string): AsyncGenerator<Row> {
   await using broker = await BrokerProcess.start(dir)
   const clients = await connectAll(broker.bootstrap, MEMBERS)
@@ -157,7 +157,7 @@ async function* heartbeats(dir: string): AsyncGenerator<Row> {
   disposeAll(clients)
 }
 
-/** Joins, and joins again until nobody else comes for a while. */
+/** Joins, and joins again until no other member joins for a while. */
 async function stayUntilStable(member: GroupMember): Promise<void> {
   await member.join()
   for (let quiet = 0; quiet < 5; quiet++) {
@@ -189,7 +189,7 @@ async function* restarts(dir: string): AsyncGenerator<Row> {
   }
 }
 
-/** The median of some starts, each after the broker was ended like that. */
+/** The median of some starts, each after the broker was ended in this way. */
 async function readyMs(dir: string, end: 'stopped' | 'killed'): Promise<number> {
   const startsMs: number[] = []
   for (let i = 0; i <= RESTARTS; i++) {

@@ -1,5 +1,5 @@
-// The way to the writer and back without a network: a fixed number of appends in flight, each put again when it is
-// answered, as by that many connections. What is not synced shows the way itself.
+// The way to the writer and back without a network: a fixed number of appends in flight; each is put again when it is
+// answered, as by that many connections. Without syncs the figures show the way itself.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// librdkafka as the load, through kcat: a client in JavaScript would measure itself.
+// librdkafka as the load generator, through kcat, because a client in JavaScript would measure itself.
 
 import { execFile } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { Unavailable } from './report.ts'
 const run = promisify(execFile)
 const MS_MAX = 120_000
 
-/** @returns seconds it took. @throws {Unavailable} without kcat */
+/** @returns the duration in seconds. @throws {Unavailable} without kcat */
 export async function kcat(
   bootstrap: string,
   args: readonly string[],
@@ -28,9 +28,9 @@ export async function kcat(
 const SAME_TEXT = 'the quick brown fox jumps over the lazy dog '
 
 /**
- * A file of `count` lines, each `sizeBytes` long without its end: what `kcat -P -l` sends as so many records.
+ * A file of `count` lines, each of `sizeBytes` without its newline: `kcat -P -l` sends each line as a record.
  *
- * @param textOf what line `i` is filled with, over and over
+ * @param textOf text that is repeated to fill line `i`
  */
 export function writeRecordLines(
   path: string,

@@ -1,5 +1,5 @@
-// How long a start takes with many partitions, each with a record: after an orderly stop, and after a SIGKILL that left a
-// record behind the checkpoint in every one. And the descriptors that they take.
+// The duration of a start with many partitions, each with a record: after a clean stop, and after a SIGKILL that left a
+// record past the checkpoint in each. And the number of descriptors.
 
 import { join } from 'node:path'
 import { produce } from '../protocol/api/00_produce.ts'

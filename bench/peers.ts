@@ -1,4 +1,4 @@
-// npm run bench:peers [-- NAME...]: side by side with Apache Kafka, and where they are installed NATS and Redis.
+// npm run bench:peers [-- NAME...]: side by side with Apache Kafka, and with NATS and Redis if they are installed.
 // How to read and repeat it: docs/guide/performance.md
 
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// What it costs the broker to look at every record that is produced: CPU of the whole process with `record.check=record` and with
+// The cost of checking every produced record: CPU of the whole process with `record.check=record` and with
 // `batch`, in turns on one broker, for each codec. Load: librdkafka. Topics are deleted after use, as in append.ts.
 
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { WireClient } from './wire-client.ts'
 const ROUNDS = 3
 const GIB = 2 ** 30
 const LOAD_BYTES = 60_000_000
-/** More, in percent, at records of 100 bytes that are not compressed. */
+/** The wanted limit of the added CPU, in percent, with uncompressed records of 100 bytes. */
 const MORE_WANTED = 15
 
 const sizes: [name: string, recordBytes: number][] = [

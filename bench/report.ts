@@ -1,4 +1,4 @@
-// What a bench measures, and how it is printed: one line per case as it is done, or JSON at the end.
+// The figures of a bench, and their output: one line per case as soon as it is done, or JSON at the end.
 
 import { execFileSync } from 'node:child_process'
 import { statfsSync } from 'node:fs'
@@ -8,7 +8,7 @@ export interface Figure {
   readonly name: string
   readonly value: number
   readonly unit: string
-  /** What is wanted; more is marked with an exclamation mark. */
+  /** The wanted limit; a larger figure is marked with an exclamation mark. */
   readonly atMost?: number
 }
 
@@ -19,9 +19,9 @@ export interface Row {
 
 export interface Bench {
   readonly name: string
-  /** One line: what is measured, with what load. */
+  /** One line: the figure and the load. */
   readonly title: string
-  /** @param dir an empty directory for data. @throws {Unavailable} where something it needs is not installed */
+  /** @param dir an empty directory for data. @throws {Unavailable} if something that it needs is not installed */
   run(dir: string): Iterable<Row> | AsyncIterable<Row>
 }
 
@@ -39,7 +39,7 @@ export function median(values: readonly number[]): number {
 const ROUNDS = 10
 const ROUND_MS = 40
 
-/** ns of CPU time a call, of all threads (garbage collection too), in the cheapest of some rounds: what a busy machine disturbs least. */
+/** ns of CPU time per call, of all threads (garbage collection too), in the cheapest round: the least disturbed by other load. */
 export function nanosecondsOf(call: () => void): number {
   const msOf = (calls: number) => {
     const start = process.cpuUsage()
@@ -52,7 +52,7 @@ export function nanosecondsOf(call: () => void): number {
   return (Math.min(...Array.from({ length: ROUNDS }, () => msOf(calls))) * 1e6) / calls
 }
 
-/** Three digits that count. */
+/** Three significant digits. */
 function number(value: number): string {
   if (!Number.isFinite(value)) return '-'
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
@@ -76,7 +76,7 @@ export function line({ title, figures }: Row): string {
   return `  ${title.padEnd(TITLE_WIDTH)}${cells.join(' ')}`
 }
 
-/** What the figures depend on. */
+/** The machine and versions. */
 export function machine(dir: string): Record<string, string> {
   const commit = textOf('git', ['rev-parse', '--short', 'HEAD'])
   const kcat = /librdkafka ([\d.]+)/.exec(textOf('kcat', ['-V']))?.[1]
@@ -105,7 +105,7 @@ function textOf(command: string, args: readonly string[]): string {
   }
 }
 
-/** On a file system in memory a sync costs nothing, and no figure with sync means anything. */
+/** On a file system in memory a sync costs nothing, and figures with sync mean nothing. */
 function fileSystemOf(dir: string): string {
   const names: Record<number, string> = {
     0xef53: 'ext4',

@@ -1,4 +1,4 @@
-// A server in a process of its own, as users run it: what it costs, and that it ends with this process.
+// A server in a process of its own, as users run it: its costs, and its end together with this process.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { descriptorCountOf, forgetPeak, usageOf, type Usage } from './usage.ts'
 
 export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** A file for all that it says; without it stdout can be read, and stderr is this process's. */
+  /** A file for all of its output; without it this process can read stdout, and shares stderr. */
   readonly logPath?: string
 }
 
@@ -17,7 +17,7 @@ export class ServerProcess implements AsyncDisposable {
   readonly startedMs: number
   readonly #child: ChildProcess
 
-  /** @throws {Error} ENOENT where there is no such command */
+  /** @throws {Error} ENOENT if the command does not exist */
   static async spawn(
     command: string,
     args: readonly string[],
@@ -54,7 +54,7 @@ export class ServerProcess implements AsyncDisposable {
     return usageOf(this.#child.pid!)
   }
 
-  /** Open file descriptors; NaN where there is no /proc. */
+  /** Open file descriptors; NaN without /proc. */
   get descriptorCount(): number {
     return descriptorCountOf(this.#child.pid!)
   }

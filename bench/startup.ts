@@ -1,4 +1,4 @@
-// How long a broker takes from spawn to ready, and what it takes when idle.
+// The time of a broker from spawn to ready, and its memory when idle.
 
 import { join } from 'node:path'
 import { BrokerProcess } from './broker-process.ts'

@@ -1,5 +1,5 @@
-// What the broker's own tables cost when they are large: a start, memory, commits and a stop with a million committed offsets
-// of a hundred thousand groups; and what LMDB would cost for the same entries. Decided by it: docs/decisions/0019-tables-are-replayed.md
+// The cost of large internal tables of the broker: start, memory, commits and stop with a million committed offsets
+// of a hundred thousand groups; and the cost of LMDB for the same entries. It decided docs/decisions/0019-tables-are-replayed.md
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ import { WireClient } from './wire-client.ts'
 
 const GROUPS = 100_000
 const PARTITIONS = 10
-/** Of the groups, those that commit again: what a compaction has not taken yet. */
+/** Of the groups, those that commit again: records that compaction has not removed yet. */
 const AGAIN_SHARE = 0.5
 const GROUPS_A_BATCH = 100
 const RUNS = 3
@@ -131,7 +131,7 @@ async function commit(client: WireClient, groupId: string, committedOffset: numb
   if (refused !== undefined) throw new Error(`commit: error ${refused.errorCode}`)
 }
 
-/** As a view that is written with every commit and loaded at a start, without syncs. */
+/** Like a view that every commit writes and a start loads, without syncs. */
 async function* sameInLmdb(path: string): AsyncGenerator<Row> {
   const database = open<Buffer, string>({ path, noSync: true, encoding: 'binary', noSubdir: true })
   for (let group = 0; group < GROUPS; group += GROUPS_A_BATCH)

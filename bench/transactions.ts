@@ -1,5 +1,5 @@
-// What transactions cost: how many a second one producer commits, one after the other and synced, and how long a commit takes.
-// And what idempotence costs beside plain producing, by our own client, whose work is the same with and without.
+// The cost of transactions: how many per second one producer commits, one after the other and synced, and the duration of a commit.
+// And the cost of idempotence beside plain producing, with millrace's client, whose work is the same in both.
 
 import { join } from 'node:path'
 import { Client } from '../clients/index.ts'
@@ -97,7 +97,7 @@ async function produce(
   broker: BrokerProcess,
   idempotent: boolean,
 ): Promise<{ cpu: number; seconds: number }> {
-  // Without sequences the client has one batch under way, to keep the order: here it has, too, with them.
+  // Without sequences the client has one batch in flight, to keep the order; so it has one here with sequences, too.
   await using producer = client.producer({ idempotent, acks: 'all', maxInFlight: 1 })
   const topic = idempotent ? 'idempotent' : 'plain'
   const batch = Array.from({ length: 1000 }, () => RECORD)

@@ -1,16 +1,16 @@
-// What a process costs, from Linux' /proc: CPU seconds of all its threads, memory now and at most.
+// The costs of a process, from Linux' /proc: CPU seconds of all its threads, memory now and at most.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
-/** Linux counts CPU time in these, whatever the kernel's own tick. */
+/** Linux' unit of CPU time in /proc, independent of the kernel's tick. */
 const TICKS_PER_SECOND = 100
 
-/** NaN, all of it, where there is no /proc. */
+/** All NaN without /proc. */
 export interface Usage {
-  /** User and system, of all threads. */
+  /** User and system time, of all threads. */
   readonly cpuSeconds: number
   readonly rssBytes: number
-  /** The most since the start, or since `forgetPeak`. */
+  /** The peak since the start, or since `forgetPeak`. */
   readonly rssPeakBytes: number
 }
 
@@ -27,7 +27,7 @@ export function usageOf(pid: number): Usage {
   }
 }
 
-/** Open file descriptors; NaN where there is no /proc. */
+/** Open file descriptors; NaN without /proc. */
 export function descriptorCountOf(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/fd`).length
@@ -36,16 +36,16 @@ export function descriptorCountOf(pid: number): number {
   }
 }
 
-/** The peak counts from now on. */
+/** Measures the peak from now on. */
 export function forgetPeak(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, '5')
   } catch {
-    // then it counts from the start
+    // then the peak since the start is measured
   }
 }
 
-/** Seconds that all cores together have been busy since the machine started, whoever kept them busy. */
+/** Seconds that all cores together have been busy since the machine started, with any process. */
 export function busySeconds(): number {
   try {
     return busySecondsIn(readFileSync('/proc/stat', 'utf8'))
@@ -54,13 +54,13 @@ export function busySeconds(): number {
   }
 }
 
-/** @param stat what /proc/PID/stat says: the process's name, in parentheses, may hold spaces */
+/** @param stat the contents of /proc/PID/stat: the process's name, in parentheses, may have spaces */
 export function cpuSecondsIn(stat: string): number {
   const fields = stat.replace(/^.*\) /s, '').split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
-/** @param stat what /proc/stat says; guests' time is part of user time, and idle and waiting are not busy */
+/** @param stat the contents of /proc/stat; guests' time is part of user time, and idle and waiting are not busy */
 export function busySecondsIn(stat: string): number {
   const [user, nice, system, , , irq, softirq, steal] = stat
     .split('\n', 1)[0]!

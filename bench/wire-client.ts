@@ -1,4 +1,4 @@
-// The least client there is: requests over one socket, answers in order. It measures the broker, not itself.
+// The minimal client: requests over one socket, answers in order. It measures the broker, not itself.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

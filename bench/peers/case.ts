@@ -1,4 +1,4 @@
-// What is compared: a case measures each of its settings once a round, and says which ratios are wanted of it.
+// A comparison: a case measures each of its settings once a round, and states the wanted ratios.
 
 import type { Peer, Setting } from './peer.ts'
 
@@ -27,21 +27,21 @@ export interface Case {
   readonly settings: readonly Setting[]
   readonly metrics: readonly Metric[]
   readonly ratios: readonly RatioWanted[]
-  /** Takes many minutes: only when it is asked for by name. */
+  /** Takes many minutes: runs only by name. */
   readonly isLong?: true
   measure(setting: Setting, world: World): Promise<Sample>
 }
 
-/** What a case finds around it. */
+/** The environment of a case. */
 export interface World {
-  /** Much is done in proportion to it; 1 for figures that count. */
+  /** Scales the amount of work; 1 for figures to publish. */
   readonly scale: number
-  /** The server of the setting's kind, which goes on running from round to round. */
+  /** The server of the setting's kind, which runs through all rounds. */
   peerOf(setting: Setting): Promise<Peer>
   /** An empty directory, which is removed after the round. */
   emptyDir(): string
   /** A file of `count` lines of that many bytes; written once. */
   linesFile(count: number, sizeBytes: number): string
-  /** A name that no topic had before. */
+  /** A new topic name. */
   topicName(): string
 }

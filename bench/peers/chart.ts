@@ -1,4 +1,4 @@
-// Medians as bars, in SVG: one chart for each metric of a case. Colours say whose bar it is, in light and dark.
+// Medians as bars, in SVG: one chart for each metric of a case. Colours tell the servers apart, in light and dark.
 
 import type { CaseResult } from './results.ts'
 import { digits } from './table.ts'
@@ -13,7 +13,7 @@ const HEAD_HEIGHT = 44
 const OURS = '#c2410c'
 const THEIRS = '#64748b'
 
-/** Bars from zero, the least and greatest round as a thin line. */
+/** Bars from zero; a thin line from the least to the greatest round. */
 export function barChart({ name, settings, metrics }: CaseResult, metricName: string): string {
   const metric = metrics.find(({ name }) => name === metricName)!
   const bars = settings.map(({ name, medians, rounds }) => {

@@ -1,4 +1,4 @@
-// npm run bench -- --check: measures again what bench/baseline.json has, and says what has become worse.
+// npm run bench -- --check: measures the ratios of bench/baseline.json again, and reports those that have become worse.
 
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ export const baselinePath = fileURLToPath(new URL('../../../bench/baseline.json'
 const WARM_UPS = 2
 const ROUNDS = 3
 
-/** @param names of cases; none: all in the baseline. @returns whether all is about as good as it was */
+/** @param names of cases; none: all in the baseline. @returns whether no ratio is clearly worse */
 export async function check(names: readonly string[]): Promise<boolean> {
   const all = JSON.parse(readFileSync(baselinePath, 'utf8')) as Baseline
   const isAsked = (key: string) => names.length === 0 || names.includes(caseNameIn(key))

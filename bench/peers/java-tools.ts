@@ -1,4 +1,4 @@
-// Kafka's own ProducerPerformance, ConsumerPerformance and EndToEndLatency: how they are called and what they print.
+// Kafka's own ProducerPerformance, ConsumerPerformance and EndToEndLatency: their arguments and their output.
 
 import { kafkaTool } from './kafka.ts'
 
@@ -12,7 +12,7 @@ function asArguments(flags: Readonly<Record<string, string | number>>): string[]
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`])
 }
 
-/** With the client's own defaults, but for what `settings` say. The first tenth warms up and does not count. */
+/** With the client's own defaults, except for `settings`. The first tenth warms up and is not counted. */
 export async function producerPerformance(
   bootstrap: string,
   topic: string,
@@ -50,7 +50,7 @@ export function parseProducerPerformance(output: string): ProducerPerformance {
   return found
 }
 
-/** @returns records/s, without the time that joining the group took */
+/** @returns records/s, without the time for joining the group */
 export async function consumerPerformance(
   bootstrap: string,
   topic: string,
@@ -66,7 +66,7 @@ export async function consumerPerformance(
   return parseConsumerPerformance(output)
 }
 
-/** A line of names, a line of values. */
+/** A line of names, then a line of values. */
 export function parseConsumerPerformance(output: string): number {
   const [values, names] = output
     .trim()
@@ -78,7 +78,7 @@ export function parseConsumerPerformance(output: string): number {
   return recordsPerSecond
 }
 
-/** One record after the other through broker and consumer, each sent when the last one has come back. */
+/** One record at a time through broker and consumer; each is sent when the last one has come back. */
 export async function endToEndLatency(
   bootstrap: string,
   topic: string,
@@ -90,7 +90,7 @@ export async function endToEndLatency(
   return parseEndToEndLatency(output)
 }
 
-/** Its percentiles are whole milliseconds, so only the mean says something. */
+/** Its percentiles are whole milliseconds, so only the mean is precise enough. */
 export function parseEndToEndLatency(output: string): number {
   const mean = Number(/Avg latency: ([\d.]+) ms/.exec(output)?.[1])
   if (Number.isNaN(mean)) throw new Error(`EndToEndLatency printed: ${output}`)

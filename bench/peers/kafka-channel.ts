@@ -1,4 +1,4 @@
-// Records one by one to a broker that speaks Kafka's protocol: each in a batch and a request of its own.
+// Records one by one to a broker with Kafka's protocol: each in a batch and a request of its own.
 
 import { produce } from '../../protocol/api/00_produce.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'

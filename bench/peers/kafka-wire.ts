@@ -1,4 +1,4 @@
-// What is asked of both brokers that speak Kafka's protocol, through the least client there is.
+// Requests to both brokers with Kafka's protocol, through the minimal client.
 
 import { readdirSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
@@ -13,11 +13,11 @@ const PROBE_MS_MAX = 1000
 const CREATED_AT_ONCE_MAX = 1000
 const CREATED_MS_MAX = 120_000
 const DELETED_MS_MAX = 60_000
-/** A timestamp that means the end. */
+/** The timestamp for the end of the log. */
 const LATEST = -1
 const POLL_MS = 20
 
-/** Resolves once the broker answers, and knows itself as a broker. */
+/** Resolves once the broker answers, and lists itself as a broker. */
 export async function probeKafka(address: string): Promise<void> {
   using client = await WireClient.connect(address)
   const late = setTimeout(PROBE_MS_MAX, undefined, { ref: false })
@@ -31,7 +31,7 @@ interface TopicShape {
   readonly config: Readonly<Record<string, string>>
 }
 
-/** Resolves when all its partitions can be used, which is some time after Kafka has answered that it is created. */
+/** Resolves when all of the topic's partitions can be used, some time after Kafka has answered CreateTopics. */
 export async function createTopic(client: WireClient, topic: TopicShape): Promise<void> {
   const { name, partitions, config } = topic
   await client.createTopic(name, config, Math.min(partitions, CREATED_AT_ONCE_MAX))
@@ -57,8 +57,8 @@ async function addPartitions(client: WireClient, name: string, count: number): P
 }
 
 /**
- * Runs `work` on a topic of its own, and deletes it after that: the next topic is then written to memory that was
- * used before (docs/decisions/0006), and what deleting costs is not counted.
+ * Runs `work` on a topic of its own, and then deletes the topic, so that the next topic reuses its memory
+ * (docs/decisions/0006). The cost of deleting is not counted.
  */
 export async function withTopic<T>(
   peer: Peer,
@@ -75,7 +75,7 @@ export async function withTopic<T>(
   }
 }
 
-/** Both brokers remove the files of a topic some time after they have answered that it is deleted. */
+/** Both brokers delete a topic's files some time after they have answered. */
 async function untilFilesAreGone(dataDir: string, topic: string): Promise<void> {
   const deadline = performance.now() + DELETED_MS_MAX
   const isOfTopic = (name: string) => name.startsWith(`${topic}-`) || name.startsWith(`${topic}.`)

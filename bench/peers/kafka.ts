@@ -1,4 +1,4 @@
-// Apache Kafka, one KRaft node with the JVM settings of its own scripts and its own defaults, and the tools in its jars.
+// Apache Kafka: one KRaft node with its defaults and the JVM settings of its scripts, and the tools in its jars.
 
 import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { probeKafka } from './kafka-wire.ts'
 import { said, startServer, type PeerKind, type Setting } from './peer.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../../bench/peers/kafka.sh', import.meta.url))
-/** Not its defaults: a deleted topic is to be gone at once, not after a minute. */
+/** The one change of its defaults: a deleted topic's files are deleted at once, not after a minute. */
 const PROPERTIES = 'log.segment.delete.delay.ms=100\nlog.initial.task.delay.ms=100'
 
 const run = promisify(execFile)
@@ -47,10 +47,10 @@ const kind: PeerKind = {
   },
 }
 
-/** Its default: written before the answer, on disk when the kernel likes. */
+/** Its default: written before the answer; the kernel syncs later. */
 export const kafka: Setting = { name: 'kafka', kind, topicConfig: {} }
 
-/** Synced before the answer, as millrace's default is. */
+/** Synced before the answer, like millrace's default. */
 export const kafkaSynced: Setting = {
   name: 'kafka, synced',
   kind,
@@ -60,7 +60,7 @@ export const kafkaSynced: Setting = {
 const TOOL_MS_MAX = 300_000
 const OUTPUT_BYTES_MAX = 16 * 2 ** 20
 
-/** Runs a main class of Kafka's jars. @returns what it printed. @throws {Unavailable} where Kafka is not installed */
+/** Runs a main class of Kafka's jars. @returns its output. @throws {Unavailable} if Kafka is not installed */
 export async function kafkaTool(mainClass: string, args: readonly string[]): Promise<string> {
   classpath ??= script(['classpath'])
   const limits = { timeout: TOOL_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX }
@@ -68,7 +68,7 @@ export async function kafkaTool(mainClass: string, args: readonly string[]): Pro
   return stdout
 }
 
-/** Asked for once; it may have to be downloaded. */
+/** Looked for once; it may have to be downloaded. */
 let classpath: Promise<string> | undefined
 
 export const javaVersion = () => said('java', '-version')

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** What a line is: the answer to the oldest request, its refusal, a question of the server's, or of no interest. */
+/** The meaning of a line: the answer to the oldest request, its error, a question of the server, or none. */
 export type LineMeaning = 'answer' | 'nothing' | { refusal: string } | { reply: string }
 
 export class LineClient implements Disposable {
@@ -37,7 +37,7 @@ export class LineClient implements Disposable {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  /** What has no answer. */
+  /** The requests without an answer yet. */
   send(text: string | Uint8Array): void {
     this.#socket.write(text)
   }

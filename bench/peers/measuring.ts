@@ -1,4 +1,4 @@
-// What the cases have in common: the broker's costs while something is done, and the load that librdkafka makes.
+// Functions that the cases share: the broker's costs during some work, and the load of librdkafka.
 
 import { kcat } from '../kcat.ts'
 import type { Metric } from './case.ts'
@@ -23,7 +23,7 @@ export interface Cost<T> {
   readonly rssPeakMib: number
 }
 
-/** What `work` costs the server. */
+/** The server's costs during `work`. */
 export async function costOf<T>(peer: Peer, work: () => Promise<T>): Promise<Cost<T>> {
   peer.forgetPeak()
   const before = peer.usage()
@@ -43,7 +43,7 @@ export interface KcatProduce {
   readonly codec?: string
 }
 
-/** To all partitions by turns. @returns seconds from kcat's start to the last acknowledgement */
+/** Writes to all partitions in turn. @returns seconds from kcat's start to the last acknowledgement */
 export function kcatProduce(
   bootstrap: string,
   { topic, linesPath, batchBytes, codec = 'none' }: KcatProduce,
@@ -60,12 +60,12 @@ export function kcatProduce(
   })
 }
 
-/** Everything that is there. @returns seconds from kcat's start to its end */
+/** Reads all records. @returns seconds from kcat's start to its end */
 export function kcatConsume(bootstrap: string, topic: string): Promise<number> {
   return kcat(bootstrap, ['-C', '-t', topic, '-o', 'beginning', '-e', '-f', ''], consumerSettings)
 }
 
-/** The next `count` records of a topic that is written to meanwhile. */
+/** Reads the next `count` records of a topic while a producer writes to it. */
 export function kcatFollow(bootstrap: string, topic: string, count: number): Promise<number> {
   const args = ['-C', '-t', topic, '-o', 'beginning', '-c', `${count}`, '-f', '']
   return kcat(bootstrap, args, consumerSettings)

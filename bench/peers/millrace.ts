@@ -1,4 +1,4 @@
-// millrace as its users start it: the built CLI in a process of its own, with its own defaults.
+// millrace as its users start it: the built CLI in a process of its own, with its defaults.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,10 +19,10 @@ const kind: PeerKind = {
   },
 }
 
-/** On disk before the answer: its default. */
+/** Its default: synced before the answer. */
 export const millrace: Setting = { name: 'millrace', kind, topicConfig: {} }
 
-/** Written before the answer, as Kafka's default is. */
+/** Written before the answer, like Kafka's default. */
 export const millraceUnsynced: Setting = {
   name: 'millrace, not synced',
   kind,

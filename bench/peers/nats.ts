@@ -9,7 +9,7 @@ import type { Channel } from './publisher.ts'
 
 const MISSING = 'install nats-server (Debian package nats-server)'
 
-/** @throws {Unavailable} where it is not installed */
+/** @throws {Unavailable} if it is not installed */
 async function version(): Promise<string> {
   try {
     return (await said('nats-server', '--version')).replace(/^.*v/, '')
@@ -24,7 +24,7 @@ const kind: PeerKind = {
   version,
 
   async start(dir) {
-    await version() // or it is not installed
+    await version() // throws if it is not installed
     const dataDir = join(dir, 'nats')
     const args = (port: number) => ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', dataDir]
     const logPath = join(dir, 'nats.log')
@@ -37,10 +37,10 @@ const kind: PeerKind = {
   },
 }
 
-/** Not synced: this server can only be asked to sync now and then. */
+/** Not synced: this server can only sync at intervals. */
 export const nats: Setting = { name: 'nats, not synced', kind, topicConfig: {} }
 
-/** An acknowledgement comes as a message to the inbox, in two lines, of which the second is the answer. */
+/** An acknowledgement is a message to the inbox, in two lines, of which the second is the answer. */
 export function meaningOfNatsLine(line: string): LineMeaning {
   if (line === 'PONG') return 'answer'
   if (line === 'PING') return { reply: 'PONG\r\n' }

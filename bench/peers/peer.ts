@@ -1,4 +1,4 @@
-// A server to compare with: how it is started, what it costs, and under which names and settings it competes.
+// A server to compare with: how to start it, its costs, and its name and settings in the tables.
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,22 +18,22 @@ export interface Peer extends AsyncDisposable {
   readonly address: string
   /** From spawn until it answered a first request. */
   readonly readyMs: number
-  /** Where its files are: a directory for each partition, if it speaks Kafka's protocol. */
+  /** The directory of its files: with a directory for each partition, if it speaks Kafka's protocol. */
   readonly dataDir: string
   usage(): Usage
-  /** The peak of memory counts from now on. */
+  /** Measures the peak of memory from now on. */
   forgetPeak(): void
 }
 
 export interface PeerKind {
   readonly name: 'millrace' | 'kafka' | 'nats' | 'redis'
-  /** @returns its version. @throws {Unavailable} where it is not installed */
+  /** @returns its version. @throws {Unavailable} if it is not installed */
   version(): string | Promise<string>
-  /** @param dir its own; what is in there from an earlier start is used again. @throws {Unavailable} likewise */
+  /** @param dir its own; it uses files of an earlier start again. @throws {Unavailable} likewise */
   start(dir: string): Promise<Peer>
 }
 
-/** One column of a table: a server, and what its topics are told about durability. */
+/** One column of a table: a server, and the durability of its topics. */
 export interface Setting {
   readonly name: string
   readonly kind: PeerKind
@@ -42,10 +42,10 @@ export interface Setting {
 
 export interface ServerRecipe {
   readonly dataDir: string
-  /** Where what it says goes. */
+  /** The file for its output. */
   readonly logPath: string
   spawn(port: number): Promise<ServerProcess>
-  /** One request and its answer; rejects as long as nobody answers. */
+  /** One request and its answer; rejects until the server answers. */
   probe(address: string): Promise<void>
 }
 
@@ -82,7 +82,7 @@ async function untilAnswered(server: ServerProcess, probe: () => Promise<void>):
   }
 }
 
-/** Free a moment ago, and so was the one after it, which Kafka's controller takes. */
+/** A port that was free a moment ago, like the next one, which Kafka's controller takes. */
 async function freePort(): Promise<number> {
   for (;;) {
     const server = await listen(0)
@@ -107,7 +107,7 @@ async function close(server: Server): Promise<void> {
 
 const run = promisify(execFile)
 
-/** @returns what a command says of itself. @throws {Error} ENOENT where there is none */
+/** @returns the output of a command. @throws {Error} ENOENT if it does not exist */
 export async function said(command: string, ...args: string[]): Promise<string> {
   const { stdout, stderr } = await run(command, args)
   return `${stdout}${stderr}`.trim()

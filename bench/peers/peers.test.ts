@@ -1,4 +1,4 @@
-// What is computed, parsed and drawn beside the measuring: no server is started.
+// The calculations, parsers and charts of the comparison: no server is started.
 
 import t from 'tap'
 import { Unavailable } from '../report.ts'

@@ -1,4 +1,4 @@
-// Redis Streams with an append-only file that is synced before each answer.
+// Redis Streams with an append-only file that Redis syncs before each answer.
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import type { Channel } from './publisher.ts'
 const MISSING = 'install redis-server (Debian package redis-server)'
 const SETTINGS = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
 
-/** @throws {Unavailable} where it is not installed */
+/** @throws {Unavailable} if it is not installed */
 async function version(): Promise<string> {
   try {
     return /v=(\S+)/.exec(await said('redis-server', '--version'))?.[1] ?? 'unknown'
@@ -26,7 +26,7 @@ const kind: PeerKind = {
   version,
 
   async start(dir) {
-    await version() // or it is not installed
+    await version() // throws if it is not installed
     const dataDir = join(dir, 'redis')
     mkdirSync(dataDir, { recursive: true })
     const listen = (port: number) => ['--bind', '127.0.0.1', '--port', `${port}`, '--dir', dataDir]

@@ -1,5 +1,5 @@
-// What a run has found, as it is written to a file; and what of it the baseline keeps: ratios, which another machine
-// should find again.
+// The results of a run in a file; and the ratios of them that the baseline keeps, which another machine
+// should reproduce.
 
 import { median } from '../report.ts'
 import type { Case, Sample } from './case.ts'
@@ -15,7 +15,7 @@ export interface CaseResult {
   readonly name: string
   readonly title: string
   readonly metrics: Case['metrics']
-  /** Cores that others kept busy just before. */
+  /** Cores that other processes kept busy just before. */
   readonly coresOfOthers: number
   readonly settings: readonly SettingResult[]
   readonly ratios: readonly RatioResult[]
@@ -34,12 +34,12 @@ export interface RatioResult extends Ratio {
   readonly to: string
   readonly atMost?: number
   readonly atLeast?: number
-  /** Absent where nothing is wanted. */
+  /** undefined: no wanted ratio. */
   readonly isMet?: boolean
   readonly isNoisy: boolean
 }
 
-/** @param samples of each setting that could be measured, by name, a sample a round */
+/** @param samples of each measured setting, by name, one sample per round */
 export function caseResult(
   { name, title, metrics, ratios }: Case,
   samples: ReadonlyMap<string, readonly Sample[]>,
@@ -81,7 +81,7 @@ export function caseResult(
 /** Ratios by `case: metric, setting / setting`. */
 export type Baseline = Readonly<Record<string, number>>
 
-/** Without what was noisy. */
+/** Without noisy ones. */
 export function baselineOf({ cases }: Results): Baseline {
   return Object.fromEntries(
     cases.flatMap(({ name, ratios }) =>
@@ -97,7 +97,7 @@ const keyOf = (name: string, { metric, of, to }: RatioResult) => `${name}: ${met
 /** The case in a key of the baseline. */
 export const caseNameIn = (key: string) => key.split(': ', 1)[0]!
 
-/** What of the baseline these results do not have: something was not installed, or failed. */
+/** Cases of the baseline that these results lack: a server was not installed, or the case failed. */
 export function missingIn({ cases }: Results, baseline: Baseline): string[] {
   const found = new Set(
     cases.flatMap(({ name, ratios }) => ratios.map((each) => keyOf(name, each))),
@@ -105,7 +105,7 @@ export function missingIn({ cases }: Results, baseline: Baseline): string[] {
   return Object.keys(baseline).filter((key) => !found.has(key))
 }
 
-/** How much worse than the baseline a ratio may be: what changes by less is chance. */
+/** How much worse than the baseline a ratio may be: smaller changes are chance. */
 const WORSE_MAX = 1.25
 
 export interface Worse {
@@ -114,7 +114,7 @@ export interface Worse {
   readonly is: number
 }
 
-/** The ratios that have become clearly worse. What the baseline does not know is not compared. */
+/** The ratios that have become clearly worse. Ratios that the baseline lacks are not compared. */
 export function worseThan(baseline: Baseline, { cases }: Results): Worse[] {
   return cases.flatMap(({ name, metrics, ratios }) =>
     ratios.flatMap((ratio) => {

@@ -1,5 +1,5 @@
-// Runs a case: some rounds to warm up, then rounds in which each setting has its turn, forwards and backwards by turns, so
-// that whatever changes slowly on the machine disturbs all of them alike.
+// Runs a case: some rounds to warm up, then rounds that measure each setting once, in an order that reverses each round, so
+// that slow changes of the machine disturb all settings alike.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,10 +14,10 @@ import { caseResult, type CaseResult } from './results.ts'
 const QUIET_MS = 1000
 
 export interface RoundsOptions {
-  /** Before those that count: compilers need them, Java's more than one. */
+  /** Warm-up rounds: JIT compilers need them, Java's more than one. */
   readonly warmUps: number
   readonly rounds: number
-  /** @param round from 1; 0 and less are to warm up */
+  /** @param round from 1; 0 and less are warm-up rounds */
   readonly onSample?: (setting: Setting, round: number, sample: Sample) => void
   readonly onUnavailable?: (setting: Setting, reason: string) => void
 }
@@ -54,7 +54,7 @@ export async function runCase(
   return caseResult(bench, samples, coresOfOthers)
 }
 
-/** While none of ours has work. */
+/** While none of our processes works. */
 async function busyCores(): Promise<number> {
   const before = busySeconds()
   await setTimeout(QUIET_MS)
@@ -103,14 +103,14 @@ export class PeerWorld implements World, AsyncDisposable {
     return `peers-${++this.#topicCount}`
   }
 
-  /** Removes what a round has left. */
+  /** Deletes the files of a round. */
   clear(): void {
     for (const dir of this.#emptyDirs.splice(0)) rmSync(dir, { recursive: true, force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const peer of this.#peers.values()) {
-      const running = await peer.catch(() => undefined) // it was reported when it was to be used
+      const running = await peer.catch(() => undefined) // its failure was reported when a case needed it
       await running?.[Symbol.asyncDispose]()
     }
     this.clear()

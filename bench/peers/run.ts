@@ -1,4 +1,4 @@
-// A run: the chosen cases one after the other, what they found printed and written as it comes.
+// A run: the chosen cases one after the other; prints and writes the results of each when it is done.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,10 +20,10 @@ export interface RunOptions {
   readonly warmUps: number
   readonly rounds: number
   readonly scale: number
-  /** Where data lies meanwhile: the disk that is measured. */
+  /** The directory of the servers' data: on the disk that is measured. */
   readonly dir: string
   readonly say: (text: string) => void
-  /** Called after each case with all that there is so far. */
+  /** Called after each case with all results so far. */
   readonly onResults?: (results: Results) => void
 }
 
@@ -96,7 +96,7 @@ async function versions(): Promise<Record<string, string>> {
   return { ...found, java: java ?? 'none' }
 }
 
-/** What any server pays that writes files here. */
+/** The cost of writing files on this machine for any server. */
 function floorFact(dir: string): Record<string, string> {
   const { title, figures } = floor(join(dir, 'floor'))
   return {

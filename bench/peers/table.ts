@@ -1,22 +1,22 @@
-// Results as text: Markdown for people, and the few rows that the README shows.
+// Results as text: Markdown, and the few rows of the README.
 
 import type { CaseResult, RatioResult, Results } from './results.ts'
 
-/** Three digits that count, with separators for thousands. */
+/** Three significant digits, with separators for thousands. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return '-'
   const rounded = Number(value.toPrecision(3))
   return rounded.toLocaleString('en-US', { maximumFractionDigits: 3 })
 }
 
-/** `0.42 (0.40 to 0.45)`, then whether it is as wanted, and whether it is to be trusted. */
+/** `0.42 (0.40 to 0.45)`, then whether it is as wanted, and whether it is noisy. */
 function ratioText({ median, least, most, atMost, atLeast, isMet, isNoisy }: RatioResult): string {
   const wanted = atMost === undefined ? `>= ${atLeast}` : `<= ${atMost}`
   const verdict = isMet === undefined ? '' : `, ${isMet ? 'as' : 'not as'} wanted (${wanted})`
   return `${digits(median)} (${digits(least)} to ${digits(most)})${verdict}${isNoisy ? ', noisy' : ''}`
 }
 
-/** Others that keep more of the machine busy than this make figures worth little. */
+/** If other processes keep more cores busy than this, the figures are not reliable. */
 const CORES_OF_OTHERS_MAX = 0.15
 
 /** A table of a case's medians, and its ratios. */
@@ -44,7 +44,7 @@ export function caseMarkdown(result: CaseResult): string {
   ].join('\n')
 }
 
-/** Whether the run as a whole is worth anything. */
+/** Whether the run as a whole is reliable. */
 export function verdict({ cases }: Pick<Results, 'cases'>): string {
   const busy = cases.filter(({ coresOfOthers }) => coresOfOthers > CORES_OF_OTHERS_MAX)
   const ratios = cases.flatMap(({ ratios }) => ratios)
@@ -74,7 +74,7 @@ export function resultsMarkdown(results: Results): string {
 
 type ReadmeRow = readonly [caseName: string, metric: string, text: string]
 
-/** What the README shows of servers: a row for each, if the results have it. */
+/** The README's rows of servers, as far as the results have them. */
 const serverRows: readonly ReadmeRow[] = [
   ['produce-64k-100b-1p', 'rate', 'records/s produced, 100 bytes, librdkafka'],
   ['produce-64k-100b-1p', 'CPU', 'CPU-s per GiB produced, 100 bytes'],
@@ -87,7 +87,7 @@ const serverRows: readonly ReadmeRow[] = [
   ['idle', 'RSS', 'MiB of memory when idle'],
 ]
 
-/** And of clients. */
+/** The README's rows of clients. */
 const clientRows: readonly ReadmeRow[] = [
   ['client-produce-100b', 'rate', 'records/s produced, 100 bytes'],
   ['client-produce-100b', 'CPU', 'CPU-s per million records produced'],
@@ -106,7 +106,7 @@ export function readmeMarkdown(results: Results): string {
   ].join('\n')
 }
 
-/** One column a setting, over all rows; a dash where a setting was not measured. */
+/** One column per setting, over all rows; a dash if a setting was not measured. */
 function readmeTable({ cases }: Results, wanted: readonly ReadmeRow[]): string[] {
   const shown = wanted.flatMap(([caseName, metric, text]) => {
     const result = cases.find(({ name }) => name === caseName)

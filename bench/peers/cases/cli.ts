@@ -1,4 +1,4 @@
-// The command line beside kcat, on the same broker: what one process of each costs, started and ended, for the same job.
+// The command line beside kcat, on the same broker: the cost of one process of each, from start to end, for the same job.
 
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -19,12 +19,12 @@ const cpu: Metric = { name: 'CPU', unit: 'CPU-s', better: 'less' }
 const ours = { ...millraceUnsynced, name: 'millrace' }
 const kcat = { ...millraceUnsynced, name: 'kcat' }
 
-/** What both are asked to do with a topic that holds `count` records. */
+/** A job on a topic with `count` records. */
 interface Job {
   readonly name: string
   readonly what: string
   readonly ours: Args
-  /** None: kcat has nothing like it. */
+  /** undefined: kcat has no such command. */
   readonly kcat?: { readonly args: Args; readonly atMost: number }
 }
 
@@ -123,7 +123,7 @@ export const cliCases: Case[] = jobs.map((job) => {
 
 const run = promisify(execFile)
 
-/** Of the process and its threads, as the shell that waited for it tells. @throws when it failed */
+/** Of the process and its threads, by the shell that waited for it. @throws if it failed */
 async function cpuSecondsOf(command: readonly string[]): Promise<number> {
   const script = 'unset NODE_OPTIONS NODE_EXTRA_CA_CERTS; "$@" > /dev/null && times'
   const { stdout } = await run('bash', ['-c', script, 'bash', ...command], { timeout: RUN_MS_MAX })

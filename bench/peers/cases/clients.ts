@@ -1,5 +1,5 @@
 // Clients in JavaScript: ours, kafkajs and @platformatic/kafka, on the same broker. Each in a process of its own,
-// whose CPU time is what counts.
+// whose CPU time is measured.
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
@@ -18,18 +18,18 @@ import type { Setting } from '../peer.ts'
 
 const KIB = 1024
 const SECONDS = 4
-/** Large records are read so fast that less would measure the compiler. */
+/** Reading large records is so fast that a smaller amount would measure the JIT compiler. */
 const PAYLOAD_BYTES = { small: 256 * MIB, large: 1024 * MIB }
 const RUN_MS_MAX = 120_000
 const LOAD = fileURLToPath(new URL('../../client-load.js', import.meta.url))
 
-/** Never dependencies: @platformatic/kafka needs a newer Node than millrace does, which `node` brings. */
+/** Never dependencies: @platformatic/kafka needs a newer Node than millrace does, which the package `node` installs. */
 const INSTALLED = ['@platformatic/kafka@2', 'node@24']
 
 interface Contestant {
-  /** Of the column. */
+  /** The column's. */
   readonly name: string
-  /** As `client-load` knows it. */
+  /** Its name in `client-load`. */
   readonly client: string
   readonly isNewNode?: true
 }

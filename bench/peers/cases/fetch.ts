@@ -1,4 +1,4 @@
-// Fetching: from the page cache and from the disk, by one reader and by ten, and while the topic is written to.
+// Fetching: from the page cache and from the disk, by one reader and by ten, and while a producer writes to the topic.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,11 +25,11 @@ import { settings as allSettings } from './produce.ts'
 
 const KIB = 1024
 const PAYLOAD_BYTES = 256 * MIB
-/** One reader reads it so often from the page cache: once costs too little to be told from the kernel's ticks. */
+/** How many times one reader reads the page cache: once costs too few kernel ticks to measure. */
 const PASSES = 4
 const BATCH_BYTES = 64 * KIB
 
-/** Reading is the same whether it was synced when it was written: each has its default. */
+/** Whether the records were synced makes no difference for reading: each server has its default. */
 const settings = [millrace, kafka]
 const ratios: RatioWanted[] = [
   { metric: 'CPU', of: millrace, to: kafka, atMost: 0.5 },
@@ -121,7 +121,7 @@ function javaCase(name: string, recordBytes: number): Case {
   }
 }
 
-/** Runs `read` on a topic that has just been written. */
+/** Runs `read` on a topic that was just written. */
 async function filled(
   setting: Setting,
   world: World,

@@ -1,5 +1,5 @@
-// What grows: the cost of produces and fetches with much in the log, with many partitions and with many connections.
-// Each should be flat. Every round has a server of its own.
+// Growth: the cost of produces and fetches with a large log, with many partitions and with many connections.
+// Each should be constant. Every round has a server of its own.
 
 import { metadata } from '../../../protocol/api/03_metadata.ts'
 import { WireClient } from '../../wire-client.ts'
@@ -27,7 +27,7 @@ export const growthCases: Case[] = [
   ...[1, 100, 1000, 5000].map(connectionsCase),
 ]
 
-/** Fills a log on a server of its own, appends and reads a little more, and starts it again. */
+/** Fills a log on a server of its own, appends and reads a little more, and starts the server again. */
 function logSizeCase(gib: number): Case {
   return {
     name: `log-size-${gib}g`,
@@ -104,7 +104,7 @@ async function connectMany({ address }: Peer, count: number): Promise<WireClient
   return clients
 }
 
-/** Of writing one payload more, and of reading as much from the beginning. */
+/** The cost of writing one more payload, and of reading as much from the beginning. */
 async function costs(peer: Peer, topic: string, world: World): Promise<Sample> {
   const gib = (PAYLOAD_BYTES * world.scale) / GIB
   const produced = await costOf(peer, () => fill(peer, topic, world))

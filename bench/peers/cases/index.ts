@@ -22,8 +22,8 @@ const cases: readonly Case[] = [
 export const caseNames = cases.map(({ name }) => name)
 
 /**
- * @param prefixes whole names, or how they begin: `produce-64k` chooses several. None: all that do not take long
- * @returns undefined if one of them chooses nothing
+ * @param prefixes names of cases, or prefixes of them: `produce-64k` selects several. None: all short cases
+ * @returns undefined if one of them selects no case
  */
 export function choose(prefixes: readonly string[]): readonly Case[] | undefined {
   const chooses = (prefix: string, { name }: Case) =>

@@ -79,7 +79,7 @@ function javaCase(): Case {
 
 interface PublishLoad {
   readonly connections: number
-  /** Records a second of all connections together; without it each sends as soon as it is answered. */
+  /** Records per second of all connections together; without it each connection sends as soon as it has its answer. */
   readonly rate?: number
 }
 
@@ -127,7 +127,7 @@ async function publishing(
       ? closedLoop(publishers, seconds, publish)
       : openLoop(publishers, seconds, rate, publish),
   )
-  const tookSeconds = (performance.now() - started) / 1000 // a server that is too slow answers later than it was asked
+  const tookSeconds = (performance.now() - started) / 1000 // a server that is too slow answers after the end of the load
   for (const publisher of publishers) publisher[Symbol.dispose]()
   const count = latencies.totalCount
   return { rate: count / tookSeconds, ...percentiles(latencies), CPU: (cpuSeconds * 1e6) / count }
@@ -146,7 +146,7 @@ async function closedLoop(
   )
 }
 
-/** What is due is sent, whether what was sent before is answered or not. */
+/** Sends records when they are due, whether earlier ones are answered or not. */
 async function openLoop(
   publishers: readonly Publisher[],
   seconds: number,
@@ -178,7 +178,7 @@ async function onTopic<T>(
   return withTopic(await world.peerOf(setting), shape, () => work(name))
 }
 
-/** A topic, a stream: whatever the server calls it. */
+/** A topic or a stream, in the server's words. */
 async function onChannel<T>(
   setting: Setting,
   { address }: Peer,

@@ -29,11 +29,11 @@ interface Load {
   readonly batchBytes: number
   readonly partitions: number
   readonly codec?: string
-  /** At once, each with its share of the records. */
+  /** Concurrent producers, each with its part of the records. */
   readonly producers?: number
 }
 
-/** Equal durability in both ways, and each with its own default. */
+/** Two pairs of equal durability, and one of defaults. */
 const ratios: RatioWanted[] = [
   { metric: 'rate', of: millrace, to: kafkaSynced, atLeast: 1.3 },
   { metric: 'rate', of: millraceUnsynced, to: kafka, atLeast: 1.3 },

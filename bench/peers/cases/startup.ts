@@ -1,4 +1,4 @@
-// Starting: from spawn to the first answer, and what a server that has nothing to do takes.
+// Starting: from spawn to the first answer, and the costs of an idle server.
 
 import { setTimeout } from 'node:timers/promises'
 import type { Case } from '../case.ts'
