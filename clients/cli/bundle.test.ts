@@ -76,7 +76,7 @@ t.test('the lines of a stack lead to our sources', async (t) => {
     await client.producer().send('t', { value: '' }).catch(({ stack }) => console.log(stack))`
   const options = ['--enable-source-maps', '--input-type=module', '--eval', code]
   const { stdout } = await promisify(execFile)(process.execPath, options)
-  t.match(stdout, /at async Cluster\.connection \(.*clients\/cluster\.ts:\d+:\d+\)/)
+  t.match(stdout, /at async Cluster\.connection \(.*clients\/cluster\/cluster\.ts:\d+:\d+\)/)
 })
 
 t.test(
