@@ -20,6 +20,7 @@ import { buildEndMarker } from '../protocol/batch/control.ts'
 import { stampBatch } from '../protocol/batch/header.ts'
 import { batchesOf, recordsOf } from '../protocol/batch/record.ts'
 import { errorName } from '../protocol/errors.ts'
+import { budget } from '../protocol/testing/budget.ts'
 import { systemClock } from '../storage/clock.ts'
 import { openStore } from '../storage/open-store.ts'
 import { metadataFormat, type TopicRecord } from '../storage/tables/metadata.ts'
@@ -44,7 +45,7 @@ import { batchOf, produceTo } from './testing/world.ts'
 import { transactionFormat } from './txn/record-format.ts'
 
 /** Every so many bits one is flipped; a prime, so that all positions of a byte come up. */
-const STRIDE = process.env['FULL'] === '1' ? 7 : 211
+const STRIDE = budget(401, 7)
 const TOPIC = 2
 const SET = 0
 

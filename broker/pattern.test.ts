@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { RE2JS } from 're2js'
 import t from 'tap'
+import { budget } from '../protocol/testing/budget.ts'
 import { instructionsIn, matchesWhole } from './pattern.ts'
 
 t.test("a pattern is RE2's, and matches the whole text", async (t) => {
@@ -85,7 +86,7 @@ t.test('no pattern compiles into more than was foreseen of its text', async (t) 
     return size <= instructionsIn(pattern) + 10
   }
   fc.assert(fc.property(fc.array(fc.constantFrom(...pieces), { maxLength: 12 }), isForeseen), {
-    numRuns: 20_000,
+    numRuns: budget(3_000, 50_000, 'RUNS'),
   })
   t.ok(compiledCount > 1000, `${compiledCount} patterns`)
 })

@@ -5,15 +5,16 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { budget } from '../protocol/testing/budget.ts'
+import { SEED } from '../protocol/testing/seed.ts'
 import { openStore } from './open-store.ts'
 import { killValue, onceBatch } from './testing/kill-child.ts'
 import { seededRandom, type Random } from './testing/random.ts'
 import { readRecords, tempDirectory } from './testing/store-kit.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000
-const KILLS = Number(process.env['KILLS'] ?? 50)
+const KILLS = budget(12, 60, 'KILLS')
 /** Killed at the same time, for there is more than one core. */
 const DIRECTORIES = 2
 /** From the first acknowledgement to the kill. */

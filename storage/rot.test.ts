@@ -7,6 +7,8 @@ import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { position as field, stampBatch, stampCrc } from '../protocol/batch/header.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
+import { budget } from '../protocol/testing/budget.ts'
+import { SEED } from '../protocol/testing/seed.ts'
 import { scrubPiece } from './cleaner/worker/scrub-piece.ts'
 import { parseTopicConfig } from './config.ts'
 import { PageCache } from './read/hot-tail.ts'
@@ -22,11 +24,10 @@ import { tempDirectory } from './testing/store-kit.ts'
 import { uniqueBatch } from './testing/stored-log.ts'
 
 // FLIP_STRIDE=1 takes minutes.
-const FLIP_STRIDE = Number(process.env['FLIP_STRIDE'] ?? 401)
-const timeout = FLIP_STRIDE < 401 ? 0 : 110_000
+const FLIP_STRIDE = budget(1601, 101, 'FLIP_STRIDE')
+const timeout = FLIP_STRIDE < 101 ? 0 : 110_000
 t.setTimeout(timeout)
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const SEGMENT_BITS = 64 * 1024 * 8
 const LOG_PATH = '/data/rot-0/00000000000000000000'
 

@@ -10,20 +10,20 @@ import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { KillableBroker } from '../../clients/testing/interop/killable-broker.ts'
+import { budget, isFull } from '../../protocol/testing/budget.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { widestRequests, type Existing } from '../testing/widest.ts'
 
-const isFull = process.env['FULL'] === '1'
-const PARTITIONS = isFull ? 9000 : 900
-const TOPICS = isFull ? 1000 : 100
-const GROUPS = isFull ? 1000 : 100
-const ELEMENTS = isFull ? 100_000 : 3_000
+const PARTITIONS = budget(300, 9000)
+const TOPICS = budget(50, 1000)
+const GROUPS = budget(50, 1000)
+const ELEMENTS = budget(1_000, 100_000)
 /** Of what the broker takes at most, whatever it is asked. */
-const RSS_BYTES_MAX = isFull ? 1600e6 : 700e6
+const RSS_BYTES_MAX = budget(700e6, 1600e6)
 /** A neighbour hears at least so often while a request runs: far from how often it does, on any machine. */
 const NEIGHBOUR_MS_MAX = 1000
 
-t.setTimeout(isFull ? 1_800_000 : 110_000)
+t.setTimeout(budget(110_000, 1_800_000))
 
 t.test('the widest request of every API costs its neighbours little', async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-widest-'))

@@ -5,13 +5,14 @@
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { identity, joining, sync, world, type World } from '../testing/group-world.ts'
 import { settle } from '../testing/virtual-clock.ts'
 import { ClassicGroup } from './classic.ts'
 import type { JoinAnswer } from './messages.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const LIVES = Number(process.env['LIVES'] ?? 400)
+const LIVES = budget(150, 1500, 'LIVES')
 const PARTITIONS = 12
 const MEMBERS = 5
 /** More than two rebalance timeouts and sessions. */

@@ -5,12 +5,13 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { metadata } from '../../protocol/api/03_metadata.ts'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { Broker } from '../broker.ts'
 import { GroupClient, outside, type Membership } from '../testing/group-client.ts'
 import { RawClient } from '../testing/raw-client.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const KILLS = 3
+const KILLS = budget(2, 5, 'KILLS')
 const COMMITTERS = 8
 const ACKS_MAX = 400
 

@@ -10,6 +10,7 @@ import { fetch } from '../../protocol/api/01_fetch.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { KillableBroker } from '../../clients/testing/interop/killable-broker.ts'
+import { isFull } from '../../protocol/testing/budget.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
@@ -19,7 +20,7 @@ t.setTimeout(180_000)
 
 const MIB = 1024 * 1024
 const PARTITION_COUNT = 5
-const [READER_COUNT, ROUND_COUNT] = process.env['FULL'] === '1' ? [1000, 300] : [60, 20]
+const [READER_COUNT, ROUND_COUNT] = isFull ? [1000, 300] : [60, 20]
 
 function holderOf(closed: string[] = [], name = ''): Holder {
   return newHolder(() => void closed.push(name))

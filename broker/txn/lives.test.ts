@@ -5,12 +5,13 @@
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { transactionWorld, type TransactionWorld } from '../testing/transaction-world.ts'
 import { settle } from '../testing/virtual-clock.ts'
 import type { ProducerIdentity } from './messages.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const LIVES = Number(process.env['LIVES'] ?? 1500)
+const LIVES = budget(400, 3000, 'LIVES')
 const TIMEOUT_MS = 60_000
 const PARTITIONS = 3
 /** The next epochs are the last ones of the producer id, now and then. */

@@ -2,6 +2,8 @@
 
 import fc from 'fast-check'
 import t from 'tap'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import type { TopicPartition } from '../topic.ts'
 import type { GroupAssignment, MemberSubscription } from './assignor.ts'
 import { assignors, cooperativeSticky, range, roundRobin } from './assignors.ts'
@@ -129,8 +131,7 @@ const groups = fc.record({
 })
 
 t.test('every assignor gives each partition that is read to exactly one reader', async (t) => {
-  const seed = Date.now() % 1_000_000
-  t.comment(`seed ${seed}`)
+  t.comment(`SEED=${SEED}`)
   const property = fc.property(groups, ({ memberCount, topicCounts, subscriptions }) => {
     const counts = new Map(topicCounts.map((count, i) => [`t${i}`, count]))
     const names = [...counts.keys()]
@@ -167,15 +168,14 @@ t.test('every assignor gives each partition that is read to exactly one reader',
         throw new Error(`${assignor.name}: ${seen.size} of ${expected} partitions`)
     }
   })
-  fc.assert(property, { seed, numRuns: 2000 })
+  fc.assert(property, { seed: SEED, numRuns: budget(300, 2000, 'RUNS') })
   t.pass('2000 groups')
 })
 
 t.test(
   'cooperative-sticky comes to rest: even to within one, and nothing moves that need not',
   async (t) => {
-    const seed = Date.now() % 1_000_000
-    t.comment(`seed ${seed}`)
+    t.comment(`SEED=${SEED}`)
     const sizes = fc.record({
       before: fc.integer({ min: 1, max: 6 }),
       after: fc.integer({ min: 1, max: 6 }),
@@ -208,7 +208,7 @@ t.test(
           throw new Error(`${id} lost what it held`)
       }
     })
-    fc.assert(property, { seed, numRuns: 2000 })
+    fc.assert(property, { seed: SEED, numRuns: budget(300, 2000, 'RUNS') })
     t.pass('2000 changes of membership')
   },
 )

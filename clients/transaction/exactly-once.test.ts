@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Broker, type BrokerOptions } from '../../broker/broker.ts'
+import { budget } from '../../protocol/testing/budget.ts'
 import {
   Client,
   json,
@@ -22,7 +23,7 @@ import {
 } from '../index.ts'
 import { KillableBroker } from '../testing/interop/killable-broker.ts'
 
-const KILLS = Number(process.env['KILLS'] ?? 3)
+const KILLS = budget(1, 6, 'KILLS')
 
 t.setTimeout(30_000 + KILLS * 5_000)
 

@@ -6,9 +6,6 @@ import { Field, includes, string, type AnyField, type Message, type Shape } from
 const ELEMENTS_MAX = 3
 const UNKNOWN_TAGS = { unknownTag77: 77, unknownTag7777: 7777 }
 
-/** Repeats a failed run: SEED=... node dist/protocol/apis.test.js */
-export const seed = Number(process.env['SEED'] ?? Date.now() % 0x7fff_ffff)
-
 /** Every decoded value of a version; fields that the version lacks have their defaults. */
 export function valuesOf(message: Message<any>, version: number): fc.Arbitrary<any> {
   return structs(message.fields, version)

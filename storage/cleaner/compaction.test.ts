@@ -8,6 +8,8 @@ import t, { type Test } from 'tap'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { openStore } from '../open-store.ts'
 import type { Log, Store, StoreOptions } from '../store.ts'
 import {
@@ -23,11 +25,10 @@ import { tempDirectory } from '../testing/store-kit.ts'
 /** Enough for a machine that does much else. */
 t.setTimeout(110_000)
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const CODECS: readonly Codec[] = ['none', 'none', 'gzip', 'snappy', 'lz4', 'zstd']
 const BACKOFF_MS = 1000
 const TOPIC = 'keyed'
-const LIVES = Number(process.env['LIVES'] ?? 1)
+const LIVES = budget(1, 8, 'LIVES')
 const HOUR_MS = 3_600_000
 
 const eager = {
@@ -94,7 +95,7 @@ t.test(
       const model = new KeyedLog()
       let world = await worldOf(dataDir)
       const { clock } = world
-      for (let act = 0; act < 30; act++) {
+      for (let act = 0; act < budget(15, 30); act++) {
         if (random.chance(0.7)) {
           for (let i = random.below(20); i >= 0; i--) {
             const records = randomRecords(random, 5 + random.below(100), clock.now())
@@ -328,7 +329,7 @@ t.test(
       const endAll = async () => {
         for (const producer of producers) await producer.end(world, random.chance(0.6))
       }
-      for (let act = 0; act < 30; act++) {
+      for (let act = 0; act < budget(15, 30); act++) {
         for (let i = random.below(30); i >= 0; i--) {
           const producer = producers[random.below(producers.length)]!
           if (random.chance(0.3)) await producer.end(world, random.chance(0.5))

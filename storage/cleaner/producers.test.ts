@@ -7,13 +7,15 @@ import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { openStore } from '../open-store.ts'
 import type { Log, ProducerInfo, Store } from '../store.ts'
 import { readCommitted } from '../testing/committed.ts'
 import { type Random, seededRandom } from '../testing/random.ts'
 import { tempDirectory } from '../testing/store-kit.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+const LIVES = budget(1, 8, 'LIVES')
 const BACKOFF_MS = 1000
 const DAY_MS = 86_400_000
 const config = {
@@ -130,7 +132,7 @@ const essence = (producers: readonly ProducerInfo[]) =>
 t.test(
   'compaction takes nothing that producers and readers of committed records need',
   async (t) => {
-    for (let life = 0; life < 2; life++) {
+    for (let life = 0; life < LIVES; life++) {
       t.comment(`SEED=${SEED + life}`)
       const random = seededRandom(SEED + life)
       const dataDir = tempDirectory(t)
@@ -149,7 +151,7 @@ t.test(
       }
       const writers = new Writers(random)
       let { store, log } = await start()
-      for (let round = 0; round < 4; round++) {
+      for (let round = 0; round < budget(2, 4); round++) {
         await writers.write(store, log, 70, clock.now())
         await compact(store, clock)
         t.same(await writers.flaws(log), [], 'as it was compacted')

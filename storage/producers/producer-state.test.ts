@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { crc32c } from '../../protocol/crc32c.ts'
+import { budget } from '../../protocol/testing/budget.ts'
 import { placedMarkerOf, type SequencedBatch } from './producer-batch.ts'
 import { decodeSnapshot, encodeSnapshot, ProducerSnapshots } from './producer-snapshot.ts'
 import { defaultProducerLimits, ProducerState } from './producer-state.ts'
@@ -260,7 +261,7 @@ t.test(
         const comparison = new Comparison(start, verdicts)
         for (const act of list) comparison.act(act)
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 1500) },
+      { numRuns: budget(400, 5000, 'RUNS') },
     )
     t.equal(verdicts.size, 7)
     for (const [verdict, count] of verdicts) t.ok(count > 100, `${verdict} ${count} times`)

@@ -5,14 +5,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { Offset } from '../../protocol/ids.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { realFs, type Fs } from '../fs.ts'
 import { openStore } from '../open-store.ts'
 import type { AbortedTransaction, Log, Store } from '../store.ts'
 import { readCommitted } from '../testing/committed.ts'
 import { type Random, seededRandom } from '../testing/random.ts'
 import { appendValues, tempDirectory } from '../testing/store-kit.ts'
-
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 interface Aborted extends AbortedTransaction {
   readonly lastOffset: number

@@ -8,6 +8,7 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { batchesOf } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { parseTopicConfig } from '../config.ts'
 import { realFs, type Fs } from '../fs.ts'
 import { HotTail, PageCache } from './hot-tail.ts'
@@ -27,7 +28,6 @@ import {
 } from '../testing/store-kit.ts'
 import type { Opened } from '../writer/commands.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 interface ModelBatch {

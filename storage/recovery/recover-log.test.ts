@@ -4,6 +4,8 @@ import { strict as assert } from 'node:assert'
 import t from 'tap'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
+import { budget } from '../../protocol/testing/budget.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { systemClock } from '../clock.ts'
 import { swapFile } from '../layout.ts'
 import { defaultProducerLimits } from '../producers/producer-state.ts'
@@ -187,10 +189,9 @@ t.test('any single bit of a segment flipped is found, and costs one batch', asyn
   const largeBits = large.files.get(LOG)!.length * 8
   t.ok(largeBits >= 64 * 1024 * 8)
   // FLIP_STRIDE=1 takes minutes.
-  const stride = Number(process.env.FLIP_STRIDE ?? 401)
-  const seed = Number(process.env.SEED ?? 1)
-  const start = seededRandom(seed).below(stride)
-  t.ok(flipBits(large, every(stride, start, largeBits)), `of ${largeBits} bits, seed ${seed}`)
+  const stride = budget(1601, 101, 'FLIP_STRIDE')
+  const start = seededRandom(SEED).below(stride)
+  t.ok(flipBits(large, every(stride, start, largeBits)), `of ${largeBits} bits, SEED=${SEED}`)
   // A wrong size may point at a batch far behind.
   const sizeBits = large.batches.flatMap(({ position }) =>
     Array.from(every(1, 8 * (position + 8), 8 * (position + 12))),

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
@@ -12,8 +13,6 @@ import type { Store } from '../store.ts'
 import { seededRandom } from '../testing/random.ts'
 import { tempDirectory } from '../testing/store-kit.ts'
 import { LogTable } from './log-table.ts'
-
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 
 interface Value {
   readonly count: number

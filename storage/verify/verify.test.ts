@@ -19,6 +19,7 @@ import {
   rightRecords,
   wrongRecords,
 } from '../../protocol/testing/malformed.ts'
+import { SEED } from '../../protocol/testing/seed.ts'
 import { systemClock as clock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import { seededRandom } from '../testing/random.ts'
@@ -28,8 +29,7 @@ import type { Fs } from '../fs.ts'
 import { OverlayFs } from './overlay-fs.ts'
 import { bytesToRead, repairDirectory, verifyDirectory } from './verify.ts'
 
-const seed = Number(process.env['SEED'] ?? Date.now() % 1e9)
-t.comment(`SEED=${seed}`)
+t.comment(`SEED=${SEED}`)
 
 const FIRST = '00000000000000000000'
 const FLIPS = 60
@@ -285,7 +285,7 @@ t.test('a compacted log is sound with its gaps, also where nobody vouches for th
 })
 
 t.test('no flipped bit of a segment goes unnoticed, and none stops the search', async (t) => {
-  const random = seededRandom(seed)
+  const random = seededRandom(SEED)
   const dataDir = copyOf(closed)
   const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter(
     (name) => name.endsWith('.log') && statSync(join(dataDir, name)).size > 0,
@@ -304,7 +304,7 @@ t.test('no flipped bit of a segment goes unnoticed, and none stops the search', 
 })
 
 t.test('an overlay is a disk like another, and leaves the one below alone', async (t) => {
-  const random = seededRandom(seed)
+  const random = seededRandom(SEED)
   const base = new FaultyFs()
   base.makeDirectory('/d')
   const names = ['a', 'b', 'c'].map((name) => `/d/${name}`)

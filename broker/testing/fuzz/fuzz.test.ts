@@ -11,8 +11,9 @@ import { metadata } from '../../../protocol/api/03_metadata.ts'
 import { listGroups } from '../../../protocol/api/16_list_groups.ts'
 import { deleteGroups } from '../../../protocol/api/42_delete_groups.ts'
 import { apis } from '../../../protocol/apis.ts'
+import { budget } from '../../../protocol/testing/budget.ts'
 import { mulberry32 } from '../../../protocol/testing/mutations.ts'
-import { seed } from '../../../protocol/testing/arbitraries.ts'
+import { SEED } from '../../../protocol/testing/seed.ts'
 import { systemClock } from '../../../storage/clock.ts'
 import { verifyDirectory } from '../../../storage/verify/verify.ts'
 import { KillableBroker } from '../../../clients/testing/interop/killable-broker.ts'
@@ -21,8 +22,8 @@ import { Attacker } from './attacker.ts'
 import { HostileFrames, knownNames, templatesOf } from './hostile-frames.ts'
 import { Honest } from './honest.ts'
 
-const FRAMES = Number(process.env['FRAMES'] ?? 2000)
-const SECONDS = Number(process.env['SECONDS'] ?? 86_400)
+const FRAMES = budget(800, 20_000, 'FRAMES')
+const SECONDS = budget(86_400, 86_400, 'SECONDS')
 const ATTACKERS = 8
 /** Between two looks at what the attackers have made. */
 const SWEEP_FRAMES = 5000
@@ -30,20 +31,20 @@ const TOPICS_MAX = 50
 const PEAK_BYTES_MAX = 900e6
 
 t.setTimeout(Math.min(SECONDS + 120, 60 + FRAMES / 50) * 1000)
-t.comment(`SEED=${seed}`)
+t.comment(`SEED=${SEED}`)
 
 t.test('hostile frames neither stop the broker nor touch what it has acknowledged', async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-fuzz-'))
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const config = { 'log.level': 'error', 'fetch.max.wait.ms': 5, 'num.partitions': 2 }
   await using broker = await KillableBroker.start(dataDir, config)
-  const random = mulberry32(seed)
+  const random = mulberry32(SEED)
   const honest = new Honest(broker.bootstrap, random().toString(36).slice(2))
   await honest.prepare()
 
-  const templates = templatesOf(apis, seed)
+  const templates = templatesOf(apis, SEED)
   const attackers = Array.from({ length: ATTACKERS }, (_, i) => {
-    return new Attacker(new HostileFrames(templates, seed + i), honest, broker.bootstrap)
+    return new Attacker(new HostileFrames(templates, SEED + i), honest, broker.bootstrap)
   })
   try {
     await Promise.all([honest.work(), attackAll(broker, attackers, honest)])

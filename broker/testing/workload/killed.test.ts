@@ -4,6 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
+import { budget } from '../../../protocol/testing/budget.ts'
+import { SEED } from '../../../protocol/testing/seed.ts'
 import { seededRandom, type Random } from '../../../storage/testing/random.ts'
 import { explain, findAnomalies } from '../checker/checker.ts'
 import { History } from '../checker/history.ts'
@@ -13,8 +15,7 @@ import { Copier, inputPartition, outputPartition, sourceOf } from './copier.ts'
 import { KilledWorld, Line } from './killed-world.ts'
 import { partitionOf, Recorder } from './recorder.ts'
 
-const SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
-const KILLS = Number(process.env['KILLS'] ?? 5)
+const KILLS = budget(2, 10, 'KILLS')
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 60_000 + 3000 * KILLS
 const INPUTS_PER_KILL = 12

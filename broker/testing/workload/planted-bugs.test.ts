@@ -6,7 +6,7 @@ import { findAnomalies } from '../checker/checker.ts'
 import { plantedBugs } from './planted-bugs.ts'
 import { Workload } from './workload.ts'
 
-/** Runs until a bug must be found. The seeds are always the same. */
+/** Runs until a bug must be found: the one noted beside it, then these, always the same. */
 const RUNS_MAX = 100
 
 t.setTimeout(110_000)
@@ -21,9 +21,11 @@ async function findingsOf(seed: number, plant: (typeof plantedBugs)[number]['pla
   }
 }
 
-for (const { name, anomalies, plant } of plantedBugs) {
+const seeds = Array.from({ length: RUNS_MAX }, (_, i) => i + 1)
+
+for (const { name, anomalies, seed: noted = 1, plant } of plantedBugs) {
   t.test(`a broker that ${name} is caught`, async (t) => {
-    for (let seed = 1; seed <= RUNS_MAX; seed++) {
+    for (const seed of [noted, ...seeds]) {
       const findings = await findingsOf(seed, plant)
       if (findings === undefined) {
         t.pass(`run ${seed}: nobody can read its logs`)

@@ -22,6 +22,8 @@ export interface PlantedBug {
   readonly name: string
   /** One of these is found. */
   readonly anomalies: readonly Anomaly[]
+  /** The run that finds it, where that is not the first: noted so that it is looked for there before anywhere else. */
+  readonly seed?: number
   /** For one run. */
   readonly plant: () => Flaw
 }
@@ -113,16 +115,19 @@ const storageBugs: PlantedBug[] = [
   {
     name: 'cuts the last batch off at a start',
     anomalies: ['lost write', 'two values'],
+    seed: 2,
     plant: () => ({ whileDown: cutLastBatch }),
   },
   {
     name: 'forgets the sequences of producers at a start',
     anomalies: ['duplicate'],
+    seed: 7,
     plant: () => ({ store: withoutSequences }),
   },
   {
     name: 'gives a producer id out again after a start',
     anomalies: ['shared identity'],
+    seed: 2,
     plant: () => {
       const given: number[] = []
       return {
@@ -193,6 +198,7 @@ const readingBugs: PlantedBug[] = [
   {
     name: 'takes the high watermark for the last stable offset',
     anomalies: ['uncommitted read'],
+    seed: 21,
     plant: () => ({
       store: (store) =>
         withLogs(store, (log) => ({
@@ -268,6 +274,7 @@ const endingBugs: PlantedBug[] = [
   {
     name: 'writes markers before the decision is durable',
     anomalies: ['torn transaction', 'aborted read'],
+    seed: 5,
     plant: () => ({
       store: (store) =>
         withTable(store, '__transaction_state', (table) => ({
@@ -280,6 +287,7 @@ const endingBugs: PlantedBug[] = [
   {
     name: 'forgets a decided transaction at a start',
     anomalies: ['undecided transaction', 'torn transaction', 'shared identity'],
+    seed: 2,
     plant: () => ({
       store: (store) =>
         withTable(store, '__transaction_state', (table) => ({
@@ -372,6 +380,7 @@ const offsetBugs: PlantedBug[] = [
   {
     name: 'forgets a committed offset at a start',
     anomalies: ['offset moved back', 'torn transaction'],
+    seed: 2,
     plant: () => {
       const isDue = oncePer(3)
       return {

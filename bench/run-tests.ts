@@ -1,0 +1,96 @@
+// `npm test`: every test file in a process of its own, two at a time, the long ones first. With --full only those that have
+// a budget, and all of it. tap's own runner loads hooks into each process, which cost a third of the whole: decisions/0026
+
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const JOBS = 2
+/** Of a file that hangs; one that is slow ends itself by tap's timeouts. */
+const FILE_SECONDS_MAX = 3_600
+/** Of a test that sets none, in seconds: enough for a machine that does much else. */
+const TAP_TIMEOUT = '120'
+const HAS_BUDGET = /\/budget\.js'/
+const SUMMARY = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?.*\}$/m
+/** Lines of a passing assertion or test. */
+const PASSED = /^ *ok \d+ (?!.*# (?:SKIP|TODO)).*\n/gm
+
+interface Outcome {
+  readonly file: string
+  readonly seconds: number
+  readonly output: string
+  readonly total: number
+  readonly fail: number
+}
+
+const isFull = process.argv.includes('--full')
+const waiting = filesToRun()
+const outcomes: Outcome[] = []
+const startedAt = performance.now()
+
+await Promise.all(Array.from({ length: JOBS }, work))
+summarise()
+
+function filesToRun(): string[] {
+  const files = readdirSync('dist', { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.js'))
+    .map((path) => ({ path: `dist/${path}`, text: readFileSync(`dist/${path}`, 'utf8') }))
+    .map(({ path, text }) => ({ path, size: text.length, hasBudget: HAS_BUDGET.test(text) }))
+  return files
+    .filter(({ hasBudget }) => hasBudget || !isFull)
+    .sort((a, b) => Number(b.hasBudget) - Number(a.hasBudget) || b.size - a.size)
+    .map(({ path }) => path)
+}
+
+async function work(): Promise<void> {
+  for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    const outcome = await outcomeOf(file)
+    outcomes.push(outcome)
+    report(outcome)
+  }
+}
+
+async function outcomeOf(file: string): Promise<Outcome> {
+  const fileStartedAt = performance.now()
+  const env = { TAP_TIMEOUT, ...process.env, ...(isFull && { FULL: '1' }) }
+  const child = spawn(process.execPath, ['--enable-source-maps', file], { env })
+  const hung = new AbortController()
+  sleep(FILE_SECONDS_MAX * 1_000, undefined, hung).then(
+    () => child.kill('SIGKILL'),
+    () => {},
+  )
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const status = await new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve(code ?? signal)),
+  )
+  hung.abort()
+  const [, total = '0', , fail = '0'] = SUMMARY.exec(output) ?? []
+  const isOk = status === 0 && SUMMARY.test(output)
+  const seconds = (performance.now() - fileStartedAt) / 1_000
+  return { file, seconds, output, total: Number(total), fail: isOk ? 0 : Math.max(1, Number(fail)) }
+}
+
+/** A line for a file; all but what has passed of one that failed. */
+function report({ file, seconds, output, total, fail }: Outcome): void {
+  const name = file.slice('dist/'.length, -basename('.test.js').length)
+  console.log(`${fail === 0 ? 'ok' : 'FAILED'} ${name}: ${total} in ${seconds.toFixed(1)} s`)
+  if (fail > 0) console.log(output.replaceAll(PASSED, ''))
+  else for (const [skipped] of output.matchAll(/^.*# (?:SKIP|TODO).*$/gm)) console.log(skipped)
+}
+
+/** Ends with tap's own last line, which says how many assertions there were. */
+function summarise(): void {
+  const failed = outcomes.filter(({ fail }) => fail > 0)
+  const sum = (of: (outcome: Outcome) => number) =>
+    outcomes.reduce((soFar, outcome) => soFar + of(outcome), 0)
+  const [total, fail] = [sum((each) => each.total), sum((each) => each.fail)]
+  const seconds = (performance.now() - startedAt) / 1_000
+  console.log(`# ${outcomes.length} files in ${seconds.toFixed(0)} s`)
+  for (const { file } of failed) console.log(`# failed: ${file}`)
+  const failText = fail > 0 ? `, fail: ${fail}` : ''
+  console.log(`# { total: ${total}, pass: ${Math.max(0, total - fail)}${failText} }`)
+  process.exitCode = failed.length > 0 || outcomes.length === 0 ? 1 : 0
+}
