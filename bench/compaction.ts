@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { systemClock } from '../storage/clock.ts'
 import { openStore } from '../storage/open-store.ts'
 import type { Store } from '../storage/store.ts'
 import { keyedBatch } from '../storage/testing/keyed-log.ts'
@@ -86,7 +87,12 @@ async function measure(
   keyCount: number,
   valueBytes: number,
 ): Promise<Row> {
-  await using store = await openStore({ dataDir, writer: 'thread', cleaner: idle })
+  await using store = await openStore({
+    dataDir,
+    writer: 'thread',
+    clock: systemClock,
+    cleaner: idle,
+  })
   const log = await filled(store, recordCount, keyCount, valueBytes)
   const bytesBefore = log.sizeBytes
   const rssBefore = process.memoryUsage.rss()
@@ -116,7 +122,12 @@ async function measure(
 
 /** @param ioBytesPerSecond `log.cleaner.io.max.bytes.per.second` */
 async function produceMeanwhile(dataDir: string, ioBytesPerSecond: number): Promise<Row> {
-  await using store = await openStore({ dataDir, writer: 'thread', cleaner: idle })
+  await using store = await openStore({
+    dataDir,
+    writer: 'thread',
+    clock: systemClock,
+    cleaner: idle,
+  })
   await filled(store, 4_000_000, 2_000_000, 100)
   await store.topics.create({ name: 'probed', partitionCount: 1 })
   await setTimeout(WRITE_BACK_MS)
@@ -150,7 +161,7 @@ async function probe(store: Store): Promise<number> {
 
 async function deletion(dataDir: string): Promise<Row> {
   const cleaner = { ...idle, retentionCheckIntervalMs: 86_400_000 }
-  await using store = await openStore({ dataDir, writer: 'thread', cleaner })
+  await using store = await openStore({ dataDir, writer: 'thread', clock: systemClock, cleaner })
   const config = { 'segment.bytes': '100000', 'flush.policy': 'os', 'file.delete.delay.ms': '0' }
   await store.topics.create({ name: 'aged', partitionCount: 1, config })
   const log = store.logs.get('aged', 0)!

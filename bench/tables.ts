@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { groupFormat, GROUP_PREFIX, keyOfOffset } from '../broker/group/record-format.ts'
 import { offsetCommit } from '../protocol/api/08_offset_commit.ts'
+import { systemClock } from '../storage/clock.ts'
 import { openStore } from '../storage/open-store.ts'
 import { pack, unpack } from '../storage/packed.ts'
 import type { Change } from '../storage/store.ts'
@@ -68,7 +69,7 @@ function committed(offset: number) {
 }
 
 async function fill(dataDir: string): Promise<void> {
-  await using store = await openStore({ dataDir, writer: 'thread' })
+  await using store = await openStore({ dataDir, writer: 'thread', clock: systemClock })
   await store.topics.create({ name: 't', partitionCount: PARTITIONS })
   const table = await store.tables.open(
     OFFSETS_TOPIC,

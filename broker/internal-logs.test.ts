@@ -41,6 +41,7 @@ import { openGroupState } from './group/state-table.ts'
 import { GroupClient } from './testing/group-client.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { TransactionClient } from './testing/transaction-client.ts'
+import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, produceTo } from './testing/world.ts'
 import { transactionFormat } from './txn/record-format.ts'
 
@@ -256,7 +257,14 @@ async function stateOf(fs: FaultyFs): Promise<Found> {
   const warnings: string[] = []
   const cleaner = { isCompactionEnabled: false }
   const onWarning = (message: string) => warnings.push(message)
-  const store = await openStore({ dataDir: '/d', writer: 'inline', fs, cleaner, onWarning })
+  const store = await openStore({
+    dataDir: '/d',
+    writer: 'inline',
+    clock: new VirtualClock(),
+    fs,
+    cleaner,
+    onWarning,
+  })
   const state = new Map<string, string>()
   const offsets = await store.tables.open(OFFSETS_TOPIC, groups)
   const transactions = await store.tables.open(TRANSACTIONS_TOPIC, transactionFormat)
@@ -398,7 +406,12 @@ t.test(
     )
     const given = await Promise.all(
       [disk, diskFrom(pristine)].map(async (fs) => {
-        const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+        const store = await openStore({
+          dataDir: '/d',
+          writer: 'inline',
+          clock: new VirtualClock(),
+          fs,
+        })
         const id = await store.producerIds.next()
         await store[Symbol.asyncDispose]()
         return id
@@ -412,7 +425,12 @@ t.test(
   'a commit and the end of a transaction in one turn leave in memory what the log says',
   async (t) => {
     const fs = diskFrom(pristine)
-    const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+    const store = await openStore({
+      dataDir: '/d',
+      writer: 'inline',
+      clock: new VirtualClock(),
+      fs,
+    })
     const table = await openGroupState(store, () => undefined)
     const coordinator = new GroupCoordinator({
       clock: systemClock,

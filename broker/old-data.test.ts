@@ -20,6 +20,7 @@ import { GroupClient } from './testing/group-client.ts'
 import { oldData } from './testing/old-data.ts'
 import { RawClient } from './testing/raw-client.ts'
 import { TransactionClient } from './testing/transaction-client.ts'
+import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, produceTo } from './testing/world.ts'
 import { openEpochOf, openTransactionState } from './txn/state-table.ts'
 
@@ -143,7 +144,7 @@ function plain(value: unknown): unknown {
 
 /** What the tables of groups and transactions hold, as text. */
 async function tablesOf(fs: FaultyFs): Promise<string[]> {
-  const store = await openStore({ dataDir: '/d', writer: 'inline', fs })
+  const store = await openStore({ dataDir: '/d', writer: 'inline', clock: new VirtualClock(), fs })
   const transactions = await openTransactionState(store)
   const groups = await openGroupState(store, (producerId) => openEpochOf(transactions, producerId))
   const held = [...transactions.entries(), ...groups.entries(), ...groups.pending()]

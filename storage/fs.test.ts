@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { realFs } from './fs.ts'
 import { openStore } from './open-store.ts'
 import { appendValues } from './testing/store-kit.ts'
@@ -38,7 +39,7 @@ t.test('what a store makes is for nobody else; what was there stays as it is', a
   const modeBefore = mode(before)
   for (const dataDir of [join(root, 'parent', 'new'), before]) {
     for (const topic of ['first', 'second']) {
-      const store = await openStore({ dataDir, writer: 'inline' })
+      const store = await openStore({ dataDir, writer: 'inline', clock: new VirtualClock() })
       await store.topics.create({ name: topic, partitionCount: 1, config: {} })
       await appendValues(store, store.logs.get(topic, 0)!, ['x'])
       await store[Symbol.asyncDispose]()

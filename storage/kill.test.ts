@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { budget } from '../protocol/testing/budget.ts'
 import { SEED } from '../protocol/testing/seed.ts'
 import { openStore } from './open-store.ts'
@@ -117,7 +118,7 @@ t.test(
       t.equal(new Set(producerIds).size, producerIds.length, `${producerIds.length} producer ids`)
       t.ok(loadedCount >= (KILLS / DIRECTORIES) * 0.6, `${loadedCount} kills under load`)
 
-      await using store = await openStore({ dataDir, writer: 'inline' })
+      await using store = await openStore({ dataDir, writer: 'inline', clock: new VirtualClock() })
       t.notOk(store.recovery.cleanStart)
       t.equal(store.recovery.corruptBatchCount, 0)
       for (const [partition, acknowledged] of journal.records.entries()) {

@@ -132,7 +132,11 @@ function mutateOne(disk: FaultyFs, victims: readonly string[], random: Random): 
   const content = Buffer.from(disk.contentOf(path))
   const at = random.below(Math.max(1, content.length))
   const name = `${basename(dirname(path))}/${basename(path)}`
-  const sameKind = victims.filter((each) => each !== path && each.endsWith(path.slice(-4)))
+  // Nothing in a segment says whose it is, as in Kafka: that of another log with the same offsets passes for this one's.
+  const isOfAnother = (each: string) => each.endsWith('.log') && dirname(each) !== dirname(path)
+  const sameKind = victims.filter(
+    (each) => each !== path && each.endsWith(path.slice(-4)) && !isOfAnother(each),
+  )
   const other = sameKind[random.below(Math.max(1, sameKind.length))]
   const otherBase = join(dirname(path), segmentFile(random.below(70), '.log'))
   const acts: [string, () => void][] = [

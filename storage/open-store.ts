@@ -6,7 +6,7 @@ import type { SegmentView } from './read/batch-walk.ts'
 import { LogCleaner } from './cleaner/cleaner.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import { ThreadCleanerPort } from './cleaner/thread.ts'
-import { systemClock, type Clock } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { Closing } from './closing.ts'
 import { parseTopicConfig, recordRules } from './config.ts'
 import { realFs, type Fs } from './fs.ts'
@@ -55,7 +55,7 @@ interface Surroundings {
  * @throws {KafkaError} INVALID_CONFIG for bad defaults, or another node's directory; KAFKA_STORAGE_ERROR when the disk refuses
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { dataDir, fs = realFs, clock = systemClock, topicDefaults = {} } = options
+  const { dataDir, fs = realFs, clock, topicDefaults = {} } = options
   parseTopicConfig({}, topicDefaults)
   const warn = options.onWarning ?? (() => {})
   const closing = new Closing()

@@ -10,6 +10,7 @@ import { Offset } from '../protocol/ids.ts'
 import { budget } from '../protocol/testing/budget.ts'
 import { SEED } from '../protocol/testing/seed.ts'
 import { scrubPiece } from './cleaner/worker/scrub-piece.ts'
+import { systemClock } from './clock.ts'
 import { parseTopicConfig } from './config.ts'
 import { PageCache } from './read/hot-tail.ts'
 import { LogView } from './read/log-view.ts'
@@ -548,6 +549,7 @@ t.test(
     const store = await openStore({
       dataDir: tempDirectory(t),
       writer: 'thread',
+      clock: systemClock,
       cleaner: { backoffMs: 10, scrubBytesPerSecond: 1e9 },
       onWarning: (message) => warnings.push(message),
     })

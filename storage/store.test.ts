@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { batchesOf } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
@@ -23,7 +24,7 @@ import type { Command } from './writer/commands.ts'
 import type { WriterEvents, WriterPort } from './writer/port.ts'
 
 const open = (dataDir: string, options: Partial<StoreOptions> = {}) =>
-  openStore({ dataDir, writer: 'inline', ...options })
+  openStore({ dataDir, writer: 'inline', clock: new VirtualClock(), ...options })
 
 const names = (store: Store) => Array.from(store.topics.list(), ({ name }) => name)
 
@@ -103,14 +104,15 @@ t.test(
   'a closed store leaves no file, thread or timer behind: a process that only had one ends',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const module = JSON.stringify(new URL('open-store.js', import.meta.url).href)
+    const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
     const script = `(async () => {
     const { readdirSync } = await import('node:fs')
-    const { openStore } = await import(${module})
+    const { openStore } = await import(${module('open-store.js')})
+    const { systemClock: clock } = await import(${module('clock.js')})
     const openFiles = () => process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0
     const counts = []
     for (const writer of ['thread', 'inline', 'thread']) {
-      const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer })
+      const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer, clock })
       if (!store.topics.get('t')) await store.topics.create({ name: 't', partitionCount: 3 })
       await store.logs.get('t', 1).offsetForTimestamp(0)
       await store[Symbol.asyncDispose]()

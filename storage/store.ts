@@ -23,7 +23,8 @@ export interface StoreOptions {
   readonly writer: 'thread' | 'inline' | IdleWriterThread
   /** The disk, for 'inline' only; then nothing is locked. Default: the real one. */
   readonly fs?: Fs
-  readonly clock?: Clock
+  /** Required, so that no test runs on real time by accident. */
+  readonly clock: Clock
   /** Of a new directory; an existing one with another id is refused. Absent: the directory's own, 1 when it is new. */
   readonly nodeId?: number | undefined
   /** Broker-wide defaults of topic configs, by topic property name; see `topicDefaults` in config.ts. */

@@ -10,6 +10,7 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
 import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
+import { systemClock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import type { Log, Store, StoreOptions } from '../store.ts'
 import {
@@ -238,6 +239,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
   const store = await openStore({
     dataDir: tempDirectory(t),
     writer: 'thread',
+    clock: systemClock,
     openFilesMax: 4,
     cleaner: { backoffMs: 1 },
   })

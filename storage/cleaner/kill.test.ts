@@ -6,8 +6,10 @@ import { once } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
+import { systemClock } from '../clock.ts'
 import type { LogView } from '../read/log-view.ts'
 import { openStore } from '../open-store.ts'
 import { compactedTopic, recordOf } from '../testing/compacted-child.ts'
@@ -57,7 +59,12 @@ t.test(
         if (kind === 'A') model.note([recordOf(run, Number(sequence))], Number(offset))
       }
       const cleaner = { isCompactionEnabled: false }
-      const store = await openStore({ dataDir, writer: 'inline', cleaner })
+      const store = await openStore({
+        dataDir,
+        writer: 'inline',
+        clock: new VirtualClock(),
+        cleaner,
+      })
       t.equal(store.recovery.corruptBatchCount, 0)
       const seen = await readKeyed(store.logs.get(compactedTopic, 0)!)
       // What was written and not acknowledged may be there, too.
@@ -79,7 +86,12 @@ t.test('more keys than the map holds are compacted: a million with the full budg
     backoffMs: 1,
     dedupeBufferBytes: 8 * MIB * share,
   }
-  const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread', cleaner })
+  const store = await openStore({
+    dataDir: tempDirectory(t),
+    writer: 'thread',
+    clock: systemClock,
+    cleaner,
+  })
   const config = {
     'cleanup.policy': 'compact',
     'flush.policy': 'os',

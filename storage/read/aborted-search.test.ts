@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { Offset } from '../../protocol/ids.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
@@ -119,7 +120,8 @@ class World {
 /** Records are old here, and markers are new. */
 const oneAge = { 'segment.ms': '1000000000000000' }
 
-const open = (dataDir: string) => openStore({ dataDir, writer: 'inline' })
+const open = (dataDir: string) =>
+  openStore({ dataDir, writer: 'inline', clock: new VirtualClock() })
 
 t.test(
   'what is to be skipped is exact, and a consumer reads what is committed and nothing else',
@@ -228,7 +230,12 @@ t.test(
         return realFs.read(fd, into, position)
       },
     }
-    await using store = await openStore({ dataDir: tempDirectory(t), writer: 'inline', fs })
+    await using store = await openStore({
+      dataDir: tempDirectory(t),
+      writer: 'inline',
+      clock: new VirtualClock(),
+      fs,
+    })
     await store.topics.create({ name: 'ledger', partitionCount: 1, config: oneAge })
     const world = new World(store, seededRandom(3))
     const abort = async (count: number) => {

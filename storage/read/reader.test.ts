@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { batchSizeBytes, stampBatch } from '../../protocol/batch/header.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { batchesOf } from '../../protocol/batch/record.ts'
@@ -45,7 +46,7 @@ interface World {
 
 /** A log of many small segments with random batches: sizes, codecs, times in any order, some without a time. */
 async function worldOf(dataDir: string, random: Random, batchCount: number): Promise<World> {
-  const store = await openStore({ dataDir, writer: 'inline' })
+  const store = await openStore({ dataDir, writer: 'inline', clock: new VirtualClock() })
   const config = { 'segment.bytes': '3000', 'index.interval.bytes': '200', 'flush.policy': 'os' }
   await store.topics.create({ name: 'model', partitionCount: 1, config })
   const log = store.logs.get('model', 0)!
@@ -184,7 +185,13 @@ t.test(
 
     const warnings: string[] = []
     const onWarning = (message: string) => warnings.push(message)
-    const store = await openStore({ dataDir, writer: 'inline', openFilesMax: 3, onWarning })
+    const store = await openStore({
+      dataDir,
+      writer: 'inline',
+      clock: new VirtualClock(),
+      openFilesMax: 3,
+      onWarning,
+    })
     t.teardown(() => store[Symbol.asyncDispose]())
     const cold = { ...hot, store, log: store.logs.get('model', 0)! }
     await checkEveryOffset(t, cold, random)
@@ -524,12 +531,22 @@ t.test('a buffer is given back once; what was read stays as it is until then', a
 
 t.test('a file is not closed under a read that uses it, however few may be open', async (t) => {
   const dataDir = tempDirectory(t)
-  const store = await openStore({ dataDir, writer: 'inline', openFilesMax: 1 })
+  const store = await openStore({
+    dataDir,
+    writer: 'inline',
+    clock: new VirtualClock(),
+    openFilesMax: 1,
+  })
   await store.topics.create({ name: 'many', partitionCount: 8 })
   const logs = Array.from({ length: 8 }, (_, partition) => store.logs.get('many', partition)!)
   for (const log of logs) await appendValues(store, log, [`of ${log.partition}`])
   await store[Symbol.asyncDispose]()
-  await using again = await openStore({ dataDir, writer: 'inline', openFilesMax: 1 })
+  await using again = await openStore({
+    dataDir,
+    writer: 'inline',
+    clock: new VirtualClock(),
+    openFilesMax: 1,
+  })
   const values = await Promise.all(
     logs.map(
       async ({ partition }) => (await readRecords(again.logs.get('many', partition)!, 0))[0]?.value,

@@ -22,7 +22,7 @@ function bomb(codec: Codec): Uint8Array {
 }
 
 async function openLogs(t: Test, topics: readonly string[], config: Overrides = {}) {
-  const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread' })
+  const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread', clock: systemClock })
   t.teardown(async () => store[Symbol.asyncDispose]())
   for (const name of topics) await store.topics.create({ name, partitionCount: 1, config })
   return { store, logs: topics.map((name) => store.logs.get(name, 0)!) }

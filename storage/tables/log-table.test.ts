@@ -2,10 +2,9 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
-import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
 import { openStore } from '../open-store.ts'
@@ -25,13 +24,15 @@ interface World {
   readonly log: LogView
 }
 
+const clock = new VirtualClock()
+
 interface Opened {
   readonly table: LogTable<string, Value>
   readonly warnings: string[]
 }
 
 async function openWorld(dataDir: string): Promise<World> {
-  const store = await openStore({ dataDir, writer: 'inline' })
+  const store = await openStore({ dataDir, writer: 'inline', clock })
   if (!store.topics.get('table')) await store.topics.create({ name: 'table', partitionCount: 1 })
   return { dataDir, store, log: store.logs.get('table', 0) as LogView }
 }
@@ -43,7 +44,7 @@ async function openTable({ store, log }: World): Promise<Opened> {
     log,
     append: (to, batch) => store.writer.append(to, batch),
     endTransaction: (to, marker) => store.writer.endTransaction(to, marker),
-    clock: systemClock,
+    clock,
     warn: (message) => warnings.push(message),
   })
   return { table, warnings }
@@ -132,7 +133,12 @@ t.test('compaction changes nothing that a table says, whatever transactions do',
     'file.delete.delay.ms': '0',
   }
   const idle = { isCompactionEnabled: false }
-  const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
+  const store = await openStore({
+    dataDir,
+    writer: 'inline',
+    clock,
+    cleaner: idle,
+  })
   await store.topics.create({ name: 'table', partitionCount: 1, config })
   const world = { dataDir, store, log: store.logs.get('table', 0) as LogView }
   const { table } = await openTable(world)
@@ -152,7 +158,7 @@ t.test('compaction changes nothing that a table says, whatever transactions do',
   const pending = Array.from(table.pending(), String).sort()
   const before = store.logs.get('table', 0)!.sizeBytes
   store.cleaner.configure({ isCompactionEnabled: true, backoffMs: 1 })
-  while (store.cleaner.counts.compaction.recordsDropped < 100) await setTimeout(5)
+  while (store.cleaner.counts.compaction.recordsDropped < 100) await clock.advance(5)
   store.cleaner.configure(idle)
   t.ok(store.logs.get('table', 0)!.sizeBytes < before)
   const replayed = await openTable(world)

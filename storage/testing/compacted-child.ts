@@ -1,6 +1,7 @@
 // A process that writes to a compacted log as fast as it can, compacts it all the time, and says on stdout what was
 // acknowledged, until it is killed. Tests only.
 
+import { systemClock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import { keyedBatch, type KeyedRecord } from './keyed-log.ts'
 
@@ -18,7 +19,12 @@ export function recordOf(run: number, sequence: number): KeyedRecord {
 /** Lines: 'C' compacted once; 'A offset sequence' acknowledged. */
 async function run(dataDir: string, runNumber: number): Promise<void> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const store = await openStore({ dataDir, writer: 'thread', cleaner: { backoffMs: 1 } })
+  const store = await openStore({
+    dataDir,
+    writer: 'thread',
+    clock: systemClock,
+    cleaner: { backoffMs: 1 },
+  })
   if (!store.topics.get(compactedTopic)) {
     const config = {
       'cleanup.policy': 'compact',

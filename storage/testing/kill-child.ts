@@ -1,6 +1,7 @@
 // A process that appends as fast as it can and says on stdout what was acknowledged, until it is killed. Tests only.
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
+import { systemClock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import type { Store } from '../store.ts'
 import { batchOf } from './store-kit.ts'
@@ -56,7 +57,7 @@ async function produceOnce(store: Store, partition: number, number: number): Pro
  */
 async function run(dataDir: string, runNumber: number, onceNext: readonly number[]): Promise<void> {
   const say = (line: string) => process.stdout.write(`${line}\n`)
-  const store = await openStore({ dataDir, writer: 'thread' })
+  const store = await openStore({ dataDir, writer: 'thread', clock: systemClock })
   if (!store.topics.get('kill')) {
     const config = { 'segment.bytes': String(SEGMENT_BYTES) }
     await store.topics.create({ name: 'kill', partitionCount: 2, config })

@@ -190,7 +190,7 @@ t.test(
   'with threads: large batches arrive whole and in order, garbage and bombs do not, and a stop waits for neither',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await openStore({ dataDir, writer: 'thread' })
+    const store = await openStore({ dataDir, writer: 'thread', clock: systemClock })
     const config = { 'record.check.max.bytes': `${8 * MIB}`, 'flush.policy': 'os' }
     await store.topics.create({ name: 'large', partitionCount: 1, config })
     const large = store.logs.get('large', 0)!

@@ -10,8 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import {
   batchAround,
@@ -20,7 +20,6 @@ import {
   wrongRecords,
 } from '../../protocol/testing/malformed.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
-import { systemClock as clock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
 import { seededRandom } from '../testing/random.ts'
 import { appendValues, readRecords, tempDirectory } from '../testing/store-kit.ts'
@@ -29,13 +28,19 @@ import type { Fs } from '../fs.ts'
 import { OverlayFs } from './overlay-fs.ts'
 import { bytesToRead, repairDirectory, verifyDirectory } from './verify.ts'
 
+const clock = new VirtualClock()
 t.comment(`SEED=${SEED}`)
 
 const FIRST = '00000000000000000000'
 const FLIPS = 60
 
 const open = (dataDir: string) =>
-  openStore({ dataDir, writer: 'inline', topicDefaults: { 'segment.bytes': '20000' } })
+  openStore({
+    dataDir,
+    writer: 'inline',
+    clock,
+    topicDefaults: { 'segment.bytes': '20000' },
+  })
 
 /** A topic of two partitions; the first has several segments. */
 async function filled(dataDir: string) {
@@ -256,7 +261,12 @@ t.test('a batch with a good checksum whose records nobody can read is damage', a
 t.test('a compacted log is sound with its gaps, also where nobody vouches for them', async (t) => {
   const dataDir = tempDirectory(t)
   const idle = { isCompactionEnabled: false }
-  const store = await openStore({ dataDir, writer: 'inline', cleaner: idle })
+  const store = await openStore({
+    dataDir,
+    writer: 'inline',
+    clock,
+    cleaner: idle,
+  })
   const config = {
     'cleanup.policy': 'compact',
     'segment.bytes': '2000',
@@ -274,7 +284,7 @@ t.test('a compacted log is sound with its gaps, also where nobody vouches for th
   }
   const sizeBefore = log.sizeBytes
   store.cleaner.configure({ isCompactionEnabled: true, backoffMs: 1 })
-  while (log.sizeBytes > sizeBefore / 2) await setTimeout(5)
+  while (log.sizeBytes > sizeBefore / 2) await clock.advance(5)
   await store[Symbol.asyncDispose]()
   t.same(await found(dataDir), [])
   rmSync(join(dataDir, 'recovery-checkpoint'))
