@@ -3,7 +3,7 @@
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
-import { connectionLimits } from '../net/connection.ts'
+import { connectionLimits } from '../net/client-connection.ts'
 import { connectionCounts } from '../net/connections.ts'
 import { Listeners } from '../net/listeners.ts'
 import { Pressure, pressureLimits } from '../net/pressure.ts'

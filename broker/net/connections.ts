@@ -8,7 +8,11 @@ import type { Dispatch } from '../call.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
 import type { ProcessLog } from '../process-log.ts'
-import { ClientConnection, type ConnectionDeps, type ConnectionLimits } from './connection.ts'
+import {
+  ClientConnection,
+  type ConnectionDeps,
+  type ConnectionLimits,
+} from './client-connection.ts'
 import { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
 import { Transport } from './transport.ts'
