@@ -71,7 +71,7 @@ export class Broker {
       const config = configs.current
       const measured = { config, store, ...coordinators, ...requests, ...network }
       const httpUrl = await startHttp(environment, measured, closing)
-      return new Broker(closing, { listeners: network.doors.addresses, httpUrl, dataDir })
+      return new Broker(closing, { listeners: network.listeners.addresses, httpUrl, dataDir })
     } catch (error) {
       await closing.close()
       throw error

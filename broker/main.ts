@@ -1,5 +1,5 @@
 // runBroker: a broker as a process of its own: where its configuration comes from, banner, signals, exit codes.
-// `millrace start` calls it. Exit codes: 0 stopped as asked, 1 failure, 2 a configuration that cannot be.
+// `millrace start` calls it. Exit codes: 0 stopped by a signal, 1 failure, 2 an invalid configuration, 130 a second signal.
 
 import { statSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
@@ -17,7 +17,7 @@ import { CannotListen } from './net/listener.ts'
 import { ProcessLog, type LogFormat } from './process-log.ts'
 
 const DEFAULT_FILE = 'millrace.yaml'
-/** A stop takes longer than `shutdown.timeout.ms` by what the last sync takes; then it is cut off. */
+/** A stop takes `shutdown.timeout.ms` and the time of the last sync; after this time the process ends in any case. */
 const STOP_MS_MAX = 10_000
 
 /** The flags of `millrace start`. */
@@ -33,11 +33,11 @@ export interface StartFlags {
   /** 'num.partitions=3', any number of times. */
   readonly set?: readonly string[] | undefined
   readonly acceptUnauthenticatedNetwork?: boolean | undefined
-  /** The banner as one JSON object: bootstrap, http, data. */
+  /** The banner as one JSON object: bootstrap, listeners, http, data. */
   readonly json?: boolean | undefined
 }
 
-/** Where a person reads what happens; logs go to stderr on their own. */
+/** Where banner and errors go. The log writes to stderr itself. */
 interface Terminal {
   out(text: string): void
   err(text: string): void

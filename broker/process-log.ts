@@ -1,6 +1,6 @@
-// The process log: one JSON object per line, or one line of text for a terminal. Any string that came from a client goes through `printable`.
-// Of warnings and errors with the same message only so many are written at a time: clients cause them at will.
-// Our own rather than pino: a broker inside a test should be there before a logger has loaded. Network thread.
+// ProcessLog: one JSON object per line, or one line of text for a terminal. Any string that came from a client goes through
+// `printable`. It writes at most REPEATS_MAX warnings and errors with the same message in a while, because clients cause them at
+// will. Our own rather than pino, which takes longer to load than a broker inside a test takes to start. Network thread.
 
 import { writeSync } from 'node:fs'
 import { types } from 'node:util'
@@ -12,7 +12,7 @@ export type LogLevel = (typeof levels)[number]
 /** Longest client string in the log, in characters. */
 const CLIENT_CHARS_MAX = 256
 const STDERR = 2
-/** Lines with the same message, in so many ms; the first one after that says how many were left out. */
+/** Lines with the same message in REPEATS_MS; the first line after that says how many were left out. */
 export const REPEATS_MAX = 20
 const REPEATS_MS = 10_000
 const MESSAGES_MAX = 100
@@ -89,7 +89,7 @@ export class ProcessLog {
     this.#write(this.#lineOf(said))
   }
 
-  /** @returns how many lines with this message were left out before this one; undefined when this one is to be, too */
+  /** @returns how many lines with this message were left out before this one; undefined to leave this one out, too */
   #countRepeat(message: string): number | undefined {
     const nowMs = this.#clock.monotonic()
     const repeats = this.#repeats.get(message)
@@ -126,7 +126,7 @@ function showErrors(_key: string, value: unknown): unknown {
   return types.isNativeError(value) ? (value.stack ?? value.message) : value
 }
 
-/** A log that nobody can write to any more is no reason to stop. */
+/** The broker goes on when stderr is closed. */
 function writeToStderr(line: string): void {
   try {
     writeSync(STDERR, line)

@@ -9,7 +9,7 @@ import type { Listeners } from '../net/listeners.ts'
 import type { ProcessLog } from '../process-log.ts'
 
 /** What clients come through. */
-export type Doors = Pick<Listeners, 'addresses' | 'connectionCount' | 'close'>
+export type OpenListeners = Pick<Listeners, 'addresses' | 'connectionCount' | 'close'>
 
 export interface BrokerEnvironment {
   readonly settings: Settings
@@ -18,7 +18,7 @@ export interface BrokerEnvironment {
   readonly writer?: StoreOptions['writer']
   /** The data below, and the sockets above, unless a test stands there. */
   readonly openStore?: (options: StoreOptions) => Promise<Store>
-  readonly openListeners?: (...at: Parameters<typeof Listeners.open>) => Promise<Doors>
+  readonly openListeners?: (...at: Parameters<typeof Listeners.open>) => Promise<OpenListeners>
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
   /** Who may do what. Default: everybody everything. */

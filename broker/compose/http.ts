@@ -61,7 +61,7 @@ function registryOf(
   clock: Clock,
 ): Registry {
   const { config, store, groups: coordinator } = measured
-  const { doors, pressure, unsent, sessions, purgatory } = measured
+  const { listeners, pressure, unsent, sessions, purgatory } = measured
   const groupsMax = config['metrics.groups.max']
   return new Registry({
     ...measured,
@@ -70,7 +70,7 @@ function registryOf(
     clock,
     topicsMax: config['metrics.topics.max'],
     isNetworkOpen: config['i.accept.unauthenticated.network'],
-    connectionCount: () => doors.connectionCount,
+    connectionCount: () => listeners.connectionCount,
     bytesHeld: () => pressure.bytesHeld,
     bytesUnsent: () => unsent.heldBytes,
     fetchSessionCount: () => sessions.count,

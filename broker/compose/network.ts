@@ -9,11 +9,11 @@ import { Listeners } from '../net/listeners.ts'
 import { Pressure, pressureLimits } from '../net/pressure.ts'
 import { Unsent, unsentLimits } from '../net/unsent.ts'
 import { openFilesMax, shareOfOpenFiles } from '../open-files.ts'
-import type { BrokerEnvironment, Doors } from './environment.ts'
+import type { BrokerEnvironment, OpenListeners } from './environment.ts'
 import type { Requests } from './requests.ts'
 
 export interface Network {
-  readonly doors: Doors
+  readonly listeners: OpenListeners
   readonly pressure: Pressure
   readonly unsent: Unsent
 }
@@ -30,7 +30,7 @@ export async function openNetwork(
   const { openListeners = (...at) => Listeners.open(...at) } = environment
   const pressure = new Pressure(configs.view(pressureLimits), store.writer)
   const unsent = new Unsent(configs.view(unsentLimits), clock)
-  const doors = await openListeners(settings.listeners, {
+  const listeners = await openListeners(settings.listeners, {
     dispatch,
     pressure,
     unsent,
@@ -42,7 +42,7 @@ export async function openNetwork(
   })
   closing.add(() => {
     health.stop()
-    return doors.close(configs.current['shutdown.timeout.ms'])
+    return listeners.close(configs.current['shutdown.timeout.ms'])
   })
-  return { doors, pressure, unsent }
+  return { listeners, pressure, unsent }
 }

@@ -45,11 +45,11 @@ export class ClientConnection implements TransportEvents {
   readonly #gone = new AbortController()
   #protocol: Protocol
 
-  /** What `pressure` was told. */
+  /** Bytes that `pressure` counts for this connection. */
   #heldBytes = 0
   #hasAppended = false
   #isSettling = false
-  /** The client sent its end, or the broker is stopping: nothing more is read. */
+  /** The client has sent its end, or the broker is stopping: the connection reads nothing more. */
   #isEnding = false
 
   constructor(transport: Transport, listener: Dialled, deps: ConnectionDeps, onClosed: () => void) {
@@ -101,7 +101,7 @@ export class ClientConnection implements TransportEvents {
     else this.#settleSoon()
   }
 
-  /** Everything that a finished request allows happens once per turn, so that answers leave together. */
+  /** Settles once for all requests that finish in this turn, so that their answers leave together. */
   #settleSoon(): void {
     if (this.#isSettling) return
     this.#isSettling = true
@@ -139,14 +139,14 @@ export class ClientConnection implements TransportEvents {
     }
     const { partBytes, waitingBytes } = this.#protocol
     const unstartedBytes = this.#transport.isClosed ? 0 : partBytes + waitingBytes
-    const heldBytes = unstartedBytes + this.#exchanges.runningBytes // what runs, runs on after a close
+    const heldBytes = unstartedBytes + this.#exchanges.runningBytes // a request that runs outlives the connection
     const change = heldBytes - this.#heldBytes
     if (change === 0) return
     this.#heldBytes = heldBytes
     pressure.hold(change, this.#hasAppended)
   }
 
-  /** Reads on, or stops reading, as the limits say. */
+  /** Pauses or resumes the socket, as the limits say. */
   #throttle(): void {
     if (this.#isEnding) return
     const { pressure, limits } = this.#deps
@@ -154,17 +154,17 @@ export class ClientConnection implements TransportEvents {
     this.#transport.setPaused(heldBytes > limits.heldBytesMax || !pressure.admits(this))
   }
 
-  /** Has it ever sent a request that appends? Only those fill the writer's inbox. */
+  /** Whether the client has ever sent a request that appends: only those fill the writer's inbox. */
   get hasAppended(): boolean {
     return this.#hasAppended
   }
 
-  /** It has read a part of a request: reading on may free what it holds. */
+  /** A request has arrived in part: reading on may free what the connection holds. */
   get isMidRequest(): boolean {
     return this.#protocol.partBytes > 0
   }
 
-  /** The pressure may be gone. */
+  /** The pressure that has paused the connection may be gone. */
   resume(): void {
     this.#throttle()
   }
@@ -195,7 +195,7 @@ export class ClientConnection implements TransportEvents {
     this.#onClosed()
   }
 
-  /** Closes what hangs; called about once a second. @param now monotonic ms */
+  /** Closes the connection if it hangs; called about once a second. @param now monotonic ms */
   sweep(now: number): void {
     const { frameTimeoutMs, writeTimeoutMs, idleTimeoutMs } = this.#deps.limits
     if (this.isMidRequest && now - this.#protocol.partStartedAt > frameTimeoutMs) {

@@ -33,13 +33,13 @@ export class Exchanges {
   readonly #transport: Transport
   /** A request is done. @param failure closes the connection */
   readonly #onDone: (failure?: Error) => void
-  /** Those whose answer was not handed to the transport, in order of arrival. */
+  /** Exchanges whose answer the transport does not have, in order of arrival. */
   #open: Exchange[] = []
-  /** Of all that were ever opened. */
+  /** Of all exchanges that were ever opened. */
   #count = 0
   #runningCount = 0
   #runningBytes = 0
-  /** Do those that run append? Then more of their kind may start beside them. */
+  /** Whether the requests that run append: then others that append may start beside them. */
   #isAppending = false
   #hasAppended = false
   #isClosed = false

@@ -1,17 +1,17 @@
-// LoopTurn: how long requests may start in one turn of the event loop, all connections together. A chunk of small requests
-// that ask for much would keep the loop otherwise, and a handler that answers at once has the next one start at once.
+// LoopTurn: how long requests may start in one turn of the event loop, of all connections together. Without it one chunk of
+// small requests that ask for much would keep the loop: a handler that answers at once lets the next request start at once.
 // Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 
-/** Then the loop reads its sockets again. */
+/** Of all connections together; then the loop reads its sockets again. */
 const TURN_MS_MAX = 10
-/** For one connection at a time. */
+/** Of one connection. */
 const SLICE_MS_MAX = 2
 
 export class LoopTurn {
   readonly #clock: Clock
-  /** First come, first served; each once a turn. */
+  /** Connections that wait for a later turn, in order of arrival; each goes on once a turn. */
   #waiting = new Set<() => void>()
   #isOpen = false
   #turnEndsAt = 0
@@ -28,12 +28,12 @@ export class LoopTurn {
     this.#sliceEndsAt = Math.min(now + SLICE_MS_MAX, this.#turnEndsAt)
   }
 
-  /** Must the connection that began last leave its further requests for a later turn? */
+  /** Whether the connection that began last must leave its further requests for a later turn. */
   get isOver(): boolean {
     return this.#clock.monotonic() >= this.#sliceEndsAt
   }
 
-  /** @param goOn called in a later turn; one that waits already keeps its place */
+  /** @param goOn called in a later turn. A connection that waits already keeps its place */
   later(goOn: () => void): void {
     this.#waiting.add(goOn)
   }

@@ -13,7 +13,7 @@ import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from './uns
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
 const SLICE_BYTES_MIN = 256 * 1024
-/** For a client that takes much, and took its last slice at once: larger slices wake it less often. Measured: docs/decisions/0006 */
+/** For a client that takes much, and took its last slice at once: larger slices wake the loop less often. Measured: docs/decisions/0006 */
 const SLICE_BYTES_MAX = 1024 * 1024
 const AT_ONCE_MS_MAX = 100
 /** Up to here one copy is cheaper than a list of parts for the kernel. */
@@ -37,7 +37,7 @@ export interface TransportEvents {
   onGone(reason?: string): void
 }
 
-/** What the last part of an answer ends. */
+/** The exchange that an answer belongs to. */
 interface Answered {
   /** Counts the requests of a connection, from 0. */
   readonly ordinal: number
@@ -54,14 +54,14 @@ interface TransportDeps {
 /** A part of an answer on its way to the socket. */
 interface Part {
   readonly bytes: Uint8Array
-  /** What ends with this part, if it is the last of its answer. */
-  readonly ends: Answered | undefined
+  /** The exchange that this part ends, if it is the last of its answer. */
+  readonly answered: Answered | undefined
 }
 
 export class Transport {
   readonly #socket: Socket
   readonly #deps: TransportDeps
-  /** Its answers, among those of all connections. */
+  /** What this client's answers hold, of what the answers of all clients hold. */
   readonly #holder: Holder
   #events: TransportEvents | undefined
   #receiver: Receiver | undefined
@@ -98,7 +98,7 @@ export class Transport {
     })
   }
 
-  /** Begins. @param receiver of what comes first */
+  /** Begins to listen to the socket. @param receiver of the first bytes */
   open(receiver: Receiver, events: TransportEvents): void {
     this.#receiver = receiver
     this.#events = events
@@ -193,7 +193,7 @@ export class Transport {
     const last = parts.length - 1
     if (last < 0) answered.wasSent()
     for (let i = 0; i <= last; i++)
-      this.#outgoing.push({ bytes: parts[i]!, ends: i === last ? answered : undefined })
+      this.#outgoing.push({ bytes: parts[i]!, answered: i === last ? answered : undefined })
   }
 
   /** Hands the next slice to the socket; the one after it goes when the kernel has taken this one. */
@@ -206,7 +206,7 @@ export class Transport {
     this.#writeTogether(parts, byteCount, () => {
       this.#isWriting = false
       this.#wasTaken(byteCount)
-      for (const { ends } of parts) ends?.wasSent()
+      for (const { answered } of parts) answered?.wasSent()
       this.#events!.onTaken()
     })
   }
@@ -239,11 +239,11 @@ export class Transport {
     let byteCount = 0
     let count = 0
     while (count < this.#outgoing.length && byteCount < this.#sliceBytes) {
-      const { bytes, ends } = this.#outgoing[count]!
+      const { bytes, answered } = this.#outgoing[count]!
       const room = this.#sliceBytes - byteCount
       if (bytes.length > room) {
-        const first = { bytes: bytes.subarray(0, room), ends: undefined }
-        this.#outgoing.splice(count, 1, first, { bytes: bytes.subarray(room), ends })
+        const first = { bytes: bytes.subarray(0, room), answered: undefined }
+        this.#outgoing.splice(count, 1, first, { bytes: bytes.subarray(room), answered })
       }
       byteCount += this.#outgoing[count]!.bytes.length
       count++
@@ -256,16 +256,17 @@ export class Transport {
     this.#socket.write(text)
   }
 
-  /** Has the kernel taken nothing of a slice for too long? @param now monotonic ms */
+  /** Has the client taken too long for a slice? @param now monotonic ms */
   isStalled(now: number): boolean {
     return this.#isWriting && now - this.#sliceStartedAt > this.#deps.limits.writeTimeoutMs
   }
 
-  /** What was handed over already may still leave; what was not, does not. */
+  /** The slice that the kernel is taking is cut off; what was written before it still leaves. Later parts do not. */
   close(): void {
     this.#isClosed = true
+    this.#receiver = undefined
     this.#deps.unsent.leave(this.#holder)
-    for (const { ends } of this.#outgoing) ends?.wasSent()
+    for (const { answered } of this.#outgoing) answered?.wasSent()
     this.#outgoing = []
     if (this.#isWriting) this.#socket.destroy()
     else this.#socket.destroySoon()

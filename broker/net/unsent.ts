@@ -1,29 +1,29 @@
-// Unsent: bytes of answers that were read and that clients have not taken, of all connections together. Network thread.
-// Limits: docs/architecture.md, "Overload"; why it works as it does: docs/decisions/0015-unsent-answers.md
+// Unsent: what the answers hold that clients have not taken yet, of all connections together. Network thread.
+// Limits: docs/architecture.md, "Overload". Why shares, a reserve and a stall: docs/decisions/0015-unsent-answers.md
 
 import { strict as assert } from 'node:assert'
 import type { Clock } from '../../storage/clock.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 
-/** One connection takes at most this part of what is free: the others find something, however many come before them. */
+/** One connection takes at most this part of what is free, so that something is left for the next one. */
 const SHARES = 8
-/** A connection that has taken all of its answers reads so much also when nothing is free. */
+/** A connection that holds no answer may always read this much, even if nothing is free. */
 const SMALL_BYTES = 64 * 1024
-/** What is left for connections that have proved that they take their answers. */
+/** Kept for connections whose clients have proved that they take their answers. */
 const RESERVED_SHARE = 1 / 8
-/** Proof enough: more than a socket's buffers take for a client that reads nothing. */
+/** A client that has taken this much reads its answers: the buffers of a socket take less than that. */
 const PROVEN_BYTES = 16 * 1024 * 1024
-/** A connection that has taken nothing for so long is closed when others need what it holds. */
+/** A connection whose client takes nothing for this time is closed if others need the memory. */
 const STALLED_MS = 2000
 
-/** A connection, by what it holds. */
+/** One connection's part of what all answers hold. */
 export interface Holder {
   heldBytes: number
   takenBytes: number
-  /** Monotonic ms: it took something, or began to hold. */
+  /** Monotonic ms: when the client last took something, or the connection began to hold. */
   progressAt: number
   isGone: boolean
-  /** Closes it, if it is the client that it waits for. */
+  /** Closes the connection, if it waits for its client. */
   close(reason: string): void
 }
 
@@ -31,12 +31,12 @@ export function newHolder(close: (reason: string) => void): Holder {
   return { heldBytes: 0, takenBytes: 0, progressAt: 0, isGone: false, close }
 }
 
-/** Does the client take its answers, as far as can be known? */
+/** Whether the client is known to take its answers. */
 export function isProven({ takenBytes }: Holder): boolean {
   return takenBytes >= PROVEN_BYTES
 }
 
-/** One that has not taken anything yet. */
+/** A connection whose client has taken nothing yet. */
 const newcomer = newHolder(() => {})
 
 interface Waiting {
@@ -53,9 +53,9 @@ type UnsentLimits = ConfigView<typeof unsentLimits>
 export class Unsent {
   readonly #limits: UnsentLimits
   readonly #clock: Clock
-  /** Those that hold something, by `progressAt`. */
+  /** Connections that hold something, in order of `progressAt`. */
   readonly #holders = new Set<Holder>()
-  /** First come, first served, of those who may. */
+  /** Reads that wait for room. The first one whose connection may hold more goes first. */
   #waiting: Waiting[] = []
   #heldBytes = 0
 
@@ -89,7 +89,7 @@ export class Unsent {
     if (byteCount < 0) this.#serve()
   }
 
-  /** The client took a part of what waits for it. */
+  /** The client has taken a part of its answers. */
   took(holder: Holder, byteCount: number): void {
     holder.takenBytes += byteCount
     holder.progressAt = this.#clock.monotonic()
@@ -97,7 +97,7 @@ export class Unsent {
     if (holder.heldBytes > 0) this.#holders.add(holder)
   }
 
-  /** The connection is closed, and nothing of it counts any more. */
+  /** The connection is closed: what it holds does not count any more. */
   leave(holder: Holder): void {
     if (holder.isGone) return
     const own = this.#waiting.filter((each) => each.holder === holder)
@@ -124,7 +124,7 @@ export class Unsent {
     })
   }
 
-  /** Closes those that take nothing, as long as too much is held; called about once a second, too. */
+  /** Closes stalled connections, the longest stalled first, until less is held; also called about once a second. */
   relieve(): void {
     const now = this.#clock.monotonic()
     for (const holder of this.#holders) {
@@ -152,7 +152,7 @@ export class Unsent {
   }
 }
 
-/** What one answer holds, from the first byte that is read for it until the client has taken its last. */
+/** What one answer holds, from the first byte that is read for it until the client has taken its last byte. */
 export class AnswerRoom {
   readonly #unsent: Unsent
   readonly #holder: Holder
@@ -163,7 +163,7 @@ export class AnswerRoom {
     this.#holder = holder
   }
 
-  /** Too much is held: an answer must keep to what it has reserved. */
+  /** Whether too much is held: the answer must then keep to what it has reserved. */
   get isFull(): boolean {
     return this.#unsent.isFullFor(this.#holder)
   }
@@ -173,7 +173,7 @@ export class AnswerRoom {
     return this.#reserved(this.#unsent.reserve(this.#holder, wanted))
   }
 
-  /** Waits for its turn. @returns as `reserve`; 0 when the connection is closed */
+  /** Waits until something is free. @returns as `reserve`; 0 when the connection is closed */
   async reserveLater(): Promise<number> {
     return this.#reserved(await this.#unsent.reserveLater(this.#holder))
   }
@@ -204,7 +204,7 @@ export class AnswerRoom {
   }
 }
 
-/** Of a request that came over no connection. */
+/** The room of a request that came over no connection. */
 export function unlimitedRoom(clock: Clock): AnswerRoom {
   const unsent = new Unsent({ bytesMax: Number.MAX_SAFE_INTEGER }, clock)
   return new AnswerRoom(

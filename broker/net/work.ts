@@ -1,24 +1,24 @@
-// Work: what one request may take of the event loop and of memory while it is read, answered and encoded. A small one never
-// waits; a large one pauses so that others have their turn. Network thread. Limits: docs/architecture.md, "Overload"
+// Work: what one request may take of the event loop and of memory while it is decoded, performed and encoded. A small request
+// never waits; a large one pauses, so that other requests have their turn. Network thread. Limits: docs/architecture.md, "Overload"
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 
-/** A request keeps the loop so long before others have their turn. */
+/** After this time a request pauses, and other requests have their turn. */
 const TURN_MS_MAX = 8
-/** A step weighs as much as these bytes of an answer. */
+/** One step of a request counts as much as this many bytes of its answer. */
 const STEP_BYTES = 32
-/** Between two looks at the clock. */
+/** A request looks at the clock each time it has done this much. */
 const LOOK_BYTES = 2048
-/** From here on an answer is encoded with pauses. */
+/** An answer of this size or more is encoded with pauses. */
 const SLICED_ANSWER_BYTES = 256 * 1024
-/** From here on an answer is wide: one of those is made at a time. */
+/** An answer above this size is wide: only one of those is made at a time. */
 const WIDE_ANSWER_BYTES = 1024 * 1024
-/** Large requests that run at the same time, in bytes of their frames: a decoded one takes up to a hundred times as much. */
+/** Frames of the large requests that run at the same time. A decoded request takes up to a hundred times its frame. */
 const WIDE_REQUEST_BYTES_MAX = 4 * 1024 * 1024
 
-/** Answers of one request that wait at the same time. */
+/** Parts of one answer that wait for a disk or a thread at the same time. */
 const UNDERWAY_MAX = 100
 
 export const workLimits = {
@@ -41,7 +41,7 @@ export class Workshop {
   }
 }
 
-/** Of all that pause, one goes on in each turn of the loop. */
+/** Of all requests that pause, one goes on in each turn of the loop. */
 class Turns {
   readonly #waiting: (() => void)[] = []
 
@@ -57,7 +57,7 @@ class Turns {
   }
 }
 
-/** A semaphore, first come, first served. What is larger than all of it enters when it is empty. */
+/** A semaphore, first come, first served. A request larger than the whole room enters when the room is empty. */
 class Room {
   readonly #sizeMax: number
   #size = 0
@@ -67,7 +67,7 @@ class Room {
     this.#sizeMax = sizeMax
   }
 
-  /** @returns what leaves again, once */
+  /** @returns a function that gives the room back, to be called once */
   async enter(size: number): Promise<() => void> {
     if (this.#waiting.length > 0 || !this.#admits(size)) {
       await new Promise<void>((enter) => this.#waiting.push({ size, enter }))
@@ -95,7 +95,7 @@ export class AnswerTooLarge extends KafkaError {}
 
 export class Work {
   readonly #workshop: Workshop
-  /** Lists that `each` made: their elements count as they are made, not again as a part of something. */
+  /** Lists that `each` makes: it has counted their elements one by one, so they do not count again as part of an answer. */
   #counted: Set<unknown> | undefined
   #answerBytes = 0
   #doneBytes = 0
@@ -103,7 +103,7 @@ export class Work {
   #turnEndsAt: number
   #nextTurn: Promise<void> | undefined
   #leaveRequests: (() => void) | undefined
-  /** Resolves when it is this request's turn to make a wide answer. */
+  /** Resolves when this request may make a wide answer. */
   #wide: Promise<() => void> | undefined
 
   /** @param startedAt monotonic ms */
@@ -120,7 +120,7 @@ export class Work {
   /** A step is done. @returns whether others must have their turn before the next: `await nextTurn()` */
   readonly isDue = (): boolean => this.#did(STEP_BYTES)
 
-  /** Parts of the request that wait at the same time go on in one turn. */
+  /** Waits for a later turn of the loop. Parts of one request that wait at the same time go on in the same turn. */
   nextTurn(): Promise<void> {
     const { turns, clock } = this.#workshop
     this.#nextTurn ??= turns.next().then(() => {
@@ -130,20 +130,20 @@ export class Work {
     return this.#nextTurn
   }
 
-  /** Begins a large request, when there is room for it. @param byteCount of its frame */
+  /** Waits for room for a large request. @param byteCount of its frame */
   async enter(byteCount: number): Promise<void> {
     this.#leaveRequests = await this.#workshop.wideRequests.enter(byteCount)
     await this.nextTurn()
   }
 
-  /** Leaves the room that a large request takes to others: before it waits for what other requests do, and at its end. */
+  /** Gives the room of a large request back: at its end, and before it waits for what other requests do. */
   leave(): void {
     this.#leaveRequests?.()
     void this.#wide?.then((leave) => leave())
     this.#leaveRequests = this.#wide = undefined
   }
 
-  /** Goes through `steps`, which yield where `isDue` says so. @returns a promise only if one did */
+  /** Runs `steps`, which yield where `isDue` says so. @returns a promise only if they yield */
   run<Result>(steps: Generator<void, Result>): Result | Promise<Result> {
     const { done, value } = steps.next()
     return done === true ? value : this.#runOn(steps)
@@ -158,7 +158,7 @@ export class Work {
   }
 
   /**
-   * What answers each item, in their order. Those that wait for a disk or a thread wait together.
+   * Makes the answer to each item, in order. Answers that wait for a disk or a thread wait together.
    *
    * @throws {AnswerTooLarge} when all of them together are larger than `response.max.bytes`
    */
@@ -207,7 +207,7 @@ export class Work {
     }
   }
 
-  /** What a request names more than once. */
+  /** The values that a request names more than once. */
   async duplicatesIn<Value>(values: Iterable<Value>): Promise<ReadonlySet<Value>> {
     const seen = new Set<Value>()
     const twice = new Set<Value>()
@@ -247,7 +247,7 @@ export class Work {
     if (isDue) await this.nextTurn()
   }
 
-  /** About what a part of an answer takes when it is encoded. */
+  /** Roughly the encoded size of a part of an answer. */
   #sizeOf(part: any): number {
     if (typeof part === 'string') return part.length + 2
     if (typeof part !== 'object') return 4
