@@ -406,7 +406,12 @@ function unknownProperty(name: string, origin: string): KafkaError {
 }
 
 /** Environment variables of the clients, which the broker passes over. */
-const CLIENT_VARIABLES = new Set(['MILLRACE_BROKERS'])
+const CLIENT_VARIABLES = new Set(
+  [
+    'BROKERS PROFILE TLS CA CERT CERT_KEY KEY_PASSWORD KEY_PASSWORD_FILE SASL USER PASSWORD PASSWORD_FILE',
+    'TOKEN_COMMAND TOKEN_URL CLIENT_ID CLIENT_SECRET CLIENT_SECRET_FILE SCOPE EXTENSIONS',
+  ].flatMap((names) => names.split(' ').map((name) => `MILLRACE_${name}`)),
+)
 
 /** What Kubernetes sets in every container beside a service called millrace: MILLRACE_SERVICE_HOST, MILLRACE_PORT=tcp://... */
 const SERVICE_LINK = /^MILLRACE_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_\d+_(?:TCP|UDP)(?:_\w+)?)$/

@@ -2,10 +2,11 @@
 // @bomb.sh/tab has the shells' side. For users: docs/guide/cli.md, "Completion"
 
 import tab from '@bomb.sh/tab/commander'
-import type { Command } from 'commander'
+import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
-import { DEFAULT_BROKERS } from './flags.ts'
+import { clusterOptions, commonOptions, type CommonOptions } from './flags.ts'
 import type { Io } from './io.ts'
+import { loginOptions } from './login/login.ts'
 
 /** Short, because a user waits for the suggestions. */
 const ANSWER_MS = 400
@@ -30,7 +31,7 @@ const GROUP_VERBS = ['group info', 'group lag', 'group reset', 'group rm']
 export async function addCompletion(
   program: Command,
   args: readonly string[],
-  env: Io['env'],
+  io: Io,
 ): Promise<void> {
   const completion = tab(program)
   const asked = args.slice(args.indexOf('--') + 1)
@@ -41,22 +42,29 @@ export async function addCompletion(
       ? 'groups'
       : undefined
   if (!args.includes('--') || kind === undefined) return
-  const names = await namesOf(kind, brokersIn(asked, env)).catch(() => []) // no broker answers: no suggestions
+  const names = await namesOf(kind, asked, io).catch(() => []) // no broker answers: no suggestions
   for (const verb of [...TOPIC_VERBS, ...GROUP_VERBS]) {
     for (const argument of completion.commands.get(verb)?.arguments.values() ?? [])
       argument.handler = (offer) => names.forEach((name) => offer(name, ''))
   }
 }
 
-function brokersIn(args: readonly string[], env: Io['env']): string {
-  const at = args.findIndex((arg) => arg === '-b' || arg === '--brokers')
-  return (at === -1 ? undefined : args[at + 1]) ?? env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS
+/** The flags of a command line that is still being typed. */
+function flagsIn(asked: readonly string[]): Omit<CommonOptions, 'io'> {
+  const command = clusterOptions(commonOptions(new Command()), true)
+  command.allowUnknownOption().allowExcessArguments().exitOverride()
+  command.configureOutput({ writeErr: () => {} })
+  return command.parse(asked.slice(0, -1), { from: 'user' }).opts()
 }
 
-async function namesOf(kind: 'topics' | 'groups', brokers: string): Promise<string[]> {
+async function namesOf(
+  kind: 'topics' | 'groups',
+  asked: readonly string[],
+  io: Io,
+): Promise<string[]> {
   const { Client } = await import('../client.ts')
   await using client = new Client({
-    brokers,
+    ...(await loginOptions({ ...flagsIn(asked), io }, () => {}, false)),
     bootstrapTimeoutMs: ANSWER_MS,
     timeoutMs: ANSWER_MS,
     clock: systemClock,

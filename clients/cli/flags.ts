@@ -2,12 +2,19 @@
 
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { Io } from './io.ts'
+import { loginFlags } from './login/sources.ts'
 
 /** The flags of every verb. */
 export interface CommonOptions {
   /** No flag: where the command reads and writes. */
   readonly io: Io
   readonly brokers?: string
+  readonly profile?: string
+  /** -F: of librdkafka. */
+  readonly properties?: string
+  readonly X?: readonly Pair[]
+  /** Of Java's clients. */
+  readonly commandConfig?: string
   readonly quiet?: boolean
   readonly verbose?: boolean
 }
@@ -27,6 +34,26 @@ export function commonOptions(command: Command): Command {
     )
     .addOption(common('-q, --quiet', 'print only errors and warnings to stderr'))
     .addOption(common('-v, --verbose', 'print more to stderr; errors with their stack'))
+}
+
+const ELSEWHERE = '\nHow to log in (--tls, --user, --profile, -F, ...): millrace --help'
+
+const VARIABLES = `
+Logging in: each flag from --tls on has a variable, such as MILLRACE_USER. Secrets have variables only:
+MILLRACE_PASSWORD, MILLRACE_KEY_PASSWORD, MILLRACE_CLIENT_SECRET. A flag wins over a variable, a variable over a
+file, a file over a profile.`
+
+/** Adds the flags that say which cluster, and how to log in there. @param isShown else its help only says where they are told */
+export function clusterOptions(command: Command, isShown: boolean): Command {
+  const files = [
+    new Option('--profile <name>', 'saved settings; see millrace profile (MILLRACE_PROFILE)'),
+    new Option('-F, --properties <file>', 'properties of librdkafka, as for kcat -F'),
+    new Option('-X <name=value>', 'one property of librdkafka; may be repeated').argParser(pairs),
+    new Option('--command-config <file>', "properties of Java's clients, as for Kafka's tools"),
+  ]
+  for (const option of [...files, ...loginFlags()])
+    command.addOption(isShown ? option.helpGroup('Logging in:') : option.hideHelp())
+  return command.addHelpText('after', isShown ? VARIABLES : ELSEWHERE)
 }
 
 /** Adds flags that exclude each other. */

@@ -4,7 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../../protocol/version.ts'
 import { exitCodes, exitOf, explain } from './exit.ts'
-import { commonOptions, examples, type CommonOptions } from './flags.ts'
+import { clusterOptions, commonOptions, examples, type CommonOptions } from './flags.ts'
 import { hint, oneLine } from './hints.ts'
 import type { Io } from './io.ts'
 import { endQuietlyOnBrokenPipe, Notes } from './print.ts'
@@ -47,14 +47,18 @@ const verbs: Record<string, Verb> = {
     summary: 'show and change the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),
   },
+  profile: {
+    summary: 'save how to reach clusters and log in there, and choose one',
+    load: () => import('./commands/profile.ts'),
+  },
   verify: {
     summary: 'check the data directory of a stopped broker',
     load: () => import('./commands/verify.ts'),
   },
 }
 
-/** Verbs without the flags of a client: they run a broker or read its data themselves. */
-const DIAL_NOBODY = ['start', 'verify']
+/** Verbs without the flags of a client: they need no broker, or save those flags. */
+const DIAL_NOBODY = ['start', 'verify', 'profile']
 
 /** @returns the exit code, once the command has ended and its output is written */
 export async function run([given, ...others]: readonly string[], io: Io): Promise<number> {
@@ -76,7 +80,7 @@ export async function run([given, ...others]: readonly string[], io: Io): Promis
 }
 
 function programFor(io: Io): Command {
-  const program = commonOptions(new Command('millrace'))
+  const program = clusterOptions(commonOptions(new Command('millrace')), true)
     .description('A Kafka-compatible log for Node.js.')
     .version(packageVersion(), '--version', 'print the version')
     .enablePositionalOptions()
@@ -109,23 +113,20 @@ function programFor(io: Io): Command {
   return program
 }
 
-async function define(command: Command, verb: Verb): Promise<void> {
+/** @param isCompleting all flags are shown then, as they are in the help of the program itself */
+async function define(command: Command, verb: Verb, isCompleting = false): Promise<void> {
   const module = await verb.load()
   module.define(command)
   if (DIAL_NOBODY.includes(command.name())) return
   for (const leaf of command.commands.length === 0 ? [command] : command.commands)
-    commonOptions(leaf)
+    clusterOptions(commonOptions(leaf), isCompleting)
 }
 
 /** Loads all verbs, only for help and completion. */
-async function prepareCompletion(
-  program: Command,
-  args: readonly string[],
-  { env }: Io,
-): Promise<void> {
-  for (const command of program.commands) await define(command, verbs[command.name()]!)
+async function prepareCompletion(program: Command, args: readonly string[], io: Io): Promise<void> {
+  for (const command of program.commands) await define(command, verbs[command.name()]!, true)
   const { addCompletion } = await import('./completion.ts')
-  await addCompletion(program, args, env)
+  await addCompletion(program, args, io)
 }
 
 /** `help VERB` is `VERB --help`; flags alone belong to `start`, unless they ask for help or the version. */

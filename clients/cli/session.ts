@@ -5,8 +5,9 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Client } from '../client.ts'
 import { systemClock } from '../clock.ts'
 import { CliError, exitCodes } from './exit.ts'
-import { DEFAULT_BROKERS, type CommonOptions } from './flags.ts'
+import type { CommonOptions } from './flags.ts'
 import type { Io } from './io.ts'
+import { loginOptions } from './login/login.ts'
 import { endWithReader, Notes, Stdout } from './print.ts'
 import { paintFor, type Paint } from './show.ts'
 
@@ -39,11 +40,11 @@ export async function openSession(options: CommonOptions): Promise<Session> {
     const text = isKafkas ? `${message}: ${error.message}${patienceWith(error)}` : message
     notes.trouble(isKafkas ? error.code : message, text, JSON.stringify(fields))
   }
+  const login = await loginOptions(options, (text) => notes.say(text))
   const client = orUsage(
     () =>
       new Client({
-        brokers: options.brokers ?? io.env['MILLRACE_BROKERS'] ?? DEFAULT_BROKERS,
-        clientId: 'millrace-cli',
+        ...login,
         bootstrapTimeoutMs: BOOTSTRAP_TIMEOUT_MS,
         logger: { debug: detail, info: detail, warn },
       }),
