@@ -39,37 +39,37 @@ export const brokerConfigs = {
   'advertised.listeners': row(
     'list',
     '',
-    'NAME://HOST:PORT, comma-separated, or HOST:PORT, or HOST; not 0.0.0.0 or ::, to which nobody can connect',
+    'NAME://HOST:PORT, comma-separated, or HOST:PORT, or HOST; not 0.0.0.0 or ::, to which no client can connect',
     {
       readOnly: true,
-      says: 'The address that each listener tells its clients to connect to. Nothing: the one that they dialled.',
+      says: 'The address that each listener tells its clients to connect to. Empty: the one that the client dialled.',
     },
     parseAdvertised,
   ),
   'auto.create.topics.enable': flag(true, {
-    says: 'Whether asking for the metadata of a topic that does not exist creates it.',
+    says: 'Whether a Metadata request for a topic that does not exist creates it.',
   }),
   'connection.frame.timeout.ms': whole('int', 30_000, 1, {
-    says: 'A connection whose request has not arrived whole after this time is closed.',
+    says: 'The broker closes a connection whose request is still incomplete after this time.',
   }),
   'connection.held.max.bytes': whole('int', 4 * MIB, 1, {
-    says: 'Requests of one connection that wait or run; above it the connection is not read. One request may be larger.',
+    says: 'Bytes of requests of one connection that wait or run; above it the broker stops reading from the connection. One request may be larger.',
   }),
   'connection.unsent.max.bytes': whole('int', MIB, 1, {
-    says: 'Answers that a client has not yet taken; above it none of its further requests starts. One answer may be larger.',
+    says: 'Bytes of answers that a client has not yet read; above it the broker starts no further request of the client. One answer may be larger.',
   }),
   'connection.write.timeout.ms': whole('int', 30_000, 1, {
-    says: 'A client that takes nothing of its answers for this time is disconnected.',
+    says: 'The broker disconnects a client that reads nothing of its answers for this time.',
   }),
   'connections.max.idle.ms': whole('long', 600_000, 1, {
-    says: 'A connection without a request for this time is closed.',
+    says: 'The broker closes a connection without a request for this time.',
   }),
   'connections.unsent.max.bytes': whole('int', 128 * MIB, MIB, {
-    says: 'Answers of all connections that clients have not yet taken; the fuller, the less a fetch reads at a time. Above it a connection that takes nothing is closed after 2 s.',
+    says: 'Bytes of answers of all connections that clients have not yet read. The less room is left, the less a fetch reads at a time. Above it the broker closes a connection that reads nothing for 2 s.',
   }),
   'controller.listener.names': anyList({
     readOnly: true,
-    says: 'Listeners in a configuration made for KRaft that this broker passes over, beside CONTROLLER.',
+    says: 'Listeners in a configuration made for KRaft that this broker ignores, beside CONTROLLER.',
   }),
   'default.replication.factor': whole(
     'int',
@@ -80,25 +80,25 @@ export const brokerConfigs = {
   ),
   'delete.topic.enable': flag(true, { says: 'Whether topics can be deleted.' }),
   'fetch.max.bytes': whole('int', 57_671_680, 1024, {
-    says: 'The most that one Fetch answers, unless its first batch alone is larger.',
+    says: 'The most bytes of one Fetch response, unless its first batch alone is larger.',
   }),
   'fetch.max.wait.ms': whole('int', 500, 0, {
-    says: 'The most that a Fetch waits for its first byte, whatever the client asks. Some clients do nothing else meanwhile.',
+    says: 'The longest time that a Fetch waits for data, whatever the client asks. Some clients do nothing else meanwhile.',
   }),
   'group.initial.rebalance.delay.ms': whole('int', 0, 0, {
     says: 'How long the first member of an empty group waits for others to join with it.',
   }),
   'group.max.session.timeout.ms': whole('int', 1_800_000, 1, {
-    says: 'The longest session that a member of a group may ask for.',
+    says: 'The longest session timeout of a group member.',
   }),
-  'group.max.size': whole('int', 2_147_483_647, 1, { says: 'Members of one group.' }),
+  'group.max.size': whole('int', 2_147_483_647, 1, { says: 'The most members of one group.' }),
   'group.min.session.timeout.ms': whole('int', 6000, 1, {
-    says: 'The shortest session that a member of a group may ask for.',
+    says: 'The shortest session timeout of a group member.',
   }),
   host: fixedText(
     '127.0.0.1,::1',
     'addresses, comma-separated',
-    'The addresses of the listener PLAINTEXT, when there are no `listeners`. Others than loopback need `i.accept.unauthenticated.network`.',
+    'The addresses of the listener PLAINTEXT, without `listeners`. Addresses other than loopback need `i.accept.unauthenticated.network`.',
   ),
   'http.host': fixedText(
     '127.0.0.1',
@@ -117,11 +117,11 @@ export const brokerConfigs = {
   ),
   'i.accept.unauthenticated.network': flag(false, {
     readOnly: true,
-    says: 'Whether to listen on addresses that other machines reach, where anybody can read, write and delete everything.',
+    says: 'Whether to listen on addresses that other machines can reach: any of them can then read, write and delete everything.',
   }),
   'inbox.max.bytes': whole('int', 32 * MIB, MIB, {
     readOnly: true,
-    says: 'Batches that wait for the writer; above it no connection is read.',
+    says: 'Bytes of batches that wait for the writer; above it the broker reads from no connection.',
   }),
   'listener.security.protocol.map': row(
     'string',
@@ -139,90 +139,90 @@ export const brokerConfigs = {
     'NAME://HOST:PORT, comma-separated',
     {
       readOnly: true,
-      says: 'Where to listen, under which names. Without a host: on loopback. Nothing: `host` and `port` say where.',
+      says: 'The names and addresses of the listeners. A listener without a host listens on loopback. Empty: one listener on `host` and `port`.',
     },
     parseListeners,
   ),
   'log.cleaner.backoff.ms': whole('long', 15_000, 0, {
-    says: 'How often partitions are looked at that may be worth compacting.',
+    says: 'How often the cleaner looks for partitions to compact.',
   }),
   'log.cleaner.dedupe.buffer.size': whole('long', 134_217_728, 1024, {
     says: 'Memory for the keys of one compaction, 24 bytes each. With more keys it takes several passes.',
   }),
   'log.cleaner.enable': flag(true, {
-    says: 'Whether topics with `cleanup.policy=compact` are compacted, the internal ones among them.',
+    says: 'Whether the broker compacts topics with `cleanup.policy=compact`, internal ones included.',
   }),
   'log.cleaner.io.max.bytes.per.second': row(
     'double',
     String(Number.MAX_VALUE),
     'more than 0',
-    { says: 'The most that compaction reads and writes in a second, in bytes.' },
+    { says: 'The most bytes that compaction reads and writes per second.' },
     (value) => (Number(value) > 0 ? Number(value) : undefined),
   ),
   'log.dir': row(
     'string',
     'data',
     'one directory',
-    { says: 'Where everything is kept. `log.dirs` is the same.', readOnly: true },
+    { says: 'The data directory. `log.dirs` is the same.', readOnly: true },
     (value) => (value.includes(',') ? undefined : value.trim()),
   ),
   'log.disk.min.free.bytes': whole('long', 32 * MIB, 0, {
-    says: 'Produce is refused while fewer bytes are free on the disk, so that deletes, commits and topics still find room; 0 for never.',
+    says: 'The broker refuses Produce while fewer bytes are free on the disk, so that deletions, commits and new topics still have room; 0 for never.',
   }),
   'log.format': oneOf(['auto', 'text', 'json'], 'auto', {
     readOnly: true,
-    says: 'How the process log is written; `auto` is text on a terminal, and JSON elsewhere.',
+    says: 'The format of the process log; `auto` is text on a terminal, and JSON elsewhere.',
   }),
   'log.level': oneOf(['debug', 'info', 'warn', 'error', 'silent'], 'info', {
-    says: 'How much the process log tells.',
+    says: 'The lowest level of messages in the process log.',
   }),
   'log.retention.check.interval.ms': whole('long', 300_000, 1, {
-    says: 'How often partitions are looked at that may hold records which are too old, or too many.',
+    says: 'How often the broker looks for segments that retention may delete.',
   }),
   'log.retention.clock.grace.ms': whole('long', 86_400_000, 0, {
-    says: 'A clock that leaps ahead by more than a day must stand for so long before records are deleted by it.',
+    says: 'If the clock jumps ahead by more than a day, retention uses the new time only after this time.',
   }),
   'log.scrub.interval.ms': whole('long', 604_800_000, -1, {
-    says: 'Every segment is read once in this time, and every batch checked, so that rot is found before a consumer finds it; 0 or -1 for never.',
+    says: 'The scrubber reads every segment and checks every batch once in this time, to find damage before a consumer does; 0 or -1 for never.',
   }),
   'log.scrub.io.max.bytes.per.second': row(
     'double',
     String(16 * MIB),
     'at least 1024',
-    { says: 'The most that the scrubber reads in a second, in bytes.' },
+    { says: 'The most bytes that the scrubber reads per second.' },
     (value) => (Number(value) >= 1024 ? Number(value) : undefined),
   ),
   'max.connections': whole('int', 20_000, 1, {
-    says: 'Connections at the same time; never more than half of the files that the process may have open.',
+    says: 'The most open connections; never more than half of the files that the process may open.',
   }),
   'max.connections.per.ip': whole('int', 2_147_483_647, 1, {
-    says: 'Connections at the same time from one address.',
+    says: 'The most open connections from one address.',
   }),
   'max.incremental.fetch.session.cache.slots': whole('int', 1000, 0, {
     readOnly: true,
-    says: 'Fetch sessions at the same time. Consumers beyond them work without one.',
+    says: 'The most fetch sessions. Further consumers work without one.',
   }),
   'metrics.groups.max': whole('int', 1000, 0, {
     readOnly: true,
-    says: 'Groups with metrics of their own; the others are counted together as `other`.',
+    says: 'The most groups with metrics of their own; the others are counted together as `other`.',
   }),
   'metrics.topics.max': whole('int', 1000, 0, {
     readOnly: true,
-    says: 'Topics with metrics of their own; the others are counted together as `other`.',
+    says: 'The most topics with metrics of their own; the others are counted together as `other`.',
   }),
   'node.id': whole('int', 1, 0, {
     readOnly: true,
-    says: 'The id of this node, which a data directory keeps for good: another one is refused. `broker.id` is the same.',
+    says: 'The id of this node. A data directory keeps its id: the broker refuses to start with another. `broker.id` is the same.',
   }),
   'num.partitions': whole('int', 1, 1, {
-    says: 'Partitions of a new topic, unless its creator says.',
+    says: 'Partitions of a new topic, unless the request that creates it has a number.',
   }),
   'offset.metadata.max.bytes': whole('int', 4096, 0, {
-    says: 'The most that a client may store beside a committed offset.',
+    says: 'The most bytes of metadata that a client may store with a committed offset.',
   }),
   'offsets.retention.check.interval.ms': whole('long', 600_000, 1, {
     readOnly: true,
-    says: 'How often committed offsets are looked at that may have expired.',
+    says: 'How often the broker looks for committed offsets that have expired.',
   }),
   'offsets.retention.minutes': whole('int', 10_080, 1, {
     says: 'How long a group without members keeps its committed offsets.',
@@ -233,22 +233,22 @@ export const brokerConfigs = {
     0,
     {
       readOnly: true,
-      says: 'The port of the listener PLAINTEXT, when there are no `listeners`; 0 for a free one.',
+      says: 'The port of the listener PLAINTEXT, without `listeners`; 0 for a free one.',
     },
     65_535n,
   ),
   'producer.id.expiration.ms': whole('int', 86_400_000, 1, {
     readOnly: true,
-    says: 'A partition forgets what it knows of a producer that has not written to it for this time: its sequence numbers start from anywhere then.',
+    says: 'A partition forgets the state of a producer that has not written to it for this time, and then accepts any first sequence number.',
   }),
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
-    says: 'Requests of all connections that arrive, wait or run; above it no connection is read.',
+    says: 'Bytes of requests of all connections that arrive, wait or run; above it the broker reads from no connection.',
   }),
   'response.max.bytes': whole('int', 32 * MIB, MIB, {
-    says: 'The largest answer, records not counted. One that would be larger is refused while it is made.',
+    says: 'The largest response, without its records. The broker refuses a request whose response would be larger.',
   }),
   'shutdown.timeout.ms': whole('int', 8000, 0, {
-    says: 'How long a stopping broker lets clients take the answers to what they have asked.',
+    says: 'How long a stopping broker waits for clients to read their answers.',
   }),
   'socket.request.max.bytes': whole(
     'int',
@@ -259,17 +259,17 @@ export const brokerConfigs = {
   ),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': whole('int', 10_000, 1, {
     readOnly: true,
-    says: 'How often transactions are looked for that have run for too long, and aborted.',
+    says: 'How often the broker looks for transactions past their timeout, and aborts them.',
   }),
   'transaction.max.timeout.ms': whole('int', 900_000, 1, {
-    says: 'The longest time that a producer may ask for its transactions.',
+    says: 'The longest transaction timeout that a producer may ask for.',
   }),
   'transaction.remove.expired.transaction.cleanup.interval.ms': whole('int', 3_600_000, 1, {
     readOnly: true,
-    says: 'How often transactional ids are looked for that have expired.',
+    says: 'How often the broker looks for transactional ids that have expired.',
   }),
   'transactional.id.expiration.ms': whole('int', 604_800_000, 1, {
-    says: 'A transactional id that nobody has used for this long is forgotten.',
+    says: 'The broker forgets a transactional id that no producer has used for this time.',
   }),
 } as const satisfies Record<string, ConfigSpec>
 

@@ -38,7 +38,7 @@ function apisPage(): string {
   ])
   return page(
     'APIs',
-    'What ApiVersions advertises, and which of these versions are encoded and decoded. What is left out of them: [not-implemented.md](../not-implemented.md).',
+    'The APIs and versions that ApiVersions advertises, and the versions that the broker encodes and decodes. [not-implemented.md](../not-implemented.md) lists their missing parts.',
     table(['key', 'API', 'advertised', 'versions', 'flexible'], rows),
   )
 }
@@ -46,7 +46,7 @@ function apisPage(): string {
 function cliPage(): string {
   return page(
     'Command line',
-    'What each verb says with `--help`. With explanations: [the guide](../guide/cli.md).',
+    'The `--help` of each verb. [The guide](../guide/cli.md) explains them.',
     ...helpSections([]),
     ...helpSections(['complete']), // which no other verb's help lists
   )
@@ -83,7 +83,7 @@ function clientPage(): string {
   ]
   return page(
     'Client, broker and test kit',
-    'What the package exports, as its declarations say it; all properties are read-only. With explanations: [the client](../guide/client.md), [transactions](../guide/transactions.md), [recipes](../guide/recipes.md).',
+    'The exports of the package, from its declarations; all properties are read-only. For explanations see [the client](../guide/client.md), [transactions](../guide/transactions.md) and [recipes](../guide/recipes.md).',
     ...section('millrace'),
     ...section('millrace/broker'),
     ...section('millrace/testing'),
@@ -98,9 +98,9 @@ function clientPage(): string {
 function configsPage(): string {
   return page(
     'Configuration',
-    'Property names are Apache Kafka\'s. A topic property is set per topic; the broker property beside it sets the default of every topic. "No effect" properties are accepted, kept and shown, but nothing acts on them.',
+    'Property names are Apache Kafka\'s. A topic property is set per topic; the broker property beside it sets the default of every topic. The broker accepts, keeps and shows "No effect" properties, but does not act on them.',
     '## Broker',
-    'As a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets a property wins. What is set while the broker runs (`millrace config set`, or any Kafka tool) wins over all of them, takes effect at once and is kept over restarts; properties that are read at start only are refused there.',
+    'Set a property as a flag (`-c log.level=warn`), in the environment (`MILLRACE_LOG_LEVEL=warn`) or in a YAML file; the first of these that sets it wins. What is set while the broker runs (`millrace config set`, or any Kafka tool) wins over all of them, takes effect at once and is kept over restarts; properties that are read at start only are refused there.',
     table(
       [...configHead, 'changes', 'what it does'],
       configRows(brokerConfigs, (spec) => [changes(spec)]),
@@ -111,7 +111,7 @@ function configsPage(): string {
       configRows(topicConfigs, ({ brokerName }) => [brokerName ? code(brokerName) : '']),
     ),
     '## Broker properties of Apache Kafka without effect',
-    'A configuration made for Apache Kafka starts this broker: these properties are accepted, checked and shown when they are asked for, and the log says that nothing acts on them. `authorizer.class.name` is refused: there is no authorizer.',
+    'A configuration made for Apache Kafka starts this broker. It accepts these properties, checks them, shows one that a client asks for by name, and logs that it does not act on them. It refuses `authorizer.class.name`, because there is no authorizer.',
     table(
       [...configHead, 'changes'],
       Object.entries(kafkaConfigs).map(([name, spec]) => [
@@ -153,9 +153,9 @@ function errorsPage(): string {
   const own = Object.entries(clientErrors).map(([name, [, , meaning]]) => [code(name), meaning])
   return page(
     'Errors',
-    'What a client hears in place of an answer, as `KafkaError.code` and, on the wire, as a number. Retriable: the same request may succeed later, and a client tries it again by itself.',
+    'The error codes of responses: a client reads them as `KafkaError.code`, on the wire they are numbers. Retriable: the same request may succeed later, and clients retry it by themselves.',
     table(['code', 'name', 'retriable', 'meaning'], rows),
-    "What only this package's client says, without a broker; trying again does not help:",
+    "Errors of this package's client itself; a retry does not help:",
     table(['name', 'meaning'], own),
   )
 }
@@ -169,7 +169,7 @@ function metricsPage(): string {
   ])
   return page(
     'Metrics',
-    "What `/metrics` answers, in Prometheus' text format. Names that begin with `kafka_` are those of kafka_exporter, so that boards made for it work.",
+    "The metrics of `/metrics`, in Prometheus' text format. Names that begin with `kafka_` are those of kafka_exporter, so dashboards made for it work.",
     table(['metric', 'type', 'labels', 'what it tells'], rows),
   )
 }

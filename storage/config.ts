@@ -133,7 +133,7 @@ export function listItems(text: string): string[] {
 export const topicConfigs = {
   'cleanup.policy': someOf(['delete', 'compact'], 'delete', {
     broker: 'log.cleanup.policy',
-    says: 'What happens to old records: delete whole segments by age or size, or keep only the latest record of each key. Nothing: all records stay.',
+    says: 'How the broker removes old records: `delete` deletes whole segments by age or size, `compact` keeps only the latest record of each key. Empty: all records stay.',
   }),
   'compression.gzip.level': whole('int', -1, -1, {
     broker: 'compression.gzip.level',
@@ -150,7 +150,7 @@ export const topicConfigs = {
     'producer',
     {
       broker: 'compression.type',
-      says: 'The codec of stored batches. Only `producer`, which keeps what the producer sent, has an effect: nothing is recompressed.',
+      says: 'The codec of stored batches. Only `producer`, which keeps the codec of the producer, has an effect: the broker recompresses nothing.',
       inert: true,
     },
   ),
@@ -161,11 +161,11 @@ export const topicConfigs = {
   }),
   'delete.retention.ms': whole('long', 86_400_000, 0, {
     broker: 'log.cleaner.delete.retention.ms',
-    says: 'How long a compacted topic keeps the tombstone of a deleted key, so that readers can see it.',
+    says: 'How long a compacted topic keeps the tombstone of a deleted key, so that consumers can read it.',
   }),
   'file.delete.delay.ms': whole('long', 60_000, 0, {
     broker: 'log.segment.delete.delay.ms',
-    says: 'Wait between giving up a segment and deleting its files, unless the disk runs out of room.',
+    says: 'The time between removing a segment from the log and deleting its files, unless the disk is full.',
   }),
   'flush.messages': whole('long', LONG_MAX, 1, {
     broker: 'log.flush.interval.messages',
@@ -179,7 +179,7 @@ export const topicConfigs = {
   }),
   'flush.policy': oneOf(['fsync', 'os'], 'fsync', {
     broker: 'flush.policy',
-    says: 'When a produced batch is acknowledged: `fsync` once it is on the disk, `os` once the operating system has it (a power cut may lose it).',
+    says: 'When the broker acknowledges a produced batch: `fsync` after a sync to disk, `os` once the operating system has it (a power failure may lose it).',
   }),
   'follower.replication.throttled.replicas': anyList({
     says: 'Replicas whose replication is throttled. There is one node, hence no replication.',
@@ -195,21 +195,21 @@ export const topicConfigs = {
   }),
   'local.retention.bytes': whole('long', -2, -2, {
     broker: 'log.local.retention.bytes',
-    says: 'Bytes kept locally with tiered storage, which there is none of.',
+    says: 'Bytes kept locally with tiered storage, which millrace does not have.',
     inert: true,
   }),
   'local.retention.ms': whole('long', -2, -2, {
     broker: 'log.local.retention.ms',
-    says: 'Time kept locally with tiered storage, which there is none of.',
+    says: 'Time kept locally with tiered storage, which millrace does not have.',
     inert: true,
   }),
   'max.compaction.lag.ms': whole('long', LONG_MAX, 1, {
     broker: 'log.cleaner.max.compaction.lag.ms',
-    says: 'The longest that a record of a compacted topic may wait for compaction, if records keep coming; its segment is closed by then.',
+    says: 'The longest time that a record of a compacted topic may wait for compaction, if records keep coming: the broker rolls its segment by then.',
   }),
   'max.message.bytes': whole('int', 1_048_588, 0, {
     broker: 'message.max.bytes',
-    says: 'The largest record batch that is accepted, in bytes as it was sent (after compression).',
+    says: 'The largest record batch that the broker accepts, in bytes after compression.',
   }),
   'message.timestamp.after.max.ms': whole('long', 3_600_000, 0, {
     broker: 'log.message.timestamp.after.max.ms',
@@ -225,15 +225,15 @@ export const topicConfigs = {
   }),
   'min.cleanable.dirty.ratio': fraction(0.5, {
     broker: 'log.cleaner.min.cleanable.ratio',
-    says: 'The share of a compacted log that must be uncompacted before it is compacted again.',
+    says: 'The part of a log that must be uncompacted before the cleaner compacts it again.',
   }),
   'min.compaction.lag.ms': whole('long', 0, 0, {
     broker: 'log.cleaner.min.compaction.lag.ms',
-    says: 'How long a record of a compacted topic stays untouched at least.',
+    says: 'How long compaction leaves a new record untouched.',
   }),
   'min.insync.replicas': whole('int', 1, 1, {
     broker: 'min.insync.replicas',
-    says: 'Replicas that must have a batch before acks=all is answered, or all if there are fewer. There is one.',
+    says: 'Replicas that must have a batch before the broker answers acks=all, or all if there are fewer. There is one.',
     inert: true,
   }),
   preallocate: flag(false, {
@@ -243,51 +243,51 @@ export const topicConfigs = {
   }),
   'quarantine.policy': oneOf(['error', 'skip'], 'error', {
     broker: 'quarantine.policy',
-    says: 'What a consumer that arrives at rotted records hears: `error` refuses them until it seeks past them, `skip` goes on behind them as if they had been compacted.',
+    says: 'How the broker answers fetches of damaged records: `error` with CORRUPT_MESSAGE until the consumer seeks past them, `skip` with the records after them, as if they had been compacted.',
   }),
   'record.check': oneOf(['record', 'batch'], 'record', {
     broker: 'record.check',
-    says: 'How deep a produced batch is looked at before it is stored: `record` walks every record, compressed ones too, `batch` takes the header and the checksum for it. A topic that compacts always has `record`.',
+    says: 'What the broker checks before it stores a produced batch: `record` every record, compressed ones too, `batch` only the header and the checksum. A compacted topic always has `record`.',
   }),
   'record.check.max.bytes': whole('int', 67_108_864, 1, {
     broker: 'record.check.max.bytes',
-    says: 'The largest size of the records in a compressed batch, in bytes after decompression, that is accepted with `record.check=record`.',
+    says: 'The largest compressed batch that the broker accepts with `record.check=record`, in bytes after decompression.',
   }),
   'remote.log.copy.disable': flag(false, {
-    says: 'Stops copying to tiered storage, which there is none of.',
+    says: 'Stops copying to tiered storage, which millrace does not have.',
     inert: true,
   }),
   'remote.log.delete.on.disable': flag(false, {
-    says: 'Deletes what lies in tiered storage, which there is none of.',
+    says: 'Deletes records in tiered storage, which millrace does not have.',
     inert: true,
   }),
   'remote.storage.enable': flag(false, {
-    says: 'Tiered storage, which there is none of.',
+    says: 'Tiered storage, which millrace does not have.',
     inert: true,
   }),
   'retention.bytes': whole('long', -1, -1, {
     broker: 'log.retention.bytes',
-    says: 'Bytes of a partition that are kept: the oldest segments go while what is left is no less; -1 for no limit.',
+    says: 'Bytes that a partition keeps: the broker deletes the oldest segment while the others have at least this size; -1 for no limit.',
   }),
   'retention.ms': whole('long', 604_800_000, -1, {
     broker: 'log.retention.ms',
-    says: 'Age of its latest record at which a segment is deleted; -1 for never.',
+    says: 'The broker deletes a segment when its latest record is older than this; -1 for never.',
   }),
   'segment.bytes': whole('int', 1_073_741_824, 14, {
     broker: 'log.segment.bytes',
-    says: 'Size at which a segment is closed and the next one begun. Kafka 4 wants at least 1 MiB; smaller ones are handy in tests.',
+    says: 'The size at which the broker rolls a segment. Kafka 4 requires at least 1 MiB; smaller ones are useful in tests.',
   }),
   'segment.index.bytes': whole('int', 10_485_760, 4, {
     broker: 'log.index.size.max.bytes',
-    says: 'Size of an index at which its segment is closed.',
+    says: 'The size of an index at which the broker rolls its segment.',
   }),
   'segment.jitter.ms': whole('long', 0, 0, {
     broker: 'log.roll.jitter.ms',
-    says: 'The most that is taken off `segment.ms` at random, so that segments do not all close at once.',
+    says: 'The most that the broker subtracts from `segment.ms` at random, so that segments do not all roll at once.',
   }),
   'segment.ms': whole('long', 604_800_000, 1, {
     broker: 'log.roll.ms',
-    says: 'Age at which a segment is closed even when it is not full.',
+    says: 'The age at which the broker rolls a segment that is not full.',
   }),
   'unclean.leader.election.enable': flag(false, {
     broker: 'unclean.leader.election.enable',
