@@ -21,6 +21,17 @@ t.test('no test is skipped, alone or still to be written', async (t) => {
   )
 })
 
+t.test(
+  'how often a test does something is asked of its budget, not of the environment',
+  async (t) => {
+    const pattern = /\benv(\.|\[['"])(SEEDS?|RUNS|KILLS|LIVES|FULL|FRAMES|SECONDS|FLIP_STRIDE)\b/
+    const asking = sources()
+      .filter(({ text }) => pattern.test(text))
+      .map(({ path }) => path)
+    t.strictSame(asking, ['protocol/testing/budget.ts', 'protocol/testing/seed.ts'])
+  },
+)
+
 t.test('the lock file names no registry and every platform', async (t) => {
   const text = readFileSync(new URL('package-lock.json', root), 'utf8')
   t.notMatch(text, /"resolved": *"https?:/)
