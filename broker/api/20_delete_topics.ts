@@ -1,7 +1,7 @@
 // DeleteTopics: by name, or from version 6 on by id too. The name is free when the answer goes out.
 // Versions: 1-6
-// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. Offsets that groups have committed
-// for the topic go with it.
+// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. The group coordinator hears of it from
+// the store, and drops the topic's offsets before the answer.
 
 import {
   deleteTopics,
@@ -12,7 +12,6 @@ import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
-import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 
@@ -28,7 +27,6 @@ interface Asked {
 
 interface DeleteTopicsDeps {
   readonly store: Store
-  readonly coordinator: GroupCoordinator
   readonly config: BrokerConfig
 }
 
@@ -42,7 +40,7 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
       const twice = await work.duplicatesIn(existing(deps.store, request))
       const responses = await work.each(askedFor(request), (asked) => {
         const refusal = isAllAllowed ? undefined : refusalOf(deps.store, asked, context)
-        return refusal ?? answerFor(deps, asked, twice)
+        return refusal ?? answerFor(deps.store, asked, twice)
       })
       return { responses }
     },
@@ -68,7 +66,7 @@ function* existing(store: Store, request: DeleteTopicsRequest): Iterable<string 
 }
 
 async function answerFor(
-  { store, coordinator }: DeleteTopicsDeps,
+  store: Store,
   asked: Asked,
   twice: ReadonlySet<string | undefined>,
 ): Promise<TopicAnswer> {
@@ -76,7 +74,6 @@ async function answerFor(
     const { name, id } = find(store, asked)
     if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     await store.topics.delete(name)
-    await coordinator.commits.onTopicDeleted(name)
     return { name, topicId: id, errorCode: 0 }
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error

@@ -36,6 +36,7 @@ export async function openCoordinators(
   const table = await openTransactionState(store)
   const rebalances = new Rebalances(configs.current['metrics.groups.max'])
   const groups = await openGroups(environment, { configs, store, table, rebalances })
+  store.topics.subscribe({ deleted: ({ name }) => groups.commits.onTopicDeleted(name) })
   closing.add(() => groups.close())
   void groups.groups.expire() // forgets offsets of topics whose deletion a crash cut short; nothing waits for it
   const transactionMetrics = new TransactionMetrics()
