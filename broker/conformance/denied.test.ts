@@ -1,4 +1,5 @@
-// A client without permissions, and every API: it hears what it hears of Apache Kafka, and every handler asks. Without sockets.
+// A client without permissions, or with one, and every API: it hears what it hears of Apache Kafka, and every handler asks.
+// Without sockets.
 
 import t from 'tap'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'
@@ -10,24 +11,26 @@ import { encodeResponseFrame, readResponseHeader } from '../../protocol/frame.ts
 import { Reader } from '../../protocol/wire.ts'
 import { apiPermissions, exemptApis } from '../auth/api-permissions.ts'
 import type { Authorizer } from '../auth/permissions.ts'
+import type { Operation, ResourceType } from '../auth/resources.ts'
+import type { Session } from '../session.ts'
 import { existing, questions, type Question } from '../testing/questions.ts'
 import { World } from '../testing/world.ts'
+import { decisions, includesPermission, recordedDecisions, type Permission } from './decisions.ts'
 import { deniedQuestions, lineOf, recorded } from './denied.ts'
 
 /** An authorizer that a test changes, and asks what it was asked. */
 class Rights implements Authorizer {
-  isAllowed: (right: string) => boolean = () => true
+  isAllowed: (operation: Operation, resourceType: ResourceType) => boolean = () => true
   /** 'Read Topic'. */
   readonly asked = new Set<string>()
 
-  allows(_session: unknown, operation: string, resourceType: string): boolean {
-    return this.allowsAny(_session, operation, resourceType)
+  allows(session: Session, operation: Operation, resourceType: ResourceType): boolean {
+    return this.allowsAny(session, operation, resourceType)
   }
 
-  allowsAny(_session: unknown, operation: string, resourceType: string): boolean {
-    const right = `${operation} ${resourceType}`
-    this.asked.add(right)
-    return this.isAllowed(right)
+  allowsAny(_session: Session, operation: Operation, resourceType: ResourceType): boolean {
+    this.asked.add(`${operation} ${resourceType}`)
+    return this.isAllowed(operation, resourceType)
   }
 }
 
@@ -70,6 +73,19 @@ t.test('a client without permissions hears what Apache Kafka tells it', async (t
   t.strictSame([...answers.keys()], [], 'each answer on record was compared')
 })
 
+t.test('a client with one permission is denied what Apache Kafka denies it', async (t) => {
+  let { world, rights, topicId } = await prepared()
+  const begin = async (permission: Permission | undefined) => {
+    await world.broker.close()
+    ;({ world, rights, topicId } = await prepared())
+    rights.isAllowed = (operation, resourceType) =>
+      permission !== undefined && includesPermission(permission, { operation, resourceType })
+    return topicId
+  }
+  const lines = await decisions(exemptApis, begin, (question) => answerTo(world, question))
+  t.strictSame(lines, recordedDecisions())
+})
+
 t.test('every API has a handler that asks for the permissions of the table', async (t) => {
   const asked = new Map<string, Set<string>>()
   const ask = async (isAllowed: Rights['isAllowed'], isWanted: (api: string) => boolean) => {
@@ -88,7 +104,7 @@ t.test('every API has a handler that asks for the permissions of the table', asy
   const everything = () => true
   await ask(() => false, everything)
   await ask(everything, (api) => api.startsWith('Describe'))
-  await ask((right) => !right.endsWith('Cluster'), everything)
+  await ask((_operation, resourceType) => resourceType !== 'Cluster', everything)
   await ask(everything, everything)
   for (const { name } of apis) {
     const wanted = new Set(

@@ -16,14 +16,21 @@ const OF_EACH_BROKER = new Set([
   'port',
 ])
 
-export function lineOf({ api, version, what }: Question, answer: unknown, topicId: string): string {
-  const text = JSON.stringify(comparable(answer, OF_EACH_BROKER)).replaceAll(topicId, 'ID OF logs')
-  return `${api.name} ${version}, ${what}: ${text}`
+export function titleOf({ api, version, what }: Question): string {
+  return `${api.name} ${version}, ${what}`
 }
 
-/** The line of each question, by what comes before its answer. */
+export function lineOf(question: Question, answer: unknown, topicId: string): string {
+  const masked = JSON.parse(JSON.stringify(answer).replaceAll(topicId, 'id of logs'))
+  return `${titleOf(question)}: ${JSON.stringify(comparable(masked, OF_EACH_BROKER))}`
+}
+
 export function recorded(): readonly string[] {
-  return readFileSync(recordedAt, 'utf8').trimEnd().split('\n')
+  return linesIn(recordedAt)
+}
+
+export function linesIn(at: URL): readonly string[] {
+  return readFileSync(at, 'utf8').trimEnd().split('\n')
 }
 
 /** Those that need a permission. */

@@ -7,7 +7,7 @@ import { batchOf } from './world.ts'
 
 /** What exists where the questions are asked. */
 export const existing = { topic: 'logs', group: 'readers', transactionalId: 'tx' } as const
-const absent = { topic: 'absent', group: 'nobody', transactionalId: 'no-tx' } as const
+export const absent = { topic: 'absent', group: 'nobody', transactionalId: 'no-tx' } as const
 /** The id of no topic. */
 export const absentId = Buffer.alloc(16, 5).toString('base64url')
 
@@ -236,7 +236,9 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
   },
   DescribeAcls: { all: () => aclFilter },
   CreateAcls: { one: () => ({ creations: [acl] }) },
-  DeleteAcls: { all: () => ({ filters: [aclFilter] }) },
+  DeleteAcls: {
+    'of nobody': () => ({ filters: [{ ...aclFilter, principalFilter: 'User:nobody' }] }),
+  },
   DescribeConfigs: {
     'topics and brokers': () => ({
       resources: resources.map((each) => ({ ...each, configurationKeys: null })),

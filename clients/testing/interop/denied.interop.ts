@@ -1,5 +1,6 @@
-// Apache Kafka with its StandardAuthorizer: what it answers to a client without any permission, held beside what was recorded
-// of it, which our broker answers too (broker/conformance/denied.test.ts). RECORD=1 writes the record. Skipped where Kafka
+// Apache Kafka with its StandardAuthorizer: what it answers to a client without any permission, and what it decides for one that
+// has a single permission, held beside what was recorded of it, which our broker does too (broker/conformance/denied.test.ts).
+// RECORD=1 writes the record. Skipped where Kafka
 // cannot be run.
 
 import { writeFileSync } from 'node:fs'
@@ -7,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { exemptApis } from '../../../broker/auth/api-permissions.ts'
 import {
   deniedQuestions,
@@ -15,14 +16,24 @@ import {
   recorded,
   recordedAt,
 } from '../../../broker/conformance/denied.ts'
-import { existing } from '../../../broker/testing/questions.ts'
+import { CLUSTER_NAME, operations } from '../../../broker/auth/resources.ts'
+import {
+  decisions,
+  decisionsAt,
+  recordedDecisions,
+  type Permission,
+} from '../../../broker/conformance/decisions.ts'
+import { absent, existing, type Question } from '../../../broker/testing/questions.ts'
 import { RawClient } from '../../../broker/testing/raw-client.ts'
 import { metadata } from '../../../protocol/api/03_metadata.ts'
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
 import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
 import { saslHandshake } from '../../../protocol/api/17_sasl_handshake.ts'
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
+import { deleteTopics } from '../../../protocol/api/20_delete_topics.ts'
 import { initProducerId } from '../../../protocol/api/22_init_producer_id.ts'
+import { createAcls } from '../../../protocol/api/30_create_acls.ts'
+import { deleteAcls } from '../../../protocol/api/31_delete_acls.ts'
 import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
 import { freePort } from './killable-broker.ts'
 import { run, whyNoKafka } from './tools.ts'
@@ -32,6 +43,8 @@ const START_TIMEOUT_MS = 100_000
 /** Coordinators take a while to begin. */
 const TRIES_MAX = 100
 const BETWEEN_TRIES_MS = 200
+/** A new ACL reaches the broker some time after it was answered. */
+const ACLS_APPLY_MS = 1000
 process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-denied')
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 
@@ -55,31 +68,101 @@ function properties(port: number, adminPort: number): string {
 }
 
 t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false }, async (t) => {
-  t.setTimeout(START_TIMEOUT_MS + 120_000)
-  const [port, adminPort] = [await freePort(), await freePort()]
+  t.setTimeout(START_TIMEOUT_MS + 300_000)
+  const port = await freePort()
+  const adminPort = port + 2 // the controller's is between
   process.env['KAFKA_PROPERTIES'] = properties(port, adminPort)
   await run('bash', [script, 'start', `${port}`], Buffer.of(), START_TIMEOUT_MS)
   t.teardown(() => run('bash', [script, 'stop']))
-  const topicId = await prepared(adminPort)
-  const lines: string[] = []
-  for (const question of deniedQuestions(topicId, exemptApis)) {
-    const client = await RawClient.connect(`127.0.0.1:${port}`)
-    const { api, version, request } = question
-    lines.push(lineOf(question, await client.send(api, request, version), topicId))
-    await client.close()
-  }
-  if (process.env['RECORD'] === '1') writeFileSync(recordedAt, `${lines.join('\n')}\n`)
-  t.strictSame(lines, recorded())
+  const admin = await connected(adminPort)
+  t.teardown(() => admin.close())
+  await t.test('to a client without permissions', async (t) => {
+    const topicId = await prepared(admin)
+    const lines: string[] = []
+    for (const question of deniedQuestions(topicId, exemptApis))
+      lines.push(lineOf(question, await answerTo(port, question), topicId))
+    compare(t, recordedAt, lines, recorded)
+  })
+  await t.test('to a client with one permission', async (t) => {
+    t.setTimeout(300_000)
+    const begin = async (permission: Permission | undefined) => {
+      if (held !== undefined) await admin.send(deleteAcls, { filters: [aclOf(held)] })
+      const topicId = await prepared(admin)
+      if (permission !== undefined) await grant(admin, permission)
+      held = permission
+      return topicId
+    }
+    let held: Permission | undefined
+    const lines = await decisions(exemptApis, begin, (question) => answerTo(port, question))
+    compare(t, decisionsAt, lines, recordedDecisions)
+  })
 })
 
-/** @returns the id of the topic */
-async function prepared(port: number): Promise<string> {
+function compare(
+  t: Test,
+  at: URL,
+  lines: readonly string[],
+  recordedLines: () => readonly string[],
+) {
+  if (process.env['RECORD'] === '1') writeFileSync(at, `${lines.join('\n')}\n`)
+  t.strictSame(lines, recordedLines())
+}
+
+async function answerTo(port: number, { api, version, request }: Question): Promise<unknown> {
+  const client = await RawClient.connect(`127.0.0.1:${port}`)
+  const answer = await client.send(api, request, version)
+  await client.close()
+  return answer
+}
+
+const LITERAL = 3
+const ALLOW = 3
+const resourceTypeCodes = { Topic: 2, Group: 3, Cluster: 4, TransactionalId: 5 } as const
+
+/** As an ACL to create, and as a filter that finds it. */
+function aclOf({ operation, resourceType }: Permission) {
+  const resourceName = resourceType === 'Cluster' ? CLUSTER_NAME : '*'
+  const [principal, host] = ['User:ANONYMOUS', '*']
+  const code = resourceTypeCodes[resourceType]
+  return {
+    resourceType: code,
+    resourceTypeFilter: code,
+    resourceName,
+    resourceNameFilter: resourceName,
+    resourcePatternType: LITERAL,
+    patternTypeFilter: LITERAL,
+    principal,
+    principalFilter: principal,
+    host,
+    hostFilter: host,
+    operation: operations[operation],
+    permissionType: ALLOW,
+  }
+}
+
+async function grant(admin: RawClient, permission: Permission): Promise<void> {
+  const { results } = await admin.send(createAcls, { creations: [aclOf(permission)] })
+  if (results[0]!.errorCode !== 0) throw new Error(results[0]!.errorMessage ?? 'no ACL')
+  await setTimeout(ACLS_APPLY_MS)
+}
+
+async function connected(port: number): Promise<RawClient> {
   const admin = await RawClient.connect(`127.0.0.1:${port}`)
   await admin.send(saslHandshake, { mechanism: 'PLAIN' })
   await admin.send(saslAuthenticate, { authBytes: Buffer.from('\0admin\0secret') })
+  return admin
+}
+
+/** Everything is there that the questions are about. @returns the id of the topic, which is a new one */
+async function prepared(admin: RawClient): Promise<string> {
   const { topic: name, group: groupId, transactionalId } = existing
+  const old = [{ name }, { name: absent.topic }]
+  await admin.send(deleteTopics, { topics: old, timeoutMs: 10_000 })
   const topics = [{ name, numPartitions: 2, replicationFactor: 1 }]
-  await admin.send(createTopics, { topics, timeoutMs: 10_000 })
+  await until(async () => {
+    const created = await admin.send(createTopics, { topics, timeoutMs: 10_000 })
+    return created.topics[0]!.errorCode
+  })
   const partitions = [{ partitionIndex: 0, committedOffset: 0 }]
   const commit = { groupId, topics: [{ name, partitions }] }
   await until(async () => {
@@ -93,7 +176,6 @@ async function prepared(port: number): Promise<string> {
     return (await admin.send(initProducerId, request)).errorCode
   })
   const { topics: described } = await admin.send(metadata, { topics: [{ name }] })
-  await admin.close()
   return described[0]!.topicId
 }
 
