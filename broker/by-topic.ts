@@ -1,4 +1,4 @@
-// Partitions that a request names, each once, by topic. Network thread.
+// Groups the partitions of a request by topic, each partition once. Network thread.
 
 import type { Work } from './net/work.ts'
 

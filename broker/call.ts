@@ -1,7 +1,6 @@
-// Call: one request, understood: whose it is, what it asks, and what its handler may use to answer it. Dispatch makes calls of
-// frames, performs them and encodes their answers; a caller in this process makes calls of its own, and needs no bytes.
-// One request never takes the broker down: what a handler throws becomes an error code or a closed connection.
-// Network thread.
+// Call: one decoded request, with its session and what its handler needs to answer it. Dispatch decodes frames to calls,
+// performs calls and encodes the answers; a caller in this process makes calls without frames.
+// A request never takes the broker down: an error of a handler becomes an error code, or closes the connection. Network thread.
 
 import { Permissions, type Authorizer } from './auth/permissions.ts'
 import { decode, decodeInSlices } from '../protocol/compile.ts'
@@ -21,13 +20,13 @@ import type { AnswerRoom } from './net/unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './net/work.ts'
 import type { Session } from './session.ts'
 
-/** From here on a request is large: it waits for room among others like it, and is decoded with pauses. */
+/** A frame of this size is large: it waits for room among other large ones, and is decoded with pauses. */
 const LARGE_FRAME_BYTES = 16 * 1024
 /** Array elements of one request. Apache Kafka 4.4 has the same limit. */
 const REQUEST_ELEMENTS_MAX = 1_000_000
-/** The same of a request that appends, which does not pause. No topic has that many partitions. */
+/** The limit of a request that appends, which is decoded without pauses. No topic has that many partitions. */
 const APPENDING_ELEMENTS_MAX = 50_000
-/** A request with more of them is refused by closing the connection: the answer that says so to each of them is too much work. */
+/** A refused request with more elements closes its connection: an answer with an error for each element is too much work. */
 const REFUSED_ELEMENTS_MAX = 20_000
 
 /** One request on its way: from its frame to the last byte of its answer. */
@@ -59,7 +58,7 @@ interface DispatchDeps {
   readonly log: ProcessLog
 }
 
-/** Whose call it is, and where its answer goes. */
+/** The session that a call belongs to, and where its answer goes. */
 interface Caller {
   readonly session: Session
   readonly exchange: Pick<Exchange, 'sent' | 'room'>
@@ -74,7 +73,7 @@ export class Call extends Permissions implements RequestContext {
   readonly work: Work
   /** Monotonic ms. */
   readonly startedAt: number
-  /** The client finds its request again by it; of no meaning without a frame. */
+  /** Tells the client which request the answer is to. Calls without a frame have none. */
   correlationId = -1
   /** Array elements of the request. */
   elementCount = 0
@@ -116,7 +115,7 @@ export class Dispatch {
     for (const handler of deps.handlers) this.#handlers.set(handler.api.key, handler)
   }
 
-  /** May this request start while earlier ones like it still run on the connection? @param frame borrowed */
+  /** Is this a request of an API that appends? See `Handler.appends`. @param frame borrowed */
   appends(frame: Buffer): boolean {
     return frame.length >= 2 && this.#handlers.get(frame.readInt16BE(0))?.appends === true
   }
@@ -214,7 +213,9 @@ export class Dispatch {
   }
 
   /**
-   * A call without a frame. @param request whole: nothing in it is a default
+   * Makes a call without a frame.
+   *
+   * @param request whole, with the defaults of all fields
    * @throws {Disconnect} for an API or a version that is not served
    */
   callOf<A extends Api<any, any>>(
@@ -232,10 +233,10 @@ export class Dispatch {
   }
 
   /**
-   * Answers a call; a handler's error is an answer, too.
+   * Answers a call. An error of its handler becomes an answer, too.
    *
    * @returns undefined when the client expects no answer
-   * @throws {Disconnect} there is no answer but to end the session
+   * @throws {Disconnect} the session must end without an answer
    */
   perform(call: Call): unknown {
     try {
@@ -321,7 +322,7 @@ function end({ work }: Call, onDone: OnDone, failure?: unknown): void {
   onDone(failure as Error | undefined)
 }
 
-/** Answers any request by what its API says to a version that is not served. @throws {Disconnect} when it says nothing */
+/** A handler that gives every request the API's answer to an unknown version (KIP-511). @throws {Disconnect} the API has none */
 function refuserOf(handler: Handler, version: number): Handler {
   const { api } = handler
   const response = handler.refuseVersion?.()

@@ -1,4 +1,4 @@
-// ConfigResources: what has a configuration that clients can see and change: topics, this broker, and all brokers together.
+// ConfigResources: the resources whose configuration clients see and change: topics, this broker, and all brokers together.
 // Network thread. Names and rules are Apache Kafka's (KIP-133, KIP-226, KIP-339).
 
 import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
@@ -14,23 +14,23 @@ import type { TopicConfigs } from './topic-configs.ts'
 export const TOPIC = 2
 export const BROKER = 4
 
-/** Of one resource, in one request: more than anything has. */
+/** Properties of one resource in one request; no resource has so many. */
 const CONFIGS_MAX = 1000
 
-/** Whose configuration it is, as clients name it. */
+/** A resource, as clients name it. */
 export interface ResourceName {
   readonly resourceType: number
   readonly resourceName: string
 }
 
 export interface ConfigResource {
-  /** What was set of it. */
+  /** The properties that are set. */
   readonly overrides: Overrides
   /** In order of name. @param asked null: all */
   describe(asked: ReadonlySet<string> | null): readonly DescribedConfig[]
-  /** @throws {KafkaError} for a name that there is not */
+  /** @throws {KafkaError} INVALID_CONFIG for an unknown property */
   specOf(name: string): ConfigSpec
-  /** @throws {KafkaError} whatever speaks against it */
+  /** @throws {KafkaError} the reason why these overrides are not allowed */
   check(overrides: Overrides): void
   /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or what `change` throws */
   change(change: (before: Overrides) => Overrides): Promise<unknown>
@@ -143,7 +143,7 @@ export function requireConfigs(
   else context.requireOnCluster(operation)
 }
 
-/** @throws {KafkaError} INVALID_REQUEST for one that is named twice, or more than there are */
+/** @throws {KafkaError} INVALID_REQUEST for a property that is named twice, or for too many properties */
 export function checkConfigNames(configs: readonly { readonly name: string }[]): void {
   if (configs.length > CONFIGS_MAX)
     throw new KafkaError('INVALID_REQUEST', `${configs.length} configurations of one resource`)

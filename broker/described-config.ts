@@ -1,4 +1,4 @@
-// Configuration values as DescribeConfigs shows them: what set them, and what else would. Network thread.
+// Configuration values as DescribeConfigs shows them, with all the places that set them. Network thread.
 
 import {
   topicConfigs,
@@ -30,7 +30,7 @@ export const configTypes: Readonly<Record<ConfigType, number>> = {
   password: 9,
 }
 
-/** Somebody who sets a configuration, under its name or another one. */
+/** One place that sets a property, under its name or that of a synonym. */
 export interface ConfigSynonym {
   readonly name: string
   readonly value: string
@@ -39,7 +39,7 @@ export interface ConfigSynonym {
 
 export interface DescribedConfig extends ConfigSynonym {
   readonly spec: ConfigSpec
-  /** Everything that sets it, the strongest first. */
+  /** All places that set it, the strongest first. */
   readonly synonyms: readonly ConfigSynonym[]
   readonly isReadOnly: boolean
 }

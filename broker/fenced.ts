@@ -1,4 +1,4 @@
-// How a producer of any age hears that another has taken its place (KIP-588).
+// The error of a fenced producer in all versions of a request (KIP-588). Network thread.
 
 import type { ErrorName } from '../protocol/errors.ts'
 

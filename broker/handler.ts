@@ -1,4 +1,5 @@
-// What a handler of one API is, and what it knows of the request that it answers. Types, and the one way to hang up. Network thread.
+// Handler: answers the requests of one API. RequestContext is what it knows of a request beside the request itself; Disconnect
+// ends the connection. Network thread.
 
 import type { Permissions } from './auth/permissions.ts'
 import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
@@ -6,14 +7,14 @@ import type { AnswerRoom } from './net/unsent.ts'
 import type { Work } from './net/work.ts'
 import type { Session } from './session.ts'
 
-/** What the client may do is asked of the context, too: `context.allows(...)`. */
+/** The context answers what the client may do, too: `context.allows('Read', 'Topic', name)`. */
 export interface RequestContext extends Pick<Permissions, keyof Permissions> {
   readonly version: number
   readonly clientId: string | null
   readonly session: Session
-  /** For answers that may be large: memory for them is asked for before it is taken. */
+  /** Grants memory for a large answer before the handler takes it. */
   readonly room: AnswerRoom
-  /** Its share of the loop: what goes through a list of any length does it by this. */
+  /** The request's share of the event loop: a handler walks lists of any length by it. */
   readonly work: Work
   /** Calls back once when the last byte of the answer was written, or will never be. */
   whenSent(callback: () => void): void
@@ -23,14 +24,15 @@ export interface RequestContext extends Pick<Permissions, keyof Permissions> {
 export interface Handler<A extends Api<any, any> = any> {
   readonly api: A
   /**
-   * Requests of this API start while earlier ones of the same kind still run on their connection. What must happen in
-   * order, happens before the first `await`. Others wait until the connection is quiet, as in Apache Kafka.
+   * Requests of this API append to logs. Several of them run at the same time on a connection: what must happen in order, their
+   * handler does before its first `await`. Requests of other APIs wait until none runs, as in Apache Kafka. And a connection
+   * that appends is not read while the writer's inbox is full.
    */
   readonly appends?: boolean
   /**
    * @param request borrowed: byte fields are valid until the first `await`
    * @returns undefined when the client expects no answer
-   * @throws {KafkaError} the whole request is refused with that code
+   * @throws {KafkaError} `refuse` answers the whole request with its code
    * @throws {Disconnect} the connection is closed
    */
   handle(
@@ -43,7 +45,7 @@ export interface Handler<A extends Api<any, any> = any> {
     errorCode: number,
     context: RequestContext,
   ): ResponseInput<A> | undefined
-  /** The answer, in version 0, to a version that this broker does not know. Without it the connection is closed. */
+  /** The answer, in version 0, to an unknown version. Without it the connection is closed. */
   refuseVersion?(): ResponseInput<A>
 }
 

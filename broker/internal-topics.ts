@@ -1,5 +1,6 @@
-// What requests that write into topics, change or delete them hear when they name one of the broker's own. Those hold what the
-// broker lives by, so it alone writes them. Apache Kafka refuses the first four like this, and lets administrators do the rest.
+// The errors of requests that would write to, change or delete an internal topic. Internal topics hold the broker's state, so
+// only the broker writes them. Apache Kafka refuses the first four requests in the same way, and allows the others to
+// administrators.
 
 import { KafkaError, type ErrorName } from '../protocol/errors.ts'
 import { isReservedName, OFFSETS_TOPIC } from '../storage/topic-name.ts'
@@ -17,7 +18,7 @@ const refusals = {
 
 export type WritingApi = keyof typeof refusals
 
-/** Offsets that a transaction commits end like its records: with a marker. */
+/** A marker in __consumer_offsets ends the offsets of a transaction. */
 const allowed: readonly string[] = [`WriteTxnMarkers ${OFFSETS_TOPIC}`]
 
 /** @param api AlterConfigs stands for IncrementalAlterConfigs too. @returns undefined when the request may go on */

@@ -1,4 +1,5 @@
-// Fencing by leader epoch (KIP-320): a client that knows another epoch than ours first learns the current one.
+// Fencing by leader epoch (KIP-320): a request with another epoch than the log's is refused, so that its client refreshes its
+// metadata.
 
 import type { ErrorName } from '../protocol/errors.ts'
 import type { Log } from '../storage/store.ts'

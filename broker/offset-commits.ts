@@ -1,4 +1,5 @@
-// What OffsetCommit and TxnOffsetCommit have in common: partitions are refused one by one, the rest has one outcome.
+// What OffsetCommit and TxnOffsetCommit share: some partitions are refused by themselves, all others have one outcome.
+// Network thread.
 
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { Clock } from '../storage/clock.ts'
@@ -26,7 +27,7 @@ interface TopicCommit {
 }
 
 interface Commits {
-  /** Those that are not refused by themselves, each partition once: the last that is said of it. */
+  /** The offsets that are not refused by themselves; of a partition that the request names twice the last one. */
   readonly offsets: readonly PartitionOffset[]
   /** @param error what became of `offsets` */
   answer(error: ErrorName | undefined): Promise<CommitsAnswer>

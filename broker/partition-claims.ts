@@ -1,11 +1,11 @@
-// How many partitions one request may create, over all of its topics. Network thread.
+// Bounds how many partitions one request creates, over all of its topics. Network thread.
 
 import { KafkaError } from '../protocol/errors.ts'
 
 /** As in Apache Kafka. */
 const REQUEST_PARTITIONS_MAX = 10_000
 
-/** @returns what takes so many partitions of one request. It throws POLICY_VIOLATION when there are not so many left */
+/** @returns counts partitions that the request creates, and throws POLICY_VIOLATION when they become too many */
 export function partitionClaims(): (partitionCount: number) => void {
   let left = REQUEST_PARTITIONS_MAX
   return (partitionCount) => {

@@ -1,8 +1,8 @@
-// What a broker without security answers to those who ask for it. Network thread.
+// Answers about security of a broker that has none. Network thread.
 // Codes are those of an Apache Kafka with a plaintext listener and no authorizer.
 
-/** Message of SECURITY_DISABLED: Kafka's own, by which tools tell why. */
+/** Kafka's message of SECURITY_DISABLED, which its tools print. */
 export const NO_AUTHORIZER = 'No Authorizer is configured.'
 
-/** A token's times where there is no token. */
+/** The times of a token in an answer without a token. */
 export const NO_TIMESTAMP = -1

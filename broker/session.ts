@@ -1,5 +1,5 @@
-// Session: what a broker knows of one client between its requests. Whoever carries the client's requests owns it: a
-// connection, or a caller in this process, which needs no socket. Network thread.
+// Session: what the broker knows of one client between its requests. A connection owns it, or a caller in this process, which
+// has no socket. Network thread.
 
 import { ANONYMOUS, type Principal } from './auth/principal.ts'
 

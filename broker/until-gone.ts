@@ -1,4 +1,4 @@
-// Waiting on behalf of a client that may go away. Network thread.
+// Ends a wait when its client goes away. Network thread.
 
 /** What `answer` resolves to, or `otherwise` as soon as the client is gone or the broker stops. */
 export function untilGone<Answer>(

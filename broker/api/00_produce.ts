@@ -1,11 +1,9 @@
-// Produce: batches into logs.
-// Versions: 3-13; 0 to 2 are advertised, because librdkafka sends uncompressed otherwise, and refused.
-// Behaviour: batches are handed to the writer in order of arrival, before the first await; each partition has its own
-// outcome. acks=1 and acks=all are the same on one node: durable, as flush.policy says, and visible when answered. acks=0 is
-// never answered; an error closes the connection. A transactional batch must belong to the open
-// transaction of its producer; from version 12 on its partition joins the transaction by this (KIP-890), which alone waits,
-// and a producer that a partition does not know begins with sequence 0.
-// The store looks at the records of a batch, off this thread, and says which of them it refuses.
+// Produce: appends batches to logs. What a batch must be is checked in produce/append.ts.
+// Versions: 3-13; 0 to 2 are advertised and refused, because librdkafka does not compress without them.
+// Behaviour: the handler gives batches to the writer in order of arrival, before its first await; each partition has its own
+// outcome. acks=1 and acks=all are the same on one node: the batch is durable, as flush.policy says, and visible when the
+// answer goes out. acks=0 has no answer; an error closes the connection. From version 12 on a batch adds its partition to the
+// transaction of its producer (KIP-890); only such a request waits before its batches go to the writer.
 
 import {
   produce,
@@ -60,7 +58,7 @@ function handle({ appender, gate }: ProduceDeps, request: ProduceRequest, contex
   if (producer === undefined) return answer(handOver(appender, request, terms))
   context.require('Write', 'TransactionalId', producer.transactionalId)
   const joining = terms.isTransactionV2 ? joiningIn(appender, request, terms, producer) : []
-  // a batch that may go at once does, unless an earlier request of the producer waits
+  // Nothing joins the transaction (KIP-890), and no earlier request of the producer waits for that.
   if (joining.length === 0 && !gate.hasLine(producer.transactionalId))
     return answer(handOver(appender, request, terms))
   const kept = copied(request)
@@ -80,7 +78,7 @@ function termsOf({ transactionalId }: ProduceRequest, context: RequestContext): 
   }
 }
 
-/** Who the first transactional batch comes from; each batch is checked by itself later. */
+/** The producer of the first transactional batch; the appender checks the producer of each batch. */
 function producerIn(
   { topics }: ProduceRequest,
   transactionalId: string,
@@ -93,7 +91,7 @@ function producerIn(
   return undefined
 }
 
-/** The partitions that do not belong to the transaction yet, and may. */
+/** The partitions that this request adds to the transaction (KIP-890). */
 function joiningIn(
   appender: Appender,
   { topics }: ProduceRequest,
@@ -127,7 +125,7 @@ function handOver(appender: Appender, { topics }: ProduceRequest, terms: AppendT
   })
 }
 
-/** For a request that outlives its frame. */
+/** A copy of a request that waits longer than its frame lives. */
 function copied(request: ProduceRequest): ProduceRequest {
   const topics = request.topics.map(({ partitions, ...topic }) => ({
     ...topic,

@@ -1,9 +1,8 @@
 // Fetch: batches out of logs, bytes untouched, or a wait until there are some.
 // Versions: 4-17
-// Behaviour: full answers hold every partition asked for; sessions are real; the first partition with data gives its
-// first batch however large (KIP-74); a waiting fetch answers when minBytes are there, after maxWaitMs, or when a
-// partition has an error. One that wants any bytes waits no longer than `fetch.max.wait.ms`. Followers are served as
-// consumers are. read_committed reads to the last stable offset, and is told which transactions were aborted.
+// Behaviour: a full answer holds every partition of the request, an incremental one those with news (KIP-227). How batches are
+// read, and for how long a fetch waits: fetch/read.ts. Followers are served as consumers are. A read_committed answer lists
+// aborted transactions (KIP-98).
 
 import { fetch, type FetchRequest, type FetchResponse } from '../../protocol/api/01_fetch.ts'
 import type { AbortedTransaction, Log, Store } from '../../storage/store.ts'
@@ -124,7 +123,7 @@ class Answers implements ReadSink<FetchPartition> {
   }
 }
 
-/** Versions before sessions have no place for an error but the partitions. */
+/** Versions before sessions (KIP-227) have no place for an error but the partitions. */
 function refuseAll(request: FetchRequest, code: number, version: number): FetchResponse {
   if (version >= ERROR_VERSION_MIN) return { errorCode: code, responses: [] }
   const responses = request.topics.map(({ topic, topicId, partitions }) => {

@@ -1,8 +1,7 @@
 // ListOffsets: the offset of a time, or of an end of the log.
 // Versions: 1-10
-// Behaviour: looks inside batches, so the answer is a record and not where a batch begins; nothing above the high
-// watermark is seen, and with read_committed nothing above the last stable offset. A partition that is asked for twice is
-// refused.
+// Behaviour: the answer to a time is a record's offset, also inside a batch. It lies below the high watermark, or with
+// read_committed below the last stable offset. A partition that the request names twice is refused.
 
 import {
   listOffsets,
@@ -14,7 +13,7 @@ import type { Log, OffsetAndTimestamp, Store } from '../../storage/store.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../handler.ts'
 
-/** Timestamps that are questions of their own, and the versions that have them. */
+/** Timestamps with a meaning of their own, and the versions that know them: KIP-734, KIP-405, KIP-1005. */
 const LATEST = -1
 const EARLIEST = -2
 const MAX_TIMESTAMP = -3

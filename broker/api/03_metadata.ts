@@ -1,8 +1,8 @@
 // Metadata: the one node, and topics with their partitions.
 // Versions: 0-13
-// Behaviour: null topics (v0: none) are all topics; a topic asked for by name is created where that is allowed, and
-// is in this very answer, where each topic is once. The node's address is that of the listener that the client dialled. The broker's own
-// metadata topic is told only to who asks for it by name, as Apache Kafka's is.
+// Behaviour: null topics (v0: none) mean all topics. A topic that the request names is created where that is allowed, and this
+// answer has it already; each topic is in the answer once. The node's address is that of the listener that the client dialled.
+// The broker's metadata topic is in the answer only where the request names it, as in Apache Kafka.
 
 import {
   metadata,
@@ -18,7 +18,7 @@ import type { Work } from '../net/work.ts'
 import { partitionClaims } from '../partition-claims.ts'
 import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 
-/** From here on topics may be asked for by id. */
+/** A request of this version may name topics by id (KIP-516). */
 const IDS_VERSION_MIN = 12
 
 type Asked = NonNullable<MetadataRequest['topics']>[number]
@@ -71,7 +71,7 @@ async function distinct(topics: readonly Asked[], work: Work): Promise<Map<strin
   return asked
 }
 
-/** Versions 10 and 11 have ids and null names, and no way to answer them. @throws {KafkaError} INVALID_REQUEST, as Apache Kafka */
+/** Versions 10 and 11 can ask by id or null name, but cannot answer that. @throws {KafkaError} INVALID_REQUEST, as Apache Kafka */
 function checkNames(asked: Iterable<Asked>, version: number): void {
   for (const { name, topicId } of asked) {
     if (name === null || topicId !== UUID_ZERO)
@@ -99,8 +99,8 @@ function answerOf(
 }
 
 /**
- * Creates the topics that do not exist, where that is allowed, all together. One that exists now and is deleted meanwhile is
- * not among them.
+ * Creates the topics that do not exist, all together, where that is allowed. A topic that exists now and is deleted meanwhile
+ * is not created again.
  *
  * @returns why a topic was not created, by name
  */

@@ -1,14 +1,14 @@
-// OffsetCommit: durable when it is answered.
+// OffsetCommit: stores offsets of a group. They are durable when the answer goes out.
 // Versions: 2-9
-// Behaviour: what is wrong with one partition is said of it alone; what is wrong with the group or the member is said of
-// all others. Without a generation it is a commit from outside, allowed while the group has no members.
+// Behaviour: an error of a partition is answered for that partition, an error of the group or the member for all others. A
+// commit without a generation comes from outside the group, and is allowed while the group has no members.
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../handler.ts'
 import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
 
-/** Older versions do not know GROUP_ID_NOT_FOUND in this answer. */
+/** Clients of older versions do not know GROUP_ID_NOT_FOUND in this answer (KIP-848). */
 const GROUP_NOT_FOUND_VERSION_MIN = 9
 
 interface OffsetCommitDeps extends OffsetCommitsDeps {

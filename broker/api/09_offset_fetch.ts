@@ -1,7 +1,7 @@
-// OffsetFetch: what groups have committed.
+// OffsetFetch: the committed offsets of groups.
 // Versions: 1-9
-// Behaviour: nothing committed is offset -1 and no error, in a group that does not exist too; null topics are all that
-// have commits. Who requires stable offsets is told to wait for those that an open transaction may commit (KIP-447).
+// Behaviour: a partition without a commit has offset -1 and no error, also in a group that does not exist; null topics mean all
+// topics with commits. A request for stable offsets gets UNSTABLE_OFFSET_COMMIT while a transaction may commit one (KIP-447).
 // Not done: the member id and epoch of version 9 belong to the new group protocol and are not looked at.
 
 import {
@@ -74,7 +74,7 @@ export function offsetFetchHandler({
   }
 }
 
-/** The question that asks for all that a group has committed. */
+/** What a request would name to ask for all commits of a group. */
 function* everythingIn(offsets: CommittedOffsets): Iterable<AskedTopic> {
   for (const [name, partitions] of offsets.partitionsByTopic())
     yield { name, partitionIndexes: [...partitions] }

@@ -1,7 +1,7 @@
-// FindCoordinator: the one node, at the address that Metadata tells.
+// FindCoordinator: this node, at the address that Metadata answers.
 // Versions: 0-6
-// Behaviour: from version 4 on every key has its own outcome.
-// Not done: share groups: their keys are refused with INVALID_REQUEST.
+// Behaviour: from version 4 on a request names several keys (KIP-699), each with its own outcome.
+// Not done: keys of share groups are refused with INVALID_REQUEST.
 
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
@@ -11,7 +11,7 @@ import type { Handler } from '../handler.ts'
 
 const KEYS_VERSION_MIN = 4
 
-/** What a key may name: the coordinator of a group, or of a transaction. */
+/** What the key of each key type names. */
 const keyTypes: readonly ResourceType[] = ['Group', 'TransactionalId']
 
 interface FindCoordinatorDeps {

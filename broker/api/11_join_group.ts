@@ -1,7 +1,7 @@
 // JoinGroup: waits until the members of the next generation are known.
 // Versions: 0-9
-// Behaviour: the leader hears of all members, the others of none. A new member is first given an id from version 4 on
-// (MEMBER_ID_REQUIRED), a static one never. A client that hangs up leaves its member behind: its session decides.
+// Behaviour: the answer to the leader lists all members, that to the others none. From version 4 on a new dynamic member first
+// gets an id by MEMBER_ID_REQUIRED (KIP-394). When a client hangs up, its member stays until the member's session ends.
 
 import {
   joinGroup,
@@ -18,7 +18,7 @@ const REBALANCE_TIMEOUT_VERSION_MIN = 1
 const KNOWN_MEMBER_ID_VERSION_MIN = 4
 const NULL_PROTOCOL_VERSION_MIN = 7
 const SKIP_ASSIGNMENT_VERSION_MIN = 9
-/** Of one member: those of all members are compared. Clients offer one to four. */
+/** That one member may offer, because the group compares those of all members. Clients offer one to four. */
 const PROTOCOLS_MAX = 100
 
 export function joinGroupHandler({
@@ -43,7 +43,7 @@ export function joinGroupHandler({
   }
 }
 
-/** Copies the metadata, which outlives the request. */
+/** Copies the metadata, which the group keeps longer than the request lives. */
 function asJoinRequest(
   request: JoinGroupRequest,
   { version, clientId, session }: RequestContext,

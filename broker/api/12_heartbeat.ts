@@ -1,4 +1,4 @@
-// Heartbeat: a member says that it lives, and hears whether it must join again.
+// Heartbeat: renews a member's session, and tells the member whether it must join again.
 // Versions: 0-4
 
 import { heartbeat } from '../../protocol/api/12_heartbeat.ts'

@@ -1,7 +1,7 @@
-// LeaveGroup: members go at once, and what they had is shared out anew.
+// LeaveGroup: removes members at once, and the group rebalances.
 // Versions: 0-5
-// Behaviour: from version 3 on several members, each with its own outcome, static ones by their instance id too.
-// Fetches of the same client that wait are answered at once, so that it can close without waiting for them.
+// Behaviour: from version 3 on a request names several members, static ones by their instance id (KIP-345), each with its own
+// outcome. Waiting fetches of the same client are answered at once, so that it can close without waiting for them.
 
 import { leaveGroup } from '../../protocol/api/13_leave_group.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'

@@ -1,6 +1,7 @@
-// SyncGroup: the leader says what each member gets, the others wait for it.
+// SyncGroup: the leader sends every member's assignment, and each member gets its own.
 // Versions: 0-5
-// Behaviour: a generation is durable before anybody hears of its shares. From version 5 on a member says which protocol it means.
+// Behaviour: a generation is durable before any member gets an assignment of it. From version 5 on a member names the protocol
+// (KIP-559).
 
 import {
   syncGroup,
@@ -39,7 +40,7 @@ function isNamed({ protocolType, protocolName }: SyncGroupRequest): boolean {
   return protocolType !== null && protocolName !== null
 }
 
-/** Copies the assignments, which outlive the request. */
+/** Copies the assignments, which the group keeps longer than the request lives. */
 function asSyncRequest(request: SyncGroupRequest): SyncRequest {
   const assignments = request.assignments.map(({ memberId, assignment }) => ({
     memberId,

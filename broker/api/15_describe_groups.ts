@@ -1,7 +1,7 @@
 // DescribeGroups: the state of groups and their members.
 // Versions: 0-6
-// Behaviour: a group that does not exist is Dead, and everything is allowed with it; from version 6 on it is
-// GROUP_ID_NOT_FOUND, without operations (KIP-1043); the same of a group of another type. What members told each other is shown while the group is stable.
+// Behaviour: a group that does not exist, or is of another type, is Dead; from version 6 on it is GROUP_ID_NOT_FOUND
+// (KIP-1043). Metadata and assignments of members are shown while the group is stable.
 
 import {
   describeGroups,

@@ -1,7 +1,7 @@
 // ListGroups: every group, or those of some states and types.
 // Versions: 0-5
-// Behaviour: states and types are compared without regard to case, as in Apache Kafka; one that does not exist matches
-// no group.
+// Behaviour: states (KIP-518) and types (KIP-848) are compared without regard to case, as in Apache Kafka; a state or type that
+// does not exist matches no group.
 
 import { listGroups } from '../../protocol/api/16_list_groups.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'

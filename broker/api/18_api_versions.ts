@@ -1,7 +1,7 @@
 // ApiVersions: what this broker serves.
-// Versions: 0-4; any other is answered in version 0 with UNSUPPORTED_VERSION and our own range, as KIP-511 says.
-// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features that clients go by. The session
-// keeps the name and version of the client's software.
+// Versions: 0-4; the answer to any other is of version 0: UNSUPPORTED_VERSION and our own range (KIP-511).
+// Behaviour: lists exactly the APIs that have a handler, sorted by key, and the features (KIP-584) by which clients choose how
+// they work. The session keeps the name and version of the client's software.
 
 import {
   apiVersions,
@@ -12,14 +12,14 @@ import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import type { Handler } from '../handler.ts'
 
-/** By this alone clients choose the transactions of KIP-890: Produce 12, TxnOffsetCommit 5 and EndTxn 5. */
+/** Clients use the transactions of KIP-890 (Produce 12, TxnOffsetCommit 5, EndTxn 5) when they see this feature. */
 const TRANSACTION_VERSION = { name: 'transaction.version', max: 2 } as const
-/** From this version on clients say what they are. */
+/** Clients of this version name their software (KIP-511). */
 const SOFTWARE_VERSION_MIN = 3
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
-/** They never change while a broker runs. */
+/** Features never change while a broker runs. */
 const FEATURES_EPOCH = 0
-/** Older ones cannot read a feature whose minimum is 0, and are not told of its range. */
+/** Clients of older versions cannot read a feature whose minimum is 0: their answer leaves its range out. */
 const ZERO_MINIMUM_VERSION_MIN = 4
 
 /** @param served without ApiVersions itself */

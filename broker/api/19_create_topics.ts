@@ -1,7 +1,7 @@
-// CreateTopics: new topics, durable and ready for batches when the answer goes out.
+// CreateTopics: creates topics, which are durable and take batches when the answer goes out.
 // Versions: 2-7
-// Behaviour: every topic has its own outcome; validateOnly does all checks and nothing else. Replication factor 1 only. All are
-// created at the same time; as in Apache Kafka, one request creates 10,000 partitions at most.
+// Behaviour: every topic has its own outcome; with validateOnly all checks are done and nothing else. The replication factor is
+// 1. A request creates its topics at the same time, and as in Apache Kafka 10,000 partitions at most.
 
 import {
   createTopics,
@@ -68,7 +68,7 @@ interface Terms {
   readonly isShown: boolean
 }
 
-/** A promise only for a topic that is being created. */
+/** @returns a promise only for a topic that is being created */
 function answerFor(
   deps: CreateTopicsDeps,
   topic: NewTopic,
@@ -96,13 +96,13 @@ function answerFor(
   }
 }
 
-/** @throws what is no refusal */
+/** The answer to a topic that was refused. @throws an error that is no refusal */
 function refused({ name }: NewTopic, error: unknown): TopicAnswer {
   if (!(error instanceof KafkaError)) throw error
   return { name, errorCode: errorCodeOf(error), errorMessage: error.reason }
 }
 
-/** @throws {KafkaError} whatever speaks against the topic */
+/** @throws {KafkaError} a name, a number of partitions or an assignment that is not allowed */
 function specOf(deps: CreateTopicsDeps, topic: NewTopic): Required<TopicSpec> {
   const { name } = topic
   checkTopicName(name)
@@ -124,7 +124,7 @@ function partitionCountOf({ store, config }: CreateTopicsDeps, topic: NewTopic):
   return numPartitions
 }
 
-/** Every partition from 0 on, each on this node alone. */
+/** @throws {KafkaError} INVALID_REPLICA_ASSIGNMENT unless every partition from 0 on is assigned to this node alone */
 function assignedCount(
   { numPartitions, replicationFactor, assignments }: NewTopic,
   nodeId: number,

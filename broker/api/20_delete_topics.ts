@@ -1,7 +1,7 @@
-// DeleteTopics: by name, or from version 6 on by id too. The name is free when the answer goes out.
+// DeleteTopics: deletes topics by name, or from version 6 on by id (KIP-516). The name is free when the answer goes out.
 // Versions: 1-6
-// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. The group coordinator hears of it from
-// the store, and drops the topic's offsets before the answer.
+// Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. The group coordinator hears of a deleted
+// topic from the store, and drops its committed offsets before the answer.
 
 import {
   deleteTopics,
@@ -15,7 +15,7 @@ import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 
-/** Older versions do not know the code that says it. */
+/** Clients of older versions do not know TOPIC_DELETION_DISABLED (KIP-322). */
 const DISABLED_VERSION_MIN = 3
 
 type TopicAnswer = DeleteTopicsResponse['responses'][number]
@@ -60,7 +60,7 @@ function* askedFor({ topics, topicNames }: DeleteTopicsRequest): Iterable<Asked>
   for (const name of topicNames) yield { name, topicId: UUID_ZERO }
 }
 
-/** Names of the topics that are asked for, by name or by id; undefined for one that does not exist. */
+/** Names of the topics in the request; undefined for a topic that does not exist. */
 function* existing(store: Store, request: DeleteTopicsRequest): Iterable<string | undefined> {
   for (const asked of askedFor(request)) yield lookUp(store, asked)?.name
 }
@@ -81,7 +81,7 @@ async function answerFor(
   }
 }
 
-/** Whoever may not describe a topic is not told by its id what its name is, and by its name not whether it exists. */
+/** A client that may not describe a topic learns neither the name that an id has, nor whether a name exists. */
 function refusalOf(store: Store, asked: Asked, context: RequestContext): TopicAnswer | undefined {
   const topic = lookUp(store, asked)
   const name = topic?.name ?? asked.name

@@ -1,6 +1,6 @@
-// DeleteRecords: the log of a partition now starts at an offset.
+// DeleteRecords: moves the log start offset of partitions, below which records are gone.
 // Versions: 0-2
-// Behaviour: -1 is the high watermark; a topic that only compacts refuses.
+// Behaviour: offset -1 means the high watermark. A topic whose cleanup.policy has no "delete" refuses.
 
 import { deleteRecords, type DeleteRecordsResponse } from '../../protocol/api/21_delete_records.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
@@ -61,7 +61,7 @@ async function answerFor(
   }
 }
 
-/** @throws {KafkaError} whatever speaks against it */
+/** @throws {KafkaError} a partition, a policy or an offset that does not allow it; what the store refuses */
 async function trim(
   store: Store,
   name: string,

@@ -1,7 +1,8 @@
-// InitProducerId: who a producer is: an id that no other has or had, and an epoch.
+// InitProducerId: gives a producer an id that no other producer has or had, and an epoch.
 // Versions: 0-5
-// Behaviour: without a transactional id every request gets a new id, also one that comes with an id, as in Apache Kafka. With
-// one, the producer that had it before is fenced, and its open transaction is aborted before the answer.
+// Behaviour: without a transactional id every request gets a new producer id, as in Apache Kafka, also a request that names one
+// (KIP-360). With a transactional id the broker fences its earlier producer, and aborts that one's transaction before it
+// answers (KIP-98).
 
 import {
   initProducerId,

@@ -1,6 +1,6 @@
-// OffsetForLeaderEpoch: where the records of a leader epoch end; how a consumer notices that a crash cut the log.
+// OffsetForLeaderEpoch: the end offset of a leader epoch, by which a consumer notices that a crash cut the log (KIP-320).
 // Versions: 2-4
-// Behaviour: an epoch that is newer than ours or unknown has end offset -1.
+// Behaviour: an epoch that is newer than the log's, or unknown, has end offset -1.
 
 import {
   offsetForLeaderEpoch,

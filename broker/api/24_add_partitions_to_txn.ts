@@ -1,7 +1,6 @@
-// AddPartitionsToTxn: the producer is about to write to these partitions in its transaction, which begins with this if
-// none is open.
+// AddPartitionsToTxn: adds partitions to the transaction of a producer, and begins the transaction if none is open (KIP-98).
 // Versions: 0-3
-// Behaviour: all or none: with a partition that does not exist, the others are not attempted.
+// Behaviour: all partitions are added or none: when one is refused, the others are OPERATION_NOT_ATTEMPTED.
 
 import {
   addPartitionsToTxn,

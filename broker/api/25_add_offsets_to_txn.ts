@@ -1,5 +1,4 @@
-// AddOffsetsToTxn: the producer is about to commit offsets of this group in its transaction, which begins with this if none
-// is open.
+// AddOffsetsToTxn: adds the offsets of a group to the transaction of a producer, and begins it if none is open (KIP-98).
 // Versions: 0-4
 
 import { addOffsetsToTxn } from '../../protocol/api/25_add_offsets_to_txn.ts'

@@ -1,7 +1,7 @@
-// EndTxn: commits or aborts. What was decided is durable when it is answered, and the markers are written, so that the
-// next transaction may begin at once.
+// EndTxn: commits or aborts a transaction. The decision is durable and the markers are written when the answer goes out, so
+// that the next transaction can begin at once.
 // Versions: 0-5
-// Behaviour: version 5 gives the producer a new epoch at every end (KIP-890).
+// Behaviour: version 5 gives the producer a new epoch at the end of every transaction (KIP-890).
 
 import { endTxn } from '../../protocol/api/26_end_txn.ts'
 import { errorCode } from '../../protocol/errors.ts'

@@ -1,9 +1,8 @@
-// WriteTxnMarkers: an administrator ends a transaction that hangs: one that a log holds open and no coordinator knows.
+// WriteTxnMarkers: an administrator ends a hanging transaction: a log holds it open, and no coordinator knows it (KIP-664).
 // Versions: 1-2
-// Behaviour: a partition that a marker names twice gets one. The broker's own topics are refused, but for __consumer_offsets: a
-// transaction commits offsets there, and an abort drops them. A transaction that is known here is aborted as a whole, in all its
-// partitions, and never committed by this.
-// With transactionVersion 2 a marker's epoch is newer than that of the transaction that it ends (KIP-1228).
+// Behaviour: a partition that a marker names twice gets one marker. Internal topics are refused except __consumer_offsets, where
+// an abort drops the offsets of the transaction. A transaction known here is aborted in all its partitions, and is not
+// committed by this request.
 
 import {
   writeTxnMarkers,
@@ -24,6 +23,7 @@ interface WriteTxnMarkersDeps {
   readonly transactions: TransactionCoordinator
 }
 
+/** From here on a marker's epoch is newer than that of the transaction that it ends (KIP-1228). */
 const STRICT_TRANSACTION_VERSION_MIN = 2
 
 type Marker = WriteTxnMarkersRequest['markers'][number]
@@ -84,7 +84,7 @@ async function answerFor(
   return { producerId, topics }
 }
 
-/** Its producer decides, or nobody. */
+/** Only the producer of a transaction known here may commit it; an abort is allowed. */
 function refusalOfCommit(
   transactions: TransactionCoordinator,
   { producerId }: Marker,

@@ -1,7 +1,7 @@
-// TxnOffsetCommit: offsets of a group that count when the transaction commits. Durable when it is answered.
+// TxnOffsetCommit: offsets of a group that count once the transaction commits. They are durable when the answer goes out.
 // Versions: 0-5
-// Behaviour: up to version 4 the group must have been added to the transaction (KIP-890), from version 5 on it is added by
-// this. Members are checked when they say who they are (KIP-447). What is wrong with one partition is said of it alone.
+// Behaviour: up to version 4 AddOffsetsToTxn adds the group to the transaction, from version 5 on this request does (KIP-890). A
+// member that names itself is checked (KIP-447). An error of a partition is answered for that partition.
 
 import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
 import type { ErrorName } from '../../protocol/errors.ts'

@@ -1,7 +1,7 @@
 // DescribeConfigs: every configuration of a topic or of the broker, where its value comes from, and what it means.
 // Versions: 1-4
-// Behaviour: of all brokers (the empty name) only what is set for all. Read-only: what a broker reads when it starts.
-// No keys at all are all keys, as null is. A password is never shown.
+// Behaviour: the empty broker name means all brokers, and shows only what is set for all (KIP-226). A property that a broker
+// reads at its start is read-only. An empty list of keys means all keys, as null does. Passwords are never shown.
 // Not done: resources other than topics and the broker (loggers, groups, client metrics).
 
 import {
@@ -78,7 +78,7 @@ function shown(
   }
 }
 
-/** A list as it was understood: without blanks and, where each item counts once, without what is there twice. */
+/** A list as the broker reads it: without blanks, and without repeated items where each item counts once. */
 function shownText(spec: ConfigSpec, text: string): string {
   return spec.type === 'list'
     ? ((spec.parse(text) as string[] | undefined)?.join(',') ?? text)

@@ -1,6 +1,6 @@
-// AlterConfigs: replaces all that is set of a topic or a broker.
+// AlterConfigs: replaces everything that is set of a topic or a broker (KIP-133).
 // Versions: 0-2
-// Behaviour: every resource has its own outcome; validateOnly does all checks and nothing else.
+// Behaviour: every resource has its own outcome; with validateOnly all checks are done and nothing else.
 
 import { alterConfigs, type AlterConfigsRequest } from '../../protocol/api/33_alter_configs.ts'
 import { KafkaError } from '../../protocol/errors.ts'

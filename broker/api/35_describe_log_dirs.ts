@@ -1,6 +1,7 @@
-// DescribeLogDirs: how many bytes each partition takes, and how many there are.
+// DescribeLogDirs: the bytes that each partition takes, and those of the disk (KIP-113, KIP-827).
 // Versions: 1-4
-// Behaviour: one directory. Topics and partitions that do not exist are left out, others are told once; the broker's own topic is told to who names it.
+// Behaviour: there is one directory. The answer has each existing partition of the request once, and the broker's metadata topic
+// only where the request names it.
 
 import { resolve } from 'node:path'
 import {
@@ -12,7 +13,7 @@ import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import { byTopic } from '../by-topic.ts'
 import type { Handler } from '../handler.ts'
 
-/** Older versions have no place for an error of the whole request. */
+/** Older versions have no place for an error of the whole request (KIP-784). */
 const ERROR_VERSION_MIN = 3
 const NOTHING = { errorCode: 0, results: [] }
 
@@ -48,7 +49,7 @@ export function describeLogDirsHandler({
   }
 }
 
-/** The partitions of a topic that are told. */
+/** The partitions of a topic that the answer has. */
 type Told = readonly [topic: string, partitions: Iterable<number>]
 
 function* everything({ topics }: Store): Iterable<Told> {

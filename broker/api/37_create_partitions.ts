@@ -1,6 +1,6 @@
-// CreatePartitions: a topic gets more partitions; `count` is the new total.
+// CreatePartitions: adds partitions to topics; `count` is the new total (KIP-195).
 // Versions: 0-3
-// Behaviour: every topic has its own outcome; validateOnly does all checks and nothing else.
+// Behaviour: every topic has its own outcome; with validateOnly all checks are done and nothing else.
 
 import {
   createPartitions,
@@ -63,7 +63,7 @@ async function answerFor(
   }
 }
 
-/** @throws {KafkaError} whatever speaks against it */
+/** @throws {KafkaError} a topic, a number of partitions or an assignment that does not allow it */
 function check(store: Store, { name, count, assignments }: Asked): void {
   const topic = store.topics.get(name)
   if (topic === undefined)

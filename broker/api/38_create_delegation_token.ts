@@ -20,7 +20,7 @@ const nothing = {
   hmac: new Uint8Array(0),
 }
 
-/** Without an owner a token is for who asks for it. */
+/** A request without an owner is for the principal that asks (KIP-373). */
 function refused(
   { principal }: Session,
   { ownerPrincipalType, ownerPrincipalName }: CreateDelegationTokenRequest,

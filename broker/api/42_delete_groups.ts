@@ -1,6 +1,6 @@
-// DeleteGroups: groups without members go, with their offsets.
+// DeleteGroups: deletes groups without members, and their offsets (KIP-229).
 // Versions: 0-2
-// Behaviour: every group has its own outcome, and one that is named twice has one; durable when answered.
+// Behaviour: every group has one outcome, also when the request names it twice; it is durable when the answer goes out.
 
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { errorCode } from '../../protocol/errors.ts'

@@ -1,14 +1,14 @@
-// ElectLeaders: there is one node, and it leads everything.
+// ElectLeaders: this node leads every partition, so no election is needed (KIP-183, KIP-460).
 // Versions: 0-2
-// Behaviour: as Apache Kafka does when the leader is the preferred one already: ELECTION_NOT_NEEDED for each partition that is
-// named, and nothing to tell when all are asked for.
+// Behaviour: as in Apache Kafka where the preferred replica leads already: ELECTION_NOT_NEEDED for each partition that the
+// request names, and an empty answer to a request for all.
 
 import { electLeaders } from '../../protocol/api/43_elect_leaders.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { Handler } from '../handler.ts'
 
-/** Kafka's codes: the preferred replica, and any that lives. */
+/** Kafka's codes: the preferred replica, and any live one. */
 const electionTypes = [0, 1]
 
 export function electLeadersHandler({

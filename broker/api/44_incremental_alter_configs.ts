@@ -1,7 +1,7 @@
-// IncrementalAlterConfigs: sets, unsets, and adds to or takes from lists, of a topic or a broker.
+// IncrementalAlterConfigs: sets and unsets properties of a topic or a broker, and adds to or takes from lists (KIP-339).
 // Versions: 0-1
-// Behaviour: every resource has its own outcome: all of its changes or none. validateOnly does all checks and nothing else.
-// Appending to a list that is not set begins with what holds now. Unsetting what is not set is no error.
+// Behaviour: a resource gets all of its changes or none; with validateOnly all checks are done and nothing else. Appending to a
+// list that is not set starts from the value that holds now. Unsetting a property that is not set is no error.
 
 import {
   incrementalAlterConfigs,
@@ -61,7 +61,7 @@ function changed(
   return Object.fromEntries(overrides)
 }
 
-/** @returns undefined when it is no longer set */
+/** @returns undefined for a property that is no longer set */
 function valueAfter(
   { name, configOperation, value }: Operation,
   before: Overrides,
@@ -87,7 +87,7 @@ function added(present: readonly string[], given: readonly string[]): string[] {
   return [...present, ...new Set(given.filter((item) => !isThere.has(item)))]
 }
 
-/** Each item that is given takes one like it away. */
+/** Each given item removes one equal item. */
 function taken(present: readonly string[], given: readonly string[]): string[] {
   const left = new Map<string, number>()
   for (const item of given) left.set(item, (left.get(item) ?? 0) + 1)

@@ -1,6 +1,6 @@
-// AlterPartitionReassignments: there is one node, where everything lies already.
+// AlterPartitionReassignments: every partition is on this node already (KIP-455).
 // Versions: 0-1
-// Behaviour: to this node: done. Anywhere else, or to several: refused. Nothing is ever under way that could be cancelled.
+// Behaviour: a reassignment to this node alone succeeds, any other is refused, and there is none to cancel.
 
 import {
   alterPartitionReassignments,

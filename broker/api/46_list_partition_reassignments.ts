@@ -1,4 +1,4 @@
-// ListPartitionReassignments: none, since there is one node.
+// ListPartitionReassignments: always none, because there is one node (KIP-455).
 // Versions: 0
 
 import { listPartitionReassignments } from '../../protocol/api/46_list_partition_reassignments.ts'

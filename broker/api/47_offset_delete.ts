@@ -1,6 +1,6 @@
-// OffsetDelete: forgets offsets of partitions that no member of the group is subscribed to.
+// OffsetDelete: deletes committed offsets of topics that no member of the group is subscribed to (KIP-496).
 // Versions: 0
-// Behaviour: every partition has its own outcome; durable when answered.
+// Behaviour: every partition has its own outcome; it is durable when the answer goes out.
 
 import { offsetDelete, type OffsetDeleteRequest } from '../../protocol/api/47_offset_delete.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'

@@ -1,7 +1,7 @@
-// DescribeClientQuotas: there are no quotas.
+// DescribeClientQuotas: there are no quotas (KIP-546).
 // Versions: 0-1
-// Behaviour: a filter that Apache Kafka refuses is refused, any other finds nothing.
-// Not done: AlterClientQuotas (49), without which no quota comes to be.
+// Behaviour: the broker refuses the filters that Apache Kafka refuses; any other filter finds nothing.
+// Not done: AlterClientQuotas (49), which would create quotas.
 
 import {
   describeClientQuotas,

@@ -1,7 +1,7 @@
-// DescribeUserScramCredentials: there are no users.
+// DescribeUserScramCredentials: there are no users (KIP-554).
 // Versions: 0
-// Behaviour: nothing for all of them, RESOURCE_NOT_FOUND for one that is named.
-// Not done: AlterUserScramCredentials (51), without which no user comes to be.
+// Behaviour: the answer to a request for all users is empty, to one that names users RESOURCE_NOT_FOUND.
+// Not done: AlterUserScramCredentials (51), which would create users.
 
 import {
   describeUserScramCredentials,

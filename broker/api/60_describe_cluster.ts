@@ -1,4 +1,4 @@
-// DescribeCluster: the one node.
+// DescribeCluster: the cluster's id and its one node (KIP-700).
 // Versions: 0-2
 
 import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'

@@ -1,4 +1,4 @@
-// DescribeProducers: who has written to a partition with a producer id, and who has a transaction open there.
+// DescribeProducers: the producers with an id that wrote to a partition, and their open transactions there (KIP-664).
 // Versions: 0
 
 import {

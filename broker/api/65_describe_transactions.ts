@@ -1,6 +1,6 @@
-// DescribeTransactions: the state of transactional ids, and the partitions of their open transactions.
+// DescribeTransactions: the state of transactional ids, and the partitions of their open transactions (KIP-664).
 // Versions: 0
-// Behaviour: of a transaction that is ending, the partitions that have not heard yet.
+// Behaviour: of a transaction that is ending the answer has the partitions without a marker yet.
 
 import {
   describeTransactions,

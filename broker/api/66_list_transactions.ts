@@ -1,7 +1,7 @@
-// ListTransactions: transactional ids by state, producer id, how long their transaction is open, and a pattern.
+// ListTransactions: transactional ids by state, producer id, age of the transaction and pattern (KIP-664, KIP-994, KIP-1152).
 // Versions: 0-2
-// Behaviour: a duration lists open transactions only. The pattern is a regular expression of RE2, as in Apache Kafka, and
-// must match the whole id.
+// Behaviour: with a duration only open transactions are listed. The pattern is a regular expression of RE2, as in Apache Kafka,
+// and must match the whole id.
 
 import { listTransactions } from '../../protocol/api/66_list_transactions.ts'
 import { allTransactionStates } from '../../protocol/transaction-states.ts'

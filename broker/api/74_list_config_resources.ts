@@ -1,6 +1,7 @@
-// ListConfigResources: what has a configuration.
+// ListConfigResources: the resources that have a configuration (KIP-1142).
 // Versions: 0-1
-// Behaviour: topics and this broker. Of the other kinds that Apache Kafka knows there are none; version 0 asks for one of them.
+// Behaviour: lists topics and this broker. There are no resources of the other kinds that Apache Kafka knows; version 0 asks for
+// client metrics, which is one of those.
 
 import { listConfigResources } from '../../protocol/api/74_list_config_resources.ts'
 import { KafkaError } from '../../protocol/errors.ts'

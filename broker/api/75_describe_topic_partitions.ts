@@ -1,7 +1,7 @@
-// DescribeTopicPartitions: topics and their partitions, page by page.
+// DescribeTopicPartitions: topics and their partitions, page by page (KIP-966).
 // Versions: 0
-// Behaviour: in order of name, whatever the order of the question. A page ends after so many partitions, in the middle of a topic
-// if need be, and names the place of the next one. Asked for all, the broker's own topic is left out.
+// Behaviour: topics are in order of name, whatever their order in the request. A page ends after a number of partitions, also in
+// the middle of a topic, and its cursor says where the next page begins. A request for all leaves the metadata topic out.
 
 import {
   describeTopicPartitions,
@@ -17,7 +17,7 @@ type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number]
 
 /** Kafka's `max.request.partition.size.limit`. */
 const PAGE_PARTITIONS_MAX = 2000
-/** Names that one request may sort; who wants more pages through all. */
+/** Names that one request may sort; a client that wants more asks for all, page by page. */
 const NAMES_MAX = 10_000
 
 export function describeTopicPartitionsHandler({
@@ -75,7 +75,7 @@ function pageOf(
   return { topics }
 }
 
-/** @throws {KafkaError} INVALID_REQUEST for a place where no page can begin */
+/** @throws {KafkaError} INVALID_REQUEST for a cursor where no page can begin */
 function checkCursor(
   { topicName, partitionIndex }: NonNullable<DescribeTopicPartitionsRequest['cursor']>,
   asked: ReadonlySet<string>,
@@ -90,7 +90,7 @@ function* namesIn({ topics }: DescribeTopicPartitionsRequest): Iterable<string> 
   for (const { name } of topics) yield name
 }
 
-/** Each once, sorted. @throws {KafkaError} INVALID_REQUEST */
+/** Each name once, sorted. @throws {KafkaError} INVALID_REQUEST for too many */
 function namesOf(store: Store, asked: ReadonlySet<string>): string[] {
   if (asked.size > NAMES_MAX)
     throw new KafkaError('INVALID_REQUEST', `${asked.size} topics, ${NAMES_MAX} can be asked for`)

@@ -1,5 +1,5 @@
-// Which permissions each API asks for, and what a client without them hears. The handlers ask; this table says it to readers,
-// and a test holds both together (broker/auth/denied.test.ts). docs/reference/permissions.md is generated from it.
+// The permissions that each API asks for, and what a client without them gets. The handlers ask; this table is for readers, and
+// broker/conformance/denied.test.ts holds both together. docs/reference/permissions.md is generated from it.
 
 import type { Operation, ResourceType } from './resources.ts'
 

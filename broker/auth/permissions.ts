@@ -1,5 +1,5 @@
-// Permissions: what the client of one request may do. Every handler asks here before it answers: the table of who asks for
-// what is api-permissions.ts. An authorizer decides; without one, everything is allowed. Network thread.
+// Permissions: answers what the client of one request may do. Every handler asks it: api-permissions.ts lists for what. An
+// authorizer decides; without one everything is allowed. Network thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Session } from '../session.ts'
@@ -20,7 +20,7 @@ export interface Authorizer {
     name: string,
     isAudited: boolean,
   ): boolean
-  /** Is there any resource of the type with which the client may do this? */
+  /** May the client do this with any resource of the type? */
   allowsAny(session: Session, operation: Operation, resourceType: ResourceType): boolean
 }
 
@@ -29,7 +29,7 @@ export const everythingAllowed: Authorizer = {
   allowsAny: () => true,
 }
 
-/** The mask in an answer to a client that did not ask for it. */
+/** The mask in an answer to a request that does not want it. */
 const NOT_ASKED_FOR = -0x8000_0000
 
 export abstract class Permissions {
@@ -44,7 +44,7 @@ export abstract class Permissions {
     return this.#authorizer.allows(this.session, operation, resourceType, name, true)
   }
 
-  /** As `allows`, where a denial is nothing to tell: a list leaves the resource out, or another right will do. */
+  /** As `allows`, but a denial is not audited: a list leaves the resource out, or another permission will do. */
   allowsSilently(operation: Operation, resourceType: ResourceType, name: string): boolean {
     return this.#authorizer.allows(this.session, operation, resourceType, name, false)
   }
@@ -57,7 +57,7 @@ export abstract class Permissions {
     return this.allowsSilently(operation, 'Cluster', CLUSTER_NAME)
   }
 
-  /** With one resource of the type at least. */
+  /** May the client do this with at least one resource of the type? */
   allowsAny(operation: Operation, resourceType: ResourceType): boolean {
     return this.#authorizer.allowsAny(this.session, operation, resourceType)
   }
@@ -83,7 +83,7 @@ export abstract class Permissions {
     }
   }
 
-  /** What is allowed with a resource, as a mask (KIP-430). @param isAskedFor otherwise the mask says that nobody asked */
+  /** The mask of authorized operations of a resource (KIP-430). @param isAskedFor whether the request wants it */
   mask(isAskedFor: boolean, resourceType: ResourceType, name: string): number {
     if (!isAskedFor) return NOT_ASKED_FOR
     let bits = 0

@@ -1,4 +1,4 @@
-// What clients may do with what: Kafka's operations and types of resources, and the errors of those that may not.
+// Kafka's operations, the types of resources that they apply to, and the error of a client without the permission.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 
@@ -18,7 +18,7 @@ export const operations = {
 
 export type Operation = keyof typeof operations
 
-/** What there is to do with resources of a type, and what who may not hears. */
+/** The operations on resources of a type, and the error of a client that lacks the permission. */
 interface ResourceSpec {
   readonly operations: readonly Operation[]
   readonly denied: ErrorName

@@ -1,6 +1,5 @@
-// Purgatory: fetches that wait for more bytes, by the logs they wait for. A writer turn that touched one of their logs
-// makes them look at that log again; a client that leaves its group gets what there is. One timer per waiting fetch, none per
-// partition. Network thread.
+// Purgatory: the fetches that wait for more bytes, by log. After a writer turn the fetches of its logs look at those logs again;
+// when a client leaves its group, its fetches answer with what there is. A waiting fetch has one timer. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Log } from '../../storage/store.ts'
@@ -15,11 +14,11 @@ interface Waiting {
   readonly isReady: (changed: Log) => boolean
   readonly waitMs: number
   readonly gone: AbortSignal
-  /** Who waits: `clientOf`. */
+  /** `clientOf` the waiting request. */
   readonly client: string
 }
 
-/** Several connections of one client, as far as a broker can tell. */
+/** Tells the connections of one client from those of others, as far as a broker can. */
 export function clientOf({ clientId, session }: RequestContext): string {
   return `${session.remoteAddress} ${clientId ?? ''}`
 }
@@ -64,12 +63,12 @@ export class Purgatory {
     })
   }
 
-  /** The client is about to go: its waits end now. */
+  /** Ends the waits of a client that is about to leave. */
   release(client: string): void {
     for (const leave of this.#waitingByClient.get(client) ?? []) leave()
   }
 
-  /** After a writer turn. @param logs those that it changed */
+  /** @param logs those that a writer turn has changed */
   wake(logs: readonly Log[]): void {
     if (this.#waitingByLog.size === 0) return
     for (const log of logs) {

@@ -1,6 +1,6 @@
-// FetchRead: reads batches of several partitions for one request of a client, in their order, within its limits of bytes, and
-// waits before it while there are too few. It looks each log up once. Whoever reads for a client comes through here.
-// Network thread.
+// FetchRead: reads batches of several partitions for one request of a client, in their order and within its limits of bytes. It
+// waits first while there are too few bytes, and looks each log up once. The first partition with data gives its first batch
+// however large (KIP-74). Everything that reads for a client uses it. Network thread.
 
 import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Offset, type Uuid } from '../../protocol/ids.ts'
@@ -34,7 +34,7 @@ export interface ReadLimits {
   readonly isCommittedOnly: boolean
 }
 
-/** Takes what becomes of each partition, in their order. */
+/** Takes the outcome of each partition, in their order. */
 export interface ReadSink<Partition> {
   /** @param records valid until the answer was sent. @param aborted in order of their first offset */
   took(
@@ -57,7 +57,7 @@ interface ReadDeps {
 interface Place<Partition> {
   readonly asked: Partition
   readonly log: Log | ErrorName
-  /** There are so many to read. */
+  /** Bytes that there are to read. */
   bytesAvailable: number
 }
 
@@ -128,7 +128,7 @@ export class FetchRead<Partition extends ReadPartition> {
     return { asked, log: this.#logOf(asked), bytesAvailable: 0 }
   }
 
-  /** Of a topic that the client may not read it does not hear whether there is one, but by an id that it knows. */
+  /** Without the permission the client does not learn whether a name exists. */
   #logOf({ topic: name, topicId, partition }: Partition): Log | ErrorName {
     const { store } = this.#deps
     const isNamed = topicId === UUID_ZERO
@@ -138,7 +138,7 @@ export class FetchRead<Partition extends ReadPartition> {
     return store.logs.get(topicName, partition) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
   }
 
-  /** Notes what there is to read, too. */
+  /** Counts the bytes that there are to read, too. */
   #hasError(place: Place<Partition>): boolean {
     const { asked, log } = place
     if (typeof log === 'string' || refusalOfRead(log, asked) !== undefined) return true
@@ -242,7 +242,7 @@ function refusalOfRead(
     : undefined
 }
 
-/** The aborted transactions that have records among these, in the order in which clients go through them. */
+/** The aborted transactions with records among these, by their first offset, as consumers walk them. */
 function abortedIn(
   { fetchOffset }: ReadPartition,
   log: Log,

@@ -1,5 +1,5 @@
-// FetchSessions (KIP-227): a consumer of many partitions says only what changed, and hears only what changed.
-// Owns the cached partitions of every session, in a bounded number of slots. Network thread.
+// FetchSessions (KIP-227): a consumer of many partitions sends only changes of what it fetches, and gets only partitions with
+// news. Owns the cached partitions of every session, in a bounded number of slots. Network thread.
 
 import { randomInt } from 'node:crypto'
 import type { FetchRequest } from '../../protocol/api/01_fetch.ts'
@@ -27,19 +27,19 @@ export interface FetchPartition {
   fetchOffset: number
   partitionMaxBytes: number
   currentLeaderEpoch: number
-  /** What the client was last told; -1 for nothing. */
+  /** The values in the last answer; -1 before the first. */
   highWatermark: number
   logStartOffset: number
 }
 
-/** What one request fetches, and how it is to be answered. */
+/** The partitions that one request fetches, and how to answer it. */
 export interface FetchScope {
   readonly partitions: readonly FetchPartition[]
-  /** To answer; 0 for none. */
+  /** The id in the answer; 0 for no session. */
   readonly sessionId: number
   /** Only partitions with news are answered. */
   readonly isIncremental: boolean
-  /** Puts a partition that gave data behind the others, so that all get their turn. */
+  /** Moves a partition that gave data behind the others, so that each partition gets its turn. */
   moveToEnd(partition: FetchPartition): void
 }
 
@@ -72,7 +72,7 @@ export class FetchSessions {
   }
 
   /**
-   * What a request asks for, its session taken into account.
+   * The scope of a request, with what its session knows.
    *
    * @param asked what `askedIn` made of the request
    * @param usesTopicIds true from version 13 on
@@ -195,7 +195,7 @@ function full(partitions: readonly FetchPartition[]): FetchScope {
   return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {} }
 }
 
-/** The partitions that a request names, each once, with the last that is said of it, as in Apache Kafka. Pauses where `isDue`. */
+/** The partitions of a request, each once; of one that is named twice the last holds, as in Apache Kafka. Pauses where `isDue`. */
 export function* askedIn(
   { topics }: FetchRequest,
   isDue: () => boolean,

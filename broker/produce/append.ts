@@ -1,6 +1,6 @@
-// Appender: the way of a produced batch from its client to the writer's inbox. It asks whether the client may write to the
-// topic, whether the batch is one that clients write, whether the disk has room, and whether the batch's transaction is open.
-// Whoever appends for a client comes through here. Network thread.
+// Appender: checks a produced batch and gives it to the writer. The client must have the permission to write to the topic, the
+// batch must be one that clients may write, the disk must have room, and a transactional batch must belong to the open
+// transaction of its producer. Everything that appends for a client uses it. Network thread.
 
 import {
   attributesOf,
@@ -30,7 +30,7 @@ interface AppenderDeps {
 
 /** How a client appends: the same for all batches of one request. */
 export interface AppendTerms {
-  /** Whose batches keep their order, and what they may do. */
+  /** Batches of one session keep their order. */
   readonly context: Pick<RequestContext, 'session' | 'allows'>
   /** Null: outside of transactions. */
   readonly transactionalId: string | null
@@ -46,7 +46,7 @@ export interface AppendTerms {
 
 const NOWHERE = { baseOffset: -1, logAppendTimeMs: -1 }
 
-/** What becomes of the outcome of one batch. @param log where it went; undefined when there is none */
+/** Makes an answer of the outcome of one batch. @param log undefined when there is no such partition */
 export type AnswerAppend<Answer> = (outcome: AppendOutcome, log: Log | undefined) => Answer
 
 export class Appender {
@@ -59,7 +59,7 @@ export class Appender {
   /**
    * The topic that a client names by id, or by name with a zero id.
    *
-   * @returns why the client may not write to it; of a topic that it may not write to it does not hear whether there is one
+   * @returns an error when the client may not write to it; without the permission the client does not learn whether a name exists
    */
   topicFor({ context }: AppendTerms, name: string, topicId: Uuid): Topic | ErrorName {
     const { topics } = this.#deps.store
@@ -72,7 +72,7 @@ export class Appender {
     return context.allows('Write', 'Topic', topic.name) ? topic : 'TOPIC_AUTHORIZATION_FAILED'
   }
 
-  /** Would the batches of this producer be taken if the partition were in its transaction? */
+  /** May the partition join the open transaction of this producer (KIP-890)? */
   mayJoin({ name }: Topic, partition: number, producer: ProducerRequest): boolean {
     const { store, gate } = this.#deps
     if (refusalOfInternal('Produce', name) || store.logs.get(name, partition) === undefined)

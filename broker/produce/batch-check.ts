@@ -1,5 +1,5 @@
-// What the broker holds against a produced batch by its header alone; the store checks the CRC, the records and the sequence.
-// Network thread. Order and codes: Apache Kafka's.
+// Checks a produced batch by its header alone; the store checks the CRC, the records and the sequence. Network thread. Order
+// and codes are Apache Kafka's.
 
 import {
   attributesOf,

@@ -6,10 +6,10 @@ import type { Store } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { ProcessLog } from '../process-log.ts'
 
-/** How old a look at the disk may be. Nobody looks while nothing is produced: the first batch passes, and has others look. */
+/** Age limit of the free-space sample. Only produce refreshes it: the first batch after a pause is judged by the old sample and starts a new one. */
 const SAMPLE_AGE_MS_MAX = 250
 
-/** What must be free beyond the minimum before a disk counts as no longer full: room for more than one batch. */
+/** Free bytes above the minimum at which a full disk counts as no longer full: room for more than one batch. */
 const RESUME_BYTES = 1024 * 1024
 
 export interface DiskGuardDeps {
@@ -27,7 +27,7 @@ export class DiskGuard {
   #freeBytes = Infinity
   /** Monotonic. */
   #sampledAtMs = -Infinity
-  /** Let through and not yet in `#freeBytes`. */
+  /** Bytes of batches that passed since the sample, and are not yet in `#freeBytes`. */
   #claimedBytes = 0
   #sampling: Promise<void> | undefined
   #isFull = false
@@ -37,9 +37,9 @@ export class DiskGuard {
   }
 
   /**
-   * Lets a batch through, which claims its bytes, or does not.
+   * Claims disk space for a batch.
    *
-   * @returns why not; undefined: its bytes count as written from now on
+   * @returns why the batch must be refused; undefined when its bytes count as written from now on
    */
   claim(batchBytes: number): string | undefined {
     const { config, clock } = this.#deps
@@ -53,7 +53,7 @@ export class DiskGuard {
     return undefined
   }
 
-  /** Looks at the disk. @returns why nothing can be produced */
+  /** Takes a sample. @returns why nothing can be produced */
   async shortage(): Promise<string | undefined> {
     await this.#sample()
     return this.#freeBytes < Math.max(this.#wantedBytes, 1) ? this.#shortage : undefined
@@ -76,7 +76,7 @@ export class DiskGuard {
     else this.#deps.log.info('the disk has room again; produce goes on')
   }
 
-  /** Those who ask while one is under way share it. */
+  /** Callers share a sample that is under way. */
   #sample(): Promise<void> {
     this.#sampling ??= this.#lookAtDisk().finally(() => {
       this.#sampling = undefined

@@ -234,7 +234,7 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
   TxnOffsetCommit: {
     'both topics': () => ({ ...transaction, groupId: existing.group, topics: commits }),
   },
-  DescribeAcls: { all: () => aclFilter },
+  DescribeAcls: { 'of nobody': () => ({ ...aclFilter, principalFilter: 'User:nobody' }) },
   CreateAcls: { one: () => ({ creations: [acl] }) },
   DeleteAcls: {
     'of nobody': () => ({ filters: [{ ...aclFilter, principalFilter: 'User:nobody' }] }),
