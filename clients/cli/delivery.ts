@@ -2,6 +2,7 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { PartialError } from '../partial-error.ts'
+import type { Send } from '../producer/batch.ts'
 import type { Producer } from '../producer/producer.ts'
 import type { ProducerRecord } from '../topic.ts'
 import { CliError, explain } from './exit.ts'
@@ -11,14 +12,15 @@ import type { Progress } from './progress.ts'
 /** With more unacknowledged bytes than this, `send` waits. */
 const BYTES_IN_FLIGHT_MAX = 8 * 1024 * 1024
 /** The approximate memory of a record beside its key and value. */
-const RECORD_OVERHEAD_BYTES = 300
+const RECORD_OVERHEAD_BYTES = 50
 
 export class Delivery {
   #ackedCount = 0
   #failedCount = 0
   #failure: Error | undefined
   #bytesInFlight = 0
-  readonly #inFlight = new Set<Promise<void>>()
+  /** Calls the one who waits for less to be under way. */
+  #onSettled: (() => void) | undefined
   readonly #producer: Producer
   readonly #topic: string
   readonly progress: Progress
@@ -35,30 +37,36 @@ export class Delivery {
    */
   async send(records: readonly ProducerRecord[]): Promise<void> {
     if (records.length === 0) return
-    const bytes = bytesOf(records)
-    const held = bytes + records.length * RECORD_OVERHEAD_BYTES
-    this.#bytesInFlight += held
-    const delivered: Promise<void> = this.#deliver(records, bytes).finally(() => {
-      this.#bytesInFlight -= held
-      this.#inFlight.delete(delivered)
-    })
-    this.#inFlight.add(delivered)
-    while (this.#bytesInFlight > BYTES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight)
+    void this.#deliver(
+      records.length,
+      bytesOf(records),
+      this.#producer.begin(this.#topic, records, false),
+    )
+    await this.#untilInFlight(BYTES_IN_FLIGHT_MAX)
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  async #deliver(records: readonly ProducerRecord[], bytes: number): Promise<void> {
+  /** Never rejects. */
+  async #deliver(recordCount: number, bytes: number, { settled }: Send): Promise<void> {
+    const held = bytes + recordCount * RECORD_OVERHEAD_BYTES
+    this.#bytesInFlight += held
+    let failedCount = 0
     try {
-      await this.#producer.send(this.#topic, records)
-      this.#ackedCount += records.length
-      this.progress.add(records.length, bytes)
+      await settled
     } catch (error) {
-      const failedCount = failuresIn(error, records.length)
-      this.#failedCount += failedCount
-      this.#ackedCount += records.length - failedCount
-      this.progress.add(records.length - failedCount, bytes)
+      failedCount = failuresIn(error, recordCount)
       this.fail(firstFailure(error))
     }
+    this.#bytesInFlight -= held
+    this.#failedCount += failedCount
+    this.#ackedCount += recordCount - failedCount
+    this.progress.add(recordCount - failedCount, bytes)
+    this.#onSettled?.()
+  }
+
+  async #untilInFlight(bytesMax: number): Promise<void> {
+    while (this.#bytesInFlight > bytesMax)
+      await new Promise<void>((resolve) => (this.#onSettled = resolve))
   }
 
   /** Keeps the first error. */
@@ -68,7 +76,7 @@ export class Delivery {
 
   /** @returns when every record has been acknowledged or has failed */
   async finish(): Promise<void> {
-    await Promise.all(this.#inFlight)
+    await this.#untilInFlight(0)
     this.progress.stop()
   }
 

@@ -5,8 +5,9 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { TopicMetadata } from '../cluster/cluster.ts'
-import { outgoing, type OutgoingRecord } from './outgoing.ts'
-import type { Partitioner } from './partitioner.ts'
+import { BatchMemory } from './batch-memory.ts'
+import { OutgoingRecord } from './outgoing.ts'
+import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
 import { mute, shown, thrownText } from '../shown.ts'
 import { partitionText } from '../topic.ts'
 
@@ -53,6 +54,9 @@ export class Accumulator {
   /** Sends in the topics' lines. */
   #waitingCount = 0
   #bytesUsed = 0
+  readonly #memory = new BatchMemory()
+  /** The record that is being put into a batch; undefined while one is. */
+  #record: OutgoingRecord | undefined
 
   constructor(options: AccumulatorOptions) {
     this.#options = options
@@ -89,6 +93,12 @@ export class Accumulator {
     this.#live.delete(batch)
     this.#rest()
     batch.onDone?.()
+  }
+
+  /** The broker has the batch, which was sent once: its memory is free. */
+  reuse(batch: Batch): void {
+    const memory = batch.takeMemory()
+    if (memory !== undefined) this.#memory.giveBack(memory)
   }
 
   /** It will not be sent any more either: its room is free. */
@@ -191,6 +201,7 @@ export class Accumulator {
       }
       this.#append(queue, metadata, send, send.next++, now)
     }
+    send.forgetRecords()
     return true
   }
 
@@ -202,8 +213,10 @@ export class Accumulator {
     now: number,
   ): void {
     let batch: Batch | undefined
+    const record = this.#record ?? new OutgoingRecord()
+    this.#record = undefined // a serde or partitioner of the user's may send, too
     try {
-      const record = outgoing(send.topic, send.recordAt(index), now)
+      record.read(send.topic, send.recordAt(index), now)
       const partition = queue.partition(this.#choose(queue, metadata, record))
       batch = this.#openFor(partition, record, send.since)
       const reserved = batch.bytesReserved
@@ -214,15 +227,17 @@ export class Accumulator {
     } catch (error) {
       if (batch?.recordCount === 0) this.#discard(batch)
       send.fail(index, refused(send, index, error))
+    } finally {
+      this.#record = record
     }
   }
 
   /** The open batch of the partition, or another one when the record does not fit into that. */
-  #openFor(partition: PartitionQueue, { sizeBytes }: OutgoingRecord, since: number): Batch {
+  #openFor(partition: PartitionQueue, record: OutgoingRecord, since: number): Batch {
     const { open, topic } = partition
     if (open === undefined) return this.#open(partition, since)
     const isOfAge = since - open.since <= this.#options.deliveryTimeoutMs / AGES_OF_A_TIMEOUT
-    if (isOfAge && open.sizeBytes + sizeBytes <= topic.batchBytes) return open
+    if (isOfAge && record.fits(topic.batchBytes - open.sizeBytes)) return open
     this.#close(open)
     return this.#open(partition, since)
   }
@@ -231,7 +246,7 @@ export class Accumulator {
     const { name } = queue
     const { length: partitionCount } = metadata.partitions
     const { key, partition } = record
-    const chosen = partition ?? this.#partitioned({ topic: name, key, partitionCount })
+    const chosen = partition ?? this.#partitioned(name, key, partitionCount)
     if (chosen === undefined) return this.#sticky(queue, metadata)
     if (chosen >= 0 && chosen < partitionCount) return chosen
     const where = partitionText({ topic: name, partition: chosen })
@@ -241,8 +256,10 @@ export class Accumulator {
     )
   }
 
-  #partitioned(record: Parameters<Partitioner>[0]): number | undefined {
-    const chosen: unknown = this.#options.partitioner(record)
+  #partitioned(topic: string, key: Uint8Array | null, partitionCount: number): number | undefined {
+    const { partitioner } = this.#options
+    if (key === null && partitioner === murmur2Partitioner) return undefined
+    const chosen: unknown = partitioner({ topic, key, partitionCount })
     if (chosen === undefined || Number.isInteger(chosen)) return chosen as number | undefined
     mute(chosen)
     throw new TypeError(`the partitioner gave ${shown(chosen)}, expected a whole number`)
@@ -259,7 +276,8 @@ export class Accumulator {
   #open(queue: PartitionQueue, since: number): Batch {
     const { clock, lingerMs } = this.#options
     const times = { createdAt: clock.monotonic(), since }
-    const batch = new Batch(queue, times, queue.recordCount, queue.bytesExpected)
+    const memory = this.#memory.take(queue.bytesExpected)
+    const batch = new Batch(queue, times, queue.recordCount, memory)
     queue.open = batch
     this.#live.add(batch)
     this.#watch(since)

@@ -12,7 +12,7 @@ import {
   stampCrc,
 } from '../../protocol/batch/header.ts'
 import { sequenceAfter } from '../../protocol/batch/sequence.ts'
-import { recordsOf } from '../../protocol/batch/record.ts'
+import { openRecords } from '../../protocol/batch/record.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { rejection } from '../caller.ts'
@@ -109,20 +109,30 @@ export class Send {
   /** Called once every record is in a batch, or has failed. */
   onTaken: (() => void) | undefined
   readonly settled: Promise<RecordAck | RecordAck[]>
-  readonly #records: ProducerRecord | readonly ProducerRecord[]
-  /** By index; undefined for a single record, which needs none. */
-  readonly #results: (RecordAck | KafkaError)[] | undefined
+  /** Until every record is in a batch. */
+  #records: ProducerRecord | readonly ProducerRecord[]
+  readonly #isSingle: boolean
+  /** By index; of a send that wants no acks only those of failures. */
+  readonly #results: (RecordAck | KafkaError)[] = []
+  readonly #wantsAcks: boolean
   /** What the first of its records failed with. */
   failure: KafkaError | undefined
   #unsettledCount: number
   #resolve!: (result: RecordAck | RecordAck[] | Promise<never>) => void
 
-  constructor(topic: Topic, records: ProducerRecord | readonly ProducerRecord[], since: number) {
+  /** @param wantsAcks false: `settled` resolves to an empty array */
+  constructor(
+    topic: Topic,
+    records: ProducerRecord | readonly ProducerRecord[],
+    since: number,
+    wantsAcks = true,
+  ) {
     this.topic = topic
     this.since = since
     this.#records = records
-    this.#results = Array.isArray(records) ? [] : undefined
-    this.recordCount = Array.isArray(records) ? lengthOf(records) : 1
+    this.#isSingle = !Array.isArray(records)
+    this.#wantsAcks = wantsAcks
+    this.recordCount = this.#isSingle ? 1 : lengthOf(records as readonly ProducerRecord[])
     this.#unsettledCount = this.recordCount
     this.settled = new Promise((resolve) => {
       this.#resolve = resolve
@@ -132,26 +142,31 @@ export class Send {
 
   /** As messages name one of its records. */
   recordText(index: number): string {
-    return this.#results === undefined ? this.topic.name : `${this.topic.name}: record ${index}`
+    return this.#isSingle ? this.topic.name : `${this.topic.name}: record ${index}`
   }
 
   recordAt(index: number): ProducerRecord {
-    return this.#results === undefined
+    return this.#isSingle
       ? (this.#records as ProducerRecord)
       : (this.#records as readonly ProducerRecord[])[index]!
   }
 
-  acknowledge(index: number, ack: RecordAck): void {
-    if (this.#results === undefined) return this.#resolve(ack)
-    this.#results[index] = ack
-    if (--this.#unsettledCount === 0) this.#finish(this.#results)
+  /** Every record is in a batch: nobody reads the user's objects any more. */
+  forgetRecords(): void {
+    this.#records = []
+  }
+
+  /** @param ackOf makes the ack of each of these records, by its index among them */
+  acknowledge(firstIndex: number, recordCount: number, ackOf: (i: number) => RecordAck): void {
+    if (this.#wantsAcks)
+      for (let i = 0; i < recordCount; i++) this.#results[firstIndex + i] = ackOf(i)
+    this.#settle(recordCount)
   }
 
   fail(index: number, error: KafkaError): void {
     this.failure ??= error
-    if (this.#results === undefined) return this.#resolve(rejection(error))
     this.#results[index] = error
-    if (--this.#unsettledCount === 0) this.#finish(this.#results)
+    this.#settle(1)
   }
 
   /** Fails what is in no batch yet. */
@@ -160,9 +175,16 @@ export class Send {
     this.onTaken?.()
   }
 
-  #finish(results: readonly (RecordAck | KafkaError)[]): void {
-    if (this.failure !== undefined) this.#resolve(rejection(new PartialError(results)))
-    else this.#resolve(results as RecordAck[])
+  #settle(recordCount: number): void {
+    this.#unsettledCount -= recordCount
+    if (this.#unsettledCount > 0) return
+    const results = this.#results
+    if (this.failure === undefined) {
+      this.#resolve(this.#isSingle ? (results[0] as RecordAck) : (results as RecordAck[]))
+      return
+    }
+    results.length = this.recordCount
+    this.#resolve(rejection(this.#isSingle ? this.failure : new PartialError(results)))
   }
 }
 
@@ -182,6 +204,14 @@ function lengthIn(records: readonly unknown[]): number {
       cause,
     })
   }
+}
+
+/** Records of one send that follow one another in a batch. */
+interface Part {
+  readonly send: Send
+  /** In the send. */
+  readonly firstIndex: number
+  recordCount: number
 }
 
 /** Records of one partition that are sent, retried and acknowledged together. */
@@ -207,27 +237,30 @@ export class Batch {
   isDue = false
   /** Its records have their outcome. It may still be under way: out of time, it keeps its place until it is back. */
   isSettled = false
-  readonly #sends: Send[] = []
-  readonly #indexes: number[] = []
+  /** Its records, in order. */
+  readonly #parts: Part[] = []
+  #lastPart: Part | undefined
   readonly #timestamps: number[] = []
   #builder: BatchBuilder | undefined
   #bytes: Uint8Array | undefined
+  /** What `#bytes` are a view of, and nothing else. */
+  #memory: Buffer | undefined
 
   constructor(
     queue: PartitionQueue,
     { createdAt, since }: Pick<Batch, 'createdAt' | 'since'>,
     firstRecord: number,
-    bytesExpected: number,
+    memory: Buffer,
   ) {
     this.queue = queue
     this.createdAt = createdAt
     this.since = since
     this.firstRecord = firstRecord
-    this.#builder = new BatchBuilder({ bytesExpected })
+    this.#builder = new BatchBuilder({ memory })
   }
 
   get recordCount(): number {
-    return this.#sends.length
+    return this.#timestamps.length
   }
 
   /** As it is sent, once encoded; until then before compression. */
@@ -240,9 +273,10 @@ export class Batch {
     const before = builder.sizeBytes
     builder.append(record)
     this.bytesReserved += builder.sizeBytes - before
-    this.#sends.push(send)
-    this.#indexes.push(index)
     this.#timestamps.push(record.timestamp)
+    const last = this.#lastPart
+    if (last?.send === send && last.firstIndex + last.recordCount === index) last.recordCount++
+    else this.#parts.push((this.#lastPart = { send, firstIndex: index, recordCount: 1 }))
   }
 
   /** Closes and numbers the batch. */
@@ -255,6 +289,7 @@ export class Batch {
       isTransactional: identity?.isTransactional ?? false,
     }
     this.baseSequence = baseSequence
+    this.#memory = this.#builder!.memory
     this.#bytes = this.#builder!.finish(options)
     this.#builder = undefined
   }
@@ -262,6 +297,13 @@ export class Batch {
   /** Encoded bytes: the same at every attempt, which is how a broker knows a repetition. */
   get bytes(): Uint8Array {
     return this.#bytes!
+  }
+
+  /** @returns its memory, when nobody needs its bytes any more */
+  takeMemory(): Buffer | undefined {
+    const memory = this.#memory
+    this.#memory = this.#bytes = undefined
+    return memory
   }
 
   /** Numbers the batch anew: for a broker that has refused it under its old numbers. */
@@ -280,16 +322,19 @@ export class Batch {
     identity: Identity | undefined,
     isFirst: (index: number) => boolean,
   ): [Batch, Batch] {
-    const firstCount = this.#sends.reduce((count, _, i) => count + (isFirst(i) ? 1 : 0), 0)
-    const first = new Batch(this.queue, this, this.firstRecord, this.sizeBytes)
-    const second = new Batch(this.queue, this, this.firstRecord + firstCount, this.sizeBytes)
+    const firstCount = this.#timestamps.reduce((count, _, i) => count + (isFirst(i) ? 1 : 0), 0)
+    const part = (firstRecord: number): Batch =>
+      new Batch(this.queue, this, firstRecord, Buffer.allocUnsafe(this.sizeBytes))
+    const first = part(this.firstRecord)
+    const second = part(this.firstRecord + firstCount)
     const header = readBatchHeader(this.bytes)
-    let index = 0
-    for (const view of recordsOf(this.bytes, 0, header, { decompressedBytesMax: 0x7fffffff })) {
-      const { timestamp, key, value, headers } = view
-      const target = isFirst(index) ? first : second
-      target.add(this.#sends[index]!, this.#indexes[index]!, { timestamp, key, value, headers })
-      index++
+    const cursor = openRecords(this.bytes, 0, header, { decompressedBytesMax: 0x7fffffff })
+    let record = 0
+    for (const { send, firstIndex, recordCount } of this.#parts) {
+      for (let i = 0; i < recordCount && cursor.next(); i++) {
+        const target = isFirst(record++) ? first : second
+        target.add(send, firstIndex + i, cursor)
+      }
     }
     const isNumbered = this.baseSequence >= 0
     first.encode(codec, identity, this.baseSequence)
@@ -304,16 +349,22 @@ export class Batch {
     this.isSettled = true
     const { partition } = this.queue
     const topic = this.queue.topic.name
-    for (let i = 0; i < this.#sends.length; i++) {
-      const offset = baseOffset < 0 ? -1 : baseOffset + i
-      const timestamp = logAppendTimeMs < 0 ? this.#timestamps[i]! : logAppendTimeMs
-      this.#sends[i]!.acknowledge(this.#indexes[i]!, { topic, partition, offset, timestamp })
+    let before = 0
+    const ackOf = (i: number): RecordAck => {
+      const offset = baseOffset < 0 ? -1 : baseOffset + before + i
+      const timestamp = logAppendTimeMs < 0 ? this.#timestamps[before + i]! : logAppendTimeMs
+      return { topic, partition, offset, timestamp }
+    }
+    for (const { send, firstIndex, recordCount } of this.#parts) {
+      send.acknowledge(firstIndex, recordCount, ackOf)
+      before += recordCount
     }
   }
 
   fail(error: KafkaError): void {
     if (this.isSettled) return
     this.isSettled = true
-    for (let i = 0; i < this.#sends.length; i++) this.#sends[i]!.fail(this.#indexes[i]!, error)
+    for (const { send, firstIndex, recordCount } of this.#parts)
+      for (let i = 0; i < recordCount; i++) send.fail(firstIndex + i, error)
   }
 }

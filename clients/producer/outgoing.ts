@@ -3,18 +3,13 @@
 
 import { types } from 'node:util'
 import type { NewRecord } from '../../protocol/batch/build.ts'
-import type { Serde } from '../serde.ts'
+import { string, type Serde } from '../serde.ts'
 import { mute, shown, thrownText } from '../shown.ts'
 import { raw, type HeadersInput, type Topic } from '../topic.ts'
 
-export interface OutgoingRecord extends NewRecord {
-  readonly partition: number | undefined
-  /** At least what it will take in a batch. */
-  readonly sizeBytes: number
-}
-
 /** More than the lengths and deltas of a record take; a header's two lengths take less. */
 const OVERHEAD_BYTES = 32
+const UTF8_BYTES_MAX = 3
 /** A batch of `batchBytes` and one record must not outgrow its int32 lengths. */
 const RECORD_BYTES_MAX = 512 * 1024 * 1024
 /** The last ms that a Date can say. */
@@ -22,25 +17,58 @@ const TIMESTAMP_MAX = 8.64e15
 /** What consumers read from records without a time. */
 const NO_TIMESTAMP = -1
 
-/** Reads each property of `given` once: a getter may answer otherwise the second time. @throws {TypeError} */
-export function outgoing(topic: Topic, given: unknown, now: number): OutgoingRecord {
-  if (typeof given !== 'object' || given === null)
-    throw new TypeError(`the record is ${shown(given)}, expected an object with a value`)
-  const fields = given as Readonly<Record<string, unknown>>
-  const { timestamp = now, partition } = fields
-  if (!isTimestamp(timestamp))
-    throw wrong('timestamp', timestamp, 'ms since the epoch, a whole number')
-  if (partition !== undefined && !Number.isInteger(partition))
-    throw wrong('partition', partition, 'a whole number')
-  const key = keyOf(topic.key, fields['key'])
-  const value = valueOf(topic.value, fields['value'])
-  const entries = fields['headers']
-  const headers = entries === undefined ? undefined : headersOf(entries)
-  let sizeBytes = (key?.length ?? 0) + (value?.length ?? 0) + OVERHEAD_BYTES
-  if (headers !== undefined) sizeBytes += headersBytes(headers)
-  if (sizeBytes > RECORD_BYTES_MAX)
-    throw new TypeError(`the record takes ${sizeBytes} bytes, at most ${RECORD_BYTES_MAX} are sent`)
-  return { timestamp, key, value, headers, partition: partition as number | undefined, sizeBytes }
+/** A record as it goes into a batch. One object serves for many: a batch copies it. */
+export class OutgoingRecord implements NewRecord {
+  timestamp = 0
+  key: Uint8Array | null = null
+  value: Uint8Array | string | null = null
+  headers: NewRecord['headers']
+  partition: number | undefined
+
+  /** Reads each property of `given` once: a getter may answer otherwise the second time. @throws {TypeError} */
+  read(topic: Topic, given: unknown, now: number): void {
+    if (typeof given !== 'object' || given === null)
+      throw new TypeError(`the record is ${shown(given)}, expected an object with a value`)
+    const fields = given as Readonly<Record<string, unknown>>
+    const { timestamp = now, partition } = fields
+    if (!isTimestamp(timestamp))
+      throw wrong('timestamp', timestamp, 'ms since the epoch, a whole number')
+    if (partition !== undefined && !Number.isInteger(partition))
+      throw wrong('partition', partition, 'a whole number')
+    const key = keyOf(topic.key, fields['key'])
+    const value = valueOf(topic.value, fields['value'])
+    const entries = fields['headers']
+    const headers = entries === undefined ? undefined : headersOf(entries)
+    this.timestamp = timestamp
+    this.key = key
+    this.value = value
+    this.headers = headers
+    this.partition = partition as number | undefined
+    if (!this.fits(RECORD_BYTES_MAX)) {
+      const what = `the record takes ${this.#sizeBytes()} bytes, at most ${RECORD_BYTES_MAX} are sent`
+      throw new TypeError(what)
+    }
+  }
+
+  /** Does it take at most so many bytes of a batch? Text is measured only when it may be too long. */
+  fits(roomBytes: number): boolean {
+    const { value } = this
+    const isShort =
+      typeof value === 'string' && this.#sizeBytes(UTF8_BYTES_MAX * value.length) <= roomBytes
+    return isShort || this.#sizeBytes() <= roomBytes
+  }
+
+  /** At least what it takes in a batch. */
+  #sizeBytes(valueBytes = bytesIn(this.value)): number {
+    const { key, headers } = this
+    let sizeBytes = (key?.length ?? 0) + valueBytes + OVERHEAD_BYTES
+    if (headers !== undefined) sizeBytes += headersBytes(headers)
+    return sizeBytes
+  }
+}
+
+function bytesIn(value: NewRecord['value']): number {
+  return typeof value === 'string' ? Buffer.byteLength(value) : (value?.length ?? 0)
 }
 
 function isTimestamp(value: unknown): value is number {
@@ -56,7 +84,8 @@ function keyOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
 }
 
 /** It must be there: a value that was misspelt or forgotten would become a tombstone. */
-function valueOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
+function valueOf(serde: Serde<unknown, any>, value: unknown): NewRecord['value'] {
+  if (typeof value === 'string' && (serde === raw || serde === string)) return value // most records; nothing can be wrong with it
   if (value !== undefined) return fieldOf('value', serde, value)
   throw new TypeError(
     `value is missing${serde.nullable ? '; null in its place writes a tombstone' : ''}`,
@@ -65,7 +94,7 @@ function valueOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null 
 
 function fieldOf(name: string, serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
   if (value === null) return nullOf(name, serde, value)
-  if (serde === raw && typeof value === 'string') return Buffer.from(value) // most records; nothing can be wrong with it
+  if (serde === raw && typeof value === 'string') return Buffer.from(value)
   const stored: unknown = serialized(name, serde, value)
   if (isBytes(stored)) return stored
   if (stored === null && serde !== raw) return null

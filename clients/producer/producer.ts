@@ -213,9 +213,13 @@ export class Producer implements AsyncDisposable {
   }
 
   /** @internal */
-  begin(topic: TopicLike, records: ProducerRecord | readonly ProducerRecord[]): Send {
+  begin(
+    topic: TopicLike,
+    records: ProducerRecord | readonly ProducerRecord[],
+    wantsAcks = true,
+  ): Send {
     const taken = checked('producer.send', topicLike, topic, 'topic')
-    const send = new Send(topicOf(taken), records, this.#cluster.clock.monotonic())
+    const send = new Send(topicOf(taken), records, this.#cluster.clock.monotonic(), wantsAcks)
     if (tracing.start.hasSubscribers) {
       const traced = { topic: send.topic.name, records }
       tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // its caller hears

@@ -356,6 +356,7 @@ export class Sender {
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
     leave(batch.queue.inFlight, batch)
     batch.acknowledge(baseOffset, logAppendTimeMs)
+    if (batch.attempts === 1) this.#accumulator.reuse(batch) // an earlier attempt may still be in a socket's buffer
     this.#done(batch)
   }
 

@@ -144,6 +144,29 @@ t.test('the builder knows its size and count, and grows from any start', async (
   t.equal(builder.finish().length, sizeBytes)
 })
 
+t.test('text is written as its UTF-8, in any memory', async (t) => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.string({ minLength: 60, maxLength: 70 }),
+  )
+  const property = fc.property(
+    fc.array(fc.record({ text, key: fc.option(fc.uint8Array(), { nil: null }) }), { maxLength: 9 }),
+    fc.integer({ min: BATCH_OVERHEAD_BYTES, max: 600 }),
+    (records, memoryBytes) => {
+      const inText = new BatchBuilder({ memory: Buffer.alloc(memoryBytes, 0xaa) })
+      const inBytes = new BatchBuilder()
+      for (const { text: value, key } of records) {
+        inText.append({ timestamp: 7, key, value })
+        inBytes.append({ timestamp: 7, key, value: Buffer.from(value) })
+      }
+      return Buffer.from(inText.finish()).equals(inBytes.finish())
+    },
+  )
+  fc.assert(property, { numRuns: 2000 })
+  t.pass()
+})
+
 t.test('the header says what the producer said', async (t) => {
   const records = [5000, 9000, 7000].map((timestamp) => ({
     timestamp,

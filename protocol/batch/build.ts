@@ -20,7 +20,8 @@ export interface NewRecord {
   readonly timestamp: number
   /** The builder copies keys, values and headers. */
   readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
+  /** Text becomes UTF-8. */
+  readonly value: Uint8Array | string | null
   readonly headers?: Headers | undefined
 }
 
@@ -39,6 +40,7 @@ const BYTES_EXPECTED = 1024
 /** Up to this length a loop is faster than the call that copies. */
 const LOOP_BYTES_MAX = 24
 const VARINT_BYTES_MAX = 5
+const UTF8_BYTES_MAX = 3
 
 export class BatchBuilder {
   #bytes: Buffer
@@ -47,10 +49,15 @@ export class BatchBuilder {
   #baseTimestamp = -1
   #maxTimestamp = -1
 
-  constructor(options: { readonly bytesExpected?: number } = {}) {
-    this.#bytes = Buffer.allocUnsafe(
-      Math.max(BATCH_OVERHEAD_BYTES, options.bytesExpected ?? BYTES_EXPECTED),
-    )
+  /** @param memory given, to build in: at least the 61 bytes of a header; the builder takes larger memory when it is full */
+  constructor(options: { readonly bytesExpected?: number; readonly memory?: Buffer } = {}) {
+    const { bytesExpected = BYTES_EXPECTED, memory } = options
+    this.#bytes = memory ?? Buffer.allocUnsafe(Math.max(BATCH_OVERHEAD_BYTES, bytesExpected))
+  }
+
+  /** The builder's memory: without compression the finished batch is a view of it. */
+  get memory(): Buffer {
+    return this.#bytes
   }
 
   get recordCount(): number {
@@ -64,7 +71,16 @@ export class BatchBuilder {
 
   /** @throws {TypeError} when a length of the record changes meanwhile; the batch is then unchanged */
   append(record: NewRecord): void {
-    const { timestamp, key, value, headers } = record
+    const { value } = record
+    if (this.#tryAppend(record, value)) return
+    // Text that is not ASCII, or for which the memory may be too small
+    if (typeof value === 'string' && this.#tryAppend(record, Buffer.from(value))) return
+    throw new TypeError('the record changed while it was written')
+  }
+
+  /** Text is written where it belongs as if it were ASCII. @returns false when lengths are not as expected */
+  #tryAppend(record: NewRecord, value: NewRecord['value']): boolean {
+    const { timestamp, key, headers } = record
     const index = this.#recordCount
     const timestampDelta = index === 0 ? 0 : timestamp - this.#baseTimestamp
     const length =
@@ -81,14 +97,16 @@ export class BatchBuilder {
     at = putVarlong(bytes, at, timestampDelta)
     at = putVarint(bytes, at, index)
     at = putField(bytes, at, key)
+    if (typeof value === 'string' && at + UTF8_BYTES_MAX * value.length > bytes.length) return false
     at = putField(bytes, at, value)
     if (headers === undefined) bytes[at++] = 0
     else at = putHeaders(bytes, at, headers)
-    if (at !== start + length) throw new TypeError('the record changed while it was written')
+    if (at !== start + length) return false
     if (index === 0) this.#baseTimestamp = timestamp
     if (index === 0 || timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     this.#position = at
     this.#recordCount = index + 1
+    return true
   }
 
   /**
@@ -156,16 +174,18 @@ function headersBytes(headers: Headers): number {
   return size
 }
 
-function putField(bytes: Buffer, start: number, value: Uint8Array | null): number {
+function putField(bytes: Buffer, start: number, value: NewRecord['value']): number {
   if (value === null) return putVarint(bytes, start, -1)
   const { length } = value
   const at = putVarint(bytes, start, length)
+  if (typeof value === 'string') return at + bytes.write(value, at)
   if (length > LOOP_BYTES_MAX) bytes.set(value, at)
   else for (let i = 0; i < length; i++) bytes[at + i] = value[i]!
   return at + length
 }
 
-function fieldBytes(value: Uint8Array | null): number {
+/** Of text as if it were ASCII. */
+function fieldBytes(value: NewRecord['value']): number {
   return value === null ? 1 : varintBytes(value.length) + value.length
 }
 

@@ -20,6 +20,7 @@ import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes
 import { openSession, type Session } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+const READ_BYTES = 256 * 1024
 /** The size of one record of --raw: well under the default max.message.bytes. */
 const RAW_VALUE_KIB = 512
 /** The longest transaction timeout that Kafka's brokers allow by default. */
@@ -179,7 +180,7 @@ function openInput(
   if (file === undefined) return { input: io.stdin }
   const stat = statSync(file, { throwIfNoEntry: false })
   if (stat === undefined) throw new CliError('notFound', `no file '${file}'`)
-  const input = createReadStream(file)
+  const input = createReadStream(file, { highWaterMark: READ_BYTES })
   return stat.isFile() ? { input, bytesTotal: stat.size } : { input }
 }
 
@@ -201,7 +202,7 @@ async function* recordsFrom(
         yield records.splice(0)
         await pace!.wait(waitMs)
       }
-      if (signal.aborted) break
+      if (pace !== undefined && signal.aborted) break
       valuesRead++
       try {
         records.push(recordOf(value))
@@ -213,6 +214,7 @@ async function* recordsFrom(
       }
     }
     yield records
+    if (signal.aborted) return
   }
 }
 
@@ -229,32 +231,27 @@ function recordMaker(
   const { header = [], partition = options.raw === true && !options.key ? 0 : undefined } = options
   const fixedKey = options.key === undefined ? undefined : Buffer.from(options.key)
   const parse = options.json === true ? parseJson(codec) : parseLine(options)
+  if (header.length === 0 && fixedKey === undefined && partition === undefined) return parse
   return (input) => {
-    const { key, value, headers, timestamp } = parse(input)
-    return {
-      key: fixedKey ?? key,
-      value,
-      headers: header.length === 0 ? headers : [...headers, ...header],
-      timestamp,
-      partition,
-    }
+    const { key, value, headers = [], timestamp } = parse(input)
+    return { key: fixedKey ?? key, value, headers: [...headers, ...header], timestamp, partition }
   }
 }
 
-function parseJson(codec: ValueCodec | undefined): (line: Buffer) => NewRecord {
+type Parse = (input: Buffer) => Omit<NewRecord, 'headers'> & Partial<NewRecord>
+
+function parseJson(codec: ValueCodec | undefined): Parse {
   return (line) => recordFromJson(line.toString(), codec)
 }
 
-const NO_HEADERS: NewRecord['headers'] = []
-
-function parseLine({ keyDelim, tombstone }: Options): (line: Buffer) => NewRecord {
+function parseLine({ keyDelim, tombstone }: Options): Parse {
   const delimiter = keyDelim === undefined ? undefined : Buffer.from(unescape(keyDelim))
   const orTombstone = (value: Buffer): Buffer | null =>
     tombstone === true && value.length === 0 ? null : value
   return (line) => {
     const at = delimiter === undefined ? -1 : line.indexOf(delimiter)
-    if (at === -1) return { key: null, value: orTombstone(line), headers: NO_HEADERS }
+    if (at === -1) return { key: null, value: orTombstone(line) }
     const value = line.subarray(at + delimiter!.length)
-    return { key: line.subarray(0, at), value: orTombstone(value), headers: NO_HEADERS }
+    return { key: line.subarray(0, at), value: orTombstone(value) }
   }
 }
