@@ -38,7 +38,7 @@ const programs: Record<string, readonly (RegExp | string)[]> = {
 }
 
 /** Packages that blocks import and no test machine has. */
-const STRANGERS = ['@jest/globals']
+const STRANGERS = ['@jest/globals', 'aws-msk-iam-sasl-signer-js']
 
 /** Lines that cannot run here, by how they begin. */
 const elsewhere: Record<string, string> = {
