@@ -1,31 +1,34 @@
-// Writes docs/reference/ from the tables in the sources, so that the pages cannot say anything else.
-// `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
+// Writes docs/reference/ from the tables in the sources and docs/architecture.svg from their imports, so that they cannot say
+// anything else. `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
 
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { apiPermissions, exemptApis } from '../broker/auth/api-permissions.ts'
 import { resourceTypes } from '../broker/auth/resources.ts'
 import { brokerConfigs } from '../broker/config.ts'
 import { kafkaConfigs } from '../broker/kafka-configs.ts'
 import { metrics, type MetricSpec } from '../broker/metrics/table.ts'
+import { run } from '../clients/cli/run.ts'
+import { Printed } from '../clients/cli/testing/printed.ts'
 import { apis } from '../protocol/apis.ts'
 import { clientErrors, errors } from '../protocol/errors.ts'
 import type { VersionRange } from '../protocol/schema.ts'
 import { topicConfigs, type ConfigSpec } from '../storage/config.ts'
 import { exportsOf } from './declarations.ts'
+import { picture } from './picture.ts'
 import { root } from './sources.ts'
 
-const reference = new URL('docs/reference/', root)
+const docs = new URL('docs/', root)
 
-const pages: Record<string, () => string> = {
-  'apis.md': apisPage,
-  'cli.md': cliPage,
-  'client.md': clientPage,
-  'configs.md': configsPage,
-  'errors.md': errorsPage,
-  'metrics.md': metricsPage,
-  'permissions.md': permissionsPage,
+/** By their path in docs/. */
+const pages: Record<string, () => string | Promise<string>> = {
+  'architecture.svg': picture,
+  'reference/apis.md': apisPage,
+  'reference/cli.md': cliPage,
+  'reference/client.md': clientPage,
+  'reference/configs.md': configsPage,
+  'reference/errors.md': errorsPage,
+  'reference/metrics.md': metricsPage,
+  'reference/permissions.md': permissionsPage,
 }
 
 function apisPage(): string {
@@ -43,27 +46,32 @@ function apisPage(): string {
   )
 }
 
-function cliPage(): string {
+async function cliPage(): Promise<string> {
   return page(
     'Command line',
     'The `--help` of each verb. [The guide](../guide/cli.md) explains them.',
-    ...helpSections([]),
-    ...helpSections(['complete']), // which no other verb's help lists
+    ...(await helpSections([])),
+    ...(await helpSections(['complete'])), // which no other verb's help lists
   )
 }
 
 /** The help of a verb, and of each verb below it. */
-function helpSections(verb: string[]): string[] {
-  const main = fileURLToPath(new URL('dist/clients/cli/main.js', root))
-  const help = execFileSync(process.execPath, [main, ...verb, '--help'], { encoding: 'utf8' })
+async function helpSections(verb: string[]): Promise<string[]> {
+  const help = await helpOf(verb)
   const commands = help.split('\nCommands:\n')[1]?.split('\n\n')[0] ?? ''
   const below = [...commands.matchAll(/^ {2}(?!help)(\w+)/gm)].map(([, name = '']) => name)
   const title = ['millrace', ...verb].join(' ')
   const text = help.replace(/ +$/gm, '').trim()
-  return [
-    `## ${title}\n\n\`\`\`text\n${text}\n\`\`\``,
-    ...below.flatMap((name) => helpSections([...verb, name])),
-  ]
+  const sections = [`## ${title}\n\n\`\`\`text\n${text}\n\`\`\``]
+  for (const name of below) sections.push(...(await helpSections([...verb, name])))
+  return sections
+}
+
+async function helpOf(verb: string[]): Promise<string> {
+  const stdout = new Printed()
+  const io = { stdin: process.stdin, stdout, stderr: new Printed(), env: {} }
+  await run([...verb, '--help'], { ...io, on() {}, exit() {} })
+  return stdout.text
 }
 
 /** By the name of the import: where its declarations are. */
@@ -210,12 +218,12 @@ function versionsText({ from, to }: VersionRange): string {
   return from === to ? `${from}` : `${from}-${to}`
 }
 
-function check(): void {
+async function check(): Promise<void> {
   for (const [name, render] of Object.entries(pages)) {
-    const url = new URL(name, reference)
-    const difference = firstDifference(read(url), render())
+    const url = new URL(name, docs)
+    const difference = firstDifference(read(url), await render())
     if (difference === undefined) continue
-    console.error(`docs/reference/${name} is not what the tables say; run: npm run docs`)
+    console.error(`docs/${name} is not what the sources say; run: npm run docs`)
     console.error(difference)
     process.exitCode = 1
   }
@@ -239,12 +247,11 @@ function firstDifference(written: string, wanted: string): string | undefined {
   )
 }
 
-function write(): void {
-  mkdirSync(reference, { recursive: true })
+async function write(): Promise<void> {
+  mkdirSync(new URL('reference/', docs), { recursive: true })
   for (const [name, render] of Object.entries(pages)) {
-    writeFileSync(new URL(name, reference), render())
+    writeFileSync(new URL(name, docs), await render())
   }
 }
 
-if (process.argv.includes('--check')) check()
-else write()
+await (process.argv.includes('--check') ? check() : write())

@@ -60,6 +60,9 @@ const verbs: Record<string, Verb> = {
 /** Verbs without the flags of a client: they need no broker, or save those flags. */
 const DIAL_NOBODY = ['start', 'verify', 'profile']
 
+/** In characters, where nothing says how wide it is. */
+const HELP_WIDTH = 80
+
 /** @returns the exit code, once the command has ended and its output is written */
 export async function run([given, ...others]: readonly string[], io: Io): Promise<number> {
   endQuietlyOnBrokenPipe(io)
@@ -89,6 +92,8 @@ function programFor(io: Io): Command {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? HELP_WIDTH,
+      getErrHelpWidth: () => io.stderr.columns ?? HELP_WIDTH,
       outputError: (text) => new Notes({ io }).error(`${oneLine(text)}${hint(text)}`),
     })
     .hook('preSubcommand', async (_program, command) => {
