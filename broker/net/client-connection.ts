@@ -112,6 +112,7 @@ export class ClientConnection implements TransportEvents {
     this.#isSettling = false
     if (this.#transport.isClosed) return
     this.#protocol.startWaiting()
+    if (this.#transport.isClosed) return // one of the requests that waited has closed it
     this.#exchanges.sendAnswers()
     this.#transport.write()
     this.#account()

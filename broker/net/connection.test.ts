@@ -135,6 +135,28 @@ t.test(
   },
 )
 
+t.test('a request that must wait and then closes the connection drops what is owed', async (t) => {
+  const socket = new SocketTaking()
+  let answerFirst = () => {}
+  const dispatch: Partial<Dispatch> = {
+    appends: () => false,
+    start(request, exchange, _session, onDone) {
+      exchange.answer = answer
+      if (request[1] === 1) answerFirst = onDone
+      else onDone(request[1] === 2 ? undefined : new Error('no request'))
+    },
+  }
+  const deps = connectionDeps(dispatch)
+  const transport = connectionOver(socket, deps)
+  transport.receive(Buffer.concat([frame(1), frame(2), frame(3), frame(4)]))
+  answerFirst()
+  await new Promise(setImmediate)
+  t.ok(transport.isClosed)
+  t.equal(deps.pressure.bytesHeld, 0)
+  t.equal(deps.unsent.heldBytes, 0)
+  t.same(socket.written, [])
+})
+
 t.test(
   'the writer is asked once for each request that appends whether it has enough',
   async (t) => {

@@ -1,4 +1,4 @@
-// What people do with kcat: list, produce from a pipe, consume from anywhere.
+// What people do with kcat: list, produce from a pipe, consume from anywhere; all of it over the second of two listeners.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,11 +12,17 @@ requireTools()
 
 const START_MS = Date.UTC(2024, 1, 29)
 
-const broker = await Broker.start({ ephemeral: true, config: { 'num.partitions': 3 } })
+const config = {
+  listeners: 'PLAINTEXT://127.0.0.1:0,EXTERNAL://127.0.0.1:0',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,EXTERNAL:PLAINTEXT',
+  'num.partitions': 3,
+}
+const broker = await Broker.start({ ephemeral: true, config })
 t.teardown(() => broker.close())
+const bootstrap = broker.listeners['EXTERNAL']!
 
 async function kcat(args: string[], input?: string): Promise<string> {
-  const { stdout } = await run('kcat', ['-b', broker.bootstrap, ...args], Buffer.from(input ?? ''))
+  const { stdout } = await run('kcat', ['-b', bootstrap, ...args], Buffer.from(input ?? ''))
   return stdout.toString()
 }
 
@@ -32,7 +38,7 @@ t.test('-L lists the broker, its topics and their partitions', async (t) => {
   const { brokers, topics } = JSON.parse(await kcat(['-L', '-J'])) as Listing
   t.same(
     brokers.map(({ name }) => name),
-    [broker.bootstrap],
+    [bootstrap],
   )
   const listed = topics.find(({ topic }) => topic === 'listed')
   t.same(
@@ -97,7 +103,7 @@ t.test('-Q answers which offset a time has', async (t) => {
 
 t.test('a consumer at the end hears of a record as it arrives', async (t) => {
   await kcat(['-P', '-t', 'tailed', '-p', '0'], 'old\n')
-  const args = ['-C', '-u', '-b', broker.bootstrap, '-t', 'tailed', '-p', '0', '-o', 'end']
+  const args = ['-C', '-u', '-b', bootstrap, '-t', 'tailed', '-p', '0', '-o', 'end']
   const tail = spawn('kcat', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => tail.kill())
   const [notice] = (await once(createInterface(tail.stderr), 'line')) as [string]
@@ -121,5 +127,5 @@ async function tenRecords(topic: string): Promise<void> {
     timestamp: START_MS + i * 1000,
   }))
   const argument = { topic, codec: 'lz4', config: { 'linger.ms': 100 } }
-  await runPython(broker.bootstrap, 'confluent_peer.py', 'produce', argument, jsonLines(records))
+  await runPython(bootstrap, 'confluent_peer.py', 'produce', argument, jsonLines(records))
 }
