@@ -1,4 +1,4 @@
-// The house rules of docs/architecture.md, held over the sources: who may import whom, and the doors to the outside. Each
+// Tests the rules of docs/architecture.md on the sources: which files may import which, and who may use what Node offers. Each
 // rule is shown to catch a source that breaks it.
 
 import t from 'tap'
@@ -45,12 +45,12 @@ const doors: [module: RegExp, only: RegExp][] = [
   [/^node:fs/, /^storage\/fs\.ts$|^(broker|clients)\/|^protocol\/compression\/zstd\.ts$/], // zstd reads its WASM
 ]
 
-/** What does not import what, also inside a room. */
+/** Files that must not import others, also inside a room. */
 const walls: [from: RegExp, to: RegExp][] = [
   [/^/, /\/(testing|conformance)\/|\.test\.ts$/],
   [/^broker\/api\//, /^broker\/api\//],
   [/^broker\/(group|txn)\//, /^broker\/(net|api|http)\//],
-  // Inside storage: the facts of a log, its files, who writes them and who reads them, from the bottom up.
+  // Inside storage, from the bottom up: the facts of a log, its files, its writer and its readers.
   [/^storage\/log-facts\.ts$/, /^storage\/(?!record-rules\.ts$)/],
   [/^storage\/segment\//, /^storage\/(?!segment\/)\w+\/|^storage\/(store|open-store|logs)\.ts$/],
   [
@@ -75,7 +75,7 @@ const walls: [from: RegExp, to: RegExp][] = [
   ],
 ]
 
-/** Rooms and files that still know each other's types. None may join them. */
+/** Rooms and files whose types still import each other. The test lets no other join them. */
 const knownCircles = [
   ['broker/auth', 'broker/session.ts'],
   [
@@ -99,11 +99,11 @@ const knownCircles = [
 
 const time = /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random)\b|new Date\(\)/
 const chance = /\b(randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues)\b/
-/** Ids that must be nobody else's, a seed that nobody may guess, a nonce: nothing that a test would want to foresee. */
+/** Unique ids, a secret seed, a nonce: values that a test need not foresee. */
 const mayBeRandom =
   /^(broker\/(compose\/coordinators|fetch\/sessions)|storage\/(meta|cleaner\/cleaner-thread)|clients\/(cli\/commands\/produce|net\/sasl\/login))\.ts$/
 
-/** Tests and their worlds may reach anywhere; so may the lines by which the CLI starts a broker, and verifies its data. */
+/** Tests and their helpers may import anything; so may the lines of the CLI that start a broker and verify its data. */
 const isFree = ({ path }: Source) =>
   /\.test\.ts$|\/testing\/|\/conformance\/|^bench\/|^docs\//.test(path)
 const lazyEdges = [

@@ -1,4 +1,4 @@
-// The backup that docs/guide/operations.md describes, of a broker that runs: its very lines, while records come in.
+// Runs the commands of docs/guide/operations.md that back up a running broker, while records come in.
 
 import { join } from 'node:path'
 import t from 'tap'

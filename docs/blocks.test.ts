@@ -1,4 +1,4 @@
-// What README and guides tell readers to type works: TypeScript compiles, programs run, shell lines end well, in order.
+// Tests the code in README and guides: TypeScript compiles, programs run, and shell lines succeed, in order.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,17 +13,17 @@ import { blocksOf, pages } from './pages.ts'
 import { commandsOf, Shell } from './shell.ts'
 import { root } from './sources.ts'
 
-/** Where `millrace` means this checkout, as it does in a project that has it as a dependency. */
+/** A directory where `millrace` resolves to this checkout, as it does in a project that depends on it. */
 const directory = fileURLToPath(new URL('dist/blocks/', root))
 const run = promisify(execFile)
 
-// A hundred starts of the command, one after the other.
+// The tests start the command a hundred times, one after the other.
 t.setTimeout(300_000)
 
-/** A page whose first block begins so reads as one program: each block is in the scope of those before it. */
+/** A page whose first block begins like this is one program: each block is in the scope of those before it. */
 const BUILDS_UP = '// What the blocks of this page use.'
 
-/** What each program prints; or why it is only compiled. */
+/** The output of each program; or the reason why it is only compiled. */
 const programs: Record<string, readonly (RegExp | string)[]> = {
   'README.md': [/^ann paid 250\n$/, /pass 1/],
   'docs/guide/getting-started.md': [/^partition 0, offset 0\nann 990\n$/],
@@ -37,10 +37,10 @@ const programs: Record<string, readonly (RegExp | string)[]> = {
   ],
 }
 
-/** Packages that blocks import and no test machine has. */
+/** Packages that blocks import and test machines do not have. */
 const STRANGERS = ['@jest/globals', 'aws-msk-iam-sasl-signer-js']
 
-/** Lines that cannot run here, by how they begin. */
+/** Lines that cannot run here, by their beginning, with the reason. */
 const elsewhere: Record<string, string> = {
   'npm ci': 'it needs a registry: .ci/run does it on a clean clone',
   'npm install': 'it needs a registry: .ci/package installs with npm, pnpm and yarn',
@@ -59,23 +59,23 @@ function isInstalled(command: string): boolean {
   return spawnSync(command, ['-V']).error === undefined
 }
 
-/** What a page says is there. */
+/** Files that a page uses. */
 const files: Record<string, Record<string, string>> = {
   'README.md': { 'package.json': '{}' },
   'docs/guide/cli.md': { 'access.log': 'GET /\n', 'cat.jpg': 'a cat' },
 }
 
-/** Pages about topics that are there. */
+/** Topics that a page uses. */
 const topics: Record<string, readonly string[]> = { 'docs/guide/damage.md': ['orders'] }
 
-/** Of a transaction that hangs there is none to abort. */
+/** There is no hanging transaction to abort. */
 function wantedStatus(line: string): number {
   return line.startsWith('millrace txn abort -t orders -p 0 --producer 4711') ? 1 : 0
 }
 
 const IMPORT = /^import (?:type )?(.*) from ('.*')\n/gm
 
-/** One program of a page's blocks. */
+/** One program from a page's blocks. */
 function builtUp(blocks: readonly string[]): string {
   const imports = new Set<string>()
   for (const [, names = '', from] of blocks.join('').matchAll(IMPORT)) {
@@ -87,7 +87,7 @@ function builtUp(blocks: readonly string[]): string {
   return [...imports, bodies.join('{\n'), '}'.repeat(blocks.length - 1), 'export {}'].join('\n')
 }
 
-/** Everything is compiled in one run, as in a user's project. */
+/** Compiles everything in one run, as in a user's project. */
 async function compile(): Promise<void> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
@@ -168,7 +168,7 @@ t.test('every shell line ends well, in order', async (t) => {
   t.strictSame([...usedReasons].sort(), Object.keys(elsewhere).sort(), 'no reason is stale')
 })
 
-/** A transaction for the page to look at and abort. */
+/** Opens a transaction, which the page shows and aborts. */
 async function leaveOpen(client: Client): Promise<void> {
   const producer = client.producer({ transactionalId: 'totals-1', transactionTimeoutMs: 600_000 })
   await producer

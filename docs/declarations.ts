@@ -1,11 +1,11 @@
-// What an entry point exports, read from the declarations that tsc writes: their layout is regular, so lines are enough,
+// The exports of an entry point, from the declarations that tsc writes. Their layout is regular, so reading lines is enough,
 // and TypeScript 7 has no parser to offer.
 
 import { readFileSync } from 'node:fs'
 
 export interface Export {
   readonly name: string
-  /** Docstrings and declarations, overloads one below the other; then those of its file's own types that it names. */
+  /** Docstrings and declarations, with all overloads; then those of the types in the same file that they name. */
   readonly text: string
 }
 
@@ -14,7 +14,7 @@ const DECLARATION =
   /^export (?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/gm
 
 /**
- * @param entry a `.d.ts`: of exports from other files, or of declarations
+ * @param entry a `.d.ts` with declarations, or with exports from other files
  * @throws {Error} for a name without a declaration
  */
 export function exportsOf(entry: URL): Export[] {
@@ -32,7 +32,7 @@ function namesIn(source: string): string[] {
   return [...new Set([...source.matchAll(DECLARATION)].map(([, name]) => name!))]
 }
 
-/** @param list what is between the braces */
+/** @param list the text between the braces */
 function namesOf(list: string): string[] {
   return list.split(',').flatMap((name) => name.replace('type ', '').trim() || [])
 }
@@ -58,13 +58,13 @@ function declarationsOf(name: string, source: string): string {
     .join('\n')
 }
 
-/** The first line of the docstring above, if there is one. */
+/** The first line of the docstring above the declaration, if it has one. */
 function docStart(lines: readonly string[], at: number): number {
   if (!lines[at - 1]?.endsWith('*/')) return at
   return lines.findLastIndex((line, i) => i < at && line.startsWith('/**'))
 }
 
-/** The line after the one that closes what the first opens. */
+/** The line after the end of the declaration. */
 function declarationEnd(lines: readonly string[], at: number): number {
   let depth = 0
   for (let i = at; i < lines.length; i++) {
@@ -79,7 +79,7 @@ function count(text: string, pattern: RegExp): number {
   return text.match(pattern)?.length ?? 0
 }
 
-/** As a person writes it: every property is read-only, and `| undefined` follows from the question mark. */
+/** The declaration as written by hand: every property is read-only, and the question mark implies `| undefined`. */
 function readable(lines: readonly string[]): string {
   return lines
     .filter((line) => !/^ +(?:#private|private constructor\(\));$/.test(line))

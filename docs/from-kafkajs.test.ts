@@ -1,4 +1,4 @@
-// The page for users of kafkajs names every call and option that its types declare.
+// The page for users of kafkajs names every call and option in kafkajs' types.
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ const main = createRequire(import.meta.url).resolve('kafkajs/package.json')
 const types = readFileSync(join(dirname(main), 'types/index.d.ts'), 'utf8')
 const page = textOf('docs/guide/from-kafkajs.md')
 
-/** What users write and call; the rest of the types is what kafkajs answers, or of its inside. */
+/** The types that users write and call; the others are kafkajs' results and internals. */
 const ofUsers = [
   'Kafka',
   'KafkaConfig',
@@ -32,7 +32,7 @@ const ofUsers = [
   'ProducerEvents',
 ]
 
-/** Members of a type, as the declaration indents them. */
+/** Members of a type, by the indentation of its declaration. */
 function membersOf(name: string): string[] {
   const head = new RegExp(
     `^(?:export )?(?:class|interface|type) ${name} [^\\n]*\\{\\n(.*?)^\\}`,
@@ -42,7 +42,7 @@ function membersOf(name: string): string[] {
   return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(<]/gm)].map(([, member]) => member!)
 }
 
-/** Said in a sentence, not by name. */
+/** The page describes these in a sentence. */
 const elsewhere = ['constructor', 'on', 'events', 'topicMessages']
 
 t.test('every call and option of kafkajs is on its page', async (t) => {

@@ -1,5 +1,5 @@
-// Writes docs/reference/ from the tables in the sources and docs/architecture.svg from their imports, so that they cannot say
-// anything else. `npm run docs` writes them; `npm run docs -- --check` fails when one differs.
+// Writes docs/reference/ from the tables in the sources and docs/architecture.svg from their imports, so that they always
+// agree with the sources. `npm run docs` writes them; `npm run docs -- --check` fails if one differs.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { apiPermissions, exemptApis } from '../broker/auth/api-permissions.ts'
@@ -74,7 +74,7 @@ async function helpOf(verb: string[]): Promise<string> {
   return stdout.text
 }
 
-/** By the name of the import: where its declarations are. */
+/** The declarations of each entry point, by the name of its import. */
 const entries = {
   millrace: 'clients/index',
   'millrace/broker': 'broker/broker',

@@ -1,4 +1,4 @@
-// What docs/ops hands to operators: every metric that a rule or a board asks for exists, with the labels it goes by.
+// Tests docs/ops: every metric of a rule or a dashboard exists, with the labels that it uses.
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// The README's promises: its limits are those of the tables, what it links to is there. Its blocks: blocks.test.ts
+// Tests the README: its limits are those of the tables, and its links lead somewhere. blocks.test.ts runs its code.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// Shell: the shell blocks of a page as its reader types them: bash in a directory of its own, with `millrace` on the PATH and
-// a broker that runs on the directory `live` in there. For tests.
+// Shell: runs the shell blocks of a page as a reader would type them: bash in an empty directory, with `millrace` on the PATH and
+// a broker on the directory `live` in it. For tests.
 
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Broker } from '../broker/broker.ts'
 import { root } from './sources.ts'
 
-/** `millrace` on the PATH. A reader ends with ^C what goes on for ever, says yes to what asks, and has the usual ports free. */
+/** `millrace` on the PATH: ends endless commands as ^C does, answers yes to questions, and uses free ports instead of the usual ones. */
 const COMMAND = `#!/bin/bash
 unset NODE_OPTIONS
 words=" $* "
@@ -60,7 +60,7 @@ export class Shell implements AsyncDisposable {
     return new Shell(directory, broker)
   }
 
-  /** @returns the status of each line, and what was printed */
+  /** @returns the exit code of each line, and the output */
   run(lines: readonly string[]): Promise<{ lines: Line[]; output: string }> {
     const statuses = join(this.directory, 'statuses')
     const script = lines
@@ -95,7 +95,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }
 
-/** The lines of a block; one that ends with a backslash goes on in the next. */
+/** The lines of a block; a backslash at the end of a line joins it with the next. */
 export function commandsOf(block: string): string[] {
   return block
     .replaceAll(/\\\n\s*/g, '')

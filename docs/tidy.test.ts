@@ -1,4 +1,4 @@
-// What the linter cannot say of a source file. Lengths, names and left-over notes are rules in .oxlintrc.json.
+// Rules for source files that the linter cannot check. Lengths, names and left-over notes are rules in .oxlintrc.json.
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'

@@ -10,10 +10,10 @@ export interface CommonOptions {
   readonly io: Io
   readonly brokers?: string
   readonly profile?: string
-  /** -F: of librdkafka. */
+  /** -F: a property file of librdkafka. */
   readonly properties?: string
   readonly X?: readonly Pair[]
-  /** Of Java's clients. */
+  /** A property file of Java's clients. */
   readonly commandConfig?: string
   readonly quiet?: boolean
   readonly verbose?: boolean
@@ -43,7 +43,7 @@ Logging in: each flag from --tls on has a variable, such as MILLRACE_USER. Secre
 MILLRACE_PASSWORD, MILLRACE_KEY_PASSWORD, MILLRACE_CLIENT_SECRET. A flag wins over a variable, a variable over a
 file, a file over a profile.`
 
-/** Adds the flags that say which cluster, and how to log in there. @param isShown else its help only says where they are told */
+/** Adds the flags for the cluster and the login. @param isShown false: the help only says where they are described */
 export function clusterOptions(command: Command, isShown: boolean): Command {
   const files = [
     new Option('--profile <name>', 'saved settings; see millrace profile (MILLRACE_PROFILE)'),

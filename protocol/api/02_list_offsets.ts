@@ -29,7 +29,7 @@ export const listOffsets = api({
         timestamp: int64, // ms, or -1 latest, -2 earliest
       }),
     }),
-    timeoutMs: int32.in('10+').default(0),
+    timeoutMs: int32.in('10+').default(0), // KIP-1075
   },
   response: {
     throttleTimeMs: int32.in('2+').default(0),

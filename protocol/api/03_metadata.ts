@@ -59,7 +59,7 @@ export const metadata = api({
       topicAuthorizedOperations: int32.in('8+').default(NOT_ASKED_FOR),
     }),
     clusterAuthorizedOperations: int32.in('8-10').default(NOT_ASKED_FOR),
-    errorCode: int16.in('13+').default(0),
+    errorCode: int16.in('13+').default(0), // KIP-1102
   },
 })
 export type MetadataRequest = RequestOf<typeof metadata>

@@ -21,7 +21,7 @@ export const offsetCommit = api({
     groupId: string,
     generationIdOrMemberEpoch: int32.default(-1), // -1: from outside the group
     memberId: string.default(''),
-    groupInstanceId: string.orNull().in('7+').default(null),
+    groupInstanceId: string.orNull().in('7+').default(null), // KIP-345
     retentionTimeMs: int64.in('-4').default(-1),
     topics: array({
       name: string,

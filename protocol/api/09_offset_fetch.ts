@@ -42,7 +42,7 @@ export const offsetFetch = api({
     })
       .in('8+')
       .default([]),
-    requireStable: bool.in('7+').default(false),
+    requireStable: bool.in('7+').default(false), // KIP-447
   },
   response: {
     throttleTimeMs: int32.in('3+').default(0),

@@ -24,7 +24,7 @@ export const joinGroup = api({
     sessionTimeoutMs: int32,
     rebalanceTimeoutMs: int32.in('1+').default(-1), // -1: the session timeout
     memberId: string.default(''),
-    groupInstanceId: string.orNull().in('5+').default(null),
+    groupInstanceId: string.orNull().in('5+').default(null), // KIP-345
     protocolType: string,
     protocols: array({ name: string, metadata: bytes }),
     reason: string.orNull().in('8+').default(null),
@@ -33,14 +33,14 @@ export const joinGroup = api({
     throttleTimeMs: int32.in('2+').default(0),
     errorCode: int16,
     generationId: int32.default(-1),
-    protocolType: string.orNull().in('7+').default(null),
+    protocolType: string.orNull().in('7+').default(null), // KIP-559
     protocolName: string.orNull('7+'),
     leader: string,
-    skipAssignment: bool.in('9+').default(false),
+    skipAssignment: bool.in('9+').default(false), // KIP-814
     memberId: string,
     members: array({
       memberId: string,
-      groupInstanceId: string.orNull().in('5+').default(null),
+      groupInstanceId: string.orNull().in('5+').default(null), // KIP-345
       metadata: bytes,
     }),
   },

@@ -11,7 +11,7 @@ export const heartbeat = api({
     groupId: string,
     generationId: int32,
     memberId: string,
-    groupInstanceId: string.orNull().in('3+').default(null),
+    groupInstanceId: string.orNull().in('3+').default(null), // KIP-345
   },
   response: {
     throttleTimeMs: int32.in('1+').default(0),

@@ -12,7 +12,7 @@ export const leaveGroup = api({
     memberId: string.in('-2').default(''),
     members: array({
       memberId: string,
-      groupInstanceId: string.orNull().default(null),
+      groupInstanceId: string.orNull().default(null), // KIP-345
       reason: string.orNull().in('5+').default(null),
     })
       .in('3+')
@@ -23,7 +23,7 @@ export const leaveGroup = api({
     errorCode: int16,
     members: array({
       memberId: string,
-      groupInstanceId: string.orNull().default(null),
+      groupInstanceId: string.orNull().default(null), // KIP-345
       errorCode: int16,
     })
       .in('3+')

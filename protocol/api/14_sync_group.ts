@@ -20,16 +20,16 @@ export const syncGroup = api({
     groupId: string,
     generationId: int32,
     memberId: string,
-    groupInstanceId: string.orNull().in('3+').default(null),
-    protocolType: string.orNull().in('5+').default(null),
-    protocolName: string.orNull().in('5+').default(null),
+    groupInstanceId: string.orNull().in('3+').default(null), // KIP-345
+    protocolType: string.orNull().in('5+').default(null), // KIP-559
+    protocolName: string.orNull().in('5+').default(null), // KIP-559
     assignments: array({ memberId: string, assignment: bytes }).default([]), // only the leader sends any
   },
   response: {
     throttleTimeMs: int32.in('1+').default(0),
     errorCode: int16,
-    protocolType: string.orNull().in('5+').default(null),
-    protocolName: string.orNull().in('5+').default(null),
+    protocolType: string.orNull().in('5+').default(null), // KIP-559
+    protocolName: string.orNull().in('5+').default(null), // KIP-559
     assignment: bytes,
   },
 })

@@ -26,20 +26,20 @@ export const describeGroups = api({
     throttleTimeMs: int32.in('1+').default(0),
     groups: array({
       errorCode: int16,
-      errorMessage: string.orNull().in('6+').default(null),
+      errorMessage: string.orNull().in('6+').default(null), // KIP-1043
       groupId: string,
       groupState: string,
       protocolType: string,
       protocolData: string, // the chosen protocol; '' unless the group is stable
       members: array({
         memberId: string,
-        groupInstanceId: string.orNull().in('4+').default(null),
+        groupInstanceId: string.orNull().in('4+').default(null), // KIP-345
         clientId: string,
         clientHost: string,
         memberMetadata: bytes,
         memberAssignment: bytes,
       }),
-      authorizedOperations: int32.in('3+').default(-0x8000_0000), // nobody asked for them
+      authorizedOperations: int32.in('3+').default(-0x8000_0000), // the client did not ask for them
     }),
   },
 })

@@ -30,7 +30,7 @@ export const deleteTopics = api({
       name: string.orNull('6+'),
       topicId: uuid.in('6+').default(UUID_ZERO),
       errorCode: int16,
-      errorMessage: string.orNull().in('5+').default(null),
+      errorMessage: string.orNull().in('5+').default(null), // KIP-599
     }),
   },
 })

@@ -18,7 +18,7 @@ export const alterPartitionReassignments = api({
   flexible: '0+',
   request: {
     timeoutMs: int32.default(60_000),
-    allowReplicationFactorChange: bool.in('1+').default(true),
+    allowReplicationFactorChange: bool.in('1+').default(true), // KIP-860
     topics: array({
       name: string,
       partitions: array({
@@ -29,7 +29,7 @@ export const alterPartitionReassignments = api({
   },
   response: {
     throttleTimeMs: int32.default(0),
-    allowReplicationFactorChange: bool.in('1+').default(true),
+    allowReplicationFactorChange: bool.in('1+').default(true), // KIP-860
     errorCode: int16,
     errorMessage: string.orNull().default(null),
     responses: array({

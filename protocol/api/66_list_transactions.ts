@@ -20,7 +20,7 @@ export const listTransactions = api({
     stateFilters: array(string), // none: any state
     producerIdFilters: array(int64), // none: any producer
     durationFilter: int64.in('1+').default(-1), // ms; only transactions that run for longer
-    transactionalIdPattern: string.orNull().in('2+').default(null),
+    transactionalIdPattern: string.orNull().in('2+').default(null), // KIP-1152
   },
   response: {
     throttleTimeMs: int32.default(0),

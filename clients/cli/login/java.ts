@@ -1,4 +1,4 @@
-// Property files of Java's clients, as Kafka's own tools take them with --command-config: their syntax (java.util.Properties),
+// Property files of Java's clients, as Kafka's own tools read them with --command-config: their syntax (java.util.Properties),
 // JAAS lines, key stores and defaults.
 
 import { CliError } from '../exit.ts'
@@ -30,7 +30,7 @@ const used = new Set([
   'ssl.endpoint.identification.algorithm',
 ])
 
-/** Java classes, and what stands for other values. */
+/** Java classes, and the values that they stand for. */
 const refused: Readonly<Record<string, string>> = {
   'config.providers': 'values cannot come from providers here: MILLRACE_PASSWORD, --password-file',
   'security.providers': 'there are no classes of Java here',
@@ -41,7 +41,7 @@ const refused: Readonly<Record<string, string>> = {
   'sasl.oauthbearer.assertion.file': 'tokens by assertion are not known here: --token-command',
 }
 
-/** @param note hears of properties without effect here; @throws {CliError} usage, with the property's name */
+/** @param note called with a property that has no effect here; @throws {CliError} usage, with the property's name */
 export function readJava(path: string, note: (text: string) => void): Settings {
   const properties = parseProperties(contentsOf(path, '--command-config').toString('latin1'))
   const fail = (name: string, why: string): CliError =>
@@ -89,7 +89,7 @@ function trusted(text: Text, fail: Fail): Settings {
   throw fail('ssl.truststore.type', `only PEM can be read here: \`${command}\`, ${then}`)
 }
 
-/** Java opens PKCS12 stores under the type JKS, too: what counts is what is in the file. */
+/** Java opens PKCS12 stores under the type JKS, too: so the contents of the file decide. */
 function identity(text: Text, fail: Fail): Settings {
   const password = (name: string): Source | undefined => {
     const value = text(name)
@@ -166,7 +166,7 @@ function jaasOf(line: string | undefined, fail: Fail) {
   return { module, options }
 }
 
-/** Kafka takes PEM in one line, with blanks where lines end. */
+/** Kafka takes PEM in one line, with blanks instead of newlines. */
 function pemLines(text: string): string {
   return text.replaceAll(
     /(-----BEGIN [A-Z0-9 ]+-----)([^-]*)(-----END [A-Z0-9 ]+-----)/g,
@@ -177,7 +177,7 @@ function pemLines(text: string): string {
   )
 }
 
-/** As java.util.Properties reads Latin-1. */
+/** Decodes the escapes of java.util.Properties, which are for Latin-1. */
 export function parseProperties(text: string): Map<string, string> {
   const properties = new Map<string, string>()
   const lines = text.split(/\r\n|\n|\r/)

@@ -1,4 +1,4 @@
-// Property files of librdkafka, as kcat -F reads them, and its -X: with that dialect's names, defaults and refusals.
+// Property files of librdkafka, as kcat -F reads them, and its -X: with librdkafka's names, defaults and refusals.
 
 import { statSync } from 'node:fs'
 import { CliError } from '../exit.ts'
@@ -6,7 +6,7 @@ import { librdkafkaNames } from './property-names.ts'
 import { contentsOf } from './secrets.ts'
 import { extensionsOf, mechanismOf, type Settings, type Source } from './settings.ts'
 
-/** With where it stands, for messages. */
+/** A property with its place, for messages. */
 export type Property = readonly [name: string, value: string, origin: string]
 
 const aliases: Readonly<Record<string, string>> = {
@@ -14,7 +14,7 @@ const aliases: Readonly<Record<string, string>> = {
   'sasl.mechanisms': 'sasl.mechanism',
 }
 
-/** What must not be passed over: without it a connection would be less safe than the file says. */
+/** Properties that must not be ignored: without them a connection would be less safe than the file says. */
 const refused: Readonly<Record<string, string>> = {
   'ssl.crl.location': 'there are no revocation lists here',
   'ssl.engine.location': 'keys cannot be in an engine here: ssl.key.location',
@@ -51,7 +51,7 @@ const used = new Set([
   'sasl.oauthbearer.extensions',
 ])
 
-/** What is in an argument, every user of the machine can read. */
+/** Every user of the machine can read arguments, so they may hold no secret. */
 const secrets: Readonly<Record<string, string>> = {
   'sasl.password': 'MILLRACE_PASSWORD',
   'ssl.key.password': 'MILLRACE_KEY_PASSWORD',
@@ -92,7 +92,7 @@ export function readLibrdkafka(path: string, note: (text: string) => void): Sett
   return fromLibrdkafka(properties, note)
 }
 
-/** @param note hears of properties without effect here; @throws {CliError} usage, for one that librdkafka does not have */
+/** @param note called with a property that has no effect here; @throws {CliError} usage, for one that librdkafka does not have */
 function fromLibrdkafka(properties: readonly Property[], note: (text: string) => void): Settings {
   const given = new Map<string, Property>()
   const idle: string[] = []
@@ -135,7 +135,7 @@ function settingsFrom(given: ReadonlyMap<string, Property>): Settings {
   }
 }
 
-/** @returns undefined when only -X says something else: then the protocol is not librdkafka's to say */
+/** @returns undefined if only -X sets other properties: then librdkafka's default protocol does not apply */
 function protocolOf(given: ReadonlyMap<string, Property>): string | undefined {
   const [, value = 'plaintext', origin = ''] = given.get('security.protocol') ?? []
   const protocol = value.toLowerCase()
@@ -179,7 +179,7 @@ function isFalse(value: string | undefined): boolean {
   return ['false', 'f', '0', 'no'].includes((value ?? '').toLowerCase())
 }
 
-/** librdkafka takes a directory of certificates as well. */
+/** librdkafka also accepts a directory of certificates. */
 function notDirectory(source: Source | undefined): Source | undefined {
   const path = source !== undefined && 'file' in source ? source.file : undefined
   if (path !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory())

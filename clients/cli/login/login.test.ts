@@ -1,4 +1,4 @@
-// Logging in from the command line: where settings come from and which wins, what each dialect of property files means, and
+// Logging in from the command line: the sources of settings and their order, the meaning of each dialect of property files, and
 // that no secret is printed.
 
 import { execFile } from 'node:child_process'
@@ -40,7 +40,7 @@ function ioOf(home: string, env: Env = {}, stdin: Io['stdin'] = Readable.from([]
   return { io, stdout, stderr }
 }
 
-/** What the settings come to, and what was noted of property files. */
+/** The client's options from these settings, and the notes about property files. */
 async function login(home: string, flags: Partial<CommonOptions>, env: Env = {}) {
   const notes: string[] = []
   const { io } = ioOf(home, env)

@@ -1,4 +1,4 @@
-// Login: what the settings of all sources come to, as options of a client.
+// Login: combines the settings of all sources into options of a client.
 
 import type { ClientOptions } from '../../client.ts'
 import type { SaslOptions } from '../../net/sasl/options.ts'
@@ -13,12 +13,12 @@ import { fromEnvironment, fromFlags } from './sources.ts'
 
 type LoginOptions = Pick<ClientOptions, 'brokers' | 'clientId' | 'tls' | 'sasl'>
 
-/** Hears what a property file says that has no effect here. */
+/** Called with a property of a file that has no effect here. */
 export type Note = (text: string) => void
 
 /**
- * @param isAskable whether somebody may be asked for a password
- * @throws {CliError} usage, for settings that contradict each other or name what is not there
+ * @param isAskable whether the command may ask for a password
+ * @throws {CliError} usage, for settings that contradict each other or name a file that does not exist
  */
 export async function loginOptions(
   options: CommonOptions,
@@ -37,7 +37,7 @@ export async function loginOptions(
   }
 }
 
-/** The strongest first. What reads a file is loaded where one is named. */
+/** The strongest first. The readers of files are loaded only if a file is named. */
 async function layersOf(options: CommonOptions, note: Note): Promise<Settings[]> {
   const { X: given, io } = options
   const layers = [fromFlags(options)]

@@ -1,4 +1,4 @@
-// Profiles: named settings in a file of the user's own, which nobody else may read. No secret is in it: it says where they are.
+// Profiles: named settings in a file that only its user may read. It holds no secrets, only where they are.
 
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -7,22 +7,22 @@ import { CliError } from '../exit.ts'
 import type { Io } from '../io.ts'
 import type { NamedSettings } from './settings.ts'
 
-/** Property files are read when the profile is used. */
+/** Property files are read each time the profile is used. */
 export type Profile = Omit<NamedSettings, 'password' | 'keyPassword' | 'clientSecret'> & {
   readonly properties?: string
   readonly commandConfig?: string
 }
 
 export interface Profiles {
-  /** In use where none is named. */
+  /** The profile for commands that name none. */
   readonly current?: string | undefined
   readonly profiles: Readonly<Record<string, Profile>>
 }
 
-/** That somebody wants no profile. */
+/** The name for no profile. */
 const NONE = 'none'
 
-/** Where the operating system has users keep settings. */
+/** The operating system's directory for users' settings. */
 export function profilesPath(env: Io['env']): string {
   const base =
     (process.platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME']) ||
@@ -30,7 +30,7 @@ export function profilesPath(env: Io['env']): string {
   return join(base, 'millrace', 'profiles.json')
 }
 
-/** @throws {CliError} usage, for a file that others may read, or that is none of profiles */
+/** @throws {CliError} usage, for a file that other users may read, or that is no file of profiles */
 export function readProfiles(env: Io['env']): Profiles {
   const path = profilesPath(env)
   let text: string
@@ -45,7 +45,7 @@ export function readProfiles(env: Io['env']): Profiles {
   return checked(text, path)
 }
 
-/** Whole or not at all. */
+/** Replaces the file as a whole. */
 export function writeProfiles(profiles: Profiles, env: Io['env']): void {
   const path = profilesPath(env)
   const draft = `${path}.${process.pid}`
@@ -55,7 +55,7 @@ export function writeProfiles(profiles: Profiles, env: Io['env']): void {
   renameSync(draft, path)
 }
 
-/** @param name of a flag or variable; undefined: the one in use. @throws {CliError} notFound */
+/** @param name from a flag or variable; undefined: the one in use. @throws {CliError} notFound */
 export function profileNamed(name: string | undefined, env: Io['env']): Profile | undefined {
   if (name === NONE) return undefined
   const { current, profiles } = readProfiles(env)
@@ -76,7 +76,7 @@ function checked(text: string, path: string): Profiles {
   try {
     value = JSON.parse(text)
   } catch {
-    // said below, without a piece of the file, as JSON.parse would show it
+    // reported below, without a part of the file, which JSON.parse would show
   }
   const { profiles, current } = isObject(value) ? value : {}
   const isRight =

@@ -1,4 +1,4 @@
-// Secrets: read from where the settings say they are, or asked for at the terminal. They go into no message.
+// Secrets: read from the place that the settings name, or asked for at the terminal. No message contains them.
 
 import { execFile } from 'node:child_process'
 import { openSync, readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { Source } from './settings.ts'
 const COMMAND_TIMEOUT_MS = 30_000
 const COMMAND_OUTPUT_BYTES_MAX = 1024 * 1024
 
-/** @throws {CliError} usage, that names what is missing */
+/** @throws {CliError} usage, with the name of the missing file or variable */
 export async function textFrom(source: Source, what: string, env: Io['env']): Promise<string> {
   if ('text' in source) return source.text
   if ('command' in source) return withoutNewline(await outputOf(source.command, what))
@@ -34,9 +34,9 @@ export function contentsOf(path: string, what: string): Buffer {
 }
 
 /**
- * Runs a command line of the user's own, in a shell. Its stderr is the user's to see.
+ * Runs a user's command line in a shell. The user sees its stderr.
  *
- * @throws {CliError} failed; with the status, without what it printed
+ * @throws {CliError} failed; with the exit code, without its output
  */
 export function outputOf(command: string, what: string): Promise<string> {
   const options = { timeout: COMMAND_TIMEOUT_MS, maxBuffer: COMMAND_OUTPUT_BYTES_MAX }
@@ -57,7 +57,7 @@ function withoutNewline(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 
-/** Asks without showing what is typed. @throws {CliError} usage, when nobody is there to ask */
+/** Asks without echo. @throws {CliError} usage, without a terminal */
 export async function passwordAsked(user: string, io: Io): Promise<string> {
   const input = terminalOf(io)
   if (input === undefined) {
@@ -77,7 +77,7 @@ export async function passwordAsked(user: string, io: Io): Promise<string> {
   }
 }
 
-/** Where somebody can type, also while stdin is a pipe. */
+/** The terminal, also if stdin is a pipe. */
 function terminalOf({ stdin, stderr }: Io): Readable | undefined {
   if (stdin.isTTY === true) return stdin
   if (stderr.isTTY !== true) return undefined

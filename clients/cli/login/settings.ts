@@ -1,10 +1,10 @@
-// Settings: which cluster, and how to log in there, as flags, the environment, property files and profiles say it. Pure.
+// Settings: the cluster, and how to log in there, from flags, the environment, property files and profiles. Pure.
 // A stronger source wins setting by setting: flag, environment, property file, profile.
 
 import type { SaslOptions } from '../../net/sasl/options.ts'
 import { CliError } from '../exit.ts'
 
-/** Where a secret or a certificate is. */
+/** The place of a secret or a certificate. */
 export type Source =
   | { readonly text: string }
   | { readonly file: string }
@@ -13,15 +13,15 @@ export type Source =
 
 export interface Settings {
   readonly brokers?: string | undefined
-  /** By which brokers know this client. */
+  /** The client id: the name of this client for brokers. */
   readonly clientName?: string | undefined
   readonly tls?: boolean | undefined
   readonly ca?: Source | undefined
   readonly cert?: Source | undefined
   readonly certKey?: Source | undefined
-  /** PKCS12, in place of `cert` and `certKey`. */
+  /** PKCS12, instead of `cert` and `certKey`. */
   readonly keystore?: Source | undefined
-  /** Of `certKey` or `keystore`. */
+  /** The passphrase of `certKey` or `keystore`. */
   readonly keyPassword?: Source | undefined
   readonly verifyCertificate?: boolean | undefined
   readonly verifyHostName?: boolean | undefined
@@ -37,7 +37,7 @@ export interface Settings {
   readonly extensions?: Readonly<Record<string, string>> | undefined
 }
 
-/** The settings that flags, variables and profiles have by name. Each is text there; `tls` may be true. */
+/** The settings that flags, variables and profiles have by name. Their values are text; `tls` may be true. */
 export interface NamedSettings {
   readonly brokers?: string
   readonly tls?: boolean | string
@@ -65,7 +65,7 @@ export interface NamedSettings {
 
 export const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer'] as const
 
-/** @param origin where the settings are, for messages; @throws {CliError} usage */
+/** @param origin of the settings, for messages; @throws {CliError} usage */
 export function settingsOf(given: NamedSettings, origin: string): Settings {
   const file = (path: string | undefined) => (path === undefined ? undefined : { file: path })
   const { brokers, user, tokenCommand, tokenUrl, clientId, scope, extensions } = given
@@ -90,7 +90,7 @@ export function settingsOf(given: NamedSettings, origin: string): Settings {
   })
 }
 
-/** Who gives a CA or a certificate wants TLS; who names a source of tokens wants OAUTHBEARER. */
+/** A CA or a certificate implies TLS; a source of tokens implies OAUTHBEARER. */
 function withImplied(settings: Settings): Settings {
   const { ca, cert, certKey, keystore, tokenCommand, tokenUrl } = settings
   const wantsTls = (ca ?? cert ?? certKey ?? keystore) !== undefined
@@ -102,7 +102,7 @@ function withImplied(settings: Settings): Settings {
   }
 }
 
-/** Sources of one thing: a stronger one of any kind takes the place of all weaker ones. */
+/** Alternative sources of one value: a stronger one of any kind replaces all weaker ones. */
 const RIVALS: readonly (readonly (keyof Settings)[])[] = [
   ['tokenCommand', 'tokenUrl'],
   ['cert', 'keystore'],

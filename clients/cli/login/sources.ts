@@ -1,11 +1,11 @@
-// The settings that flags and environment variables give, from one table. Pure. Table for users: docs/guide/cli.md
+// The settings of flags and environment variables, from one table. Pure. Table for users: docs/guide/cli.md
 
 import { Option } from 'commander'
 import type { CommonOptions } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { mechanisms, settingsOf, type NamedSettings, type Settings } from './settings.ts'
 
-/** Name of the setting -> its flag and help. All of them have a variable, too: MILLRACE_CERT_KEY. */
+/** Name of the setting -> its flag and help. All of them have a variable, too, for example MILLRACE_CERT_KEY. */
 const flags = {
   tls: ['--tls', 'use TLS; --ca and --cert imply it'],
   ca: ['--ca <file>', 'PEM: the CAs to trust, instead of those that Node trusts'],
@@ -25,7 +25,7 @@ const flags = {
   readonly [Name in keyof NamedSettings]: readonly [flag: string, text: string]
 }
 
-/** What is in an argument, every user of the machine can read: so secrets have no flags. */
+/** Every user of the machine can read arguments, so secrets have no flags. */
 const secrets = ['password', 'keyPassword', 'clientSecret'] as const
 
 const flagNames = Object.keys(flags) as (keyof typeof flags)[]
@@ -34,7 +34,7 @@ export function loginFlags(): Option[] {
   return Object.values(flags).map(([flag, text]) => new Option(flag, text))
 }
 
-/** What the flags of a command line say. */
+/** The settings of a command line's flags. */
 export function namedByFlags(options: CommonOptions): NamedSettings {
   const given = options as NamedSettings
   const pairs = flagNames.map((name) => [name, given[name]])

@@ -1,11 +1,11 @@
-// Tokens for OAUTHBEARER: what a command prints, or an authorization server gives for client credentials (RFC 6749, 4.4).
+// Tokens for OAUTHBEARER: from the output of a command, or from an authorization server for client credentials (RFC 6749, 4.4).
 
 import { systemClock } from '../../clock.ts'
 import type { OauthToken } from '../../net/sasl/options.ts'
 import { CliError } from '../exit.ts'
 import { outputOf } from './secrets.ts'
 
-/** Of a token that does not say when it ends. */
+/** The lifetime of a token that does not state one. */
 const LIFETIME_MS_DEFAULT = 300_000
 
 const ANSWER_CHARS_MAX = 200_000
@@ -25,7 +25,7 @@ export interface Credentials {
   readonly scope: string | undefined
 }
 
-/** @throws {CliError} with what the server says of the request, without the secret */
+/** @throws {CliError} with the server's answer to the request, without the secret */
 export async function tokenByCredentials(
   { url, clientId, clientSecret, scope }: Credentials,
   extensions: Extensions,
@@ -55,7 +55,7 @@ export async function tokenByCredentials(
   throw new CliError('notAuthorised', `${url} gives no token: ${answer.status}${reasonIn(text)}`)
 }
 
-/** @throws {CliError} usage, for an address to which the secret must not go */
+/** @throws {CliError} usage, for an address to which the secret must not be sent */
 export function checkTokenUrl(text: string): void {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url?.hostname ?? '')
@@ -80,7 +80,7 @@ function tokenIn(text: string): Pick<OauthToken, 'value' | 'expiresAt'> {
   }
 }
 
-/** `expires_in` is in s from now, as OAuth has it; `expiresAt` is in ms since the epoch, as a signer of AWS's gives it. */
+/** `expires_in` of OAuth is in s from now; `expiresAt` of a signer of AWS's is in ms since the epoch. */
 function endIn(json: Readonly<Record<string, unknown>>): number | undefined {
   const [seconds, at] = [
     Number(json['expires_in']),
@@ -90,14 +90,14 @@ function endIn(json: Readonly<Record<string, unknown>>): number | undefined {
   return at > 0 ? at : undefined
 }
 
-/** `exp` of a JWT, which is in s since the epoch. */
+/** `exp` of a JWT: in s since the epoch. */
 function endOfJwt(token: string): number | undefined {
   const [, payload = ''] = token.split('.')
   const exp = Number(parsed(Buffer.from(payload, 'base64url').toString())['exp'])
   return exp > 0 ? exp * 1_000 : undefined
 }
 
-/** Of OAuth's errors only what is made for developers to read. */
+/** Only the parts of OAuth's errors that are for developers. */
 function reasonIn(text: string): string {
   const { error, error_description: description } = parsed(text)
   const words = [error, description].filter((each) => typeof each === 'string')
