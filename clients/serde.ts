@@ -7,15 +7,36 @@ import { checked, rule, type Rule } from './options.ts'
 import { mute, shown } from './shown.ts'
 
 /**
- * Converts values to bytes and back. Any object with these two methods is a serde.
+ * Converts values to bytes and back. Any object with `serialize` and `deserialize` is a serde. All methods get the topic, and
+ * which field of the record it is.
  *
  * `Input` differs from `Output` only if a schema transforms the values that it reads.
  */
 export interface Serde<Output, Input = Output> {
   /** @param value never null */
-  serialize(value: Input): Uint8Array | null
+  serialize(value: Input, topic?: string, field?: 'key' | 'value'): Uint8Array | null
   /** @param bytes a view into the fetched frame: copy bytes that you keep */
-  deserialize(bytes: Buffer): Output
+  deserialize(bytes: Buffer, topic?: string, field?: 'key' | 'value'): Output
+  /**
+   * Called before each `serialize`: looks up what that needs and has not at hand, in a schema registry for instance.
+   * While its promise is pending, this record and those after it to the topic wait, as long as `deliveryTimeoutMs` allows.
+   *
+   * @returns undefined when all is at hand: then nothing waits
+   */
+  prepareSerialize?(
+    value: Input,
+    topic: string,
+    field: 'key' | 'value',
+  ): Promise<unknown> | undefined
+  /**
+   * The same before each `deserialize`. While its promise is pending, the partition gives no records, as long as the
+   * client's `timeoutMs` allows.
+   */
+  prepareDeserialize?(
+    bytes: Buffer,
+    topic: string,
+    field: 'key' | 'value',
+  ): Promise<unknown> | undefined
   /** Does the serde accept null (no key; a tombstone)? See `orNull`. */
   readonly nullable?: boolean
 }
@@ -83,11 +104,16 @@ export function orNull<Output, Input>(
   serde: Serde<Output, Input>,
 ): Serde<Output | null, Input | null> {
   checked('orNull', serdeRule, serde, 'serde')
-  return {
-    serialize: (value) => serde.serialize(value as Input), // null never gets here
-    deserialize: (stored) => serde.deserialize(stored),
+  const nullable: Serde<Output | null, Input | null> = {
+    serialize: (value, ...of) => serde.serialize(value as Input, ...of), // null never gets here
+    deserialize: (stored, ...of) => serde.deserialize(stored, ...of),
     nullable: true,
   }
+  if (serde.prepareSerialize !== undefined)
+    nullable.prepareSerialize = (value, ...of) => serde.prepareSerialize!(value as Input, ...of)
+  if (serde.prepareDeserialize !== undefined)
+    nullable.prepareDeserialize = (stored, ...of) => serde.prepareDeserialize!(stored, ...of)
+  return nullable
 }
 
 function jsonText(value: unknown): string {
@@ -97,7 +123,16 @@ function jsonText(value: unknown): string {
 }
 
 export function isSerde(value: any): value is Serde<any, any> {
-  return typeof value?.serialize === 'function' && typeof value.deserialize === 'function'
+  return (
+    typeof value?.serialize === 'function' &&
+    typeof value.deserialize === 'function' &&
+    isFunctionOrMissing(value.prepareSerialize) &&
+    isFunctionOrMissing(value.prepareDeserialize)
+  )
+}
+
+function isFunctionOrMissing(value: unknown): boolean {
+  return value === undefined || typeof value === 'function'
 }
 
 export function isSchema(value: any): value is StandardSchema<any, any> {

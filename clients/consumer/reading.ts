@@ -13,6 +13,7 @@ import { openRecords, type RecordCursor } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import { AbortedTransactions, type AbortedTransaction } from './aborted.ts'
+import { preparesToRead } from '../preparation.ts'
 import { partitionText, type Topic, type TopicPartition } from '../topic.ts'
 
 /** What one compressed batch may unfold to. */
@@ -21,6 +22,8 @@ const BATCH_BYTES_MAX = 1024 * 1024 * 1024
 export class Reading {
   readonly topic: Topic
   readonly partition: number
+  /** A serde of the topic may have to look something up before it reads a record. */
+  readonly isPrepared: boolean
   /** Offset of the next record to give. */
   position: number
   /** Offset from which to fetch next: ahead of `position` by what is buffered. */
@@ -69,6 +72,7 @@ export class Reading {
   constructor(topic: Topic, partition: number, position: number, topicId: Uuid = UUID_ZERO) {
     this.topic = topic
     this.partition = partition
+    this.isPrepared = preparesToRead(topic)
     this.topicId = topicId
     this.position = position
     this.fetchOffset = position

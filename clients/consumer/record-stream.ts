@@ -13,8 +13,9 @@ import { Fetcher, type Fetched } from './fetcher.ts'
 import { checked, listOf, milliseconds, shape, whole } from '../options.ts'
 import { LazyBatch } from './lazy-batch.ts'
 import type { Reading } from './reading.ts'
-import { Redeliveries } from './redeliveries.ts'
-import type { Serde } from '../serde.ts'
+import { HeldRecords } from './held-records.ts'
+import { preparationToRead } from '../preparation.ts'
+import { thrownText } from '../shown.ts'
 import {
   partitionText,
   topicPartition,
@@ -86,7 +87,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   #isClosed = false
   /** Met while a batch was being filled: thrown once that batch is given. */
   #heldError: unknown
-  readonly #redeliveries: Redeliveries<Given<R>>
+  readonly #redeliveries: HeldRecords<Given<R>>
+  readonly #preparing: HeldRecords<Preparing>
   /** Ends of pauses that have one. */
   readonly #pauseTimers = new Map<Reading, Timer>()
   readonly #tracing = new ConsumeTracing()
@@ -104,22 +106,24 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       onChange: () => this.#change.open(),
       onStale: (topic) => owner.onStale(topic),
       onMoved: (reading) => {
-        this.#redeliveries.drop(reading)
+        this.#dropHeld(reading)
         owner.onMoved?.(reading)
       },
       isGone: (reading) => owner.isGone(reading),
     })
-    this.#redeliveries = new Redeliveries({
-      clock: cluster.clock,
-      hold: (reading) => this.#fetcher.hold(reading),
-      letGo: (reading) => this.#fetcher.letGo(reading),
+    const holding = {
+      hold: (reading: Reading) => this.#fetcher.hold(reading),
+      letGo: (reading: Reading) => this.#fetcher.letGo(reading),
       onDue: () => this.#change.open(),
-    })
+    }
+    this.#redeliveries = new HeldRecords(holding)
+    this.#preparing = new HeldRecords(holding)
   }
 
   /** After so many ms, and before whatever follows it in its partition. */
   giveAgain(given: Given<R>, delayMs: number): void {
-    this.#redeliveries.add(given, delayMs)
+    const { clock } = this.#cluster
+    this.#redeliveries.add(given, (due) => clock.after(Math.max(0, delayMs), due))
   }
 
   /** The reader has to hear it. */
@@ -157,7 +161,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   /** Gives no more records of it, and drops what was fetched. */
   remove(reading: Reading): void {
     this.#readings.delete(partitionText(reading.where))
-    this.#redeliveries.drop(reading)
+    this.#dropHeld(reading)
     this.#endPause(reading)
     this.#fetcher.remove(reading)
   }
@@ -178,7 +182,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     checked('consumer.seek', topicPartition, partition, 'partition')
     checked('consumer.seek', whole(0, Number.MAX_SAFE_INTEGER), offset, 'offset')
     const reading = this.#readingOf(partition)
-    this.#redeliveries.drop(reading)
+    this.#dropHeld(reading)
     this.#fetcher.seekTo(reading, offset)
   }
 
@@ -223,6 +227,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#isClosed = true
     for (const timer of [...this.#stopTimers, ...this.#pauseTimers.values()]) timer.cancel()
     this.#redeliveries.close()
+    this.#preparing.close()
     this.#fetcher.stop()
     this.#change.open()
   }
@@ -350,20 +355,47 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       return again
     }
     for (;;) {
-      const reading = this.#fetcher.next()
+      const prepared = this.#preparing.take()
+      const reading = prepared?.reading ?? this.#fetcher.next()
       if (reading === undefined) return undefined
-      const given = this.#givenOf(reading)
+      const view = prepared?.view ?? reading.cursor!.view()
+      if (reading.isPrepared && prepared === undefined && this.#prepare(reading, view)) continue
+      const given = this.#givenOf(reading, view, prepared?.failure)
       if (given === undefined) continue
       this.#owner.onGiven?.(given)
       return given
     }
   }
 
+  /** @returns false when the record can be read now; otherwise it is held until its serdes have looked up what they need */
+  #prepare(reading: Reading, view: Fetched['view']): boolean {
+    const preparing: Preparing = { reading, view, failure: undefined }
+    const fail = (error: unknown): void => void (preparing.failure = { error })
+    const preparation = preparationOf(preparing)
+    if (preparation === undefined) return false
+    const abandoned = new AbortController()
+    const call = this.#cluster.call({ signal: abandoned.signal })
+    this.#preparing.add(preparing, (due) => {
+      void call.wait(preparation).catch(fail).then(due)
+      return { cancel: () => abandoned.abort() }
+    })
+    return true
+  }
+
+  #dropHeld(reading: Reading): void {
+    this.#redeliveries.drop(reading)
+    this.#preparing.drop(reading)
+  }
+
   /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
-  #givenOf(reading: Reading): Given<R> | undefined {
-    const view = reading.cursor!.view()
+  #givenOf(
+    reading: Reading,
+    view: Fetched['view'],
+    failure: Failure | undefined,
+  ): Given<R> | undefined {
     const given = { reading, record: undefined as unknown as R, view } // the one object beside the record and its view
     try {
+      if (failure !== undefined) throw unprepared(given, failure.error)
       given.record = this.#owner.recordOf(given)
       reading.position = view.offset + 1
       return given
@@ -458,27 +490,50 @@ class Gate {
   }
 }
 
+/** Of a record whose serdes look something up first; with what that has failed with. */
+interface Preparing extends Fetched {
+  failure: Failure | undefined
+}
+
+interface Failure {
+  readonly error: unknown
+}
+
+/** What a serde throws at once fails in the same way as what its promise is rejected with. */
+function preparationOf({ reading, view }: Fetched): Promise<unknown> | undefined {
+  try {
+    return preparationToRead(reading.topic, view)
+  } catch (error) {
+    return rejection(error)
+  }
+}
+
+/** A KafkaError keeps its code: a registry that cannot be reached says nothing against the record. */
+function unprepared({ reading, view }: Fetched, cause: unknown): KafkaError {
+  const code = cause instanceof KafkaError ? cause.code : 'INVALID_RECORD'
+  const where = `${partitionText(reading.where)} offset ${view.offset}`
+  return new KafkaError(code, `${where}: its serde is not prepared: ${thrownText(cause)}`, {
+    cause,
+  })
+}
+
 /** @throws {KafkaError} INVALID_RECORD when a serde refuses */
 export function recordOf({ reading, view }: Fetched): ConsumerRecord {
   const { topic, partition } = reading
   const { offset, timestamp, headers } = view
-  const key = field(reading, offset, 'key', topic.key, view.key)
-  const value = field(reading, offset, 'value', topic.value, view.value)
+  const key = field(reading, offset, 'key', view.key)
+  const value = field(reading, offset, 'value', view.value)
   return { topic: topic.name, partition, offset, timestamp, key, value, headers }
 }
 
 /** @throws {KafkaError} INVALID_RECORD when the serde refuses */
-function field(
-  reading: Reading,
-  offset: number,
-  name: string,
-  serde: Serde<any>,
-  bytes: Buffer | null,
-): any {
+function field(reading: Reading, offset: number, name: 'key' | 'value', bytes: Buffer | null): any {
+  const { topic } = reading
+  const serde = topic[name]
   if (bytes === null && serde.nullable) return null
   try {
     if (bytes === null) throw new TypeError('it is null; orNull() in its topic() would allow it')
-    return serde.deserialize(bytes)
+    return serde.deserialize(bytes, topic.name, name)
   } catch (error) {
     const where = `${partitionText(reading.where)} offset ${offset}`
     throw new KafkaError('INVALID_RECORD', `${where}: ${name}: ${(error as Error).message}`, {

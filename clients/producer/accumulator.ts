@@ -199,10 +199,19 @@ export class Accumulator {
         this.#isFullTold = true
         return false
       }
+      if (!this.#isPrepared(queue, send)) return false
       this.#append(queue, metadata, send, send.next++, now)
     }
     send.forgetRecords()
     return true
+  }
+
+  /** @returns false when a serde looks something up first: the topic is filled when it has */
+  #isPrepared(queue: TopicQueue, send: Send): boolean {
+    const { preparation, next } = send
+    if (preparation === undefined) return true
+    const record = () => send.recordAt(next)
+    return preparation.isReady(next, record, () => this.fill(queue))
   }
 
   #append(
@@ -216,6 +225,7 @@ export class Accumulator {
     const record = this.#record ?? new OutgoingRecord()
     this.#record = undefined // a serde or partitioner of the user's may send, too
     try {
+      send.preparation?.assertDone()
       record.read(send.topic, send.recordAt(index), now)
       const partition = queue.partition(this.#choose(queue, metadata, record))
       batch = this.#openFor(partition, record, send.since)
@@ -338,12 +348,13 @@ export class Accumulator {
   #giveUpOverdue(): void {
     this.#deadlineTimer = undefined
     for (const queue of this.#topics.values()) {
+      const why = this.#whyWaiting(queue)
       for (
         let send = queue.waiting.peek();
         send && this.isOverdue(send);
         send = queue.waiting.peek()
       )
-        this.#shift(queue)!.failRest(this.#neverTaken(queue))
+        this.#shift(queue)!.failRest(this.#neverTaken(queue, why))
     }
     for (const queue of this.queues()) this.#options.onOverdue(queue)
     const waiting = Array.from(this.#topics.values()).flatMap((queue) => queue.waiting.peek() ?? [])
@@ -354,14 +365,20 @@ export class Accumulator {
     if (since < Infinity) this.#watch(since)
   }
 
-  #neverTaken({ name, lastError }: TopicQueue): KafkaError {
-    const { deliveryTimeoutMs, maxBufferedBytes } = this.#options
-    const isFound = this.#options.metadataOf(name) !== undefined
-    const why = isFound
-      ? `never sent for want of room, maxBufferedBytes is ${maxBufferedBytes}`
-      : `never sent, its topic was not found out about${lastError ? `, last: ${lastError.message}` : ''}`
-    const what = `${name}: not acknowledged within ${deliveryTimeoutMs} ms: ${why}`
-    return new KafkaError('REQUEST_TIMED_OUT', what, { cause: isFound ? undefined : lastError })
+  #neverTaken({ name, lastError }: TopicQueue, why: string): KafkaError {
+    const { deliveryTimeoutMs, metadataOf } = this.#options
+    const what = `${name}: not acknowledged within ${deliveryTimeoutMs} ms: never sent${why}`
+    const cause = metadataOf(name) === undefined ? lastError : undefined
+    return new KafkaError('REQUEST_TIMED_OUT', what, { cause })
+  }
+
+  #whyWaiting({ name, waiting, lastError }: TopicQueue): string {
+    const { maxBufferedBytes, metadataOf } = this.#options
+    if (metadataOf(name) === undefined)
+      return `, its topic was not found out about${lastError ? `, last: ${lastError.message}` : ''}`
+    if (waiting.peek()?.preparation?.isUnderWay)
+      return ', a serde has not looked up what it needs (prepareSerialize)'
+    return ` for want of room, maxBufferedBytes is ${maxBufferedBytes}`
   }
 
   #lingerUntil(at: number): void {

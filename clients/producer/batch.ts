@@ -18,6 +18,8 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { rejection } from '../caller.ts'
 import { Fifo } from '../fifo.ts'
 import { PartialError } from '../partial-error.ts'
+import { preparesToWrite } from '../preparation.ts'
+import { SendPreparation } from './send-preparation.ts'
 import { thrownText } from '../shown.ts'
 import type { ProducerRecord, Topic } from '../topic.ts'
 
@@ -106,6 +108,8 @@ export class Send {
   readonly since: number
   /** Index of the next record to go into a batch. */
   next = 0
+  /** Where a serde of the topic may have to look something up. */
+  readonly preparation: SendPreparation | undefined
   /** Called once every record is in a batch, or has failed. */
   onTaken: (() => void) | undefined
   readonly settled: Promise<RecordAck | RecordAck[]>
@@ -128,6 +132,7 @@ export class Send {
     wantsAcks = true,
   ) {
     this.topic = topic
+    this.preparation = preparesToWrite(topic) ? new SendPreparation(topic) : undefined
     this.since = since
     this.#records = records
     this.#isSingle = !Array.isArray(records)

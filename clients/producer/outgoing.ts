@@ -35,8 +35,8 @@ export class OutgoingRecord implements NewRecord {
       throw wrong('timestamp', timestamp, 'ms since the epoch, a whole number')
     if (partition !== undefined && !Number.isInteger(partition))
       throw wrong('partition', partition, 'a whole number')
-    const key = keyOf(topic.key, fields['key'])
-    const value = valueOf(topic.value, fields['value'])
+    const key = keyOf(topic, fields['key'])
+    const value = valueOf(topic, fields['value'])
     const entries = fields['headers']
     const headers = entries === undefined ? undefined : headersOf(entries)
     this.timestamp = timestamp
@@ -79,23 +79,25 @@ function isTimestamp(value: unknown): value is number {
   )
 }
 
-function keyOf(serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
-  return value === undefined ? nullOf('key', serde, value) : fieldOf('key', serde, value)
+function keyOf(topic: Topic, value: unknown): Uint8Array | null {
+  return value === undefined ? nullOf('key', topic.key, value) : fieldOf('key', topic, value)
 }
 
 /** It must be there: a value that was misspelt or forgotten would become a tombstone. */
-function valueOf(serde: Serde<unknown, any>, value: unknown): NewRecord['value'] {
+function valueOf(topic: Topic, value: unknown): NewRecord['value'] {
+  const serde = topic.value
   if (typeof value === 'string' && (serde === raw || serde === string)) return value // most records; nothing can be wrong with it
-  if (value !== undefined) return fieldOf('value', serde, value)
+  if (value !== undefined) return fieldOf('value', topic, value)
   throw new TypeError(
     `value is missing${serde.nullable ? '; null in its place writes a tombstone' : ''}`,
   )
 }
 
-function fieldOf(name: string, serde: Serde<unknown, any>, value: unknown): Uint8Array | null {
+function fieldOf(name: 'key' | 'value', topic: Topic, value: unknown): Uint8Array | null {
+  const serde = topic[name]
   if (value === null) return nullOf(name, serde, value)
   if (serde === raw && typeof value === 'string') return Buffer.from(value)
-  const stored: unknown = serialized(name, serde, value)
+  const stored: unknown = serialized(name, topic, value)
   if (isBytes(stored)) return stored
   if (stored === null && serde !== raw) return null
   if (serde === raw)
@@ -110,9 +112,9 @@ function nullOf(name: string, serde: Serde<unknown, any>, value: unknown): null 
   throw new TypeError(`${name} is ${what}; orNull() in its topic() would allow it`)
 }
 
-function serialized(name: string, serde: Serde<unknown, any>, value: unknown): unknown {
+function serialized(name: 'key' | 'value', topic: Topic, value: unknown): unknown {
   try {
-    return serde.serialize(value)
+    return topic[name].serialize(value, topic.name, name)
   } catch (cause) {
     throw new TypeError(`${name}: ${thrownText(cause)}`, { cause })
   }
