@@ -13,6 +13,7 @@ t.test('host and port make one listener, PLAINTEXT, on both loopback addresses',
   const one = { name: 'PLAINTEXT', securityProtocol: 'PLAINTEXT', advertised: {} }
   t.same(settingsOf({}).listeners, [{ ...one, hosts: both, port: 9092 }])
   t.same(settingsOf({ host: 'localhost', port: '0' }).listeners, [{ ...one, hosts: both, port: 0 }])
+  t.same(settingsOf({ host: 'localhost,::1' }).listeners, [{ ...one, hosts: both, port: 9092 }])
   t.same(settingsOf({ host: '127.0.0.2, ::1' }).listeners, [
     { ...one, hosts: ['127.0.0.2', '::1'], port: 9092 },
   ])

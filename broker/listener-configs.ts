@@ -33,7 +33,7 @@ export interface ListenerConfig {
   readonly advertised: Advertised
 }
 
-/** What clients are told to connect to; what is undefined is as they dialled it. */
+/** What clients are told to connect to. An undefined host or port is the one that they dialled. */
 export type Advertised = Partial<Endpoint>
 
 /** NAME://HOST:PORT */
@@ -118,7 +118,7 @@ function isUnspecified(host: string): boolean {
   }
 }
 
-/** Where a listener is, and what says so. */
+/** Where a listener is, and which property says so. */
 interface Place {
   readonly name: string
   readonly hosts: readonly string[]
@@ -155,8 +155,8 @@ export function listenersOf(
 }
 
 function shortPlace({ host, port }: ListenerProperties): Place {
-  const hosts = host.split(',').map((each) => each.trim())
-  return { name: SHORT_NAME, hosts: hosts.flatMap(hostsFor), port, text: `host=${host}` }
+  const hosts = host.split(',').flatMap((each) => hostsFor(each.trim()))
+  return { name: SHORT_NAME, hosts: [...new Set(hosts)], port, text: `host=${host}` }
 }
 
 function placesOf(
@@ -173,7 +173,7 @@ function placesOf(
   return places
 }
 
-/** No host at all is this machine only; Kafka would listen on all addresses. */
+/** A listener without a host is for this machine only; Kafka would listen on all addresses. */
 function hostsFor(host: string): readonly string[] {
   return host === '' || host === 'localhost' ? LOOPBACK_HOSTS : [host]
 }

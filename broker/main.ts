@@ -130,8 +130,8 @@ function logFormat({ broker: config }: Settings): LogFormat {
   return format !== 'auto' ? format : process.stderr.isTTY === true ? 'text' : 'json'
 }
 
-function explain(error: unknown, { given }: Settings): string {
-  if (error instanceof CannotListen) return explainListener(error, given.has('listeners'))
+function explain(error: unknown, { broker: config }: Settings): string {
+  if (error instanceof CannotListen) return explainListener(error, config.listeners.length > 0)
   const { code, message, address, port } = error as NodeJS.ErrnoException & Taken
   if (code === 'EADDRINUSE')
     return `HTTP port ${port} at ${address} is taken: ${elsewhere('with --http (0 for a free one)')}`
