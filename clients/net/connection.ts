@@ -55,7 +55,7 @@ export class Connection {
   /** Finalized features of the cluster: name -> level. */
   #features = new Map<string, number>()
   #correlationId = 0
-  /** The time limit until both sides have agreed on versions: that of connecting. */
+  /** The time limit of connecting, until the connection is ready. */
   #answerTimeoutMs: number
   /** The number of answers and writes that calls wait for. */
   #holdCount = 0
@@ -104,6 +104,7 @@ export class Connection {
         throw strange(error, options)
       })
       await connection.#logIn()
+      connection.#answerTimeoutMs = options.requestTimeoutMs
     } catch (error) {
       connection.close()
       throw error
@@ -248,7 +249,6 @@ export class Connection {
     this.#features = new Map(
       offer.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]),
     )
-    this.#answerTimeoutMs = this.#options.requestTimeoutMs
   }
 
   async #logIn(): Promise<void> {

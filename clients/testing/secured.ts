@@ -20,7 +20,7 @@ export class MovedClock implements Clock {
   random = (): number => 0.5
 }
 
-/** @returns with what a call of this client fails; undefined when it does not */
+/** @returns the error of a call of this client; undefined if it succeeds */
 export async function outcome(
   brokers: string,
   options: Partial<ClientOptions> = {},

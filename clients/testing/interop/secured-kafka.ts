@@ -14,7 +14,7 @@ import { run } from './tools.ts'
 /** Maven fetches the jars the first time. */
 const START_TIMEOUT_MS = 100_000
 
-/** With what SASLprep would change: `format --add-scram` takes no commas. */
+/** SASLprep would change this password. `format --add-scram` takes no commas. */
 export const PASSWORD = 'p=ä\u00ad a\u0308 ss'
 export const USER = 'ann=b'
 export const SESSION_MS = 3_000
@@ -39,7 +39,7 @@ export interface SecuredKafka extends AsyncDisposable {
   readonly directory: string
   readonly client: Identity
   readonly tls: TlsOptions
-  /** A token that the broker's key set vouches for. */
+  /** A token whose signature the broker accepts. */
   token(claims?: object): string
 }
 
@@ -153,7 +153,7 @@ function jaasOf(listener: string): string[] {
 }
 
 /** A properties file is Latin-1, and a backslash escapes. */
-function propertyText(text: string): string {
+export function propertyText(text: string): string {
   return text
     .replaceAll('\\', '\\\\')
     .replaceAll(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -178,7 +178,7 @@ function signedToken(key: Parameters<typeof sign>[2], more: object): string {
   return `${text}.${sign('sha256', Buffer.from(text), key).toString('base64url')}`
 }
 
-/** As Kafka's handler for tests takes it. */
+/** A token for Kafka's handler for tests. */
 export function unsecuredToken(more: object = {}): string {
   return `${base64({ alg: 'none' })}.${base64(claimsOf(more))}.`
 }

@@ -19,6 +19,7 @@ import {
   type ListenerName,
   type SecuredKafka,
 } from './secured-kafka.ts'
+import { sharingProperties } from './shared-properties.ts'
 import { run, whyNoKafka } from './tools.ts'
 
 t.test(
@@ -30,6 +31,7 @@ t.test(
     await certifying(t, kafka)
     await connecting(t, kafka)
     await refusing(t, kafka)
+    await sharingProperties(t, kafka)
     await renewing(t, kafka)
   },
 )
