@@ -15,7 +15,7 @@ import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
 import type { Work } from '../net/work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
-import { endIn } from '../txn/ends.ts'
+import { endIn } from '../txn/markers.ts'
 
 interface WriteTxnMarkersDeps {
   readonly store: Store

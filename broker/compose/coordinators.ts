@@ -15,7 +15,7 @@ import {
   transactionConfigs,
   type TransactionTable,
 } from '../txn/coordinator.ts'
-import { endOrphans, writeMarkers } from '../txn/ends.ts'
+import { endOrphans, writeMarkers } from '../txn/markers.ts'
 import { newProducerId, openEpochOf, openTransactionState } from '../txn/state-table.ts'
 import type { BrokerEnvironment } from './environment.ts'
 
@@ -44,7 +44,7 @@ export async function openCoordinators(
   const transactions = new TransactionCoordinator({
     clock,
     table,
-    ends: { mark: (record) => writeMarkers(store, groups, record) },
+    writeMarkers: (record) => writeMarkers(store, groups, record),
     newProducerId: () => newProducerId(store),
     config: configs.view(transactionConfigs),
     onEnd: (result) => transactionMetrics.ended(result),

@@ -59,12 +59,12 @@ export class ClassicGroup implements Group {
   /** In order of joining. */
   readonly members = new Map<string, GroupMember>()
   readonly #memberIdsByInstance = new Map<string, string>()
-  /** Ids given out by the MEMBER_ID_REQUIRED round and not yet used. */
+  /** Member ids of the MEMBER_ID_REQUIRED round that no member has joined with yet. KIP-394 */
   readonly #pendingIds = new Map<string, Timer>()
   readonly #deps: ClassicGroupDeps
   /** Ends the join phase, or drops the members that do not sync. */
   #phaseTimer: Timer | undefined
-  /** While the first members of an empty group gather: ms that the wait may still be drawn out. */
+  /** While the first members of an empty group gather: ms by which the wait may still be prolonged. KIP-134 */
   #gathering: { leftMs: number; hasNewcomer: boolean } | undefined
 
   constructor(groupId: string, deps: ClassicGroupDeps) {
@@ -73,7 +73,7 @@ export class ClassicGroup implements Group {
     this.sinceMs = deps.clock.now()
   }
 
-  /** The group as it was before a restart: its members have one session timeout to be heard of again. */
+  /** The group as it was before a restart: each member has one session timeout to send a request. */
   static restore(groupId: string, record: GroupRecord, deps: ClassicGroupDeps): ClassicGroup {
     const group = new ClassicGroup(groupId, deps)
     group.#state = record.members.length === 0 ? 'Empty' : 'Stable'
@@ -296,7 +296,7 @@ export class ClassicGroup implements Group {
     return answer
   }
 
-  /** A static member came back under a new id: it takes the place of the old one, which is fenced. KIP-345. */
+  /** A static member came back: under a new member id it takes the place of the old one, which is fenced. KIP-345 */
   #replaceStatic(old: GroupMember, request: JoinRequest): Promise<JoinAnswer> {
     const instanceId = old.groupInstanceId!
     const wasLeader = old.memberId === this.leaderId
@@ -390,7 +390,7 @@ export class ClassicGroup implements Group {
     }
   }
 
-  /** Each newcomer draws the first wait out, up to the rebalance timeout. */
+  /** Each new member prolongs the first wait, up to the rebalance timeout. KIP-134 */
   #gatherOn(): void {
     const gathering = this.#gathering!
     if (!gathering.hasNewcomer || gathering.leftMs <= 0) {
@@ -434,7 +434,7 @@ export class ClassicGroup implements Group {
     }
   }
 
-  /** Who has not rejoined in time is out, but for static members, whose session decides. */
+  /** Members that have not rejoined in time are removed. Static members stay until their session expires (KIP-345). */
   #dropAbsentees(): void {
     for (const member of this.members.values()) {
       if (!member.isJoining && member.groupInstanceId === null) this.#forget(member)
@@ -445,12 +445,12 @@ export class ClassicGroup implements Group {
     this.protocolName = null
     this.leaderId = null
     this.#become('Empty')
-    void this.#persist() // nobody waits: a restart without it lets the sessions expire
+    void this.#persist() // not waited for: after a restart without this record the sessions expire
   }
 
   // The sync phase
 
-  /** The leader's answer to the join phase: kept, then handed to everybody. */
+  /** The leader's assignments: kept on disk, then answered to all members. */
   async #takeAssignments(assignments: SyncRequest['assignments']): Promise<void> {
     const { generationId } = this
     const byMember = new Map(assignments.map((each) => [each.memberId, each.assignment]))
@@ -468,13 +468,13 @@ export class ClassicGroup implements Group {
     if ([...this.members.values()].every((each) => each.hasSynced)) this.#phaseTimer?.cancel()
   }
 
-  /** The error makes clients wait a little before they join again, and so does not storm. */
+  /** COORDINATOR_NOT_AVAILABLE makes clients wait before they join again. */
   #failSync(error: ErrorName): void {
     for (const member of this.members.values()) member.answerSync(refusedSync(error))
     this.#prepareRebalance('unsynced')
   }
 
-  /** A member that took the join answer but never asked for its share holds partitions that nobody reads. */
+  /** A member that joined but never synced holds partitions that no member reads. */
   #dropUnsynced(): void {
     const silent = [...this.members.values()].filter((each) => !each.hasSynced && !each.isSyncing)
     if (silent.length === 0) return

@@ -1,5 +1,5 @@
 // Commits: the committed offsets of every group, and what open transactions may commit. What it shows is durable.
-// Network thread. Who may commit, a group says: group.ts. Source: KIP-98, KIP-447; docs/formats/groups.md
+// Network thread. The group decides who may commit: group.ts. Source: KIP-98, KIP-447; docs/formats/groups.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import {

@@ -32,7 +32,7 @@ export interface Group {
 
   /** It has no members: an administrator may delete it. */
   readonly isEmpty: boolean
-  /** Nobody is about to join either: without offsets it is forgotten. */
+  /** It is empty and no member is about to join: without offsets it is forgotten. */
   readonly isIdle: boolean
   /** Which offsets the group may still need, as of now. KIP-211 */
   offsetRetention(): OffsetRetention

@@ -63,7 +63,7 @@ export class GroupMember {
     return this.#joinWaiting !== undefined
   }
 
-  /** A wait that was open already hears that it must ask again. */
+  /** An earlier join that still waits is answered REBALANCE_IN_PROGRESS. */
   waitForJoin(): Promise<JoinAnswer> {
     this.answerJoin(refusedJoin('REBALANCE_IN_PROGRESS', this.memberId))
     this.hasSynced = false
@@ -113,7 +113,7 @@ export class GroupMember {
     })
   }
 
-  /** It has been heard of: the session starts anew. Cheap; the timer is only re-armed when it fires. */
+  /** A request of the member restarts its session. Cheap: the timer is only set again when it fires. */
   touch(): void {
     if (this.isJoining || this.isSyncing) return
     this.#sessionDeadline = this.#clock.monotonic() + this.sessionTimeoutMs
@@ -159,7 +159,7 @@ export class GroupMember {
     else this.#goOn()
   }
 
-  /** It was heard of since the timer was armed; while it waits for an answer, there is nothing to time. */
+  /** A request came since the timer was set. While the member waits for an answer, its session does not run. */
   #goOn(): void {
     this.#sessionTimer = this.#sessionDeadline === Infinity ? undefined : this.#armSession()
   }

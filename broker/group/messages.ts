@@ -13,7 +13,7 @@ export interface JoinProtocol {
 }
 
 export interface JoinRequest {
-  /** Empty: not yet known to the group. */
+  /** Empty in a member's first request. */
   readonly memberId: string
   readonly groupInstanceId: string | null
   readonly clientId: string
@@ -109,7 +109,7 @@ export function refusedSync(error: ErrorName): SyncAnswer {
   return { error, protocolType: null, protocolName: null, assignment: NO_ASSIGNMENT }
 }
 
-/** A static leader that was replaced must not share out again: nobody else would ask for its share (KIP-814). */
+/** A static leader that was replaced must not assign again: no other member would ask for a new assignment (KIP-814). */
 export function joinAnswerOfReplacedLeader(
   answer: JoinAnswer,
   { supportsSkippingAssignment }: JoinRequest,

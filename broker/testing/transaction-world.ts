@@ -2,11 +2,7 @@
 // so. Tests only.
 
 import type { ErrorName } from '../../protocol/errors.ts'
-import {
-  TransactionCoordinator,
-  type TransactionEnds,
-  type TransactionTable,
-} from '../txn/coordinator.ts'
+import { TransactionCoordinator, type TransactionTable } from '../txn/coordinator.ts'
 import type {
   ProducerIdentity,
   TopicPartitions,
@@ -23,7 +19,7 @@ export interface Heard extends ProducerIdentity {
 }
 
 /** Every write to the disk, in order; the test decides when it happens and whether. */
-export class Disk implements TransactionTable, TransactionEnds {
+export class Disk implements TransactionTable {
   readonly records = new Map<string, TransactionRecord>()
   readonly heard: Heard[] = []
   /** What refuses: the table, or 'topic-partition'. */
@@ -111,7 +107,7 @@ export function transactionWorld(
     new TransactionCoordinator({
       clock,
       table: disk,
-      ends: disk,
+      writeMarkers: (record) => disk.mark(record),
       newProducerId: async () =>
         disk.broken.has('ids') ? 'COORDINATOR_NOT_AVAILABLE' : ++producerIds,
       config: {

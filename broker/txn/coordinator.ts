@@ -1,6 +1,7 @@
 // TransactionCoordinator: every transactional id of this broker, from the epoch of its producer to the end of its
 // transaction everywhere. Network thread; knows no sockets and no wire format. What is answered is durable, or follows from what is.
-// A transaction that is decided (Prepare...) is finished by whoever comes next: its producer, the sweep, the next start.
+// A decided transaction (Prepare...) whose markers could not all be written is finished at the next request of its producer,
+// the next sweep or the next start.
 // Source: KIP-98, KIP-360, KIP-890; docs/formats/transactions.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
@@ -42,11 +43,13 @@ export interface TransactionTable {
   ): Promise<ErrorName | undefined>
 }
 
-/** What hears of the end of a transaction, and may hear of it twice. Durable when it resolves. */
-export interface TransactionEnds {
-  /** Writes the markers into the logs of the record's partitions. @returns the partitions whose log refused */
-  mark(record: TransactionRecord): Promise<readonly TopicPartitions[]>
-}
+/**
+ * Writes the markers of an ended transaction into the logs of the record's partitions; may write them twice. Durable when it
+ * resolves.
+ *
+ * @returns the partitions whose log refused for now
+ */
+export type WriteMarkers = (record: TransactionRecord) => Promise<readonly TopicPartitions[]>
 
 export const transactionConfigs = {
   timeoutMsMax: 'transaction.max.timeout.ms',
@@ -60,7 +63,7 @@ export type TransactionConfig = ConfigView<typeof transactionConfigs>
 export interface TransactionCoordinatorDeps {
   readonly clock: Clock
   readonly table: TransactionTable
-  readonly ends: TransactionEnds
+  readonly writeMarkers: WriteMarkers
   /** Never given out before, or why there is none. */
   readonly newProducerId: () => Promise<number | ErrorName>
   readonly config: TransactionConfig
@@ -85,7 +88,7 @@ export class TransactionCoordinator {
     ]
   }
 
-  /** InitProducerId: whoever had the transactional id before is fenced, and its open transaction aborted. */
+  /** InitProducerId: fences the producer that had the transactional id before, and aborts its open transaction. */
   async initProducer(request: InitRequest): Promise<ProducerAnswer> {
     const { transactionalId, timeoutMs } = request
     if (transactionalId === '') return 'INVALID_REQUEST'
@@ -128,7 +131,7 @@ export class TransactionCoordinator {
     })
   }
 
-  /** EndTxn. The decision is durable when it resolves, and known everywhere unless a disk refused that. */
+  /** EndTxn. The decision is durable when it resolves, and all markers are written unless a disk refused one. */
   async end(request: EndRequest): Promise<ProducerAnswer> {
     return this.#inTurn(request, async (id) => {
       const decision = decideEnd(id.record, request)
@@ -176,7 +179,7 @@ export class TransactionCoordinator {
     return this.#ids.values()
   }
 
-  /** Aborts what has run for too long, and finishes what is decided: what a crash or a full disk has cut short. */
+  /** Aborts transactions that are overdue, and finishes decided ones that a crash or a full disk has cut short. */
   async sweep(): Promise<void> {
     const nowMs = this.#deps.clock.now()
     const due = [...this.#ids.values()].filter(
@@ -192,7 +195,7 @@ export class TransactionCoordinator {
     )
   }
 
-  /** Forgets transactional ids that nobody has used for long. */
+  /** Forgets transactional ids that no producer has used for `idExpirationMs`. */
   async expire(): Promise<void> {
     const beforeMs = this.#deps.clock.now() - this.#deps.config.idExpirationMs
     for (const id of this.#ids.values()) {
@@ -239,7 +242,7 @@ export class TransactionCoordinator {
     })
   }
 
-  /** After everything that was asked of the id before, and that could be finished. */
+  /** After the id's earlier requests, and after its decided transaction is finished, if the disk allows. */
   async #inTurn<Answer>(
     { transactionalId }: ProducerRequest,
     act: (id: TransactionalId) => Promise<Answer>,
@@ -261,7 +264,7 @@ export class TransactionCoordinator {
     return next === id.record ? undefined : this.#keep(id, next)
   }
 
-  /** Decides the end, then lets everybody know. Undefined once it is decided. */
+  /** Keeps the decision, then writes the markers. @returns undefined once the decision is durable */
   async #end(
     id: TransactionalId,
     isCommit: boolean,
@@ -274,7 +277,7 @@ export class TransactionCoordinator {
     if (typeof nextProducerId === 'string') return nextProducerId
     const nowMs = this.#deps.clock.now()
     const decided = prepared(record, isCommit, epoch, nextProducerId, nowMs)
-    if (record.state !== 'Ongoing') return this.#keep(id, completed(decided, nowMs)) // nobody to tell
+    if (record.state !== 'Ongoing') return this.#keep(id, completed(decided, nowMs)) // no partition needs a marker
     const error = await this.#keep(id, decided)
     if (error !== undefined) return error
     this.#deps.onEnd(result)
@@ -282,17 +285,17 @@ export class TransactionCoordinator {
     return undefined
   }
 
-  /** Lets everybody know of a decided end. What is refused is tried again by whoever comes next. */
+  /** Writes the markers of a decided transaction. Those that a log refuses are written at the next attempt: see `sweep`. */
   async #finish(id: TransactionalId): Promise<void> {
     if (!isEnding(id.record)) return
-    const { ends, clock } = this.#deps
+    const { writeMarkers, clock } = this.#deps
     const { record } = id
-    const partitions = await ends.mark(record)
-    id.record = { ...record, partitions } // on disk it still names them all, and a restart tells them again
+    const partitions = await writeMarkers(record)
+    id.record = { ...record, partitions } // on disk it still names all of them: a restart writes their markers again
     if (partitions.length > 0) return
     id.record = completed(id.record, clock.now())
-    // Nobody waits for this to be durable: until it is, a restart tells all of them again, and whatever the producer does
-    // next lies behind it in the same log.
+    // Not waited for: until it is durable, a restart writes all markers again, and the producer's next records lie behind
+    // them in the same log.
     void this.#deps.table.put(id.id, id.record)
   }
 

@@ -19,16 +19,16 @@ export interface TopicPartitions {
   readonly partitions: readonly number[]
 }
 
-/** Where groups commit. */
+/** Where groups commit offsets. */
 export const offsetsPartition: TopicPartitions = { topic: OFFSETS_TOPIC, partitions: [0] }
 
-/** What survives a restart, as a whole: each change of a transactional id writes it anew. */
+/** What survives a restart, as a whole: each change of a transactional id writes the whole record. */
 export interface TransactionRecord extends ProducerIdentity {
   /** -1 for a transactional id that no producer has yet. */
   readonly producerEpoch: number
-  /** What the client went by before the last change of its epoch: who comes with it has not heard the answer. */
+  /** Id and epoch before the last bump. A request that still carries them is a retry whose answer was lost. */
   readonly previous: ProducerIdentity | null
-  /** While a transaction ends: the id to go on with, since the epochs of this one are used up. */
+  /** While a transaction ends: the producer id that comes next, since the epochs of this one are used up. */
   readonly nextProducerId: number | null
   readonly timeoutMs: number
   readonly state: TransactionState
@@ -48,7 +48,7 @@ export interface ProducerRequest extends ProducerIdentity {
 export interface InitRequest {
   readonly transactionalId: string
   readonly timeoutMs: number
-  /** What the producer has been, to go on after an error (KIP-360); null for a new instance, which fences others. */
+  /** Id and epoch of a producer that goes on after an error (KIP-360); null for a new instance, which fences older ones. */
   readonly current: ProducerIdentity | null
 }
 

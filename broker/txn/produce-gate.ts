@@ -1,5 +1,5 @@
-// ProduceGate: which transactional batches may go to the writer, and when. A batch of a partition that its transaction does
-// not hold yet waits until it does, and whatever the producer sends meanwhile waits behind it. Network thread.
+// ProduceGate: which transactional batches may go to the writer, and when. A batch for a partition that is not yet part of its
+// transaction waits until it is (KIP-890), and later batches of its producer wait behind it. Network thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
@@ -44,7 +44,7 @@ export class ProduceGate {
       return pass(isNothing ? undefined : await this.#coordinator.add(producer, partitions))
     })
     const line = passing
-      .catch(() => {}) // whoever asked hears of it
+      .catch(() => {}) // its caller hears of it
       .then(() => {
         if (this.#lines.get(transactionalId) === line) this.#lines.delete(transactionalId)
       })

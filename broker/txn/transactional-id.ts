@@ -1,6 +1,7 @@
 // TransactionalId: the record of one transactional id, and the turns in which it changes. Network thread.
 
 import type { TransactionRecord } from './messages.ts'
+import { assertFollows } from './transaction-states.ts'
 import { isEnding } from './transitions.ts'
 
 export class TransactionalId {
@@ -25,6 +26,7 @@ export class TransactionalId {
 
   /** Once it is durable. */
   set record(next: TransactionRecord) {
+    assertFollows(this.id, this.#record, next)
     if (next.partitions !== this.#record.partitions) this.#partitions = partitionsOf(next)
     this.#record = next
   }
@@ -47,7 +49,7 @@ export class TransactionalId {
   inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
     this.#turnCount++
     const turn = this.#lastTurn.then(act).finally(() => this.#turnCount--)
-    this.#lastTurn = turn.catch(() => {}) // whoever asked hears of it
+    this.#lastTurn = turn.catch(() => {}) // its caller hears of it
     return turn
   }
 }

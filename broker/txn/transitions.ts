@@ -41,12 +41,12 @@ export function isEnding({ state }: TransactionRecord): boolean {
   return state === 'PrepareCommit' || state === 'PrepareAbort'
 }
 
-/** Whether the answer to this request was given already and got lost: then it is given again, and nothing changes. */
+/** The answer to this request was lost: it is given again, and nothing changes. KIP-360 */
 export function isInitRepeated(record: TransactionRecord, { current }: InitRequest): boolean {
   return record.state !== 'Ongoing' && current !== null && isSame(record.previous, current)
 }
 
-/** An id that comes with a new transactional id is what a producer had before its transactional id expired. */
+/** A producer whose transactional id has expired may still carry the id and epoch that it had. KIP-360 */
 export function refusalOfInit(
   record: TransactionRecord,
   { current }: InitRequest,
@@ -72,7 +72,7 @@ export function initialised(
   }
 }
 
-/** Is this who the transactional id belongs to now? */
+/** @returns undefined for the producer that has the transactional id now */
 export function refusalOfProducer(
   record: TransactionRecord,
   { producerId, producerEpoch }: ProducerIdentity,
@@ -81,7 +81,7 @@ export function refusalOfProducer(
   return producerEpoch === record.producerEpoch ? undefined : 'PRODUCER_FENCED'
 }
 
-/** Of who says only that the open transaction's epoch has passed. */
+/** For an administrator who knows only that the open transaction's epoch has passed. KIP-1228 */
 export function refusalOfOlder(
   record: TransactionRecord,
   { producerEpoch }: ProducerIdentity,
@@ -126,7 +126,7 @@ function merge(
   return Array.from(byTopic, ([topic, partitions]) => ({ topic, partitions: [...partitions] }))
 }
 
-/** What an EndTxn leads to: an end, the same answer again, or a refusal. */
+/** What an EndTxn leads to: an end, the same answer again, or a refusal. KIP-890 */
 export function decideEnd(
   record: TransactionRecord,
   request: EndRequest,
@@ -153,7 +153,7 @@ export function decideEnd(
   }
 }
 
-/** The producer has not heard that its transaction ended: it comes with the epoch from before. */
+/** The producer retries an end whose answer was lost: it still carries the epoch before the bump. KIP-890 */
 function decideRepeatedEnd(
   { state }: TransactionRecord,
   { isCommit }: EndRequest,
@@ -177,7 +177,7 @@ function decideRepeatedEnd(
  * The end is decided. Markers carry the epoch of this record.
  *
  * @param epoch 'kept': as it is. 'bumped': the producer goes on with the next one, and may ask for it with this one.
- *   'fenced': nobody has the next one, so that whoever has this one is refused from now on
+ *   'fenced': no producer gets the next one, so that requests with this one are refused from now on
  * @param nextProducerId to go on with when 'bumped' has no epoch left
  */
 export function prepared(
@@ -198,7 +198,7 @@ export function prepared(
   }
 }
 
-/** Everybody knows of the end. */
+/** All markers are written. */
 export function completed(record: TransactionRecord, nowMs: number): TransactionRecord {
   const { nextProducerId } = record
   return {

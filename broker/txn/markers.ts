@@ -1,5 +1,5 @@
-// Who hears of the end of a transaction: the logs that it wrote to, by a marker in each, and the groups whose offsets it
-// commits. Both may hear of it twice. Network thread.
+// The markers that end a transaction: one in each log that it wrote to. That of __consumer_offsets also ends it for the
+// groups whose offsets it commits. A marker may be written twice. Network thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { TxnMarker, Store } from '../../storage/store.ts'
@@ -8,7 +8,7 @@ import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
 import type { TopicPartitions, TransactionRecord } from './messages.ts'
 
-/** Of a producer that no transactional id has: nothing it wrote is newer. */
+/** For a producer that no transactional id has: newer than all that it wrote. */
 const EPOCH_MAX = 0x7fff
 
 /** There is one node, so its coordinator is never replaced by another. */

@@ -1,0 +1,35 @@
+// The states of a transactional id and the changes between them, asserted wherever a record takes the place of another one.
+// A change that is none would end a transaction twice or never: the process dies instead. Source: KIP-98, KIP-890.
+
+import { strict as assert } from 'node:assert'
+import type { TransactionRecord, TransactionState } from './messages.ts'
+
+/** An abort of nothing (KIP-890) only bumps the epoch: it leads from a state without a transaction to CompleteAbort. */
+const nextStates: Record<TransactionState, readonly TransactionState[]> = {
+  Empty: ['Empty', 'Ongoing', 'CompleteAbort'],
+  Ongoing: ['Ongoing', 'PrepareCommit', 'PrepareAbort'],
+  PrepareCommit: ['PrepareCommit', 'CompleteCommit'],
+  PrepareAbort: ['PrepareAbort', 'CompleteAbort'],
+  CompleteCommit: ['Empty', 'Ongoing', 'CompleteAbort'],
+  CompleteAbort: ['Empty', 'Ongoing', 'CompleteAbort'],
+}
+
+export function assertFollows(
+  transactionalId: string,
+  record: TransactionRecord,
+  next: TransactionRecord,
+): void {
+  const { state, producerId, producerEpoch, partitions } = record
+  const name = `transactional id ${transactionalId}`
+  assert(nextStates[state].includes(next.state), `${name}: from ${state} to ${next.state}`)
+  const isSameProducer = next.producerId === producerId
+  assert(
+    !isSameProducer || next.producerEpoch >= producerEpoch,
+    `${name}: epoch ${next.producerEpoch} after ${producerEpoch}`,
+  )
+  const isPrepared = state === 'PrepareCommit' || state === 'PrepareAbort'
+  assert(
+    !isPrepared || next.partitions.length <= partitions.length,
+    `${name}: partitions were added to a transaction that is ending`,
+  )
+}
