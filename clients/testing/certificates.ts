@@ -5,7 +5,7 @@ import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import { isIP } from 'node:net'
 
 export interface Identity {
-  /** PEM; with the chain's other certificates behind it, if there are any. */
+  /** PEM; the chain's other certificates follow, if there are any. */
   readonly cert: string
   /** PEM, PKCS8. */
   readonly key: string
@@ -13,7 +13,7 @@ export interface Identity {
 
 export interface IdentityOptions {
   readonly name: string
-  /** Host names and addresses that it is for. */
+  /** The host names and addresses of its owner. */
   readonly hosts?: readonly string[]
   readonly notBefore?: Date
   readonly notAfter?: Date

@@ -1,5 +1,5 @@
 // A worker for tests that copies exactly once, as a process that can be killed: copying-worker.js BOOTSTRAP FROM TO
-// Prints a line within each transaction, when something of it is written. Ends when all is copied.
+// Prints a line within each transaction, once a part of it is written. Ends when all records are copied.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, string, topic } from '../index.ts'

@@ -1,5 +1,5 @@
 // A member of a group for tests, as a process that can be killed: crashing-member.js BOOTSTRAP TOPIC GROUP LAST
-// Prints the value of each record that it has worked on, and has committed them up to and with value LAST.
+// Prints the value of each record that it has handled, and has committed them up to and with value LAST.
 
 import { Client, string, topic } from '../index.ts'
 

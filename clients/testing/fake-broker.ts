@@ -1,5 +1,5 @@
-// FakeBroker: a broker in memory that does as a test says, for what a real one rarely does. One node, real bytes.
-// It checks the sequences of idempotent producers as Kafka does, so that order and repetitions show.
+// FakeBroker: a broker in memory that a test scripts, for behaviour that is rare in a real one. One node, real bytes.
+// It checks the sequences of idempotent producers as Kafka does, so that it detects wrong order and duplicates.
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
@@ -24,7 +24,7 @@ import {
 import type { Api, RequestOf, ResponseInput } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 
-/** What a handler makes of a request: an answer, none at all, or the end of the connection. */
+/** A handler's result: a response, none, or the end of the connection. */
 export type Reply<A extends Api<any, any>> = ResponseInput<A> | 'silence' | 'hangUp'
 export type Handler<A extends Api<any, any>> = (
   request: RequestOf<A>,
@@ -60,7 +60,7 @@ export class FakeBroker implements AsyncDisposable {
   readonly ids = new Map<string, string>()
   /** Names of topics that Metadata calls internal. */
   readonly internal = new Set<string>()
-  /** Every request that came, in order. */
+  /** Every request, in order of arrival. */
   readonly requests: { readonly api: string; readonly version: number; readonly request: any }[] =
     []
   /** Caps what ApiVersions offers, by API name. */
@@ -70,9 +70,9 @@ export class FakeBroker implements AsyncDisposable {
   /** The port that Metadata names, unless it is its own. */
   advertised: number | undefined
   advertisedHost = '127.0.0.1'
-  /** Whether a request may come on a socket; else the broker hangs up. */
+  /** Whether the broker accepts a request on a socket; else it closes the connection. */
   admits: (api: Api, socket: Socket) => boolean = () => true
-  /** Batches of a partition that one Fetch gives. */
+  /** The number of batches of a partition in one Fetch response. */
   batchesMax = Infinity
   producerIds = 1000
   readonly #sockets = new Set<Socket>()
@@ -129,19 +129,19 @@ export class FakeBroker implements AsyncDisposable {
     return logs
   }
 
-  /** The next requests of this API are answered so, one handler each. */
+  /** These handlers answer the next requests of this API, one each. */
   next<A extends Api<any, any>>(api: A, ...handlers: Handler<A>[]): void {
     const scripts = this.#scripts.get(api.key) ?? []
     scripts.push(...handlers)
     this.#scripts.set(api.key, scripts)
   }
 
-  /** Requests of this API are answered so, unless `next` says otherwise. */
+  /** This handler answers requests of this API, except those for which `next` has one. */
   always<A extends Api<any, any>>(api: A, handler: Handler<A>): void {
     this.#defaults.set(api.key, handler)
   }
 
-  /** Requests of this API, as far as they have come. */
+  /** The requests of this API so far. */
   seen<A extends Api<any, any>>(
     api: A,
   ): { readonly version: number; readonly request: RequestOf<A> }[] {
@@ -164,7 +164,7 @@ export class FakeBroker implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Gone, as after a kill; `listen` brings it back on the same port. */
+  /** Stops as after a kill; `listen` starts it again on the same port. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     this.hangUp()
@@ -180,7 +180,7 @@ export class FakeBroker implements AsyncDisposable {
     await this.stop()
   }
 
-  /** Appends as Kafka would, repetitions and gaps checked. */
+  /** Appends as Kafka does, with its checks for duplicates and gaps. */
   produce(request: RequestOf<typeof produce>, version = 9): ResponseInput<typeof produce> {
     const topics = request.topics.map((topic) => ({
       ...topic,

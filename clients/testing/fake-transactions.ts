@@ -1,5 +1,5 @@
 // FakeTransactions: the coordinator of transactional ids for a FakeBroker, in both dialects (docs: KIP-98, KIP-890).
-// It refuses what Apache Kafka refuses, so that a client that gets an order or an epoch wrong is seen.
+// It refuses the same requests as Apache Kafka, so that it detects a client with a wrong order or epoch.
 
 import { produce } from '../../protocol/api/00_produce.ts'
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
@@ -16,7 +16,7 @@ import { endTransaction, NODE_ID, refusal, type FakeBroker } from './fake-broker
 interface FakeProducer {
   readonly producerId: number
   epoch: number
-  /** `topic partition` of the transaction that is open. */
+  /** `topic partition` of the open transaction. */
   readonly partitions: Set<string>
   readonly groups: Set<string>
   /** `group topic partition` -> offset, until the end. */
@@ -50,7 +50,7 @@ export class FakeTransactions {
     broker.always(endTxn, (request, version) => this.end(request, version))
   }
 
-  /** As when another producer with the same transactional id begins, or the transaction times out. */
+  /** Acts as if another producer with the same transactional id began, or the transaction timed out. */
   fence(transactionalId: string): void {
     const known = this.producers.get(transactionalId)!
     known.epoch++

@@ -1,4 +1,4 @@
-// A world for tests of groups: an embedded broker with a topic of texts, members that read it, and what is committed.
+// A world for tests of groups: an embedded broker with a topic of texts, members that read it, and their commits.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Broker, type BrokerOptions } from '../../broker/broker.ts'
@@ -46,7 +46,7 @@ export class GroupWorld implements AsyncDisposable {
     return world
   }
 
-  /** Comes back on the same port with the same data. */
+  /** Restarts on the same port with the same data. */
   async restart(): Promise<void> {
     const port = Number(this.broker.bootstrap.split(':').at(-1))
     await this.broker.close()
@@ -63,13 +63,13 @@ export class GroupWorld implements AsyncDisposable {
     )
   }
 
-  /** A member of group `g`, impatient. */
+  /** A member of group `g` with short timeouts. */
   consumer(options: Partial<GroupConsumerOptions> = {}): Texted {
     const usual = { topics: [texts], group: 'g', from: 'earliest', ...FAST } as const
     return this.client.consumer({ ...usual, ...options }) as Texted
   }
 
-  /** The sum of the committed offsets: how many records are done. */
+  /** The sum of the committed offsets: the number of done records. */
   async committed(): Promise<number> {
     const offsets = await this.client.admin().groups.offsets('g')
     return offsets.reduce((sum, { offset }) => sum + offset, 0)
@@ -86,12 +86,12 @@ export class GroupWorld implements AsyncDisposable {
     }
   }
 
-  /** How often the group has shared anew; with `http` in the options only. */
+  /** The number of rebalances; with `http` in the options only. */
   rebalances(): Promise<number> {
     return this.#sumOf(/^millrace_rebalances_total\{group="g".*\} (\d+)$/gm)
   }
 
-  /** Records that the broker has given out; with `http` in the options only. */
+  /** The number of records that the broker has served; with `http` in the options only. */
   recordsOut(): Promise<number> {
     return this.#sumOf(/^millrace_records_out_total\{topic="texts"\} (\d+)$/gm)
   }
@@ -107,19 +107,19 @@ export class GroupWorld implements AsyncDisposable {
   }
 }
 
-/** Resolves once `isSo`, asked again and again. */
+/** Resolves once `isSo` returns true; calls it again and again. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await sleep(5)
 }
 
 export interface Reader {
   readonly consumer: Texted
-  /** What it has read so far. */
+  /** The values that it has read so far. */
   readonly values: readonly string[]
   readonly done: Promise<void>
 }
 
-/** Reads on in the background, until the consumer ends. */
+/** Reads in the background, until the consumer ends. */
 export function read(
   consumer: Texted,
   onValue: (value: string, signal: AbortSignal) => unknown = () => {},

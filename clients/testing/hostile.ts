@@ -1,5 +1,5 @@
-// Hostile input: values of every JavaScript type, and sends in which one field is such a value, between good ones. Whatever
-// it is, the good ones are acknowledged and read, the bad one is refused or written, and nothing waits for ever.
+// Hostile input: values of every JavaScript type, and sends with such a value in one field, between good ones. Whatever the
+// value, the good records are acknowledged and read, the bad one is refused or written, and no call waits for ever.
 
 import fc from 'fast-check'
 import { finished } from 'node:stream/promises'
@@ -22,7 +22,7 @@ import {
 } from '../index.ts'
 import { contents } from './index.ts'
 
-/** Makes the value anew each time it is used. */
+/** Makes a new value for each use. */
 type Maker = () => unknown
 
 class LyingBytes extends Uint8Array {
@@ -125,7 +125,7 @@ const anyValue: fc.Arbitrary<Maker> = fc.oneof(
 const key = 'k'
 const value = 'v'
 
-/** Where in a record the value is put. */
+/** The place of the value in a record. */
 const records: Readonly<Record<string, (hostile: any, make: Maker) => any>> = {
   record: (hostile) => hostile,
   records: (hostile) => [{ value }, hostile, { value }],
@@ -163,10 +163,10 @@ const topics = (name: string) => [
   topic(name, { value: { serialize: rejected, deserialize: (stored) => stored } }),
 ]
 
-/** Much longer than any of it takes: what is not settled by then never will be. */
+/** Much longer than any of the calls takes: a promise that is pending after this time never settles. */
 const WAIT_MS = 60_000
 
-/** @param name of a topic with two partitions, to which nobody else writes */
+/** @param name of a topic with two partitions, to which no other test writes */
 export async function hostileRecords(
   t: Test,
   client: Client,
@@ -217,12 +217,12 @@ async function producersClosed(...producers: readonly Producer[]): Promise<void>
   await within(Promise.all(producers.map((producer) => producer.close())))
 }
 
-/** Text is the name of a topic, which there may come to be. */
+/** A string is the name of a topic, which may be created. */
 function notText(given: unknown): string {
   return (typeof given === 'string' ? 5 : given) as string
 }
 
-/** @returns once it is finished or has failed, which is all the same for others */
+/** @returns once it has finished or failed; both leave other sends alone */
 async function streamed(producer: Producer, name: string, record: unknown): Promise<unknown> {
   const stream = producer.writable(name)
   stream.on('error', () => {})
@@ -251,7 +251,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ])
 
-/** @throws when it is not settled in time */
+/** @throws if it does not settle in time */
 async function within<R>(promise: Promise<R>): Promise<R> {
   let timer: NodeJS.Timeout | undefined
   const over = new Promise<never>((_, reject) => {
@@ -262,7 +262,7 @@ async function within<R>(promise: Promise<R>): Promise<R> {
 
 type Call = (client: Client, options: any) => unknown
 
-/** Each call of the API with the options that it takes. */
+/** Each call of the API with its options. */
 const calls: readonly (readonly [call: Call, names: readonly string[]])[] = [
   [
     (_, options) => new Client({ brokers: '127.0.0.1:1', ...options }).close(),

@@ -15,10 +15,10 @@ export interface ReceiveOptions {
 const receiveOptions = shape<ReceiveOptions>({ from: startAt, timeoutMs: milliseconds() })
 
 /**
- * Waits until `count` records of the topic have come.
+ * Waits until the topic has `count` records.
  *
- * @returns them in order within each partition
- * @throws {Error} how many came, when time runs out
+ * @returns the records, in order within each partition
+ * @throws {Error} when time runs out; the message has the number of records so far
  */
 export async function receive<const T extends TopicLike>(
   client: Client,

@@ -1,4 +1,4 @@
-// A world for tests of plain consumers: a broker in memory with topic `t`, and a client that is impatient.
+// A world for tests of consumers without a group: a broker in memory with topic `t`, and a client with short timeouts.
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { stampBatch } from '../../protocol/batch/header.ts'
@@ -46,7 +46,7 @@ export function writeBatch(log: FakeLog, bytes: Uint8Array, offsetCount: number)
 export const numbers = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, i) => `${from + i}`)
 
-/** Reads to the end, or so many. */
+/** Reads to the end, or this many values. */
 export async function read(consumer: Consumer<any>, count = Infinity): Promise<any[]> {
   const values: any[] = []
   if (count === 0) return values

@@ -1,5 +1,5 @@
-// What of the client's behaviour depends on the broker: holes, topics that are made anew, partitions and topics that come
-// and go, members that are removed.
+// The client's behaviour that depends on the broker: gaps, topics that are deleted and created again, partitions and topics
+// that come and go, members that are removed.
 
 import type { Test } from 'tap'
 import { string, topic, type Client, type ConsumerRecord, type GroupConsumer } from '../../index.ts'

@@ -1,4 +1,4 @@
-// Consumer groups of other people's clients, alone and together: sharing, commits, rebalances.
+// Consumer groups of other vendors' clients, alone and together: assignment, commits, rebalances.
 
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'

@@ -1,4 +1,4 @@
-// Data taken to Apache Kafka and back: groups, offsets, producers and open transactions go on with the files of the other. And
+// Data moved to Apache Kafka and back: each broker takes over the other's groups, offsets, producers and open transactions. And
 // what Kafka's own decoders say of ours. Skipped where Kafka cannot be run.
 
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'

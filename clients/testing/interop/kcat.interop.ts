@@ -1,4 +1,4 @@
-// What people do with kcat: list, produce from a pipe, consume from anywhere; all of it over the second of two listeners.
+// Common uses of kcat: list, produce from a pipe, consume from anywhere.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// Members of a group, one process each, of every client: what each owns, reads and commits, as it tells it.
+// Members of a group, one process each, of every client: each prints the partitions that it owns, reads and commits.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// The clients that read each other's records: ours and other people's, all behind one interface.
+// Clients that read each other's records: millrace's and other vendors', with one interface.
 
 import { CompressionTypes, Kafka, logLevel, type EachMessagePayload, type IHeaders } from 'kafkajs'
 import { Client } from '../../index.ts'

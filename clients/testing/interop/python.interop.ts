@@ -1,4 +1,4 @@
-// What people do with confluent-kafka (librdkafka) and kafka-python besides reading and writing.
+// Uses of confluent-kafka (librdkafka) and kafka-python besides reading and writing.
 
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'

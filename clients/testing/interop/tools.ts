@@ -1,4 +1,4 @@
-// Other people's programs: found, or asked for by name, and run.
+// Other vendors' programs: finds them, names missing ones, and runs them.
 
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { tmpdir } from 'node:os'

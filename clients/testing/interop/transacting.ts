@@ -1,4 +1,4 @@
-// What a transactional producer of ours does on any cluster: commits, aborts, reads and writes exactly once, is fenced,
+// The work of millrace's transactional producer on any cluster: commits, aborts, reads and writes exactly once, is fenced,
 // is looked after from outside. `KAFKA_VERSION` chooses the dialect: before 4.0 there is only the older one.
 
 import { setTimeout as sleep } from 'node:timers/promises'
