@@ -6,7 +6,6 @@ import {
   BATCH_OVERHEAD_BYTES,
   baseOffsetOf,
   CODEC_MASK,
-  crcMatches,
   maxTimestampOf,
   recordCountOf,
 } from '../../protocol/batch/header.ts'
@@ -253,58 +252,4 @@ export function* readFully(want: ReadAt): DiskSteps<void> {
   const ends = `ends at ${want.position + count}, before ${want.position + want.into.length}`
   if (suffix === '.log') throw new RotFound(segment, ends)
   throw new KafkaError('KAFKA_STORAGE_ERROR', `${segment.path}${suffix} ${ends}`)
-}
-
-/** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
-export interface WholeBatches {
-  readonly sizeBytes: number
-  readonly nextOffset: number
-  readonly recordCount: number
-  /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
-  readonly firstBytes: number
-}
-
-export interface BatchesWanted {
-  /** That the first batch holds. */
-  readonly offset: number
-  /** Base offset of the first batch, or at the earliest in a sparse extent. */
-  readonly baseOffset: number
-  /** No batch may reach it. */
-  readonly endOffset: number
-  /** Hold each batch against its CRC: what comes from the disk may have rotted there. */
-  readonly isChecked: boolean
-}
-
-/**
- * As far as they continue the extent.
- *
- * @param position of `bytes` in the segment
- * @throws {RotFound} when not even the first is a good batch, or it does not hold `offset`
- */
-export function wholeBatches(
-  bytes: Buffer,
-  extent: Extent,
-  position: number,
-  { offset, baseOffset, endOffset, isChecked }: BatchesWanted,
-): WholeBatches {
-  const continuity = new Continuity(extent, baseOffset)
-  const firstBytes = continuity.take(bytes, 0, position)
-  if (continuity.nextOffset! <= offset)
-    throw new RotFound(extent.segment, `has a batch at ${position} that ends before ${offset}`)
-  const isFirstWanted = continuity.nextOffset! <= endOffset
-  let end = 0
-  let nextOffset = offset
-  let recordCount = 0
-  for (let size: number | undefined = firstBytes; size !== undefined;) {
-    if (end + size > bytes.length || continuity.nextOffset! > endOffset) break
-    if (isChecked && !crcMatches(bytes, end, size)) {
-      if (end > 0) break
-      throw new RotFound(extent.segment, `has a batch at ${position} that its CRC does not match`)
-    }
-    recordCount += recordCountOf(bytes, end)
-    end += size
-    nextOffset = continuity.nextOffset!
-    size = continuity.step(bytes, end, position + end)
-  }
-  return { sizeBytes: end, nextOffset, recordCount, firstBytes: isFirstWanted ? firstBytes : 0 }
 }

@@ -1,10 +1,11 @@
 // FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few descriptors.
 // Network thread. A file that an asynchronous read or another thread still uses is closed when that is done, never under it.
 
-import { KafkaError } from '../../protocol/errors.ts'
+import { strict as assert } from 'node:assert'
 import type { FileOf } from './batch-walk.ts'
 import { isOutOfDescriptors } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
+import { StoreClosed } from '../store-closed.ts'
 
 interface OpenFile {
   readonly fd: number
@@ -38,14 +39,9 @@ export class FileCache {
     this.#openFilesMax = openFilesMax
   }
 
-  /** Fills `into` from `position` on. @returns bytes read, fewer only at the end of the file */
-  read(file: FileOf, into: Uint8Array, position: number): number {
-    return this.#fs.read(this.#use(file).fd, into, position)
-  }
-
-  /** @param into borrowed until the promise settles */
-  readAsync(of: FileOf, into: Uint8Array, position: number): Promise<number> {
-    return this.lend(of, (fd) => this.#fs.readAsync(fd, into, position))
+  /** @returns open until the next call: for an operation that is done at once */
+  descriptor(file: FileOf): number {
+    return this.#use(file).fd
   }
 
   /** The file stays open until what `use` returns has settled. */
@@ -56,12 +52,9 @@ export class FileCache {
       return await use(file.fd)
     } finally {
       file.pins--
+      assert(file.pins >= 0, 'a file is pinned as often as it is let go')
       this.#closeIfDone(file)
     }
-  }
-
-  sizeBytes(file: FileOf): number {
-    return this.#fs.sizeBytes(this.#use(file).fd)
   }
 
   /** Closes every file whose path starts with `prefix`: a directory and its separator, or one segment. */
@@ -79,7 +72,7 @@ export class FileCache {
 
   /** @throws {SegmentMoving} */
   #use({ segment, suffix }: FileOf): OpenFile {
-    if (this.#isClosed) throw new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the store is closed')
+    if (this.#isClosed) throw new StoreClosed()
     const key = segment.fileKey + suffix
     const known = this.#files.get(key)
     if (!known && (segment.swap || segment.isReplaced)) throw new SegmentMoving(segment.swap)

@@ -3,15 +3,13 @@
 // never stalls the loop; both by the same code, a generator that yields what it wants (`DiskSteps`).
 
 import { strict as assert } from 'node:assert'
-import { BATCH_OVERHEAD_BYTES } from '../../protocol/batch/header.ts'
+import { BATCH_OVERHEAD_BYTES, crcMatches, recordCountOf } from '../../protocol/batch/header.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import {
   BatchWalk,
   extentToRead,
-  readFully,
   segmentIndexOf,
-  wholeBatches,
   type Extent,
   type FileOf,
   type Loan,
@@ -19,12 +17,12 @@ import {
   type ReadableLog,
   type SegmentView,
   type ReadAt,
-  type WholeBatches,
 } from './batch-walk.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { RotFound } from './continuity.ts'
+import { Continuity, RotFound } from './continuity.ts'
 import { FileCache, SegmentMoving } from './file-cache.ts'
 import { errnoCode, type Fs } from '../fs.ts'
+import { lastEntryIn, type IndexFile } from './index-search.ts'
 import type { SearchPort } from '../search/port.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
 import type { ReadResult } from '../store.ts'
@@ -37,9 +35,6 @@ const SYNC_READS_MAX = 64
 /** Read at a time to find a batch near an index entry. */
 const LOCATE_BYTES = 16 * 1024
 const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
-
-/** Index entries that are read at once when the search is down to so many. */
-const ENTRIES_A_READ = 512
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -66,6 +61,7 @@ export interface LogReaderDeps {
 export class LogReader {
   readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
   readonly search: SearchPort
+  readonly #fs: Fs
   readonly #files: FileCache
   readonly #warn: (message: string) => void
   readonly #onRot: (segment: SegmentView) => void
@@ -74,6 +70,7 @@ export class LogReader {
 
   constructor(deps: LogReaderDeps) {
     this.search = deps.search
+    this.#fs = deps.fs
     this.#files = new FileCache(deps.fs, deps.openFilesMax)
     this.#warn = deps.warn
     this.#onRot = deps.onRot
@@ -146,7 +143,7 @@ export class LogReader {
   ): IteratorResult<ReadAt | Loan, Result> {
     let count: number
     try {
-      count = this.#files.read(want, want.into, want.position)
+      count = this.#fs.read(this.#files.descriptor(want), want.into, want.position)
     } catch (error) {
       this.#noteGone(want, error)
       return reading.throw(error)
@@ -177,7 +174,10 @@ export class LogReader {
     let count = 0
     try {
       if ('lendTo' in want) await this.#lend(want)
-      else count = await this.#files.readAsync(want, want.into, want.position)
+      else {
+        const { into, position } = want
+        count = await this.#files.lend(want, (fd) => this.#fs.readAsync(fd, into, position))
+      }
     } catch (error) {
       this.#noteGone(want, error)
       return reading.throw(error)
@@ -328,39 +328,14 @@ export class LogReader {
     isBefore: (entry: Buffer) => boolean,
   ): DiskSteps<Buffer | undefined> {
     try {
-      return yield* this.#searchIndex(index, isBefore)
+      const sizeBytes = this.#fs.sizeBytes(this.#files.descriptor(index))
+      return yield* lastEntryIn(index, sizeBytes, isBefore)
     } catch (error) {
       if (error instanceof SegmentMoving) throw error
       const name = index.segment.path + index.suffix
       if (errnoCode(error) !== 'ENOENT') this.#warn(`${name}: ${String(error)}; passed over`)
       return undefined
     }
-  }
-
-  *#searchIndex(
-    index: IndexFile,
-    isBefore: (entry: Buffer) => boolean,
-  ): DiskSteps<Buffer | undefined> {
-    const { entryBytes } = index
-    const block = Buffer.allocUnsafe(entryBytes * ENTRIES_A_READ)
-    const entryAt = (i: number) => block.subarray(i * entryBytes, (i + 1) * entryBytes)
-    let low = 0
-    let high = Math.floor(this.#files.sizeBytes(index) / entryBytes)
-    while (high - low > ENTRIES_A_READ) {
-      const middle = (low + high) >>> 1
-      yield* readFully({ ...index, into: entryAt(0), position: middle * entryBytes })
-      if (isBefore(entryAt(0))) low = middle
-      else high = middle
-    }
-    const into = block.subarray(0, (high - low) * entryBytes)
-    yield* readFully({ ...index, into, position: low * entryBytes })
-    let beforeCount = 0
-    for (let afterFrom = high - low; beforeCount < afterFrom;) {
-      const middle = (beforeCount + afterFrom) >>> 1
-      if (isBefore(entryAt(middle))) beforeCount = middle + 1
-      else afterFrom = middle
-    }
-    return beforeCount === 0 ? undefined : entryAt(beforeCount - 1)
   }
 }
 
@@ -383,10 +358,58 @@ function firstReadable(log: ReadableLog, offset: number): number {
   return rot ? firstReadable(log, rot.endOffset) : offset
 }
 
-interface IndexFile extends FileOf {
-  readonly entryBytes: number
-  /** Hardly in the page cache. */
-  readonly isCold: boolean
+/** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
+interface WholeBatches {
+  readonly sizeBytes: number
+  readonly nextOffset: number
+  readonly recordCount: number
+  /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
+  readonly firstBytes: number
+}
+
+interface BatchesWanted {
+  /** That the first batch holds. */
+  readonly offset: number
+  /** Base offset of the first batch, or at the earliest in a sparse extent. */
+  readonly baseOffset: number
+  /** No batch may reach it. */
+  readonly endOffset: number
+  /** Hold each batch against its CRC: what comes from the disk may have rotted there. */
+  readonly isChecked: boolean
+}
+
+/**
+ * As far as they continue the extent.
+ *
+ * @param position of `bytes` in the segment
+ * @throws {RotFound} when not even the first is a good batch, or it does not hold `offset`
+ */
+function wholeBatches(
+  bytes: Buffer,
+  extent: Extent,
+  position: number,
+  { offset, baseOffset, endOffset, isChecked }: BatchesWanted,
+): WholeBatches {
+  const continuity = new Continuity(extent, baseOffset)
+  const firstBytes = continuity.take(bytes, 0, position)
+  if (continuity.nextOffset! <= offset)
+    throw new RotFound(extent.segment, `has a batch at ${position} that ends before ${offset}`)
+  const isFirstWanted = continuity.nextOffset! <= endOffset
+  let end = 0
+  let nextOffset = offset
+  let recordCount = 0
+  for (let size: number | undefined = firstBytes; size !== undefined;) {
+    if (end + size > bytes.length || continuity.nextOffset! > endOffset) break
+    if (isChecked && !crcMatches(bytes, end, size)) {
+      if (end > 0) break
+      throw new RotFound(extent.segment, `has a batch at ${position} that its CRC does not match`)
+    }
+    recordCount += recordCountOf(bytes, end)
+    end += size
+    nextOffset = continuity.nextOffset!
+    size = continuity.step(bytes, end, position + end)
+  }
+  return { sizeBytes: end, nextOffset, recordCount, firstBytes: isFirstWanted ? firstBytes : 0 }
 }
 
 /** What a failed read is for the client. */

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts'
 import { partitionDirectory } from '../layout.ts'
 import type { LogView } from '../read/log-view.ts'
 import { heavyBytesOf, type RecordRules, type BatchRefusal } from '../record-rules.ts'
+import { StoreClosed } from '../store-closed.ts'
 import type { AppendOutcome } from '../store.ts'
 import type { AppendGate, Sent, WriterClient } from '../writer/writer-client.ts'
 import type { ValidatorPort } from './port.ts'
@@ -66,7 +67,7 @@ export class ValidationLine implements AppendGate {
     const heavyBytes = isCompressed ? heavyBytesOf(batch, this.#deps.rulesOf(log)) : 0
     const line = this.#lines.get(sent.source)
     if (heavyBytes === 0 && line === undefined) return undefined
-    if (this.#isStopped) return refused({ error: 'KAFKA_STORAGE_ERROR', message: 'it is closed' })
+    if (this.#isStopped) return closed()
     if (line !== undefined && this.#heavyBytes + heavyBytes > this.#heavyBytesMax) {
       const message = `batches of ${this.#heavyBytes} bytes wait to be decompressed, some of this connection`
       return refused({ error: 'REQUEST_TIMED_OUT', message })
@@ -87,8 +88,7 @@ export class ValidationLine implements AppendGate {
     this.#isStopped = true
     const waiting = Array.from(this.#lines.values()).flat()
     this.#lines.clear()
-    for (const { resolve } of waiting)
-      resolve(refused({ error: 'KAFKA_STORAGE_ERROR', message: 'the store is closed' }))
+    for (const { resolve } of waiting) resolve(closed())
     await this.#deps.port.stop()
   }
 
@@ -159,6 +159,11 @@ export class ValidationLine implements AppendGate {
     this.#heavyBytes -= waiting.heavyBytes
     waiting.resolve(outcome)
   }
+}
+
+function closed(): Promise<AppendOutcome> {
+  const { code: error, message } = new StoreClosed()
+  return refused({ error, message })
 }
 
 function refused(refusal: BatchRefusal): Promise<AppendOutcome> {

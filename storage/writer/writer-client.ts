@@ -6,6 +6,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Offset } from '../../protocol/ids.ts'
 import type { ProducerInfo, Slot, TxnMarker } from '../log-facts.ts'
 import { LogView } from '../read/log-view.ts'
+import { StoreClosed } from '../store-closed.ts'
 import type { AppendOptions, AppendOutcome, Log, Writer } from '../store.ts'
 import type { Command, Outcome, TurnResult } from './commands.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
@@ -150,13 +151,13 @@ export class WriterClient implements Writer {
   async finish(): Promise<void> {
     if (this.#failure) return
     const finished = this.ask({ kind: 'close', clean: true })
-    this.#failure = new Error('the store is closed')
+    this.#failure = new StoreClosed()
     await finished
   }
 
   /** The writer is gone when this resolves, whatever it was at. */
   async stop(): Promise<void> {
-    this.#failure ??= new Error('the store is closed')
+    this.#failure ??= new StoreClosed()
     await this.#port.stop()
   }
 
