@@ -28,6 +28,7 @@ import { withQuarantined } from '../segment/quarantined.ts'
 import { recoverProducers, type RecoveredProducers } from './recover-producers.ts'
 import { indexState, removeSegmentFiles, tidySegmentFiles } from '../segment/segment-files.ts'
 import { type BadRange, SegmentScan } from './segment-scan.ts'
+import { RecoveredSegment } from './recovered-segment.ts'
 import { emptySegment, Segment } from '../segment/segment.ts'
 
 const COPY_BYTES = 1024 * 1024
@@ -83,7 +84,7 @@ interface Found {
 }
 
 /** Every batch is good, but they are not those that were written: a base offset moved within a gap. */
-function holdsOthers({ info }: Segment, known: SegmentStart): boolean {
+function holdsOthers({ segment: { info } }: RecoveredSegment, known: SegmentStart): boolean {
   return info.sizeBytes === known.sizeBytes && info.heads?.sum !== known.heads?.sum
 }
 
@@ -94,7 +95,7 @@ class LogRecovery {
   /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
   readonly #coveredOffset: number
   #begunEpoch: EpochStart | undefined
-  readonly #segments: Segment[] = []
+  readonly #segments: RecoveredSegment[] = []
   #logStartOffset: number
   /** Of what has been recovered so far. */
   #endOffset: number
@@ -128,20 +129,22 @@ class LogRecovery {
     if (!checkpoint) this.#logStartOffset = first
     this.#endOffset = Math.min(first, this.#logStartOffset)
     for (const file of files) {
-      this.#closeGapBefore(file.baseOffset)
-      this.#segments.push(this.#recoverSegment(file))
+      this.#pass(1, () => {
+        this.#closeGapBefore(file.baseOffset)
+        this.#segments.push(this.#recoverSegment(file))
+      })
     }
     if (this.#begunEpoch) this.#epochs.push(this.#begunEpoch)
     const isNew = !checkpoint && this.#endOffset === 0
-    this.#closeGapBefore(this.#coveredOffset)
-    if (this.#mustStartSegment()) this.#startSegment()
-    this.#syncNewEntries()
-    if (!isAsClosed) this.#beginEpoch(isNew)
-    const producers = this.#recoverProducers()
-    const active = this.#segments.pop()!
+    this.#pass(2, () => this.#closeGapBefore(this.#coveredOffset))
+    this.#pass(3, () => this.#startSegmentIfDue())
+    if (!isAsClosed) this.#pass(4, () => this.#beginEpoch(isNew))
+    const producers = this.#pass(5, () => this.#recoverProducers())
+    const active = this.#segments.pop()!.segment
+    assert(active.endOffset === this.#endOffset, 'appends go on where recovery ended')
     return {
       logStartOffset: this.#logStartOffset,
-      sealed: this.#segments.map(({ info }) => info),
+      sealed: this.#segments.map(({ segment }) => segment.info),
       active,
       producers,
       epochs: this.#epochs,
@@ -155,6 +158,18 @@ class LogRecovery {
         sparseEndOffset: this.#sparseEndOffset,
       },
     }
+  }
+
+  /**
+   * 1: each segment in turn, and the gap before it. 2: the gap up to what the checkpoint covers. 3: the segment that is appended to.
+   * 4: the leader epoch of this start. 5: the producers. What one has recovered, no later one takes back.
+   */
+  #pass<Result>(number: number, work: () => Result): Result {
+    const before = this.#endOffset
+    const result = work()
+    const moved = `pass ${number} of the recovery of ${this.#deps.path} moves the end from ${before} to ${this.#endOffset}`
+    assert(this.#endOffset >= before, moved)
+    return result
   }
 
   #recoverProducers(): RecoveredProducers {
@@ -218,7 +233,7 @@ class LogRecovery {
     )
   }
 
-  #recoverSegment(file: Found): Segment {
+  #recoverSegment(file: Found): RecoveredSegment {
     const { fs, path } = this.#deps
     const known = this.#known.get(file.baseOffset)
     const indexes = known ? indexState(fs, path, known) : 'bad'
@@ -229,11 +244,11 @@ class LogRecovery {
     this.#endOffset = known.endOffset
     if (file.sizeBytes > known.sizeBytes) return this.#scan(file, known)
     const segment = this.#segmentFrom(known)
-    if (indexes === 'long') segment.finishIndexes()
+    if (indexes === 'long') segment.segment.finishIndexes()
     return segment
   }
 
-  #rescan(file: Found): Segment {
+  #rescan(file: Found): RecoveredSegment {
     const { baseOffset } = file
     const known = this.#known.get(baseOffset)
     const wasWhole = !this.#quarantined.some((rot) => rot.segmentBaseOffset === baseOffset)
@@ -262,10 +277,10 @@ class LogRecovery {
   }
 
   /** Batches lie there, whole ones, but not those that were written. */
-  #distrust({ baseOffset, sizeBytes }: Found, { endOffset }: SegmentStart): Segment {
+  #distrust({ baseOffset, sizeBytes }: Found, { endOffset }: SegmentStart): RecoveredSegment {
     const segment = this.#segmentFrom(emptySegment(baseOffset))
     segment.skipTo(sizeBytes, endOffset)
-    segment.seal()
+    segment.segment.seal()
     this.#noteQuarantined({
       startOffset: baseOffset,
       endOffset,
@@ -277,9 +292,10 @@ class LogRecovery {
     return segment
   }
 
-  #segmentFrom(start: SegmentStart): Segment {
+  #segmentFrom(start: SegmentStart): RecoveredSegment {
     const { fs, path, clock } = this.#deps
-    return new Segment(fs, path, clock.now(), start, this.#nameOf(start.baseOffset))
+    const name = this.#nameOf(start.baseOffset)
+    return new RecoveredSegment(fs, new Segment(fs, path, clock.now(), start, name))
   }
 
   #nameOf(baseOffset: number): (suffix: SegmentSuffix) => string {
@@ -289,12 +305,13 @@ class LogRecovery {
   }
 
   /** Checks every batch behind `start`. What is found there is durable afterwards, and indexed. */
-  #scan(file: Found, start: SegmentStart): Segment {
+  #scan(file: Found, start: SegmentStart): RecoveredSegment {
     const { fs } = this.#deps
-    const segment = this.#segmentFrom(start)
+    const recovered = this.#segmentFrom(start)
+    const { segment } = recovered
     const fd = fs.open(segment.path, 'write')
     try {
-      this.#scanFile(fd, file, segment)
+      this.#scanFile(fd, file, recovered)
       if (this.#deps.distrustsCache) this.#copyToNewFile(fd, segment)
       else syncOrDie(segment.path, () => fs.sync(fd))
     } finally {
@@ -302,10 +319,10 @@ class LogRecovery {
     }
     segment.finishIndexes()
     if (file.nextBase !== undefined) segment.seal()
-    return segment
+    return recovered
   }
 
-  #scanFile(fd: number, file: Found, segment: Segment): void {
+  #scanFile(fd: number, file: Found, segment: RecoveredSegment): void {
     const { sizeBytes, nextBase, isSparse } = file
     const { fs, config, checkpoint } = this.#deps
     const scan = new SegmentScan(fs, fd, {
@@ -331,7 +348,7 @@ class LogRecovery {
   }
 
   /** The last batches of a segment may be gone without a trace, but no segment. */
-  #endSparse(segment: Segment, nextBase: number): void {
+  #endSparse(segment: RecoveredSegment, nextBase: number): void {
     const known = this.#known.get(segment.baseOffset)
     const endOffset = known?.endOffset ?? nextBase
     if (endOffset <= this.#endOffset) return
@@ -348,7 +365,7 @@ class LogRecovery {
     return bad.startOffset >= this.#coveredOffset && (isLast || bad.isTorn)
   }
 
-  #quarantine(bad: BadRange, nextBase: number | undefined, segment: Segment): void {
+  #quarantine(bad: BadRange, nextBase: number | undefined, segment: RecoveredSegment): void {
     const endOffset = bad.endOffset ?? nextBase ?? this.#coveredOffset
     assert(endOffset > bad.startOffset, 'what is quarantined held records')
     const { startOffset, startPosition, endPosition } = bad
@@ -397,17 +414,19 @@ class LogRecovery {
     return !last || this.#quarantined.some(({ endOffset }) => endOffset === this.#endOffset)
   }
 
-  #startSegment(): void {
-    const { fs, clock, path } = this.#deps
-    this.#segments.at(-1)?.seal()
-    this.#segments.push(Segment.create(fs, path, clock.now(), this.#endOffset))
+  #startSegmentIfDue(): void {
+    const { fs, path } = this.#deps
+    if (this.#mustStartSegment()) this.#startSegment()
+    const isNew = this.#segments.some(({ baseOffset }) => !this.#known.has(baseOffset))
+    // A process that is killed while it makes a segment leaves files that are not yet in the directory for good.
+    if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
   }
 
-  /** A process that is killed while it makes a segment leaves files that are not yet in the directory for good. */
-  #syncNewEntries(): void {
-    const { fs, path } = this.#deps
-    const isNew = this.#segments.some(({ baseOffset }) => !this.#known.has(baseOffset))
-    if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
+  #startSegment(): void {
+    const { fs, clock, path } = this.#deps
+    this.#segments.at(-1)?.segment.seal()
+    const segment = Segment.create(fs, path, clock.now(), this.#endOffset)
+    this.#segments.push(new RecoveredSegment(fs, segment))
   }
 
   /** So that clients notice when the end was cut: KIP-101. */

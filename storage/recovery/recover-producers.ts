@@ -11,7 +11,7 @@ import { type ProducerLimits, ProducerState } from '../producers/producer-state.
 import type { Quarantined } from '../log-facts.ts'
 import type { LogCheckpoint } from './recovery-checkpoint.ts'
 import { SegmentScan } from './segment-scan.ts'
-import type { Segment } from '../segment/segment.ts'
+import type { RecoveredSegment } from './recovered-segment.ts'
 
 export interface ProducerRecoveryDeps {
   readonly fs: Fs
@@ -21,7 +21,7 @@ export interface ProducerRecoveryDeps {
   readonly limits: ProducerLimits
   readonly checkpoint: LogCheckpoint | undefined
   /** Recovered, ascending, the last one active. */
-  readonly segments: readonly Segment[]
+  readonly segments: readonly RecoveredSegment[]
   readonly quarantined: readonly Quarantined[]
 }
 
@@ -59,7 +59,7 @@ class ProducerRecovery {
     const { fs, path, segments, clock } = this.#deps
     const { endOffset } = segments.at(-1)!
     if (this.#snapshots.removeBehind(endOffset)) syncOrDie(path, () => fs.syncDirectory(path))
-    const indexed = segments.map((segment) => indexedTo(segment))
+    const indexed = segments.map((segment) => segment.soundTxnIndexEnd())
     const start = this.#startBefore(Math.min(endOffset, ...unfinished(segments, indexed)))
     for (const [i, segment] of segments.entries()) {
       if (segment.endOffset > start.offset) this.#read(i, start, indexed[i]!)
@@ -95,7 +95,8 @@ class ProducerRecovery {
 
   #read(index: number, start: Start, indexedTo: number): void {
     const { fs, segments } = this.#deps
-    const segment = segments[index]!
+    const recovered = segments[index]!
+    const { segment } = recovered
     const next = segments[index + 1]
     const fd = fs.open(segment.path, 'read')
     try {
@@ -105,12 +106,12 @@ class ProducerRecovery {
         isSparse: true, // what is missing has been noticed before
         epochAt: () => undefined,
       })
-      for (const found of batchesSince(scan, segment, start)) {
+      for (const found of batchesSince(scan, recovered, start)) {
         if (found.kind !== 'batch' || found.baseOffset < start.offset) continue
         this.#snapshots.bytesBehind += found.sizeBytes
         if (this.#isQuarantined(found.baseOffset)) continue
         const aborted = start.state.replay(found, this.#deps.clock.now())
-        if (aborted && found.baseOffset >= indexedTo) segment.noteAborted(aborted)
+        if (aborted && found.baseOffset >= indexedTo) recovered.noteAborted(aborted)
       }
     } finally {
       fs.close(fd)
@@ -127,7 +128,7 @@ class ProducerRecovery {
 /** What lies in a segment, from the batch at `start` on or from before it. */
 function batchesSince(
   scan: SegmentScan,
-  { baseOffset }: Segment,
+  { baseOffset }: RecoveredSegment,
   { offset, place }: Start,
 ): ReturnType<SegmentScan['from']> {
   if (place?.segmentBaseOffset === baseOffset) {
@@ -138,13 +139,6 @@ function batchesSince(
   return scan.from(0, baseOffset)
 }
 
-/** Up to here the transaction index of a segment is whole; what is damaged is begun anew. */
-function indexedTo(segment: Segment): number {
-  if (segment.hasSoundTxnIndex) return segment.adoptedFrom
-  segment.clearTxnIndex()
-  return segment.baseOffset
-}
-
-function unfinished(segments: readonly Segment[], indexed: readonly number[]): number[] {
+function unfinished(segments: readonly RecoveredSegment[], indexed: readonly number[]): number[] {
   return indexed.filter((offset, i) => offset < segments[i]!.endOffset)
 }

@@ -20,7 +20,7 @@ import { headHash, noHeads, sumOfHeads } from './heads.ts'
 import type { IndexFile } from './index-file.ts'
 import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
-import { readTxnIndex, type TxnEntry, TxnIndex } from './txn-index.ts'
+import { type TxnEntry, TxnIndex } from './txn-index.ts'
 
 /** Relative offsets and positions are int32 in the indexes. */
 const INT32_MAX = 0x7fffffff
@@ -60,12 +60,11 @@ export class Segment {
   readonly baseOffset: number
   readonly path: string
   readonly createdMs: number
-  /** In recovery: what lies from this offset on was found there, and is not what a checkpoint says. */
-  readonly adoptedFrom: number
+  /** Transactions that markers in this segment aborted. */
+  readonly txnIndex: TxnIndex
   readonly #fs: Fs
   readonly #offsetIndex: OffsetIndex
   readonly #timeIndex: TimeIndex
-  readonly #txnIndex: TxnIndex
   #fd: number | undefined
   #isDirty = false
   #hasFinishedIndexes: boolean
@@ -92,7 +91,6 @@ export class Segment {
     this.baseOffset = baseOffset
     this.path = join(directoryPath, nameOf('.log'))
     this.createdMs = createdMs
-    this.adoptedFrom = start.endOffset
     this.#fs = fs
     const indexPath = join(directoryPath, nameOf('.index'))
     const timePath = join(directoryPath, nameOf('.timeindex'))
@@ -105,7 +103,7 @@ export class Segment {
       start.lastTimeEntryTimestamp,
     )
     const txnPath = join(directoryPath, nameOf('.txnindex'))
-    this.#txnIndex = new TxnIndex(fs, txnPath, start)
+    this.txnIndex = new TxnIndex(fs, txnPath, start)
     this.#hasFinishedIndexes = start.lastTimeEntryTimestamp === start.maxTimestamp
     this.#endOffset = start.endOffset
     this.#sizeBytes = start.sizeBytes
@@ -143,36 +141,13 @@ export class Segment {
       offsetEntryCount: this.#offsetIndex.file.count,
       timeEntryCount: this.#timeIndex.file.count,
       lastTimeEntryTimestamp: this.#timeIndex.lastTimestamp,
-      ...this.#txnIndex.info,
+      ...this.txnIndex.info,
       heads: this.#heads && { ...this.#heads },
     }
   }
 
-  /** Transactions that markers in this segment aborted. */
   get abortedCount(): number {
-    return this.#txnIndex.file.count
-  }
-
-  /** Is the transaction index what it was when it was last written? In recovery. */
-  get hasSoundTxnIndex(): boolean {
-    return readTxnIndex(this.#fs, this.#txnIndex.file.path, this.#txnIndex.info) !== undefined
-  }
-
-  /** In recovery: it is made anew. */
-  clearTxnIndex(): void {
-    this.#txnIndex.cutTo({ abortedCount: 0, abortedChecksum: 0 })
-  }
-
-  /** In recovery: a marker that lies there aborted this transaction. */
-  noteAborted(aborted: TxnEntry): void {
-    this.#txnIndex.append(aborted)
-  }
-
-  /** In recovery: the file holds all entries and nothing else. @param isSealed durably, for nothing is added any more */
-  finishTxnIndex(isSealed: boolean): void {
-    const { file } = this.#txnIndex
-    if (this.abortedCount === 0 && !this.#fs.stat(file.path)) return
-    orDiskFailure(file.path, () => (isSealed ? file.seal() : file.saveAndCut()))
+    return this.txnIndex.file.count
   }
 
   /** What a later process may rely on; undefined while something of it is not yet on the disk. */
@@ -183,7 +158,7 @@ export class Segment {
 
   get #indexes(): readonly { readonly file: IndexFile }[] {
     const sparse = [this.#offsetIndex, this.#timeIndex]
-    return this.abortedCount > 0 ? [...sparse, this.#txnIndex] : sparse
+    return this.abortedCount > 0 ? [...sparse, this.txnIndex] : sparse
   }
 
   /** Written since the last sync? */
@@ -191,16 +166,11 @@ export class Segment {
     return this.#isDirty
   }
 
-  /** In recovery: the batch lies there already, and so does all before it. */
-  adopt(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
-    this.note(batch, position, indexIntervalBytes)
-    this.#sizeBytes = position + batch.sizeBytes
-  }
-
-  /** In recovery: the file goes on to `position` with bytes that are no batch, in the place of records up to `offset`. */
-  skipTo(position: number, offset: number): void {
-    this.#sizeBytes = position
-    this.#endOffset = offset
+  /** The file goes on to here, and so do the offsets that it speaks for. */
+  growTo(sizeBytes: number, endOffset: number): void {
+    assert(sizeBytes >= this.#sizeBytes && endOffset >= this.#endOffset, 'a segment only grows')
+    this.#sizeBytes = sizeBytes
+    this.#endOffset = endOffset
   }
 
   /**
@@ -253,8 +223,8 @@ export class Segment {
    * @throws {DiskFailure} when the disk fails
    */
   write(pieces: readonly Uint8Array[], sizeBytes: number, aborted: readonly TxnEntry[] = []): void {
-    const indexed = this.#txnIndex.info
-    this.#txnIndex.appendAndSave(aborted)
+    const indexed = this.txnIndex.info
+    this.txnIndex.appendAndSave(aborted)
     try {
       // Last: what opens a file may close this one.
       this.#append(
@@ -263,7 +233,7 @@ export class Segment {
         sizeBytes,
       )
     } catch (error) {
-      this.#txnIndex.cutTo(indexed)
+      this.txnIndex.cutTo(indexed)
       throw error
     }
   }
@@ -307,6 +277,7 @@ export class Segment {
 
   /** Notes a batch that was written, in its order. @param position of its first byte */
   note(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
+    assert(batch.lastOffset >= this.#endOffset, 'batches are noted in the order of their offsets')
     this.#endOffset = batch.lastOffset + 1
     this.#hasFinishedIndexes = false
     if (position === 0) this.#firstTimestamp = batch.maxTimestamp
@@ -347,7 +318,7 @@ export class Segment {
   /** The transaction index survives a power cut, if there is room on the disk. */
   syncTxnIndex(): void {
     try {
-      this.#txnIndex.sync()
+      this.txnIndex.sync()
     } catch (error) {
       if (!isRefusal(error)) throw error
     }
