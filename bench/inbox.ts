@@ -86,7 +86,7 @@ async function measure(
     perSecond = Math.max(perSecond, count / seconds)
     perTurn = count / turnCount
   }
-  await asker.ask({ kind: 'close', id: 0, clean: true })
+  await asker.ask({ kind: 'close', id: Number.MAX_SAFE_INTEGER, clean: true })
   await asker.port.stop()
   return {
     title,

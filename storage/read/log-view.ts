@@ -1,6 +1,7 @@
 // LogView: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
 // epochs) and answers reads from them. Network thread only; the writer's own view is writer/.
 
+import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { KafkaError } from '../../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../../protocol/ids.ts'
@@ -12,6 +13,7 @@ import { partitionDirectory, segmentFile, type SwapRange } from '../layout.ts'
 import type { EpochStart, Heads, LogState, Quarantined, SegmentInfo, Slot } from '../log-facts.ts'
 import type { LogReader } from './reader.ts'
 import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from '../store.ts'
+import { assertOrder, assertRisen } from '../watermarks.ts'
 import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 import type { Opened } from '../writer/commands.ts'
 
@@ -184,6 +186,7 @@ export class LogView implements Log, ReadableLog {
   /** The active segment was closed, with this final size, and another one begun. */
   roll(closed: SegmentInfo, activeBaseOffset: number): void {
     const segment = this.#segments.at(-1)!
+    assert(closed.baseOffset === segment.baseOffset, 'the active segment is the one that rolls')
     segment.abortedCount = closed.abortedCount
     this.#rolls.push({ segment, closed, activeBaseOffset })
     this.#segments.push(
@@ -254,6 +257,13 @@ export class LogView implements Log, ReadableLog {
   /** Takes over what the writer says, after the rolls of the same turn. */
   update(state: LogState): void {
     const { highWatermark, sizeBytes } = this
+    assertRisen(this, state)
+    assertOrder(
+      state.logStartOffset,
+      state.lastStableOffset,
+      state.highWatermark,
+      state.logEndOffset,
+    )
     this.logStartOffset = Offset(state.logStartOffset)
     this.logEndOffset = Offset(state.logEndOffset)
     this.highWatermark = Offset(state.highWatermark)

@@ -1,6 +1,7 @@
 // LogTable: a map whose truth is a compacted log: a change is a record, and it counts once the record is durable; one that a
 // transaction makes, once that has committed. Network thread. Format: docs/formats/tables.md
 
+import { strict as assert } from 'node:assert'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
@@ -39,6 +40,8 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #format: RecordFormat<Key, Value>
   readonly #state = new TableState<Key, Value>()
   #lostOffset = 0
+  /** Where the last change lies. */
+  #lastOffset = -1
 
   private constructor(deps: TableDeps, format: RecordFormat<Key, Value>) {
     this.#deps = deps
@@ -128,6 +131,8 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   /** @returns its offset. @throws {KafkaError} */
   #accepted({ error, message, baseOffset }: AppendOutcome): number {
     if (error) throw new KafkaError(error, message ?? `append to ${this.#deps.log.topic.name}`)
+    assert(baseOffset > this.#lastOffset, 'changes take effect in the order of the log')
+    this.#lastOffset = baseOffset
     return baseOffset
   }
 

@@ -241,6 +241,7 @@ export class InboxQueue implements WriterInbox {
     }
     this.#kept.splice(0, putCount)
     assert(this.#kept.length > 0 || this.#keptBytes === 0, 'bytes are kept as commands are')
+    assert(this.#sender.bytesUsed >= 0, 'the writer is done with no more than it was given')
     if (putCount > 0) this.#wakeSoon()
     if (!this.#isDrainAwaited || this.isFull) return false
     this.#isDrainAwaited = false
@@ -267,6 +268,7 @@ export class InboxReceiver {
   /** Up to where entries were drained, and the bytes of the batches in them. */
   #drained: number
   #drainedBytes = 0
+  #lastId = -1
   #mayGather = false
 
   constructor({ memory, side }: Inbox) {
@@ -296,6 +298,8 @@ export class InboxReceiver {
       }
       const command = kind === KIND.side ? this.#fromSide() : ring.appendAt(at)
       if (command.kind === 'append') this.#drainedBytes += command.batch.length
+      assert(command.id > this.#lastId, 'commands come in the order in which they were put')
+      this.#lastId = command.id
       commands.push(command)
       at = (at + ENTRY_HEAD_BYTES + aligned(ring.sizeAt(at))) % ring.sizeBytes
     }

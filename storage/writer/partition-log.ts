@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { buildEndMarker } from '../../protocol/batch/control.ts'
 import {
+  baseOffsetOf,
   checksumOf,
   lastOffsetDeltaOf,
   maxTimestampOf,
@@ -27,6 +28,7 @@ import type { LogStart } from '../recovery/recover-log.ts'
 import { isWithin, withQuarantined } from '../segment/quarantined.ts'
 import { removeSegmentFiles } from '../segment/segment-files.ts'
 import { finishSwap } from '../segment/segment-swap.ts'
+import { assertOrder } from '../watermarks.ts'
 import { type BatchFacts, Segment } from '../segment/segment.ts'
 import type { Append, EndTransaction } from './commands.ts'
 import {
@@ -136,16 +138,18 @@ export class PartitionLog {
   }
 
   get state(): LogState {
-    const highWatermark = this.#isSynced ? this.#durableOffset : this.#writtenOffset
+    const logStartOffset = this.#logStartOffset
+    const logEndOffset = this.#writtenOffset
+    const highWatermark = this.#isSynced ? this.#durableOffset : logEndOffset
+    const stableOffset = this.#producers.lastStableOffset(highWatermark)
+    const lastStableOffset = Math.max(logStartOffset, stableOffset)
+    assertOrder(logStartOffset, lastStableOffset, highWatermark, logEndOffset)
     return {
       slot: this.slot,
-      logStartOffset: this.#logStartOffset,
-      logEndOffset: this.#writtenOffset,
+      logStartOffset,
+      logEndOffset,
       highWatermark,
-      lastStableOffset: Math.max(
-        this.#logStartOffset,
-        this.#producers.lastStableOffset(highWatermark),
-      ),
+      lastStableOffset,
       activeBytesVisible: this.#isSynced ? this.#durableBytes : this.#active.sizeBytes,
       activeAbortedCount: this.#active.abortedCount,
     }
@@ -383,6 +387,7 @@ export class PartitionLog {
   #write(staged: Staged, report: TurnReport): void {
     const { batches, sizeBytes, aborted } = staged
     const pieces = batches.map(({ append }) => append.batch)
+    assert(batches[0]!.position === this.#active.sizeBytes, 'a batch is written at its position')
     report.timeWrite(() => this.#active.write(pieces, sizeBytes, aborted))
     for (const each of batches) this.#noteWritten(each, report)
     this.#writtenOffset = this.#nextOffset
@@ -403,8 +408,11 @@ export class PartitionLog {
   }
 
   #noteWritten(each: StagedBatch, report: TurnReport): void {
-    this.#active.note(each, each.position, this.config.indexIntervalBytes)
     const { append, baseOffset, logAppendTimeMs } = each
+    const isDense =
+      baseOffset === this.#active.endOffset && baseOffset === baseOffsetOf(append.batch)
+    assert(isDense, 'offsets are dense')
+    this.#active.note(each, each.position, this.config.indexIntervalBytes)
     report.appended({ id: append.id, baseOffset, logAppendTimeMs }, this.#isSynced)
   }
 

@@ -103,15 +103,19 @@ export class WriterClient implements Writer {
   }
 
   /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
-  async endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome> {
+  endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome> {
     const own = ownLog(log)
-    if (own.isRemoved) return refusedAppend(own.topic.name)
+    if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
     const passed = this.#gate?.whenPassed(own, marker.producerId)
-    if (passed) await passed
+    return passed ? passed.then(() => this.#end(own.slot, marker)) : this.#end(own.slot, marker)
+  }
+
+  /** No async function: its promise would settle behind those of what was put later. */
+  #end(slot: Slot, marker: TxnMarker): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
       const answer = (outcome: Outcome) => resolve(toAppendOutcome(outcome))
-      this.#put({ kind: 'endTransaction', id, slot: own.slot, ...marker }, answer)
+      this.#put({ kind: 'endTransaction', id, slot, ...marker }, answer)
     })
   }
 
