@@ -218,7 +218,7 @@ t.test('members tell of joins, assignments and commits', async (t) => {
   await done
   await member.consumer.close()
   for (const line of [
-    'info: the group has shared anew',
+    'info: the group has shared its partitions out',
     'info: partitions assigned',
     'info: partitions revoked',
     'debug: committed',

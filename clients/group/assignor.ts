@@ -29,7 +29,7 @@ export interface Assignor {
   subscriptionUserData?(topics: readonly string[]): MaybeLater<Uint8Array | null>
   /**
    * Called on the leader. A member that is not in the answer gets nothing. With `cooperative`, a partition that moves is
-   * given to nobody at first: its owner gives it up and joins again, then it is assigned.
+   * assigned to no member at first: its owner gives it up and joins again, then it is assigned.
    */
   assign(group: GroupSubscription): MaybeLater<GroupAssignment>
   /** Called on every member with what it was assigned, before it reads. */

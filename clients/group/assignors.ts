@@ -53,8 +53,8 @@ export const roundRobin: BuiltInAssignor = {
 }
 
 /**
- * As even as can be with as few moves as can be. A partition that moves is left to nobody in this generation: its owner
- * gives it up, rejoins, and the next generation hands it on.
+ * Shares are as even, and moves as few, as possible. A partition that moves is assigned to no member in this generation: its
+ * owner gives it up and rejoins, and the next generation assigns it. KIP-429
  */
 export const cooperativeSticky: BuiltInAssignor = {
   name: 'cooperative-sticky',
@@ -138,7 +138,7 @@ class Balance {
   }
 }
 
-/** Who holds what, from the members' own words: the newer generation is right, two of the same age are both wrong. */
+/** The owner of each partition, as the members claim: of two claims the newer generation counts, of two of one generation none. */
 function ownersNow(
   members: readonly MemberSubscription[],
   partitionCounts: ReadonlyMap<string, number>,

@@ -45,7 +45,7 @@ export interface ClassicMembershipOptions {
   readonly rebalanceTimeoutMs: number
 }
 
-/** The group goes on without us under this id or generation: join anew. */
+/** The group has dropped this member id or generation: join again. */
 const OUT: ReadonlySet<ErrorName> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
 
 export class ClassicMembership implements Membership {
@@ -195,7 +195,13 @@ export class ClassicMembership implements Membership {
     const { groupId: group } = this.#coordinator
     const isLeader = leader === memberId
     const message = { group, memberId, generationId, isLeader, protocol: protocolName ?? '' }
-    tell('join', message, this.#cluster.options.logger, 'info', 'the group has shared anew')
+    tell(
+      'join',
+      message,
+      this.#cluster.options.logger,
+      'info',
+      'the group has shared its partitions out',
+    )
   }
 
   async #askToJoin(
@@ -306,7 +312,7 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  /** A cluster that does not answer has none: that is no reason to share anew. */
+  /** A cluster that does not answer gives no reason to rebalance. */
   async #hasNews(): Promise<boolean> {
     try {
       return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
@@ -316,7 +322,7 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  /** Only the leader looks: it shares out anew. */
+  /** Only the leader looks: it assigns partitions. */
   async #hasNewPartitions(): Promise<boolean> {
     if (this.#partitionCounts === undefined) return false
     for (const name of this.#options.topics()) {

@@ -84,7 +84,7 @@ export class Commits {
         return await this.#inTurn(() => this.#commitOnce(places, options))
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error
-        // The group is sharing anew: it is asked again when that is settled, if the partition is still ours then.
+        // The group rebalances: the commit is tried again afterwards, if the partition is still ours then.
         if (!error.retriable && error.code !== 'REBALANCE_IN_PROGRESS') throw error
         if (call.isOver) throw call.ending(error)
         await call.sleep(cluster.backoffMs(failures), error)

@@ -13,7 +13,7 @@ import { commitOf, type OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
-/** Who asks, as of some generation. */
+/** A member, as of a generation. */
 export interface MemberState {
   readonly memberId: string
   readonly generationId: number
@@ -65,7 +65,7 @@ export class Coordinator {
     return this.#node.ask(this.#aside, api, request, call, options)
   }
 
-  /** @throws {KafkaError} what an answer says; a coordinator that is none is looked for anew */
+  /** @throws {KafkaError} what an answer says; a broker that is not the coordinator any more is forgotten, and the coordinator looked up again */
   check(errorCode: number, what: string): void {
     this.#node.check(errorCode, what)
   }

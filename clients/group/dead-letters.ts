@@ -1,4 +1,4 @@
-// DeadLetters: where records go that nobody could handle: key, value and headers as they were, and why, and where from.
+// DeadLetters: the topic for records that no attempt could handle: key, value and headers as they were, with cause and origin.
 // The headers end as those of Kafka Streams do (KIP-1034), so that one tool reads both. docs/guide/client.md
 
 import { types } from 'node:util'

@@ -64,7 +64,7 @@ export class Failures {
    * Calls `handle`, which has failed once, until it succeeds or the record is a dead letter.
    *
    * @param first what it failed with
-   * @param over nobody wants the records any more
+   * @param over aborted when `run` ends
    * @returns false when the record was taken away meanwhile, or it is over: it is not done
    * @throws what `handle` threw, when it is neither tried again nor a dead letter
    */

@@ -401,7 +401,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return names.length !== before.size || names.some((name) => !before.has(name))
   }
 
-  /** A topic that was found by a pattern and is deleted: the group shares anew without it. */
+  /** A topic that was found by a pattern and is deleted: the group rebalances without it. */
   #isGone({ topic }: Reading): boolean {
     if (!this.#selection.isMatched(topic.name)) return false
     if (this.#selection.forget(topic.name)) this.#membership.rejoin()

@@ -37,7 +37,7 @@ export class GroupEnd {
   #isHandedOut = false
   #isAsking = false
   #isClosed = false
-  /** Rises when the group shares anew: what was asked before is of no use then. */
+  /** Rises at each rebalance: an answer to an earlier question is of no use then. */
   #round = 0
   #timer: Timer | undefined
 
@@ -64,7 +64,7 @@ export class GroupEnd {
     return this.#offsets.get(partitionText(where))
   }
 
-  /** The group is sharing anew. */
+  /** The group rebalances. */
   reset(): void {
     this.#round++
     this.#isHandedOut = false
@@ -72,7 +72,7 @@ export class GroupEnd {
 
   /**
    * Somebody has each partition, so that no more will come to this member unless another one leaves. Members that share
-   * cooperatively hand over in two generations: in the first one a partition that moves is nobody's.
+   * cooperatively hand over in two generations: in the first one a partition that moves has no owner.
    * False at first; `onHandedOut` is called when that has changed.
    */
   isHandedOut(): boolean {

@@ -46,7 +46,7 @@ export interface GroupConsumerOptions<
   readonly sessionTimeoutMs?: number | undefined
   /** Default 3 s, at most a third of the session timeout. */
   readonly heartbeatIntervalMs?: number | undefined
-  /** How long the group waits for its members when it shares anew. Default 60 s. */
+  /** How long the group waits for its members at a rebalance. Default 60 s. */
   readonly rebalanceTimeoutMs?: number | undefined
   /**
    * A reader that asks for nothing for so long is taken to be stuck: it leaves the group, and its next `next()` throws.
@@ -58,7 +58,7 @@ export interface GroupConsumerOptions<
    * the first failure, `nack` has the record given again for ever.
    */
   readonly onError?: OnError | undefined
-  /** Hears all that is assigned to this member, each time the group has shared anew. */
+  /** Called with all partitions of this member after each rebalance. */
   readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
 }
 

@@ -1,4 +1,4 @@
-// KeyedPool: runs tasks side by side, at most so many; those of one key one after the other, in order.
+// KeyedPool: runs up to `size` tasks side by side, and tasks of one key one after the other, in order.
 
 export class KeyedPool {
   /** Tasks that run side by side, at most. */
@@ -25,7 +25,7 @@ export class KeyedPool {
     while (this.#running.size >= this.size) await Promise.race(this.#running)
   }
 
-  /** @param key undefined: it waits for nobody */
+  /** @param key undefined: the task waits for no other one */
   start(key: string | undefined, task: () => Promise<void>): void {
     const before = key === undefined ? undefined : this.#tails.get(key)
     const running = (before ?? Promise.resolve()).then(() => this.#run(task))

@@ -73,7 +73,7 @@ export class ProgressTable {
     this.#inHand.abandon()
   }
 
-  /** Nobody works on any record any more. */
+  /** No handler works on any record any more. */
   abandon(): void {
     for (const progress of this) progress.abandon()
   }

@@ -8,7 +8,7 @@ import { findNode } from '../cluster/coordinator-node.ts'
 const MIN = 'group.min.session.timeout.ms'
 const MAX = 'group.max.session.timeout.ms'
 
-/** @returns INVALID_SESSION_TIMEOUT with the bounds, or where they are set if nobody tells; any other error as it is */
+/** @returns INVALID_SESSION_TIMEOUT with the bounds, or the names of the properties if the broker does not tell; any other error as it is */
 export async function withSessionBounds(
   error: unknown,
   cluster: Cluster,

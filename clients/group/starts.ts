@@ -2,7 +2,7 @@
 // at its start in a partition that was added after the group had begun to read.
 //
 // The group's memory are its commits. So a start that `from` chose is committed at once, and a partition without a
-// commit is an added one if there was a commit of its topic before the member joined: nobody can commit in the new
+// commit is an added one if there was a commit of its topic before the member joined: no member can commit in the new
 // generation before all have joined it. In doubt (a member died between its start and its commit) a partition is read
 // from its start: repeated rather than lost.
 

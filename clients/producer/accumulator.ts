@@ -91,7 +91,7 @@ export class Accumulator {
   /** The records of the batch have their outcome: nobody waits for it. */
   settled(batch: Batch): void {
     this.#live.delete(batch)
-    this.#rest()
+    this.#clearDeadline()
     batch.onDone?.()
   }
 
@@ -327,7 +327,7 @@ export class Accumulator {
     const send = queue.waiting.shift()
     if (send === undefined) return undefined
     this.#waitingCount--
-    this.#rest()
+    this.#clearDeadline()
     return send
   }
 
@@ -339,7 +339,8 @@ export class Accumulator {
     this.#deadlineTimer = clock.after(leftMs, () => this.#giveUpOverdue())
   }
 
-  #rest(): void {
+  /** Nothing that is without an outcome can be out of time. */
+  #clearDeadline(): void {
     if (this.isBusy) return
     this.#deadlineTimer?.cancel()
     this.#deadlineTimer = undefined

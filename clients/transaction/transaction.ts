@@ -43,7 +43,7 @@ export class Transaction {
   }
 
   /**
-   * Sends records, one or several. Nobody sees them before the transaction commits, which waits for all of them and
+   * Sends records, one or several. Consumers see them once the transaction commits, which waits for all of them and
    * throws what failed.
    *
    * @returns when they are buffered

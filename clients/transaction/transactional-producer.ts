@@ -41,7 +41,7 @@ const PASSING: ReadonlySet<ErrorName> = new Set([
   'UNKNOWN_PRODUCER_ID',
   'INVALID_PRODUCER_ID_MAPPING',
   'INVALID_TXN_STATE',
-  // The group shares anew; whether the partition is still ours shows when the function commits its offsets again.
+  // The group rebalances. When the function runs again, its commitOffsetsOf tells whether the partition is still ours.
   'ILLEGAL_GENERATION',
   'UNKNOWN_MEMBER_ID',
   'REBALANCE_IN_PROGRESS',
@@ -92,12 +92,15 @@ export class TransactionalProducer implements AsyncDisposable {
       this.#sending(),
     )
     this.start().catch((error: unknown) => {
-      cluster.options.logger?.warn({ error, transactionalId }, 'a producer id is not to be had yet')
+      cluster.options.logger?.warn(
+        { error, transactionalId },
+        'the cluster has given no producer id yet',
+      )
     })
   }
 
   /**
-   * Fences older producers with this transactional id and aborts what they left open, so that nobody waits for it. It
+   * Fences older producers with this transactional id and aborts what they left open, so that readers do not wait for it. It
    * happens by itself as soon as the producer exists; this waits for it.
    */
   async start(options: CallOptions = {}): Promise<void> {
@@ -168,7 +171,7 @@ export class TransactionalProducer implements AsyncDisposable {
     return this.#cluster.call({ ...options, signal })
   }
 
-  /** Who gives up before its turn has never been there. */
+  /** A call that times out while it waits in line leaves no trace: the next one waits only for those before it. */
   #inLine<R>(call: Call, work: () => Promise<R>): Promise<R> {
     const before = this.#line
     const turn = call.wait(before).then(() => work())
@@ -258,7 +261,7 @@ export class TransactionalProducer implements AsyncDisposable {
     await call.wait(this.#ending).catch(() => {}) // what it was aborted for is thrown
   }
 
-  /** Longer than the broker keeps it open nobody needs to try. */
+  /** No longer than the broker keeps the transaction open. */
   #endingCall(): Call {
     return this.#cluster.call({ signal: this.#stopped.signal, timeoutMs: this.#timeoutMs })
   }
