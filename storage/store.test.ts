@@ -457,6 +457,24 @@ t.test('bytes that are not one batch are refused, and leave no trace in the log'
 })
 
 t.test(
+  'a writer that dies while it closes fails the close, which does not wait for it',
+  async (t) => {
+    let events: WriterEvents | undefined
+    const client = new WriterClient({
+      connect: (given) => {
+        events = given
+        return { inbox: { put() {}, isFull: false, bytesUsed: 0 }, stop: async () => {} }
+      },
+      onResult() {},
+    })
+    const finished = client.finish()
+    events!.onDeath(new Error('out of memory'))
+    await t.rejects(finished, { code: 'KAFKA_STORAGE_ERROR', message: /out of memory/ })
+    await client.stop()
+  },
+)
+
+t.test(
   'a writer that dies is fatal, once; what waits and what comes later is refused',
   async (t) => {
     let events: WriterEvents | undefined

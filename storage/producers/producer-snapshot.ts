@@ -226,8 +226,10 @@ export class ProducerSnapshots {
     this.#offsets = this.#offsets.filter(isKept)
   }
 
+  /** Somebody else may have removed it: a start does without. */
   #remove(offset: number): void {
-    this.#fs.removeFile(join(this.#path, snapshotFile(offset)))
+    const path = join(this.#path, snapshotFile(offset))
+    if (this.#fs.stat(path)) this.#fs.removeFile(path)
   }
 
   /** Of records that are not there (any more). @returns whether there was one */

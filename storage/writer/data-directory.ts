@@ -135,7 +135,8 @@ export class DataDirectory {
   /** Every log has been closed in order: what was lost in the failure is behind us. */
   forgetFailure(): void {
     if (!this.hasFailed || this.checkpoint.isAnyUnclean) return
-    this.#fs.removeFile(join(this.path, DISK_FAILURE_FILE))
+    const path = join(this.path, DISK_FAILURE_FILE)
+    if (this.#fs.stat(path)) this.#fs.removeFile(path)
     syncOrDie(this.path, () => this.#fs.syncDirectory(this.path))
   }
 }

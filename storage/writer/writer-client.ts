@@ -167,9 +167,9 @@ export class WriterClient implements Writer {
 
   /** Something has gone wrong that ends the process: refuses everything that waits, and everything from now on. */
   fail(error: Error): void {
-    if (this.#failure) return
-    this.#failure = error
     for (const [id, answer] of this.#waiting.takeAll()) answer(refusal(id, error))
+    if (this.#failure) return // it is lost already, or was asked to close and could not
+    this.#failure = error
     for (const callback of this.#fatalCallbacks) callback(error)
   }
 
