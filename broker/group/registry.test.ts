@@ -4,6 +4,8 @@ import t from 'tap'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { describeGroupsHandler } from '../api/15_describe_groups.ts'
 import { listGroupsHandler } from '../api/16_list_groups.ts'
+import { everythingAllowed, Permissions } from '../auth/permissions.ts'
+import { Session } from '../session.ts'
 import { heartbeat, identity, joining, stableGroup, world } from '../testing/group-world.ts'
 import type { Group, GroupDescription, OffsetRetention } from './group.ts'
 import type { GroupEntry } from './state-table.ts'
@@ -103,16 +105,27 @@ function toyWorld() {
   return { w, toy, commit }
 }
 
-/** A request context that never pauses. */
-const context = (version: number): any => ({
-  version,
-  allows: () => true,
-  work: {
+/** The context of a request that never pauses and may do everything. */
+class FreeContext extends Permissions {
+  readonly session = new Session({
+    listener: 'PLAINTEXT',
+    securityProtocol: 'PLAINTEXT',
+    endpoint: { host: '127.0.0.1', port: 9092 },
+    remoteAddress: '127.0.0.1',
+    gone: new AbortController().signal,
+  })
+  readonly version: number
+  readonly work = {
     each: async (items: Iterable<unknown>, act: (item: unknown) => unknown) =>
       Promise.all(Array.from(items, act)),
     distinct: async (items: Iterable<unknown>) => new Set(items),
-  },
-})
+  }
+
+  constructor(version: number) {
+    super(everythingAllowed)
+    this.version = version
+  }
+}
 
 t.test('a group of a new type says itself who may commit', async (t) => {
   const { w, commit } = toyWorld()
@@ -127,7 +140,7 @@ t.test('a group of a new type is listed and described beside classic ones', asyn
   const { handle } = listGroupsHandler(w) as any
   const listed = async (filters: object) => {
     const request = { statesFilter: [], typesFilter: [], ...filters }
-    const { groups } = await handle(request, context(5))
+    const { groups } = await handle(request, new FreeContext(5))
     return groups.map((each: any) => `${each.groupId} ${each.groupType} ${each.groupState}`)
   }
   t.same(await listed({}), ['toy toy Playing', 'g classic Stable'])
@@ -152,7 +165,10 @@ t.test(
     t.equal(toy.memberCount, 1)
     const { handle } = describeGroupsHandler(w) as any
     const request = { groups: ['toy'], includeAuthorizedOperations: false }
-    const [newer, older] = [await handle(request, context(6)), await handle(request, context(5))]
+    const [newer, older] = [
+      await handle(request, new FreeContext(6)),
+      await handle(request, new FreeContext(5)),
+    ]
     t.match(newer.groups, [{ errorCode: 69, errorMessage: /not a classic group/ }])
     t.match(older.groups, [{ errorCode: 0, groupState: 'Dead' }])
   },
