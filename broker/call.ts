@@ -216,7 +216,7 @@ export class Dispatch {
    * Makes a call without a frame.
    *
    * @param request whole, with the defaults of all fields
-   * @throws {Disconnect} for an API or a version that is not served
+   * @throws {KafkaError} UNSUPPORTED_VERSION for an API or a version that is not served
    */
   callOf<A extends Api<any, any>>(
     api: A,
@@ -226,7 +226,7 @@ export class Dispatch {
   ): Call {
     const handler = this.#handlers.get(api.key)
     if (handler === undefined || !includes(api.versions, version))
-      throw new Disconnect(`${api.name} version ${version} is not served`)
+      throw new KafkaError('UNSUPPORTED_VERSION', `${api.name} version ${version} is not served`)
     const call = new Call(handler, version, caller, this.#deps)
     call.request = request
     return call

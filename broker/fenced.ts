@@ -3,7 +3,7 @@
 import type { ErrorName } from '../protocol/errors.ts'
 
 /** @param versionMin of the request: older clients do not know PRODUCER_FENCED, and take INVALID_PRODUCER_EPOCH for it */
-export function knownTo(
+export function fencedError(
   version: number,
   versionMin: number,
   error: ErrorName | undefined,

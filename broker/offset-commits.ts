@@ -48,7 +48,7 @@ export async function commitsOf(
   const offsets = new Map<string, PartitionOffset>()
   const refused = new Map<PartitionCommit, ErrorName>()
   await work.forEach(partitionsOf(topics, context), ([topic, commit, isAllowed]) => {
-    const refusal = isAllowed ? refusalOf(deps, topic, commit) : 'TOPIC_AUTHORIZATION_FAILED'
+    const refusal = isAllowed ? refusalOfCommit(deps, topic, commit) : 'TOPIC_AUTHORIZATION_FAILED'
     if (refusal !== undefined) {
       refused.set(commit, refusal)
       return
@@ -78,7 +78,7 @@ export async function commitsOf(
   }
 }
 
-function refusalOf(
+function refusalOfCommit(
   { store, config }: OffsetCommitsDeps,
   topic: string,
   { partitionIndex, committedMetadata }: PartitionCommit,

@@ -29,7 +29,7 @@ interface ProduceDeps {
 }
 
 /** Answers by topic; those that wait for the writer are promises. */
-type Handed = readonly {
+type PendingAnswers = readonly {
   readonly name: string
   readonly topicId: string
   readonly answers: readonly (PartitionAnswer | Promise<PartitionAnswer>)[]
@@ -51,8 +51,8 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
 function handle({ appender, gate }: ProduceDeps, request: ProduceRequest, context: RequestContext) {
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
-  const answer = (handed: Handed) =>
-    acks === 0 ? settle(handed).then(closeOnError) : settle(handed)
+  const answer = (pending: PendingAnswers) =>
+    acks === 0 ? settle(pending).then(closeOnError) : settle(pending)
   const terms = termsOf(request, context)
   const producer = transactionalId === null ? undefined : producerIn(request, transactionalId)
   if (producer === undefined) return answer(handOver(appender, request, terms))
@@ -112,7 +112,11 @@ function joiningIn(
 }
 
 /** Puts every batch into the writer's inbox, or refuses it. */
-function handOver(appender: Appender, { topics }: ProduceRequest, terms: AppendTerms): Handed {
+function handOver(
+  appender: Appender,
+  { topics }: ProduceRequest,
+  terms: AppendTerms,
+): PendingAnswers {
   return topics.map(({ name, topicId, partitions }) => {
     const topic = appender.topicFor(terms, name, topicId)
     const answers = partitions.map(({ index, records }) => {
@@ -137,7 +141,7 @@ function copied(request: ProduceRequest): ProduceRequest {
   return { ...request, topics }
 }
 
-async function settle(topics: Handed): Promise<ProduceResponse> {
+async function settle(topics: PendingAnswers): Promise<ProduceResponse> {
   const settled = []
   for (const { name, topicId, answers } of topics) {
     const partitions: PartitionAnswer[] = []

@@ -29,7 +29,7 @@ const versionMins = new Map([
 const READ_COMMITTED = 1
 
 type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number]
-type PartitionAsked = ListOffsetsRequest['topics'][number]['partitions'][number]
+type RequestPartition = ListOffsetsRequest['topics'][number]['partitions'][number]
 type Found = Pick<PartitionAnswer, 'offset' | 'timestamp'>
 
 export function listOffsetsHandler({
@@ -64,13 +64,13 @@ export function listOffsetsHandler({
   }
 }
 
-function failed({ partitionIndex }: PartitionAsked, code: number): PartitionAnswer {
+function failed({ partitionIndex }: RequestPartition, code: number): PartitionAnswer {
   return { partitionIndex, errorCode: code }
 }
 
 async function answerFor(
   log: Log | undefined,
-  asked: PartitionAsked,
+  asked: RequestPartition,
   request: ListOffsetsRequest,
   version: number,
 ): Promise<PartitionAnswer> {

@@ -21,7 +21,7 @@ import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/to
 /** A request of this version may name topics by id (KIP-516). */
 const IDS_VERSION_MIN = 12
 
-type Asked = NonNullable<MetadataRequest['topics']>[number]
+type RequestTopic = NonNullable<MetadataRequest['topics']>[number]
 type TopicAnswer = MetadataResponse['topics'][number]
 
 interface MetadataDeps {
@@ -61,8 +61,11 @@ function* listed({ topics }: Store): Iterable<Topic> {
 }
 
 /** Each topic once, as in Apache Kafka. */
-async function distinct(topics: readonly Asked[], work: Work): Promise<Map<string, Asked>> {
-  const asked = new Map<string, Asked>()
+async function distinct(
+  topics: readonly RequestTopic[],
+  work: Work,
+): Promise<Map<string, RequestTopic>> {
+  const asked = new Map<string, RequestTopic>()
   await work.forEach(topics, (each) => {
     const { name, topicId } = each
     const key = topicId === UUID_ZERO ? `name ${name}` : `id ${topicId}`
@@ -72,7 +75,7 @@ async function distinct(topics: readonly Asked[], work: Work): Promise<Map<strin
 }
 
 /** Versions 10 and 11 can ask by id or null name, but cannot answer that. @throws {KafkaError} INVALID_REQUEST, as Apache Kafka */
-function checkNames(asked: Iterable<Asked>, version: number): void {
+function checkNames(asked: Iterable<RequestTopic>, version: number): void {
   for (const { name, topicId } of asked) {
     if (name === null || topicId !== UUID_ZERO)
       throw new KafkaError('INVALID_REQUEST', `version ${version} asks for topics by name only`)
@@ -106,7 +109,7 @@ function answerOf(
  */
 async function createMissing(
   deps: MetadataDeps,
-  asked: Iterable<Asked>,
+  asked: Iterable<RequestTopic>,
   { allowAutoTopicCreation }: MetadataRequest,
   context: RequestContext,
 ): Promise<ReadonlyMap<string, number>> {
@@ -143,7 +146,7 @@ async function createMissing(
 
 function answerFor(
   deps: MetadataDeps,
-  { name, topicId }: Asked,
+  { name, topicId }: RequestTopic,
   refusals: ReadonlyMap<string, number>,
   request: MetadataRequest,
   context: RequestContext,

@@ -18,8 +18,8 @@ const GROUPS_VERSION_MIN = 8
 /** Version 1 has no place for an error but the partitions. */
 const ERROR_VERSION_MIN = 2
 
-type AskedTopics = OffsetFetchRequest['topics']
-type AskedTopic = NonNullable<AskedTopics>[number]
+type RequestTopics = OffsetFetchRequest['topics']
+type RequestTopic = NonNullable<RequestTopics>[number]
 type TopicAnswer = NonNullable<OffsetFetchResponse['topics']>[number]
 type GroupAnswer = NonNullable<OffsetFetchResponse['groups']>[number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
@@ -32,7 +32,7 @@ export function offsetFetchHandler({
   const { commits } = coordinator
   const topicsOf = (
     groupId: string,
-    asked: AskedTopics,
+    asked: RequestTopics,
     { requireStable }: OffsetFetchRequest,
     context: RequestContext,
   ): Promise<TopicAnswer[]> => {
@@ -75,7 +75,7 @@ export function offsetFetchHandler({
 }
 
 /** What a request would name to ask for all commits of a group. */
-function* everythingIn(offsets: CommittedOffsets): Iterable<AskedTopic> {
+function* everythingIn(offsets: CommittedOffsets): Iterable<RequestTopic> {
   for (const [name, partitions] of offsets.partitionsByTopic())
     yield { name, partitionIndexes: [...partitions] }
 }

@@ -20,7 +20,7 @@ const DISABLED_VERSION_MIN = 3
 
 type TopicAnswer = DeleteTopicsResponse['responses'][number]
 
-interface Asked {
+interface RequestTopic {
   readonly name: string | null
   readonly topicId: Uuid
 }
@@ -38,14 +38,14 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
       if (!deps.config['delete.topic.enable']) throw disabled(version)
       const isAllAllowed = context.allowsOnClusterSilently('Delete')
       const twice = await work.duplicatesIn(existing(deps.store, request))
-      const responses = await work.each(askedFor(request), (asked) => {
-        const refusal = isAllAllowed ? undefined : refusalOf(deps.store, asked, context)
+      const responses = await work.each(topicsIn(request), (asked) => {
+        const refusal = isAllAllowed ? undefined : deniedAnswer(deps.store, asked, context)
         return refusal ?? answerFor(deps.store, asked, twice)
       })
       return { responses }
     },
     refuse: (request, code) => ({
-      responses: Array.from(askedFor(request), (asked) => ({ ...asked, errorCode: code })),
+      responses: Array.from(topicsIn(request), (asked) => ({ ...asked, errorCode: code })),
     }),
   }
 }
@@ -55,23 +55,23 @@ function disabled(version: number): KafkaError {
   return new KafkaError(code, 'delete.topic.enable is false')
 }
 
-function* askedFor({ topics, topicNames }: DeleteTopicsRequest): Iterable<Asked> {
+function* topicsIn({ topics, topicNames }: DeleteTopicsRequest): Iterable<RequestTopic> {
   yield* topics
   for (const name of topicNames) yield { name, topicId: UUID_ZERO }
 }
 
 /** Names of the topics in the request; undefined for a topic that does not exist. */
 function* existing(store: Store, request: DeleteTopicsRequest): Iterable<string | undefined> {
-  for (const asked of askedFor(request)) yield lookUp(store, asked)?.name
+  for (const asked of topicsIn(request)) yield topicOf(store, asked)?.name
 }
 
 async function answerFor(
   store: Store,
-  asked: Asked,
+  asked: RequestTopic,
   twice: ReadonlySet<string | undefined>,
 ): Promise<TopicAnswer> {
   try {
-    const { name, id } = find(store, asked)
+    const { name, id } = requireTopic(store, asked)
     if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
     await store.topics.delete(name)
     return { name, topicId: id, errorCode: 0 }
@@ -82,8 +82,12 @@ async function answerFor(
 }
 
 /** A client that may not describe a topic learns neither the name that an id has, nor whether a name exists. */
-function refusalOf(store: Store, asked: Asked, context: RequestContext): TopicAnswer | undefined {
-  const topic = lookUp(store, asked)
+function deniedAnswer(
+  store: Store,
+  asked: RequestTopic,
+  context: RequestContext,
+): TopicAnswer | undefined {
+  const topic = topicOf(store, asked)
   const name = topic?.name ?? asked.name
   if (name === null) return undefined
   const refused = { ...asked, errorCode: errorCode('TOPIC_AUTHORIZATION_FAILED') }
@@ -93,12 +97,12 @@ function refusalOf(store: Store, asked: Asked, context: RequestContext): TopicAn
 }
 
 /** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST, INVALID_TOPIC_EXCEPTION */
-function find(store: Store, asked: Asked): Topic {
+function requireTopic(store: Store, asked: RequestTopic): Topic {
   const { name, topicId } = asked
   if ((name === null) === (topicId === UUID_ZERO)) {
     throw new KafkaError('INVALID_REQUEST', 'want either a name or a topic id')
   }
-  const topic = lookUp(store, asked)
+  const topic = topicOf(store, asked)
   if (topic === undefined) {
     const code = name === null ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
     throw new KafkaError(code, `no topic ${(name ?? topicId).slice(0, 256)}`)
@@ -107,6 +111,6 @@ function find(store: Store, asked: Asked): Topic {
   return topic
 }
 
-function lookUp({ topics }: Store, { name, topicId }: Asked): Topic | undefined {
+function topicOf({ topics }: Store, { name, topicId }: RequestTopic): Topic | undefined {
   return name === null ? topics.getById(topicId) : topics.get(name)
 }

@@ -13,7 +13,7 @@ import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { denied } from '../auth/permissions.ts'
 import { CLUSTER_NAME } from '../auth/resources.ts'
-import { knownTo } from '../fenced.ts'
+import { fencedError } from '../fenced.ts'
 import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
@@ -56,5 +56,8 @@ async function transactional(
   const current = producerId === NO_PRODUCER_ID ? null : { producerId, producerEpoch }
   const answer = await transactions.initProducer({ transactionalId, timeoutMs, current })
   if (typeof answer !== 'string') return { errorCode: 0, ...answer }
-  return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, answer)), producerEpoch: -1 }
+  return {
+    errorCode: errorCode(fencedError(version, FENCED_VERSION_MIN, answer)),
+    producerEpoch: -1,
+  }
 }

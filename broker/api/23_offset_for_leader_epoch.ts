@@ -13,7 +13,7 @@ import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../handler.ts'
 
 type PartitionAnswer = OffsetForLeaderEpochResponse['topics'][number]['partitions'][number]
-type PartitionAsked = OffsetForLeaderEpochRequest['topics'][number]['partitions'][number]
+type RequestPartition = OffsetForLeaderEpochRequest['topics'][number]['partitions'][number]
 
 export function offsetForLeaderEpochHandler({
   store,
@@ -47,11 +47,11 @@ export function offsetForLeaderEpochHandler({
   }
 }
 
-function failed({ partition }: PartitionAsked, code: number): PartitionAnswer {
+function failed({ partition }: RequestPartition, code: number): PartitionAnswer {
   return { partition, errorCode: code }
 }
 
-function answerFor(store: Store, topic: string, asked: PartitionAsked): PartitionAnswer {
+function answerFor(store: Store, topic: string, asked: RequestPartition): PartitionAnswer {
   const { partition, currentLeaderEpoch, leaderEpoch } = asked
   const log = store.logs.get(topic, partition)
   if (log === undefined) return failed(asked, errorCode('UNKNOWN_TOPIC_OR_PARTITION'))

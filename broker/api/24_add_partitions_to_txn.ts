@@ -10,7 +10,7 @@ import {
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { byTopic } from '../by-topic.ts'
-import { knownTo } from '../fenced.ts'
+import { fencedError } from '../fenced.ts'
 import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
 import type { Work } from '../net/work.ts'
@@ -32,27 +32,28 @@ export function addPartitionsToTxnHandler({
     async handle(request, context) {
       const { version, work } = context
       context.require('Write', 'TransactionalId', request.transactionalId)
-      const refusalOf = (topic: string, partition: number): ErrorName | undefined => {
-        if (!context.allows('Write', 'Topic', topic)) return 'TOPIC_AUTHORIZATION_FAILED'
+      const denied = await context.deniedAmong('Write', 'Topic', topicsIn(request))
+      const refusalOfPartition = (topic: string, partition: number): ErrorName | undefined => {
+        if (denied.has(topic)) return 'TOPIC_AUTHORIZATION_FAILED'
         if (store.logs.get(topic, partition) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
         return refusalOfInternal('AddPartitionsToTxn', topic)
       }
       let isWhole = true
       const isWanted = (topic: string, partition: number) => {
-        isWhole &&= refusalOf(topic, partition) === undefined
+        isWhole &&= refusalOfPartition(topic, partition) === undefined
         return isWhole
       }
       const asked = await byTopic(partitionsOf(request), isWanted, work)
       if (!isWhole) {
         const errorOf = (topic: string, partition: number) =>
-          refusalOf(topic, partition) ?? 'OPERATION_NOT_ATTEMPTED'
+          refusalOfPartition(topic, partition) ?? 'OPERATION_NOT_ATTEMPTED'
         return answer(request, errorOf, work)
       }
       const partitions = Array.from(asked, ([topic, indexes]) => {
         return { topic, partitions: [...indexes] }
       })
       const error = await transactions.add(request, partitions)
-      return answer(request, () => knownTo(version, FENCED_VERSION_MIN, error), work)
+      return answer(request, () => fencedError(version, FENCED_VERSION_MIN, error), work)
     },
     refuse: ({ topics }, code) => ({
       topics: topics.map(({ name, partitions }) => ({
@@ -61,6 +62,10 @@ export function addPartitionsToTxnHandler({
       })),
     }),
   }
+}
+
+function* topicsIn({ topics }: AddPartitionsToTxnRequest): Iterable<string> {
+  for (const { name } of topics) yield name
 }
 
 function* partitionsOf({

@@ -3,7 +3,7 @@
 
 import { addOffsetsToTxn } from '../../protocol/api/25_add_offsets_to_txn.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
-import { knownTo } from '../fenced.ts'
+import { fencedError } from '../fenced.ts'
 import type { Handler } from '../handler.ts'
 import { offsetsPartition } from '../txn/messages.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
@@ -22,7 +22,7 @@ export function addOffsetsToTxnHandler({
       context.require('Read', 'Group', request.groupId)
       if (request.groupId === '') throw new KafkaError('INVALID_GROUP_ID', 'the group id is empty')
       const error = await transactions.add(request, [offsetsPartition])
-      return { errorCode: errorCode(knownTo(context.version, FENCED_VERSION_MIN, error)) }
+      return { errorCode: errorCode(fencedError(context.version, FENCED_VERSION_MIN, error)) }
     },
     refuse: (_request, code) => ({ errorCode: code }),
   }

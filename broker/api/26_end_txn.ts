@@ -5,7 +5,7 @@
 
 import { endTxn } from '../../protocol/api/26_end_txn.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import { knownTo } from '../fenced.ts'
+import { fencedError } from '../fenced.ts'
 import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
@@ -25,7 +25,7 @@ export function endTxnHandler({
       const bumpsEpoch = version >= BUMP_VERSION_MIN
       const answer = await transactions.end({ ...request, isCommit, bumpsEpoch })
       if (typeof answer !== 'string') return { errorCode: 0, ...answer }
-      return { errorCode: errorCode(knownTo(version, FENCED_VERSION_MIN, answer)) }
+      return { errorCode: errorCode(fencedError(version, FENCED_VERSION_MIN, answer)) }
     },
     refuse: (_request, code) => ({ errorCode: code }),
   }

@@ -5,7 +5,7 @@
 
 import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
-import { knownTo } from '../fenced.ts'
+import { fencedError } from '../fenced.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../handler.ts'
 import { commitsOf, refuseCommits, type OffsetCommitsDeps } from '../offset-commits.ts'
@@ -49,5 +49,5 @@ export function txnOffsetCommitHandler(deps: TxnOffsetCommitDeps): Handler<typeo
 function errorIn(version: number, error: ErrorName | undefined): ErrorName | undefined {
   return error === 'INVALID_TXN_STATE' && version >= ABORTABLE_VERSION_MIN
     ? 'TRANSACTION_ABORTABLE'
-    : knownTo(version, FENCED_VERSION_MIN, error)
+    : fencedError(version, FENCED_VERSION_MIN, error)
 }

@@ -31,12 +31,12 @@ export function describeLogDirsHandler({
       const { freeBytes, totalBytes } = await store.disk.space()
       const exists = (topic: string, partition: number) =>
         store.logs.get(topic, partition) !== undefined
-      const told: Iterable<Told> =
+      const shown: Iterable<ShownTopic> =
         topics === null ? everything(store) : await byTopic(partitionsOf(topics), exists, work)
       const dir = {
         errorCode: 0,
         logDir: resolve(store.dataDir),
-        topics: await work.each(told, async ([name, partitions]) => ({
+        topics: await work.each(shown, async ([name, partitions]) => ({
           name,
           partitions: await work.each(partitions, (index) => partitionOf(store, name, index)),
         })),
@@ -50,9 +50,9 @@ export function describeLogDirsHandler({
 }
 
 /** The partitions of a topic that the answer has. */
-type Told = readonly [topic: string, partitions: Iterable<number>]
+type ShownTopic = readonly [topic: string, partitions: Iterable<number>]
 
-function* everything({ topics }: Store): Iterable<Told> {
+function* everything({ topics }: Store): Iterable<ShownTopic> {
   for (const { name, partitionCount } of topics.list()) {
     if (name !== METADATA_TOPIC) yield [name, Array(partitionCount).keys()]
   }

@@ -12,7 +12,7 @@ import type { Store } from '../../storage/store.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
 
-type Asked = CreatePartitionsRequest['topics'][number]
+type RequestTopic = CreatePartitionsRequest['topics'][number]
 type TopicAnswer = CreatePartitionsResponse['results'][number]
 
 export function createPartitionsHandler({
@@ -41,20 +41,20 @@ export function createPartitionsHandler({
   }
 }
 
-function* namesOf(topics: readonly Asked[]): Iterable<string> {
+function* namesOf(topics: readonly RequestTopic[]): Iterable<string> {
   for (const { name } of topics) yield name
 }
 
 async function answerFor(
   store: Store,
-  asked: Asked,
+  asked: RequestTopic,
   mayBegin: () => void,
   validateOnly: boolean,
 ): Promise<TopicAnswer> {
   const { name, count } = asked
   try {
     mayBegin()
-    check(store, asked)
+    checkTopic(store, asked)
     if (!validateOnly) await store.topics.addPartitions(name, count)
     return { name, errorCode: 0 }
   } catch (error) {
@@ -64,7 +64,7 @@ async function answerFor(
 }
 
 /** @throws {KafkaError} a topic, a number of partitions or an assignment that does not allow it */
-function check(store: Store, { name, count, assignments }: Asked): void {
+function checkTopic(store: Store, { name, count, assignments }: RequestTopic): void {
   const topic = store.topics.get(name)
   if (topic === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)

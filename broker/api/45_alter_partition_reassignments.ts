@@ -11,8 +11,9 @@ import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import type { Handler } from '../handler.ts'
 
-type Asked = AlterPartitionReassignmentsRequest['topics'][number]['partitions'][number]
-type Answer = AlterPartitionReassignmentsResponse['responses'][number]['partitions'][number]
+type RequestPartition = AlterPartitionReassignmentsRequest['topics'][number]['partitions'][number]
+type PartitionAnswer =
+  AlterPartitionReassignmentsResponse['responses'][number]['partitions'][number]
 
 export function alterPartitionReassignmentsHandler({
   store,
@@ -41,8 +42,12 @@ export function alterPartitionReassignmentsHandler({
   }
 }
 
-function answerFor(store: Store, topic: string, { partitionIndex, replicas }: Asked): Answer {
-  const refused = (error: ErrorName, errorMessage: string): Answer => {
+function answerFor(
+  store: Store,
+  topic: string,
+  { partitionIndex, replicas }: RequestPartition,
+): PartitionAnswer {
+  const refused = (error: ErrorName, errorMessage: string): PartitionAnswer => {
     return { partitionIndex, errorCode: errorCode(error), errorMessage }
   }
   if (store.logs.get(topic, partitionIndex) === undefined)

@@ -28,10 +28,7 @@ export function offsetDeleteHandler({
       const { work } = context
       context.require('Delete', 'Group', request.groupId)
       const known = new Map<string, TopicPartition>()
-      const denied = new Set<string>()
-      await work.forEach(request.topics, ({ name }) => {
-        if (!context.allows('Read', 'Topic', name)) denied.add(name)
-      })
+      const denied = await context.deniedAmong('Read', 'Topic', topicsIn(request))
       await work.forEach(partitionsOf(request), (asked) => {
         const { topic, partition } = asked
         if (denied.has(topic)) return
@@ -55,6 +52,10 @@ export function offsetDeleteHandler({
     },
     refuse: (_request, code) => ({ errorCode: code, topics: [] }),
   }
+}
+
+function* topicsIn({ topics }: OffsetDeleteRequest): Iterable<string> {
+  for (const { name } of topics) yield name
 }
 
 function* partitionsOf({ topics }: OffsetDeleteRequest): Iterable<TopicPartition> {

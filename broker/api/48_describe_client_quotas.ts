@@ -26,7 +26,7 @@ export function describeClientQuotasHandler(): Handler<typeof describeClientQuot
       const { work } = context
       context.requireOnCluster('DescribeConfigs')
       try {
-        await check(components, work)
+        await checkComponents(components, work)
         return { errorCode: 0, entries: [] }
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error
@@ -38,7 +38,7 @@ export function describeClientQuotasHandler(): Handler<typeof describeClientQuot
 }
 
 /** @throws {KafkaError} INVALID_REQUEST, UNSUPPORTED_VERSION */
-async function check(components: Components, work: Work): Promise<void> {
+async function checkComponents(components: Components, work: Work): Promise<void> {
   const types = new Set<string>()
   await work.forEach(components, (component) => {
     checkComponent(component)

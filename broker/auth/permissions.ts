@@ -2,6 +2,7 @@
 // authorizer decides; without one everything is allowed. Network thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
+import type { Work } from '../net/work.ts'
 import type { Session } from '../session.ts'
 import {
   CLUSTER_NAME,
@@ -34,6 +35,7 @@ const NOT_ASKED_FOR = -0x8000_0000
 
 export abstract class Permissions {
   abstract readonly session: Session
+  abstract readonly work: Work
   readonly #authorizer: Authorizer
 
   constructor(authorizer: Authorizer) {
@@ -70,6 +72,19 @@ export abstract class Permissions {
   /** @throws {KafkaError} CLUSTER_AUTHORIZATION_FAILED */
   requireOnCluster(operation: Operation): void {
     this.require(operation, 'Cluster', CLUSTER_NAME)
+  }
+
+  /** The names of resources with which the client may not do this; each name is asked for once. */
+  async deniedAmong(
+    operation: Operation,
+    resourceType: ResourceType,
+    names: Iterable<string>,
+  ): Promise<ReadonlySet<string>> {
+    const denied = new Set<string>()
+    await this.work.forEach(await this.work.distinct(names), (name) => {
+      if (!this.allows(operation, resourceType, name)) denied.add(name)
+    })
+    return denied
   }
 
   /** The items that a list shows. */
