@@ -1,7 +1,7 @@
 // Session: what the broker knows of one client between its requests. A connection owns it, or a caller in this process, which
 // has no socket. Network thread.
 
-import { ANONYMOUS, type Principal } from './auth/principal.ts'
+import { ANONYMOUS, type Principal, type Requester } from './auth/principal.ts'
 
 /** Kafka's names of what lies between a listener and its clients. */
 export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
@@ -29,7 +29,7 @@ interface ClientSoftware {
   readonly version: string
 }
 
-export class Session {
+export class Session implements Requester {
   readonly listener: string
   readonly securityProtocol: SecurityProtocol
   readonly endpoint: Endpoint

@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Work } from '../net/work.ts'
-import type { Session } from '../session.ts'
+import type { Requester } from './principal.ts'
 import {
   CLUSTER_NAME,
   operations,
@@ -15,14 +15,14 @@ import {
 export interface Authorizer {
   /** @param isAudited whether a denial is worth a line in the audit log */
   allows(
-    session: Session,
+    requester: Requester,
     operation: Operation,
     resourceType: ResourceType,
     name: string,
     isAudited: boolean,
   ): boolean
   /** May the client do this with any resource of the type? */
-  allowsAny(session: Session, operation: Operation, resourceType: ResourceType): boolean
+  allowsAny(requester: Requester, operation: Operation, resourceType: ResourceType): boolean
 }
 
 export const everythingAllowed: Authorizer = {
@@ -34,7 +34,7 @@ export const everythingAllowed: Authorizer = {
 const NOT_ASKED_FOR = -0x8000_0000
 
 export abstract class Permissions {
-  abstract readonly session: Session
+  abstract readonly session: Requester
   abstract readonly work: Work
   readonly #authorizer: Authorizer
 

@@ -5,5 +5,11 @@ export interface Principal {
   readonly name: string
 }
 
+/** Who asks to be allowed something. */
+export interface Requester {
+  readonly principal: Principal
+  readonly remoteAddress: string
+}
+
 /** Every client of a listener that authenticates nobody. */
 export const ANONYMOUS: Principal = { type: 'User', name: 'ANONYMOUS' }

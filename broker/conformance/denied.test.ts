@@ -11,8 +11,8 @@ import { encodeResponseFrame, readResponseHeader } from '../../protocol/frame.ts
 import { Reader } from '../../protocol/wire.ts'
 import { apiPermissions, exemptApis } from '../auth/api-permissions.ts'
 import type { Authorizer } from '../auth/permissions.ts'
+import type { Requester } from '../auth/principal.ts'
 import type { Operation, ResourceType } from '../auth/resources.ts'
-import type { Session } from '../session.ts'
 import { existing, questions, type Question } from '../testing/questions.ts'
 import { World } from '../testing/world.ts'
 import { decisions, includesPermission, recordedDecisions, type Permission } from './decisions.ts'
@@ -24,11 +24,11 @@ class Rights implements Authorizer {
   /** 'Read Topic'. */
   readonly asked = new Set<string>()
 
-  allows(session: Session, operation: Operation, resourceType: ResourceType): boolean {
-    return this.allowsAny(session, operation, resourceType)
+  allows(requester: Requester, operation: Operation, resourceType: ResourceType): boolean {
+    return this.allowsAny(requester, operation, resourceType)
   }
 
-  allowsAny(_session: Session, operation: Operation, resourceType: ResourceType): boolean {
+  allowsAny(_requester: Requester, operation: Operation, resourceType: ResourceType): boolean {
     this.asked.add(`${operation} ${resourceType}`)
     return this.isAllowed(operation, resourceType)
   }
