@@ -1,6 +1,6 @@
 // Groups the partitions of a request by topic, each partition once. Network thread.
 
-import type { Work } from './net/work.ts'
+import type { Work } from './work.ts'
 
 type TopicPartition = readonly [topic: string, partition: number]
 

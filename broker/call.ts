@@ -16,8 +16,8 @@ import { Reader } from '../protocol/wire.ts'
 import type { Clock } from '../storage/clock.ts'
 import { printable, type ProcessLog } from './process-log.ts'
 import { Disconnect, type Handler, type RequestContext } from './handler.ts'
-import type { AnswerRoom } from './net/unsent.ts'
-import { AnswerTooLarge, Work, type Workshop } from './net/work.ts'
+import type { AnswerRoom } from './unsent.ts'
+import { AnswerTooLarge, Work, type Workshop } from './work.ts'
 import type { Session } from './session.ts'
 
 /** A frame of this size is large: it waits for room among other large ones, and is decoded with pauses. */

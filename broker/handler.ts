@@ -3,8 +3,8 @@
 
 import type { Permissions } from './auth/permissions.ts'
 import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
-import type { AnswerRoom } from './net/unsent.ts'
-import type { Work } from './net/work.ts'
+import type { AnswerRoom } from './unsent.ts'
+import type { Work } from './work.ts'
 import type { Session } from './session.ts'
 
 /** The context answers what the client may do, too: `context.allows('Read', 'Topic', name)`. */

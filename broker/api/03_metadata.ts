@@ -14,7 +14,7 @@ import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { Handler, RequestContext } from '../handler.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 import { partitionClaims } from '../partition-claims.ts'
 import { checkTopicName, isReservedName, METADATA_TOPIC } from '../../storage/topic-name.ts'
 

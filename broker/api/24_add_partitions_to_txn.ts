@@ -13,7 +13,7 @@ import { byTopic } from '../by-topic.ts'
 import { fencedError } from '../fenced.ts'
 import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 
 const FENCED_VERSION_MIN = 2

@@ -13,7 +13,7 @@ import type { Store } from '../../storage/store.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { refusalOfInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import { endIn } from '../txn/markers.ts'
 

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/api/48_describe_client_quotas.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 
 type Components = DescribeClientQuotasRequest['components']
 

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/api/50_describe_user_scram_credentials.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 
 type Users = NonNullable<DescribeUserScramCredentialsRequest['users']>
 type UserAnswer = DescribeUserScramCredentialsResponse['results'][number]

@@ -2,7 +2,7 @@
 // authorizer decides; without one everything is allowed. Network thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { Work } from '../net/work.ts'
+import type { Work } from '../work.ts'
 import type { Requester } from './principal.ts'
 import {
   CLUSTER_NAME,

@@ -10,7 +10,7 @@ import { World } from '../testing/world.ts'
 import { Exchanges } from './exchanges.ts'
 import { Pressure } from './pressure.ts'
 import { Transport } from './transport.ts'
-import { newHolder, Unsent } from './unsent.ts'
+import { newHolder, Unsent } from '../unsent.ts'
 
 const MIB = 1024 * 1024
 const answer = [Buffer.from('answer')]

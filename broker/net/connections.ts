@@ -16,7 +16,7 @@ import {
 import { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
 import { Transport } from './transport.ts'
-import type { Unsent } from './unsent.ts'
+import type { Unsent } from '../unsent.ts'
 
 const SWEEP_MS = 1000
 /** Memory that frames of all connections were put together in, kept for the next ones. */

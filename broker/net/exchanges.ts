@@ -2,7 +2,7 @@
 // answers apart by their order: the n-th answer is to the n-th request. Network thread.
 
 import { strict as assert } from 'node:assert'
-import type { AnswerRoom } from './unsent.ts'
+import type { AnswerRoom } from '../unsent.ts'
 import type { Transport } from './transport.ts'
 
 /** One request on its way: from its first byte to the last byte of its answer. */

@@ -25,8 +25,8 @@ import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
 import { Dispatch, type Exchange } from '../call.ts'
 import { Disconnect, type Handler } from '../handler.ts'
-import { unlimitedRoom } from './unsent.ts'
-import { Workshop } from './work.ts'
+import { unlimitedRoom } from '../unsent.ts'
+import { Workshop } from '../work.ts'
 
 const MIB = 1024 * 1024
 const world = await World.open(t)

@@ -9,7 +9,7 @@ import { ClientConnection } from '../net/client-connection.ts'
 import { LoopTurn } from '../net/loop-turn.ts'
 import { Pressure } from '../net/pressure.ts'
 import { Transport } from '../net/transport.ts'
-import { Unsent } from '../net/unsent.ts'
+import { Unsent } from '../unsent.ts'
 import { ProcessLog } from '../process-log.ts'
 import { VirtualClock } from './virtual-clock.ts'
 

@@ -6,7 +6,7 @@ import type { Api, RequestInput, RequestOf, ResponseInput } from '../../protocol
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Dispatch } from '../call.ts'
-import { unlimitedRoom } from '../net/unsent.ts'
+import { unlimitedRoom } from '../unsent.ts'
 import type { Session } from '../session.ts'
 import { sessionFor } from './session.ts'
 

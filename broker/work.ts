@@ -1,9 +1,9 @@
 // Work: what one request may take of the event loop and of memory while it is decoded, performed and encoded. A small request
 // never waits; a large one pauses, so that other requests have their turn. Network thread. Limits: docs/architecture.md, "Overload"
 
-import { KafkaError } from '../../protocol/errors.ts'
-import type { Clock } from '../../storage/clock.ts'
-import type { ConfigTable, ConfigView } from '../config-view.ts'
+import { KafkaError } from '../protocol/errors.ts'
+import type { Clock } from '../storage/clock.ts'
+import type { ConfigTable, ConfigView } from './config-view.ts'
 
 /** After this time a request pauses, and other requests have their turn. */
 const TURN_MS_MAX = 8

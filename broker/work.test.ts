@@ -1,7 +1,7 @@
 // Work: pauses by a clock of our own, room for large requests, wide answers one at a time.
 
 import t from 'tap'
-import { VirtualClock } from '../testing/virtual-clock.ts'
+import { VirtualClock } from './testing/virtual-clock.ts'
 import { Work, Workshop } from './work.ts'
 
 const ANSWER_BYTES_MAX = 4 << 20

@@ -2,8 +2,8 @@
 // Limits: docs/architecture.md, "Overload". Why shares, a reserve and a stall: docs/decisions/0015-unsent-answers.md
 
 import { strict as assert } from 'node:assert'
-import type { Clock } from '../../storage/clock.ts'
-import type { ConfigTable, ConfigView } from '../config-view.ts'
+import type { Clock } from '../storage/clock.ts'
+import type { ConfigTable, ConfigView } from './config-view.ts'
 
 /** One connection takes at most this part of what is free, so that something is left for the next one. */
 const SHARES = 8
