@@ -8,7 +8,7 @@ import type { Work } from './work.ts'
 import type { Session } from './session.ts'
 
 /** The context answers what the client may do, too: `context.allows('Read', 'Topic', name)`. */
-export interface RequestContext extends Pick<Permissions, keyof Permissions> {
+export interface RequestContext extends Omit<Permissions, 'session' | 'work'> {
   readonly version: number
   readonly clientId: string | null
   readonly session: Session

@@ -1,6 +1,7 @@
 // Where the broker listens, by Kafka's properties and by the short form; and what is refused, with which words.
 
 import t from 'tap'
+import { isLoopback } from './addresses.ts'
 import { readSettings } from './config.ts'
 
 function settingsOf(properties: Record<string, string>) {
@@ -140,4 +141,19 @@ t.test('listeners that cannot be are refused, naming property and listener', asy
     ...map,
   }
   t.match(settingsOf(accepted).listeners, [{ name: 'A', hosts: ['0.0.0.0'] }])
+})
+
+t.test('only addresses of 127.0.0.0/8, ::1 and localhost are loopback', async (t) => {
+  for (const host of ['localhost', '::1', '127.0.0.1', '127.255.255.255'])
+    t.ok(isLoopback(host), host)
+  const others = [
+    '127.0.0.1.example.com',
+    '127.0.0.256',
+    '127.0.0.01',
+    '127.1',
+    '0.0.0.0',
+    '::',
+    '',
+  ]
+  for (const host of others) t.notOk(isLoopback(host), host)
 })

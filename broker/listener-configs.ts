@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../protocol/errors.ts'
 import { listItems } from '../storage/config.ts'
-import { addressText, isLoopback } from './net/addresses.ts'
+import { addressText, isLoopback } from './addresses.ts'
 import type { Endpoint, SecurityProtocol } from './session.ts'
 
 /** The listener of the short form. */

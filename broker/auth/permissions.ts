@@ -2,7 +2,6 @@
 // authorizer decides; without one everything is allowed. Network thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { Work } from '../work.ts'
 import type { Requester } from './principal.ts'
 import {
   CLUSTER_NAME,
@@ -33,9 +32,14 @@ export const everythingAllowed: Authorizer = {
 /** The mask in an answer to a request that does not want it. */
 const NOT_ASKED_FOR = -0x8000_0000
 
+/** Goes through a list of any length, with pauses. */
+interface Walk {
+  forEach<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void>
+}
+
 export abstract class Permissions {
   abstract readonly session: Requester
-  abstract readonly work: Work
+  abstract readonly work: Walk
   readonly #authorizer: Authorizer
 
   constructor(authorizer: Authorizer) {
@@ -80,8 +84,11 @@ export abstract class Permissions {
     resourceType: ResourceType,
     names: Iterable<string>,
   ): Promise<ReadonlySet<string>> {
+    const asked = new Set<string>()
     const denied = new Set<string>()
-    await this.work.forEach(await this.work.distinct(names), (name) => {
+    await this.work.forEach(names, (name) => {
+      if (asked.has(name)) return
+      asked.add(name)
       if (!this.allows(operation, resourceType, name)) denied.add(name)
     })
     return denied

@@ -3,7 +3,7 @@
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { ListenerConfig } from '../listener-configs.ts'
 import type { ProcessLog } from '../process-log.ts'
-import { addressText } from './addresses.ts'
+import { addressText } from '../addresses.ts'
 
 const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true }
 /** A port that is free on one address is rarely taken on the other. */

@@ -8,7 +8,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { Disconnect } from '../handler.ts'
 import type { Endpoint } from '../session.ts'
-import { plainAddress } from './addresses.ts'
+import { plainAddress } from '../addresses.ts'
 import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from '../unsent.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */

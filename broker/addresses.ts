@@ -1,10 +1,10 @@
 // Addresses: hosts and ports as text. Any thread.
 
-import { isIP } from 'node:net'
+const LOOPBACK_IPV4 = /^127(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/
 
 /** 127.0.0.0/8, ::1 and localhost. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+  return host === 'localhost' || host === '::1' || LOOPBACK_IPV4.test(host)
 }
 
 /** HOST:PORT, an IPv6 address in brackets. */
