@@ -50,7 +50,7 @@ export const allocation: Bench = {
       writeRecordLines(lines, load.records, RECORD_BYTES)
       for (const [where, writer] of wheres) {
         const title = `${load.name}, ${where}`
-        yield await measure(title, join(dir, title), { load, lines, writer })
+        yield await measure(title, join(dir, title.replaceAll(', ', '-')), { load, lines, writer })
       }
     }
   },
