@@ -49,7 +49,9 @@ export class Terminal implements AsyncDisposable {
   private constructor(broker: Broker) {
     this.#broker = broker
     const own = { MILLRACE_BROKERS: broker.bootstrap, NODE: process.execPath, CLI: cli }
-    this.#env = { ...process.env, ...own, NO_COLOR: '', FORCE_COLOR: '' }
+    const config = this.path('config') // not the profiles of the user who runs the tests
+    const system = { XDG_CONFIG_HOME: config, APPDATA: config, NO_COLOR: '', FORCE_COLOR: '' }
+    this.#env = { ...process.env, ...own, ...system }
   }
 
   static async open(): Promise<Terminal> {
