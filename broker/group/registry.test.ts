@@ -118,6 +118,9 @@ class FreeContext extends Permissions {
   readonly work = {
     each: async (items: Iterable<unknown>, act: (item: unknown) => unknown) =>
       Promise.all(Array.from(items, act)),
+    forEach: async <Item>(items: Iterable<Item>, visit: (item: Item) => void) => {
+      for (const item of items) visit(item)
+    },
     distinct: async (items: Iterable<unknown>) => new Set(items),
   }
 
