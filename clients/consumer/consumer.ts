@@ -134,6 +134,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#onClose = onClose
     this.#stream = new RecordStream<R>(cluster, options, {
       recordOf: (fetched) => recordOf(fetched) as R,
+      keepsViews: false,
       start: () => this.start({ signal: options.signal }),
       isOver: () =>
         options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone),

@@ -48,8 +48,11 @@ export interface FetcherOptions {
 /** A record and the partition it is from. */
 export interface Fetched {
   readonly reading: Reading
-  readonly view: RecordView
+  readonly view: StoredRecord
 }
+
+/** As it lies in its batch. */
+export type StoredRecord = Pick<RecordView, 'offset' | 'timestamp' | 'key' | 'value' | 'headers'>
 
 /** Errors that pass once the metadata is asked for again, or the broker has settled. */
 const PASSING: ReadonlySet<ErrorName> = new Set([

@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConsumeTracing } from './consume-tracing.ts'
 import type { ConsumerOptions } from './consumer.ts'
-import { Fetcher, type Fetched } from './fetcher.ts'
+import { Fetcher, type Fetched, type StoredRecord } from './fetcher.ts'
 import { checked, listOf, milliseconds, shape, whole } from '../options.ts'
 import { LazyBatch } from './lazy-batch.ts'
 import type { Reading } from './reading.ts'
@@ -42,6 +42,8 @@ export interface PauseOptions {
 /** Whose partitions they are. */
 export interface StreamOwner<R> {
   recordOf(fetched: Fetched): R
+  /** Does it look at a `view` once it has made the record of it? */
+  readonly keepsViews: boolean
   /** Makes sure that there is something to read; awaited before a record is waited for. */
   start(): Promise<void>
   /** No record will come any more. */
@@ -67,12 +69,6 @@ export interface Given<R> {
   readonly record: R
   readonly view: StoredRecord
 }
-
-/** As it lay in the batch. */
-export type StoredRecord = Pick<
-  Fetched['view'],
-  'offset' | 'timestamp' | 'key' | 'value' | 'headers'
->
 
 const partitionsRule = listOf(topicPartition)
 const pauseOptions = shape<PauseOptions>({ forMs: milliseconds() })
@@ -358,13 +354,18 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       const prepared = this.#preparing.take()
       const reading = prepared?.reading ?? this.#fetcher.next()
       if (reading === undefined) return undefined
-      const view = prepared?.view ?? reading.cursor!.view()
+      const view = prepared?.view ?? this.#viewOf(reading)
       if (reading.isPrepared && prepared === undefined && this.#prepare(reading, view)) continue
       const given = this.#givenOf(reading, view, prepared?.failure)
       if (given === undefined) continue
       this.#owner.onGiven?.(given)
       return given
     }
+  }
+
+  /** @returns the record at hand; a cursor is cheaper than a view, and good until the next record */
+  #viewOf({ cursor, isPrepared }: Reading): StoredRecord {
+    return this.#owner.keepsViews || isPrepared ? cursor!.view() : cursor!
   }
 
   /** @returns false when the record can be read now; otherwise it is held until its serdes have looked up what they need */
@@ -390,21 +391,22 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
   #givenOf(
     reading: Reading,
-    view: Fetched['view'],
+    view: StoredRecord,
     failure: Failure | undefined,
   ): Given<R> | undefined {
-    const given = { reading, record: undefined as unknown as R, view } // the one object beside the record and its view
+    const { offset } = view
+    const given = { reading, record: undefined as unknown as R, view } // one object: each record costs one
     try {
       if (failure !== undefined) throw unprepared(given, failure.error)
       given.record = this.#owner.recordOf(given)
-      reading.position = view.offset + 1
+      reading.position = offset + 1
       return given
     } catch (error) {
       if (this.#owner.onUnreadable?.(given, error) === true) {
-        reading.position = view.offset + 1
+        reading.position = offset + 1
         return undefined
       }
-      this.#fetcher.seek(reading, view.offset)
+      this.#fetcher.seek(reading, offset)
       throw error
     }
   }
@@ -521,13 +523,18 @@ function unprepared({ reading, view }: Fetched, cause: unknown): KafkaError {
 export function recordOf({ reading, view }: Fetched): ConsumerRecord {
   const { topic, partition } = reading
   const { offset, timestamp, headers } = view
-  const key = field(reading, offset, 'key', view.key)
-  const value = field(reading, offset, 'value', view.value)
+  const key = fieldOf(reading, offset, 'key', view.key)
+  const value = fieldOf(reading, offset, 'value', view.value)
   return { topic: topic.name, partition, offset, timestamp, key, value, headers }
 }
 
-/** @throws {KafkaError} INVALID_RECORD when the serde refuses */
-function field(reading: Reading, offset: number, name: 'key' | 'value', bytes: Buffer | null): any {
+/** @throws {KafkaError} INVALID_RECORD when the topic's serde refuses */
+export function fieldOf(
+  reading: Reading,
+  offset: number,
+  name: 'key' | 'value',
+  bytes: Buffer | null,
+): any {
   const { topic } = reading
   const serde = topic[name]
   if (bytes === null && serde.nullable) return null

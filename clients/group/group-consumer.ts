@@ -281,6 +281,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   #newStream(): RecordStream<GroupRecord<R>> {
     return new RecordStream(this.#cluster, this.#options, {
       recordOf: (fetched) => withSignal(fetched) as unknown as GroupRecord<R>,
+      keepsViews: true,
       start: () => this.#startOrFail(),
       isOver: () => this.#isOver,
       onAsked: () => this.#asked(),

@@ -1,7 +1,7 @@
 // InHand: what the reader of a group was given since it last asked, in that order: it may be working on all of it.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { StoredRecord } from '../consumer/record-stream.ts'
+import type { StoredRecord } from '../consumer/fetcher.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Progress } from './progress.ts'
 

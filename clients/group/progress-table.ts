@@ -1,7 +1,7 @@
 // ProgressTable: the progress of every partition that a member reads, or is just giving up, and what its reader has in hand.
 
 import type { Reading } from '../consumer/reading.ts'
-import type { StoredRecord } from '../consumer/record-stream.ts'
+import type { StoredRecord } from '../consumer/fetcher.ts'
 import type { TopicPartition } from '../topic.ts'
 import { InHand, notOurs, type RecordPlace } from './in-hand.ts'
 import { Progress } from './progress.ts'

@@ -9,8 +9,8 @@ export class Progress {
   readonly reading: Reading
   /** Offset that the group has committed, as far as we know; -1: none. */
   committed: number
-  /** Given and not done, ascending. */
-  readonly #open = new Set<number>()
+  /** Given and not done. */
+  readonly #open = new OpenOffsets()
   /** What has failed, or was put off. */
   readonly #held = new Map<number, Held>()
   #abandonedAt: number | undefined
@@ -42,8 +42,7 @@ export class Progress {
   }
 
   finishedAll(): void {
-    if (this.#open.size === 1) for (const offset of this.#open) this.#open.delete(offset)
-    else this.#open.clear() // which takes new memory: too dear for a record at a time
+    this.#open.clear()
     if (this.#held.size > 0)
       for (const [offset, how] of this.#held) if (how === 'given') this.#held.delete(offset)
     this.#settle()
@@ -58,14 +57,14 @@ export class Progress {
   /** The reader has committed this itself: everything before it is done. */
   committedAt(offset: number): void {
     this.committed = offset
-    for (const each of this.#open) if (each < offset) this.#open.delete(each)
+    this.#open.deleteBelow(offset)
     if (this.#abandonedAt !== undefined && this.#abandonedAt < offset) this.#abandonedAt = undefined
     this.#settle()
   }
 
   /** The reader has let go of what it was given: nobody works on it, and it is not done. */
   abandon(): void {
-    const inHand = this.#firstOf(this.#open, 'given')
+    const inHand = Math.min(this.#open.first, this.#firstHeld('given'))
     if (inHand < Infinity) this.#abandonedAt = Math.min(inHand, this.#abandonedAt ?? Infinity)
     this.finishedAll()
   }
@@ -78,17 +77,17 @@ export class Progress {
 
   /** Offset before which everything is done. */
   get committable(): number {
-    const first = this.#firstOf(this.#open, 'waits', 'given', 'buried')
+    const first = Math.min(this.#open.first, this.#firstHeld('waits', 'given', 'buried'))
     return Math.min(first, this.#abandonedAt ?? Infinity, this.reading.position)
   }
 
   /** The first record that is not in hand and not done either; Infinity: there is none. */
   get heldFrom(): number {
-    return this.#firstOf([], 'waits', 'buried')
+    return this.#firstHeld('waits', 'buried')
   }
 
   get isIdle(): boolean {
-    if (this.#open.size > 0) return false
+    if (this.#open.first < Infinity) return false
     for (const how of this.#held.values()) if (how !== 'waits') return false
     return true
   }
@@ -99,9 +98,8 @@ export class Progress {
     return new Promise((resolve) => this.#whenIdle.push(resolve))
   }
 
-  /** @param open ascending */
-  #firstOf(open: Iterable<number>, ...kinds: readonly Held[]): number {
-    let [first = Infinity] = open
+  #firstHeld(...kinds: readonly Held[]): number {
+    let first = Infinity
     for (const [offset, how] of this.#held)
       if (kinds.includes(how) && offset < first) first = offset
     return first
@@ -112,3 +110,63 @@ export class Progress {
       for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 }
+
+/** Offsets that are added in ascending order and mostly deleted in that order, too: a set would cost more than the rest. */
+class OpenOffsets {
+  /** Ascending; those before `#head` are deleted. */
+  readonly #offsets: number[] = []
+  #head = 0
+  /** Deleted behind `#head`. */
+  readonly #deleted = new Set<number>()
+
+  /** Infinity: there is none. */
+  get first(): number {
+    return this.#offsets[this.#head] ?? Infinity
+  }
+
+  add(offset: number): void {
+    this.#offsets.push(offset)
+  }
+
+  delete(offset: number): void {
+    if (offset !== this.first) {
+      if (this.#has(offset)) this.#deleted.add(offset)
+      return
+    }
+    this.#head++
+    while (this.#deleted.size > 0 && this.#deleted.delete(this.first)) this.#head++
+    this.#compact()
+  }
+
+  deleteBelow(offset: number): void {
+    while (this.first < offset) this.delete(this.first)
+  }
+
+  clear(): void {
+    this.#head = this.#offsets.length
+    if (this.#deleted.size > 0) this.#deleted.clear()
+    this.#compact()
+  }
+
+  #has(offset: number): boolean {
+    let from = this.#head
+    let to = this.#offsets.length
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (this.#offsets[middle]! < offset) from = middle + 1
+      else to = middle
+    }
+    return this.#offsets[from] === offset
+  }
+
+  #compact(): void {
+    if (this.#head < this.#offsets.length && this.#head < COMPACT_MIN) return
+    if (2 * this.#head < this.#offsets.length) return
+    if (this.#head === 1 && this.#offsets.length === 1) this.#offsets.pop()
+    else this.#offsets.splice(0, this.#head)
+    this.#head = 0
+  }
+}
+
+/** Below this many, deleted offsets may stay where they are. */
+const COMPACT_MIN = 1024
