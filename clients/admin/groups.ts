@@ -9,7 +9,7 @@ import { listGroups } from '../../protocol/api/16_list_groups.ts'
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { offsetDelete } from '../../protocol/api/47_offset_delete.ts'
 import { decodeAssignment, decodeSubscription } from '../../protocol/consumer-protocol.ts'
-import { errorName, KafkaError } from '../../protocol/errors.ts'
+import { KafkaError } from '../../protocol/errors.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
 import {
   atPartition,
@@ -19,7 +19,9 @@ import {
   type StartAt,
 } from '../consumer/bounds.ts'
 import { callOptions, callRows, type Call, type CallOptions } from '../call.ts'
+import { check } from './check.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { committedIn, committedRequest } from '../cluster/committed-offsets.ts'
 import { findNode } from '../cluster/coordinator-node.ts'
 import { commitOf, type OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import { byTopic, partitionsOf } from '../cluster/leaders.ts'
@@ -375,18 +377,9 @@ export class GroupAdmin {
 
   async #offsets(group: string, call: Call): Promise<CommittedOffset[]> {
     return await this.#askCoordinator(group, call, async (coordinator) => {
-      const request = { groupId: group, topics: null, groups: [{ groupId: group, topics: null }] }
+      const request = committedRequest(group, null)
       const answer = await this.#cluster.ask(offsetFetch, request, coordinator, call)
-      const { errorCode, topics } = answer.groups[0] ?? answer
-      check(errorCode, `group ${group}`)
-      const committed = topics.flatMap(({ name, partitions }) =>
-        partitions.map((each) => {
-          check(each.errorCode, `group ${group}: ${name}-${each.partitionIndex}`)
-          const { partitionIndex: partition, committedOffset: offset, metadata } = each
-          return { topic: name, partition, offset, metadata: metadata ?? '' }
-        }),
-      )
-      return committed.filter(({ offset }) => offset >= 0).sort(byPlace)
+      return committedIn(group, answer, check).sort(byPlace)
     })
   }
 
@@ -475,11 +468,6 @@ async function eachGroup<R>(
     }),
   )
   return wholeOrPartial(await Promise.all(asked))
-}
-
-function check(errorCode: number, what: string): void {
-  const error = errorName(errorCode)
-  if (error !== undefined) throw new KafkaError(error, what)
 }
 
 function notFound(group: string): KafkaError {

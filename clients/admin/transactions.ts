@@ -6,10 +6,11 @@ import { writeTxnMarkers } from '../../protocol/api/27_write_txn_markers.ts'
 import { describeProducers } from '../../protocol/api/61_describe_producers.ts'
 import { describeTransactions } from '../../protocol/api/65_describe_transactions.ts'
 import { listTransactions } from '../../protocol/api/66_list_transactions.ts'
-import { errorName, KafkaError } from '../../protocol/errors.ts'
+import { KafkaError } from '../../protocol/errors.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'
 import { allTransactionStates } from '../../protocol/transaction-states.ts'
 import { callOptions, callRows, type Call, type CallOptions } from '../call.ts'
+import { check } from './check.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { findNode } from '../cluster/coordinator-node.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from '../cluster/leaders.ts'
@@ -250,11 +251,6 @@ async function eachId<R>(ids: readonly string[], ask: (id: string) => Promise<R>
     }),
   )
   return wholeOrPartial(await Promise.all(asked))
-}
-
-function check(errorCode: number, what: string): void {
-  const error = errorName(errorCode)
-  if (error !== undefined) throw new KafkaError(error, what)
 }
 
 function listingOf(

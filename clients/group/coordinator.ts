@@ -6,6 +6,7 @@ import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Call } from '../call.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { committedIn, committedRequest, type Committed } from '../cluster/committed-offsets.ts'
 import { CoordinatorNode, type AskOptions } from '../cluster/coordinator-node.ts'
 import { events, tell } from '../events.ts'
 import { byTopic } from '../cluster/leaders.ts'
@@ -116,40 +117,22 @@ export class Coordinator {
 
   /** @returns offset by `partitionText`; a partition without a commit is not in it */
   async committed(partitions: readonly TopicPartition[], call: Call): Promise<Map<string, number>> {
-    const topics = byTopic(partitions, ({ partition }) => partition).map((each) => ({
-      name: each.name,
-      partitionIndexes: each.partitions,
-    }))
-    const group = await this.#fetchOffsets(topics, call)
-    const offsets = new Map<string, number>()
-    for (const topic of group.topics) {
-      for (const { partitionIndex, committedOffset, errorCode } of topic.partitions) {
-        const where = partitionText({ topic: topic.name, partition: partitionIndex })
-        this.check(errorCode, `committed offset of ${where}`)
-        if (committedOffset >= 0) offsets.set(where, committedOffset)
-      }
-    }
-    return offsets
+    const committed = await this.#fetchOffsets(partitions, call)
+    return new Map(committed.map((each) => [partitionText(each), each.offset]))
   }
 
   /** @returns the topics of which the group has committed anything */
   async committedTopics(call: Call): Promise<string[]> {
-    const { topics } = await this.#fetchOffsets(null, call)
-    const hasCommit = ({ partitions }: (typeof topics)[number]): boolean =>
-      partitions.some(({ committedOffset }) => committedOffset >= 0)
-    return topics.filter(hasCommit).map(({ name }) => name)
+    const committed = await this.#fetchOffsets(null, call)
+    return [...new Set(committed.map(({ topic }) => topic))]
   }
 
-  /** @param topics null: all; those with commits of an open transaction are then told as they were before it */
-  async #fetchOffsets(topics: TopicsOfOffsets, call: Call) {
-    const { groupId } = this
-    const requireStable = topics !== null
-    const request = { groupId, topics, groups: [{ groupId, topics }], requireStable }
+  async #fetchOffsets(
+    partitions: readonly TopicPartition[] | null,
+    call: Call,
+  ): Promise<Committed[]> {
+    const request = committedRequest(this.groupId, partitions)
     const answer = await this.askAside(offsetFetch, request, call)
-    const group = answer.groups[0] ?? answer
-    this.check(group.errorCode, 'committed offsets')
-    return group
+    return committedIn(this.groupId, answer, (errorCode, what) => this.check(errorCode, what))
   }
 }
-
-type TopicsOfOffsets = RequestInput<typeof offsetFetch>['topics'] & (object | null)
