@@ -210,11 +210,11 @@ t.test('records survive a broker that goes away and comes back, in order and onc
 
 t.test('what is not acknowledged in time fails, and says why', async (t) => {
   await using w = await world()
-  const producer = w.client.producer({ deliveryTimeoutMs: 60 })
-  w.broker.next(produce, ...Array.from({ length: 100 }, () => refuse('NOT_LEADER_OR_FOLLOWER')))
+  const producer = w.client.producer({ deliveryTimeoutMs: 1_000 })
+  w.broker.next(produce, ...Array.from({ length: 1_000 }, () => refuse('NOT_LEADER_OR_FOLLOWER')))
   await t.rejects(producer.send('t', { value: 'x' }), {
     code: 'REQUEST_TIMED_OUT',
-    message: /not acknowledged within 60 ms: sent \d+ times, .* last: NOT_LEADER_OR_FOLLOWER/,
+    message: /not acknowledged within 1000 ms: sent \d+ times, .* last: NOT_LEADER_OR_FOLLOWER/,
     cause: { code: 'NOT_LEADER_OR_FOLLOWER' },
   })
 })

@@ -25,7 +25,7 @@ import { KillableBroker } from '../testing/interop/killable-broker.ts'
 
 const KILLS = budget(1, 6, 'KILLS')
 
-t.setTimeout(30_000 + KILLS * 5_000)
+t.setTimeout(110_000 + KILLS * 10_000)
 
 const WORKER = fileURLToPath(new URL('../testing/copying-worker.js', import.meta.url))
 
@@ -282,7 +282,7 @@ t.test(
 )
 
 t.test(`after ${KILLS} kills of the broker every input is in the output once`, async (t) => {
-  t.setTimeout(30_000 + KILLS * 5_000)
+  t.setTimeout(110_000 + KILLS * 10_000)
   const PARTITIONS = 3
   const count = 500 * (KILLS + 1)
   await using broker = await KillableBroker.start(t.testdir(), {

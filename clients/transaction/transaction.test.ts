@@ -206,7 +206,9 @@ for (const version of VERSIONS) {
         await answered
         return w.transactions.end(request, v)
       })
-      const unsure = w.producer.transaction((tx) => tx.send(texts, at(0, '1')), { timeoutMs: 100 })
+      const unsure = w.producer.transaction((tx) => tx.send(texts, at(0, '1')), {
+        timeoutMs: 1_500,
+      })
       await t.rejects(unsure, { code: 'REQUEST_TIMED_OUT', message: /is not known/ })
       const next = w.producer.transaction((tx) => tx.send(texts, at(0, '2')))
       answer()

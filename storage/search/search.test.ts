@@ -24,7 +24,9 @@ function bomb(codec: Codec): Uint8Array {
 async function openLogs(t: Test, topics: readonly string[], config: Overrides = {}) {
   const store = await openStore({ dataDir: tempDirectory(t), writer: 'thread', clock: systemClock })
   t.teardown(async () => store[Symbol.asyncDispose]())
-  for (const name of topics) await store.topics.create({ name, partitionCount: 1, config })
+  // Its thread needs real time, and the records are of 1970.
+  const kept = { 'retention.ms': '-1', ...config }
+  for (const name of topics) await store.topics.create({ name, partitionCount: 1, config: kept })
   return { store, logs: topics.map((name) => store.logs.get(name, 0)!) }
 }
 

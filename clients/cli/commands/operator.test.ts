@@ -82,20 +82,20 @@ t.test('verify tells damage, repairs it, and refuses a directory in use', async 
   const { stderr, statuses } = await terminal.run(
     `
     lines | produce -q -b ${broker.bootstrap} numbers
-    verify ${dataDir}`,
+    verify '${dataDir}'`,
     { lines: numbers(1, 1000) },
   )
   t.match(stderr, /is in use by process \d+.*\n$/)
   t.strictSame(statuses, [0, 1])
   await broker.close()
   const log = join(dataDir, 'numbers-0', `${'0'.repeat(20)}.log`)
-  const sound = await terminal.run(`verify ${dataDir}`)
+  const sound = await terminal.run(`verify '${dataDir}'`)
   t.same([sound.statuses, sound.stdout], [[0], ''])
   t.match(sound.stderr, /^2 logs, \d+ segments, \d+ batches: sound\n$/)
   const bytes = readFileSync(log)
   bytes[100]! ^= 1
   writeFileSync(log, bytes)
-  const damaged = await terminal.run(`verify ${dataDir} --json -q`)
+  const damaged = await terminal.run(`verify '${dataDir}' --json -q`)
   t.strictSame(damaged.statuses, [1])
   t.match(JSON.parse(damaged.stdout), {
     severity: 'damage',
@@ -104,8 +104,8 @@ t.test('verify tells damage, repairs it, and refuses a directory in use', async 
     repair: /^set aside/,
   })
   const repaired = await terminal.run(`
-    verify ${dataDir} --repair
-    verify ${dataDir}
+    verify '${dataDir}' --repair
+    verify '${dataDir}'
     verify nowhere
     verify`)
   const known = 'SEVERITY .*\\nnote .*known.*\\n'
