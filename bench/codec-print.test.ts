@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 
 const script = fileURLToPath(new URL('codec-print.js', import.meta.url))
 

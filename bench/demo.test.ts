@@ -1,6 +1,6 @@
 // The demo's verdict: it reports a wrong count, a changed record, a duplicate and a wrong order.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { judge, keysOutOfOrder, type Entry } from './demo-journal.ts'
 
 const acknowledged: Entry[] = Array.from({ length: 10 }, (_, i) => ({

@@ -1,6 +1,6 @@
 // Calls: requests that are decoded, performed and encoded, or performed without a frame.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { produce } from '../protocol/api/00_produce.ts'
 import { fetch } from '../protocol/api/01_fetch.ts'
 import { apiVersions } from '../protocol/api/18_api_versions.ts'

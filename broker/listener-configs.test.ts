@@ -1,6 +1,6 @@
 // Where the broker listens, by Kafka's properties and by the short form; and what is refused, with which words.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { isLoopback } from './addresses.ts'
 import { readSettings } from './config.ts'
 

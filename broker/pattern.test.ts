@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { RE2JS } from 're2js'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { budget } from '../protocol/testing/budget.ts'
 import { instructionsIn, matchesWhole } from './pattern.ts'
 

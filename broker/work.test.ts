@@ -1,6 +1,6 @@
 // Work: pauses by a clock of our own, room for large requests, wide answers one at a time.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
 import { Work, Workshop } from './work.ts'
 

@@ -2,7 +2,7 @@
 
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../protocol/testing/tap.ts'
 import { produce } from '../protocol/api/00_produce.ts'
 import { fetch } from '../protocol/api/01_fetch.ts'
 import { metadata } from '../protocol/api/03_metadata.ts'

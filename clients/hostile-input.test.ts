@@ -1,6 +1,6 @@
 // Wrong input from user code: good records beside bad ones, options with any value, and errors that name the place.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { Broker } from '../broker/broker.ts'
 import { produce } from '../protocol/api/00_produce.ts'
 import { budget } from '../protocol/testing/budget.ts'

@@ -2,7 +2,7 @@
 // records whose look-up fails, answers nonsense or never ends.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { Broker } from '../broker/broker.ts'
 import {
   Client,

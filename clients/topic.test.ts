@@ -1,6 +1,6 @@
 // Topics and serdes. Types are tested by compiling: this file compiles, and each line marked as an error does not.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import {
   bytes,
   json,

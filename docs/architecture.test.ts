@@ -1,7 +1,7 @@
 // Tests the rules of docs/architecture.md on the sources: which files may import which, and who may use what Node offers. Each
 // rule is shown to catch a source that breaks it.
 
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { circles, edgesBetween, importsOf, type Import } from './imports.ts'
 import { sources, type Source } from './sources.ts'
 

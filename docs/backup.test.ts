@@ -1,7 +1,7 @@
 // Runs the commands of docs/guide/operations.md that back up a running broker, while records come in.
 
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { Broker } from '../broker/broker.ts'
 import { Client, string, topic } from '../clients/index.ts'
 import { contents } from '../clients/testing/index.ts'

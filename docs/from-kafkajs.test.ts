@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { textOf } from './pages.ts'
 
 const main = createRequire(import.meta.url).resolve('kafkajs/package.json')

@@ -1,7 +1,7 @@
 // Tests docs/ops: every metric of a rule or a dashboard exists, with the labels that it uses.
 
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { parse, parseAllDocuments } from 'yaml'
 import { brokerConfigs } from '../broker/config.ts'
 import { metrics } from '../broker/metrics/table.ts'

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { brokerConfigs } from '../broker/config.ts'
 import { topicConfigs } from '../storage/config.ts'
 import { pages, textOf } from './pages.ts'

@@ -1,7 +1,7 @@
 // Rules for source files that the linter cannot check. Lengths, names and left-over notes are rules in .oxlintrc.json.
 
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { root, sources } from './sources.ts'
 
 t.test('every file opens with what it owns', async (t) => {
@@ -31,6 +31,15 @@ t.test(
     t.strictSame(asking, ['protocol/testing/budget.ts', 'protocol/testing/seed.ts'])
   },
 )
+
+t.test('every test file has time enough for a slow machine', async (t) => {
+  const hasTime = /^t\.setTimeout\(|^import \w.* from '.*testing\/(tap|vectors|kafkajs)\.ts'$/m
+  const tests = sources().filter(({ path }) => path.endsWith('.test.ts'))
+  t.strictSame(
+    tests.filter(({ text }) => !hasTime.test(text)).map(({ path }) => path),
+    [],
+  )
+})
 
 t.test('the lock file names no registry and every platform', async (t) => {
   const text = readFileSync(new URL('package-lock.json', root), 'utf8')

@@ -1,6 +1,6 @@
 // Byte vectors of the administration APIs, and of nulls that have a meaning of their own.
 
-import t from 'tap'
+import t from './testing/tap.ts'
 import { metadata } from './api/03_metadata.ts'
 import { createTopics } from './api/19_create_topics.ts'
 import { deleteTopics } from './api/20_delete_topics.ts'

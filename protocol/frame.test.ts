@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import t from 'tap'
+import t from './testing/tap.ts'
 import { fetch } from './api/01_fetch.ts'
 import { metadata } from './api/03_metadata.ts'
 import { apiVersions } from './api/18_api_versions.ts'

@@ -1,6 +1,6 @@
 // Consumer groups: byte vectors of every version, and the messages of members to each other.
 
-import t from 'tap'
+import t from './testing/tap.ts'
 import { offsetCommit } from './api/08_offset_commit.ts'
 import { offsetFetch } from './api/09_offset_fetch.ts'
 import { findCoordinator } from './api/10_find_coordinator.ts'

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
-import t from 'tap'
+import t from './testing/tap.ts'
 import { crc32c } from './crc32c.ts'
 import { murmur2, partitionFor } from './murmur2.ts'
 

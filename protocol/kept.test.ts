@@ -1,6 +1,6 @@
 // Kafka's internal records and files, compared with bytes that its generated classes wrote (4.3.1), in every version.
 
-import t from 'tap'
+import t from './testing/tap.ts'
 import {
   decodeConsumerOffsets,
   groupMetadataKey,

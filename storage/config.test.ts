@@ -1,7 +1,7 @@
 // The table of topic configurations: what it takes, what it refuses and how it says so.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { KafkaError } from '../protocol/errors.ts'
 import {
   logConfig,

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { realFs } from './fs.ts'
 import { openStore } from './open-store.ts'

@@ -3,7 +3,7 @@
 
 import { AssertionError } from 'node:assert'
 import { MessageChannel } from 'node:worker_threads'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../protocol/testing/tap.ts'
 import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { Offset } from '../protocol/ids.ts'
 import { systemClock } from './clock.ts'

@@ -1,7 +1,7 @@
 // Every batch that a reader could stumble over is refused, and no other: held against a reading of the format that is slow and plain.
 
 import { gzipSync } from 'node:zlib'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { BatchBuilder } from '../protocol/batch/build.ts'
 import {
   crcMatches,

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../protocol/testing/tap.ts'
 import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { batchesOf } from '../protocol/batch/record.ts'
 import { KafkaError } from '../protocol/errors.ts'

@@ -1,6 +1,6 @@
 // The calculations, parsers and charts of the comparison: no server is started.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Unavailable } from '../report.ts'
 import { busySecondsIn, cpuSecondsIn } from '../usage.ts'
 import type { Case, Sample } from './case.ts'

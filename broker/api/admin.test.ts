@@ -1,6 +1,6 @@
 // Metadata, topics, partitions, records deleted, producer ids, the cluster: through a real socket.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'

@@ -1,6 +1,6 @@
 // Answers that are bounded by what exists: duplicates, topics created together, answers that are too large.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'

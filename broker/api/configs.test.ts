@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'

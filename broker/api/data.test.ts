@@ -1,6 +1,6 @@
 // Produce, ListOffsets, OffsetForLeaderEpoch through a real socket: semantics and traps of Kafka's protocol.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { produce } from '../../protocol/api/00_produce.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'

@@ -1,6 +1,6 @@
 // Consumer groups over sockets, in every version: members, offsets, administration.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { describeLogDirs } from '../../protocol/api/35_describe_log_dirs.ts'
 import { electLeaders } from '../../protocol/api/43_elect_leaders.ts'
 import { alterPartitionReassignments } from '../../protocol/api/45_alter_partition_reassignments.ts'

@@ -1,7 +1,7 @@
 // What a broker without security answers to those who ask for it: as an Apache Kafka with a plaintext listener and no
 // authorizer does (clients/testing/interop/answers.interop.ts holds it beside one). Through a real socket.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { saslHandshake } from '../../protocol/api/17_sasl_handshake.ts'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
 import { describeAcls } from '../../protocol/api/29_describe_acls.ts'

@@ -1,6 +1,6 @@
 // Transactions over the wire: what is written in them, who sees it when, and what administrators see.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'

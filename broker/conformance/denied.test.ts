@@ -1,7 +1,7 @@
 // A client without permissions, or with one, and every API: it hears what it hears of Apache Kafka, and every handler asks.
 // Without sockets.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { Client } from '../../clients/index.ts'
 import { Broker } from '../broker.ts'
 

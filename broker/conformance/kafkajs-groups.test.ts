@@ -1,7 +1,7 @@
 // Consumer groups as kafkajs, a foreign client, sees them: sharing, joining and leaving under load, offsets, restarts.
 
 import kafkajs, { type Consumer, type ConsumerConfig, type EachMessagePayload } from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Broker } from '../broker.ts'
 
 const { Kafka, logLevel } = kafkajs

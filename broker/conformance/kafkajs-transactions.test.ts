@@ -2,7 +2,7 @@
 // fencing.
 
 import kafkajs, { type Consumer, type EachMessagePayload, type Producer } from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { World } from '../testing/world.ts'
 
 const { Kafka, logLevel } = kafkajs

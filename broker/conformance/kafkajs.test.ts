@@ -2,7 +2,7 @@
 // produced is read back with plain fetches.
 
 import kafkajs, { type Admin } from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { fetchFrom, World } from '../testing/world.ts'
 

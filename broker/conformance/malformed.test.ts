@@ -2,7 +2,7 @@
 // and what a foreign client reads afterwards is every record that was acknowledged, and nothing else.
 
 import kafkajs from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { codecIds, type Codec } from '../../protocol/compression/index.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import {

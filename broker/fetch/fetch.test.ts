@@ -1,6 +1,6 @@
 // Fetch through a real socket: ranges, limits, waiting, leader epochs, sessions.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { fetch, type FetchRequest } from '../../protocol/api/01_fetch.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { deleteTopics } from '../../protocol/api/20_delete_topics.ts'

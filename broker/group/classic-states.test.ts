@@ -1,7 +1,7 @@
 // What is asserted of classic groups: bugs planted into a group are caught at the change of state that would spread them.
 
 import { AssertionError } from 'node:assert'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { classicGroup, identity, joining, stableGroup, world } from '../testing/group-world.ts'
 import { assertTransition, type ClassicState } from './classic-states.ts'
 

@@ -1,6 +1,6 @@
 // Members of groups without sockets, by scenarios: join, sync, sessions, static members, restarts.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import {
   classicGroup,
   heartbeat,

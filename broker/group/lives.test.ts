@@ -4,7 +4,7 @@
 
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import { identity, joining, sync, world, type World } from '../testing/group-world.ts'

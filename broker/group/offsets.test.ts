@@ -1,6 +1,6 @@
 // Committed offsets without sockets: who may commit, what survives, what expires.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import {
   heartbeat,
   identity,

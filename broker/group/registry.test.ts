@@ -1,6 +1,6 @@
 // Groups of any type in the registry: a toy type that only group.ts knows how to talk to.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { describeGroupsHandler } from '../api/15_describe_groups.ts'
 import { listGroupsHandler } from '../api/16_list_groups.ts'

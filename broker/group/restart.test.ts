@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'

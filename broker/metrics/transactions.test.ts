@@ -1,6 +1,6 @@
 // Metrics of transactions, as they open, age and end.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { transactionWorld } from '../testing/transaction-world.ts'
 import { offsetsPartition } from '../txn/messages.ts'
 import type { MetricName } from './table.ts'

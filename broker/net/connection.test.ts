@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import type { Dispatch, Exchange } from '../call.ts'
 import { connectionDeps, connectionOver, SocketTaking } from '../testing/client-connection.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'

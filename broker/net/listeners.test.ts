@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import kafkajs from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { describeCluster } from '../../protocol/api/60_describe_cluster.ts'

@@ -1,6 +1,6 @@
 // A disk that fills up: produce stops before it is full, everything else goes on, and produce resumes by itself.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { deleteRecords } from '../../protocol/api/21_delete_records.ts'

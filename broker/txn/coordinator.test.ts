@@ -1,7 +1,7 @@
 // The transaction coordinator without sockets: who owns a transactional id, what a transaction may do, how it ends.
 
 import { strict as assert } from 'node:assert'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { transactionWorld, type TransactionWorld } from '../testing/transaction-world.ts'
 import { settle } from '../testing/virtual-clock.ts'
 import type { ProducerAnswer } from './coordinator.ts'

@@ -1,6 +1,6 @@
 // What is asserted of transactional ids: a bug planted into a transition is caught before the record is taken.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import type { TransactionRecord } from './messages.ts'
 import { TransactionalId } from './transactional-id.ts'
 import { added, completed, newRecord, prepared } from './transitions.ts'

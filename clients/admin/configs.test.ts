@@ -1,6 +1,6 @@
 // Configurations from outside: described and changed on a broker, and on one that can only replace them.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Broker } from '../../broker/broker.ts'
 import { describeConfigs } from '../../protocol/api/32_describe_configs.ts'
 import { alterConfigs } from '../../protocol/api/33_alter_configs.ts'

@@ -1,7 +1,7 @@
 // Groups seen from outside, against a broker: listing, members, committed offsets, lag, resets, deletion.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
 import { findCoordinator } from '../../protocol/api/10_find_coordinator.ts'
 import { joinGroup } from '../../protocol/api/11_join_group.ts'

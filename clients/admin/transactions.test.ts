@@ -2,7 +2,7 @@
 
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { writeTxnMarkers } from '../../protocol/api/27_write_txn_markers.ts'
 import { describeProducers } from '../../protocol/api/61_describe_producers.ts'
 import { errorCode } from '../../protocol/errors.ts'

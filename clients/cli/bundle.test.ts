@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 
 const root = new URL('../../../', import.meta.url)
 const bundle = new URL('dist/bundle/', root)

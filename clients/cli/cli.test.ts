@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { allOf, firstLine, numbers, Terminal } from './testing/terminal.ts'
 
 const terminal = await Terminal.open()

@@ -1,7 +1,7 @@
 // The output for a record, byte for byte, wherever its fields lie, compared with the simplest code for the same output.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Gathered, type Sink } from './gathered.ts'
 import { placed, type PlacedRecord } from './placed-record.ts'
 import { printerFor, type PrinterOptions } from './printers.ts'

@@ -1,7 +1,7 @@
 // The pure parts of the CLI: offset ranges, formats, NDJSON, filters, input cutting, printers, exit codes.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { systemClock, type Clock } from '../clock.ts'
 import { PartialError } from '../partial-error.ts'

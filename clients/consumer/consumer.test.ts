@@ -1,7 +1,7 @@
 // Consumer against a scripted broker: order, gaps, damage, resets, limits, and what comes and goes.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'

@@ -1,6 +1,6 @@
 // Reading committed records only, against a scripted broker: what of transactions is seen, where a log ends.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
 import { stampBatch } from '../../protocol/batch/header.ts'

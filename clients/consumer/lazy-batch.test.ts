@@ -1,7 +1,7 @@
 // LazyBatch against the records that the same consumer gives one by one: the same, in the same order, with the same errors.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { BatchBuilder, type NewRecord } from '../../protocol/batch/build.ts'
 import { codecIds, type Codec } from '../../protocol/compression/index.ts'
 import type { ConsumerRecord } from '../index.ts'

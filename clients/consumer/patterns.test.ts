@@ -1,6 +1,6 @@
 // Topics by a pattern: those that match now, those that come, and those that go.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { json, string, topic } from '../index.ts'
 import { GroupWorld, read as readGroup, readAll, until } from '../testing/group-world.ts'

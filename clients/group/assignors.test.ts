@@ -1,7 +1,7 @@
 // Assignors: examples, and by property that every partition has one owner and shares are even.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import type { TopicPartition } from '../topic.ts'

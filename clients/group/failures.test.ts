@@ -1,7 +1,7 @@
 // Records that fail: tried again, put off, dead letters, and what of it is committed.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { json, string, topic } from '../index.ts'
 import { contents } from '../testing/index.ts'
 import { GroupWorld, numbers, readAll, texts, until } from '../testing/group-world.ts'

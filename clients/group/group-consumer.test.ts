@@ -2,7 +2,7 @@
 // leaving members.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Client, KafkaError, type Position } from '../index.ts'
 import {
   GroupWorld,

@@ -1,6 +1,6 @@
 // Members of a group that stop at an end: where that is, and when nothing more will come to them.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { contents } from '../testing/index.ts'
 import { GroupWorld, numbers, read, readAll, sorted, until } from '../testing/group-world.ts'
 

@@ -2,7 +2,7 @@
 // group, and what becomes of an assignor that throws, answers nonsense or never answers.
 
 import kafkajs, { type PartitionAssigner } from 'kafkajs'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import {
   GroupWorld,
   numbers,

@@ -1,7 +1,7 @@
 // Progress against the plainest account of the same: a set of what is given and not done.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Reading } from '../consumer/reading.ts'
 import { topicOf } from '../topic.ts'
 import { Progress } from './progress.ts'

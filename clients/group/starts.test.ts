@@ -1,6 +1,6 @@
 // Where members of a group begin: in partitions that are added, and in topics that are made anew.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Client } from '../index.ts'
 import { GroupWorld, numbers, read, readAll, texts, until } from '../testing/group-world.ts'
 

@@ -1,6 +1,6 @@
 // BatchMemory: batches are built in memory that was used before, and nothing of what is sent shows it.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { produce } from '../../protocol/api/00_produce.ts'
 import { Client, PartialError, string, topic } from '../index.ts'
 import { FakeBroker } from '../testing/fake-broker.ts'

@@ -1,6 +1,6 @@
 // The test kit, against a broker.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { Broker } from '../../broker/broker.ts'
 import { Client, json, topic } from '../index.ts'
 import { contents, receive } from './index.ts'

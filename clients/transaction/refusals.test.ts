@@ -1,6 +1,6 @@
 // What a cluster refuses a transaction: asked again, run again, thrown or fatal; and the offsets of groups in it.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'
 import { txnOffsetCommit } from '../../protocol/api/28_txn_offset_commit.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'

@@ -1,7 +1,7 @@
 // Transactional producer against a scripted broker: both dialects, lost answers, and who waits for whom.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { produce } from '../../protocol/api/00_produce.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'

@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../testing/tap.ts'
 import { codecIds, type Codec } from '../compression/index.ts'
 import { KafkaError } from '../errors.ts'
 import { budget } from '../testing/budget.ts'

@@ -2,7 +2,7 @@
 
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../testing/tap.ts'
 import { KafkaError, type ErrorName } from '../errors.ts'
 import { claimedBytes, codecIds, codecOf, compress, decompress, type Codec } from './index.ts'
 import { decompressWith, wasmZstd, zlibZstd } from './zstd.ts'

@@ -1,6 +1,6 @@
 // The messages of SASL mechanisms: the RFCs' examples, and what is not believed of a server.
 
-import t from 'tap'
+import t from '../testing/tap.ts'
 import { KafkaError } from '../errors.ts'
 import { oauthMessage } from './oauthbearer.ts'
 import { plainMessage } from './plain.ts'

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import t from 'tap'
+import t from './tap.ts'
 import { decode } from '../compile.ts'
 import {
   encodeRequestFrame,

@@ -1,7 +1,7 @@
 // Byte vectors written by hand from Kafka's message definitions, one dump for all versions of a message. Tests only.
 
 import assert from 'node:assert/strict'
-import t from 'tap'
+import t from './tap.ts'
 import { decode, encode } from '../compile.ts'
 import { includes, versionRange, type Encoded, type Message } from '../schema.ts'
 import { Reader, Writer } from '../wire.ts'

@@ -4,7 +4,7 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { budget } from '../../protocol/testing/budget.ts'

@@ -3,7 +3,7 @@
 import { readdirSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { openStore } from '../open-store.ts'
 import type { Log, Store, StoreOptions } from '../store.ts'

@@ -3,7 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { crc32c } from '../../protocol/crc32c.ts'
 import { budget } from '../../protocol/testing/budget.ts'

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { batchSizeBytes, stampBatch } from '../../protocol/batch/header.ts'
 import type { Codec } from '../../protocol/compression/index.ts'

@@ -1,7 +1,7 @@
 // Recovery: torn tails are cut off, rot costs one batch and is always found, indexes are made anew.
 
 import { strict as assert } from 'node:assert'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { int32At, int64At, stampBatch } from '../../protocol/batch/header.ts'
 import { budget } from '../../protocol/testing/budget.ts'

@@ -1,6 +1,6 @@
 // Looking for a time inside batches that are small on the disk and large inside: the network thread goes on meanwhile.
 
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { systemClock } from '../clock.ts'

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import { realFs } from '../fs.ts'

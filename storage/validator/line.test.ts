@@ -1,7 +1,7 @@
 // The line to the writer: what must be decompressed goes through the validator, in the order of its connection, and others pass.
 
 import { gzipSync } from 'node:zlib'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { batchAround, batchOfPacked, rightRecords } from '../../protocol/testing/malformed.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { producerIdOf, position, stampCrc } from '../../protocol/batch/header.ts'

@@ -1,6 +1,6 @@
 // Crashes: what was acknowledged survives a kill and a power cut at any step of anything the writer does.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { budget, thinnedSteps } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import type { FaultyFs, Step } from '../testing/faulty-fs.ts'

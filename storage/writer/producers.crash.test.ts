@@ -3,7 +3,7 @@
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { budget, thinnedSteps } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import { systemClock } from '../clock.ts'

@@ -1,6 +1,6 @@
 // What the writer makes of producers with an id: copies, gaps, fenced epochs, transactions. Kafka's rules, case by case.
 
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { readBatchHeader } from '../../protocol/batch/header.ts'
 import { systemClock } from '../clock.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'

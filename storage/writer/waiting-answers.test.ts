@@ -1,7 +1,7 @@
 // WaitingAnswers against a plain map.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../protocol/testing/tap.ts'
 import { WaitingAnswers } from './waiting-answers.ts'
 
 t.test('gives back what waits, in whatever order it is asked for, once', async (t) => {

@@ -1,6 +1,6 @@
 // The checker itself: every anomaly in a small history is found, and the like that may happen is not.
 
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../../protocol/testing/tap.ts'
 import { explain, findAnomalies, type Anomaly } from './checker.ts'
 import { describe, History, type Batch, type Isolation, type Operation } from './history.ts'
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { firstLine, numbers, Terminal } from '../testing/terminal.ts'
 
 const terminal = await Terminal.open()

@@ -1,6 +1,6 @@
 // Features that users of kcat and rpk look for: the cluster, offsets by time, other names of verbs, YAML, completion, hints.
 
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { parseAllDocuments } from 'yaml'
 import { Broker } from '../../../broker/broker.ts'
 import { numbers, Terminal } from '../testing/terminal.ts'

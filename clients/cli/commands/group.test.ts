@@ -1,6 +1,6 @@
 // Groups on the command line: several tails that share the work, and the verbs of `group`.
 
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { Client, string, topic } from '../../index.ts'
 import type { Printed } from '../testing/printed.ts'
 import { numbers as count, Terminal } from '../testing/terminal.ts'

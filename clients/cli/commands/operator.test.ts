@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { Broker } from '../../../broker/broker.ts'
 import { numbers, Terminal } from '../testing/terminal.ts'
 

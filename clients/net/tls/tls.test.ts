@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process'
 import { createServer, type AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { metadata } from '../../../protocol/api/03_metadata.ts'
 import { Client, type ClientOptions } from '../../index.ts'
 import { Authority } from '../../testing/certificates.ts'

@@ -1,7 +1,7 @@
 // What is left of a batch, byte for byte; and the map of keys against a plain one.
 
 import fc from 'fast-check'
-import t from 'tap'
+import t from '../../../protocol/testing/tap.ts'
 import { BatchBuilder } from '../../../protocol/batch/build.ts'
 import {
   crcMatches,
