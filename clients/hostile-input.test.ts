@@ -4,12 +4,15 @@ import t from '../protocol/testing/tap.ts'
 import { Broker } from '../broker/broker.ts'
 import { produce } from '../protocol/api/00_produce.ts'
 import { budget } from '../protocol/testing/budget.ts'
+import { SEED } from '../protocol/testing/seed.ts'
 import { Client, json, PartialError, string, topic, type KafkaError } from './index.ts'
 import { flag, oneOf, required, text, type Table } from './options.ts'
 import { FakeBroker, refusal } from './testing/fake-broker.ts'
 import { hostileOptions, hostileRecords } from './testing/hostile.ts'
 
 const RUNS = budget(100, 1000, 'RUNS')
+
+t.comment(`SEED=${SEED}`)
 
 async function world() {
   const broker = await Broker.start({ ephemeral: true })

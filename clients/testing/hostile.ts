@@ -4,6 +4,7 @@
 import fc from 'fast-check'
 import { finished } from 'node:stream/promises'
 import type { Test } from 'tap'
+import { SEED } from '../../protocol/testing/seed.ts'
 import {
   Client,
   json,
@@ -207,7 +208,7 @@ export async function hostileRecords(
     written += count
     await within(Promise.all([before, after]))
   })
-  await fc.assert(property, { numRuns: runs })
+  await fc.assert(property, { numRuns: runs, seed: SEED })
   await producersClosed(steady, misleading)
   const read = await contents(client, name)
   t.equal(read.length, written, 'what was acknowledged is there, and can be read')
@@ -372,6 +373,6 @@ export async function hostileOptions(t: Test, client: Client, runs: number): Pro
       }
     },
   )
-  await fc.assert(property, { numRuns: runs })
+  await fc.assert(property, { numRuns: runs, seed: SEED })
   t.ok(refused > runs / 4, `${refused} of ${runs} were refused`)
 }
