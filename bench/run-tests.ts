@@ -1,12 +1,15 @@
-// `npm test`: every test file in a process of its own, two at a time, the long ones first. With --full only those that have
-// a budget, and all of it. tap's own runner loads hooks into each process, which cost a third of the whole: decisions/0026
+// `npm test`: every test file in a process of its own, one more at a time than there are cores, the long ones first. With
+// --full only those that have a budget, and all of it. tap's own runner loads hooks into each process, which cost a third
+// of the whole: decisions/0026
 
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const JOBS = 2
+/** One more than cores: a third of the time tests wait, for a disk or a timer. */
+const JOBS = availableParallelism() + 1
 /** Of a file that hangs; one that is slow ends itself by tap's timeouts. */
 const FILE_SECONDS_MAX = 3_600
 /** Of a test that sets none, in seconds: enough for a machine that does much else. */
