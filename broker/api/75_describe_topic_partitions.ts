@@ -59,16 +59,15 @@ function pageOf(
       if (asked.size > 0) topics.push(refused(topicName, errorCode('TOPIC_AUTHORIZATION_FAILED')))
       continue
     }
+    const topicAuthorizedOperations = context.mask(true, 'Topic', topicName)
     const topic = store.topics.get(topicName)
     if (topic === undefined) {
-      topics.push(refused(topicName, codeOfMissing(topicName)))
+      const missing = refused(topicName, codeOfMissing(topicName))
+      topics.push({ ...missing, topicAuthorizedOperations })
       continue
     }
     const to = Math.min(from + left, topic.partitionCount)
-    topics.push({
-      ...described(store, topic, from, to),
-      topicAuthorizedOperations: context.mask(true, 'Topic', topicName),
-    })
+    topics.push({ ...described(store, topic, from, to), topicAuthorizedOperations })
     if (to < topic.partitionCount) return { topics, nextCursor: { topicName, partitionIndex: to } }
     left -= Math.max(to - from, 0)
   }
