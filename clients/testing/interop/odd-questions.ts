@@ -375,7 +375,9 @@ export async function absent(theirs: string, ours: string): Promise<string[]> {
 
 /** The same from the tables of docs/not-implemented.md. */
 export function documentedAsAbsent(page: string): string[] {
-  const [served = '', without = ''] = page.split('## Retention')[0]!.split('\nAbsent:')
+  const [served = '', without = ''] = page
+    .split('## Retention')[0]!
+    .split('\nApiVersions does not list')
   return [
     ...rows(served).flatMap(([keys = '', , text = '']) => {
       const versions = /versions? (\d+(?:(?:, | and | to )\d+)*)/.exec(text)?.[1] ?? ''
