@@ -6,7 +6,7 @@ import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { RecordView } from '../../protocol/batch/record.ts'
-import type { Timer } from '../clock.ts'
+import { Alarm } from '../alarm.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { tell, tellRetry } from '../events.ts'
 import { Fifo } from '../fifo.ts'
@@ -93,13 +93,13 @@ export class Fetcher {
   #bytesBuffered = 0
   #isRunning = false
   #isStopped = false
-  #wakeTimer: Timer | undefined
-  #wakeAt = Infinity
+  readonly #alarm: Alarm
 
   constructor(cluster: Cluster, options: FetcherOptions) {
     this.#cluster = cluster
     this.#options = options
     this.#lane = cluster.newLane()
+    this.#alarm = new Alarm(cluster.clock, () => this.#pump())
   }
 
   get readings(): readonly Reading[] {
@@ -129,8 +129,7 @@ export class Fetcher {
   /** Begins no further fetch: nobody reads. */
   rest(): void {
     this.#isRunning = false
-    this.#wakeTimer?.cancel()
-    this.#wakeAt = Infinity
+    this.#alarm.cancel()
   }
 
   stop(): void {
@@ -257,7 +256,7 @@ export class Fetcher {
       if (reading.isOfFormer(id)) this.#leaveFormer(reading)
       else if (id !== UUID_ZERO) reading.topicId = id
       if (reading.isRefreshing || reading.error !== undefined) continue
-      if (reading.blockedUntil > now) this.#wakeUpAt(reading.blockedUntil)
+      if (reading.blockedUntil > now) this.#alarm.setTo(reading.blockedUntil)
       else if (reading.isOutOfRange) {
         if (!reading.hasChunks) void this.#reset(reading) // what was fetched before is good: it is read first
       } else {
@@ -383,7 +382,7 @@ export class Fetcher {
     if (failures === 1) reading.failingSince = now
     const delayMs = this.#cluster.backoffMs(failures)
     reading.blockedUntil = now + delayMs
-    this.#wakeUpAt(reading.blockedUntil)
+    this.#alarm.setTo(reading.blockedUntil)
     const forMs = now - reading.failingSince
     const message = { what: 'fetch', error, failures, delayMs, forMs, ...reading.where } as const
     tellRetry(message, this.#cluster.options.logger)
@@ -470,17 +469,6 @@ export class Fetcher {
     const [answer] = await askOffsets(this.#cluster, [question], call, isolation)
     if (answer instanceof KafkaError) throw answer
     return answer!.offset
-  }
-
-  #wakeUpAt(at: number): void {
-    if (at >= this.#wakeAt) return
-    const { clock } = this.#cluster
-    this.#wakeTimer?.cancel()
-    this.#wakeAt = at
-    this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
-      this.#wakeAt = Infinity
-      this.#pump()
-    })
   }
 }
 

@@ -15,7 +15,7 @@ import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Accumulator } from './accumulator.ts'
 import type { Batch, Identity, PartitionQueue } from './batch.ts'
 import type { Call } from '../call.ts'
-import type { Timer } from '../clock.ts'
+import { Alarm } from '../alarm.ts'
 import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'
 import { tellRetry } from '../events.ts'
 import { groupBy } from '../group-by.ts'
@@ -84,14 +84,14 @@ export class Sender {
   #identityError: KafkaError | undefined
   #isIdentifying = false
   #isPumpDue = false
-  #wakeTimer: Timer | undefined
-  #wakeAt = Infinity
+  readonly #alarm: Alarm
 
   constructor(cluster: Cluster, options: SenderOptions, accumulator: Accumulator) {
     this.#cluster = cluster
     this.#options = options
     this.#accumulator = accumulator
     this.#lane = cluster.newLane()
+    this.#alarm = new Alarm(cluster.clock, () => this.pump())
     options.signal.addEventListener('abort', () => this.#stop(), { once: true })
   }
 
@@ -102,7 +102,7 @@ export class Sender {
   }
 
   #stop(): void {
-    this.#wakeTimer?.cancel()
+    this.#alarm.cancel()
     this.#cluster.closeLane(this.#lane)
   }
 
@@ -128,7 +128,7 @@ export class Sender {
     for (const queue of this.#ready) {
       this.#dropSettled(queue)
       if (!this.#hasNext(queue)) this.#ready.delete(queue)
-      else if (queue.blockedUntil > now) this.#wakeUpAt(queue.blockedUntil)
+      else if (queue.blockedUntil > now) this.#alarm.setTo(queue.blockedUntil)
       else if (this.#options.transaction?.admits(queue) !== false) {
         const channel = this.#channelOf(queue, now)
         if (channel === undefined) continue
@@ -154,7 +154,7 @@ export class Sender {
     const leader = metadata?.partitions[queue.partition]?.leader ?? -1
     if (leader < 0) {
       queue.blockedUntil = now + this.#cluster.backoffMs(1)
-      this.#wakeUpAt(queue.blockedUntil)
+      this.#alarm.setTo(queue.blockedUntil)
       this.#refresh(queue)
       return undefined
     }
@@ -162,7 +162,7 @@ export class Sender {
     if (channel.connection?.isOpen && channel.requestsInFlight < this.#options.maxInFlight)
       return channel
     if (channel.connection?.isOpen || channel.isOpening) return undefined
-    if (channel.blockedUntil > now) this.#wakeUpAt(channel.blockedUntil)
+    if (channel.blockedUntil > now) this.#alarm.setTo(channel.blockedUntil)
     else void this.#openChannel(channel)
     return undefined
   }
@@ -546,17 +546,6 @@ export class Sender {
       () => this.pump(),
       () => {}, // asked again after the next failure
     )
-  }
-
-  #wakeUpAt(at: number): void {
-    if (at >= this.#wakeAt) return
-    const { clock } = this.#cluster
-    this.#wakeTimer?.cancel()
-    this.#wakeAt = at
-    this.#wakeTimer = clock.after(Math.max(0, at - clock.monotonic()), () => {
-      this.#wakeAt = Infinity
-      this.pump()
-    })
   }
 }
 
