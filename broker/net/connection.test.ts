@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { Duplex } from 'node:stream'
 import t from '../../protocol/testing/tap.ts'
 import type { Dispatch, Exchange } from '../call.ts'
 import { connectionDeps, connectionOver, SocketTaking } from '../testing/client-connection.ts'
@@ -134,6 +135,37 @@ t.test(
     t.same(socket.written, [])
   },
 )
+
+t.test('a client that is gone in the middle of a large answer is let go of once', async (t) => {
+  let wroteBytes = 0
+  const duplex = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, callback) {
+      wroteBytes += chunk.length
+      const isGone = wroteBytes > MIB / 2
+      callback(isGone ? Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }) : null)
+    },
+  })
+  const socket = Object.assign(duplex, { destroySoon: () => duplex.destroy() })
+  let sentCount = 0
+  const dispatch: Partial<Dispatch> = {
+    appends: () => false,
+    start(_request, exchange, _session, onDone) {
+      exchange.answer = [Buffer.alloc(1.1 * MIB)]
+      exchange.sent = [() => sentCount++]
+      onDone()
+    },
+  }
+  const deps = connectionDeps(dispatch)
+  const transport = connectionOver(socket, deps)
+  transport.receive(frame(1))
+  await once(socket, 'close')
+  await new Promise(setImmediate)
+  t.equal(sentCount, 1)
+  t.ok(transport.isClosed)
+  t.ok(transport.unsentBytes > 0, 'what failed to be written does not count as taken')
+  t.equal(deps.unsent.heldBytes, 0)
+})
 
 t.test('a request that must wait and then closes the connection drops what is owed', async (t) => {
   const socket = new SocketTaking()

@@ -103,7 +103,7 @@ export class Transport {
     this.#receiver = receiver
     this.#events = events
     this.#socket.on('end', () => events.onEnd())
-    this.#socket.on('error', (error) => events.onGone(hasLeft(error) ? undefined : error.message))
+    this.#socket.on('error', (error) => events.onGone(reasonOf(error)))
     this.#socket.on('close', () => events.onGone())
   }
 
@@ -203,15 +203,16 @@ export class Transport {
     const byteCount = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
     this.#isWriting = true
     this.#sliceStartedAt = this.#deps.clock.monotonic()
-    this.#writeTogether(parts, byteCount, () => {
-      this.#isWriting = false
-      this.#wasTaken(byteCount)
+    this.#writeTogether(parts, byteCount, (error) => {
+      if (!error) this.#wasTaken(byteCount)
       for (const { answered } of parts) answered?.wasSent()
-      this.#events!.onTaken()
+      if (error) this.#events!.onGone(reasonOf(error))
+      else this.#events!.onTaken()
     })
   }
 
   #wasTaken(byteCount: number): void {
+    this.#isWriting = false
     this.#unsentBytes -= byteCount
     assert(this.#unsentBytes >= 0, 'an answer is owed before it is sent')
     const tookMs = this.#deps.clock.monotonic() - this.#sliceStartedAt
@@ -220,7 +221,12 @@ export class Transport {
     this.#deps.unsent.took(this.#holder, byteCount)
   }
 
-  #writeTogether(parts: readonly Part[], byteCount: number, onTaken: () => void): void {
+  /** @param onTaken hears of an error, too: a write in it would make Node call the callbacks of a failed socket twice */
+  #writeTogether(
+    parts: readonly Part[],
+    byteCount: number,
+    onTaken: (error?: Error | null) => void,
+  ): void {
     const last = parts.at(-1)!.bytes
     if (parts.length === 1) {
       this.#socket.write(last, onTaken)
@@ -301,7 +307,7 @@ function receiveInto(accepted: Socket, buffer: Buffer, onChunk: (chunk: Buffer) 
   return socket
 }
 
-/** A client that hangs up, however it does, is no trouble to report. */
-function hasLeft({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE'
+/** For the log; a client that hangs up, however it does, is no trouble to report. */
+function reasonOf(error: NodeJS.ErrnoException): string | undefined {
+  return error.code === 'ECONNRESET' || error.code === 'EPIPE' ? undefined : error.message
 }

@@ -2,6 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Dispatch } from '../call.ts'
@@ -60,7 +61,7 @@ export function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new V
 
 /** A connection over such a socket. @returns its end of the socket */
 export function connectionOver(
-  socket: SocketTaking,
+  socket: SocketTaking | Duplex,
   deps: ReturnType<typeof connectionDeps>,
 ): Transport {
   const transport = new Transport(socket as unknown as Socket, deps)
