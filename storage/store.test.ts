@@ -4,41 +4,31 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from '../protocol/testing/tap.ts'
-import { VirtualClock } from '../broker/testing/virtual-clock.ts'
-import { KafkaError } from '../protocol/errors.ts'
 import { Offset } from '../protocol/ids.ts'
-import { openStore } from './open-store.ts'
-import type { Store, StoreOptions, Turn } from './store.ts'
-import { appendValues, batchOf, readRecords, tempDirectory } from './testing/store-kit.ts'
+import type { Turn } from './store.ts'
+import {
+  appendValues,
+  batchOf,
+  codeOf,
+  openInline,
+  readRecords,
+  tempDirectory,
+  topicNames,
+} from './testing/store-kit.ts'
 import { WriterClient } from './writer/writer-client.ts'
 import type { Command } from './writer/commands.ts'
 import type { WriterEvents, WriterPort } from './writer/port.ts'
-
-const open = (dataDir: string, options: Partial<StoreOptions> = {}) =>
-  openStore({ dataDir, writer: 'inline', clock: new VirtualClock(), ...options })
-
-const names = (store: Store) => Array.from(store.topics.list(), ({ name }) => name)
-
-const codeOf = async (result: Promise<unknown>): Promise<string | undefined> => {
-  try {
-    await result
-    return undefined
-  } catch (error) {
-    if (error instanceof KafkaError) return error.code
-    throw error
-  }
-}
 
 t.test(
   'what is in a store is there again after a stop, with the writer in a thread and without',
   async (t) => {
     for (const writer of ['thread', 'inline'] as const) {
       const dataDir = join(tempDirectory(t), 'made', 'on', 'the', 'way')
-      const store = await open(dataDir, { writer })
+      const store = await openInline(dataDir, { writer })
       t.match(store.clusterId, /^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/)
       t.equal(store.nodeId, 1)
       t.equal(store.dataDir, dataDir)
-      t.strictSame(names(store), ['__millrace_metadata'])
+      t.strictSame(topicNames(store), ['__millrace_metadata'])
       const config = { 'retention.ms': '5' }
       const made = await store.topics.create({ name: 'orders', partitionCount: 3, config })
       t.strictSame(made, {
@@ -52,7 +42,7 @@ t.test(
       const { clusterId } = store
       await store[Symbol.asyncDispose]()
 
-      const again = await open(dataDir, { writer })
+      const again = await openInline(dataDir, { writer })
       t.ok(again.recovery.cleanStart, writer)
       t.equal(again.recovery.corruptBatchCount, 0)
       t.equal(again.clusterId, clusterId)
@@ -75,7 +65,7 @@ t.test(
 
 t.test('several stores live in one process, each with its own directory', async (t) => {
   const stores = await Promise.all(
-    [1, 2, 3].map(() => open(tempDirectory(t), { writer: 'thread' })),
+    [1, 2, 3].map(() => openInline(tempDirectory(t), { writer: 'thread' })),
   )
   t.equal(new Set(stores.map(({ clusterId }) => clusterId)).size, 3)
   for (const [i, store] of stores.entries()) {
@@ -84,7 +74,7 @@ t.test('several stores live in one process, each with its own directory', async 
   }
   for (const [i, store] of stores.entries()) {
     t.match(await readRecords(store.logs.get('own', 0)!, 0), [{ value: `of ${i}` }])
-    await t.rejects(open(store.dataDir), {
+    await t.rejects(openInline(store.dataDir), {
       message: new RegExp(`in use by process ${process.pid}`),
     })
     await store[Symbol.asyncDispose]()
@@ -126,11 +116,11 @@ t.test(
 
 t.test('a refused start leaves nothing open, and the directory to its owner', async (t) => {
   const dataDir = tempDirectory(t)
-  const owner = await open(dataDir, { writer: 'thread' })
-  await t.rejects(open(dataDir, { writer: 'thread' }), /in use/)
+  const owner = await openInline(dataDir, { writer: 'thread' })
+  await t.rejects(openInline(dataDir, { writer: 'thread' }), /in use/)
   await owner.topics.create({ name: 'still-works', partitionCount: 1 })
   await owner[Symbol.asyncDispose]()
-  const next = await open(dataDir)
+  const next = await openInline(dataDir)
   t.ok(next.topics.get('still-works'))
   await next[Symbol.asyncDispose]()
 })
@@ -138,7 +128,7 @@ t.test('a refused start leaves nothing open, and the directory to its owner', as
 t.test(
   'names are those that Kafka allows, each once, and dots collide with underscores',
   async (t) => {
-    await using store = await open(tempDirectory(t))
+    await using store = await openInline(tempDirectory(t))
     const create = (name: string, partitionCount = 1) =>
       codeOf(store.topics.create({ name, partitionCount }))
     for (const name of ['', '.', '..', 'a b', 'ä', 'a/b', 'x'.repeat(250), 'a\n']) {
@@ -165,7 +155,7 @@ t.test(
       'INVALID_CONFIG',
     )
     t.equal(await create('c'), undefined, 'a refusal does not take the name')
-    t.strictSame(names(store), [...names(store)].sort())
+    t.strictSame(topicNames(store), [...topicNames(store)].sort())
     t.ok(store.topics.get('__millrace_metadata')?.isInternal)
   },
 )
@@ -174,7 +164,7 @@ t.test(
   'a deleted topic is gone with its files, and one of the same name is another one',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await open(dataDir)
+    const store = await openInline(dataDir)
     const first = await store.topics.create({ name: 'again', partitionCount: 2 })
     const log = store.logs.get('again', 1)!
     await appendValues(store, log, ['old'])
@@ -209,8 +199,8 @@ t.test(
       'changes of one name take turns',
     )
     await store[Symbol.asyncDispose]()
-    const reopened = await open(dataDir)
-    t.strictSame(names(reopened), ['__millrace_metadata'])
+    const reopened = await openInline(dataDir)
+    t.strictSame(topicNames(reopened), ['__millrace_metadata'])
     await reopened[Symbol.asyncDispose]()
   },
 )
@@ -220,7 +210,7 @@ t.test(
   async (t) => {
     const dataDir = tempDirectory(t)
     const warnings: string[] = []
-    const store = await open(dataDir, { onWarning: (message) => warnings.push(message) })
+    const store = await openInline(dataDir, { onWarning: (message) => warnings.push(message) })
     const heard: string[] = []
     let release = () => {}
     const stop = store.topics.subscribe({
@@ -263,7 +253,7 @@ t.test(
   'partitions are added and configurations replaced, for appends at once and for the next start',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await open(dataDir, { topicDefaults: { 'segment.bytes': '500' } })
+    const store = await openInline(dataDir, { topicDefaults: { 'segment.bytes': '500' } })
     await store.topics.create({ name: 'grows', partitionCount: 1 })
     const log = store.logs.get('grows', 0)!
     const fill = () =>
@@ -294,7 +284,7 @@ t.test(
     await fill()
     t.equal(log.segmentCount, segmentCount, 'its own configuration counts from now on')
     await store[Symbol.asyncDispose]()
-    const again = await open(dataDir)
+    const again = await openInline(dataDir)
     t.match(again.topics.get('grows'), { partitionCount: 4, config, id: larger.id })
     t.equal(again.logs.get('grows', 0)!.highWatermark, 20)
     await again[Symbol.asyncDispose]()
@@ -304,7 +294,7 @@ t.test(
 t.test(
   'changed defaults reach open logs, and those of a topic that is being made meanwhile',
   async (t) => {
-    const store = await open(tempDirectory(t))
+    const store = await openInline(tempDirectory(t))
     await store.topics.create({ name: 'follows', partitionCount: 1 })
     await store.topics.create({
       name: 'insists',
@@ -329,7 +319,7 @@ t.test(
   'records before an offset are deleted: whole segments from the disk, the rest from sight',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await open(dataDir)
+    const store = await openInline(dataDir)
     await store.topics.create({
       name: 'trimmed',
       partitionCount: 1,
@@ -362,7 +352,7 @@ t.test(
     t.strictSame(await readRecords(log, 12), [])
     await appendValues(store, log, ['after'])
     await store[Symbol.asyncDispose]()
-    const again = await open(dataDir)
+    const again = await openInline(dataDir)
     t.equal(again.logs.get('trimmed', 0)!.logStartOffset, 12)
     t.match(await readRecords(again.logs.get('trimmed', 0)!, 12), [{ offset: 12, value: 'after' }])
     await again[Symbol.asyncDispose]()
@@ -375,7 +365,7 @@ t.test(
     const dataDir = tempDirectory(t)
     const given = new Set<number>()
     for (let start = 0; start < 3; start++) {
-      const store = await open(dataDir)
+      const store = await openInline(dataDir)
       const before = store.logs.get('__millrace_metadata', 0)!.logEndOffset
       for (const id of await Promise.all(
         Array.from({ length: 1500 }, () => store.producerIds.next()),
@@ -389,7 +379,7 @@ t.test(
 )
 
 t.test('every turn of the writer is told once, with the logs it changed', async (t) => {
-  await using store = await open(tempDirectory(t))
+  await using store = await openInline(tempDirectory(t))
   await store.topics.create({ name: 'turns', partitionCount: 3 })
   const turns: Turn[] = []
   store.logs.onTurn((turn) => turns.push(turn))
@@ -410,7 +400,7 @@ t.test('every turn of the writer is told once, with the logs it changed', async 
 })
 
 t.test('a full inbox is congestion until the writer has taken it', async (t) => {
-  await using store = await open(tempDirectory(t), { inboxBytesMax: 1000, writer: 'thread' })
+  await using store = await openInline(tempDirectory(t), { inboxBytesMax: 1000, writer: 'thread' })
   await store.topics.create({ name: 'busy', partitionCount: 1 })
   const log = store.logs.get('busy', 0)!
   const drained = new Promise<void>((resolve) => store.writer.onDrain(resolve))
@@ -432,7 +422,7 @@ t.test('a full inbox is congestion until the writer has taken it', async (t) => 
 })
 
 t.test('bytes that are not one batch are refused, and leave no trace in the log', async (t) => {
-  await using store = await open(tempDirectory(t))
+  await using store = await openInline(tempDirectory(t))
   await store.topics.create({ name: 'strict', partitionCount: 1 })
   const log = store.logs.get('strict', 0)!
   const batch = batchOf([{ value: 'good' }])

@@ -2,41 +2,22 @@
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { VirtualClock } from '../broker/testing/virtual-clock.ts'
 import { batchesOf } from '../protocol/batch/record.ts'
-import { KafkaError } from '../protocol/errors.ts'
 import t from '../protocol/testing/tap.ts'
-import { openStore } from './open-store.ts'
-import type { Store, StoreOptions } from './store.ts'
-import { appendValues, tempDirectory } from './testing/store-kit.ts'
-
-const open = (dataDir: string, options: Partial<StoreOptions> = {}) =>
-  openStore({ dataDir, writer: 'inline', clock: new VirtualClock(), ...options })
-
-const names = (store: Store) => Array.from(store.topics.list(), ({ name }) => name)
-
-const codeOf = async (result: Promise<unknown>): Promise<string | undefined> => {
-  try {
-    await result
-    return undefined
-  } catch (error) {
-    if (error instanceof KafkaError) return error.code
-    throw error
-  }
-}
+import { appendValues, codeOf, openInline, tempDirectory, topicNames } from './testing/store-kit.ts'
 
 t.test(
   'a directory that is not ours, or of another format, is refused with what to do',
   async (t) => {
     const strange = tempDirectory(t)
     writeFileSync(join(strange, 'thesis.txt'), 'do not touch')
-    await t.rejects(open(strange), {
+    await t.rejects(openInline(strange), {
       message: /no meta.json but holds thesis.txt. Use an empty directory/,
     })
     t.equal(readFileSync(join(strange, 'thesis.txt'), 'utf8'), 'do not touch')
 
     const dataDir = tempDirectory(t)
-    await (await open(dataDir))[Symbol.asyncDispose]()
+    await (await openInline(dataDir))[Symbol.asyncDispose]()
     const path = join(dataDir, 'meta.json')
     const good = JSON.parse(readFileSync(path, 'utf8')) as object
     const cases: [text: string, message: RegExp][] = [
@@ -56,11 +37,11 @@ t.test(
     ]
     for (const [text, message] of cases) {
       writeFileSync(path, text)
-      await t.rejects(open(dataDir), { message }, text)
+      await t.rejects(openInline(dataDir), { message }, text)
     }
     writeFileSync(path, JSON.stringify(good))
-    await (await open(dataDir))[Symbol.asyncDispose]()
-    await t.rejects(open(dataDir, { topicDefaults: { 'segment.bytes': 'x' } }), {
+    await (await openInline(dataDir))[Symbol.asyncDispose]()
+    await t.rejects(openInline(dataDir, { topicDefaults: { 'segment.bytes': 'x' } }), {
       code: 'INVALID_CONFIG',
     })
   },
@@ -70,7 +51,7 @@ t.test(
   'records that no topic owns are left alone and reported; a topic does not take them over',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await open(dataDir)
+    const store = await openInline(dataDir)
     await store.topics.create({ name: 'real', partitionCount: 1 })
     await appendValues(store, store.logs.get('real', 0)!, ['x'])
     await store[Symbol.asyncDispose]()
@@ -79,7 +60,7 @@ t.test(
     mkdirSync(join(dataDir, 'empty-0'))
     mkdirSync(join(dataDir, 'backup'))
     const warnings: string[] = []
-    const again = await open(dataDir, { onWarning: (message) => warnings.push(message) })
+    const again = await openInline(dataDir, { onWarning: (message) => warnings.push(message) })
     t.strictSame(warnings.sort(), [
       'real-7 holds records, but no topic owns it; it is left alone',
       'stray-0 holds records, but no topic owns it; it is left alone',
@@ -101,7 +82,7 @@ t.test(
   'a metadata log that has rotted costs what its damaged records said, and no user data',
   async (t) => {
     const dataDir = tempDirectory(t)
-    const store = await open(dataDir)
+    const store = await openInline(dataDir)
     const { clusterId } = store
     await store.topics.create({ name: 'lost', partitionCount: 1 })
     await appendValues(store, store.logs.get('lost', 0)!, ['still here'])
@@ -113,8 +94,8 @@ t.test(
     for (const { at, header } of damaged) bytes[at + header.sizeBytes - 1]! ^= 1
     writeFileSync(path, bytes)
     const warnings: string[] = []
-    const again = await open(dataDir, { onWarning: (message) => warnings.push(message) })
-    t.strictSame(names(again), ['__millrace_metadata', 'kept'])
+    const again = await openInline(dataDir, { onWarning: (message) => warnings.push(message) })
+    t.strictSame(topicNames(again), ['__millrace_metadata', 'kept'])
     t.equal(again.clusterId, clusterId)
     t.match(warnings, [
       /__millrace_metadata-0: damaged: 1 place .* stand for 3 keys \("cluster", .*"topic\/lost"\)/,

@@ -4,33 +4,8 @@ import t from '../../protocol/testing/tap.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
 import { stampBatch } from '../../protocol/batch/header.ts'
-import { Client, string, topic, type Consumer } from '../index.ts'
-import { endTransaction, FakeBroker, type FakeLog } from '../testing/fake-broker.ts'
-
-const texts = topic('t', { value: string })
-
-/** A broker with topic `t`, and a client. */
-async function world() {
-  const broker = await FakeBroker.start()
-  const client = new Client({ brokers: broker.bootstrap })
-  const [log] = broker.createTopic('t')
-  return {
-    broker,
-    client,
-    log: log!,
-    async [Symbol.asyncDispose]() {
-      await client.close()
-      await broker.stop()
-    },
-  }
-}
-
-/** Reads to the end, or so many. */
-async function read(consumer: Consumer<any>, count = Infinity): Promise<string[]> {
-  const values: string[] = []
-  for await (const { value } of consumer) if (values.push(value) === count) break
-  return values
-}
+import { endTransaction, type FakeLog } from '../testing/fake-broker.ts'
+import { read, texts, world } from '../testing/reader-world.ts'
 
 function write(log: FakeLog, values: readonly string[], options: FinishOptions = {}): void {
   const builder = new BatchBuilder()

@@ -3,11 +3,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
+import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
-import type { Log, Store } from '../store.ts'
+import { openStore } from '../open-store.ts'
+import type { Log, Store, StoreOptions } from '../store.ts'
 
 export interface TestRecord {
   readonly key?: string
@@ -19,6 +22,26 @@ export interface ReadRecord {
   readonly offset: number
   readonly timestamp: number
   readonly value: string | undefined
+}
+
+/** A store without a thread, in virtual time. */
+export function openInline(dataDir: string, options: Partial<StoreOptions> = {}): Promise<Store> {
+  return openStore({ dataDir, writer: 'inline', clock: new VirtualClock(), ...options })
+}
+
+export function topicNames(store: Store): string[] {
+  return Array.from(store.topics.list(), ({ name }) => name)
+}
+
+/** @returns the code of the refusal; undefined for none */
+export async function codeOf(result: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await result
+    return undefined
+  } catch (error) {
+    if (error instanceof KafkaError) return error.code
+    throw error
+  }
 }
 
 /** A new directory, removed at the end of the test. */
