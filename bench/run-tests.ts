@@ -18,7 +18,7 @@ const HAS_BUDGET = /\/budget\.js'/
 const SUMMARY = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?.*\}$/m
 /** Lines of a passing assertion or test; a directive in capitals says that it was not run. */
 const PASSED = /^ *ok \d+ (?!.*# [A-Z]{4}).*\n/gm
-const NOT_RUN = /^.*# [A-Z]{4}\b.*$/gm
+const NOT_RUN = /^ *ok .*# [A-Z]{4}\b.*$/gm
 
 interface Outcome {
   readonly file: string
