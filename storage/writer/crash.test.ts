@@ -66,6 +66,41 @@ t.test('what was acknowledged survives a kill or a power cut at every step', asy
 })
 
 t.test(
+  'a start that is cut short after a kill does nothing that its successor cannot read',
+  async (t) => {
+    const trimmed = (world: WriterWorld) => {
+      world.create(1)
+      world.turn([world.append(0, 1, 10), world.append(0, 1, 10)])
+      world.trim(0, 2)
+    }
+    const calm = new WriterWorld(newDisk())
+    trimmed(calm)
+    let startCount = 0
+    for (let step = 0; step < calm.disk.stepCount; step++) {
+      for (let startStep = 0; startStep < 30; startStep++) {
+        const world = new WriterWorld(newDisk())
+        world.disk.faultAt = crashAt(step)
+        untilCrash(
+          () => world.disk,
+          () => trimmed(world),
+        )
+        const left = world.disk.afterKill()
+        left.faultAt = crashAt(startStep)
+        const where = `step ${step}, step ${startStep} of the start`
+        untilCrash(
+          () => left,
+          () => void world.restart(left, where),
+        )
+        if (!left.hasCrashed) break
+        world.restart(left.afterPowerCut(step + startStep), where)
+        startCount++
+      }
+    }
+    t.ok(startCount > 100, `${startCount} starts`)
+  },
+)
+
+t.test(
   'random work, faults and crashes, also while starting: nothing that was promised is lost',
   async (t) => {
     const seeds = budget(20, 400, 'SEEDS')

@@ -39,6 +39,9 @@ export class DataDirectory {
     this.#fs = fs
     this.#clock = clock
     this.path = path
+    // The last process may have been killed between a rename and its sync: the start deletes segments by the checkpoint that
+    // it reads, so this checkpoint must be durable first.
+    syncOrDie(path, () => fs.syncDirectory(path))
     this.checkpoint = new RecoveryCheckpoint(fs, path)
     this.hasFailed = fs.stat(join(path, DISK_FAILURE_FILE)) !== undefined
     this.#doomed = fs
