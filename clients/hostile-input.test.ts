@@ -1,5 +1,6 @@
 // Wrong input from user code: good records beside bad ones, options with any value, and errors that name the place.
 
+import { once } from 'node:events'
 import t from '../protocol/testing/tap.ts'
 import { Broker } from '../broker/broker.ts'
 import { produce } from '../protocol/api/00_produce.ts'
@@ -98,6 +99,9 @@ t.test(
       [late, { value: 1 }, 'late: value: its serde gave "text", expected bytes'],
     ]
     for (const [of, records, what] of cases) t.equal(await refused(of, records), what)
+    const stream = producer.writable('t')
+    const [failure] = await Promise.all([once(stream, 'error'), stream.write(() => 'looked at')])
+    t.match(failure, [{ code: 'INVALID_RECORD' }], 'a stream takes a function for a record, too')
     const error = await producer.send('t', [{ value: 'a' }, { value: 5 as never }]).catch((e) => e)
     t.ok(error instanceof PartialError)
     t.match(error.results, [{ offset: 0 }, { reason: /^t: record 1: value is 5, expected/ }])

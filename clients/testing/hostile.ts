@@ -227,7 +227,8 @@ function notText(given: unknown): string {
 async function streamed(producer: Producer, name: string, record: unknown): Promise<unknown> {
   const stream = producer.writable(name)
   stream.on('error', () => {})
-  stream.end(record ?? {}) // null is the stream's own to refuse
+  stream.write(record ?? {}) // null is the stream's own to refuse; `end` would call a function
+  stream.end()
   await finished(stream)
   return {}
 }
