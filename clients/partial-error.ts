@@ -23,6 +23,20 @@ export class PartialError<Result> extends KafkaError {
   }
 }
 
+/** Asks for each item at once. @throws {PartialError} if any fails */
+export async function forEach<Item, R>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<R>,
+): Promise<R[]> {
+  const asked = items.map((item) =>
+    ask(item).catch((error: unknown) => {
+      if (error instanceof KafkaError) return error
+      throw error
+    }),
+  )
+  return wholeOrPartial(await Promise.all(asked))
+}
+
 /** @throws {PartialError} if any result is an error */
 export function wholeOrPartial<R>(results: readonly (R | KafkaError)[]): R[] {
   if (results.some((each) => each instanceof KafkaError)) throw new PartialError(results)
@@ -42,11 +56,7 @@ export function refusalOf(
 }
 
 /** Some brokers begin their message with the error's code, which `KafkaError` adds already. */
-export function refusalText(
-  name: ErrorName,
-  item: string,
-  message: string | null | undefined,
-): string {
+function refusalText(name: ErrorName, item: string, message: string | null | undefined): string {
   if (!message) return item
   return `${item}: ${message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message}`
 }

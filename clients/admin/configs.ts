@@ -9,7 +9,7 @@ import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import { callOptions, callRows, type Call, type CallOptions } from '../call.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { checked, flag, listOf, namesTo, required, rule, shape, text, whole } from '../options.ts'
-import { refusalOf, wholeOrPartial } from '../partial-error.ts'
+import { forEach, refusalOf } from '../partial-error.ts'
 import { topicLike, topicOf, type TopicLike } from '../topic.ts'
 
 /** A topic, a broker by its node id, or the settings of all brokers. */
@@ -129,16 +129,7 @@ export class ConfigAdmin {
     checked('admin.configs.alter', changeList, changes, 'changes')
     const call = this.#cluster.call(checked('admin.configs.alter', alterOptions, options))
     const { validateOnly = false } = options
-    const results = changes.map(async (change) => {
-      try {
-        await this.#alter(change, validateOnly, call)
-        return undefined
-      } catch (error) {
-        if (error instanceof KafkaError) return error
-        throw error
-      }
-    })
-    wholeOrPartial(await Promise.all(results))
+    await forEach(changes, (change) => this.#alter(change, validateOnly, call))
   }
 
   async #describe(resource: ConfigResource, call: Call): Promise<ConfigDescription> {

@@ -34,7 +34,7 @@ import {
   type MemberToRemove,
   type RemoveOptions,
 } from './member-removal.ts'
-import { refusalOf, wholeOrPartial } from '../partial-error.ts'
+import { forEach, refusalOf, wholeOrPartial } from '../partial-error.ts'
 import {
   byPlace,
   partitionText,
@@ -212,7 +212,7 @@ export class GroupAdmin {
   ): Promise<GroupDescription[]> {
     checked('admin.groups.describe', groupList, groups, 'groups')
     const call = this.#cluster.call(checked('admin.groups.describe', callOptions, options))
-    return await eachGroup(groups, (group) => this.#describe(group, call))
+    return await forEach(groups, (group) => this.#describe(group, call))
   }
 
   /** The group's committed offsets, by topic and number; none for a group that does not exist. */
@@ -274,7 +274,7 @@ export class GroupAdmin {
   async delete(groups: readonly string[], options: CallOptions = {}): Promise<void> {
     checked('admin.groups.delete', groupList, groups, 'groups')
     const call = this.#cluster.call(checked('admin.groups.delete', callOptions, options))
-    await eachGroup(groups, async (group) => {
+    await forEach(groups, async (group) => {
       const request = { groupsNames: [group] }
       const { results } = await this.#askCoordinator(group, call, (coordinator) =>
         this.#cluster.ask(deleteGroups, request, coordinator, call),
@@ -454,20 +454,6 @@ export class GroupAdmin {
       ask(await findNode(this.#cluster, 'group', group, call)),
     )
   }
-}
-
-/** @throws {PartialError} if any fails */
-async function eachGroup<R>(
-  groups: readonly string[],
-  ask: (group: string) => Promise<R>,
-): Promise<R[]> {
-  const asked = groups.map((group) =>
-    ask(group).catch((error: unknown) => {
-      if (error instanceof KafkaError) return error
-      throw error
-    }),
-  )
-  return wholeOrPartial(await Promise.all(asked))
 }
 
 function notFound(group: string): KafkaError {

@@ -15,7 +15,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { findNode } from '../cluster/coordinator-node.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from '../cluster/leaders.ts'
 import { checked, listOf, oneOf, rule, shape, text, whole } from '../options.ts'
-import { refusalOf, wholeOrPartial } from '../partial-error.ts'
+import { forEach, refusalOf, wholeOrPartial } from '../partial-error.ts'
 import {
   partitionText,
   topicOrPartition,
@@ -139,7 +139,7 @@ export class TransactionAdmin {
   ): Promise<TransactionDescription[]> {
     checked('admin.transactions.describe', listOf(text()), transactionalIds, 'transactionalIds')
     const call = this.#cluster.call(checked('admin.transactions.describe', callOptions, options))
-    return await eachId(transactionalIds, (id) => this.#describe(id, call))
+    return await forEach(transactionalIds, (id) => this.#describe(id, call))
   }
 
   /** The producers of these partitions, by partition and producer id. @param of topics (all their partitions) or single ones */
@@ -240,17 +240,6 @@ export class TransactionAdmin {
       ask(await findNode(this.#cluster, 'transactional id', transactionalId, call)),
     )
   }
-}
-
-/** @throws {PartialError} if any fails */
-async function eachId<R>(ids: readonly string[], ask: (id: string) => Promise<R>): Promise<R[]> {
-  const asked = ids.map((id) =>
-    ask(id).catch((error: unknown) => {
-      if (error instanceof KafkaError) return error
-      throw error
-    }),
-  )
-  return wholeOrPartial(await Promise.all(asked))
 }
 
 function listingOf(

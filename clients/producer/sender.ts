@@ -21,7 +21,7 @@ import { tellRetry } from '../events.ts'
 import { groupBy } from '../group-by.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Lane } from '../net/lane.ts'
-import { refusalText } from '../partial-error.ts'
+import { refusalOf } from '../partial-error.ts'
 import { thrownText } from '../shown.ts'
 import { partitionText } from '../topic.ts'
 
@@ -350,7 +350,7 @@ export class Sender {
     const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
     if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
     else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
-    else this.#refuse(batch, refusalOf(batch, error, answer), answer?.recordErrors)
+    else this.#refuse(batch, refusalOf(placeOf(batch), answer)!, answer?.recordErrors)
   }
 
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
@@ -570,9 +570,6 @@ function leave(batches: Batch[], batch: Batch): void {
   if (at >= 0) batches.splice(at, 1)
 }
 
-function refusalOf({ queue }: Batch, name: ErrorName, answer: PartitionAnswer | undefined) {
-  const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
-  if (answer === undefined)
-    return new KafkaError(name, `${where}: the broker did not answer for it`)
-  return new KafkaError(name, refusalText(name, where, answer.errorMessage))
+function placeOf({ queue }: Batch): string {
+  return partitionText({ topic: queue.topic.name, partition: queue.partition })
 }
