@@ -29,8 +29,8 @@ const APPENDING_ELEMENTS_MAX = 50_000
 /** A refused request with more elements closes its connection: an answer with an error for each element is too much work. */
 const REFUSED_ELEMENTS_MAX = 20_000
 
-/** One request on its way: from its frame to the last byte of its answer. */
-export interface Exchange {
+/** Where the answer of one request goes, and what is to happen when the client has it. */
+export interface AnswerPlace {
   /** Encoded answer in parts; empty when the client expects none; undefined while the handler runs. */
   answer: readonly Uint8Array[] | undefined
   /** Called once when the answer was written, or never will be. */
@@ -61,7 +61,7 @@ interface DispatchDeps {
 /** The session that a call belongs to, and where its answer goes. */
 interface Caller {
   readonly session: Session
-  readonly exchange: Pick<Exchange, 'sent' | 'room'>
+  readonly exchange: Pick<AnswerPlace, 'sent' | 'room'>
   readonly clientId: string | null
 }
 
@@ -126,7 +126,7 @@ export class Dispatch {
    * @param frame borrowed, without the size prefix
    * @param onDone called once; with an error when the connection must be closed
    */
-  start(frame: Buffer, exchange: Exchange, session: Session, onDone: OnDone): void {
+  start(frame: Buffer, exchange: AnswerPlace, session: Session, onDone: OnDone): void {
     let call: Call | Promise<Call>
     try {
       call = this.decode(frame, session, exchange)
@@ -138,7 +138,7 @@ export class Dispatch {
     else this.#run(call, exchange, onDone)
   }
 
-  #run(call: Call, exchange: Exchange, onDone: OnDone): void {
+  #run(call: Call, exchange: AnswerPlace, onDone: OnDone): void {
     let response: unknown
     try {
       response = this.perform(call)
@@ -153,7 +153,7 @@ export class Dispatch {
     )
   }
 
-  #answer(call: Call, response: unknown, exchange: Exchange, onDone: OnDone): void {
+  #answer(call: Call, response: unknown, exchange: AnswerPlace, onDone: OnDone): void {
     let answer: AnswerFrame | Promise<AnswerFrame>
     try {
       answer = this.encode(call, response)
@@ -312,7 +312,7 @@ export class Dispatch {
   }
 }
 
-function deliver(call: Call, answer: AnswerFrame, exchange: Exchange, onDone: OnDone): void {
+function deliver(call: Call, answer: AnswerFrame, exchange: AnswerPlace, onDone: OnDone): void {
   exchange.answer = answer
   end(call, onDone)
 }

@@ -62,8 +62,8 @@ function pageOf(
     const topicAuthorizedOperations = context.mask(true, 'Topic', topicName)
     const topic = store.topics.get(topicName)
     if (topic === undefined) {
-      const missing = refused(topicName, codeOfMissing(topicName))
-      topics.push({ ...missing, topicAuthorizedOperations })
+      const errorCode = codeOfMissing(topicName)
+      topics.push({ errorCode, name: topicName, partitions: [], topicAuthorizedOperations })
       continue
     }
     const to = Math.min(from + left, topic.partitionCount)

@@ -203,7 +203,12 @@ t.test('a page tells what Metadata tells, and what is wrong with each name', asy
       ],
       topicAuthorizedOperations: 0b1101_1111_1000,
     },
-    { name: 'nowhere', errorCode: errorCode('UNKNOWN_TOPIC_OR_PARTITION'), partitions: [] },
+    {
+      name: 'nowhere',
+      errorCode: errorCode('UNKNOWN_TOPIC_OR_PARTITION'),
+      partitions: [],
+      topicAuthorizedOperations: 0b1101_1111_1000,
+    },
   ])
   t.equal(nextCursor, null)
   const beyond = await ask(['beta'], { topicName: 'beta', partitionIndex: 9 })

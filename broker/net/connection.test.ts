@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Duplex } from 'node:stream'
 import t from '../../protocol/testing/tap.ts'
-import type { Dispatch, Exchange } from '../call.ts'
+import type { AnswerPlace, Dispatch } from '../call.ts'
 import { connectionDeps, connectionOver, SocketTaking } from '../testing/client-connection.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { World } from '../testing/world.ts'
@@ -23,7 +23,7 @@ function openExchanges() {
 }
 
 t.test('answers leave in the order of their requests, whichever is ready first', async (t) => {
-  const started: { id: number; exchange: Exchange; onDone: () => void }[] = []
+  const started: { id: number; exchange: AnswerPlace; onDone: () => void }[] = []
   const socket = new SocketTaking()
   const dispatch: Partial<Dispatch> = {
     appends: () => true,

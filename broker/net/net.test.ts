@@ -23,7 +23,7 @@ import { sessionFor } from '../testing/session.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
-import { Dispatch, type Exchange } from '../call.ts'
+import { Dispatch, type AnswerPlace } from '../call.ts'
 import { Disconnect, type Handler } from '../handler.ts'
 import { unlimitedRoom } from '../unsent.ts'
 import { Workshop } from '../work.ts'
@@ -497,7 +497,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
   const logged: string[] = []
   const run = (
     handler: Partial<Handler>,
-  ): Promise<{ exchange: Exchange; failure: Error | undefined }> => {
+  ): Promise<{ exchange: AnswerPlace; failure: Error | undefined }> => {
     const log = new ProcessLog('debug', new VirtualClock(), { write: (line) => logged.push(line) })
     const whole = { api: metadata, handle: () => undefined, refuse: refuseMetadata, ...handler }
     const observer = { requestDone() {} }
@@ -511,7 +511,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
       clock,
       log,
     })
-    const exchange: Exchange = {
+    const exchange: AnswerPlace = {
       answer: undefined,
       sent: undefined,
       room: unlimitedRoom(new VirtualClock()),
@@ -527,7 +527,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     brokers: [],
     topics: [{ errorCode: code, name: 'x', partitions: [] }],
   })
-  const codeIn = ({ exchange }: { exchange: Exchange }) => {
+  const codeIn = ({ exchange }: { exchange: AnswerPlace }) => {
     const reader = new Reader(Buffer.concat(exchange.answer!), 8)
     return decode(metadata.response, 1, reader).topics[0]!.errorCode
   }

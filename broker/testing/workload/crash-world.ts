@@ -14,7 +14,7 @@ import { FaultyFs } from '../../../storage/testing/faulty-fs.ts'
 import { Broker } from '../../broker.ts'
 import { readSettings } from '../../config.ts'
 import { ProcessLog } from '../../process-log.ts'
-import type { Dispatch, Exchange } from '../../call.ts'
+import type { AnswerPlace, Dispatch } from '../../call.ts'
 import { unlimitedRoom } from '../../unsent.ts'
 import { sessionFor } from '../session.ts'
 import { VirtualClock } from '../virtual-clock.ts'
@@ -203,7 +203,7 @@ export class CrashWorld implements MortalBroker {
     const { dispatch } = this.#life
     if (dispatch === undefined || this.hasCrashed) return Promise.reject(new Gone('it is down'))
     const frame = Buffer.concat(encodeRequestFrame(api, version, 1, 'test', request))
-    const exchange: Exchange = {
+    const exchange: AnswerPlace = {
       answer: undefined,
       sent: undefined,
       room: unlimitedRoom(this.#life.clock),
