@@ -100,8 +100,13 @@ t.test(
     ]
     for (const [of, records, what] of cases) t.equal(await refused(of, records), what)
     const stream = producer.writable('t')
-    const [failure] = await Promise.all([once(stream, 'error'), stream.write(() => 'looked at')])
-    t.match(failure, [{ code: 'INVALID_RECORD' }], 'a stream takes a function for a record, too')
+    const failed = once(stream, 'error')
+    stream.write(() => 'looked at')
+    t.match(
+      await failed,
+      [{ code: 'INVALID_RECORD' }],
+      'a stream takes a function for a record, too',
+    )
     const error = await producer.send('t', [{ value: 'a' }, { value: 5 as never }]).catch((e) => e)
     t.ok(error instanceof PartialError)
     t.match(error.results, [{ offset: 0 }, { reason: /^t: record 1: value is 5, expected/ }])
