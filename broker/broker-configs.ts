@@ -27,6 +27,7 @@ import {
   type DescribedConfig,
 } from './described-config.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
+import { listenerPropertyName } from './listener-properties.ts'
 
 /** The name of what is set for all brokers. */
 export const ALL_BROKERS = ''
@@ -210,10 +211,12 @@ function originOf(broker: string): string {
 const inMs = topicDefaultNames.filter(([, , unitMs]) => unitMs === 1)
 
 function namesToShow(layers: readonly Layer[]): string[] {
-  const idle = layers.flatMap(({ texts }) =>
-    Object.keys(texts).filter((name) => Object.hasOwn(kafkaConfigs, name)),
+  const set = layers.flatMap(({ texts }) =>
+    Object.keys(texts).filter(
+      (name) => Object.hasOwn(kafkaConfigs, name) || listenerPropertyName(name) !== undefined,
+    ),
   )
-  return [...new Set([...Object.keys(brokerConfigs), ...inMs.map(([name]) => name), ...idle])]
+  return [...new Set([...Object.keys(brokerConfigs), ...inMs.map(([name]) => name), ...set])]
 }
 
 /** The broker property that sets the default, and the same in larger units. */

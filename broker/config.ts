@@ -17,6 +17,7 @@ import {
 import type { ConfigSpec } from '../storage/config.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 import type { Overrides } from '../storage/store.ts'
+import { listenerPropertyName, type GivenProperties } from './listener-properties.ts'
 import { kafkaConfigs, refuseAuthorizer } from './kafka-configs.ts'
 import {
   listenersOf,
@@ -299,13 +300,15 @@ const configNames: ReadonlySet<string> = new Set([
   ...Object.keys(kafkaConfigs),
 ])
 
-/** A name by which the property is kept: its own, when this is Kafka's other name for it. */
+/** A name by which the property is kept: its own, when this is Kafka's other name for it, or the same in lower case. */
 export function ownName(name: string): string {
-  return Object.hasOwn(otherNames, name) ? otherNames[name]! : name
+  if (Object.hasOwn(otherNames, name)) return otherNames[name]!
+  return listenerPropertyName(name) === undefined ? name : name.toLowerCase()
 }
 
+/** Of the broker, or of one of its listeners. */
 export function isConfigName(name: string): boolean {
-  return configNames.has(name)
+  return configNames.has(listenerPropertyName(name)?.property ?? name)
 }
 
 /** Properties as text by name, and where they come from, for messages: 'flag', '/etc/millrace.yaml'. */
@@ -323,7 +326,7 @@ export interface ParsedConfig {
 
 export interface Settings extends ParsedConfig {
   /** What was set, as text by property name, and by whom. Everything else has its default. */
-  readonly given: ReadonlyMap<string, { readonly text: string; readonly origin: string }>
+  readonly given: GivenProperties
   readonly listeners: readonly ListenerConfig[]
   /** Which of them have no effect, and why. */
   readonly notes: readonly string[]
@@ -356,14 +359,16 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
  * @param given known names only; all others have their defaults
  * @throws {KafkaError} INVALID_CONFIG: what, where, and what is allowed
  */
-export function parseConfig(given: Settings['given']): ParsedConfig {
+export function parseConfig(given: GivenProperties): ParsedConfig {
   const broker: Record<string, unknown> = {}
   for (const name of brokerConfigNames) {
     const { default: text } = brokerConfigs[name]
     broker[name] = parsed(name, brokerConfigs[name], given.get(name) ?? { text, origin: 'default' })
   }
   for (const [name, set] of given) {
-    if (Object.hasOwn(kafkaConfigs, name)) parsed(name, kafkaConfigs[name]!, set)
+    const isOfListener = listenerPropertyName(name) !== undefined
+    if (isOfListener || Object.hasOwn(kafkaConfigs, name))
+      parsed(name, configSpec(name, set.origin), set)
   }
   const texts = Object.fromEntries([...given].map(([name, { text }]) => [name, text]))
   return { broker: broker as BrokerConfig, topicDefaults: topicDefaults(texts) }
@@ -384,7 +389,7 @@ function parsed(
 
 /** The property's row, or that of the topic configuration whose default it sets. @throws {KafkaError} INVALID_CONFIG */
 export function configSpec(name: string, origin: string): ConfigSpec {
-  const own = ownName(name)
+  const own = listenerPropertyName(name)?.property ?? ownName(name)
   if (Object.hasOwn(brokerConfigs, own)) return brokerConfigs[own as BrokerConfigName]
   if (Object.hasOwn(kafkaConfigs, own)) return kafkaConfigs[own]!
   const [, topicName, unitMs] = topicDefaultNames.find(([known]) => known === name) ?? []
@@ -396,7 +401,10 @@ export function configSpec(name: string, origin: string): ConfigSpec {
 }
 
 function unknownProperty(name: string, origin: string): KafkaError {
-  const nearest = nearestName(name, configNames)
+  const { property = name } = listenerPropertyName(name) ?? {}
+  const prefix = name.slice(0, name.length - property.length)
+  const near = nearestName(property, configNames)
+  const nearest = near && (isConfigName(prefix + near) ? prefix + near : near)
   const hint =
     nearest === undefined ? 'docs/reference/configs.md lists them all' : `did you mean ${nearest}?`
   return new KafkaError(

@@ -3,6 +3,8 @@
 import t from '../protocol/testing/tap.ts'
 import { isLoopback } from './addresses.ts'
 import { readSettings } from './config.ts'
+import { kafkaConfigs } from './kafka-configs.ts'
+import { ListenerProperties } from './listener-properties.ts'
 
 function settingsOf(properties: Record<string, string>) {
   return readSettings([{ origin: 'test', properties }])
@@ -118,7 +120,8 @@ t.test('listeners that cannot be are refused, naming property and listener', asy
       'INSIDE://:1',
       /listeners=INSIDE:\/\/:1: add INSIDE:PLAINTEXT to listener\.security\.protocol\.map/,
     ],
-    ['SSL://:1', /listeners=SSL:\/\/:1 \(SSL\): millrace has no security yet/],
+    ['SSL://:1', /listeners=SSL:\/\/:1 \(SSL\): millrace has no TLS yet/],
+    ['SASL_PLAINTEXT://:1', /\(SASL_PLAINTEXT\): millrace has no SASL yet/],
     ['safe://:1', /listeners=SAFE:\/\/:1 \(SASL_SSL\): /],
     [
       'A://:1,B://0.0.0.0:2',
@@ -141,6 +144,74 @@ t.test('listeners that cannot be are refused, naming property and listener', asy
     ...map,
   }
   t.match(settingsOf(accepted).listeners, [{ name: 'A', hosts: ['0.0.0.0'] }])
+})
+
+t.test(
+  'a property of a listener goes before the broker’s, one of a mechanism before both',
+  async (t) => {
+    const { given } = settingsOf({
+      listeners: 'IN.SIDE://:9092,PLAINTEXT://:9093',
+      'listener.security.protocol.map': 'IN.SIDE:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+      'sasl.enabled.mechanisms': 'PLAIN',
+      'ssl.keystore.location': '/all.pem',
+      'Listener.Name.In.Side.ssl.keystore.location': '/own.pem',
+      'listener.name.in.side.sasl.jaas.config': 'for each',
+      'listener.name.in.side.scram-sha-256.sasl.jaas.config': 'for one',
+      'listener.name.controller.ssl.keystore.location': '/passed/over.pem',
+    })
+    const table = {
+      'ssl.keystore.location': kafkaConfigs['ssl.keystore.location']!,
+      'sasl.jaas.config': kafkaConfigs['sasl.jaas.config']!,
+      'sasl.enabled.mechanisms': kafkaConfigs['sasl.enabled.mechanisms']!,
+      'sasl.server.max.receive.size': kafkaConfigs['sasl.server.max.receive.size']!,
+    }
+    const inside = new ListenerProperties('IN.SIDE', given)
+    t.same(inside.read(table), {
+      'ssl.keystore.location': '/own.pem',
+      'sasl.jaas.config': 'for each',
+      'sasl.enabled.mechanisms': ['PLAIN'],
+      'sasl.server.max.receive.size': 524_288,
+    })
+    t.equal(inside.read(table, 'SCRAM-SHA-256')['sasl.jaas.config'], 'for one')
+    t.equal(inside.read(table, 'PLAIN')['sasl.jaas.config'], 'for each')
+    t.equal(
+      new ListenerProperties('PLAINTEXT', given).read(table)['ssl.keystore.location'],
+      '/all.pem',
+    )
+    const own = 'listener.name.in.side.ssl.keystore.location'
+    t.equal(inside.nameOf('ssl.keystore.location'), own)
+    t.equal(inside.nameOf('ssl.key.password'), 'ssl.key.password')
+    const ofScram = 'listener.name.in.side.scram-sha-256.sasl.jaas.config'
+    t.equal(inside.nameOf('sasl.jaas.config', 'SCRAM-SHA-256'), ofScram)
+  },
+)
+
+t.test('a property of a listener is checked as the broker’s is', async (t) => {
+  const cases: [name: string, text: string, says: RegExp][] = [
+    [
+      'listener.name.other.ssl.key.password',
+      'x',
+      /\.password \(test\): there is no listener OTHER, only PLAINTEXT$/,
+    ],
+    [
+      'listener.name.plaintext.ssl.keystore.locaton',
+      'x',
+      /unknown property .*; did you mean listener\.name\.plaintext\.ssl\.keystore\.location\?/,
+    ],
+    [
+      'listener.name.plaintext.sasl.server.max.receive.size',
+      'much',
+      /^INVALID_CONFIG: listener\.name\.plaintext\.sasl\.server\.max\.receive\.size=much \(test\): want /,
+    ],
+    ['listener.name.plaintext.port', '1', /unknown property listener\.name\.plaintext\.port/],
+    [
+      'listener.name.plaintext.ssl.key.password',
+      'secret'.repeat(10_000),
+      /listener\.name\.plaintext\.ssl\.key\.password=\.\.\. \(test\)/,
+    ],
+  ]
+  for (const [name, text, message] of cases)
+    t.throws(() => settingsOf({ [name]: text }), { code: 'INVALID_CONFIG', message }, name)
 })
 
 t.test('only addresses of 127.0.0.0/8, ::1 and localhost are loopback', async (t) => {

@@ -1,9 +1,11 @@
 // Listener configuration: where the broker listens, by Kafka's properties: `listeners`, `advertised.listeners`,
 // `listener.security.protocol.map`, or by the short form, `host` and `port`. Network thread.
+// The properties of a listener's own, `listener.name.NAME.PROPERTY`: listener-properties.ts
 
 import { KafkaError } from '../protocol/errors.ts'
 import { listItems } from '../storage/config.ts'
 import { addressText, isLoopback } from './addresses.ts'
+import { listenerPropertyName, type GivenProperties } from './listener-properties.ts'
 import type { Endpoint, SecurityProtocol } from './session.ts'
 
 /** The listener of the short form. */
@@ -12,7 +14,8 @@ const SHORT_NAME = 'PLAINTEXT'
 const CONTROLLER = 'CONTROLLER'
 const LOOPBACK_HOSTS = ['127.0.0.1', '::1']
 const PORT_MAX = 65_535
-const NO_SECURITY = 'millrace has no security yet: use PLAINTEXT, on loopback only'
+const NO_TLS = 'millrace has no TLS yet: use PLAINTEXT, on loopback only'
+const NO_SASL = 'millrace has no SASL yet: use PLAINTEXT, on loopback only'
 
 const securityProtocols: readonly string[] = [
   'PLAINTEXT',
@@ -133,7 +136,7 @@ interface Place {
  */
 export function listenersOf(
   properties: ListenerProperties,
-  given: { has(name: string): boolean },
+  given: GivenProperties,
   note: (message: string) => void,
 ): readonly ListenerConfig[] {
   const controllers = [CONTROLLER, ...properties['controller.listener.names'].map(upper)]
@@ -145,6 +148,7 @@ export function listenersOf(
       if (given.has(name)) note(`${name} has no effect: listeners says where to listen`)
   }
   checkPlaces(places)
+  checkOwners(given, places, controllers)
   checkReach(places, properties)
   const advertised = advertisedFor(places, properties['advertised.listeners'], controllers)
   return places.map((place) => {
@@ -191,6 +195,22 @@ function checkPlaces(places: readonly Place[]): void {
   }
 }
 
+/** @throws {KafkaError} INVALID_CONFIG for a property of a listener that is not there */
+function checkOwners(
+  given: GivenProperties,
+  places: readonly Place[],
+  controllers: readonly string[],
+): void {
+  const names = places.map(({ name }) => name)
+  for (const [property, { origin }] of given) {
+    const owner = listenerPropertyName(property)?.listener.toUpperCase()
+    if (owner === undefined || names.includes(owner) || controllers.includes(owner)) continue
+    throw refused(
+      `${property} (${origin}): there is no listener ${owner}, only ${names.join(', ')}`,
+    )
+  }
+}
+
 /** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
 function checkReach(places: readonly Place[], properties: ListenerProperties): void {
   if (properties['i.accept.unauthenticated.network']) return
@@ -211,7 +231,8 @@ function protocolOf(
   const protocol = protocols.get(name) ?? name
   if (!isSecurityProtocol(protocol))
     throw refused(`${text}: add ${name}:PLAINTEXT to listener.security.protocol.map`)
-  if (protocol !== 'PLAINTEXT') throw refused(`${text} (${protocol}): ${NO_SECURITY}`)
+  if (protocol.endsWith('SSL')) throw refused(`${text} (${protocol}): ${NO_TLS}`)
+  if (protocol.startsWith('SASL')) throw refused(`${text} (${protocol}): ${NO_SASL}`)
   return protocol
 }
 

@@ -1,7 +1,7 @@
 // Session: what the broker knows of one client between its requests. A connection owns it, or a caller in this process, which
 // has no socket. Network thread.
 
-import { ANONYMOUS, type Principal, type Requester } from './auth/principal.ts'
+import type { Principal, Requester } from './auth/principal.ts'
 
 /** Kafka's names of what lies between a listener and its clients. */
 export type SecurityProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
@@ -19,6 +19,8 @@ export interface Entrance {
   /** Where the client is told to come again: what its listener advertises, or the address that it dialled. */
   readonly endpoint: Endpoint
   readonly remoteAddress: string
+  /** By the client's certificate, if its listener asks for one; else ANONYMOUS. */
+  readonly principal: Principal
   /** Aborted when the client hangs up or the broker stops: a waiting request answers at once with what it has. */
   readonly gone: AbortSignal
 }
@@ -35,7 +37,7 @@ export class Session implements Requester {
   readonly endpoint: Endpoint
   readonly remoteAddress: string
   readonly gone: AbortSignal
-  principal: Principal = ANONYMOUS
+  principal: Principal
   /** Of the latest request; each request has its own. */
   clientId: string | null = null
   software: ClientSoftware | undefined
@@ -45,6 +47,7 @@ export class Session implements Requester {
     this.securityProtocol = entrance.securityProtocol
     this.endpoint = entrance.endpoint
     this.remoteAddress = entrance.remoteAddress
+    this.principal = entrance.principal
     this.gone = entrance.gone
   }
 }

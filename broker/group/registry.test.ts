@@ -5,8 +5,8 @@ import type { ErrorName } from '../../protocol/errors.ts'
 import { describeGroupsHandler } from '../api/15_describe_groups.ts'
 import { listGroupsHandler } from '../api/16_list_groups.ts'
 import { everythingAllowed, Permissions } from '../auth/permissions.ts'
-import { Session } from '../session.ts'
 import { heartbeat, identity, joining, stableGroup, world } from '../testing/group-world.ts'
+import { sessionFor } from '../testing/session.ts'
 import type { Group, GroupDescription, OffsetRetention } from './group.ts'
 import type { GroupEntry } from './state-table.ts'
 
@@ -107,13 +107,7 @@ function toyWorld() {
 
 /** The context of a request that never pauses and may do everything. */
 class FreeContext extends Permissions {
-  readonly session = new Session({
-    listener: 'PLAINTEXT',
-    securityProtocol: 'PLAINTEXT',
-    endpoint: { host: '127.0.0.1', port: 9092 },
-    remoteAddress: '127.0.0.1',
-    gone: new AbortController().signal,
-  })
+  readonly session = sessionFor()
   readonly version: number
   readonly work = {
     each: async (items: Iterable<unknown>, act: (item: unknown) => unknown) =>

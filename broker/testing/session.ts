@@ -1,5 +1,6 @@
 // Sessions of nobody in particular. Tests only.
 
+import { ANONYMOUS } from '../auth/principal.ts'
 import { Session, type Entrance } from '../session.ts'
 
 export function sessionFor(entrance: Partial<Entrance> = {}): Session {
@@ -8,6 +9,7 @@ export function sessionFor(entrance: Partial<Entrance> = {}): Session {
     securityProtocol: 'PLAINTEXT',
     endpoint: { host: '127.0.0.1', port: 9092 },
     remoteAddress: '127.0.0.1',
+    principal: ANONYMOUS,
     gone: new AbortController().signal,
     ...entrance,
   })
