@@ -76,7 +76,7 @@ export interface ClientEvents {
   readonly reset: TopicPartition & {
     readonly offset: number
     readonly newOffset: number
-    readonly reason: 'out of range' | 'topic made anew'
+    readonly reason: 'out of range' | 'topic recreated'
   }
   /** A record was written to a dead letter topic, and counts as done. */
   readonly deadLetter: TopicPartition & {

@@ -1,20 +1,20 @@
-// AbortedTransactions: which of the batches that a fetch gave belong to transactions that were aborted. Any thread.
-// As Apache Kafka's consumer does it: a transaction on the broker's list begins to count with the batch that reaches its
-// first offset, and until its abort marker every transactional batch of that producer is dropped.
+// AbortedTransactions: which of the fetched batches belong to aborted transactions. Any thread.
+// As in Apache Kafka's consumer (KIP-98), an aborted transaction of the broker's list starts with the batch that
+// reaches its first offset. From there to its abort marker every transactional batch of that producer is dropped.
 
 import { readEndMarker } from '../../protocol/batch/control.ts'
 import type { BatchHeader } from '../../protocol/batch/header.ts'
 
 export interface AbortedTransaction {
   readonly producerId: number
-  /** Of its first record in the partition; may lie before what was fetched. */
+  /** Offset of the transaction's first record in the partition; it may lie before the fetched bytes. */
   readonly firstOffset: number
 }
 
 export class AbortedTransactions {
-  /** Those that no batch has reached yet, the last offset first. */
+  /** Transactions that no batch has reached yet, the last offset first. */
   readonly #ahead: AbortedTransaction[]
-  /** Producers whose aborted transaction is under way. */
+  /** Producers with an aborted transaction that has started and not ended. */
   readonly #producerIds = new Set<number>()
 
   /** @param transactions of one fetch and partition, in any order */
@@ -23,7 +23,7 @@ export class AbortedTransactions {
   }
 
   /**
-   * Is the batch of an aborted transaction? To be asked of every batch, in order.
+   * Does the batch belong to an aborted transaction? The caller asks for every batch, in order.
    *
    * @throws {KafkaError} CORRUPT_MESSAGE for a control batch that cannot be read
    */

@@ -1,4 +1,5 @@
-// Where a consumer starts and stops in each partition: offsets, times and ends of the log, looked up as offsets.
+// Bounds: looks up where a consumer starts and stops in each partition. An offset, a time or an end of the log
+// becomes an offset.
 
 import { types } from 'node:util'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -8,13 +9,13 @@ import { askOffsets, EARLIEST, LATEST, type Isolation } from '../cluster/offsets
 import { callback, checked, date, either, oneOf, whole, type Rule } from '../options.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
-/** An end of the log, an offset (negative: so many before the end), or the first record at or after a time. */
+/** An end of the log, an offset (a negative one counts back from the end), or the first record at or after a time. */
 export type StartAt = 'earliest' | 'latest' | number | Date
 
-/** The end of the log as it is now, an offset (not read any more), or the first record at or after a time. */
+/** The current end of the log, an offset (exclusive), or the first record at or after a time. */
 export type StopAt = 'end' | number | Date
 
-/** The same for all partitions, or one for each. */
+/** One value for all partitions, or a function that returns the value of each. */
 export type PerPartition<At> = At | ((partition: TopicPartition) => At)
 
 const offset = whole(0, Number.MAX_SAFE_INTEGER)
@@ -47,7 +48,7 @@ export function atPartition<At extends StartAt | StopAt>(
   return typeof at === 'function' ? at(partition) : at
 }
 
-/** Looks offsets up, each end of the log at most once per partition. */
+/** Looks up offsets. Each timestamp and each end of the log costs at most one ListOffsets per leader. */
 export class Bounds {
   readonly #cluster: Cluster
   readonly #call: Call
@@ -56,7 +57,7 @@ export class Bounds {
   /** Timestamp -> partition -> offset. */
   readonly #answers = new Map<number, Promise<Map<string, number>>>()
 
-  /** @param partitions those of which anything is going to be asked */
+  /** @param partitions all partitions that `start` and `stop` may be called with */
   constructor(
     cluster: Cluster,
     call: Call,
@@ -69,7 +70,7 @@ export class Bounds {
     this.#isolation = isolation
   }
 
-  /** @throws {TypeError} when a function of the user's gave what is no place */
+  /** @throws {TypeError} when the user's function returns no valid position */
   async start(partition: TopicPartition, at: StartAt): Promise<number> {
     checked('from', startAt, at, partitionText(partition))
     if (at === 'earliest') return await this.#ask(partition, EARLIEST)
@@ -102,7 +103,7 @@ export class Bounds {
     return (await answers).get(partitionText(partition))!
   }
 
-  /** What one partition is asked, all are: nearly always they all want the same. */
+  /** Asks for all partitions at once: nearly always each of them needs the same timestamp. */
   async #askAll(timestamp: number): Promise<Map<string, number>> {
     const questions = this.#partitions.map((partition) => ({ ...partition, timestamp }))
     const offsets = new Map<string, number>()

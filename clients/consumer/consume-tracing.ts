@@ -1,5 +1,5 @@
-// ConsumeTracing: `tracing:millrace:consume:*` around what a reader does with each record: `start`, then `error` when it
-// failed or its loop was left, then `end`. Without subscribers it costs a look at three flags.
+// ConsumeTracing: publishes `tracing:millrace:consume:*` around the handling of each record: `start`, then `error` if
+// the handling failed or the loop was left, then `end`. Without subscribers a record costs a look at three flags.
 
 import { tracingChannel } from 'node:diagnostics_channel'
 
@@ -15,7 +15,7 @@ export function isTraced(): boolean {
   return start.hasSubscribers || end.hasSubscribers || error.hasSubscribers
 }
 
-/** What a reader has in hand, between two questions for more. */
+/** The records that the reader handles between two calls of `next()`. */
 export class ConsumeTracing {
   #traced: Traced[] = []
 
@@ -33,14 +33,14 @@ export class ConsumeTracing {
     tracing.start.publish(traced)
   }
 
-  /** It asks for more. */
+  /** The reader asks for more: it has handled its records. */
   end(): void {
     if (this.#traced.length === 0) return
     for (const traced of this.#traced) tracing.end.publish(traced)
     this.#traced = []
   }
 
-  /** It has left the loop, perhaps by an error, of which the iterator hears nothing. */
+  /** The reader has left the loop, perhaps because of an error, which the iterator does not get to see. */
   leave(): void {
     for (const traced of this.#traced) {
       traced.error = new Error('the loop was left with this record in hand')

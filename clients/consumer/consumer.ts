@@ -1,4 +1,4 @@
-// Consumer: reads whole partitions in order, without a group. Fetches ahead; never waits on user code.
+// Consumer: reads whole partitions in order, without a group. It fetches ahead and never waits for user code.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import {
@@ -39,37 +39,40 @@ import {
 } from '../topic.ts'
 
 export interface ConsumerOptions<T extends readonly TopicSelector[] = readonly TopicSelector[]> {
-  /** A regular expression means all topics whose names match, those that are created later too; none that is internal. */
+  /** A regular expression stands for all topics whose names match, later ones included, but for no internal topic. */
   readonly topics: T
-  /** Only these partitions, of each topic. Default: all, new ones included. */
+  /** Read only these partitions of each topic. Default: all, new ones included. */
   readonly partitions?: readonly number[] | undefined
-  /** Where each partition begins. Default `latest`. Partitions that appear later begin at their start. */
+  /** Where each partition starts. Default `latest`. A partition that is added later starts at its first record. */
   readonly from?: PerPartition<StartAt> | undefined
-  /** Where each partition ends; the iteration is over when all have. A time to come is waited for. Default: never. */
+  /**
+   * Where each partition ends; the iteration ends when all partitions have. For a time in the future the consumer
+   * waits. Default: never.
+   */
   readonly until?: PerPartition<StopAt> | undefined
   /**
-   * `committed`: records of a transaction when it has committed, in the order of the log, so an open transaction holds
-   * back what comes after it. `uncommitted` (default): everything, aborted transactions included.
+   * `committed`: a transaction's records once it has committed, in log order, so an open transaction holds back all
+   * records after it. `uncommitted` (default): all records, those of aborted transactions included.
    */
   readonly isolation?: Isolation | undefined
   /**
-   * When a position is not in the log (any more): go on at the nearest offset that is, at an end of the log, or throw.
-   * The logger is told. Default `nearest`.
+   * If a position is not in the log (any more): go on at the nearest offset in the log, at one of its ends, or throw.
+   * The logger gets a warning. Default `nearest`.
    */
   readonly outOfRange?: 'nearest' | 'earliest' | 'latest' | 'error' | undefined
-  /** Bytes fetched ahead of the reader, at most, from each broker. Default 16 MiB. */
+  /** The most bytes that the consumer fetches ahead of the reader from each broker. Default 16 MiB. */
   readonly prefetchBytes?: number | undefined
-  /** Bytes of one partition in one fetch; a larger batch still comes whole. Default 1 MiB. */
+  /** The most bytes of one partition in one fetch; a larger batch still comes whole. Default 1 MiB. */
   readonly partitionBytesMax?: number | undefined
-  /** The broker waits up to `fetchWaitMs` for this many. Default 1. */
+  /** The broker waits up to `fetchWaitMs` for this many bytes. Default 1. */
   readonly fetchBytesMin?: number | undefined
   /** Default 500. */
   readonly fetchWaitMs?: number | undefined
-  /** Ends the iteration, without an error. */
+  /** Ends the iteration without an error. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Of members of groups too. */
+/** The options that a member of a group takes as well. */
 export const readerRows: Table<Omit<ConsumerOptions, 'partitions'>> = {
   topics: required(listOf(topicSelector, 1)),
   from: startAtEach,
@@ -90,7 +93,7 @@ const consumerOptions = shape<ConsumerOptions>({
 export interface BatchOptions {
   /** Default 500. */
   readonly maxRecords?: number | undefined
-  /** How long a batch with fewer records waits for more. Default 50. */
+  /** How long an incomplete batch waits for more records. Default 50. */
   readonly maxWaitMs?: number | undefined
 }
 
@@ -99,7 +102,7 @@ export const batchOptions = shape<BatchOptions>({
   maxWaitMs: milliseconds(),
 })
 
-/** Records of any of the topics and partitions, in order within each partition. Never empty. */
+/** Records of all topics and partitions, in order within each partition. Never empty. */
 export interface ConsumerBatch<R> {
   readonly records: readonly R[]
 }
@@ -107,7 +110,8 @@ export interface ConsumerBatch<R> {
 /**
  * Iterate it: `for await (const record of consumer)`.
  *
- * It connects when the iteration begins. Leaving the loop keeps the positions: another loop goes on from there.
+ * The consumer connects when the iteration begins. If you leave the loop, the consumer keeps its positions: another
+ * loop goes on from there.
  */
 export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecord>
   implements AsyncIterable<R>, AsyncDisposable
@@ -117,10 +121,10 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   readonly #selection: TopicSelection
   readonly #onClose: (self: Closeable) => void
   readonly #stream: RecordStream<R>
-  /** Where readings stood whose topic was deleted, or seemed to be. */
+  /** The last readings of partitions whose topic was deleted, or seemed to be. */
   readonly #left = new Map<string, Reading>()
-  #isLookingAnew = false
-  /** Looks for topics that match a pattern. */
+  #isRefreshingTopics = false
+  /** The timer of the look-up of topics that match a pattern. */
   #watchTimer: Timer | undefined
   readonly #onAbort = (): void => void this.close()
   #started: Promise<void> | undefined
@@ -140,7 +144,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
         options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone),
       onAsked: () => this.#watch(),
       onLeft: () => this.#unwatch(),
-      onStale: () => void this.#lookAnew(),
+      onStale: () => void this.#refreshTopics(),
       isGone: (reading) => this.#isGone(reading),
     })
     options.signal?.addEventListener('abort', this.#onAbort)
@@ -148,10 +152,10 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   }
 
   /**
-   * `next()` gives what is at hand, or waits.
+   * `next()` returns a buffered record at once, else it waits for one.
    *
-   * @throws {KafkaError} from `next()`; the position is then still before what could not be read, and a further
-   *   `next()` tries again. INVALID_RECORD: a serde refused; `seek` past it to go on.
+   * @throws {KafkaError} from `next()`; the position then stays before the record that could not be read, and a
+   *   further `next()` tries again. INVALID_RECORD: a serde refused the record; `seek` past it to go on.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R> {
     return this.#stream.iterator(() => this.#stream.next())
@@ -169,7 +173,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
   }
 
   /**
-   * The same without an object for each record: bytes as they lie in what was fetched.
+   * The same without an object for each record: keys and values as views of the fetched bytes.
    *
    * @internal
    */
@@ -177,7 +181,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     return this.#stream.iterator(() => this.#stream.nextLazy())
   }
 
-  /** Looks partitions and start positions up now rather than when the iteration begins. */
+  /** Looks up partitions and start positions now instead of when the iteration begins. */
   async start(options: CallOptions = {}): Promise<void> {
     const call = this.#cluster.call(checked('consumer.start', callOptions, options))
     this.#started ??= this.#start(call).catch((error: unknown) => {
@@ -187,17 +191,17 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     await this.#started
   }
 
-  /** Of each partition. Empty before the start. */
+  /** The position in each partition. Empty before the start. */
   positions(): Position[] {
     return this.#stream.positions()
   }
 
-  /** Goes on at `offset` in a partition. What was fetched ahead of it is dropped. */
+  /** Moves the position in a partition to `offset`, and drops the bytes fetched ahead. */
   seek(partition: TopicPartition, offset: number): void {
     this.#stream.seek(partition, offset)
   }
 
-  /** Gives no records of these partitions (default: of all) until `resume`, or for a time. */
+  /** Gives no records of these partitions (default: all) until `resume`, or for a limited time. */
   pause(
     partitions: readonly TopicPartition[] = this.positions(),
     options: PauseOptions = {},
@@ -244,7 +248,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#stream.run()
   }
 
-  /** One reading for each partition of the topic that is to be read and is not yet. */
+  /** A new reading for each wanted partition of the topic that has none yet. */
   #wanted({ name, id, partitions: { length: partitionCount } }: TopicMetadata): Reading[] {
     const all = Array.from({ length: partitionCount }, (_, partition) => partition)
     const partitions = this.#options.partitions ?? all
@@ -263,10 +267,10 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     return readings.filter(({ where }) => !this.#stream.has(where))
   }
 
-  /** Metadata is old: adds what has appeared meanwhile, and removes what was found by a pattern and is gone. */
-  async #lookAnew(): Promise<void> {
-    if (this.#isLookingAnew) return
-    this.#isLookingAnew = true
+  /** Metadata is old: adds new partitions and topics, and removes topics that a pattern had found and that are gone. */
+  async #refreshTopics(): Promise<void> {
+    if (this.#isRefreshingTopics) return
+    this.#isRefreshingTopics = true
     try {
       await this.#started
       const call = this.#cluster.call({})
@@ -284,11 +288,11 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       if (this.#stream.isClosed) return
       this.#cluster.options.logger?.warn({ error }, 'metadata is not to be had')
     } finally {
-      this.#isLookingAnew = false
+      this.#isRefreshingTopics = false
     }
   }
 
-  /** At their start, or where they stood when their topic seemed to be gone. */
+  /** Starts each partition at its first record, or at its former position if its topic only seemed to be gone. */
   async #add(readings: readonly Reading[], call: Call): Promise<void> {
     const places = readings.map(({ where }) => where)
     const bounds = new Bounds(this.#cluster, call, places, this.#options.isolation)
@@ -307,7 +311,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     return true
   }
 
-  /** While somebody reads. */
+  /** Looks up topics of a pattern at intervals, while somebody reads. */
   #watch(): void {
     if (this.#watchTimer !== undefined || !this.#selection.hasPatterns || this.#stream.isClosed)
       return
@@ -315,7 +319,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
     this.#watchTimer = clock.after(options.metadataAgeMaxMs, () => {
       this.#watchTimer = undefined
       this.#watch()
-      if (this.#selection.isStale) void this.#lookAnew()
+      if (this.#selection.isStale) void this.#refreshTopics()
     })
   }
 

@@ -1,5 +1,5 @@
-// Fetcher: fetches ahead of the reader, from every leader at once, until enough is buffered.
-// It runs when something happens: an answer, a timer, a reader that has made room. It never waits on user code.
+// Fetcher: fetches ahead of the reader, from all leaders at once, until enough bytes are buffered.
+// An answer, a timer or a reader that has made room starts the next fetches. The fetcher never waits for user code.
 
 import { fetch } from '../../protocol/api/01_fetch.ts'
 import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
@@ -22,10 +22,10 @@ import type { Reading } from './reading.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
-/** From this version on topics go by id, which only brokers have that also tell them. */
+/** From this version on Fetch names topics by id (KIP-516). A broker that speaks it also tells the ids in Metadata. */
 const TOPIC_ID_VERSION = 13
 
-/** How long a partition that the broker does not know may still be on its way to it. */
+/** How long a broker may not know a new partition before that counts as an error. */
 const MISSING_PATIENCE_MS = 1_000
 
 export interface FetcherOptions {
@@ -35,26 +35,26 @@ export interface FetcherOptions {
   readonly fetchWaitMs: number
   readonly isolation: Isolation
   readonly outOfRange: 'nearest' | 'earliest' | 'latest' | 'error'
-  /** There are records, or an error, or the end came nearer. */
+  /** There are new records, there is an error, or the end has come nearer. */
   readonly onChange: () => void
-  /** The metadata of a topic is old. */
+  /** The metadata of the topic is out of date. */
   readonly onStale: (topic: string) => void
-  /** The topic was deleted and made anew: the partition is read from another place now. */
+  /** The topic was deleted and recreated: the partition's position has changed. */
   readonly onMoved: (reading: Reading) => void
-  /** The topic does not exist any more. @returns false when the reader has to hear of it */
+  /** The topic no longer exists. @returns false if `next` throws the error */
   readonly isGone: (reading: Reading) => boolean
 }
 
-/** A record and the partition it is from. */
+/** A record and its partition. */
 export interface Fetched {
   readonly reading: Reading
   readonly view: StoredRecord
 }
 
-/** As it lies in its batch. */
+/** The record as it lies in its batch. */
 export type StoredRecord = Pick<RecordView, 'offset' | 'timestamp' | 'key' | 'value' | 'headers'>
 
-/** Errors that pass once the metadata is asked for again, or the broker has settled. */
+/** Errors that a retry cures once metadata is refreshed or the broker has settled. */
 const PASSING: ReadonlySet<ErrorName> = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_OR_FOLLOWER',
@@ -69,7 +69,7 @@ const PASSING: ReadonlySet<ErrorName> = new Set([
   'NETWORK_EXCEPTION',
 ])
 
-/** Errors that pass if the topic is just being created, or was created anew. */
+/** Errors that a retry cures if the topic is being created, or was recreated. */
 const MISSING: ReadonlySet<ErrorName> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_TOPIC_ID',
@@ -81,15 +81,15 @@ export class Fetcher {
   readonly #options: FetcherOptions
   readonly #lane: Lane
   readonly #readings: Reading[] = []
-  /** Partitions with fetched bytes, in the order in which these came. */
+  /** Partitions with fetched bytes, in order of arrival. */
   readonly #line = new Fifo<Reading>()
-  /** The partition whose chunk is being read. */
+  /** The partition whose bytes are being read. */
   #current: Reading | undefined
-  /** Partitions with an error that the reader has to hear. */
+  /** Partitions with an error that `next` throws. */
   readonly #failed: Reading[] = []
-  /** Those with a fetch under way. */
+  /** Leaders with a fetch in flight. */
   readonly #leadersAsked = new Set<number>()
-  /** Of partitions that are not still. */
+  /** The fetched bytes of all partitions that are not held or paused. */
   #bytesBuffered = 0
   #isRunning = false
   #isStopped = false
@@ -119,30 +119,30 @@ export class Fetcher {
     this.seek(reading, reading.position)
   }
 
-  /** Fetches from now on. */
+  /** Starts to fetch, if it does not yet. */
   run(): void {
     if (this.#isRunning) return
     this.#isRunning = true
     this.#pump()
   }
 
-  /** Begins no further fetch: nobody reads. */
-  rest(): void {
+  /** Starts no further fetch, because nobody reads. */
+  idle(): void {
     this.#isRunning = false
     this.#alarm.cancel()
   }
 
   stop(): void {
-    this.rest()
+    this.idle()
     this.#isStopped = true
     this.#cluster.closeLane(this.#lane)
   }
 
   /**
-   * Steps to the next record that is at hand.
+   * Steps to the next buffered record.
    *
-   * @returns its partition, whose `cursor` stands at it
-   * @throws {KafkaError} of a partition; it is then asked for again
+   * @returns its partition, whose `cursor` stands at the record
+   * @throws {KafkaError} the error of a partition; the next fetch asks for that partition again
    */
   next(): Reading | undefined {
     for (;;) {
@@ -156,7 +156,7 @@ export class Fetcher {
     }
   }
 
-  /** As the reader says. One that wants to hear of a topic that was made anew says so when it has heard. */
+  /** Moves the position as the reader asks. If the topic was recreated, the reader thereby accepts the new topic. */
   seekTo(reading: Reading, offset: number): void {
     const id = this.#topicId(reading)
     if (this.#options.outOfRange === 'error' && reading.isOfFormer(id)) this.#move(reading, id)
@@ -178,7 +178,7 @@ export class Fetcher {
     this.#setStill(reading, () => (reading.isPaused = false))
   }
 
-  /** A pause that is not the reader's. */
+  /** Keeps the partition from giving records, for another reason than the reader's pause. */
   hold(reading: Reading): void {
     this.#setStill(reading, () => reading.heldCount++)
   }
@@ -187,7 +187,7 @@ export class Fetcher {
     this.#setStill(reading, () => reading.heldCount--)
   }
 
-  /** What was fetched is kept for later, and does not hold the fetching of others back. */
+  /** The partition's fetched bytes stay for later, and do not count against the prefetch limit meanwhile. */
   #setStill(reading: Reading, change: () => void): void {
     const wasStill = reading.isStill
     change()
@@ -199,7 +199,7 @@ export class Fetcher {
     this.#pump()
   }
 
-  /** Something the reader has to hear. */
+  /** Records an error that `next` throws. */
   report(reading: Reading, error: KafkaError): void {
     reading.error = error
     this.#failed.push(reading)
@@ -224,7 +224,10 @@ export class Fetcher {
     return undefined
   }
 
-  /** The same, of the partition that gave the last. @returns false when another has its turn. @throws as `next` */
+  /**
+   * As `next`, for the partition of the last record. @returns false when another partition has its turn. @throws as
+   * `next`
+   */
   nextOf(reading: Reading): boolean {
     try {
       return reading === this.#current && reading.next()
@@ -258,7 +261,7 @@ export class Fetcher {
       if (reading.isRefreshing || reading.error !== undefined) continue
       if (reading.blockedUntil > now) this.#alarm.setTo(reading.blockedUntil)
       else if (reading.isOutOfRange) {
-        if (!reading.hasChunks) void this.#reset(reading) // what was fetched before is good: it is read first
+        if (!reading.hasChunks) void this.#reset(reading) // the reader first gets the bytes fetched before
       } else {
         const leader = this.#leaderOf(reading)
         if (leader === undefined || this.#leadersAsked.has(leader)) continue
@@ -268,8 +271,8 @@ export class Fetcher {
       }
     }
     for (const [leader, readings] of byLeader) {
-      if (this.#leadersAsked.has(leader)) continue // a reading that was removed meanwhile has had others fetched
-      // Those that gave records last time go last: the broker fills its answer from the front.
+      if (this.#leadersAsked.has(leader)) continue // `#leaderOf` may remove a reading, which starts the fetches of others
+      // Partitions that gave records last time go last: the broker fills its response in the order of the request.
       readings.sort((a, b) => a.lastGaveAt - b.lastGaveAt)
       void this.#fetch(leader, readings)
     }
@@ -364,7 +367,7 @@ export class Fetcher {
     if (this.#current !== reading) this.#enqueue(reading)
   }
 
-  /** Waits and asks again where that may help; else it is the reader's to hear. */
+  /** Schedules a retry if the error can pass; else `next` throws it. */
   #fail(reading: Reading, error: KafkaError): void {
     const now = this.#cluster.clock.monotonic()
     if (error.code === 'OFFSET_OUT_OF_RANGE' && this.#options.outOfRange !== 'error') {
@@ -389,7 +392,10 @@ export class Fetcher {
     void this.#refresh(reading)
   }
 
-  /** Nothing is fetched meanwhile: by name it might be of another topic. What fails is asked again after the next failure. */
+  /**
+   * Fetches nothing meanwhile, because a fetch by name might reach a recreated topic. If the refresh fails, the next
+   * failed fetch asks again.
+   */
   async #refresh(reading: Reading): Promise<void> {
     reading.isRefreshing = true
     await this.#cluster.refresh(reading.topic.name).catch(() => {})
@@ -397,13 +403,13 @@ export class Fetcher {
     this.#pump()
   }
 
-  /** What was fetched of the topic as it was is dropped. */
+  /** Drops the bytes of the deleted topic. */
   #leaveFormer(reading: Reading): void {
     this.#count(reading, -reading.seek(reading.position))
     if (this.#current === reading) this.#current = undefined
     if (this.#options.outOfRange !== 'error') reading.isOutOfRange = true
     else {
-      const what = `the topic was deleted and made anew: ${reading.position} is an offset of the former one, seek() to go on`
+      const what = `the topic was deleted and recreated: ${reading.position} is an offset of the former one, seek() to go on`
       this.report(
         reading,
         new KafkaError('OFFSET_OUT_OF_RANGE', `${partitionText(reading.where)}: ${what}`),
@@ -424,9 +430,9 @@ export class Fetcher {
     try {
       const newOffset = isFormer ? await this.#startOf(reading) : await this.#nearest(reading)
       if (reading.generation !== generation) return
-      const reason = isFormer ? 'topic made anew' : 'out of range'
+      const reason = isFormer ? 'topic recreated' : 'out of range'
       const why = isFormer
-        ? 'the topic was deleted and made anew'
+        ? 'the topic was deleted and recreated'
         : 'the position is not in the log'
       const message = { ...reading.where, offset: fetchOffset, newOffset, reason } as const
       tell('reset', message, this.#cluster.options.logger, 'warn', `${why}: going on elsewhere`)
@@ -447,7 +453,10 @@ export class Fetcher {
     this.#options.onMoved(reading)
   }
 
-  /** A topic that is made anew has new partitions, which are read from their start; an end in the former one is reached. */
+  /**
+   * A recreated topic is read from its start, or from its end with outOfRange `latest`. If the partition had an end
+   * (`until`), that end counts as reached.
+   */
   async #startOf({ where, stopOffset }: Reading): Promise<number> {
     if (stopOffset !== Infinity) return stopOffset
     return await this.#ask(where, this.#options.outOfRange === 'latest' ? LATEST : EARLIEST)
@@ -474,7 +483,7 @@ export class Fetcher {
 
 type PartitionAnswer = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
 
-/** Nothing in it was left out because others have filled it. */
+/** An empty response: no partition was left out for lack of room. */
 function hasNoRecords({ responses }: ResponseOf<typeof fetch>): boolean {
   return responses.every(({ partitions }) =>
     partitions.every(({ records }) => records === null || records.length === 0),

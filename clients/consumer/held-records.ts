@@ -1,16 +1,16 @@
-// HeldRecords: records that are given later: those that are given again, and those whose serde looks something up first.
-// Until then their partitions give nothing, so that the order of records is kept.
+// HeldRecords: records that the consumer gives later: records for redelivery, and records whose serde looks something
+// up first. Their partitions give nothing meanwhile, so that records keep their order.
 
 import type { Reading } from './reading.ts'
 
 export interface HeldRecordsDeps {
-  /** The partition gives nothing until `letGo`, once for each `hold`. */
+  /** Keeps the partition from giving records until `letGo`, once for each `hold`. */
   readonly hold: (reading: Reading) => void
   readonly letGo: (reading: Reading) => void
   readonly onDue: () => void
 }
 
-/** Something to wait for that can be cancelled. */
+/** A wait that can be cancelled. */
 interface Waiting {
   cancel(): void
 }
@@ -18,14 +18,14 @@ interface Waiting {
 export class HeldRecords<Held extends { readonly reading: Reading }> {
   readonly #deps: HeldRecordsDeps
   readonly #waiting = new Map<Held, Waiting>()
-  /** Whose time has come, in that order. */
+  /** Records whose wait is over, in that order. */
   #due: Held[] = []
 
   constructor(deps: HeldRecordsDeps) {
     this.#deps = deps
   }
 
-  /** @param wait begins to wait, and calls back later when the record is due */
+  /** @param wait starts the wait; it calls `due` later, never at once */
   add(held: Held, wait: (due: () => void) => Waiting): void {
     const { hold, onDue } = this.#deps
     hold(held.reading)
@@ -45,7 +45,7 @@ export class HeldRecords<Held extends { readonly reading: Reading }> {
     return held
   }
 
-  /** Those of a partition that is read elsewhere, or no more. */
+  /** Drops the records of a partition that the consumer leaves or reads from another position. */
   drop(of: Reading): void {
     const isOf = ({ reading }: Held): boolean => reading === of
     const waiting = [...this.#waiting.keys()].filter(isOf)

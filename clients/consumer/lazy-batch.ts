@@ -1,5 +1,5 @@
-// LazyBatch: records of one partition that are at hand, shown where they lie. It stands at one after the other, and nothing
-// is made of a field that is not asked for: for those that only pass records on. Borrowed until the next is asked for.
+// LazyBatch: a cursor over the buffered records of one partition. It makes objects only of the fields that its user
+// asks for: for programs that pass records on. Everything it returns is borrowed until the next record.
 
 import type { Header, RecordCursor } from '../../protocol/batch/record.ts'
 import type { Reading } from './reading.ts'
@@ -10,7 +10,7 @@ export class LazyBatch {
   readonly #reading: Reading
   readonly #step: () => boolean
 
-  /** @param step to the next record of the partition that is at hand; there is one already */
+  /** @param step moves the cursor to the next buffered record; it already stands at the first */
   constructor(reading: Reading, step: () => boolean) {
     this.topic = reading.topic.name
     this.partition = reading.partition
@@ -18,7 +18,10 @@ export class LazyBatch {
     this.#step = step
   }
 
-  /** Steps to the next record: the consumer's position is then past it. @returns false when there is none at hand */
+  /**
+   * Steps to the next record: the consumer's position is then past it. @returns false when no further record is
+   * buffered
+   */
   next(): boolean {
     return this.#step()
   }
@@ -36,7 +39,7 @@ export class LazyBatch {
     return this.#cursor.timestamp
   }
 
-  /** Made anew at each access, as are `value` and `headers`. */
+  /** A new view at each access, as are `value` and `headers`. */
   get key(): Buffer | null {
     return this.#cursor.key
   }
@@ -49,7 +52,7 @@ export class LazyBatch {
     return this.#cursor.headers
   }
 
-  /** What holds the key, from `keyAt` on. */
+  /** The buffer that holds the key, at `keyAt`. */
   get keyIn(): Buffer {
     return this.#cursor.bytes
   }
@@ -58,12 +61,12 @@ export class LazyBatch {
     return this.#cursor.keyAt
   }
 
-  /** -1: there is none. */
+  /** -1: no key. */
   get keyBytes(): number {
     return this.#cursor.keyBytes
   }
 
-  /** What holds the value, from `valueAt` on. */
+  /** The buffer that holds the value, at `valueAt`. */
   get valueIn(): Buffer {
     return this.#cursor.bytes
   }
@@ -72,7 +75,7 @@ export class LazyBatch {
     return this.#cursor.valueAt
   }
 
-  /** -1: it is null. */
+  /** -1: the value is null. */
   get valueBytes(): number {
     return this.#cursor.valueBytes
   }

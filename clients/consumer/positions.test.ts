@@ -69,7 +69,7 @@ t.test('a process stays alive while a loop of its own waits, whatever it waits f
 })
 
 for (const by of ['id', 'name'] as const) {
-  t.test(`a topic that is made anew is read from its start, fetched by ${by}`, async (t) => {
+  t.test(`a topic that is recreated is read from its start, fetched by ${by}`, async (t) => {
     const told: string[] = []
     const tell = (_: object, what: string): void => void told.push(what)
     const logger = { debug() {}, info: tell, warn: tell }
@@ -84,11 +84,11 @@ for (const by of ['id', 'name'] as const) {
     write(w.broker.createTopic('t')[0]!, ['new 0', 'new 1', 'new 2'])
     t.same((await next).slice(-3), ['new 0', 'new 1', 'new 2'])
     t.match(consumer.positions(), [{ offset: 3 }])
-    t.ok(told.includes('the topic was deleted and made anew: going on elsewhere'))
+    t.ok(told.includes('the topic was deleted and recreated: going on elsewhere'))
   })
 }
 
-t.test('in a topic that is made anew, outOfRange says where to go on', async (t) => {
+t.test('in a topic that is recreated, outOfRange says where to go on', async (t) => {
   await using w = await world()
   const readFirst = async (options: object) => {
     const log = w.broker.createTopic('t')[0]!
@@ -111,12 +111,12 @@ t.test('in a topic that is made anew, outOfRange says where to go on', async (t)
   t.same(await next, ['new 2'])
   const { consumer } = await readFirst({ outOfRange: 'error' })
   for (let i = 0; i < 2; i++)
-    await t.rejects(read(consumer, 1), { code: 'OFFSET_OUT_OF_RANGE', message: /made anew/ })
+    await t.rejects(read(consumer, 1), { code: 'OFFSET_OUT_OF_RANGE', message: /recreated/ })
   consumer.seek({ topic: 't', partition: 0 }, 1)
   t.same(await read(consumer, 1), ['new 1'])
 })
 
-t.test('a reader that is to stop in a topic stops when it is made anew', async (t) => {
+t.test('a reader that is to stop in a topic stops when it is recreated', async (t) => {
   await using w = await world()
   write(w.log, ['old'])
   const consumer = w.client.consumer({ topics: [texts], from: 'earliest', until: 10 })

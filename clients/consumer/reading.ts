@@ -1,5 +1,5 @@
-// Reading: where a consumer stands in one partition, and the fetched bytes it has yet to give out.
-// Batches are opened lazily, record by record. Control batches and those of aborted transactions are stepped over.
+// Reading: a consumer's position in one partition, and the fetched bytes that it has not given yet.
+// It opens batches lazily, record by record, and skips control batches and those of aborted transactions.
 
 import {
   crcMatches,
@@ -16,7 +16,7 @@ import { AbortedTransactions, type AbortedTransaction } from './aborted.ts'
 import { preparesToRead } from '../preparation.ts'
 import { partitionText, type Topic, type TopicPartition } from '../topic.ts'
 
-/** What one compressed batch may unfold to. */
+/** The most bytes that one compressed batch may decompress to. */
 const BATCH_BYTES_MAX = 1024 * 1024 * 1024
 
 export class Reading {
@@ -26,45 +26,45 @@ export class Reading {
   readonly isPrepared: boolean
   /** Offset of the next record to give. */
   position: number
-  /** Offset from which to fetch next: ahead of `position` by what is buffered. */
+  /** Offset of the next fetch: ahead of `position` by the buffered records. */
   fetchOffset: number
-  /** Offset that is not given any more. */
+  /** Offset at which the partition ends for the reader (exclusive). */
   stopOffset = Infinity
-  /** Offset after the last record that may be read, as last heard; -1: nothing heard yet. */
+  /** Offset after the last readable record, by the last response; -1: no response yet. */
   endOffset = -1
   isPaused = false
-  /** Records of it that are to be given again before any other. */
+  /** How many of its records `HeldRecords` keeps: it gives those before any other. */
   heldCount = 0
-  /** Its chunks have a place in the line of those to be read. */
+  /** The partition is in the fetcher's line of partitions with records. */
   isInLine = false
-  /** Monotonic ms at which it last gave records. */
+  /** Monotonic ms of the last response with records. */
   lastGaveAt = 0
-  /** Monotonic ms at which the broker last answered for it. */
+  /** Monotonic ms of the last response. */
   heardAt = 0
-  /** Of the topic that the position is of; `UUID_ZERO` where the cluster does not tell. */
+  /** Id of the topic to which the position belongs; `UUID_ZERO` if the cluster does not tell ids. */
   topicId: Uuid
-  /** `fetchOffset` is not in the log: a new one is looked up when what was fetched has been read. */
+  /** `fetchOffset` is not in the log: once the buffered records are read, the fetcher looks up a new one. */
   isOutOfRange = false
-  /** It is being looked up: nothing is fetched meanwhile. */
+  /** The fetcher is looking up a new offset, and fetches nothing meanwhile. */
   isResetting = false
-  /** The cluster is being asked about its topic: nothing is fetched meanwhile. */
+  /** The fetcher is refreshing the topic's metadata, and fetches nothing meanwhile. */
   isRefreshing = false
-  /** Monotonic ms until which nothing is fetched: the pause after a failure. */
+  /** Monotonic ms until which the fetcher pauses after a failure. */
   blockedUntil = 0
   /** Failures in a row. */
   failures = 0
-  /** Monotonic ms of the first of them. */
+  /** Monotonic ms of the first of these failures. */
   failingSince = 0
-  /** Monotonic ms since when the broker does not know the partition. */
+  /** Monotonic ms of the first response that did not know the partition. */
   missingSince: number | undefined
-  /** What the reader has to hear before anything else is fetched. */
+  /** The error that the reader gets before the next fetch. */
   error: KafkaError | undefined
-  /** Rises when the position is changed from outside: answers to older questions are then of no use. */
+  /** Rises whenever the position is changed from outside: responses to older requests are then useless. */
   generation = 0
-  /** At the record that was asked for last. */
+  /** Stands at the record of the last `next()`. */
   cursor: RecordCursor | undefined
   readonly #chunks: Chunk[] = []
-  /** Between these an answer had nothing: see `stepOverHole`. */
+  /** The offsets between which a fetch found no record: see `stepOverHole`. */
   #holeStart = -1
   #holeEnd = -1
   #released = new AbortController()
@@ -82,13 +82,13 @@ export class Reading {
     return { topic: this.topic.name, partition: this.partition }
   }
 
-  /** The topic has been deleted and made anew, with this id: the position means nothing in it. */
+  /** Has the topic been deleted and recreated with this id? The position then means nothing in it. */
   isOfFormer(id: Uuid | undefined): boolean {
     if (id === this.topicId || id === undefined || id === UUID_ZERO) return false
     return this.topicId !== UUID_ZERO
   }
 
-  /** Begins anew in the topic of this id; records of the former one are aborted. */
+  /** Starts in the topic with this id, and aborts the handling of the deleted topic's records. */
   moveTo(topicId: Uuid): void {
     this.topicId = topicId
     this.missingSince = undefined
@@ -97,7 +97,7 @@ export class Reading {
     this.#released = new AbortController()
   }
 
-  /** Aborted when the consumer closes, or may read the partition no longer. */
+  /** Aborted when the consumer closes, or loses the partition. */
   get signal(): AbortSignal {
     return this.#released.signal
   }
@@ -118,14 +118,14 @@ export class Reading {
     return this.position >= this.stopOffset && this.heldCount === 0
   }
 
-  /** It gives nothing now. */
+  /** The partition gives no records now: it is paused or held. */
   get isStill(): boolean {
     return this.isPaused || this.heldCount > 0
   }
 
   /**
-   * @param bytes given; whole batches, the last may be cut
-   * @param aborted transactions whose records are not to be given
+   * @param bytes given; whole batches, the last one may be cut
+   * @param aborted transactions whose records the reader must not get
    * @returns bytes kept
    */
   push(bytes: Buffer, aborted: readonly AbortedTransaction[] = []): number {
@@ -136,20 +136,22 @@ export class Reading {
     return bytes.length
   }
 
-  /** Steps to the next record: `cursor` stands at it. @returns false when the first chunk is used up: see `dropChunk` */
+  /**
+   * Steps to the next record: `cursor` stands at it. @returns false when the first chunk is used up: see `dropChunk`
+   */
   next(): boolean {
     const chunk = this.#chunks[0]
     if (chunk === undefined || this.isDone) return false
     this.cursor = chunk.next(this)
     if (this.cursor === undefined) return false
     if (this.cursor.offset < this.stopOffset) return true
-    this.position = Math.max(this.position, this.stopOffset) // compaction has left nothing in between
+    this.position = Math.max(this.position, this.stopOffset) // compaction has left no record in between
     return false
   }
 
   /**
-   * The broker had nothing to give from `fetchOffset` on, though more than one answer said that its log goes on to
-   * `endOffset`: compaction has emptied the rest. Without this, an end that lies there is never reached.
+   * Moves `fetchOffset` to `endOffset` after two empty responses in a row: compaction has removed all records
+   * between. Without this the reader never reaches an end that lies there.
    */
   stepOverHole(): void {
     const isBehind = this.hasChunks || this.position !== this.fetchOffset
@@ -160,12 +162,12 @@ export class Reading {
     if (isSame) this.position = this.fetchOffset = Math.min(this.endOffset, this.stopOffset)
   }
 
-  /** @returns its bytes */
+  /** @returns the chunk's bytes */
   dropChunk(): number {
     return this.#chunks.shift()?.bytes.length ?? 0
   }
 
-  /** Goes on elsewhere. @returns bytes dropped */
+  /** Moves the position. @returns bytes dropped */
   seek(offset: number): number {
     this.position = offset
     this.fetchOffset = offset
@@ -182,7 +184,7 @@ class Chunk {
   readonly bytes: Buffer
   readonly #aborted: AbortedTransactions
   #at = 0
-  /** In the batch that is being read. */
+  /** The cursor of the batch that is being read. */
   #cursor: RecordCursor | undefined
   /** Offset after that batch. */
   #batchEnd = 0
@@ -192,7 +194,7 @@ class Chunk {
     this.#aborted = new AbortedTransactions(aborted)
   }
 
-  /** Moves the position over what holds no records. @throws {KafkaError} CORRUPT_MESSAGE and others of a bad batch */
+  /** Steps over offsets without records. @throws {KafkaError} CORRUPT_MESSAGE and others of a bad batch */
   next(reading: Reading): RecordCursor | undefined {
     for (;;) {
       const cursor = this.#cursor

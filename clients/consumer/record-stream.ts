@@ -1,5 +1,5 @@
-// RecordStream: records in order from whatever partitions it is given, fetched ahead, one by one or many at a time.
-// What a plain consumer and a member of a group have in common. Never waits on user code.
+// RecordStream: records in order from the partitions that its owner adds, fetched ahead, one by one or many at a
+// time. A plain consumer and a member of a group share it. It never waits for user code.
 
 import { types } from 'node:util'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -23,13 +23,13 @@ import {
   type TopicPartition,
 } from '../topic.ts'
 
-/** Where a consumer stands in a partition. */
+/** A consumer's position in a partition. */
 export interface Position extends TopicPartition {
   /** Of the next record. */
   readonly offset: number
   /**
-   * Offset after the last record that may be read (with isolation `committed`: the last stable one), as last heard; -1:
-   * nothing heard yet.
+   * Offset after the last readable record (with isolation `committed`: the last stable offset), by the last response;
+   * -1: no response yet.
    */
   readonly highWatermark: number
 }
@@ -39,28 +39,28 @@ export interface PauseOptions {
   readonly forMs?: number | undefined
 }
 
-/** Whose partitions they are. */
+/** The consumer or member that owns the stream's partitions. */
 export interface StreamOwner<R> {
   recordOf(fetched: Fetched): R
-  /** Does it look at a `view` once it has made the record of it? */
+  /** Does the owner use a `view` after it has made the record of it? */
   readonly keepsViews: boolean
-  /** Makes sure that there is something to read; awaited before a record is waited for. */
+  /** Makes sure that there are partitions to read; the stream awaits it before it waits for a record. */
   start(): Promise<void>
-  /** No record will come any more. */
+  /** No further record will come. */
   isOver(): boolean
-  /** The reader asks for more: it has finished with everything that it was given before. */
+  /** The reader asks for more: it has handled all records that it got before. */
   onAsked?(): void
-  /** The reader has left its loop, with the last record perhaps not done. */
+  /** The reader has left its loop, perhaps before it handled the last record. */
   onLeft?(): void
-  /** The reader is being given this. */
+  /** The reader gets this record. */
   onGiven?(given: Given<R>): void
-  /** A serde refuses it. @returns false when the reader has to hear of it */
+  /** A serde refused the record. @returns false if the reader gets the error */
   onUnreadable?(fetched: Fetched, error: unknown): boolean
-  /** The metadata of a topic is old. */
+  /** The metadata of the topic is out of date. */
   onStale(topic: string): void
-  /** The topic does not exist any more. @returns false when the reader has to hear of it */
+  /** The topic no longer exists. @returns false if the reader gets the error */
   isGone(reading: Reading): boolean
-  /** The partition is of another topic now, which has the same name. */
+  /** The topic was recreated: the partition's position has changed. */
   onMoved?(reading: Reading): void
 }
 
@@ -81,11 +81,11 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   readonly #stopTimers = new Set<Timer>()
   #change = new Gate()
   #isClosed = false
-  /** Met while a batch was being filled: thrown once that batch is given. */
+  /** An error met while a batch was filled: thrown after that batch. */
   #heldError: unknown
   readonly #redeliveries: HeldRecords<Given<R>>
   readonly #preparing: HeldRecords<Preparing>
-  /** Ends of pauses that have one. */
+  /** Timers of the pauses that end by themselves. */
   readonly #pauseTimers = new Map<Reading, Timer>()
   readonly #tracing = new ConsumeTracing()
 
@@ -116,13 +116,13 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#preparing = new HeldRecords(holding)
   }
 
-  /** After so many ms, and before whatever follows it in its partition. */
+  /** Gives the record again after `delayMs`, before all later records of its partition. */
   giveAgain(given: Given<R>, delayMs: number): void {
     const { clock } = this.#cluster
     this.#redeliveries.add(given, (due) => clock.after(Math.max(0, delayMs), due))
   }
 
-  /** The reader has to hear it. */
+  /** The reader's next call throws this. */
   fail(error: unknown): void {
     this.#heldError ??= error
     this.#change.open()
@@ -136,7 +136,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return this.#isClosed
   }
 
-  /** Ends waits, so that `isOver` is looked at again. */
+  /** Ends the waits, so that they check `isOver` again. */
   wake(): void {
     this.#change.open()
   }
@@ -154,7 +154,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#fetcher.add(reading)
   }
 
-  /** Gives no more records of it, and drops what was fetched. */
+  /** Gives no more records of the partition, and drops its fetched bytes. */
   remove(reading: Reading): void {
     this.#readings.delete(partitionText(reading.where))
     this.#dropHeld(reading)
@@ -182,7 +182,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#fetcher.seekTo(reading, offset)
   }
 
-  /** What was said last counts. */
+  /** The last `pause` or `resume` of a partition counts. */
   pause(partitions: readonly TopicPartition[], options: PauseOptions): void {
     const { forMs } = checked('consumer.pause', pauseOptions, options)
     for (const partition of checked('consumer.pause', partitionsRule, partitions, 'partitions')) {
@@ -212,7 +212,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#pauseTimers.delete(reading)
   }
 
-  /** Something the reader has to hear, unless it is an end of the partition. */
+  /** Looks up where the partition ends; the end of the partition is then no error. */
   async stopAt(reading: Reading, at: StopAt, boundsOf: () => Bounds): Promise<void> {
     const delayMs = types.isDate(at) ? at.getTime() - this.#cluster.clock.now() : 0
     if (delayMs <= 0) reading.stopOffset = await boundsOf().stop(reading.where, at)
@@ -234,7 +234,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       return: async () => {
         this.#tracing.leave()
         this.#owner.onLeft?.()
-        this.#fetcher.rest()
+        this.#fetcher.idle()
         return DONE
       },
       [Symbol.asyncIterator]() {
@@ -243,7 +243,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     }
   }
 
-  /** Without an `await` where a record is at hand: most of them are. */
+  /** Without an `await` if a record is buffered, as most are. */
   next(): Promise<IteratorResult<R, undefined>> {
     this.#asked()
     try {
@@ -268,12 +268,12 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return { done: false, value: record }
   }
 
-  /** Waits for a record. @returns undefined when none will come any more */
+  /** Waits for a record. @returns undefined when no further one will come */
   takeLater(): Promise<Given<R> | undefined> {
     return this.#later(() => this.take())
   }
 
-  /** Waits until `take` gives something. @returns undefined when nothing will come any more */
+  /** Waits until `take` returns something. @returns undefined when no further record will come */
   async #later<T>(take: () => T | undefined): Promise<T | undefined> {
     let alive: Timer | undefined
     try {
@@ -283,7 +283,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
         const given = take()
         if (given !== undefined) return given
         if (this.#isClosed || this.#owner.isOver()) return undefined
-        // Sockets may be idle, and a signal's timer unreferenced: Node would end the process with status 13.
+        // Sockets and a signal's timer may be unreferenced: without this timer Node would end the process with status
+        // 13.
         alive ??= this.#cluster.clock.after(TIMER_MS_MAX, () => {})
         await this.#change.passed
       }
@@ -314,7 +315,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   /**
-   * Records of one partition, and no objects for them: without the owner's knowledge, serdes and tracing.
+   * A lazy batch of one partition. It passes by the owner, the serdes and tracing.
    *
    * @returns a batch that stands at its first record
    */
@@ -337,7 +338,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return new LazyBatch(reading, step)
   }
 
-  /** @returns the next record at hand; the position is then past it */
+  /** @returns the next buffered record; the position is then past it */
   take(): Given<R> | undefined {
     if (this.#isClosed) return undefined
     if (this.#heldError !== undefined) {
@@ -363,12 +364,17 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     }
   }
 
-  /** @returns the record at hand; a cursor is cheaper than a view, and good until the next record */
+  /**
+   * @returns the record as the owner needs it; a cursor is cheaper than a view, but only valid until the next record
+   */
   #viewOf({ cursor, isPrepared }: Reading): StoredRecord {
     return this.#owner.keepsViews || isPrepared ? cursor!.view() : cursor!
   }
 
-  /** @returns false when the record can be read now; otherwise it is held until its serdes have looked up what they need */
+  /**
+   * @returns false when the serdes can read the record at once; else the record is held until they have looked up
+   *   what they need
+   */
   #prepare(reading: Reading, view: Fetched['view']): boolean {
     const preparing: Preparing = { reading, view, failure: undefined }
     const fail = (error: unknown): void => void (preparing.failure = { error })
@@ -388,14 +394,14 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     this.#preparing.drop(reading)
   }
 
-  /** @returns undefined when the record cannot be read, and that is seen to; the position is past it */
+  /** @returns undefined when the owner has handled an unreadable record; the position is past it */
   #givenOf(
     reading: Reading,
     view: StoredRecord,
     failure: Failure | undefined,
   ): Given<R> | undefined {
     const { offset } = view
-    const given = { reading, record: undefined as unknown as R, view } // one object: each record costs one
+    const given = { reading, record: undefined as unknown as R, view } // one object, because every record pays for it
     try {
       if (failure !== undefined) throw unprepared(given, failure.error)
       given.record = this.#owner.recordOf(given)
@@ -448,7 +454,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     )
   }
 
-  /** What is at or after a time to come is known when it has come. */
+  /** The first record at or after a future time can be known only when that time has come. */
   #stopLater(reading: Reading, at: StopAt, delayMs: number, boundsOf: () => Bounds): void {
     const timer = this.#cluster.clock.after(Math.min(delayMs, TIMER_MS_MAX), () => {
       this.#stopTimers.delete(timer)
@@ -463,10 +469,10 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
 export const DONE = { done: true, value: undefined } as const
 
-/** Beyond it a timer of Node fires at once. */
+/** The longest delay of a Node timer; a longer one fires at once. */
 const TIMER_MS_MAX = 0x7fffffff
 
-/** Opens again and again; who waits passes at the next opening. */
+/** A gate that opens again and again; a waiter passes at the next opening. */
 class Gate {
   passed!: Promise<void>
   #pass!: () => void
@@ -492,7 +498,7 @@ class Gate {
   }
 }
 
-/** Of a record whose serdes look something up first; with what that has failed with. */
+/** A record whose serdes look something up first, and the error of that look-up. */
 interface Preparing extends Fetched {
   failure: Failure | undefined
 }
@@ -501,7 +507,7 @@ interface Failure {
   readonly error: unknown
 }
 
-/** What a serde throws at once fails in the same way as what its promise is rejected with. */
+/** An error that a serde throws is treated like a rejected promise. */
 function preparationOf({ reading, view }: Fetched): Promise<unknown> | undefined {
   try {
     return preparationToRead(reading.topic, view)
@@ -510,7 +516,7 @@ function preparationOf({ reading, view }: Fetched): Promise<unknown> | undefined
   }
 }
 
-/** A KafkaError keeps its code: a registry that cannot be reached says nothing against the record. */
+/** A KafkaError keeps its code: a schema registry that cannot be reached proves nothing against the record. */
 function unprepared({ reading, view }: Fetched, cause: unknown): KafkaError {
   const code = cause instanceof KafkaError ? cause.code : 'INVALID_RECORD'
   const where = `${partitionText(reading.where)} offset ${view.offset}`

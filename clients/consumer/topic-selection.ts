@@ -1,4 +1,4 @@
-// TopicSelection: which topics a consumer reads: named ones, and those that match a pattern, as the cluster has them now.
+// TopicSelection: the topics that a consumer reads: those it names, and those of the cluster that match a pattern.
 
 import { types } from 'node:util'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -17,9 +17,9 @@ export class TopicSelection {
   readonly #cluster: Cluster
   readonly #named: ReadonlyMap<string, Topic>
   readonly #patterns: readonly TopicPattern[]
-  /** Of topics that were found by a pattern. */
+  /** Topics that a pattern has found. */
   readonly #matched = new Map<string, { readonly topic: Topic; readonly pattern: TopicPattern }>()
-  /** As last looked up. */
+  /** The names of the last look-up. */
   #found: readonly string[]
   /** Monotonic ms. */
   #lookedUpAt = -Infinity
@@ -36,30 +36,30 @@ export class TopicSelection {
     return this.#patterns.length > 0
   }
 
-  /** Names of all that were found last; at first the named ones. */
+  /** The names of the last look-up; before the first one the named topics. */
   get names(): readonly string[] {
     return this.#found
   }
 
-  /** What was looked up may have changed. */
+  /** The topics of the last look-up may have changed. */
   get isStale(): boolean {
     const { clock, options } = this.#cluster
     return this.hasPatterns && clock.monotonic() - this.#lookedUpAt > options.metadataAgeMaxMs
   }
 
-  /** Of a topic that was found, or that the leader of a group has found first. */
+  /** The topic with its serdes. The group's leader may have found it before this member has. */
   topicOf(name: string): Topic {
     return this.#named.get(name) ?? this.#matched.get(name)?.topic ?? topicOf(name)
   }
 
-  /** It is deleted. @returns false when that was known */
+  /** The topic was deleted. @returns false if the selection knew that */
   forget(name: string): boolean {
     const { length } = this.#found
     this.#found = this.#found.filter((each) => each !== name)
     return this.#found.length < length
   }
 
-  /** It may come and go without an error. */
+  /** Did a pattern find the topic? Then its deletion is no error. */
   isMatched(name: string): boolean {
     return this.#matched.has(name)
   }
@@ -90,7 +90,7 @@ export class TopicSelection {
     return matching as TopicMetadata[]
   }
 
-  /** Internal topics match no pattern; a named topic keeps its own serdes, and of several patterns the first counts. */
+  /** Internal topics match no pattern; a named topic keeps its own serdes; the first matching pattern counts. */
   #matches({ name, isInternal }: TopicMetadata): boolean {
     if (isInternal || this.#named.has(name)) return false
     if (this.#matched.has(name)) return true
@@ -105,7 +105,7 @@ function isPattern(selector: TopicSelector): selector is RegExp | TopicPattern {
   return types.isRegExp(selector) || (typeof selector === 'object' && 'pattern' in selector)
 }
 
-/** Without the flags that make a regular expression remember where it matched last. */
+/** Removes the flags that make a regular expression remember its last match. */
 function patternOf(of: RegExp | TopicPattern): TopicPattern {
   const { pattern, ...serdes } = types.isRegExp(of) ? topic(of) : of
   return { ...serdes, pattern: new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')) }

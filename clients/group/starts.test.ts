@@ -1,4 +1,4 @@
-// Where members of a group begin: in partitions that are added, and in topics that are made anew.
+// Where members of a group begin: in partitions that are added, and in topics that are recreated.
 
 import t from '../../protocol/testing/tap.ts'
 import { Client } from '../index.ts'
@@ -68,7 +68,7 @@ t.test('what comes while a member that began at latest is away is read', async (
 })
 
 t.test(
-  'a topic that is made anew is read from its start, and old offsets are not committed',
+  'a topic that is recreated is read from its start, and old offsets are not committed',
   async (t) => {
     await using w = await GroupWorld.open(1)
     const admin = w.client.admin()

@@ -1,5 +1,6 @@
-// Accumulator: puts records into batches, one open batch per partition, bounded in bytes.
-// A send that finds no room, or a topic not yet known, waits in its topic's line, so that order is kept.
+// Accumulator: puts records into batches, one open batch per partition, and bounds their bytes.
+// A send waits in its topic's line while the buffer is full or the topic is unknown, so that records keep their
+// order.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
@@ -11,10 +12,10 @@ import { murmur2Partitioner, type Partitioner } from './partitioner.ts'
 import { mute, shown, thrownText } from '../shown.ts'
 import { partitionText } from '../topic.ts'
 
-/** What the next batch may take more than the last. */
+/** Bytes by which the next batch of a partition may outgrow the last. */
 const SLACK_BYTES = 32
 
-/** Records that differ in age by more than this part of the delivery timeout are not put into one batch. */
+/** A batch takes no record that is younger than its first one by more than this fraction of the delivery timeout. */
 const AGES_OF_A_TIMEOUT = 8
 
 export interface AccumulatorOptions {
@@ -24,38 +25,38 @@ export interface AccumulatorOptions {
   readonly deliveryTimeoutMs: number
   readonly partitioner: Partitioner
   readonly clock: Clock
-  /** What is known of a topic. */
+  /** The topic's metadata, if it is known. */
   readonly metadataOf: (topic: string) => TopicMetadata | undefined
-  /** Sends wait for the topic: `fill` it when it is known. Told once until then. */
+  /** Sends wait for the topic's metadata: call `fill` once it is known. Called once until then. */
   readonly onMissing: (queue: TopicQueue) => void
-  /** A send has to wait for room; told once until none does. */
+  /** A send waits for room. Called once until no send does. */
   readonly onFull: (topic: string) => void
   /** The partition has a batch that is full or due. */
   readonly onReady: (queue: PartitionQueue) => void
-  /** Batches of the partition may be out of time. */
+  /** Batches of the partition may have reached the delivery timeout. */
   readonly onOverdue: (queue: PartitionQueue) => void
 }
 
 export class Accumulator {
   readonly #options: AccumulatorOptions
   readonly #topics = new Map<string, TopicQueue>()
-  /** Those with sends that wait for room. */
+  /** Topics with sends that wait for room. */
   #crowded = new Set<TopicQueue>()
   #isFullTold = false
-  /** Open batches whose linger is not over, oldest first. */
+  /** Open batches that linger, oldest first. */
   readonly #lingering = new Set<Batch>()
   /** Batches without an outcome. */
   readonly #live = new Set<Batch>()
-  /** Flushes under way. */
+  /** Flushes in progress. */
   #flushCount = 0
   #lingerTimer: Timer | undefined
-  /** Set while anything is without an outcome, to when the oldest of that is out of time or before. */
+  /** Fires at the deadline of the oldest send or batch without an outcome, or earlier. */
   #deadlineTimer: Timer | undefined
-  /** Sends in the topics' lines. */
+  /** Sends in the lines of all topics. */
   #waitingCount = 0
   #bytesUsed = 0
   readonly #memory = new BatchMemory()
-  /** The record that is being put into a batch; undefined while one is. */
+  /** The record object for the next append; undefined while an append uses it. */
   #record: OutgoingRecord | undefined
 
   constructor(options: AccumulatorOptions) {
@@ -73,7 +74,7 @@ export class Accumulator {
     this.#watch(send.since)
   }
 
-  /** Takes what waits, as far as there is room. */
+  /** Puts waiting sends into batches, as far as there is room. */
   fill(queue: TopicQueue): void {
     for (let send = queue.waiting.peek(); send !== undefined; send = queue.waiting.peek()) {
       if (!this.#take(queue, send)) return
@@ -82,26 +83,26 @@ export class Accumulator {
     }
   }
 
-  /** Fails what waits. */
+  /** Fails the waiting sends. */
   failWaiting(queue: TopicQueue, error: KafkaError): void {
     for (let send = this.#shift(queue); send !== undefined; send = this.#shift(queue))
       send.failRest(error)
   }
 
-  /** The records of the batch have their outcome: nobody waits for it. */
+  /** The records of the batch have an outcome: nobody waits for it any more. */
   settled(batch: Batch): void {
     this.#live.delete(batch)
     this.#clearDeadline()
     batch.onDone?.()
   }
 
-  /** The broker has the batch, which was sent once: its memory is free. */
+  /** The broker has written the batch, which was sent once only: its memory is free. */
   reuse(batch: Batch): void {
     const memory = batch.takeMemory()
     if (memory !== undefined) this.#memory.giveBack(memory)
   }
 
-  /** It will not be sent any more either: its room is free. */
+  /** The batch has an outcome and will not be sent again: its room is free. */
   release(batch: Batch): void {
     this.#bytesUsed -= batch.bytesReserved
     this.settled(batch)
@@ -112,14 +113,14 @@ export class Accumulator {
     if (this.#crowded.size === 0) this.#isFullTold = false
   }
 
-  /** The batch goes on as two. */
+  /** Two halves take the batch's place. */
   replace(batch: Batch, halves: readonly Batch[]): void {
     this.#live.delete(batch)
     for (const half of halves) this.#live.add(half)
     batch.onDone?.()
   }
 
-  /** Nothing lingers until all that has been added by now is acknowledged or has failed. */
+  /** Ends all lingering. Resolves when all records added so far are acknowledged or have failed. */
   async flush(): Promise<void> {
     const waiting = Array.from(this.#topics.values()).flatMap((queue) => [...queue.waiting])
     this.#flushCount++
@@ -137,7 +138,7 @@ export class Accumulator {
     }
   }
 
-  /** Is anything without an outcome? */
+  /** Is any record without an outcome? */
   get isBusy(): boolean {
     return this.#live.size > 0 || this.#waitingCount > 0
   }
@@ -146,18 +147,18 @@ export class Accumulator {
     return this.#options.clock.monotonic() - since >= this.#options.deliveryTimeoutMs
   }
 
-  /** The next batch of a partition that was never sent and may be now. */
+  /** The partition's next batch that may be sent now and never was. */
   peekNext({ closed, open }: PartitionQueue): Batch | undefined {
     return closed.peek() ?? (open?.isDue ? open : undefined)
   }
 
-  /** The same, taken out, and closed. */
+  /** As `peekNext`; also takes the batch out, and closes it. */
   takeNext(queue: PartitionQueue): Batch | undefined {
     if (queue.closed.length === 0 && queue.open?.isDue) this.#close(queue.open)
     return queue.closed.shift()
   }
 
-  /** Empties a partition of what was never sent, as far as `isGone` says so. */
+  /** Takes out the partition's unsent batches for which `isGone` holds. */
   *drain(queue: PartitionQueue, isGone: (batch: Batch) => boolean = () => true): Iterable<Batch> {
     if (queue.open !== undefined && isGone(queue.open)) this.#close(queue.open)
     for (let batch = queue.closed.peek(); batch && isGone(batch); batch = queue.closed.peek()) {
@@ -166,7 +167,7 @@ export class Accumulator {
     }
   }
 
-  /** Every partition that has had records. */
+  /** Every partition that ever had records. */
   *queues(): Iterable<PartitionQueue> {
     for (const { partitions } of this.#topics.values()) yield* Object.values(partitions)
   }
@@ -184,7 +185,7 @@ export class Accumulator {
     return this.#bytesUsed >= this.#options.maxBufferedBytes
   }
 
-  /** @returns false when some of it must wait */
+  /** @returns false when some records of the send must wait */
   #take(queue: TopicQueue, send: Send): boolean {
     const metadata = this.#options.metadataOf(queue.name)
     if (metadata === undefined) {
@@ -206,7 +207,7 @@ export class Accumulator {
     return true
   }
 
-  /** @returns false when a serde looks something up first: the topic is filled when it has */
+  /** @returns false when a serde has to look something up first; `fill` runs once it has */
   #isPrepared(queue: TopicQueue, send: Send): boolean {
     const { preparation, next } = send
     if (preparation === undefined) return true
@@ -223,7 +224,7 @@ export class Accumulator {
   ): void {
     let batch: Batch | undefined
     const record = this.#record ?? new OutgoingRecord()
-    this.#record = undefined // a serde or partitioner of the user's may send, too
+    this.#record = undefined // a serde or partitioner of the user may call `send`
     try {
       send.preparation?.assertDone()
       record.read(send.topic, send.recordAt(index), now)
@@ -242,7 +243,7 @@ export class Accumulator {
     }
   }
 
-  /** The open batch of the partition, or another one when the record does not fit into that. */
+  /** The open batch of the partition, or a new one if the record does not fit. */
   #openFor(partition: PartitionQueue, record: OutgoingRecord, since: number): Batch {
     const { open, topic } = partition
     if (open === undefined) return this.#open(partition, since)
@@ -299,7 +300,7 @@ export class Accumulator {
     return batch
   }
 
-  /** Nothing got into it. */
+  /** Removes a batch that got no record. */
   #discard(batch: Batch): void {
     batch.queue.open = undefined
     this.#lingering.delete(batch)
@@ -331,7 +332,7 @@ export class Accumulator {
     return send
   }
 
-  /** Nothing that began to wait since can be out of time before. */
+  /** Sets the deadline timer unless it is set: later records have later deadlines. */
   #watch(since: number): void {
     const { clock, deliveryTimeoutMs } = this.#options
     if (this.#deadlineTimer !== undefined || deliveryTimeoutMs === Infinity) return
@@ -339,7 +340,7 @@ export class Accumulator {
     this.#deadlineTimer = clock.after(leftMs, () => this.#giveUpOverdue())
   }
 
-  /** Nothing that is without an outcome can be out of time. */
+  /** Cancels the deadline timer once every record has an outcome. */
   #clearDeadline(): void {
     if (this.isBusy) return
     this.#deadlineTimer?.cancel()
@@ -418,7 +419,7 @@ function done(batch: Batch): Promise<void> {
   })
 }
 
-/** What is wrong with a record, as its own error. */
+/** The record's own error, which says what is wrong with it. */
 function refused(send: Send, index: number, cause: unknown): KafkaError {
   if (cause instanceof KafkaError) return cause
   const what = `${send.recordText(index)}: ${thrownText(cause)}`

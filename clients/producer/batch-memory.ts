@@ -1,16 +1,16 @@
-// BatchMemory: the memory of batches that are through, for the next ones. Memory that was never used costs more than the
-// records that are written into it. Any thread; one for each producer.
+// BatchMemory: keeps the memory of acknowledged batches for new ones, because memory that was never used costs more
+// than the records written into it. Any thread; one for each producer.
 
-/** Smaller memory is cheap. */
+/** The allocator is quick with smaller buffers: they are not kept. */
 const MEMORY_BYTES_MIN = 16 * 1024
-/** Kept while nothing is sent. */
+/** The most bytes kept. */
 const KEPT_BYTES_MAX = 2 * 1024 * 1024
 
 export class BatchMemory {
   readonly #spare: Buffer[] = []
   #spareBytes = 0
 
-  /** @returns given; at least that many bytes */
+  /** @returns given; at least `bytesExpected` bytes */
   take(bytesExpected: number): Buffer {
     const spare = this.#spare.at(-1)
     if (spare === undefined || spare.length < bytesExpected)
@@ -19,7 +19,7 @@ export class BatchMemory {
     return this.#spare.pop()!
   }
 
-  /** @param memory given: nobody reads it any more */
+  /** @param memory given: no one may read it any more */
   giveBack(memory: Buffer): void {
     const { length } = memory
     if (length < MEMORY_BYTES_MIN || this.#spareBytes + length > KEPT_BYTES_MAX) return

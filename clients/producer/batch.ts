@@ -1,5 +1,6 @@
-// What a producer holds: sends (what a caller handed over in one call), batches (what goes to a broker as one),
-// and the queues they wait in. Each record of a batch remembers its send: every caller hears of its own records.
+// What a producer holds: sends (one call of `send` each), batches (what a broker gets as one), and the queues they
+// wait in.
+// Each record of a batch remembers its send, so that every caller gets the outcome of its own records.
 
 import { BatchBuilder, type NewRecord } from '../../protocol/batch/build.ts'
 import {
@@ -23,41 +24,41 @@ import { SendPreparation } from './send-preparation.ts'
 import { thrownText } from '../shown.ts'
 import type { ProducerRecord, Topic } from '../topic.ts'
 
-/** Of one call of `send`. */
+/** The most records in one call of `send`. */
 const RECORDS_MAX = 1_000_000
 
-/** Where a record is. */
+/** The place of a written record. */
 export interface RecordAck {
   readonly topic: string
   readonly partition: number
   /** -1 with acks 0. */
   readonly offset: number
-  /** ms since the epoch: its own, or that of the append where the topic says so. */
+  /** ms since the epoch: the record's own, or the time of the append if the topic is configured so. */
   readonly timestamp: number
 }
 
-/** Who a record of an idempotent producer is from; its sequences count from 0 in each partition and epoch. */
+/** The producer id and epoch of an idempotent producer (KIP-98). Sequences count from 0 in each partition and epoch. */
 export interface Identity {
   readonly producerId: number
   readonly epoch: number
-  /** Its batches belong to transactions. */
+  /** The producer's batches belong to transactions. */
   readonly isTransactional: boolean
 }
 
 /** The sends and partitions of one topic. */
 export class TopicQueue {
   readonly name: string
-  /** By partition number; those that had records. */
+  /** By partition number; only partitions that have had records. */
   readonly partitions: PartitionQueue[] = []
-  /** Sends that are not wholly in batches, for want of room or of metadata. */
+  /** Sends with records that are in no batch yet, for want of room or of metadata. */
   readonly waiting = new Fifo<Send>()
-  /** Somebody is finding out about the topic. */
+  /** The producer is asking for the topic's metadata. */
   isAskedFor = false
-  /** Why nobody has found out yet. */
+  /** The error of the last request for metadata. */
   lastError: KafkaError | undefined
-  /** Where records without a key go until that batch is closed; -1: to be chosen. */
+  /** The partition of records without a key until its batch is closed; -1: not chosen yet. */
   stickyPartition = -1
-  /** The producer's, or less once a broker has found a batch too large. */
+  /** The producer's `batchBytes`, or less after a broker found a batch too large. */
   batchBytes: number
 
   constructor(name: string, batchBytes: number) {
@@ -70,28 +71,28 @@ export class TopicQueue {
   }
 }
 
-/** The batches of one partition; oldest first these are those in flight or to be sent again, the closed, the open. */
+/** The batches of one partition, from oldest to newest: in flight or to be retried, closed, open. */
 export class PartitionQueue {
   readonly topic: TopicQueue
   readonly partition: number
-  /** Being filled. */
+  /** Takes new records. */
   open: Batch | undefined
-  /** Full, never sent. */
+  /** Full batches that were never sent. */
   readonly closed = new Fifo<Batch>()
-  /** Under way, in order. */
+  /** Batches in flight, in order. */
   readonly inFlight: Batch[] = []
-  /** To be sent again, in order, before anything else and once nothing is in flight. */
+  /** Batches to be sent again, in order: before any other, and once none is in flight. */
   readonly retries: Batch[] = []
-  /** Monotonic ms until which nothing is sent: the pause after a failure. */
+  /** Monotonic ms until which the partition pauses after a failure. */
   blockedUntil = 0
-  /** Under which batches are numbered; undefined: the producer's. */
+  /** The identity that numbers the batches; undefined: the producer's. */
   identity: Identity | undefined
   nextSequence = 0
-  /** The broker has another count: number what is unacknowledged anew before anything is sent. */
+  /** The broker has lost the sequence: the unacknowledged batches get new numbers before any is sent. */
   mustRenumber = false
-  /** Ever put into a batch. */
+  /** Records ever put into a batch. */
   recordCount = 0
-  /** Of the last full batch: what the next will take. */
+  /** Size of the last full batch: the expected size of the next. */
   bytesExpected = 1024
 
   constructor(topic: TopicQueue, partition: number) {
@@ -100,7 +101,7 @@ export class PartitionQueue {
   }
 }
 
-/** One call of `send`: some of its records may still wait for room, others be acknowledged. */
+/** One call of `send`. Some of its records may wait for room while others are acknowledged. */
 export class Send {
   readonly topic: Topic
   readonly recordCount: number
@@ -108,18 +109,18 @@ export class Send {
   readonly since: number
   /** Index of the next record to go into a batch. */
   next = 0
-  /** Where a serde of the topic may have to look something up. */
+  /** The look-ups of the topic's serdes; undefined if they never look anything up. */
   readonly preparation: SendPreparation | undefined
-  /** Called once every record is in a batch, or has failed. */
+  /** Called when every record is in a batch or has failed. */
   onTaken: (() => void) | undefined
   readonly settled: Promise<RecordAck | RecordAck[]>
-  /** Until every record is in a batch. */
+  /** Needed until every record is in a batch. */
   #records: ProducerRecord | readonly ProducerRecord[]
   readonly #isSingle: boolean
-  /** By index; of a send that wants no acks only those of failures. */
+  /** By index. Without acks it holds only the failures. */
   readonly #results: (RecordAck | KafkaError)[] = []
   readonly #wantsAcks: boolean
-  /** What the first of its records failed with. */
+  /** The error of the first of its records that failed. */
   failure: KafkaError | undefined
   #unsettledCount: number
   #resolve!: (result: RecordAck | RecordAck[] | Promise<never>) => void
@@ -145,7 +146,7 @@ export class Send {
     if (this.recordCount === 0) this.#resolve([])
   }
 
-  /** As messages name one of its records. */
+  /** Names a record in messages. */
   recordText(index: number): string {
     return this.#isSingle ? this.topic.name : `${this.topic.name}: record ${index}`
   }
@@ -156,12 +157,12 @@ export class Send {
       : (this.#records as readonly ProducerRecord[])[index]!
   }
 
-  /** Every record is in a batch: nobody reads the user's objects any more. */
+  /** Every record is in a batch: lets go of the user's objects. */
   forgetRecords(): void {
     this.#records = []
   }
 
-  /** @param ackOf makes the ack of each of these records, by its index among them */
+  /** @param ackOf makes the ack of each record; its argument counts from `firstIndex` */
   acknowledge(firstIndex: number, recordCount: number, ackOf: (i: number) => RecordAck): void {
     if (this.#wantsAcks)
       for (let i = 0; i < recordCount; i++) this.#results[firstIndex + i] = ackOf(i)
@@ -174,7 +175,7 @@ export class Send {
     this.#settle(1)
   }
 
-  /** Fails what is in no batch yet. */
+  /** Fails the records that are in no batch yet. */
   failRest(error: KafkaError): void {
     while (this.next < this.recordCount) this.fail(this.next++, error)
     this.onTaken?.()
@@ -193,14 +194,14 @@ export class Send {
   }
 }
 
-/** @throws {TypeError} for more than can be refused one by one in a moment, holes of a sparse array for instance */
+/** @throws {TypeError} for too many records, as of a sparse array: refusing each of them would take long */
 function lengthOf(records: readonly unknown[]): number {
   const length = lengthIn(records)
   if (Number.isSafeInteger(length) && length >= 0 && length <= RECORDS_MAX) return length
   throw new TypeError(`producer.send: ${length} records in one call, at most ${RECORDS_MAX}`)
 }
 
-/** @throws {TypeError} for an array that does not let itself be looked at */
+/** @throws {TypeError} for an array whose length cannot be read */
 function lengthIn(records: readonly unknown[]): number {
   try {
     return records.length
@@ -211,10 +212,10 @@ function lengthIn(records: readonly unknown[]): number {
   }
 }
 
-/** Records of one send that follow one another in a batch. */
+/** Consecutive records of one send in a batch. */
 interface Part {
   readonly send: Send
-  /** In the send. */
+  /** Index in the send. */
   readonly firstIndex: number
   recordCount: number
 }
@@ -224,23 +225,23 @@ export class Batch {
   readonly queue: PartitionQueue
   /** Monotonic ms. */
   readonly createdAt: number
-  /** Monotonic ms at which the oldest of its records was given to `send`. */
+  /** Monotonic ms of the `send` of its oldest record. */
   readonly since: number
-  /** How many records of the partition came before: what orders batches. */
+  /** How many records of the partition came before it; batches are ordered by it. */
   readonly firstRecord: number
-  /** What its records count against the producer's buffer. */
+  /** Its share of the producer's buffer. */
   bytesReserved = 0
-  /** Sent so often. */
+  /** How often it was sent. */
   attempts = 0
-  /** The first sequence, once numbered. */
+  /** Sequence of its first record; -1: not numbered yet. */
   baseSequence = -1
-  /** What the last attempt failed with. */
+  /** The error of the last attempt. */
   lastError: KafkaError | undefined
-  /** Called when all its records have been acknowledged or have failed. */
+  /** Called when all its records have an outcome. */
   onDone: (() => void) | undefined
-  /** Its linger is over, or somebody flushes: send it as it is. */
+  /** Send it although it is not full: its linger is over, or a flush runs. */
   isDue = false
-  /** Its records have their outcome. It may still be under way: out of time, it keeps its place until it is back. */
+  /** Its records have an outcome. A batch that timed out in flight keeps its place until its answer. */
   isSettled = false
   /** Its records, in order. */
   readonly #parts: Part[] = []
@@ -248,7 +249,7 @@ export class Batch {
   readonly #timestamps: number[] = []
   #builder: BatchBuilder | undefined
   #bytes: Uint8Array | undefined
-  /** What `#bytes` are a view of, and nothing else. */
+  /** The memory that `#bytes` is a view of. */
   #memory: Buffer | undefined
 
   constructor(
@@ -268,7 +269,7 @@ export class Batch {
     return this.#timestamps.length
   }
 
-  /** As it is sent, once encoded; until then before compression. */
+  /** Size as sent once it is encoded; before that its size without compression. */
   get sizeBytes(): number {
     return this.#bytes?.length ?? this.#builder?.sizeBytes ?? BATCH_OVERHEAD_BYTES
   }
@@ -299,19 +300,19 @@ export class Batch {
     this.#builder = undefined
   }
 
-  /** Encoded bytes: the same at every attempt, which is how a broker knows a repetition. */
+  /** The encoded bytes: the same at every attempt, by which the broker recognises a repetition. */
   get bytes(): Uint8Array {
     return this.#bytes!
   }
 
-  /** @returns its memory, when nobody needs its bytes any more */
+  /** @returns the batch's memory; the caller knows that no socket needs the bytes any more */
   takeMemory(): Buffer | undefined {
     const memory = this.#memory
     this.#memory = this.#bytes = undefined
     return memory
   }
 
-  /** Numbers the batch anew: for a broker that has refused it under its old numbers. */
+  /** Gives the batch new numbers, after a broker refused it under its old ones. */
   renumber(identity: Identity, baseSequence: number): void {
     const bytes = this.bytes
     this.baseSequence = baseSequence
@@ -321,7 +322,10 @@ export class Batch {
     stampCrc(bytes, 0, bytes.length)
   }
 
-  /** Two batches of its records, each in order, with the same identity and sequences in all. Neither may be empty. */
+  /**
+   * Divides the records between two batches, each in order, which share the identity and the sequences. Neither may
+   * be empty.
+   */
   divide(
     codec: Codec,
     identity: Identity | undefined,

@@ -1,5 +1,5 @@
-// Outgoing records: the one door between a record that user code gives and the bytes of a batch. Everything that a
-// producer sends passes it, one record at a time; what is not as it must be is refused here, alone. Pure.
+// Outgoing records: the one way from a user's record into a batch. The producer checks every record here, and refuses
+// a wrong one alone. Pure.
 
 import { types } from 'node:util'
 import type { NewRecord } from '../../protocol/batch/build.ts'
@@ -7,17 +7,17 @@ import { string, type Serde } from '../serde.ts'
 import { mute, shown, thrownText } from '../shown.ts'
 import { raw, type HeadersInput, type Topic } from '../topic.ts'
 
-/** More than the lengths and deltas of a record take; a header's two lengths take less. */
+/** More than the lengths and deltas of a record take; the two lengths of a header take less. */
 const OVERHEAD_BYTES = 32
 const UTF8_BYTES_MAX = 3
-/** A batch of `batchBytes` and one record must not outgrow its int32 lengths. */
+/** Keeps a batch of `batchBytes` and one record within its int32 lengths. */
 const RECORD_BYTES_MAX = 512 * 1024 * 1024
-/** The last ms that a Date can say. */
+/** The last ms that a Date can hold. */
 const TIMESTAMP_MAX = 8.64e15
-/** What consumers read from records without a time. */
+/** The timestamp that consumers get for records without one. */
 const NO_TIMESTAMP = -1
 
-/** A record as it goes into a batch. One object serves for many: a batch copies it. */
+/** A record on its way into a batch. One object serves for many records, because the batch copies it. */
 export class OutgoingRecord implements NewRecord {
   timestamp = 0
   key: Uint8Array | null = null
@@ -25,7 +25,10 @@ export class OutgoingRecord implements NewRecord {
   headers: NewRecord['headers']
   partition: number | undefined
 
-  /** Reads each property of `given` once: a getter may answer otherwise the second time. @throws {TypeError} */
+  /**
+   * Reads each property of `given` once, because a getter may return something else the second time. @throws
+   * {TypeError}
+   */
   read(topic: Topic, given: unknown, now: number): void {
     if (typeof given !== 'object' || given === null)
       throw new TypeError(`the record is ${shown(given)}, expected an object with a value`)
@@ -50,7 +53,7 @@ export class OutgoingRecord implements NewRecord {
     }
   }
 
-  /** Does it take at most so many bytes of a batch? Text is measured only when it may be too long. */
+  /** Does the record take at most `roomBytes` of a batch? Text is measured only if it may be too long. */
   fits(roomBytes: number): boolean {
     const { value } = this
     const isShort =
@@ -58,7 +61,7 @@ export class OutgoingRecord implements NewRecord {
     return isShort || this.#sizeBytes() <= roomBytes
   }
 
-  /** At least what it takes in a batch. */
+  /** A lower bound of its bytes in a batch. */
   #sizeBytes(valueBytes = bytesIn(this.value)): number {
     const { key, headers } = this
     let sizeBytes = (key?.length ?? 0) + valueBytes + OVERHEAD_BYTES
@@ -83,10 +86,10 @@ function keyOf(topic: Topic, value: unknown): Uint8Array | null {
   return value === undefined ? nullOf('key', topic.key, value) : fieldOf('key', topic, value)
 }
 
-/** It must be there: a value that was misspelt or forgotten would become a tombstone. */
+/** The value is required: without this check a misspelt or forgotten property would become a tombstone. */
 function valueOf(topic: Topic, value: unknown): NewRecord['value'] {
   const serde = topic.value
-  if (typeof value === 'string' && (serde === raw || serde === string)) return value // most records; nothing can be wrong with it
+  if (typeof value === 'string' && (serde === raw || serde === string)) return value // most records; any string is valid
   if (value !== undefined) return fieldOf('value', topic, value)
   throw new TypeError(
     `value is missing${serde.nullable ? '; null in its place writes a tombstone' : ''}`,
@@ -129,7 +132,7 @@ function headersOf(given: unknown): NonNullable<NewRecord['headers']> {
   return entries.map(headerOf)
 }
 
-/** A Map, for instance: as an object it would have no names. */
+/** A Map, for instance: its entries are no properties. */
 function isOtherIterable(given: object): boolean {
   return !Array.isArray(given) && Symbol.iterator in given
 }
@@ -154,7 +157,10 @@ const trueLength = Object.getOwnPropertyDescriptor(
   'length',
 )!
 
-/** Also of another realm, as in vm and Jest; a `length` that lies would send memory that is not the user's. */
+/**
+ * Accepts bytes of another realm (vm, Jest). An object with a false `length` would send memory that is not the
+ * user's.
+ */
 function isBytes(value: unknown): value is Uint8Array {
   return types.isUint8Array(value) && trueLength.get!.call(value) === value.length
 }

@@ -1,4 +1,4 @@
-// Producer: records in, batches out, one acknowledgement per record.
+// Producer: takes records, sends batches, gives each record an acknowledgement.
 
 import { tracingChannel } from 'node:diagnostics_channel'
 import { Writable } from 'node:stream'
@@ -27,32 +27,35 @@ import { Sender, type SenderTransaction } from './sender.ts'
 import { topicLike, topicOf, type ProducerRecord, type TopicLike } from '../topic.ts'
 
 export interface ProducerOptions {
-  /** `all` (default): every replica in sync has it. `1`: its leader has it; the same on millrace. `0`: sent, offsets unknown. */
+  /**
+   * `all` (default): every in-sync replica has the record. `1`: the leader has it; on millrace the same. `0`: no
+   * acknowledgement, so offsets stay unknown.
+   */
   readonly acks?: 'all' | 1 | 0 | undefined
   /** How long an open batch waits for more records. Default 5. */
   readonly lingerMs?: number | undefined
-  /** A batch of this many bytes, before compression, is sent at once. Default 64 KiB. */
+  /** A batch that reaches this many bytes, before compression, is sent at once. Default 64 KiB. */
   readonly batchBytes?: number | undefined
   /** Default `none`. */
   readonly compression?: Codec | undefined
-  /** The broker drops what a retry sends twice. Default: true with acks `all`, which it needs. */
+  /** The broker drops the repetitions that retries cause (KIP-98). Default true; needs acks `all`. */
   readonly idempotent?: boolean | undefined
-  /** Requests under way to one broker, 1 to 5. Default 5. */
+  /** Requests in flight to one broker, 1 to 5. Default 5. */
   readonly maxInFlight?: number | undefined
-  /** Beyond this many buffered bytes records wait for room. Default 32 MiB. */
+  /** Records wait for room while this many bytes are buffered. Default 32 MiB. */
   readonly maxBufferedBytes?: number | undefined
-  /** From `send` to the last retry of a record's batch. Default 2 min. */
+  /** Time from `send` to the last retry of a record's batch. Default 2 min. */
   readonly deliveryTimeoutMs?: number | undefined
-  /** Default: murmur2 of the key as Java does it; records without a key stick to one partition per batch. */
+  /** Default: murmur2 of the key, as Java's client; records without a key stay with one partition per batch. */
   readonly partitioner?: Partitioner | undefined
   /** Ask the broker to create topics that do not exist. Default true. */
   readonly autoCreateTopics?: boolean | undefined
 }
 
-/** The most batches of one partition that a broker remembers, and so can tell from repetitions. */
+/** A broker remembers this many batches of a partition and producer, and recognises repetitions of those only. */
 const IN_FLIGHT_MAX = 5
 
-/** Of those too that decide about acks and idempotence themselves. */
+/** The options that a transactional producer takes as well: it decides itself about acks and idempotence. */
 export const producerRows: Table<Omit<ProducerOptions, 'acks' | 'idempotent'>> = {
   lingerMs: milliseconds(),
   batchBytes: whole(1, 256 * 1024 * 1024),
@@ -69,7 +72,7 @@ const producerOptions = shape<ProducerOptions>({
   idempotent: flag,
 })
 
-/** Records that a stream hands over ahead of what the producer has taken. */
+/** The most records that a stream hands over before the producer has taken them. */
 const WRITABLE_RECORDS_MAX = 1024
 
 const tracing = tracingChannel('millrace:produce')
@@ -80,7 +83,7 @@ export class Producer implements AsyncDisposable {
   readonly #sender: Sender
   readonly #autoCreateTopics: boolean
   readonly #onClose: (self: Closeable) => void
-  /** Aborted when nothing more is to be sent. */
+  /** Aborted when the producer may send nothing more. */
   readonly #ending = new AbortController()
   #closing: Promise<void> | undefined
 
@@ -133,9 +136,9 @@ export class Producer implements AsyncDisposable {
   /**
    * Sends one record, or several in one call.
    *
-   * Records of a partition keep the order of the calls. A signal or timeout ends the waiting, not the sending.
+   * Records of a partition keep the order of the calls. A signal or timeout ends the wait, not the sending.
    *
-   * @returns the place of each, once it is acknowledged
+   * @returns the place of each record, once it is acknowledged
    * @throws {KafkaError} for one record; {PartialError} with each record's outcome for several
    */
   send<T extends TopicLike>(
@@ -159,7 +162,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Sends what lingers; resolves when everything sent so far is acknowledged or has failed. */
+  /** Ends all lingering; resolves when everything sent so far is acknowledged or has failed. */
   async flush(options: CallOptions = {}): Promise<void> {
     const call = { timeoutMs: Infinity, ...checked('producer.flush', callOptions, options) }
     await this.#cluster.call(call).wait(this.#accumulator.flush())
@@ -167,7 +170,7 @@ export class Producer implements AsyncDisposable {
 
   /**
    * A stream of records, for `pipeline()`. It holds its source back while the buffer is full, fails with the first
-   * record that does, and finishes when everything is acknowledged.
+   * failed record, and finishes when every record is acknowledged.
    */
   writable<T extends TopicLike>(topic: T): Writable {
     checked('producer.writable', topicLike, topic, 'topic')
@@ -222,18 +225,18 @@ export class Producer implements AsyncDisposable {
     const send = new Send(topicOf(taken), records, this.#cluster.clock.monotonic(), wantsAcks)
     if (tracing.start.hasSubscribers) {
       const traced = { topic: send.topic.name, records }
-      tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // its caller hears
+      tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // the caller gets the error
     } else this.#add(send)
     return send
   }
 
-  /** Fails everything that is not under way. @internal */
+  /** Fails all records that are not in flight. @internal */
   discard(error: KafkaError): void {
     for (const queue of this.#accumulator.topics()) this.#accumulator.failWaiting(queue, error)
     this.#sender.failAll(error)
   }
 
-  /** What the transaction did not admit may be admitted now. @internal */
+  /** Sends again as far as the transaction now admits it. @internal */
   pump(): void {
     this.#sender.pump()
   }
@@ -257,7 +260,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Until it is out of time all that waits for it, which then says what this met last. */
+  /** One attempt to find the topic. It fails, and so is repeated, only while sends wait for the topic. */
   async #tryToFindOut(queue: TopicQueue, call: Call): Promise<void> {
     try {
       await this.#cluster.findTopic(queue.name, call, this.#autoCreateTopics)

@@ -1,11 +1,12 @@
-// SendPreparation: lets the serdes of a send look up what they need, one record after the other, so that order is kept.
+// SendPreparation: lets the serdes of a send look up what they need, one record at a time, so that records keep their
+// order.
 
 import { preparationToWrite } from '../preparation.ts'
 import type { Topic } from '../topic.ts'
 
 export class SendPreparation {
   readonly #topic: Topic
-  /** Of the record that was asked about last. */
+  /** Index of the last record whose serdes were asked. */
   #index = -1
   #isUnderWay = false
   #failure: { readonly error: unknown } | undefined
@@ -14,12 +15,12 @@ export class SendPreparation {
     this.#topic = topic
   }
 
-  /** A serde has not answered yet. */
+  /** A look-up is running. */
   get isUnderWay(): boolean {
     return this.#isUnderWay
   }
 
-  /** @returns false when it is not ready yet: `onReady` is called when it is, or has failed */
+  /** @returns false while a look-up runs; `onReady` is called when it has succeeded or failed */
   isReady(index: number, record: () => unknown, onReady: () => void): boolean {
     if (this.#index === index) return !this.#isUnderWay
     this.#index = index
@@ -35,7 +36,7 @@ export class SendPreparation {
     return !this.#isUnderWay
   }
 
-  /** @throws what the serdes of the record have failed with */
+  /** @throws the error of the record's look-up */
   assertDone(): void {
     if (this.#failure !== undefined) throw this.#failure.error
   }

@@ -1,9 +1,8 @@
-// Sender: takes batches to the leaders of their partitions, in order, again where that helps, each exactly once
-// when the producer is idempotent (KIP-98, KIP-360). It runs when something happens: a batch, an answer, a timer.
-//
-// Order: a partition has up to `maxInFlight` batches under way, on one socket. When one fails, nothing more goes out
-// until all of them are back; then what failed goes again, one at a time, oldest first. The broker drops repetitions
-// by sequence number, and refuses what comes after a gap, so that a later batch never overtakes.
+// Sender: sends batches to the leaders of their partitions, in order, with retries, and exactly once if the producer
+// is idempotent (KIP-98, KIP-360). A batch, an answer or a timer makes it run.
+// Order: a partition has up to `maxInFlight` batches in flight on one socket. After a failure it sends no further
+// batch until the others are back; then it sends the failed ones again, one at a time, oldest first. The broker drops
+// repetitions by sequence number, and refuses a batch after a gap, so that no later batch overtakes.
 
 import { sequenceAfter } from '../../protocol/batch/sequence.ts'
 import { produce } from '../../protocol/api/00_produce.ts'
@@ -25,42 +24,47 @@ import { refusalOf } from '../partial-error.ts'
 import { thrownText } from '../shown.ts'
 import { partitionText } from '../topic.ts'
 
-/** Batches of several partitions share a request up to about here. */
+/** Batches of several partitions share a request of up to about this size. */
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
-/** From this version on topics go by id, which only brokers have that also tell them. */
+/**
+ * From this version on Produce names topics by id (KIP-516). A broker that speaks it also tells the ids in Metadata.
+ */
 const TOPIC_ID_VERSION = 13
 
 const EPOCH_MAX = 0x7fff
 
-/** Below this a too large batch is not the batches' fault. */
+/** Batches are not made smaller than this: a refusal of smaller ones has another reason. */
 const BATCH_BYTES_MIN = 1024
 
 export interface SenderOptions {
-  /** -1 all. */
+  /** -1: all in-sync replicas. */
   readonly acks: -1 | 0 | 1
   readonly compression: Codec
   readonly isIdempotent: boolean
   readonly maxInFlight: number
   readonly deliveryTimeoutMs: number
-  /** The producer is closed: nothing is sent any more. */
+  /** Aborted when the producer closes: nothing more is sent. */
   readonly signal: AbortSignal
   readonly transaction: SenderTransaction | undefined
 }
 
-/** What a transactional producer adds: one identity for all partitions, and partitions that join the transaction first. */
+/**
+ * What a transactional producer adds: one identity for all partitions, and the partitions must join the transaction
+ * first.
+ */
 export interface SenderTransaction {
   readonly transactionalId: string
-  /** Another object when the epoch has changed: sequences then begin anew. */
+  /** A new object after each change of the epoch: sequences then start at 0. */
   readonly identity: Identity | undefined
   readonly produceVersionMax: number
-  /** It is being aborted: nothing is sent again. */
+  /** The transaction is being aborted: nothing is sent again. */
   readonly isFailed: boolean
-  /** May the partition be written now? If not, `pump` is called when it may. */
+  /** May the partition be written now? If not, `pump` is called once it may. */
   admits(partition: PartitionQueue): boolean
 }
 
-/** The way to one broker. */
+/** The connection to one broker. */
 interface Channel {
   readonly leader: number
   connection: Connection | undefined
@@ -77,10 +81,10 @@ export class Sender {
   readonly #accumulator: Accumulator
   readonly #lane: Lane
   readonly #channels = new Map<number, Channel>()
-  /** Partitions that may have something to send. */
+  /** Partitions that may have a batch to send. */
   readonly #ready = new Set<PartitionQueue>()
   #identity: Identity | undefined
-  /** Why there is no identity yet. */
+  /** The error that keeps the producer from its identity. */
   #identityError: KafkaError | undefined
   #isIdentifying = false
   #isPumpDue = false
@@ -95,7 +99,7 @@ export class Sender {
     options.signal.addEventListener('abort', () => this.#stop(), { once: true })
   }
 
-  /** Something of this partition can go. What comes in one turn goes together. */
+  /** The partition has a batch to send. Batches of one turn share a request. */
   wake(queue: PartitionQueue): void {
     this.#ready.add(queue)
     this.pump()
@@ -110,7 +114,7 @@ export class Sender {
     return this.#options.signal.aborted
   }
 
-  /** Looks at what waits, in a moment. */
+  /** Sends in a moment whatever can be sent then. */
   pump(): void {
     if (this.#isPumpDue || this.#isStopped) return
     this.#isPumpDue = true
@@ -120,7 +124,7 @@ export class Sender {
     })
   }
 
-  /** Sends what can be sent now; whatever cannot is looked at again when what it waits for has happened. */
+  /** Sends all batches that can go now. Each of the others is tried again when the event that it waits for happens. */
   #sendWhatCan(): void {
     if (this.#isStopped) return
     const now = this.#cluster.clock.monotonic()
@@ -147,7 +151,7 @@ export class Sender {
     return queue.inFlight.length < limit && this.#accumulator.peekNext(queue) !== undefined
   }
 
-  /** @returns undefined while there is no way to the leader */
+  /** @returns undefined while there is no connection to the leader */
   #channelOf(queue: PartitionQueue, now: number): Channel | undefined {
     const metadata = this.#metadataOf(queue)
     if (metadata !== undefined && this.#cluster.isStale(metadata)) this.#refresh(queue)
@@ -209,7 +213,10 @@ export class Sender {
     }
   }
 
-  /** What waits for this leader: why, should it run out of time; and does somebody else lead it by now? */
+  /**
+   * The leader cannot be reached: notes the error for waiting batches, should they time out, and refreshes their
+   * leaders.
+   */
   #noteUnreachable(leader: number, error: KafkaError): void {
     for (const queue of this.#ready) {
       if (this.#metadataOf(queue)?.partitions[queue.partition]?.leader !== leader) continue
@@ -219,7 +226,7 @@ export class Sender {
     }
   }
 
-  /** As many requests as the channel takes, each with at most one batch of each partition. */
+  /** Sends as many requests as the channel may have in flight, each with at most one batch of a partition. */
   #sendAll(channel: Channel, connection: Connection, queues: readonly PartitionQueue[]): void {
     let rest = queues
     while (rest.length > 0 && channel.requestsInFlight < this.#options.maxInFlight) {
@@ -236,7 +243,7 @@ export class Sender {
           bytes += batch.sizeBytes
           batches.push(batch)
         }
-        // To the end of the line, so that no partition starves.
+        // The partition goes to the end of the line, so that none starves.
         this.#ready.delete(queue)
         if (this.#hasNext(queue)) {
           this.#ready.add(queue)
@@ -248,7 +255,10 @@ export class Sender {
     }
   }
 
-  /** Takes the oldest batch that is not under way, numbered and encoded. @returns undefined when that fails, and it too */
+  /**
+   * Takes the oldest unsent batch, numbered and encoded. @returns undefined when encoding failed, and with it the
+   * batch
+   */
   #takeNext(queue: PartitionQueue): Batch | undefined {
     if (queue.mustRenumber) this.#renumber(queue)
     const again = queue.retries.shift()
@@ -259,7 +269,7 @@ export class Sender {
     return batch
   }
 
-  /** @returns false when it has failed; no sequence is spent on it then */
+  /** @returns false when encoding failed; the batch then uses no sequence numbers */
   #encode(batch: Batch): boolean {
     const { queue } = batch
     const { compression, isIdempotent } = this.#options
@@ -349,18 +359,18 @@ export class Sender {
   #settle(batch: Batch, answer: PartitionAnswer | undefined): void {
     const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
     if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
-    else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before, too long ago to say where
+    else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before; the broker no longer knows the offset
     else this.#refuse(batch, refusalOf(placeOf(batch), answer)!, answer?.recordErrors)
   }
 
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
     leave(batch.queue.inFlight, batch)
     batch.acknowledge(baseOffset, logAppendTimeMs)
-    if (batch.attempts === 1) this.#accumulator.reuse(batch) // an earlier attempt may still be in a socket's buffer
+    if (batch.attempts === 1) this.#accumulator.reuse(batch) // after several attempts, one may still be in a socket's buffer
     this.#done(batch)
   }
 
-  /** Decides what becomes of a batch that came back: split, sent again under new numbers or old, or given up. */
+  /** Handles a refused or unanswered batch: splits it, retries it with new numbers or the old ones, or fails it. */
   #refuse(batch: Batch, error: KafkaError, records: PartitionAnswer['recordErrors'] = []): void {
     const { queue } = batch
     const isOldest = [...queue.inFlight, ...queue.retries].every(
@@ -368,13 +378,13 @@ export class Sender {
     )
     leave(queue.inFlight, batch)
     batch.lastError = error
-    if (batch.isSettled) return this.#done(batch) // out of time: the gap that it leaves shows with the next
+    if (batch.isSettled) return this.#done(batch) // timed out: the next batch meets the gap that it leaves
     const { transaction } = this.#options
     if (this.#isStopped || transaction?.isFailed) return this.#fail(batch, error)
     if (TOO_LARGE.has(error.code) && batch.recordCount > 1) return this.#split(batch)
     if (this.#options.isIdempotent && LOST_COUNT.has(error.code)) {
-      // Behind another that failed, a batch is refused for the gap: it only has to wait for its turn.
-      if (isOldest && transaction !== undefined) return this.#fail(batch, error) // the next has another epoch
+      // A batch behind a failed one is refused for the gap, and only waits for its turn.
+      if (isOldest && transaction !== undefined) return this.#fail(batch, error) // the next transaction has another epoch
       if (isOldest) this.#loseCount(queue, error)
     } else if (!error.retriable) return this.#failRecords(batch, error, records)
     this.#retry(batch)
@@ -403,7 +413,7 @@ export class Sender {
     this.#ready.add(batch.queue)
   }
 
-  /** The next one is not sent before the halves are through, so their numbers are right. */
+  /** The partition's next batch waits for both halves, so its sequence numbers stay right. */
   #split(batch: Batch): void {
     const { queue } = batch
     this.#cluster.options.logger?.info(
@@ -419,7 +429,7 @@ export class Sender {
     if (halves !== undefined) this.#goOnAs(batch, halves)
   }
 
-  /** Fails the records that the broker names (KIP-467), else all: nothing is wrong with the others, which go again. */
+  /** Fails the records that the broker names (KIP-467) and sends the others again; if it names none, fails all. */
   #failRecords(batch: Batch, error: KafkaError, named: PartitionAnswer['recordErrors']): void {
     const refused = new Set(named.map(({ batchIndex }) => batchIndex))
     const isSome = refused.size > 0 && refused.size < batch.recordCount
@@ -431,7 +441,7 @@ export class Sender {
     this.#goOnAs(batch, [rest])
   }
 
-  /** @returns undefined when that fails, and the batch too */
+  /** @returns undefined when encoding a half failed, and with it the batch */
   #divide(batch: Batch, isFirst: (index: number) => boolean): [Batch, Batch] | undefined {
     try {
       return batch.divide(this.#options.compression, batch.queue.identity, isFirst)
@@ -471,8 +481,8 @@ export class Sender {
   }
 
   /**
-   * Fails what is out of time. What is under way keeps its place until it is back, and so does what waits for that to be
-   * sent again: a later batch would overtake the others.
+   * Fails batches that have reached the delivery timeout. A batch in flight, or waiting for one in flight to be sent
+   * again, keeps its place: otherwise a later batch would overtake.
    */
   giveUpOverdue(queue: PartitionQueue): void {
     const isOverdue = (batch: Batch): boolean => this.#accumulator.isOverdue(batch)
@@ -498,7 +508,7 @@ export class Sender {
     return new KafkaError('REQUEST_TIMED_OUT', what, { cause: lastError })
   }
 
-  /** Gives up everything that is not under way. */
+  /** Fails everything that is not in flight. */
   failAll(error: KafkaError): void {
     for (const queue of this.#accumulator.queues()) {
       for (const batch of queue.retries.splice(0)) this.#fail(batch, error)
@@ -507,7 +517,7 @@ export class Sender {
   }
 
   #isIdentified(): boolean {
-    if (this.#options.transaction !== undefined) return true // or there would be nothing to send
+    if (this.#options.transaction !== undefined) return true // a transaction that has begun has an identity
     if (this.#identity === undefined && !this.#isIdentifying) void this.#askIdentity()
     return this.#identity !== undefined
   }
@@ -526,7 +536,7 @@ export class Sender {
     }
   }
 
-  /** @returns undefined when nothing waits for it any more */
+  /** @returns undefined when no batch waits for it any more */
   async #newIdentity(call: Call): Promise<Identity | undefined> {
     if (!this.#accumulator.isBusy) return undefined
     try {
@@ -544,17 +554,17 @@ export class Sender {
   #refresh(queue: PartitionQueue): void {
     this.#cluster.refresh(queue.topic.name).then(
       () => this.pump(),
-      () => {}, // asked again after the next failure
+      () => {}, // a further failure asks again
     )
   }
 }
 
 type PartitionAnswer = ResponseOf<typeof produce>['topics'][number]['partitions'][number]
 
-/** Half of such a batch may pass. */
+/** Errors that halves of the batch may not meet. */
 const TOO_LARGE: ReadonlySet<ErrorName> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
-/** The broker expects another sequence or epoch of this producer. */
+/** The broker expects another sequence number or epoch of this producer. */
 const LOST_COUNT: ReadonlySet<ErrorName> = new Set([
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'UNKNOWN_PRODUCER_ID',

@@ -1,6 +1,6 @@
-// TransactionRequests: what a transactional producer asks of the broker that keeps its transactional id, and what it
-// knows of itself by that: producer id, epoch, and which dialect of transactions the cluster speaks.
-// Source: KIP-98, KIP-360 (epochs go on after errors), KIP-447 (offsets with the member's generation), KIP-890.
+// TransactionRequests: the requests of a transactional producer to its coordinator, and the state that their answers
+// give: producer id, epoch, and the version of transactions that the cluster speaks.
+// Source: KIP-98, KIP-360 (new epoch after an error), KIP-447 (offsets with the member's generation), KIP-890.
 
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'
@@ -20,21 +20,21 @@ import { partitionText, type TopicPartition } from '../topic.ts'
 import type { OffsetsInTransaction } from '../group/offsets-in-transaction.ts'
 
 /**
- * 1: partitions and groups are added by requests of their own, the epoch stays. 2 (KIP-890): the broker adds what is
- * written to, and every end of a transaction raises the epoch.
+ * 1: the producer adds partitions and groups with requests of their own, and keeps its epoch. 2 (KIP-890): the broker
+ * adds what a request writes to, and raises the epoch at the end of each transaction.
  */
 export type TransactionVersion = 1 | 2
 
-/** Newest versions that version 1 speaks; the next ones are version 2. */
+/** The newest API versions of transaction version 1; newer ones belong to version 2. */
 const VERSION_1_MAX = { produce: 11, endTxn: 4, txnOffsetCommit: 4 } as const
 
-/** From here on a producer may go on after an error (KIP-360): Apache Kafka 2.5. */
+/** From this version of InitProducerId on, a producer can go on after an error (KIP-360): Apache Kafka 2.5. */
 const INIT_VERSION_MIN = 3
 
-/** Somebody else has our transactional id, or the broker has given this producer up. */
+/** Another producer uses the transactional id, or the broker has given this producer up. */
 const FENCED: ReadonlySet<ErrorName> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
 
-/** No answer to an abort can be better: nothing is open. */
+/** Answers to an abort that are as good as success: no transaction is open. */
 const NOTHING_TO_ABORT: ReadonlySet<ErrorName> = new Set([
   'INVALID_TXN_STATE',
   'INVALID_PRODUCER_ID_MAPPING',
@@ -47,18 +47,18 @@ export interface TransactionRequestsOptions {
 }
 
 export class TransactionRequests {
-  /** undefined until the first transaction. Another object whenever id or epoch have changed. */
+  /** undefined before the first transaction. A new object after each change of id or epoch. */
   identity: Identity | undefined
   version: TransactionVersion = 1
   readonly #cluster: Cluster
   readonly #options: TransactionRequestsOptions
   readonly #node: CoordinatorNode
   readonly #lane: Lane
-  /** The broker may have a transaction of ours open. */
+  /** The broker may have a transaction of this producer open. */
   #isOpen = false
-  /** The end that was asked for last and not answered. */
+  /** The last end whose answer is missing. */
   #unanswered: 'commit' | 'abort' | undefined
-  /** Go on under a new epoch. */
+  /** The next transaction needs a new epoch. */
   #mustIdentify = true
 
   constructor(cluster: Cluster, options: TransactionRequestsOptions) {
@@ -76,7 +76,7 @@ export class TransactionRequests {
     return this.version === 2 ? Infinity : VERSION_1_MAX.produce
   }
 
-  /** Makes ready for a transaction: what went before is ended, older producers of this id are fenced. */
+  /** Prepares a transaction: ends the previous one, and fences older producers with this id. */
   async begin(call: Call): Promise<void> {
     if (this.#unanswered !== undefined) await this.#endAgain(this.#unanswered, call)
     if (this.#isOpen) await this.#endAgain('abort', call)
@@ -89,20 +89,21 @@ export class TransactionRequests {
     this.version = version
   }
 
-  /** The last end was asked for, and may have been carried out. */
+  /** An end was sent without an answer: it may have taken effect. */
   get isUnsure(): boolean {
     return this.#unanswered !== undefined
   }
 
-  /** Something of it is being written. */
+  /** A record or offset of the transaction is being written. */
   opened(): void {
     this.#isOpen = true
   }
 
   /**
-   * Version 1: before the first record of each partition.
+   * Version 1: adds partitions before the first record of each.
    *
-   * @param assertWanted throws once the transaction is being aborted: an attempt after that would open another one
+   * @param assertWanted throws once the transaction is being aborted, because a further attempt would open another
+   *   transaction
    */
   async addPartitions(
     partitions: readonly TopicPartition[],
@@ -120,14 +121,14 @@ export class TransactionRequests {
           return { where: partitionText({ topic: name, partition }), errorCode }
         }),
       )
-      // When one is refused the others are not attempted: that one says why.
+      // The broker attempts none of the partitions if it refuses one: the error of that one is the reason.
       const because = refused.find(({ errorCode }) => isReason(errorCode)) ?? refused[0]
       if (because !== undefined)
         this.#node.check(because.errorCode, `${because.where} cannot join the transaction`)
     })
   }
 
-  /** @throws {KafkaError} ILLEGAL_GENERATION and others that say that the group has gone on without the member */
+  /** @throws {KafkaError} ILLEGAL_GENERATION and others, when the group has continued without the member */
   async commitOffsets(offsets: OffsetsInTransaction, call: Call): Promise<void> {
     const { groupId } = offsets.coordinator
     this.#isOpen = true
@@ -157,9 +158,10 @@ export class TransactionRequests {
   }
 
   /**
-   * Commits or aborts, as often as it takes to get an answer: it may have been carried out although none came.
+   * Commits or aborts, and repeats the request until an answer comes: a request without an answer may have taken
+   * effect.
    *
-   * @throws {KafkaError} of a commit: what the broker says, it is then not committed; or that the call is over
+   * @throws {KafkaError} of a commit: the broker's refusal, so it is not committed; or the call has ended
    */
   async end(how: 'commit' | 'abort', call: Call): Promise<void> {
     if (!this.#isOpen) return
@@ -167,7 +169,7 @@ export class TransactionRequests {
     try {
       await this.#retrying(call, () => this.#askEnd(how, call))
     } catch (error) {
-      if (call.isOver || !(error instanceof KafkaError)) throw error // it is asked again before the next one
+      if (call.isOver || !(error instanceof KafkaError)) throw error // the next transaction sends it again
       this.#unanswered = undefined
       this.#mustIdentify = true
       if (how === 'commit' && error.code === 'TRANSACTION_ABORTABLE') throw error
@@ -176,7 +178,7 @@ export class TransactionRequests {
     }
   }
 
-  /** What was fenced says who and what to do. */
+  /** Adds to a fencing error which producer is meant and what to do. */
   explained(error: unknown): unknown {
     if (!(error instanceof KafkaError) || error.fatal || !FENCED.has(error.code)) return error
     const { transactionalId, transactionTimeoutMs } = this.#options
@@ -222,7 +224,7 @@ export class TransactionRequests {
     this.#node.check(answer.errorCode, how)
     this.#ended()
     if (answer.producerId >= 0) this.#become(answer.producerId, answer.producerEpoch)
-    else if (how === 'abort') this.#mustIdentify = true // what was refused in it has left gaps in the sequences
+    else if (how === 'abort') this.#mustIdentify = true // refused batches of the aborted transaction have left gaps in the sequences
   }
 
   #ended(): void {
@@ -230,7 +232,10 @@ export class TransactionRequests {
     this.#unanswered = undefined
   }
 
-  /** Its caller was told that the outcome is not known: only what bars the next transaction is of interest. */
+  /**
+   * Repeats an end whose caller already got "outcome unknown": it throws only errors that prevent the next
+   * transaction.
+   */
   async #endAgain(how: 'commit' | 'abort', call: Call): Promise<void> {
     try {
       await this.end(how, call)
@@ -258,7 +263,7 @@ export class TransactionRequests {
   }
 }
 
-/** As Java's client decides: by the feature alone, which brokers announce when they can. */
+/** Decides as Java's client: by the finalized feature `transaction.version` alone (KIP-584). */
 function versionOf(connection: Connection): TransactionVersion {
   return connection.feature('transaction.version') >= 2 ? 2 : 1
 }

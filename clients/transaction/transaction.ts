@@ -1,4 +1,5 @@
-// Transaction: what the function given to `producer.transaction` sends and commits with. One attempt at one transaction.
+// Transaction: the object with which the function of `producer.transaction` sends records and commits offsets. One
+// attempt at one transaction.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { PartitionQueue, Send } from '../producer/batch.ts'
@@ -19,7 +20,7 @@ const groupConsumer = rule<GroupConsumer<any>>(
 export interface TransactionDeps {
   readonly producer: Producer
   readonly requests: TransactionRequests
-  /** For what goes on beside the function. */
+  /** For requests beside the function. */
   readonly call: Call
 }
 
@@ -28,9 +29,9 @@ export class Transaction {
   readonly #offsets = new Map<GroupConsumer<any>, OffsetsInTransaction>()
   /** Sends without an outcome. */
   readonly #unsettled = new Set<Promise<void>>()
-  /** Version 1: partitions that the broker counts to the transaction. */
+  /** Version 1: partitions that the broker has added to the transaction. */
   readonly #added = new Set<PartitionQueue>()
-  /** Those, and what is being added. */
+  /** These partitions, and those that are being added. */
   readonly #asked = new Set<PartitionQueue>()
   readonly #wanted: PartitionQueue[] = []
   #adding: Promise<void> | undefined
@@ -43,27 +44,27 @@ export class Transaction {
   }
 
   /**
-   * Sends records, one or several. Consumers see them once the transaction commits, which waits for all of them and
-   * throws what failed.
+   * Sends one record or several. Consumers see them once the transaction commits; the commit waits for all sends, and
+   * fails if one failed.
    *
-   * @returns when they are buffered
-   * @throws {KafkaError} what this or an earlier record of the transaction failed with: it can only be aborted
+   * @returns when the records are buffered
+   * @throws {KafkaError} the error of this or an earlier record: the transaction can then only abort
    */
   send<T extends TopicLike>(
     topic: T,
     records: ProducerRecord<T> | readonly ProducerRecord<T>[],
   ): Promise<void> {
     const buffered = this.#send(topic, records)
-    buffered.catch(() => {}) // who does not wait for it hears of it from the transaction
+    buffered.catch(() => {}) // a caller that ignores the promise gets the error from the transaction
     return buffered
   }
 
   /**
-   * Moves the consumer's group, when the transaction commits: past `lastRecord` and past whatever was given with it
-   * (the same batch) before it, in all their partitions.
+   * When the transaction commits, moves the group of the consumer past `lastRecord` and all records given before it
+   * in the same batch, in all their partitions (KIP-447).
    *
    * @param consumer with `commit: 'manual'`
-   * @throws {KafkaError} ILLEGAL_GENERATION when the partition was taken away from it: another member reads it by now
+   * @throws {KafkaError} ILLEGAL_GENERATION when the member has lost the partition: another member reads it now
    */
   commitOffsetsOf(
     consumer: GroupConsumer<any>,
@@ -79,7 +80,7 @@ export class Transaction {
     offsets.assertOurs()
   }
 
-  /** What it can only be aborted for. @internal */
+  /** The error for which the transaction can only abort. @internal */
   get failure(): KafkaError | undefined {
     return this.#failure
   }
@@ -89,7 +90,7 @@ export class Transaction {
     return this.#isOver
   }
 
-  /** The function has ended, or is not waited for any more. @internal */
+  /** The function has ended, or its call has. @internal */
   finish(): void {
     this.#isOver = true
   }
@@ -101,14 +102,16 @@ export class Transaction {
     this.#deps.producer.discard(this.#failure)
   }
 
-  /** Waits until all that was sent is written. @internal */
+  /** Waits until every record sent is written. @internal */
   async flush(call: Call): Promise<void> {
     await this.#deps.producer.flush({ signal: call.signal, timeoutMs: call.remainingMs })
     await Promise.all(this.#unsettled)
     this.#assertNotFailed()
   }
 
-  /** It has failed: resolves when nothing of it is under way any more, so that its end comes last. @internal */
+  /**
+   * After a failure: resolves when no request of the transaction is in flight, so that its end comes last. @internal
+   */
   async idle(): Promise<void> {
     await this.#deps.producer.flush()
     await this.#adding
@@ -132,7 +135,7 @@ export class Transaction {
     for (const offsets of this.#offsets.values()) offsets.committed()
   }
 
-  /** May the partition be written now? If not, the producer is woken when it may. @internal */
+  /** May the partition be written now? If not, the producer is woken once it may. @internal */
   admits(partition: PartitionQueue): boolean {
     const { requests } = this.#deps
     if (requests.version === 2) {
@@ -178,12 +181,12 @@ export class Transaction {
     if (this.#isOver) throw new KafkaError('INVALID_TXN_STATE', 'the transaction is over')
   }
 
-  /** One request at a time, for all that are wanted by then. */
+  /** Adds partitions with one request at a time, each for all partitions wanted by then. */
   async #add(): Promise<void> {
     const { requests, call, producer } = this.#deps
     try {
       while (this.#wanted.length > 0 && this.#failure === undefined) {
-        await Promise.resolve() // what comes in one turn goes together
+        await Promise.resolve() // all partitions of one turn go together
         const wanted = this.#wanted.splice(0)
         const places = wanted.map(({ topic, partition }) => ({ topic: topic.name, partition }))
         await requests.addPartitions(places, call, () => this.#assertNotFailed())
@@ -198,7 +201,7 @@ export class Transaction {
   }
 }
 
-/** Resolves when its records are all in batches, or have failed. */
+/** Resolves when the send's records are all in batches or have failed. */
 function taken(send: Send): Promise<void> {
   return new Promise((resolve) => (send.onTaken = resolve))
 }

@@ -1,4 +1,5 @@
-// TransactionalProducer: records and offsets of several partitions, all of them or none. One transaction at a time.
+// TransactionalProducer: writes records and offsets of several partitions, all of them or none (KIP-98). One
+// transaction at a time.
 // For users: docs/guide/transactions.md
 
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -12,7 +13,7 @@ import { TransactionRequests } from './transaction-requests.ts'
 import { Transaction } from './transaction.ts'
 
 export interface TransactionalProducerOptions extends Omit<ProducerOptions, 'acks' | 'idempotent'> {
-  /** The same at every start of the same worker, and of no other at the same time: a newer producer fences older ones. */
+  /** Identifies the producer across restarts. No two running producers share one: the newer fences the older. */
   readonly transactionalId: string
   /** The broker aborts a transaction that takes longer. Default 1 min; Kafka's brokers allow up to 15 min. */
   readonly transactionTimeoutMs?: number | undefined
@@ -25,7 +26,7 @@ const transactionalProducerOptions = shape<TransactionalProducerOptions>({
 })
 
 export interface TransactionOptions extends CallOptions {
-  /** How often `work` is run, at most. Default: as often as there is time. */
+  /** The most runs of `work`. Default: no limit until the call ends. */
   readonly maxRuns?: number | undefined
 }
 
@@ -34,14 +35,14 @@ const transactionOptions = shape<TransactionOptions>({
   maxRuns: whole(1, Number.MAX_SAFE_INTEGER),
 })
 
-/** A transaction that was aborted for one of these may succeed when it is run again. */
+/** Errors after which a transaction may succeed when `work` runs again. */
 const PASSING: ReadonlySet<ErrorName> = new Set([
   'TRANSACTION_ABORTABLE',
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'UNKNOWN_PRODUCER_ID',
   'INVALID_PRODUCER_ID_MAPPING',
   'INVALID_TXN_STATE',
-  // The group rebalances. When the function runs again, its commitOffsetsOf tells whether the partition is still ours.
+  // The group rebalances. In the next run commitOffsetsOf tells whether the member still has the partition.
   'ILLEGAL_GENERATION',
   'UNKNOWN_MEMBER_ID',
   'REBALANCE_IN_PROGRESS',
@@ -57,14 +58,14 @@ export class TransactionalProducer implements AsyncDisposable {
   /** The last transaction in line. */
   #line: Promise<void> = Promise.resolve()
   #current: Transaction | undefined
-  /** The end of the last transaction, which may go on after its caller has given up. */
+  /** The end of the last transaction, which may continue after its caller has given up. */
   #ending: Promise<void> = Promise.resolve()
-  /** In which transaction's function the code runs. */
+  /** The transaction whose function is running. */
   readonly #inside = new AsyncLocalStorage<Transaction>()
   #fatal: KafkaError | undefined
   /** Aborted by `close`. */
   readonly #closed = new AbortController()
-  /** Aborted when nothing more is asked of the broker. */
+  /** Aborted when the producer may send no more requests. */
   readonly #stopped = new AbortController()
   #closing: Promise<void> | undefined
 
@@ -100,8 +101,8 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   /**
-   * Fences older producers with this transactional id and aborts what they left open, so that readers do not wait for it. It
-   * happens by itself as soon as the producer exists; this waits for it.
+   * Fences older producers with this transactional id and aborts their open transaction, so that readers need not
+   * wait for it. The producer does this by itself when it is created; `start` waits for it.
    */
   async start(options: CallOptions = {}): Promise<void> {
     const call = this.#callOf(checked('producer.start', callOptions, options))
@@ -109,15 +110,15 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   /**
-   * Runs `work`, and commits what it sends when it returns; aborts it when it throws, and throws that.
+   * Runs `work`, and commits what it sends when it returns; if it throws, aborts and throws that error.
    *
-   * What the cluster aborts for a reason that passes is run again, `work` with it, until the call is over. One
-   * transaction at a time: calls that meet wait in line.
+   * If the cluster aborts for a passing reason, `work` runs again, until the call is over. One transaction runs at a
+   * time: concurrent calls wait in line.
    *
    * @param options.timeoutMs default `transactionTimeoutMs`
    * @returns what `work` returns, committed
    * @throws {KafkaError} `fatal` when another producer with the same transactional id has fenced this one;
-   *   REQUEST_TIMED_OUT, and then the message says when it is not known whether it was committed
+   *   REQUEST_TIMED_OUT, whose message says so if it is unknown whether the transaction was committed
    */
   async transaction<R>(
     work: (transaction: Transaction) => R | Promise<R>,
@@ -135,7 +136,7 @@ export class TransactionalProducer implements AsyncDisposable {
     return await this.#inLine(call, () => this.#run(work, call, maxRuns))
   }
 
-  /** Aborts a transaction that is open, and refuses further ones. Idempotent. */
+  /** Aborts an open transaction, and refuses further ones. Idempotent. */
   async close(options: CallOptions = {}): Promise<void> {
     const taken = checked('producer.close', callOptions, options)
     await (this.#closing ??= this.#close(taken))
@@ -145,7 +146,7 @@ export class TransactionalProducer implements AsyncDisposable {
     await this.close()
   }
 
-  /** What the sender asks of the transaction under way. */
+  /** What the sender needs from the running transaction. */
   #sending(): SenderTransaction {
     const requests = this.#requests
     const current = (): Transaction | undefined => this.#current
@@ -164,7 +165,7 @@ export class TransactionalProducer implements AsyncDisposable {
     }
   }
 
-  /** It is over when the producer is closed, too. */
+  /** A call that also ends when the producer closes. */
   #callOf(options: CallOptions): Call {
     const { signal: closed } = this.#closed
     const signal = options.signal ? AbortSignal.any([options.signal, closed]) : closed
@@ -195,7 +196,10 @@ export class TransactionalProducer implements AsyncDisposable {
     }
   }
 
-  /** @returns what `work` returned, committed, or what the transaction had to be aborted for; @throws everything else */
+  /**
+   * @returns what `work` returned, committed, or the error for which the transaction was aborted; @throws every other
+   *   error
+   */
   async #attempt<R>(
     work: (transaction: Transaction) => R | Promise<R>,
     call: Call,
@@ -229,7 +233,7 @@ export class TransactionalProducer implements AsyncDisposable {
     await this.#noting(this.#requests.begin(call))
   }
 
-  /** A refusal aborts it. @throws when no answer comes in time: what became of it is then not known */
+  /** A refused commit aborts. @throws when no answer comes in time: the outcome is then unknown */
   async #commit(transaction: Transaction, call: Call): Promise<void> {
     const ended = this.#noting(this.#requests.end('commit', this.#endingCall()))
     this.#ending = ended.catch(() => {})
@@ -243,10 +247,10 @@ export class TransactionalProducer implements AsyncDisposable {
     }
   }
 
-  /** Goes on by itself when the call is over: the next transaction waits for it. */
+  /** The abort continues after the call is over: the next transaction waits for it. */
   async #abort(transaction: Transaction, call: Call): Promise<void> {
     transaction.finish()
-    transaction.fail(abortedError()) // unless it has failed of itself
+    transaction.fail(abortedError()) // unless it has already failed by itself
     const { failure } = transaction
     if (failure?.fatal) {
       this.#fatal = failure
@@ -258,10 +262,10 @@ export class TransactionalProducer implements AsyncDisposable {
     this.#ending = ended.catch((cause: unknown) => {
       this.#cluster.options.logger?.warn({ error: cause }, 'aborting a transaction failed')
     })
-    await call.wait(this.#ending).catch(() => {}) // what it was aborted for is thrown
+    await call.wait(this.#ending).catch(() => {}) // the caller gets the reason of the abort
   }
 
-  /** No longer than the broker keeps the transaction open. */
+  /** Lasts no longer than the broker keeps the transaction open. */
   #endingCall(): Call {
     return this.#cluster.call({ signal: this.#stopped.signal, timeoutMs: this.#timeoutMs })
   }

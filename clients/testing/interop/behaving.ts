@@ -43,7 +43,7 @@ async function remake(client: Client, name: string): Promise<void> {
 
 export async function behaving(t: Test, client: Client): Promise<void> {
   await addedPartitions(t, client)
-  await topicsMadeAnew(t, client)
+  await recreatedTopics(t, client)
   await patterns(t, client)
   await holes(t, client)
   await removals(t, client)
@@ -78,9 +78,9 @@ async function addedPartitions(t: Test, client: Client): Promise<void> {
   )
 }
 
-async function topicsMadeAnew(t: Test, client: Client): Promise<void> {
+async function recreatedTopics(t: Test, client: Client): Promise<void> {
   await t.test(
-    'a topic that is made anew is read from its start, alone and in a group',
+    'a topic that is recreated is read from its start, alone and in a group',
     async (t) => {
       const { texts, send } = await textsIn(client, 'anew')
       await send(['old 0', 'old 1', 'old 2'])
