@@ -28,7 +28,7 @@ export function withCaller(
 ): unknown {
   if (!(error instanceof KafkaError)) return error
   const frames = waitingFrames(skip)
-  if (frames === '' || error.stack?.includes(frames)) return error // told nearer to where it was made
+  if (frames === '' || error.stack?.includes(frames)) return error // the lines are there already
   const own = error.constructor === KafkaError ? copyOf(error) : error
   own.stack = `${error.stack}\n${frames}`
   return own
@@ -49,7 +49,7 @@ function waitingFrames(skip: (...args: any[]) => unknown): string {
     Error.captureStackTrace(here, skip)
     Error.stackTraceLimit = limit
   } catch {
-    return '' // whoever freezes Error goes without
+    return '' // none for users who freeze Error
   }
   const lines = typeof here.stack === 'string' ? here.stack.split('\n') : []
   return lines.filter((line) => line.startsWith('    at async ')).join('\n')

@@ -1,5 +1,5 @@
-// Preparation: what a serde looks up before it reads or writes a record. Nothing here costs anything for serdes that
-// look nothing up.
+// Preparation: lets serdes look something up before they read or write a record. Serdes without look-ups cost nothing
+// here.
 
 import { types } from 'node:util'
 import type { Serde } from './serde.ts'
@@ -14,7 +14,7 @@ export function preparesToWrite({ key, value }: Topic): boolean {
   return key.prepareSerialize !== undefined || value.prepareSerialize !== undefined
 }
 
-/** @returns undefined when all is at hand. @throws what a serde throws */
+/** @returns undefined when nothing has to be looked up. @throws the error of a serde */
 export function preparationToRead(
   topic: Topic,
   record: { readonly key: Buffer | null; readonly value: Buffer | null },
@@ -42,7 +42,7 @@ type Later = ReturnType<NonNullable<Serde<any>['prepareSerialize']>>
 function preparationOf(prepare: (field: Field) => Later): Promise<unknown> | undefined {
   const key = later('key', prepare)
   if (key === undefined) return later('value', prepare)
-  mute(key) // should the other one throw
+  mute(key) // in case the other field's serde throws
   const value = later('value', prepare)
   return value === undefined ? key : Promise.all([key, value])
 }

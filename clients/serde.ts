@@ -18,10 +18,10 @@ export interface Serde<Output, Input = Output> {
   /** @param bytes a view into the fetched frame: copy bytes that you keep */
   deserialize(bytes: Buffer, topic?: string, field?: 'key' | 'value'): Output
   /**
-   * Called before each `serialize`: looks up what that needs and has not at hand, in a schema registry for instance.
-   * While its promise is pending, this record and those after it to the topic wait, as long as `deliveryTimeoutMs` allows.
+   * Called before each `serialize`: looks up what it still needs, for instance a schema in a registry. While the promise
+   * is pending, this record and later ones of the topic wait, at most for `deliveryTimeoutMs`.
    *
-   * @returns undefined when all is at hand: then nothing waits
+   * @returns undefined when nothing has to be looked up: no record waits then
    */
   prepareSerialize?(
     value: Input,
@@ -29,8 +29,8 @@ export interface Serde<Output, Input = Output> {
     field: 'key' | 'value',
   ): Promise<unknown> | undefined
   /**
-   * The same before each `deserialize`. While its promise is pending, the partition gives no records, as long as the
-   * client's `timeoutMs` allows.
+   * The same before each `deserialize`. While the promise is pending, the partition gives no records, at most for the
+   * client's `timeoutMs`.
    */
   prepareDeserialize?(
     bytes: Buffer,
@@ -105,7 +105,7 @@ export function orNull<Output, Input>(
 ): Serde<Output | null, Input | null> {
   checked('orNull', serdeRule, serde, 'serde')
   const nullable: Serde<Output | null, Input | null> = {
-    serialize: (value, ...of) => serde.serialize(value as Input, ...of), // null never gets here
+    serialize: (value, ...of) => serde.serialize(value as Input, ...of), // callers handle null themselves
     deserialize: (stored, ...of) => serde.deserialize(stored, ...of),
     nullable: true,
   }

@@ -1,4 +1,4 @@
-// Assignment: turns the partitions that the group assigns to a member into readings, and lets them go again.
+// Assignment: opens readings for the partitions that the group assigns to a member, and closes them again.
 
 import { atPartition, Bounds } from '../consumer/bounds.ts'
 import type { Timer } from '../clock.ts'
@@ -22,7 +22,7 @@ export interface AssignmentDeps {
   readonly progress: ProgressTable
   readonly commits: Commits
   readonly starts: Starts
-  /** With `until`. */
+  /** Only with `until`. */
   readonly end: GroupEnd | undefined
 }
 
@@ -34,7 +34,7 @@ export class Assignment {
     this.#deps = deps
   }
 
-  /** False before the first assignment, and between two: the readings there are then are not all there will be. */
+  /** Does the member have all partitions of its assignment? False before the first assignment and between two. */
   get isComplete(): boolean {
     return this.#isComplete
   }
@@ -63,7 +63,7 @@ export class Assignment {
     stream.wake()
   }
 
-  /** Nothing more is given of them; what is in hand may end; what is done is committed. */
+  /** Stops the partitions, waits for the records in hand, and commits what is done. */
   async revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const { cluster, options, stream, progress, commits } = this.#deps
     this.#isComplete = false

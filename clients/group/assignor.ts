@@ -1,5 +1,6 @@
-// Assignor: what shares a group's partitions out, ours or the user's, and the door through which every one is called: what
-// it throws, answers wrongly or never answers is told in words that name it. Source: KIP-54, KIP-429; docs/guide/groups.md
+// Assignor: assigns a group's partitions to its members. Built-in and user-made assignors are called through
+// `CheckedAssignor`, whose errors name the assignor that threw, returned something wrong or did not answer.
+// Source: KIP-54, KIP-429; docs/guide/groups.md
 
 import { types } from 'node:util'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -8,51 +9,54 @@ import { rule, text, type Rule } from '../options.ts'
 import { mute, shown, thrownText } from '../shown.ts'
 import { partitionText, topicPartition, type TopicPartition } from '../topic.ts'
 
-/** `eager`: members give everything up before they join again. `cooperative`: they keep what does not move (KIP-429). */
+/**
+ * `eager`: members give up all partitions before they rejoin. `cooperative`: they keep the partitions that do not
+ * move (KIP-429).
+ */
 export type RebalanceProtocol = 'eager' | 'cooperative'
 
 /**
- * Shares the partitions of a group out among its members. Every member offers its assignors by name, the group chooses one
- * that all of them know, and the leader's `assign` decides. An object with `name` and `assign` is one.
+ * Assigns the partitions of a group to its members. Each member offers its assignors by name, the group chooses one
+ * that all members offer, and the leader's `assign` decides. Any object with `name` and `assign` is an assignor.
  */
 export interface Assignor {
   readonly name: string
   /**
-   * How members may join again with it. All assignors of a member must have one in common; `cooperative` is used when
-   * all have it. Default `['eager']`.
+   * The protocols by which members may rejoin. All assignors of a member must have one in common; `cooperative` wins
+   * if all have it. Default `['eager']`.
    */
   readonly rebalanceProtocols?: readonly RebalanceProtocol[]
   /**
-   * Called on every member before each join: bytes for the leader's `assign`. Bytes that differ from those of the last
-   * join make the group share out again.
+   * Called on every member before each join. The leader's `assign` gets the bytes. If they differ from those of the
+   * last join, the group assigns again.
    */
   subscriptionUserData?(topics: readonly string[]): MaybeLater<Uint8Array | null>
   /**
-   * Called on the leader. A member that is not in the answer gets nothing. With `cooperative`, a partition that moves is
-   * assigned to no member at first: its owner gives it up and joins again, then it is assigned.
+   * Called on the leader. A member without an entry in the result gets no partitions. With `cooperative`, a partition
+   * that moves is first assigned to no member: its owner gives it up and rejoins, and the next generation assigns it.
    */
   assign(group: GroupSubscription): MaybeLater<GroupAssignment>
-  /** Called on every member with what it was assigned, before it reads. */
+  /** Called on every member with its assignment, before it reads. */
   onAssignment?(assignment: OwnAssignment): MaybeLater<void>
 }
 
 type MaybeLater<T> = T | Promise<T>
 
-/** What the members of a group have told. */
+/** The members of a group and their subscriptions. */
 export interface GroupSubscription {
   readonly members: readonly MemberSubscription[]
-  /** Of the topics that members subscribe to and that exist. */
+  /** Only topics that exist and that a member subscribes to. */
   readonly partitionCounts: ReadonlyMap<string, number>
 }
 
 export interface MemberSubscription {
   readonly memberId: string
-  /** Of a static member. */
+  /** null for a dynamic member (KIP-345). */
   readonly groupInstanceId: string | null
   readonly topics: readonly string[]
-  /** What it holds now; only cooperative members say so. */
+  /** The partitions that the member has now; empty unless it is cooperative. */
   readonly owned: readonly TopicPartition[]
-  /** Generation in which it was given `owned`; -1 when it does not say. */
+  /** The generation that assigned `owned`; -1 if the member does not tell. */
   readonly generationId: number
   readonly userData: Buffer | null
 }
@@ -62,11 +66,11 @@ export type GroupAssignment = ReadonlyMap<string, MemberAssignment>
 
 export interface MemberAssignment {
   readonly partitions: readonly TopicPartition[]
-  /** For the member's `onAssignment`. */
+  /** Passed to the member's `onAssignment`. */
   readonly userData?: Uint8Array | null | undefined
 }
 
-/** What this member was assigned. */
+/** This member's part of an assignment. */
 export interface OwnAssignment {
   readonly memberId: string
   readonly generationId: number
@@ -94,7 +98,7 @@ function isProtocols(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every((each) => protocols.includes(each))
 }
 
-/** An assignor as the membership calls it. */
+/** Calls an assignor for the membership, and checks its results. */
 export class CheckedAssignor {
   readonly name: string
   readonly rebalanceProtocols: readonly RebalanceProtocol[]
@@ -125,7 +129,7 @@ export class CheckedAssignor {
     await this.#ask('onAssignment', call, assignment)
   }
 
-  /** @throws {KafkaError}, and what getters of the user's throw */
+  /** @throws {KafkaError}, or the error of a getter of the user's */
   #assignmentOf(given: unknown, group: GroupSubscription): GroupAssignment {
     if (!types.isMap(given))
       throw this.#wrong('assign', `gave ${shown(given)}, expected a Map of member ids`)
@@ -167,7 +171,10 @@ export class CheckedAssignor {
     throw this.#wrong('assign', `gave ${shown(userData)} as userData, expected bytes or null`)
   }
 
-  /** @throws {KafkaError} what it throws; a retriable KafkaError as it is: it is met again at the next attempt to join */
+  /**
+   * @throws {KafkaError} the assignor's error. A retriable KafkaError is passed on as it is, and the next join tries
+   *   again
+   */
   async #ask(name: keyof Assignor, call: Call, argument: unknown): Promise<unknown> {
     try {
       const method = this.#assignor[name] as ((argument: unknown) => unknown) | undefined
@@ -189,9 +196,9 @@ export class CheckedAssignor {
 }
 
 /**
- * The protocol by which a member with these assignors joins again.
+ * The protocol by which a member with these assignors rejoins.
  *
- * @throws {TypeError} when they have none in common, or two have one name
+ * @throws {TypeError} when they have none in common, or two have the same name
  */
 export function rebalanceProtocolOf(assignors: readonly CheckedAssignor[]): RebalanceProtocol {
   const twice = assignors.find(

@@ -9,7 +9,7 @@ import type {
   MemberSubscription,
 } from './assignor.ts'
 
-/** Ours answer at once. */
+/** A built-in assignor answers synchronously. */
 interface BuiltInAssignor extends Assignor {
   readonly name: AssignorName
   assign(group: GroupSubscription): GroupAssignment
@@ -53,8 +53,8 @@ export const roundRobin: BuiltInAssignor = {
 }
 
 /**
- * Shares are as even, and moves as few, as possible. A partition that moves is assigned to no member in this generation: its
- * owner gives it up and rejoins, and the next generation assigns it. KIP-429
+ * Balances with as few moves as possible. A partition that moves is assigned to no member in this generation: its
+ * owner gives it up and rejoins, and the next generation assigns it (KIP-429).
  */
 export const cooperativeSticky: BuiltInAssignor = {
   name: 'cooperative-sticky',
@@ -85,7 +85,7 @@ export const cooperativeSticky: BuiltInAssignor = {
 
 export const assignors: readonly BuiltInAssignor[] = [range, roundRobin, cooperativeSticky]
 
-/** Shares under way: moves partitions from members with many to members with few. */
+/** An assignment in the making: moves partitions from members with many to members with few. */
 class Balance {
   readonly #members: readonly MemberSubscription[]
   readonly #shares: Map<string, TopicPartition[]>
@@ -138,7 +138,10 @@ class Balance {
   }
 }
 
-/** The owner of each partition, as the members claim: of two claims the newer generation counts, of two of one generation none. */
+/**
+ * The owner of each partition, by the members' claims. Of two claims the newer generation counts; two claims of one
+ * generation cancel each other.
+ */
 function ownersNow(
   members: readonly MemberSubscription[],
   partitionCounts: ReadonlyMap<string, number>,
@@ -159,7 +162,7 @@ function ownersNow(
   return owners
 }
 
-/** Static members by their instance id, which outlives their member id; the others by member id. */
+/** Orders static members by instance id, which outlives their member id, and the others by member id. */
 function inOrder(members: readonly MemberSubscription[]): MemberSubscription[] {
   const nameOf = (each: MemberSubscription): string => each.groupInstanceId ?? each.memberId
   return members.toSorted((a, b) => {

@@ -1,4 +1,4 @@
-// ClassicMembership: one member's life in a group of the classic protocol: join, share out as leader, sync, heartbeat,
+// ClassicMembership: one member's life in a group of the classic protocol: join, assign as leader, sync, heartbeat,
 // rejoin, leave.
 // Source: KIP-62, KIP-345 (static members), KIP-394, KIP-429 (cooperative rebalancing).
 
@@ -31,12 +31,15 @@ import type { Membership, MembershipEvents } from './membership.ts'
 import { withSessionBounds } from './session-bounds.ts'
 
 const PROTOCOL_TYPE = 'consumer'
-/** Subscriptions carry owned partitions and the generation from here on; older readers ignore what they do not know. */
+/**
+ * From this version on a subscription carries the owned partitions and the generation; older readers ignore fields
+ * that they do not know.
+ */
 const SUBSCRIPTION_VERSION = 2
 const ASSIGNMENT_VERSION = 1
 
 export interface ClassicMembershipOptions {
-  /** As of now. */
+  /** The current topics. */
   readonly topics: () => readonly string[]
   readonly assignors: readonly CheckedAssignor[]
   readonly groupInstanceId: string | null
@@ -45,7 +48,7 @@ export interface ClassicMembershipOptions {
   readonly rebalanceTimeoutMs: number
 }
 
-/** The group has dropped this member id or generation: join again. */
+/** The group has dropped this member id or generation: the member must join again. */
 const OUT: ReadonlySet<ErrorName> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'])
 
 export class ClassicMembership implements Membership {
@@ -57,12 +60,12 @@ export class ClassicMembership implements Membership {
   readonly #events: MembershipEvents
   readonly #isCooperative: boolean
   #owned: readonly TopicPartition[] = []
-  /** As leader: how many partitions each topic had when they were shared out. */
+  /** The leader's: how many partitions each topic had at the last assignment. */
   #partitionCounts: ReadonlyMap<string, number> | undefined
   #running: Promise<void> | undefined
   readonly #closed = new AbortController()
   #nap: { readonly timer: Timer; readonly end: () => void } | undefined
-  /** Monotonic ms at which the coordinator last knew us. */
+  /** Monotonic ms of the last answer in which the coordinator knew this member. */
   #heardAt = 0
   #failures = 0
   #isJoining = false
@@ -97,7 +100,7 @@ export class ClassicMembership implements Membership {
       this.#events.failed(why)
       if (this.#isClosing) return
       await this.#giveUp(this.#owned)
-      await this.#leave() // the others need not wait for this member's session to expire
+      await this.#leave() // so that the other members need not wait for this session to expire
     })
   }
 
@@ -111,7 +114,7 @@ export class ClassicMembership implements Membership {
     this.#closed.abort()
     this.#nap?.end()
     await this.#giveUp(this.#owned)
-    // A join that waits for others is not waited for: leaving ends it.
+    // A pending join may wait for other members; `close` does not wait for it, because leaving ends it.
     if (!this.#isJoining) await this.#running
     await this.#giveUp(this.#owned)
     await this.#leave()
@@ -134,7 +137,7 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  /** @throws what cannot be mended by joining again */
+  /** @throws errors that joining again cannot cure */
   async #recover(error: unknown): Promise<void> {
     if (!(error instanceof KafkaError)) throw error
     if (error.code === 'REBALANCE_IN_PROGRESS') return
@@ -242,7 +245,10 @@ export class ClassicMembership implements Membership {
     return { name: assignor.name, metadata }
   }
 
-  /** The others wait for this member, and it sends no heartbeats meanwhile: the broker would drop it after this time. */
+  /**
+   * The other members wait for this assignor, and no heartbeats go out meanwhile: after the session timeout the
+   * broker would drop the member.
+   */
   #assignorCall(): Call {
     const { rebalanceTimeoutMs, sessionTimeoutMs } = this.#options
     const timeoutMs = Math.min(rebalanceTimeoutMs, sessionTimeoutMs)
@@ -255,7 +261,7 @@ export class ClassicMembership implements Membership {
     throw new KafkaError('INCONSISTENT_GROUP_PROTOCOL', `assignor ${protocolName}`)
   }
 
-  /** As leader: who reads what. The others have nothing to say. */
+  /** The leader's assignment. The other members send an empty one. */
   async #sharesOf(
     joined: ResponseOf<typeof joinGroup>,
   ): Promise<{ memberId: string; assignment: Buffer }[]> {
@@ -277,7 +283,7 @@ export class ClassicMembership implements Membership {
     return counts
   }
 
-  /** Keeps what stays, gives up what went, then reads what came. */
+  /** Keeps partitions that stay, gives up those that went, then starts those that came. */
   async #take(joined: ResponseOf<typeof joinGroup>, assignment: Uint8Array): Promise<void> {
     const { assignedPartitions, userData } = decodeAssignment(assignment)
     const mine = placesOf(assignedPartitions)
@@ -291,7 +297,7 @@ export class ClassicMembership implements Membership {
     await this.#giveUp(gone)
     await this.#events.assigned(come)
     this.#owned = mine
-    // Cooperative: what was given up goes to others only in a generation of its own.
+    // Cooperative (KIP-429): partitions given up go to other members only in a further generation.
     if (gone.length > 0) throw new KafkaError('REBALANCE_IN_PROGRESS', 'partitions were given up')
   }
 
@@ -312,7 +318,7 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  /** A cluster that does not answer gives no reason to rebalance. */
+  /** Does the member have to rejoin? A cluster that does not answer is no reason to. */
   async #hasNews(): Promise<boolean> {
     try {
       return (await this.#events.hasOtherTopics()) || (await this.#hasNewPartitions())
@@ -322,7 +328,7 @@ export class ClassicMembership implements Membership {
     }
   }
 
-  /** Only the leader looks: it assigns partitions. */
+  /** Only the leader checks, because it assigns the partitions. */
   async #hasNewPartitions(): Promise<boolean> {
     if (this.#partitionCounts === undefined) return false
     for (const name of this.#options.topics()) {
@@ -348,7 +354,7 @@ export class ClassicMembership implements Membership {
     this.#owned = []
   }
 
-  /** A static member stays: its place is kept until its session expires (KIP-345). */
+  /** A static member does not leave: the group keeps its place until its session expires (KIP-345). */
   async #leave(): Promise<void> {
     const memberId = this.#memberId
     if (memberId === '' || this.#options.groupInstanceId !== null) return
@@ -415,7 +421,7 @@ function placesOf(topics: readonly TopicPartitions[]): TopicPartition[] {
   )
 }
 
-/** For user code, which may keep it. */
+/** A copy for user code, which may keep it. */
 function copyOf(borrowed: Uint8Array | null): Buffer | null {
   return borrowed && Buffer.from(borrowed)
 }

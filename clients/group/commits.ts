@@ -1,6 +1,6 @@
-// Commits: commits what a member's reader has done, when it is time or the reader asks for it. One commit after the other:
-// an older offset must not be committed after a newer one. What was read of a topic that was since deleted and created
-// again is not committed.
+// Commits: commits what a member's reader has done, at intervals or when the reader asks. Commits run one after the
+// other, because an older offset must not follow a newer one. Positions in a topic that was deleted and recreated are
+// not committed.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { CallOptions } from '../call.ts'
@@ -16,11 +16,11 @@ import type { Progress } from './progress.ts'
 import type { ProgressTable, SignalledPlace } from './progress-table.ts'
 
 export interface CommitOptions extends CallOptions {
-  /** A note kept beside the offsets: `admin.groups.offsets` shows it. */
+  /** A string that is stored with the offsets; `admin.groups.offsets` returns it. */
   readonly metadata?: string | undefined
 }
 
-/** With a signal: committed only while it is still that of the partition's records. */
+/** With a signal, the place is committed only while the member still has the partition. */
 export interface PlaceToCommit extends OffsetToCommit {
   readonly signal?: AbortSignal | undefined
 }
@@ -34,7 +34,7 @@ export interface CommitsDeps {
   readonly intervalMs: number | undefined
 }
 
-/** A fetch that was answered within this time says which topic the partition belongs to. */
+/** A fetch answered within this time proves to which topic the partition belongs. */
 const HEARD_MS = 3_000
 
 const LOOK_TIMEOUT_MS = 1_000
@@ -49,7 +49,7 @@ export class Commits {
     this.#deps = deps
   }
 
-  /** Commits what is done, again and again. */
+  /** Commits at intervals. */
   start(): void {
     const { intervalMs, cluster, progress } = this.#deps
     if (intervalMs === undefined) return
@@ -65,7 +65,7 @@ export class Commits {
     this.#timer?.cancel()
   }
 
-  /** After a failure the next commit makes up for it, or the next owner of the partition repeats records: none is lost. */
+  /** A failure loses nothing: the next commit includes it, or the partition's next owner repeats records. */
   async whatIsDone(progress: readonly Progress[]): Promise<void> {
     if (this.#deps.intervalMs !== undefined) await this.#inTurn(() => this.#commitDue(progress))
   }
@@ -73,7 +73,8 @@ export class Commits {
   /**
    * Durable when it resolves.
    *
-   * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
+   * @throws {KafkaError} ILLEGAL_GENERATION: the member has lost the partition, whose new owner starts at the last
+   *   commit
    */
   async through(places: readonly PlaceToCommit[], options: CommitOptions): Promise<void> {
     if (places.length === 0) return
@@ -84,7 +85,7 @@ export class Commits {
         return await this.#inTurn(() => this.#commitOnce(places, options))
       } catch (error) {
         if (!(error instanceof KafkaError)) throw error
-        // The group rebalances: the commit is tried again afterwards, if the partition is still ours then.
+        // The group rebalances: the commit is tried again afterwards if the member still has the partition.
         if (!error.retriable && error.code !== 'REBALANCE_IN_PROGRESS') throw error
         if (call.isOver) throw call.ending(error)
         await call.sleep(cluster.backoffMs(failures), error)
@@ -100,7 +101,7 @@ export class Commits {
 
   #inTurn(commit: () => Promise<void>): Promise<void> {
     const turn = this.#last.then(commit)
-    this.#last = turn.catch(() => {}) // its caller hears of it
+    this.#last = turn.catch(() => {}) // the caller gets the error
     return turn
   }
 
@@ -132,7 +133,7 @@ export class Commits {
       return at
     })
     const { metadata } = options
-    // Before a record that is to be given again: after a crash it is read again.
+    // The offset stays before a record that waits for redelivery, so that it is read again after a crash.
     const offsets = places.map(({ topic, partition, offset: given }, i) => {
       const offset = Math.min(given, progress[i]!.heldFrom)
       return { topic, partition, offset, metadata }
@@ -141,7 +142,7 @@ export class Commits {
     progress.forEach((each, i) => each.committedAt(offsets[i]!.offset))
   }
 
-  /** A reading whose fetches go unanswered may have missed that its topic was created again: the cluster is asked. */
+  /** Asks the cluster for the topics of readings whose fetches got no answer: they may have been recreated. */
   async #lookAtTopics(readings: readonly Reading[]): Promise<void> {
     const { cluster } = this.#deps
     const now = cluster.clock.monotonic()
@@ -150,10 +151,10 @@ export class Commits {
     const isOld = (name: string): boolean => now - (cluster.topic(name)?.askedAt ?? 0) > HEARD_MS
     const call = cluster.call({ timeoutMs: LOOK_TIMEOUT_MS })
     const looks = names.filter(isOld).map((name) => call.wait(cluster.refresh(name)))
-    await Promise.allSettled(looks) // a cluster that does not tell will not take the commit either
+    await Promise.allSettled(looks) // a cluster that does not answer takes no commit either
   }
 
-  /** Still ours, and of the topic that the cluster has now. */
+  /** Does the member still have the partition, and is its topic the one that the cluster has now? */
   #isOurs(progress: Progress): boolean {
     const { reading } = progress
     if (!this.#deps.progress.isCurrent(progress)) return false
@@ -161,12 +162,12 @@ export class Commits {
   }
 }
 
-/** Its topic is perhaps being deleted and created again: what the partition holds then is not known yet. */
+/** The topic may be just being recreated: the position is committed only once its id is known. */
 function isMissing({ reading }: Progress): boolean {
   return reading.missingSince !== undefined
 }
 
-/** @param lasts of two of one partition, which was taken away and given back, the later counts */
+/** @param lasts if a partition was lost and assigned again, the later of its two places counts */
 export function placesOf(lasts: readonly SignalledPlace[]): PlaceToCommit[] {
   const places = new Map<string, PlaceToCommit>()
   for (const { topic, partition, offset, signal } of lasts) {

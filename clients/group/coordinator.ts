@@ -1,5 +1,5 @@
-// Coordinator: the broker that keeps a group, found when needed and asked over sockets of the group's own, so that a
-// join that waits for others holds up neither fetches nor commits.
+// Coordinator: sends a group's requests to its coordinator, found when needed. The group has sockets of its own, so
+// that a join that waits for other members delays neither fetches nor commits.
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
@@ -14,7 +14,7 @@ import { commitOf, type OffsetToCommit } from '../cluster/offset-to-commit.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
 
-/** A member, as of a generation. */
+/** A member in a generation. */
 export interface MemberState {
   readonly memberId: string
   readonly generationId: number
@@ -42,10 +42,10 @@ export class Coordinator {
   }
 
   /**
-   * One request about membership.
+   * Sends a membership request; such requests wait for each other.
    *
-   * @param patienceMs how long the coordinator may sit on it beyond the ordinary timeout
-   * @throws {KafkaError} what the socket met; an error in the answer is the caller's: see `check`
+   * @param patienceMs how much longer than the ordinary timeout the coordinator may take
+   * @throws {KafkaError} the socket's error; the caller handles errors in the answer: see `check`
    */
   ask<A extends Api<any, any>>(
     api: A,
@@ -56,7 +56,7 @@ export class Coordinator {
     return this.#node.ask(this.#members, api, request, call, { patienceMs })
   }
 
-  /** The same, past whatever membership request is still waiting for its answer. */
+  /** As `ask`, without waiting for a membership request in flight. */
   askAside<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
@@ -66,12 +66,12 @@ export class Coordinator {
     return this.#node.ask(this.#aside, api, request, call, options)
   }
 
-  /** @throws {KafkaError} what an answer says; a broker that is not the coordinator any more is forgotten, and the coordinator looked up again */
+  /** @throws {KafkaError} an answer's error; if the broker is not the coordinator, the next call finds it again */
   check(errorCode: number, what: string): void {
     this.#node.check(errorCode, what)
   }
 
-  /** Durable when it resolves. @throws {KafkaError} the first refusal; nothing is retried */
+  /** Durable when it resolves. @throws {KafkaError} the first refusal; the caller retries */
   async commit(offsets: readonly OffsetToCommit[], member: MemberState, call: Call): Promise<void> {
     const { clock, options } = this.#cluster
     const startedAt = clock.monotonic()
@@ -115,13 +115,13 @@ export class Coordinator {
     }
   }
 
-  /** @returns offset by `partitionText`; a partition without a commit is not in it */
+  /** @returns offset by `partitionText`, without partitions that have no commit */
   async committed(partitions: readonly TopicPartition[], call: Call): Promise<Map<string, number>> {
     const committed = await this.#fetchOffsets(partitions, call)
     return new Map(committed.map((each) => [partitionText(each), each.offset]))
   }
 
-  /** @returns the topics of which the group has committed anything */
+  /** @returns the topics for which the group has a commit */
   async committedTopics(call: Call): Promise<string[]> {
     const committed = await this.#fetchOffsets(null, call)
     return [...new Set(committed.map(({ topic }) => topic))]

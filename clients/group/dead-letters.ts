@@ -1,5 +1,6 @@
-// DeadLetters: the topic for records that no attempt could handle: key, value and headers as they were, with cause and origin.
-// The headers end as those of Kafka Streams do (KIP-1034), so that one tool reads both. docs/guide/client.md
+// DeadLetters: writes records that no attempt could handle to another topic: key, value and headers unchanged, with
+// origin and cause.
+// The added headers end as those of Kafka Streams (KIP-1034), so that one tool reads both. docs/guide/client.md
 
 import { types } from 'node:util'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -10,7 +11,7 @@ import { topicOf, type TopicLike } from '../topic.ts'
 
 const PREFIX = '__millrace.errors.'
 
-/** A header must not make a record too large for its topic. */
+/** Keeps a header with an error's text from making the record too large for its topic. */
 const TEXT_LENGTH_MAX = 8 * 1024
 
 export interface Failure {
@@ -31,7 +32,7 @@ export class DeadLetters {
     this.#topic = topicOf(topic).name
   }
 
-  /** Durable when it resolves. @throws {KafkaError} as a send does */
+  /** Durable when it resolves. @throws {KafkaError} the error of the send */
   async send(
     { reading, view }: Pick<Given<unknown>, 'reading' | 'view'>,
     failure: Failure,

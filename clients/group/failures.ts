@@ -1,4 +1,4 @@
-// Failures: what becomes of a record whose handler has failed: tried again, later and later, then a dead letter.
+// Failures: handles failed records: retries with growing pauses, then a dead letter.
 
 import { backoffMs } from '../cluster/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -9,13 +9,15 @@ import type { Given } from '../consumer/record-stream.ts'
 import type { TopicLike } from '../topic.ts'
 
 export interface OnError {
-  /** How often a record is tried again. Default 0. */
+  /** How often a record is retried. Default 0. */
   readonly retry?: number | undefined
-  /** Pause before the first retry; it doubles with each, spread by a fifth either way. Default 1 s. */
+  /** Pause before the first retry; it doubles with each retry, plus or minus a random fifth. Default 1 s. */
   readonly backoffMs?: number | undefined
   /** The longest pause. Default 60 s. */
   readonly backoffMaxMs?: number | undefined
-  /** Where a record goes that has failed for good, or that its serde refuses; it then counts as done. Default: nowhere. */
+  /**
+   * The topic for records that have failed for good, or that a serde refused; they then count as done. Default: none.
+   */
   readonly deadLetter?: TopicLike | undefined
 }
 
@@ -30,7 +32,7 @@ export class Failures {
   readonly #onError: OnError
   readonly #deadLetters: DeadLetters | undefined
 
-  /** @param onError undefined: nothing is tried again by itself */
+  /** @param onError undefined: no record is retried by itself */
   constructor(cluster: Cluster, group: string, onError: OnError = {}) {
     this.#cluster = cluster
     this.#onError = onError
@@ -43,10 +45,10 @@ export class Failures {
   }
 
   /**
-   * Says what to do now that a record has failed.
+   * Decides about a failed record.
    *
-   * @returns ms until it is tried again; undefined: it is a dead letter, durably
-   * @throws the error, when it is neither
+   * @returns ms until its retry; undefined: it has been written durably as a dead letter
+   * @throws the record's error, when there is neither a retry left nor a dead letter topic
    */
   async judge(
     given: Given<unknown>,
@@ -63,10 +65,10 @@ export class Failures {
   /**
    * Calls `handle`, which has failed once, until it succeeds or the record is a dead letter.
    *
-   * @param first what it failed with
+   * @param first the error of the first call
    * @param over aborted when `run` ends
-   * @returns false when the record was taken away meanwhile, or it is over: it is not done
-   * @throws what `handle` threw, when it is neither tried again nor a dead letter
+   * @returns false when the member lost the partition meanwhile, or `run` has ended: the record is not done
+   * @throws the error of `handle`, when there is neither a retry left nor a dead letter topic
    */
   async handleAgain<R extends Handled>(
     given: Given<R>,
@@ -88,7 +90,7 @@ export class Failures {
         error = cause
       }
     }
-    return false // its next reader handles it
+    return false // the partition's next owner handles the record
   }
 
   /** @returns false when the signal has fired */
@@ -101,7 +103,7 @@ export class Failures {
     }
   }
 
-  /** The record could not even be read. */
+  /** Writes a record that its serde refused as a dead letter. */
   async bury(given: Pick<Given<unknown>, 'reading' | 'view'>, error: unknown): Promise<void> {
     await this.#deadLetters!.send(given, { error, attempts: 0 })
   }

@@ -1,4 +1,5 @@
-// GroupConsumer: a member of a consumer group. The group shares the partitions out; what is done is committed.
+// GroupConsumer: a member of a consumer group. The group assigns partitions to it; it commits what its reader has
+// done.
 // Heartbeats, fetching ahead and commits run beside the reader's code and never wait for it.
 
 import { KafkaError } from '../../protocol/errors.ts'
@@ -45,8 +46,8 @@ import { recordPlace, type ConsumerRecord, type TopicPartition } from '../topic.
 import type { OffsetsInTransaction } from './offsets-in-transaction.ts'
 
 /**
- * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays in it
- * until `close` or `await using`, which commit what is done and leave.
+ * Iterate it: `for await (const record of consumer)`. It joins the group when the iteration begins, and stays a
+ * member until `close` or `await using`, which commits what is done and leaves.
  */
 export class GroupConsumer<R extends ConsumerRecord<string, any, any> = ConsumerRecord>
   implements AsyncIterable<GroupRecord<R>>, AsyncDisposable
@@ -60,14 +61,14 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   readonly #membership: Membership
   readonly #starts: Starts
   readonly #commits: Commits
-  /** With `until`. */
+  /** Only with `until`. */
   readonly #end: GroupEnd | undefined
   readonly #progress: ProgressTable
   readonly #assignment: Assignment
   readonly #failures: Failures
   readonly #onAbort = (): void => void this.#closeOnce(true)
   readonly #isAuto: boolean
-  /** With `run`, records are done when their handler is, not when the next one is asked for. */
+  /** In `run` a record is done when its handler is; in a loop, when the loop asks for the next one. */
   #pool: KeyedPool | undefined
   #started: Promise<void> | undefined
   #failure: { readonly error: unknown } | undefined
@@ -98,7 +99,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     if (options.signal?.aborted) void this.close()
   }
 
-  /** As of a plain consumer. A record is done when the next one is asked for. */
+  /** As of a plain consumer. A record is done when the loop asks for the next one. */
   [Symbol.asyncIterator](): AsyncIterableIterator<GroupRecord<R>> {
     return this.#stream.iterator(() => this.#stream.next())
   }
@@ -115,10 +116,11 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Calls `handle` for each record, several side by side when asked to, until the consumer closes or its end is reached.
+   * Calls `handle` for each record, several side by side if `concurrency` allows, until the consumer closes or
+   * reaches its end.
    *
-   * @throws what `handle` throws first, and `onError` does not see to, when what runs beside it has ended; that record is
-   *   not committed
+   * @throws the first error of `handle` that `onError` does not handle, once the other running handlers have ended;
+   *   the failed record is not committed
    */
   async run(handle: (record: GroupRecord<R>) => unknown, options: RunOptions = {}): Promise<void> {
     checked('consumer.run', callback(), handle, 'handle')
@@ -150,12 +152,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Hands a record of the loop back: it is not done. It comes again after the pause of `onError`, with `attempt` one
-   * higher, and its partition gives nothing else meanwhile. After `onError.retry` retries it becomes a dead letter.
+   * Returns a record of the loop: it is not done. It comes again after the pause of `onError`, with `attempt` one
+   * higher, and its partition gives no other record meanwhile. After `onError.retry` retries it becomes a dead
+   * letter.
    *
-   * @param error why; told in the dead letter
-   * @throws the error, when there are neither retries nor a dead letter topic left; {TypeError} for a record that is not
-   *   among those that the loop was given last
+   * @param error the reason, which the dead letter names
+   * @throws the error, when there is neither a retry left nor a dead letter topic; {TypeError} for a record that is
+   *   not among the last ones of the loop
    */
   async nack(record: GroupRecord<R>, error: unknown = new Error('handed back')): Promise<void> {
     checked('consumer.nack', recordPlace, record, 'record')
@@ -175,10 +178,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Puts a record of the loop off: it comes again after `delayMs`, with the same `attempt`, and its partition gives
-   * nothing else meanwhile.
+   * Postpones a record of the loop: it comes again after `delayMs` with the same `attempt`, and its partition gives
+   * no other record meanwhile.
    *
-   * @throws {TypeError} for a record that is not among those that the loop was given last
+   * @throws {TypeError} for a record that is not among the last ones of the loop
    */
   defer(record: GroupRecord<R>, delayMs: number): void {
     checked('consumer.defer', recordPlace, record, 'record')
@@ -188,7 +191,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     this.#giveAgain(progress, given, record.attempt, delayMs)
   }
 
-  /** Looks the topics up and begins to join now rather than when the iteration begins. */
+  /** Looks up the topics and starts to join now instead of when the iteration begins. */
   async start(options: CallOptions = {}): Promise<void> {
     const call = this.#cluster.call(checked('consumer.start', callOptions, options))
     this.#started ??= this.#start(options)
@@ -196,14 +199,14 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Joins the group again, with the topics there are and what the assignor's `subscriptionUserData` gives by then: if
-   * either has changed, the group shares out again.
+   * Rejoins the group with the current topics and the current `subscriptionUserData` of the assignor. If either has
+   * changed, the group assigns again.
    */
   rejoin(): void {
     this.#membership.rejoin()
   }
 
-  /** What the group has assigned to this member. */
+  /** The partitions that the group has assigned to this member. */
   assignment(): TopicPartition[] {
     return this.#stream.readings.map(({ where }) => where)
   }
@@ -213,9 +216,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Commits the position after `record`, or everything that was given. Durable when it resolves.
+   * Commits the position after `record`, or after all records given so far. Durable when it resolves.
    *
-   * @throws {KafkaError} ILLEGAL_GENERATION: the partition is not ours any more; its new owner begins at the last commit
+   * @throws {KafkaError} ILLEGAL_GENERATION: the member has lost the partition, whose new owner starts at the last
+   *   commit
    */
   async commit(
     record?: RecordPlace & { readonly signal?: AbortSignal },
@@ -231,10 +235,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * For a transaction: the offsets that it commits.
+   * The offsets that a transaction commits.
    *
    * @internal Use `transaction.commitOffsetsOf`.
-   * @throws {TypeError} where offsets are committed without the transaction, or out of order
+   * @throws {TypeError} when offsets are also committed without the transaction, or out of order
    */
   offsetsInTransaction(): OffsetsInTransaction {
     if (this.#isAuto)
@@ -246,13 +250,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return this.#commits.inTransaction()
   }
 
-  /** Goes on at `offset` in a partition that is assigned. */
+  /** Moves the position in an assigned partition to `offset`. */
   seek(partition: TopicPartition, offset: number): void {
     this.#stream.seek(partition, offset)
     this.#progress.at(partition)?.forget()
   }
 
-  /** Gives no records of these partitions (default: of all) until `resume`, or for a time; they stay assigned. */
+  /** Gives no records of these partitions (default: all) until `resume`, or for a limited time; they stay assigned. */
   pause(
     partitions: readonly TopicPartition[] = this.positions(),
     options: PauseOptions = {},
@@ -265,8 +269,8 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   /**
-   * Ends the iteration, commits what is done and leaves the group. Handlers of `run` are waited for; a loop body is not
-   * (it may be what calls this), and its record counts as not done: to end after it, abort `signal`. Idempotent.
+   * Ends the iteration, commits what is done and leaves the group. Waits for the handlers of `run`, but not for a
+   * loop body, which may be the caller: its record counts as not done. To end after it, abort `signal`. Idempotent.
    */
   close(): Promise<void> {
     return this.#closeOnce(this.#pool !== undefined)
@@ -288,13 +292,13 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       onLeft: () => this.#progress.abandonInHand(),
       onGiven: ({ reading, view }) => this.#progress.given(reading, view, this.#pool === undefined),
       onUnreadable: (fetched, error) => this.#isBuried(fetched, error),
-      onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // asked again at the next fetch
+      onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // the next fetch asks again
       onMoved: (reading) => this.#progress.add(reading, -1),
       isGone: (reading) => this.#isGone(reading),
     })
   }
 
-  /** What the parts of a member have in common. */
+  /** The dependencies that the parts of a member share. */
   get #parts() {
     return {
       cluster: this.#cluster,
@@ -347,7 +351,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   async #startOrFail(): Promise<void> {
-    if (this.#closing !== undefined) return // the stream ends when all is committed
+    if (this.#closing !== undefined) return // the stream ends once everything is committed
     await this.start({ signal: this.#options.signal })
     if (this.#failure !== undefined) throw this.#failure.error as Error
   }
@@ -402,7 +406,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return names.length !== before.size || names.some((name) => !before.has(name))
   }
 
-  /** A topic that was found by a pattern and is deleted: the group rebalances without it. */
+  /** Was a topic of a pattern deleted? The group then rebalances without it. */
   #isGone({ topic }: Reading): boolean {
     if (!this.#selection.isMatched(topic.name)) return false
     if (this.#selection.forget(topic.name)) this.#membership.rejoin()
@@ -418,11 +422,11 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     delayMs: number,
   ): void {
     progress.hold(given.view.offset, 'waits')
-    if (!this.#progress.isCurrent(progress)) return // another member gives it again
+    if (!this.#progress.isCurrent(progress)) return // another member handles the record
     this.#stream.giveAgain({ ...given, record: { ...given.record, attempt } }, delayMs)
   }
 
-  /** What cannot be read cannot be handled either: a dead letter, where there is a topic for them. */
+  /** Writes an unreadable record as a dead letter. @returns false when there is no topic for them */
   #isBuried(fetched: Fetched, error: unknown): boolean {
     const isRefused = error instanceof KafkaError && error.code === 'INVALID_RECORD'
     if (!isRefused || !this.#failures.hasDeadLetters) return false
@@ -463,7 +467,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   ): Promise<void> {
     const { reading, record, view } = given
     const progress = this.#progress.of(reading)
-    if (record.signal.aborted || progress === undefined) return // taken away while it waited: not ours to do
+    if (record.signal.aborted || progress === undefined) return // the member lost the partition while the record waited
     try {
       await (isTraced() ? traced(record, () => handle(record)) : handle(record))
       progress.finished(view.offset)

@@ -1,5 +1,5 @@
-// GroupEnd: what `until` means to a member of a group: where each partition stops, as of the member's start, and
-// whether the group may still hand it something to read.
+// GroupEnd: `until` of a member of a group: where each partition ends, as looked up at the member's start, and
+// whether the group may still assign the member another partition.
 
 import { types } from 'node:util'
 import { describeGroups } from '../../protocol/api/15_describe_groups.ts'
@@ -22,11 +22,11 @@ export interface GroupEndDeps {
   readonly until: PerPartition<StopAt>
   readonly isolation: Isolation | undefined
   readonly memberId: () => string
-  /** What this member reads now, which the group may know before it does. */
+  /** The partitions that this member reads now; the group may know of them before the member does. */
   readonly owned: () => readonly TopicPartition[]
-  /** Between two questions whether all is handed out. */
+  /** Time between two requests for the group's assignments. */
   readonly intervalMs: number
-  /** All is handed out. */
+  /** The group has assigned every partition. */
   readonly onHandedOut: () => void
 }
 
@@ -37,7 +37,7 @@ export class GroupEnd {
   #isHandedOut = false
   #isAsking = false
   #isClosed = false
-  /** Rises at each rebalance: an answer to an earlier question is of no use then. */
+  /** Rises at each rebalance: answers to earlier requests are then useless. */
   #round = 0
   #timer: Timer | undefined
 
@@ -45,7 +45,7 @@ export class GroupEnd {
     this.#deps = deps
   }
 
-  /** Looks up what is known by now: everything but times that are still to come. @param partitions all of the topics */
+  /** Looks up the ends that are known now: all but future times. @param partitions all partitions of the topics */
   async start(partitions: readonly TopicPartition[], call: Call): Promise<void> {
     this.#partitions = partitions
     const { cluster, until, isolation } = this.#deps
@@ -59,7 +59,7 @@ export class GroupEnd {
     )
   }
 
-  /** @returns undefined when it was not known at the start: a time to come, or a partition that did not exist */
+  /** @returns undefined when the end was not known at the start: a future time, or a partition that did not exist */
   offsetOf(where: TopicPartition): number | undefined {
     return this.#offsets.get(partitionText(where))
   }
@@ -71,9 +71,9 @@ export class GroupEnd {
   }
 
   /**
-   * Somebody has each partition, so that no more will come to this member unless another one leaves. Members that share
-   * cooperatively hand over in two generations: in the first one a partition that moves has no owner.
-   * False at first; `onHandedOut` is called when that has changed.
+   * Does every partition have an owner? Then this member gets another partition only if a member leaves. A
+   * cooperative group needs two generations to move a partition, which has no owner in the first.
+   * False at first; `onHandedOut` is called when it becomes true.
    */
   isHandedOut(): boolean {
     if (this.#deps.owned().length >= this.#partitions.length) return true
@@ -111,7 +111,7 @@ export class GroupEnd {
       return group.groupState === 'Stable' && (await this.#isAllAssignedIn(group))
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      return !error.retriable // it will never be known
+      return !error.retriable // the coordinator will never tell
     }
   }
 
@@ -125,7 +125,7 @@ export class GroupEnd {
     const missing = this.#partitions.filter((each) => !assigned.has(partitionText(each)))
     const topics = [...new Set(missing.map(({ topic }) => topic))]
     await Promise.all(topics.map((topic) => cluster.refresh(topic)))
-    return topics.every((topic) => cluster.topic(topic) === undefined) // deleted meanwhile
+    return topics.every((topic) => cluster.topic(topic) === undefined) // the topics were deleted meanwhile
   }
 }
 

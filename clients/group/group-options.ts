@@ -1,4 +1,5 @@
-// Group options: what a member of a group, its commits and its runs may be given, how that is checked, and what it gives.
+// Group options: the options of a member of a group, of its commits and of `run`, their rules, and the records that a
+// member gives.
 
 import { callRows } from '../call.ts'
 import { readerRows, type ConsumerBatch, type ConsumerOptions } from '../consumer/consumer.ts'
@@ -29,36 +30,36 @@ export interface GroupConsumerOptions<
   readonly group: string
   /**
    * `auto` (default): a record is committed some time after the loop body has finished with it.
-   * `manual`: `commit()` commits.
+   * `manual`: only `commit()` commits.
    */
   readonly commit?: 'auto' | 'manual' | undefined
   /** How often `auto` commits what is done. Default 500. */
   readonly commitIntervalMs?: number | undefined
   /**
-   * How the group shares its partitions out, in order of preference: names of built-in assignors, and assignors of your
-   * own. All members must know one in common. Default `cooperative-sticky`, which takes away only what moves. With one
-   * that is not cooperative all members stop at each change.
+   * How the group assigns its partitions, in order of preference: names of built-in assignors, or assignors of your
+   * own. All members must have one in common. Default `cooperative-sticky`, which stops only partitions that move.
+   * With an assignor that is not cooperative all members stop at each change.
    */
   readonly assignors?: readonly (AssignorName | Assignor)[] | undefined
-  /** A static member: it may be away for up to the session timeout, and comes back to its partitions. */
+  /** Makes the consumer a static member: it may be away for up to the session timeout, and gets its partitions back. */
   readonly instanceId?: string | undefined
-  /** A member that is not heard of for so long is out. Default 45 s. */
+  /** After this time without a heartbeat the group drops the member. Default 45 s. */
   readonly sessionTimeoutMs?: number | undefined
   /** Default 3 s, at most a third of the session timeout. */
   readonly heartbeatIntervalMs?: number | undefined
   /** How long the group waits for its members at a rebalance. Default 60 s. */
   readonly rebalanceTimeoutMs?: number | undefined
   /**
-   * A reader that asks for nothing for so long is taken to be stuck: it leaves the group, and its next `next()` throws.
-   * Default: never; a slow body keeps its partitions.
+   * If the reader asks for no record for this long, it counts as stuck: the member leaves the group, and the next
+   * `next()` throws. Default: never; a slow body keeps its partitions.
    */
   readonly maxPollIntervalMs?: number | undefined
   /**
-   * What becomes of a record whose handler fails in `run`, or that a loop hands back with `nack`. Default: `run` ends at
-   * the first failure, `nack` has the record given again for ever.
+   * How to handle a record whose handler fails in `run`, or that a loop returns with `nack`. Default: `run` ends at
+   * the first failure, `nack` repeats the record for ever.
    */
   readonly onError?: OnError | undefined
-  /** Called with all partitions of this member after each rebalance. */
+  /** Called after each rebalance with all partitions of this member. */
   readonly onAssignment?: ((assigned: readonly Position[]) => void) | undefined
 }
 
@@ -97,22 +98,25 @@ export const groupConsumerOptions = shape<GroupConsumerOptions>({
   onAssignment: callback(),
 })
 
-/** A record with a signal that fires when the partition is taken away or the consumer closes. */
+/** A record with a signal that fires when the member loses the partition or the consumer closes. */
 export type GroupRecord<R> = R & {
   readonly signal: AbortSignal
-  /** How often this member has been given it, from 1: see `nack` and `onError`. */
+  /** How often this member has got the record, from 1: see `nack` and `onError`. */
   readonly attempt: number
 }
 
 export interface GroupBatch<R> extends ConsumerBatch<R> {
-  /** Fires when any of its partitions is taken away, or the consumer closes. */
+  /** Fires when the member loses one of the batch's partitions, or the consumer closes. */
   readonly signal: AbortSignal
-  /** Commits it, durably; the batches before it of the same partitions with it. @throws {KafkaError} as `GroupConsumer.commit` */
+  /**
+   * Commits the batch, and earlier ones of the same partitions, durably. @throws {KafkaError} as
+   * `GroupConsumer.commit`
+   */
   commit(options?: CommitOptions): Promise<void>
 }
 
 export interface RunOptions {
-  /** Records that are worked on side by side; records of one key stay in order. Default 1. */
+  /** How many records are handled side by side; records with the same key stay in order. Default 1. */
   readonly concurrency?: number | undefined
 }
 

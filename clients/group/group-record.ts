@@ -1,11 +1,11 @@
-// Group records: what a member of a group gives for each record that it fetched, and what orders them in `run`.
+// Group records: the records that a member gives for those that it fetched, and the key that orders them in `run`.
 
 import type { Fetched } from '../consumer/fetcher.ts'
 import { fieldOf, type Given } from '../consumer/record-stream.ts'
 import { partitionText, type ConsumerRecord } from '../topic.ts'
 import type { GroupRecord } from './group-options.ts'
 
-/** In one literal: properties that are added later double the cost of a record. @throws {KafkaError} as `recordOf` */
+/** One literal, because properties added later double the cost of a record. @throws {KafkaError} as `recordOf` */
 export function withSignal({ reading, view }: Fetched): GroupRecord<ConsumerRecord> {
   const { topic, partition, signal } = reading
   const { offset, timestamp, headers } = view
@@ -24,7 +24,7 @@ export function withSignal({ reading, view }: Fetched): GroupRecord<ConsumerReco
   }
 }
 
-/** Records without a key have no order to keep. */
+/** undefined: a record without a key has no order to keep. */
 export function keyOf({ reading, view }: Given<unknown>): string | undefined {
   return view.key === null
     ? undefined

@@ -1,4 +1,4 @@
-// InHand: what the reader of a group was given since it last asked, in that order: it may be working on all of it.
+// InHand: the records that the reader got since it last asked for more, in order: it may be handling any of them.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { StoredRecord } from '../consumer/fetcher.ts'
@@ -6,13 +6,13 @@ import { partitionText, type TopicPartition } from '../topic.ts'
 import type { Progress } from './progress.ts'
 
 export class InHand {
-  /** One entry per record, the offset of each beside its partition. */
+  /** One entry per record; `#offsets` has the offset of each. */
   #progress: Progress[] = []
   #offsets: number[] = []
   #views: StoredRecord[] = []
   readonly #keepsViews: boolean
 
-  /** @param keepsViews the bytes may become dead letters; kept so long they are dear for the garbage collector */
+  /** @param keepsViews keep the bytes, for dead letters; kept so long they cost much in garbage collection */
   constructor(keepsViews: boolean) {
     this.#keepsViews = keepsViews
   }
@@ -24,10 +24,10 @@ export class InHand {
   }
 
   /**
-   * Takes one out: asking for the next record does not make it done.
+   * Takes a record out, so that asking for the next one does not make it done.
    *
-   * @returns without bytes where they are not kept
-   * @throws {TypeError} when it is not in hand
+   * @returns without bytes unless `keepsViews`
+   * @throws {TypeError} when the record is not in hand
    */
   take(record: RecordPlace): { readonly progress: Progress; readonly view: StoredRecord } {
     const at = this.#indexOf(record)
@@ -47,13 +47,16 @@ export class InHand {
     this.#clear()
   }
 
-  /** The reader has let go of it: it is not done. */
+  /** The reader has left its loop: the records are not done. */
   abandon(): void {
     for (const progress of this.#progress) progress.abandon()
     this.#clear()
   }
 
-  /** @returns the offset after the last record of each partition, up to and with this one; nothing when it is not in hand */
+  /**
+   * @returns for each partition the offset after its last record up to and including this one; empty when it is not
+   *   in hand
+   */
   through(record: RecordPlace): Map<Progress, number> {
     const last = this.#indexOf(record)
     const ends = new Map<Progress, number>()
@@ -73,7 +76,7 @@ export class InHand {
 
   #clear(): void {
     if (this.#offsets.length === 1) {
-      // A loop has one record in hand: new arrays for each are dear.
+      // A loop has one record in hand: new arrays for each record would be slow.
       this.#progress.pop()
       this.#offsets.pop()
       this.#views.pop()
@@ -89,7 +92,7 @@ export interface RecordPlace extends TopicPartition {
   readonly offset: number
 }
 
-/** Its new owner begins at the last commit, so nothing is lost. */
+/** The partition's new owner starts at the last commit, so nothing is lost. */
 export function notOurs(where: TopicPartition): KafkaError {
   const what = `${partitionText(where)} is not assigned to this member any more: not committed`
   return new KafkaError('ILLEGAL_GENERATION', what)

@@ -1,7 +1,7 @@
 // KeyedPool: runs up to `size` tasks side by side, and tasks of one key one after the other, in order.
 
 export class KeyedPool {
-  /** Tasks that run side by side, at most. */
+  /** The most tasks that run side by side. */
   readonly size: number
   readonly #onFailure: () => void
   /** The last task of each key that has one. */
@@ -45,7 +45,7 @@ export class KeyedPool {
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
-  /** Once one has failed, none that waits is begun. */
+  /** After a failure no waiting task starts. */
   async #run(task: () => Promise<void>): Promise<void> {
     if (this.#failure !== undefined) return
     try {

@@ -1,31 +1,32 @@
-// Membership: a consumer's place in a group, whichever protocol keeps it: ClassicMembership speaks that of KIP-62.
-// It lives by itself from `start` to `close`, and never waits on user code but while partitions are given up.
+// Membership: a consumer's membership in a group, whatever the group's protocol. ClassicMembership speaks that of
+// KIP-62.
+// It runs by itself from `start` to `close`, and waits for user code only while partitions are revoked.
 
 import type { TopicPartition } from '../topic.ts'
 import type { MemberState } from './coordinator.ts'
 
 export interface Membership {
-  /** As of now: what commits and leaving go by. */
+  /** The current member id and generation, for commits and for leaving. */
   readonly state: MemberState
   start(): void
-  /** Joins again, at once if it is at rest, with what it subscribes to by now. */
+  /** Rejoins with the current topics, at once unless a rebalance is running. */
   rejoin(): void
-  /** Gives everything up and leaves, unless it is a static member, whose place is kept. */
+  /** Gives up all partitions and leaves; a static member keeps its place (KIP-345). */
   close(): Promise<void>
 }
 
-/** What the member does with what the group decides. */
+/** How the member reacts to the group. */
 export interface MembershipEvents {
-  /** It is about to join: look at what it wants to read. A rejection is met again at the next attempt. */
+  /** The member is about to join: look up its topics. After a rejection the next join tries again. */
   joining(): Promise<void>
-  /** It would join with other topics by now. */
+  /** Would the member now join with other topics? */
   hasOtherTopics(): Promise<boolean>
-  /** These are ours now: read them. A rejection is met again at the next attempt to join. */
+  /** These partitions are the member's now: read them. After a rejection the next join tries again. */
   assigned(partitions: readonly TopicPartition[]): Promise<void>
-  /** These are ours no longer: finish what is in hand, commit it. The others wait for it. */
+  /** The member must give up these partitions: finish the records in hand and commit. The other members wait for it. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>
-  /** These were taken away without asking: too late to commit. */
+  /** The member has lost these partitions without a revocation: it is too late to commit. */
   lost(partitions: readonly TopicPartition[]): void
-  /** The membership has ended; nothing will be assigned any more. */
+  /** The membership has ended: no more assignments. */
   failed(error: unknown): void
 }

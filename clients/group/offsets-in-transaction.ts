@@ -8,7 +8,7 @@ import type { ProgressTable } from './progress-table.ts'
 
 export interface GroupOffsetsDeps {
   readonly coordinator: Coordinator
-  /** As of now: generations change while partitions stay. */
+  /** The current member and generation: the generation may change while partitions stay. */
   readonly member: () => MemberState
   readonly progress: Pick<ProgressTable, 'through' | 'isCurrent'>
 }
@@ -39,7 +39,7 @@ export class OffsetsInTransaction {
     for (const [progress, offset] of table.through(record)) this.#offsets.set(progress, offset)
   }
 
-  /** @throws {KafkaError} ILLEGAL_GENERATION when a partition was taken away since */
+  /** @throws {KafkaError} ILLEGAL_GENERATION when the member has lost a partition since */
   assertOurs(): void {
     for (const progress of this.#offsets.keys())
       if (!this.#deps.progress.isCurrent(progress)) throw notOurs(progress.reading.where)

@@ -1,4 +1,5 @@
-// ProgressTable: the progress of every partition that a member reads, or is just giving up, and what its reader has in hand.
+// ProgressTable: the progress of every partition that a member reads or is giving up, and the records that its reader
+// has in hand.
 
 import type { Reading } from '../consumer/reading.ts'
 import type { StoredRecord } from '../consumer/fetcher.ts'
@@ -6,7 +7,7 @@ import type { TopicPartition } from '../topic.ts'
 import { InHand, notOurs, type RecordPlace } from './in-hand.ts'
 import { Progress } from './progress.ts'
 
-/** With a signal: of one record, which may have been taken away since. */
+/** With the signal of one record: the member may have lost the partition since. */
 export interface SignalledPlace extends RecordPlace {
   readonly signal?: AbortSignal | undefined
 }
@@ -15,12 +16,12 @@ export class ProgressTable {
   readonly #byReading = new Map<Reading, Progress>()
   readonly #inHand: InHand
 
-  /** @param keepsViews as of `InHand` */
+  /** @param keepsViews see `InHand` */
   constructor(keepsViews: boolean) {
     this.#inHand = new InHand(keepsViews)
   }
 
-  /** @param committed -1: nothing */
+  /** @param committed -1: no commit */
   add(reading: Reading, committed: number): void {
     this.#byReading.set(reading, new Progress(reading, committed))
   }
@@ -40,7 +41,7 @@ export class ProgressTable {
     return undefined
   }
 
-  /** Of the partition as it is read now, and not before it was taken away and given back. */
+  /** Is it the partition's current progress, and not that of an earlier assignment? */
   isCurrent(progress: Progress): boolean {
     return this.#byReading.get(progress.reading) === progress
   }
@@ -51,7 +52,7 @@ export class ProgressTable {
 
   // What the reader does
 
-  /** @param isInHand it counts as done when the reader asks for the next one */
+  /** @param isInHand the record is done once the reader asks for the next one */
   given(reading: Reading, view: StoredRecord, isInHand: boolean): void {
     const progress = this.#byReading.get(reading)!
     progress.given(view.offset)
@@ -63,24 +64,24 @@ export class ProgressTable {
     return this.#inHand.take(record)
   }
 
-  /** The reader asks for the next record: what it has in hand is done. */
+  /** The reader asks for the next record: the records in hand are done. */
   finishInHand(): void {
     this.#inHand.finish()
   }
 
-  /** The reader has left its loop in the middle of a record, perhaps by an error: that record counts as not done. */
+  /** The reader has left its loop within a record, perhaps by an error: that record is not done. */
   abandonInHand(): void {
     this.#inHand.abandon()
   }
 
-  /** No handler works on any record any more. */
+  /** No handler is running any more. */
   abandon(): void {
     for (const progress of this) progress.abandon()
   }
 
   /**
-   * @returns the offset to commit in each partition when this record is done, and what was given before it
-   * @throws {KafkaError} ILLEGAL_GENERATION when the partition is not ours any more
+   * @returns the offset to commit in each partition once this record and all records given before it are done
+   * @throws {KafkaError} ILLEGAL_GENERATION when the member has lost the partition
    */
   through(record: SignalledPlace): ReadonlyMap<Progress, number> {
     const ends = this.#inHand.through(record)

@@ -1,17 +1,17 @@
-// Progress: what of one partition was given to the reader and what is done, hence what may be committed.
+// Progress: which records of one partition the reader got and which are done, and so which offset to commit.
 
 import type { Reading } from '../consumer/reading.ts'
 
-/** `waits`: to be given again; `given`: that has happened; `buried`: it is becoming a dead letter. */
+/** `waits`: for redelivery; `given`: redelivered; `buried`: it is becoming a dead letter. */
 type Held = 'waits' | 'given' | 'buried'
 
 export class Progress {
   readonly reading: Reading
-  /** Offset that the group has committed, as far as we know; -1: none. */
+  /** The group's committed offset, as far as the member knows; -1: none. */
   committed: number
-  /** Given and not done. */
+  /** Offsets of records that are given and not done. */
   readonly #open = new OpenOffsets()
-  /** What has failed, or was put off. */
+  /** Offsets of records that failed or were postponed. */
   readonly #held = new Map<number, Held>()
   #abandonedAt: number | undefined
   readonly #whenIdle: (() => void)[] = []
@@ -27,14 +27,14 @@ export class Progress {
     else this.#open.add(offset)
   }
 
-  /** It is not done, and asking for the next record does not make it so. */
+  /** The record is not done, even when the reader asks for the next one. */
   hold(offset: number, how: 'waits' | 'buried'): void {
     this.#open.delete(offset)
     this.#held.set(offset, how)
     this.#settle()
   }
 
-  /** Done: in any order, so that records can be worked on side by side. */
+  /** The record is done. Records may finish in any order, because they are handled side by side. */
   finished(offset: number): void {
     this.#open.delete(offset)
     this.#held.delete(offset)
@@ -48,13 +48,13 @@ export class Progress {
     this.#settle()
   }
 
-  /** The reader goes on elsewhere. */
+  /** The position was moved: forgets all records. */
   forget(): void {
     this.#held.clear()
     this.finishedAll()
   }
 
-  /** The reader has committed this itself: everything before it is done. */
+  /** The reader has committed this offset itself: all records before it are done. */
   committedAt(offset: number): void {
     this.committed = offset
     this.#open.deleteBelow(offset)
@@ -62,26 +62,26 @@ export class Progress {
     this.#settle()
   }
 
-  /** The reader has let go of what it was given: nobody works on it, and it is not done. */
+  /** No record is being handled any more; those without an outcome are not done. */
   abandon(): void {
     const inHand = Math.min(this.#open.first, this.#firstHeld('given'))
     if (inHand < Infinity) this.#abandonedAt = Math.min(inHand, this.#abandonedAt ?? Infinity)
     this.finishedAll()
   }
 
-  /** The same of one record. */
+  /** As `abandon`, for one record. */
   leave(offset: number): void {
     this.#abandonedAt = Math.min(offset, this.#abandonedAt ?? Infinity)
     this.finished(offset)
   }
 
-  /** Offset before which everything is done. */
+  /** All records before this offset are done. */
   get committable(): number {
     const first = Math.min(this.#open.first, this.#firstHeld('waits', 'given', 'buried'))
     return Math.min(first, this.#abandonedAt ?? Infinity, this.reading.position)
   }
 
-  /** The first record that is not in hand and not done either; Infinity: there is none. */
+  /** The first record that is neither in hand nor done; Infinity: none. */
   get heldFrom(): number {
     return this.#firstHeld('waits', 'buried')
   }
@@ -92,7 +92,7 @@ export class Progress {
     return true
   }
 
-  /** Resolves when nothing is being worked on. */
+  /** Resolves when no record is being handled. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve()
     return new Promise((resolve) => this.#whenIdle.push(resolve))
@@ -111,15 +111,18 @@ export class Progress {
   }
 }
 
-/** Offsets that are added in ascending order and mostly deleted in that order, too: a set would cost more than the rest. */
+/**
+ * Offsets that are added in ascending order and mostly deleted in that order too: a set would be the most expensive
+ * part.
+ */
 class OpenOffsets {
   /** Ascending; those before `#head` are deleted. */
   readonly #offsets: number[] = []
   #head = 0
-  /** Deleted behind `#head`. */
+  /** Deleted offsets behind `#head`. */
   readonly #deleted = new Set<number>()
 
-  /** Infinity: there is none. */
+  /** Infinity: none. */
   get first(): number {
     return this.#offsets[this.#head] ?? Infinity
   }
@@ -168,5 +171,5 @@ class OpenOffsets {
   }
 }
 
-/** Below this many, deleted offsets may stay where they are. */
+/** With fewer deleted offsets than this, they stay where they are. */
 const COMPACT_MIN = 1024

@@ -1,4 +1,4 @@
-// Session bounds: why a coordinator has refused a session timeout, with the bounds that it holds to.
+// Session bounds: explains a coordinator's refusal of a session timeout with the broker's bounds.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { ConfigAdmin } from '../admin/configs.ts'
@@ -8,7 +8,10 @@ import { findNode } from '../cluster/coordinator-node.ts'
 const MIN = 'group.min.session.timeout.ms'
 const MAX = 'group.max.session.timeout.ms'
 
-/** @returns INVALID_SESSION_TIMEOUT with the bounds, or the names of the properties if the broker does not tell; any other error as it is */
+/**
+ * @returns INVALID_SESSION_TIMEOUT with the bounds, or with the names of their properties if the broker does not tell
+ *   them; any other error unchanged
+ */
 export async function withSessionBounds(
   error: unknown,
   cluster: Cluster,
@@ -23,7 +26,7 @@ export async function withSessionBounds(
   return new KafkaError(error.code, what, { cause: error })
 }
 
-/** DescribeConfigs may be refused to who may read a group. */
+/** A user who may read a group may still not be allowed DescribeConfigs. */
 async function boundsOf(cluster: Cluster, groupId: string): Promise<string> {
   const broker = await findNode(cluster, 'group', groupId, cluster.call({}))
   const [described] = await new ConfigAdmin(cluster).describe([{ broker }])

@@ -1,10 +1,9 @@
-// Starts: where a member begins in the partitions that it is given: at the group's commit, else where `from` says, but
-// at its start in a partition that was added after the group had begun to read.
-//
-// The group's memory are its commits. So a start that `from` chose is committed at once, and a partition without a
-// commit is an added one if there was a commit of its topic before the member joined: no member can commit in the new
-// generation before all have joined it. In doubt (a member died between its start and its commit) a partition is read
-// from its start: repeated rather than lost.
+// Starts: where a member starts in the partitions that it is assigned: at the group's commit, else where `from` says,
+// but at the first record of a partition that was added after the group had started to read.
+// The group remembers only by its commits. So a start that `from` chose is committed at once, and a partition without
+// a commit counts as added if its topic had a commit before the member joined: no member can commit in a new
+// generation before all have joined it. In doubt (a member died between its start and its commit) the member reads
+// from the first record: records are repeated rather than lost.
 
 import { atPartition, Bounds, type PerPartition, type StartAt } from '../consumer/bounds.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -24,28 +23,28 @@ export interface StartsDeps {
 
 export interface Start extends TopicPartition {
   readonly offset: number
-  /** The group's; -1: none. */
+  /** The group's committed offset; -1: none. */
   readonly committed: number
 }
 
 export class Starts {
   readonly #deps: StartsDeps
-  /** Topics of which the group had committed anything before this member last joined. */
+  /** Topics for which the group had a commit before this member last joined. */
   #begun: readonly string[] = []
 
   constructor(deps: StartsDeps) {
     this.#deps = deps
   }
 
-  /** To be called before each join. */
+  /** Call it before each join. */
   async look(): Promise<void> {
     const { cluster, coordinator, from } = this.#deps
-    if (from === 'earliest') return // an added partition begins where every other does
+    if (from === 'earliest') return // an added partition starts where all others do
     const call = cluster.call({})
     this.#begun = await cluster.retrying(call, () => coordinator.committedTopics(call))
   }
 
-  /** @throws {KafkaError} REBALANCE_IN_PROGRESS and the like: to be asked again when the member has joined again */
+  /** @throws {KafkaError} REBALANCE_IN_PROGRESS and others: try again after the member has rejoined */
   async of(partitions: readonly TopicPartition[]): Promise<Start[]> {
     if (partitions.length === 0) return []
     const { cluster, coordinator, isolation } = this.#deps
@@ -69,7 +68,7 @@ export class Starts {
     return isAdded ? 'earliest' : atPartition(from, where)
   }
 
-  /** Commits the starts, so that the partitions are known to have been there, and records that come meanwhile are read. */
+  /** Commits the starts, so that later members know these partitions and read the records that arrive meanwhile. */
   async #kept(starts: readonly Start[]): Promise<Start[]> {
     const { cluster, coordinator, member, from } = this.#deps
     const open = from === 'earliest' ? [] : starts.filter(({ committed }) => committed < 0)

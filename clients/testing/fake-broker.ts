@@ -114,7 +114,7 @@ export class FakeBroker implements AsyncDisposable {
     return `127.0.0.1:${this.#port}`
   }
 
-  /** Anew, with another id, when there is one of this name. */
+  /** Replaces a topic of this name by one with another id. */
   createTopic(name: string, partitions = 1): FakeLog[] {
     const logs = Array.from({ length: partitions }, () => ({
       batches: [],
@@ -208,7 +208,7 @@ export class FakeBroker implements AsyncDisposable {
           answered = answered.then(() => this.#answer(socket, bytes))
         })
       } catch {
-        socket.destroy() // as a broker does with what is no frame
+        socket.destroy() // as a broker treats bytes that are no frame
       }
     })
   }
@@ -217,7 +217,7 @@ export class FakeBroker implements AsyncDisposable {
     const reader = new Reader(frame)
     const { apiKey, apiVersion: version, correlationId } = readRequestHeader(reader)
     const api = apiByKey(apiKey)!
-    const isHandshake = apiKey === apiVersions.key // whose version may be one that nobody here can read
+    const isHandshake = apiKey === apiVersions.key // ApiVersions itself may come in a version that this broker cannot read
     let request: any = {}
     if (!isHandshake) {
       skipHeaderTags(reader, api, version)
@@ -345,7 +345,7 @@ function append(log: FakeLog, bytes: Buffer): { errorCode: number; baseOffset: n
   return { errorCode: 0, baseOffset }
 }
 
-/** @returns the answer when nothing is to be appended */
+/** @returns the answer, if the batch is not to be appended */
 function checkSequence(
   log: FakeLog,
   header: BatchHeader,

@@ -1,4 +1,4 @@
-// FakeSasl: has a FakeBroker ask for SASL, as Apache Kafka does. Its side of SCRAM, its sessions, its refusals.
+// FakeSasl: gives a FakeBroker SASL as Apache Kafka has it: the server's side of SCRAM, sessions, refusals.
 
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -13,20 +13,20 @@ export interface FakeSaslOptions {
   readonly mechanisms: readonly string[]
   /** User -> password. */
   readonly users?: Readonly<Record<string, string>>
-  /** The tokens that are taken. */
+  /** Accepted tokens. */
   readonly tokens?: ReadonlySet<string>
   sessionLifetimeMs?: number
-  /** What the broker says when it refuses. */
+  /** The message of a refusal. */
   refusal?: string
-  /** Changes what the broker sends. */
+  /** Changes the broker's messages. */
   tamper?: (bytes: Buffer) => Buffer
 }
 
-/** Where a socket is in its authentication; once it is `isKnown`, a handshake begins another one. */
+/** The authentication state of a socket; a handshake on an authenticated socket starts another authentication. */
 interface State {
   mechanism?: string
   isKnown: boolean
-  /** Gives the last message of SCRAM; undefined for a wrong proof. */
+  /** Returns the last message of SCRAM; undefined for a wrong proof. */
   finish?: (clientFinal: string) => Buffer | undefined
   isRefused?: boolean
 }
@@ -35,7 +35,7 @@ type Answer = ResponseInput<typeof saslAuthenticate>
 
 export class FakeSasl {
   readonly options: FakeSaslOptions
-  /** What clients said, without frames. */
+  /** The clients' messages, without frames. */
   readonly said: Buffer[] = []
   readonly #states = new WeakMap<Socket, State>()
 

@@ -75,7 +75,7 @@ export class GroupWorld implements AsyncDisposable {
     return offsets.reduce((sum, { offset }) => sum + offset, 0)
   }
 
-  /** Of group `g`; 0 when there is none. */
+  /** Members of group `g`; 0 if it does not exist. */
   async memberCount(): Promise<number> {
     try {
       const [group] = await this.client.admin().groups.describe(['g'])
@@ -134,7 +134,7 @@ export function read(
   return { consumer, values, done }
 }
 
-/** Until its end is reached; it has left the group then. @returns the values */
+/** Reads until the consumer's end; it has then left the group. @returns the values */
 export async function readAll(consumer: Texted): Promise<readonly string[]> {
   const { values, done } = read(consumer)
   await done

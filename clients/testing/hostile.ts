@@ -52,7 +52,10 @@ function revoked(): unknown {
   return proxy
 }
 
-/** Whoever gives a promise away hears it fail; one that is made in a call of ours is ours to hear. */
+/**
+ * The user handles the rejection of a promise passed as a value. The library handles that of a promise made in one of
+ * its calls, such as by a getter.
+ */
 function heard(): unknown {
   const promise = Promise.reject(new Error('heard'))
   promise.catch(() => {})
@@ -218,16 +221,16 @@ async function producersClosed(...producers: readonly Producer[]): Promise<void>
   await within(Promise.all(producers.map((producer) => producer.close())))
 }
 
-/** A string is the name of a topic, which may be created. */
+/** A string would be a valid topic name, and might create a topic. */
 function notText(given: unknown): string {
   return (typeof given === 'string' ? 5 : given) as string
 }
 
-/** @returns once it has finished or failed; both leave other sends alone */
+/** @returns once the stream has finished or failed; both leave other sends alone */
 async function streamed(producer: Producer, name: string, record: unknown): Promise<unknown> {
   const stream = producer.writable(name)
   stream.on('error', () => {})
-  stream.write(record ?? {}) // null is the stream's own to refuse; `end` would call a function
+  stream.write(record ?? {}) // the stream itself refuses null; `end` would call a function
   stream.end()
   await finished(stream)
   return {}
@@ -253,7 +256,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ])
 
-/** @throws if it does not settle in time */
+/** @throws if the promise does not settle in time */
 async function within<R>(promise: Promise<R>): Promise<R> {
   let timer: NodeJS.Timeout | undefined
   const over = new Promise<never>((_, reject) => {

@@ -38,7 +38,7 @@ export async function receive<const T extends TopicLike>(
   throw new Error(`${records.length} of ${count} records of ${name} within ${timeoutMs} ms`)
 }
 
-/** Every record that is in the topic now, in order within each partition. */
+/** All records that the topic has now, in order within each partition. */
 export async function contents<const T extends TopicLike>(
   client: Client,
   topic: T,

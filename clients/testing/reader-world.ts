@@ -46,7 +46,7 @@ export function writeBatch(log: FakeLog, bytes: Uint8Array, offsetCount: number)
 export const numbers = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, i) => `${from + i}`)
 
-/** Reads to the end, or this many values. */
+/** Reads to the end, or `count` values. */
 export async function read(consumer: Consumer<any>, count = Infinity): Promise<any[]> {
   const values: any[] = []
   if (count === 0) return values

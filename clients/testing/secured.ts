@@ -1,4 +1,4 @@
-// What tests of TLS and SASL have in common: certificates, a client's outcome, a clock that is moved on.
+// The tools that tests of TLS and SASL share: certificates, a call's outcome, a clock that a test moves.
 
 import { systemClock, type Clock } from '../clock.ts'
 import { Client, type ClientOptions, type KafkaError } from '../index.ts'
@@ -6,7 +6,7 @@ import { Authority } from './certificates.ts'
 
 export const authority = new Authority('the test CA')
 
-/** A broker's, for this machine. */
+/** The certificate of a broker on this machine. */
 export const local = authority.issue({ name: 'broker', hosts: ['localhost', '127.0.0.1'] })
 
 export const { cert: ca } = authority

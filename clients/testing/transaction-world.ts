@@ -40,7 +40,7 @@ export async function world(version: 1 | 2, options: Partial<TransactionalProduc
 
 export const at = (partition: number, value: string) => ({ value, partition })
 
-/** Requests of transactions as they came, with their versions. */
+/** The transactional requests so far, with their versions. */
 export const asked = (broker: FakeBroker) =>
   broker.requests
     .filter(({ api }) => /Txn|Produce$|InitProducerId|FindCoordinator/.test(api))

@@ -1,5 +1,5 @@
-// The client's behaviour that depends on the broker: gaps, topics that are deleted and created again, partitions and topics
-// that come and go, members that are removed.
+// The client's behaviour that depends on the broker: gaps, recreated topics, added partitions and topics, removed
+// members.
 
 import type { Test } from 'tap'
 import { string, topic, type Client, type ConsumerRecord, type GroupConsumer } from '../../index.ts'
@@ -8,7 +8,7 @@ import { until } from '../group-world.ts'
 
 const FAST = { heartbeatIntervalMs: 100, commitIntervalMs: 100 }
 
-/** Reads on in the background, until the consumer closes. */
+/** Reads in the background until the consumer closes. */
 function read(consumer: GroupConsumer<ConsumerRecord<string, any, string>>) {
   const values: string[] = []
   const done = consumer.run(({ value }) => void values.push(value))
@@ -36,7 +36,7 @@ async function remake(client: Client, name: string): Promise<void> {
     try {
       return void (await admin.createTopics([name]))
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50)) // it is still being deleted
+      await new Promise((resolve) => setTimeout(resolve, 50)) // the broker is still deleting the topic
     }
   }
 }

@@ -1,7 +1,7 @@
-// Apache Kafka with its StandardAuthorizer: what it answers to a client without any permission, and what it decides for one that
-// has a single permission, held beside what was recorded of it, which our broker does too (broker/conformance/denied.test.ts).
-// RECORD=1 writes the record. Skipped where Kafka
-// cannot be run.
+// Apache Kafka with its StandardAuthorizer: its answers to a client without any permission, and to one with a single
+// permission. They must equal the record, with which our broker is compared too (broker/conformance/denied.test.ts).
+// RECORD=1 writes the record.
+// Skipped where Kafka cannot be run.
 
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,15 +40,15 @@ import { run, whyNoKafka } from './tools.ts'
 
 /** Maven fetches the jars the first time. */
 const START_TIMEOUT_MS = 100_000
-/** Coordinators take a while to begin. */
+/** Coordinators take a while to start. */
 const TRIES_MAX = 100
 const BETWEEN_TRIES_MS = 200
-/** A new ACL reaches the broker some time after it was answered. */
+/** A new ACL takes effect some time after its answer. */
 const ACLS_APPLY_MS = 1000
 process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-denied')
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 
-/** Clients of the first listener have no name, and no permission. Brokers and the administrator come in by another one. */
+/** Clients of the first listener have no name and no permission. Brokers and the administrator use another listener. */
 function properties(port: number, adminPort: number): string {
   const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required'
   const jaas = `${login} username="admin" password="secret" user_admin="secret";`
@@ -70,7 +70,7 @@ function properties(port: number, adminPort: number): string {
 t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false }, async (t) => {
   t.setTimeout(START_TIMEOUT_MS + 300_000)
   const port = await freePort()
-  const adminPort = port + 2 // the controller's is between
+  const adminPort = port + 2 // the controller has the port between
   process.env['KAFKA_PROPERTIES'] = properties(port, adminPort)
   await run('bash', [script, 'start', `${port}`], Buffer.of(), START_TIMEOUT_MS)
   t.teardown(() => run('bash', [script, 'stop']))
@@ -119,7 +119,7 @@ const LITERAL = 3
 const ALLOW = 3
 const resourceTypeCodes = { Topic: 2, Group: 3, Cluster: 4, TransactionalId: 5 } as const
 
-/** As an ACL to create, and as a filter that finds it. */
+/** A permission as an ACL to create, and as a filter that finds it. */
 function aclOf({ operation, resourceType }: Permission) {
   const resourceName = resourceType === 'Cluster' ? CLUSTER_NAME : '*'
   const [principal, host] = ['User:ANONYMOUS', '*']
@@ -153,7 +153,7 @@ async function connected(port: number): Promise<RawClient> {
   return admin
 }
 
-/** Everything is there that the questions are about. @returns the id of the topic, which is a new one */
+/** Creates everything that the requests name. @returns the id of the new topic */
 async function prepared(admin: RawClient): Promise<string> {
   const { topic: name, group: groupId, transactionalId } = existing
   const old = [{ name }, { name: absent.topic }]

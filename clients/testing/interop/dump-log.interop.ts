@@ -1,5 +1,5 @@
-// Our files read by Apache Kafka's own kafka-dump-log: every segment, every index, without a complaint. Skipped where Java
-// or Kafka's jars cannot be had.
+// Apache Kafka's kafka-dump-log reads our files: every segment and every index, without a complaint. Skipped where
+// Java or Kafka's jars are missing.
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,13 +13,16 @@ const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const RECORDS_PER_CODEC = 200
 const BATCH_BYTES = 4000
 
-/** What DumpLogSegments says of anything that is wrong. */
+/** Lines in which DumpLogSegments complains. */
 const COMPLAINT =
   /mismatch|not found|corrupt|invalid|exception|non-consecutive|non-monotonic|isvalid: false|extraneous/i
 
-/** Said of every segment but the first of a log, Kafka's own too: nothing comes before its first record. */
+/**
+ * DumpLogSegments prints this for every segment but the first of a log, of Kafka's own logs too: it knows no record
+ * before the segment's first.
+ */
 const BEFORE_FIRST = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n(?! +\d)/gm
-/** What compaction is for. */
+/** Differences that compaction causes. */
 const COMPACTED =
   /^Non-consecutive offsets in .*\/compacted-0\/.*\n(?: +-?\d+ is followed by \d+\n)+/gm
 
@@ -38,7 +41,7 @@ async function dump(files: readonly string[], ...flags: string[]): Promise<strin
   )
 }
 
-/** Every file of a kind below a data directory, but empty ones. */
+/** All non-empty files of one kind below a data directory. */
 function filesOf(dataDir: string, suffix: string): string[] {
   return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith(suffix))
@@ -91,7 +94,7 @@ t.test('kafka-dump-log reads every file of a data directory', { skip }, async (t
   await complainsOfDamage(t, dataDir)
 })
 
-/** One that is committed, and one that is aborted after its record has been written. */
+/** One committed transaction, and one that is aborted after its record was written. */
 async function writeTransactions(client: Client): Promise<void> {
   const end = async () => (await client.admin().listOffsets(['mixed'], 'latest'))[0]!.offset
   await using producer = client.producer({ transactionalId: 'dumped', lingerMs: 0 })
@@ -107,7 +110,7 @@ async function writeTransactions(client: Client): Promise<void> {
   await aborted.catch(() => {})
 }
 
-/** A topic of few keys, until most of it is gone. */
+/** Writes few keys to a topic until compaction has removed most of it. */
 async function compact(client: Client): Promise<void> {
   const admin = client.admin()
   const config = {
@@ -138,7 +141,7 @@ async function compact(client: Client): Promise<void> {
   while ((await sizeBytes()) > before / 2) await nextLoopTurn()
 }
 
-/** So that silence means something. */
+/** Proves that the tool complains at all. */
 async function complainsOfDamage(t: Test, dataDir: string): Promise<void> {
   const log = filesOf(dataDir, '.log').find((path) => path.includes('mixed'))!
   const index = log.replace(/log$/, 'index')

@@ -1,4 +1,4 @@
-// A real disk that fills up and is emptied, again and again: a tmpfs of 16 MiB, which only root can mount; else skipped.
+// A real disk that is filled and emptied repeatedly: a tmpfs of 16 MiB. Skipped unless root can mount one.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -11,9 +11,9 @@ import { Client, KafkaError, type ErrorName } from '../../index.ts'
 const DISK_MIB = 16
 const CYCLES = 8
 const VALUE = 'x'.repeat(500_000)
-/** Far more than fit. */
+/** Far more values than fit. */
 const VALUES_MAX = 100
-/** What a producer is given; a full disk is retried until then. */
+/** The producer's delivery timeout: it retries on a full disk until then. */
 const DELIVERY_TIMEOUT_MS = 200
 const RESUME_MS_MAX = 2000
 
@@ -25,7 +25,7 @@ t.teardown(() => {
   rmSync(mountPoint, { recursive: true, force: true })
 })
 
-/** Values that were acknowledged, until one was not. */
+/** Sends until a value is refused. @returns the acknowledged values */
 async function fill(
   client: Client,
 ): Promise<{ readonly count: number; readonly error: ErrorName }> {
@@ -41,7 +41,7 @@ async function fill(
   throw new Error('the disk does not fill up')
 }
 
-/** What is not refused on a full disk. */
+/** Requests that work on a full disk. */
 async function goesOn(client: Client): Promise<void> {
   const admin = client.admin()
   await admin.createTopics(['made-on-a-full-disk'])

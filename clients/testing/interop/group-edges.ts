@@ -1,5 +1,5 @@
-// The edges of the group protocol, walked over a socket: what a broker answers, in the order of the steps, without what
-// differs from run to run. Two brokers that agree give the same list.
+// The edges of the group protocol over a raw socket: a broker's answers, in the order of the steps, without values
+// that differ between runs. Two brokers that agree give the same list.
 
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../../protocol/api/09_offset_fetch.ts'
@@ -19,7 +19,7 @@ export type Step = readonly [what: string, answer: unknown]
 class Walk {
   readonly steps: Step[] = []
   readonly client: RawClient
-  /** Member ids in the order in which they were met. */
+  /** Member ids in order of appearance. */
   readonly #memberIds: string[] = []
 
   constructor(client: RawClient) {
@@ -37,7 +37,7 @@ class Walk {
     return answer
   }
 
-  /** Ids by their turn, bytes as text; what an error says in words may differ. */
+  /** Replaces member ids by their number and bytes by text, and drops error messages, which may differ. */
   #normal(value: unknown): unknown {
     if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
     if (Array.isArray(value)) return value.map((each) => this.#normal(each))
@@ -70,7 +70,9 @@ export async function walkGroupEdges(bootstrap: string): Promise<readonly Step[]
   return walk.steps
 }
 
-/** What a SyncGroup repeats since version 5: Apache Kafka refuses it without, millrace does not. */
+/**
+ * SyncGroup repeats these since version 5 (KIP-559). Apache Kafka refuses a request without them, millrace does not.
+ */
 const sharing = { protocolType: 'consumer', protocolName: 'range' }
 
 const nobody = { groupId: 'nobody', memberId: 'stranger', generationId: 1 }

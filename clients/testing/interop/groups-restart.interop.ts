@@ -1,4 +1,5 @@
-// A broker that is killed and started again under a group of all clients: at-least-once, by the value of every record.
+// A broker is killed and restarted under a group with members of all clients: at-least-once, by the value of every
+// record.
 
 import t from 'tap'
 import { Client } from '../../index.ts'
@@ -10,7 +11,7 @@ requireTools()
 
 const KILLS = 3
 const PARTITIONS = 10
-/** Records sent and not yet read, at most. */
+/** The most records sent and not yet read. */
 const AHEAD_MAX = 500
 const argument = { topic: 'killed', group: 'killed', assignor: 'range', session_ms: 6000 } as const
 

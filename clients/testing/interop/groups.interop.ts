@@ -61,7 +61,7 @@ const START_MS = Date.UTC(2024, 1, 29)
 
 const places = (...offsets: number[]): number[][] => offsets.map((offset) => [0, offset])
 
-/** A topic of one partition with ten records, a second apart. */
+/** Fills a topic of one partition with ten records, a second apart. */
 async function tenRecords(topic: string): Promise<void> {
   await client.admin().createTopics([topic])
   await using producer = client.producer()
@@ -71,7 +71,7 @@ async function tenRecords(topic: string): Promise<void> {
   )
 }
 
-/** What a verb of a script told, in one object. */
+/** The output of one verb of a script, as one object per line. */
 async function told(script: string, verb: string, argument: object): Promise<object[]> {
   return (await runPython(broker.bootstrap, script, verb, argument)) as object[]
 }

@@ -1,4 +1,4 @@
-// Apache Kafka's own client in transactions: 3.x speaks the protocol before KIP-890 part 2, 4.x the one since then.
+// Apache Kafka's Java client in transactions: 3.x speaks the protocol before KIP-890 part 2, 4.x the one since then.
 // Skipped where Java cannot be run.
 
 import { spawn } from 'node:child_process'
@@ -25,7 +25,7 @@ const RECORDS = 1000
 const skip = whyNoKafka() ?? whyNoJavaCompiler() ?? false
 const timeout = KAFKA_FETCH_TIMEOUT_MS + 60_000
 
-/** What runs a program beside the source of this file with a version of the client. */
+/** The command that runs a Java program of this directory with one version of the client. */
 async function javaCommand(version: string, program: string): Promise<string[]> {
   const source = new URL(`../../../../clients/testing/interop/${program}`, import.meta.url)
   return ['-cp', await kafkaClasspath(version), fileURLToPath(source)]

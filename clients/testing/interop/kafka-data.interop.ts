@@ -1,5 +1,5 @@
-// Data moved to Apache Kafka and back: each broker takes over the other's groups, offsets, producers and open transactions. And
-// what Kafka's own decoders say of ours. Skipped where Kafka cannot be run.
+// Data moved to Apache Kafka and back: each broker takes over the other's groups, offsets, producers and open
+// transactions, and Kafka's own decoders read our internal logs. Skipped where Kafka cannot be run.
 
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,11 +23,11 @@ process.env['KAFKA_HEAP_OPTS'] ??= '-Xmx512m'
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 const kafkaData = join(dir, 'data')
 const partitions = ['t-0', 't-1', '__consumer_offsets-0', '__transaction_state-0']
-/** What Kafka and we keep in the same format. */
+/** Files that Kafka and millrace keep in the same format. */
 const shared = /\.(log|index|timeindex|txnindex|snapshot)$/
 const skip = whyNoKafka() ?? false
 
-/** Its controller takes the port behind that of the broker, which somebody else may have. */
+/** Kafka's controller takes the port after the broker's, which another process may use. */
 async function startKafka(): Promise<string> {
   for (let triesLeft = 3; ; triesLeft--) {
     try {
@@ -40,7 +40,7 @@ async function startKafka(): Promise<string> {
   }
 }
 
-/** The files of a partition take the place of those of another broker. */
+/** Replaces the files of a partition by those of another broker. */
 function transplant(from: string, to: string): void {
   for (const partition of partitions) {
     const target = join(to, partition)
@@ -69,7 +69,7 @@ function filesOf(partition: string, suffix: string): string[] {
     .map((name) => join(partition, name))
 }
 
-/** As Burrow and kminion do. */
+/** Reads `__consumer_offsets` as Burrow and kminion do. */
 async function readsOffsets(t: Test, bootstrap: string): Promise<void> {
   const [command, args] = pythonCommand('kafka_python_offsets.py', [bootstrap])
   const { stdout } = await run(command, args)

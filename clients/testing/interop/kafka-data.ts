@@ -1,5 +1,5 @@
-// Work that fills the internal logs of a broker, Apache Kafka or ours, and what must be true when another one goes on with the
-// files. Over raw sockets, so that nothing is repeated or repaired by a client. Tests only.
+// Fills the internal logs of a broker (Apache Kafka or millrace), and checks a broker that continues with those
+// files. Over raw sockets, so that no client repeats or repairs a request. Tests only.
 
 import type { Test } from 'tap'
 import { RawClient } from '../../../broker/testing/raw-client.ts'
@@ -27,7 +27,7 @@ export interface Worked {
   readonly open2: { readonly producerId: number; readonly producerEpoch: number }
 }
 
-/** Both have one coordinator, which may take a while to be ready. */
+/** Each broker has one coordinator, which may take a while to be ready. */
 async function untilReady(client: RawClient): Promise<void> {
   for (const keyType of [GROUP, TRANSACTION]) {
     for (let tries = 0; ; tries++) {
@@ -47,7 +47,7 @@ async function untilReady(client: RawClient): Promise<void> {
   throw new Error('the coordinators are not ready')
 }
 
-/** As long as the topic, or what leads it, is not there yet. */
+/** Repeats `act` while the topic or its leader does not exist yet. */
 async function again(act: () => Promise<string | undefined>): Promise<void> {
   let error: string | undefined
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -58,7 +58,7 @@ async function again(act: () => Promise<string | undefined>): Promise<void> {
   throw new Error(error)
 }
 
-/** A topic, groups, an idempotent producer, and transactions: committed, aborted, and two that stay open. */
+/** Creates a topic, groups, an idempotent producer, and transactions: committed, aborted, and two that stay open. */
 export async function work(bootstrap: string): Promise<Worked> {
   const client = await RawClient.connect(bootstrap)
   const topics = [{ name: 't', numPartitions: 2, replicationFactor: 1 }]
@@ -119,7 +119,7 @@ async function offsetsOf(client: RawClient, groupId: string) {
   )
 }
 
-/** OffsetDelete takes along what a transaction has staged; what it stages later counts. */
+/** OffsetDelete deletes staged offsets of a transaction too; offsets staged later count. */
 async function forgets(t: Test, client: RawClient): Promise<void> {
   const p = new TransactionClient(client, 'staging', 'TV1')
   await again(() => p.init())
@@ -137,7 +137,7 @@ async function forgets(t: Test, client: RawClient): Promise<void> {
   t.same(await offsetsOf(client, 'staged'), ['t-0 4'])
 }
 
-/** On a broker that goes on with the files of the one that did the `work`. */
+/** Checks a broker that continues with the files of the broker of `work`. */
 export async function goesOn(t: Test, bootstrap: string, worked: Worked): Promise<void> {
   const client = await RawClient.connect(bootstrap)
   t.teardown(() => client.close())

@@ -1,4 +1,4 @@
-// Our client against Apache Kafka itself, and Kafka's group coordinator beside ours. Skipped where Kafka cannot be run.
+// The client against Apache Kafka, and Kafka's group coordinator beside ours. Skipped where Kafka cannot be run.
 
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ import { absent, askBoth, documentedAsAbsent } from './odd-questions.ts'
 import { run, whyNoKafka } from './tools.ts'
 import { transacting } from './transacting.ts'
 
-/** Maven fetches the jars the first time; they are kept in this directory, the data is not. */
+/** Maven fetches the jars the first time; this directory keeps them, but not the data. */
 const START_TIMEOUT_MS = 100_000
 process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
@@ -40,7 +40,7 @@ t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, asy
   await comparing(t, bootstrap, client)
 })
 
-/** Each after 50 ms. */
+/** Tries, 50 ms apart. */
 const TRIES_MAX = 100
 
 const orders = topic('orders', { key: string, value: json<{ id: number }>() })
@@ -119,7 +119,7 @@ async function configuring(t: Test, client: Client): Promise<void> {
     async (t) => {
       const { configs } = client.admin()
       const resource = { topic: orders }
-      /** A broker of a real cluster hears of a change a moment later. */
+      /** In a real cluster a change takes effect a moment after its answer. */
       const value = async (of: ConfigResource, name: string, wanted: string) => {
         for (let tries = 1; ; tries++) {
           const [description] = await configs.describe([of])

@@ -109,7 +109,7 @@ t.test('a consumer at the end hears of a record as it arrives', async (t) => {
   const [notice] = (await once(createInterface(tail.stderr), 'line')) as [string]
   t.match(notice, /Reached end of topic tailed \[0\]/)
   await kcat(['-P', '-t', 'tailed', '-p', '0'], 'new\n')
-  const [line] = (await once(createInterface(tail.stdout), 'line')) as [string] // -u writes it in pieces
+  const [line] = (await once(createInterface(tail.stdout), 'line')) as [string] // -u writes the line in pieces
   t.equal(line, 'new')
 })
 
@@ -118,7 +118,9 @@ t.test('an idempotent producer is welcome', async (t) => {
   t.equal(await consume('-t', 'once', '-p', '0'), '1\n2\n3\n')
 })
 
-/** Ten records a second apart, from START_MS on, in lz4 batches of several: kcat itself cannot set timestamps. */
+/**
+ * Writes ten records a second apart, from START_MS on, in lz4 batches of several: kcat itself cannot set timestamps.
+ */
 async function tenRecords(topic: string): Promise<void> {
   const records = Array.from({ length: 10 }, (_, i) => ({
     key: null,

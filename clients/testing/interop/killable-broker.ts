@@ -1,4 +1,4 @@
-// A broker in a process of its own that can be killed, and comes back on the same port with the same data.
+// A broker in its own process, which a test kills and restarts on the same port with the same data.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,7 +21,7 @@ export class KillableBroker implements AsyncDisposable {
     this.bootstrap = `127.0.0.1:${port}`
     const where = ['--data', dataDir, '--port', `${port}`, '--http', 'off']
     const settings = Object.entries(config).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    const quiet = 'log.level' in config ? [] : ['--quiet'] // a level of its own
+    const quiet = 'log.level' in config ? [] : ['--quiet'] // a test may set another level
     this.#args = [main, 'start', ...where, ...settings, '--json', ...quiet]
   }
 
@@ -34,7 +34,7 @@ export class KillableBroker implements AsyncDisposable {
     return broker
   }
 
-  /** Resolves when it listens. */
+  /** Resolves when the broker listens. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, this.#args, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#child = child
@@ -45,12 +45,12 @@ export class KillableBroker implements AsyncDisposable {
     if (!Buffer.isBuffer(banner)) throw new Error(`the broker ended with ${String(banner)}`)
   }
 
-  /** Of its process, while it lives. */
+  /** The process id; undefined while the broker is down. */
   get pid(): number | undefined {
     return this.#child?.pid
   }
 
-  /** The most that the process which runs now has ever had in memory. Linux only. */
+  /** The peak memory of the running process. Linux only. */
   get peakBytes(): number {
     const status = readFileSync(`/proc/${this.#child!.pid}/status`, 'utf8')
     return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024
@@ -61,7 +61,7 @@ export class KillableBroker implements AsyncDisposable {
     return this.#end('SIGKILL')
   }
 
-  /** SIGTERM: it stops in order. */
+  /** SIGTERM: the broker stops in order. */
   stop(): Promise<void> {
     return this.#end('SIGTERM')
   }

@@ -1,5 +1,5 @@
-// Malformed batches: what Apache Kafka says to each, and what we say. Accept and refuse are compared, not codes. kcat reads what is left.
-// The comparison is skipped where Kafka cannot be run.
+// Malformed batches: the verdicts of Apache Kafka and of millrace. The test compares acceptance, not error codes, and
+// kcat reads the accepted ones. The comparison is skipped where Kafka cannot be run.
 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ interface Case {
   readonly batch: Buffer
 }
 
-/** Every flaw with one codec, in turns, and every codec's contents. */
+/** Every flaw, each with one codec in turn, and valid contents with every codec. */
 const cases: Case[] = [
   { what: rightRecords.what, codec: 'none', batch: batchAround(rightRecords, 'none') },
   ...Array.from(wrongRecords(), (wrong, i): Case => {
@@ -57,7 +57,7 @@ const cases: Case[] = [
   ),
 ]
 
-/** What Apache Kafka takes and we do not, and why not. */
+/** Batches that Apache Kafka accepts and millrace refuses, with the reason. */
 const stricter: readonly [isIt: (given: Case) => boolean, why: string][] = [
   [
     ({ what }) => what.startsWith('offsetDelta '),
@@ -75,13 +75,13 @@ const stricter: readonly [isIt: (given: Case) => boolean, why: string][] = [
   ],
 ]
 
-/** Kafka answers createTopics before the partition has its leader: such an answer says nothing of the batch. */
+/** Kafka answers CreateTopics before the partition has its leader: such an answer is no verdict on the batch. */
 function isLeaderless(answer: ResponseOf<typeof produce>): boolean {
   const { errorCode } = answer.topics[0]!.partitions[0]!
   return LEADERLESS_CODES.includes(errorCode)
 }
 
-/** @returns whether each was taken */
+/** @returns for each batch whether the broker accepted it */
 async function verdicts(bootstrap: string, cases: readonly Case[]): Promise<boolean[]> {
   await using admin = new Client({ brokers: bootstrap })
   await admin.admin().createTopics([{ topic: TOPIC, partitions: 1 }])

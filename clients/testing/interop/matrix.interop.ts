@@ -84,7 +84,7 @@ t.test('each client reads what each other client wrote', async (t) => {
   }
 })
 
-/** A client may leave a batch as it is where compressing makes it no smaller. */
+/** A client may store a batch uncompressed if compression does not make it smaller. */
 function storedCodecs(dataDir: string, topic: string): string[] {
   const segment = readFileSync(join(dataDir, `${topic}-0`, `${'0'.repeat(20)}.log`))
   return [...batchesOf(segment)].map(({ header }) => header.codec)

@@ -1,4 +1,4 @@
-// Members of a group, one process each, of every client: each prints the partitions that it owns, reads and commits.
+// Members of a group of every client, one process each: each prints the partitions that it owns, reads and commits.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ export interface Delivery {
   readonly partition: number
   readonly offset: number
   readonly value: string
-  /** ms, comparable between members; kcat does not tell it. */
+  /** ms, comparable between members; kcat does not print it. */
   readonly at: number | undefined
 }
 
@@ -27,7 +27,7 @@ export interface Commit {
 
 export interface Ownership {
   readonly owned: readonly number[]
-  /** From clients that have a callback for it. */
+  /** Only from clients that have a callback for it. */
   readonly added?: readonly number[]
   readonly removed?: readonly number[]
 }
@@ -50,7 +50,7 @@ export class Member {
     createInterface(this.#child.stderr!).on('line', (line) => this.#complained(line))
   }
 
-  /** The partitions that it has now, as far as it has told; undefined before its first share. */
+  /** The partitions that the member has now, by its last line; undefined before its first assignment. */
   get owned(): readonly number[] | undefined {
     return this.ownerships.at(-1)?.owned
   }
@@ -59,7 +59,7 @@ export class Member {
     return this.deliveries.map(({ value }) => value)
   }
 
-  /** It commits what it has read and leaves. @throws {Error} with what it said, when it does not end well */
+  /** Commits what the member has read, and leaves. @throws {Error} with its output, when it does not end well */
   async stop(): Promise<void> {
     const { exitCode, signalCode } = this.#child
     if (exitCode === null && signalCode === null) {
@@ -82,7 +82,7 @@ export class Member {
     this.#onLine()
   }
 
-  /** kcat tells its share here: `% Group g rebalanced (memberid m): assigned: t [0], t [1]`. */
+  /** kcat prints its assignment here: `% Group g rebalanced (memberid m): assigned: t [0], t [1]`. */
   #complained(line: string): void {
     const share = /^% Group .* rebalanced \(memberid .*\): (assigned|revoked): (.*)$/.exec(line)
     if (share === null) {
@@ -110,7 +110,7 @@ function commandOf(
   return [process.execPath, [script, bootstrap, client, text]]
 }
 
-/** -u: nothing waits in its buffer; -E: it goes on when a broker is gone. */
+/** -u: no output waits in a buffer; -E: kcat continues when a broker is gone. */
 function kcatArgs(bootstrap: string, argument: MemberArgument): string[] {
   const settings = {
     'partition.assignment.strategy': argument.assignor,
@@ -126,7 +126,7 @@ function kcatArgs(bootstrap: string, argument: MemberArgument): string[] {
   return [...what, ...how, argument.topic]
 }
 
-/** The members of one group, and waits for what they tell. */
+/** The members of one group, and waits for their output. */
 export class Crew implements AsyncDisposable {
   readonly #bootstrap: string
   readonly #argument: MemberArgument
@@ -138,7 +138,7 @@ export class Crew implements AsyncDisposable {
     this.#argument = argument
   }
 
-  /** Everybody who ever was one. */
+  /** All members, former ones included. */
   get members(): readonly Member[] {
     return this.#members
   }
@@ -149,7 +149,7 @@ export class Crew implements AsyncDisposable {
     return member
   }
 
-  /** Resolves when it is so; looked at whenever a member tells something. */
+  /** Resolves when `isSo` returns true; called at each line of a member. */
   until(isSo: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -162,7 +162,7 @@ export class Crew implements AsyncDisposable {
     })
   }
 
-  /** Resolves when each partition has one owner among these, and each of these at least one. */
+  /** Resolves when each partition has one owner among these members, and each member at least one partition. */
   async shares(partitionCount: number, members: readonly Member[]): Promise<void> {
     const all = Array.from({ length: partitionCount }, (_, i) => i).join()
     await this.until(() => {
@@ -175,12 +175,12 @@ export class Crew implements AsyncDisposable {
     return this.#members.reduce((sum, { deliveries }) => sum + deliveries.length, 0)
   }
 
-  /** What was read, as often as it was. */
+  /** The values read, with repetitions. */
   get values(): string[] {
     return this.#members.flatMap(({ values }) => values)
   }
 
-  /** What was read although it had been committed before that, by whomever. */
+  /** Values that any member read after they had been committed. */
   repeatedAfterCommit(): string[] {
     const commits = this.#members.flatMap((each) => each.commits)
     const deliveries = this.#members.flatMap(({ client, deliveries: all }) =>

@@ -1,4 +1,4 @@
-// /metrics as Prometheus' own tool reads it, with every family filled by traffic; and the rules that ask it.
+// Prometheus' own tool reads /metrics, with every family filled by traffic, and checks the alert rules.
 
 import { fileURLToPath } from 'node:url'
 import t from 'tap'

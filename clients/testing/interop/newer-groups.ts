@@ -1,4 +1,4 @@
-// Groups of the newer protocol (KIP-848) on Apache Kafka: what `admin.groups` can say of them and do with them.
+// Groups of the newer protocol (KIP-848) on Apache Kafka, as `admin.groups` shows and changes them.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import type { Client } from '../../index.ts'
 
-/** @param classpath of Kafka's own tools: only Java's client speaks that protocol */
+/** @param classpath of Kafka's tools: only Java's client speaks that protocol */
 export async function newerGroups(
   t: Test,
   client: Client,
@@ -33,7 +33,7 @@ export async function newerGroups(
     await t.rejects(groups.reset('next', 'latest', { of: ['newer'] }), { code: 'NON_EMPTY_GROUP' })
     await t.rejects(groups.delete(['next']), { code: 'NON_EMPTY_GROUP' })
 
-    member.kill('SIGTERM') // it commits and leaves
+    member.kill('SIGTERM') // the member commits and leaves
     await once(member, 'exit')
     t.equal((await groups.lag('next')).total, 0)
     await groups.reset('next', 'earliest')

@@ -1,5 +1,6 @@
-// A member of a group as a process of its own, of our client or of kafkajs: node-member.js BOOTSTRAP CLIENT ARGUMENT-IN-JSON
-// Tells what `group_member.py` tells. Started by members.ts.
+// A member of a group in its own process, of our client or of kafkajs: node-member.js BOOTSTRAP CLIENT
+// ARGUMENT-IN-JSON.
+// Prints the same lines as `group_member.py`. Started by members.ts.
 
 import kafkajs, { type PartitionAssigner } from 'kafkajs'
 import { assignors } from '../../group/assignors.ts'
@@ -23,7 +24,7 @@ function write(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
-/** Since some moment that all processes of the machine share. */
+/** ms on a clock that all processes of the machine share. */
 function now(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
@@ -60,7 +61,7 @@ async function millrace(): Promise<void> {
     }
     const isCommitted = await batch.commit().then(
       () => true,
-      () => false, // its partitions are someone else's by now
+      () => false, // the partition has another owner now
     )
     if (isCommitted) tellCommitted(committed)
   }
@@ -101,7 +102,10 @@ async function kafkaJs(): Promise<void> {
   })
 }
 
-/** kafkajs knows round-robin only, under a name of its own: here it shares as ours does, which others understand. */
+/**
+ * kafkajs knows only round-robin, under a name of its own: this assigner works as ours does, so that other clients
+ * understand it.
+ */
 const assigner: PartitionAssigner = ({ cluster }) => {
   const { AssignerProtocol } = kafkajs
   const ours = assignors.find(({ name }) => name === assignor)!

@@ -1,5 +1,5 @@
-// Questions that a broker without security, with one node or in a state of its own must answer as Apache Kafka does: the
-// same codes and the same shape. They go to both, one after the other; messages and ids are left out of the comparison.
+// Requests that a broker without security, with one node or in a state of its own must answer as Apache Kafka does,
+// with the same codes and shape. Both brokers get them in the same order; messages and ids are not compared.
 
 import { setTimeout } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -34,11 +34,11 @@ const SET = 0
 const DELETE = 1
 const APPEND = 2
 const SUBTRACT = 3
-/** A change reaches the parts of Apache Kafka some time after it was answered. */
+/** In Apache Kafka a change takes effect some time after its answer. */
 const TRIES_MAX = 40
 const BETWEEN_TRIES_MS = 100
 
-/** One request, and what is compared of its answer. */
+/** One request, and the part of its answer that is compared. */
 interface Question {
   readonly what: string
   readonly ask: (client: RawClient) => Promise<unknown>
@@ -67,7 +67,7 @@ function question<A extends Api<any, any>>(
   return { what, ask: async (client) => part(await client.send(api, request, version)) }
 }
 
-/** Both brokers have a topic `odd` of two partitions. */
+/** Asks both brokers; each has a topic `odd` of two partitions. */
 export async function askBoth(t: Test, theirs: string, ours: string): Promise<void> {
   const [kafka, millrace] = [await RawClient.connect(theirs), await RawClient.connect(ours)]
   t.teardown(() => Promise.all([kafka.close(), millrace.close()]))
@@ -307,7 +307,7 @@ function ofSynonyms(): Question[] {
   ]
 }
 
-/** Without effect in millrace, and taken or refused all the same. */
+/** Properties without effect in millrace, which it still accepts or refuses as Kafka does. */
 function ofBrokerProperties(): Question[] {
   const rate = 'leader.replication.throttled.rate'
   const taken: Change[] = [
@@ -355,7 +355,7 @@ function ofBrokerProperties(): Question[] {
   ]
 }
 
-/** What Apache Kafka advertises and millrace does not: `key` for an API, `key version` for a version of one. */
+/** APIs that Apache Kafka advertises and millrace does not: `key` for a whole API, `key version` for one version. */
 export async function absent(theirs: string, ours: string): Promise<string[]> {
   const ask = async (bootstrap: string) => {
     const client = await RawClient.connect(bootstrap)
@@ -373,7 +373,7 @@ export async function absent(theirs: string, ours: string): Promise<string[]> {
   })
 }
 
-/** The same from the tables of docs/not-implemented.md. */
+/** The same list, from the tables of docs/not-implemented.md. */
 export function documentedAsAbsent(page: string): string[] {
   const [served = '', without = ''] = page
     .split('## Retention')[0]!

@@ -1,5 +1,5 @@
-// Apache Kafka's own tools for operators against our broker: kafka-configs, kafka-topics, kafka-log-dirs,
-// kafka-leader-election, kafka-reassign-partitions. Skipped where Java or Kafka's jars cannot be had.
+// Apache Kafka's tools for operators against our broker: kafka-configs, kafka-topics, kafka-log-dirs,
+// kafka-leader-election, kafka-reassign-partitions. Skipped where Java or Kafka's jars are missing.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -11,7 +11,7 @@ export interface PeerRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
-  /** ms; undefined where the client sets it. */
+  /** ms; undefined if the client sets it. */
   readonly timestamp?: number | undefined
 }
 
@@ -23,11 +23,11 @@ export interface ReceivedRecord extends PeerRecord {
 
 export interface Peer {
   readonly name: string
-  /** What it writes and reads. */
+  /** The codecs that the client writes and reads. */
   readonly codecs: readonly Codec[]
-  /** Sends to partition 0; @returns what was sent: all that this client can express */
+  /** Sends to partition 0; @returns the records as sent, with only what this client can express */
   produce(topic: string, codec: Codec, records: readonly PeerRecord[]): Promise<PeerRecord[]>
-  /** All of partition 0 of the topics. */
+  /** Reads all of partition 0 of the topics. */
   consume(topics: readonly string[]): Promise<ReceivedRecord[]>
 }
 
@@ -63,7 +63,7 @@ function ours(bootstrap: string): Peer {
   }
 }
 
-/** Has gzip built in; its consumer reads within a group only. It has no null header values. */
+/** Has only gzip built in; its consumer reads within a group only. It has no null header values. */
 function kafkaJs(bootstrap: string): Peer {
   const kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.ERROR })
   return {
@@ -121,7 +121,7 @@ async function consumeByGroup(kafka: Kafka, topics: readonly string[]): Promise<
   return received
 }
 
-/** kafkajs gathers the headers of one name. */
+/** kafkajs groups headers by name. */
 function headerList(name: string, values: IHeaders[string]): [string, Buffer | null][] {
   const list = Array.isArray(values) ? values : [values]
   return list.map((value) => [name, Buffer.isBuffer(value) ? value : null])
@@ -140,7 +140,7 @@ function multimap(headers: PeerRecord['headers']): Record<string, Buffer[]> {
 const KEY_END = '::key::'
 const RECORD_END = '::record::'
 
-/** Sends the same headers with every record, and what is empty as null; sets timestamps itself. */
+/** Sends the same headers with every record, and empty values as null; sets timestamps itself. */
 function kcat(bootstrap: string): Peer {
   const headers = [['from', Buffer.from('kcat')]] as const
   return {
@@ -250,7 +250,7 @@ export async function runPython(
   return lines.map((line) => JSON.parse(line) as unknown)
 }
 
-/** What the scripts read. */
+/** The input of the scripts. */
 export function jsonLines(records: readonly PeerRecord[]): string {
   return records
     .map(({ key, value, headers, timestamp }) =>

@@ -1,4 +1,4 @@
-// Uses of confluent-kafka (librdkafka) and kafka-python besides reading and writing.
+// confluent-kafka (librdkafka) and kafka-python, in uses besides reading and writing.
 
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
@@ -18,7 +18,7 @@ interface Ack {
   readonly error: string | null
 }
 
-/** @returns what became of each record, in their order */
+/** @returns the outcome of each record, in order */
 async function produce(script: string, argument: object, records: PeerRecord[]): Promise<Ack[]> {
   const input = jsonLines(records)
   const acks = (await runPython(broker.bootstrap, script, 'produce', argument, input)) as Ack[]

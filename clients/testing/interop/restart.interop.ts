@@ -1,4 +1,4 @@
-// A broker that is killed and started again under an idempotent librdkafka producer: every record is there, once.
+// A broker is killed and restarted under an idempotent librdkafka producer: every record is there once.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -36,7 +36,7 @@ t.test('a producer goes on where a killed broker left it', async (t) => {
   for (let kill = 0; kill < KILLS; kill++) {
     producer.stdin.write(numbered(sent, RECORDS_PER_ROUND))
     sent += RECORDS_PER_ROUND
-    await once(lines, 'line') // some are acknowledged, most are under way
+    await once(lines, 'line') // some records are acknowledged, most are in flight
     await broker.kill()
     await broker.start()
   }

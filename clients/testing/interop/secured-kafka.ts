@@ -1,5 +1,5 @@
-// Apache Kafka with a listener for each way to log in, on loopback: TLS, mTLS, SASL with and without TLS, short sessions,
-// and certificates that a client must refuse.
+// Apache Kafka with a listener for each way to authenticate, on loopback: TLS, mTLS, SASL with and without TLS, short
+// sessions, and certificates that a client must refuse.
 
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

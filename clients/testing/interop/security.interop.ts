@@ -1,5 +1,5 @@
-// Our client against Apache Kafka through TLS, mTLS and every SASL mechanism: what works, what each refusal says, and
-// sessions that end. Skipped where Kafka cannot be run.
+// The client against Apache Kafka with TLS, mTLS and every SASL mechanism: success, the message of each refusal, and
+// expiring sessions. Skipped where Kafka cannot be run.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,7 +95,7 @@ async function everything(t: Test, client: Client, name: string): Promise<void> 
   )
   await using transactional = client.producer({ transactionalId: name })
   await transactional.transaction((tx) => tx.send(name, { value: 'committed' }))
-  // Apache Kafka answers EndTxn before the records show.
+  // Apache Kafka answers EndTxn before readers see the records.
   while ((await admin.transactions.describe([name]))[0]!.state !== 'CompleteCommit') await sleep(20)
   await using consumer = client.consumer({
     topics: [name],
@@ -242,7 +242,7 @@ async function renewing(t: Test, kafka: SecuredKafka): Promise<void> {
   })
 }
 
-/** Sends and reads for several sessions, pauses for two, and sends again. */
+/** Sends and reads for several sessions, pauses for two sessions, and sends again. */
 async function flowing(client: Client, mechanism: string) {
   const name = `renewed-${mechanism}`
   await client.admin().createTopics([name])

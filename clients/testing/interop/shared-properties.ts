@@ -1,5 +1,5 @@
-// One property file for two programs: kcat and our -F, Kafka's own tools and our --command-config read the same file and reach
-// the same cluster. Key stores are made by OpenSSL and Java's keytool.
+// One property file for two programs: kcat and our -F, and Kafka's tools and our --command-config, read the same file
+// and reach the same cluster. OpenSSL and Java's keytool make the key stores.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ async function prepared({ directory, at, ca, client }: SecuredKafka) {
 }
 
 async function besideKcat(t: Test, { at, write, caFile, p12, ours }: Shared): Promise<void> {
-  // By PLAIN: Debian's librdkafka (before 2.6.1) repeats its nonce in SCRAM, which Kafka 4 refuses.
+  // PLAIN, because Debian's librdkafka (before 2.6.1) repeats its nonce in SCRAM, which Kafka 4 refuses.
   const plain = write('plain.properties', [
     '# for both',
     'security.protocol=sasl_ssl',

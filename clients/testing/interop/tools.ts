@@ -1,4 +1,4 @@
-// Other vendors' programs: finds them, names missing ones, and runs them.
+// Other vendors' programs: finds and runs them, and names missing ones.
 
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { tmpdir } from 'node:os'
@@ -18,14 +18,14 @@ const packages = {
 
 const modules = ['confluent_kafka', 'kafka', 'snappy', 'lz4', 'zstandard'] as const
 
-/** Debian's interpreter sees Debian's modules; another one in the PATH may not. */
+/** Debian's interpreter finds Debian's modules; another one in the PATH may not. */
 const pythons = ['/usr/bin/python3', 'python3']
 
 const RUN_TIMEOUT_MS = 60_000
 
 let python: string | undefined
 
-/** @throws {Error} that says what to install when anything is missing */
+/** @throws {Error} that names missing packages */
 export function requireTools(): void {
   python = pythons.find((each) => works(each, ['-c', `import ${modules.join(', ')}`]))
   const missing = [
@@ -37,14 +37,14 @@ export function requireTools(): void {
   throw new Error(`missing: ${missing.join(', ')}. Run: apt-get install --yes ${wanted}`)
 }
 
-/** @returns what Apache Kafka lacks to be run here; undefined when it can be */
+/** @returns what is missing to run Apache Kafka; undefined: nothing */
 export function whyNoKafka(): string | undefined {
   if (!works('java', ['-version'])) return 'no Java: apt-get install --yes default-jre-headless'
   if (process.env['KAFKA_HOME'] !== undefined || works('mvn', ['--version'])) return undefined
   return 'neither KAFKA_HOME nor Maven: apt-get install --yes maven'
 }
 
-/** Why no program in Java can be run from its source. */
+/** What is missing to run a Java program from its source; undefined: nothing. */
 export function whyNoJavaCompiler(): string | undefined {
   return works('javac', ['-version'])
     ? undefined
@@ -55,16 +55,16 @@ function importable(module: string): boolean {
   return pythons.some((each) => works(each, ['-c', `import ${module}`]))
 }
 
-/** Runs and exits by itself; any status counts, since kcat has none for help. */
+/** Does the program run and exit by itself? Any status counts, because kcat has none for help. */
 function works(command: string, args: string[]): boolean {
   const { error, status } = spawnSync(command, args, { timeout: RUN_TIMEOUT_MS })
   return error === undefined && (status === 0 || args[0] === '--help')
 }
 
-/** Maven fetches the jars the first time; they are kept. */
+/** Maven fetches the jars the first time, and keeps them. */
 export const KAFKA_FETCH_TIMEOUT_MS = 100_000
 
-/** Where Java finds Apache Kafka's clients and tools. @param version the newest unless given */
+/** The classpath of Apache Kafka's clients and tools. @param version default: the newest */
 export async function kafkaClasspath(version?: string): Promise<string> {
   process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
   const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
@@ -79,7 +79,7 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** @throws {Error} with what it said, when it fails or does not end in time */
+/** @throws {Error} with the program's output, when it fails or does not end in time */
 export async function run(
   command: string,
   args: string[],
@@ -87,7 +87,7 @@ export async function run(
   timeout = RUN_TIMEOUT_MS,
 ): Promise<Finished> {
   const child = spawn(command, args, { timeout })
-  child.stdin.on('error', () => {}) // it may end without reading everything
+  child.stdin.on('error', () => {}) // the program may end before it has read everything
   child.stdin.end(input)
   return finished(child, [command, ...args].join(' '))
 }
@@ -111,7 +111,7 @@ export async function finished(
   throw new Error(`${what} ended with ${signal ?? status}: ${said.slice(-2000)}`)
 }
 
-/** One of the Python scripts beside the source of this file. */
+/** The command for one of the Python scripts beside the source of this file. */
 export function pythonCommand(script: string, args: string[]): [command: string, args: string[]] {
   if (python === undefined) requireTools()
   const path = new URL(`../../../../clients/testing/interop/${script}`, import.meta.url)

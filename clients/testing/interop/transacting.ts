@@ -1,5 +1,6 @@
-// The work of millrace's transactional producer on any cluster: commits, aborts, reads and writes exactly once, is fenced,
-// is looked after from outside. `KAFKA_VERSION` chooses the dialect: before 4.0 there is only the older one.
+// millrace's transactional producer on any cluster: commits, aborts, exactly-once read and write, fencing,
+// administration.
+// `KAFKA_VERSION` chooses the version of transactions: before 4.0 there is only the older one.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -48,7 +49,7 @@ export async function transacting(t: Test, client: Client): Promise<void> {
   })
 }
 
-/** Every third transaction changes its mind, and the reader begins anew. */
+/** Every third transaction aborts, and the reader starts again. */
 async function copying(client: Client): Promise<void> {
   await using tx = client.producer({ transactionalId: 'copy', lingerMs: 0 })
   let attempts = 0
@@ -65,7 +66,7 @@ async function copying(client: Client): Promise<void> {
           for (const { value } of records) await each.send(outputs, { value })
           each.commitOffsetsOf(source, records.at(-1)!)
           if (++attempts % 3 !== 0) return
-          await sleep(100) // something of it is written by then
+          await sleep(100) // part of the transaction is written by then
           throw new Error('changed its mind')
         })
       }
@@ -76,7 +77,7 @@ async function copying(client: Client): Promise<void> {
   }
 }
 
-/** Apache Kafka answers the end of a transaction before its markers are written: what is read too soon lacks it. */
+/** Apache Kafka answers EndTxn before it writes the markers: an early reader would miss the records. */
 async function untilEnded(client: Client): Promise<void> {
   const { transactions } = client.admin()
   const states = ['Ongoing', 'PrepareCommit', 'PrepareAbort'] as const

@@ -1,5 +1,5 @@
-// Transactions of confluent-kafka (librdkafka), which speaks the protocol before KIP-890 part 2: commit, abort, fencing, and
-// read-process-write under a broker that is killed.
+// Transactions of confluent-kafka (librdkafka), which speaks the protocol before KIP-890 part 2: commit, abort,
+// fencing, and read-process-write under a broker that is killed.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
