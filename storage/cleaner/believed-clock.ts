@@ -1,26 +1,29 @@
-// BelievedClock: the wall clock, as far as records may be deleted by it. A clock that leaps ahead makes everything look old;
-// so a leap is not followed before it has stood for a while, and until then time goes on from where it was.
-// Network thread. See docs/formats/cleaning.md
+// BelievedClock: the wall clock that retention deletes by. After a leap ahead every record looks old; so this clock
+// ignores a leap until it has lasted for a while, and counts on by the monotonic clock meanwhile. Network thread. See
+// docs/formats/cleaning.md
 
 import type { Clock } from '../clock.ts'
 
-/** Ahead of what has passed by the monotonic clock. Shorter stops of the machine, and of the broker, are no leap. */
+/**
+ * The wall clock leaps if it gets ahead of the monotonic clock by this much. A shorter stop of the machine or of the
+ * broker is no leap.
+ */
 const LEAP_MS = 24 * 3_600_000
 
 export class BelievedClock {
   readonly #clock: Clock
   readonly #graceMs: () => number
   readonly #warn: (message: string) => void
-  /** A wall time that was believed, and the monotonic time when that was. */
+  /** The last believed wall time, and the monotonic time at that moment. */
   #seenMs: number
   #seenAtMs: number
   #leaptAtMs: number | undefined
 
-  /** @param lastSeenMs wall time at which the data was certainly in use; undefined when nothing says so */
+  /** @param lastSeenMs wall time at which the data was certainly in use; undefined: unknown */
   constructor(deps: {
     readonly clock: Clock
     readonly lastSeenMs: number | undefined
-    /** How long a leap must stand. */
+    /** How long a leap must last to be believed. */
     readonly graceMs: () => number
     readonly warn: (message: string) => void
   }) {

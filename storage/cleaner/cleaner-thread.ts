@@ -19,12 +19,12 @@ const worker = new CleanerWorker({
 })
 network.on('message', (task: CleanerTask) => network.postMessage(worker.answer(task)))
 
-/** Where threads have priorities of their own, those that answer clients go first. */
+/** Where each thread has its own priority, the cleaner gives way to the threads that answer clients. */
 function yieldToOthers(): void {
   const threadId = currentThreadId()
   try {
     if (threadId !== undefined) setPriority(threadId, constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
-    // not allowed here: it is no more than politeness
+    // the system does not allow it: it is only a courtesy
   }
 }

@@ -1,6 +1,6 @@
-// LogCleaner: the background work on logs, and when it is done: retention deletes what is too old or too much, compaction keeps
-// the latest record of each key, the scrubber looks for rot. Network thread: it decides and asks, others do.
-// See docs/formats/cleaning.md
+// LogCleaner: the background work on logs and its schedule. Retention deletes records that are too old or exceed the
+// size limit, compaction keeps the latest record of each key, the scrubber looks for rot. Network thread: it decides;
+// the writer and the cleaner's thread do the work. See docs/formats/cleaning.md
 
 import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock, Timer } from '../clock.ts'
@@ -28,10 +28,12 @@ export const cleanerDefaults: CleanerConfig = {
   scrubBytesPerSecond: 16 * 1024 * 1024,
 }
 
-/** A start has other things to do; but a broker that never lives as long as the interval must delete, too. */
+/**
+ * The first check comes soon after the start, because a broker that never runs for a whole interval must delete too.
+ */
 const FIRST_CHECK_MS_MAX = 30_000
 const FIRST_SCRUB_MS_MIN = 60_000
-/** What a timer takes at most. */
+/** The longest delay of a Node timer. */
 const TIMER_MS_MAX = 0x7fffffff
 
 export interface CleanerDeps {
@@ -39,7 +41,7 @@ export interface CleanerDeps {
   readonly dataDir: string
   readonly clock: Clock
   readonly config: Partial<CleanerConfig> | undefined
-  /** Wall time at which the data was last in use; undefined when nothing says so. */
+  /** Wall time at which the data was last in use; undefined: unknown. */
   readonly lastSeenMs: number | undefined
   readonly logs: () => Iterable<LogView>
   readonly configOf: (log: LogView) => TopicConfig
@@ -61,7 +63,7 @@ export class LogCleaner implements Cleaner {
   #compactionTimer: Timer | undefined
   #isCompacting = false
   #scrubTimer: Timer | undefined
-  /** Passes and suspicions that are under way. */
+  /** Scrubs in progress, of all logs or of one suspected segment. */
   #scrubCount = 0
   #isScrubbing = false
   #isStopped = false
@@ -101,7 +103,7 @@ export class LogCleaner implements Cleaner {
     this.#sweepAfter(retentionCheckIntervalMs)
   }
 
-  /** What is under way ends with the next thing that it asks. */
+  /** Running work ends at its next request. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#sweepTimer?.cancel()
@@ -114,7 +116,7 @@ export class LogCleaner implements Cleaner {
     this.#sweepTimer?.cancel()
     const { clock } = this.#deps
     this.#sweepTimer = clock.after(Math.min(delayMs, TIMER_MS_MAX), () => {
-      void this.#sweepNow() // refusals are its own business, anything else ends the process
+      void this.#sweepNow() // the sweep handles refusals itself; any other error ends the process
     })
   }
 
@@ -142,7 +144,7 @@ export class LogCleaner implements Cleaner {
     this.#compactLater()
   }
 
-  /** Somebody found rot in this segment: it is scrubbed at once. */
+  /** A reader found rot in this segment: it is scrubbed at once. */
   suspect(segment: SegmentView): void {
     if (this.#isStopped) return
     void this.#scrubbing(() => this.#scrub.suspect(segment)) // as above

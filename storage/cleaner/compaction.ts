@@ -1,5 +1,5 @@
-// Compaction: picks the log that is dirtiest, has it compacted group by group, and asks the writer to put each group in its
-// place, until no log is dirty enough. Network thread. Semantics: docs/formats/cleaning.md
+// Compaction: picks the dirtiest log, has the cleaner compact it group by group, and has the writer swap each group
+// in, until no log is dirty enough. Network thread. Semantics: docs/formats/cleaning.md
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
@@ -23,7 +23,7 @@ export interface CompactionDeps {
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
   readonly warn: (message: string) => void
-  /** Hears of a segment in which a pass found rot. */
+  /** Called with a segment in which a pass found rot. */
   readonly onRot: (segment: SegmentView) => void
 }
 
@@ -33,9 +33,9 @@ interface Candidate {
   readonly dirtiness: Dirtiness
 }
 
-/** A log that could not be compacted is left alone for so long. */
+/** A log whose compaction failed is left alone for this long. */
 const FAILED_WAIT_MS = 600_000
-/** Segments were deleted under it. */
+/** The same if segments of the log were deleted during the pass. */
 const OVERTAKEN_WAIT_MS = 1000
 
 export class Compaction {
@@ -49,14 +49,14 @@ export class Compaction {
     uncleanablePartitions: 0,
   }
   readonly #deps: CompactionDeps
-  /** Until when, in monotonic ms. */
+  /** The monotonic ms until which the log is left alone. */
   readonly #failed = new Map<LogView, number>()
 
   constructor(deps: CompactionDeps) {
     this.#deps = deps
   }
 
-  /** Resolves when there is nothing to compact. */
+  /** Resolves when no log is dirty enough. */
   async run(isStopped: () => boolean): Promise<void> {
     while (!isStopped()) {
       const next = await this.#dirtiest()
@@ -126,7 +126,7 @@ export class Compaction {
     warn(`${log.topic.name}-${log.partition} is not compacted for now: ${failure}`)
   }
 
-  /** @returns what went wrong */
+  /** @returns the reason of a failure */
   async #pass(candidate: Candidate, isStopped: () => boolean): Promise<string | undefined> {
     const { log, dirtiness } = candidate
     const pass = await this.#passOver(candidate)
@@ -151,13 +151,14 @@ export class Compaction {
     return undefined
   }
 
-  /** @throws {KafkaError} NOT_LEADER_OR_FOLLOWER when no more failed than to read what has been deleted meanwhile */
+  /** @throws {KafkaError} NOT_LEADER_OR_FOLLOWER when the pass failed only because a segment was deleted meanwhile */
   async #failureOf(
     log: LogView,
     segments: readonly SourceSegment[],
     { failure, rottenBaseOffset }: CleanerAnswer,
   ): Promise<string | undefined> {
-    // The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here.
+    // The writer deletes files first and reports it afterwards: after this answer all earlier deletions are known
+    // here.
     await this.#deps.ask({ kind: 'producers', slot: log.slot })
     const byBase = new Map(log.segments.map((segment) => [segment.baseOffset, segment]))
     if (segments.every(({ baseOffset }) => byBase.has(baseOffset))) {

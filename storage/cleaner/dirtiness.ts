@@ -1,4 +1,4 @@
-// What of a log can be compacted, and whether it is worth it. Network thread; pure.
+// Which part of a log can be compacted, and whether that pays. Network thread; pure.
 // Semantics, Kafka's: docs/formats/cleaning.md
 
 import type { SegmentView } from '../read/batch-walk.ts'
@@ -16,18 +16,21 @@ export interface CompactedLog {
 }
 
 export interface Dirtiness {
-  /** What has been compacted before, and what has not; without segments that hold rot. */
+  /** The segments that have been compacted and those that have not, without segments that hold rot. */
   readonly clean: readonly SourceSegment[]
   readonly dirty: readonly SourceSegment[]
   /** The share of the dirty bytes, from 0 to 1. */
   readonly ratio: number
 }
 
-/** Of everything that may be compacted now: never the active segment, nor what is too young or may yet be aborted. */
+/**
+ * The part that may be compacted now: never the active segment, nor records that are too young or that a transaction
+ * may still abort.
+ */
 export function dirtinessOf(log: CompactedLog, config: TopicConfig, nowMs: number): Dirtiness {
   const minLagMs = config['min.compaction.lag.ms']
   const firstDirty = Math.max(log.firstDirtyOffset, log.logStartOffset)
-  // A marker that cannot be read would have ended an aborted transaction.
+  // An unreadable marker might be the end of an aborted transaction.
   const hasAborts = log.segments.some(({ abortedCount }) => abortedCount > 0)
   const clean: SourceSegment[] = []
   const dirty: SourceSegment[] = []

@@ -1,21 +1,21 @@
-// CleanerPort: the network thread's end of the way to whoever compacts, in a thread of its own (thread.ts) or here.
-// Tasks are done one after the other; one pass of compaction at a time.
+// CleanerPort: the network thread's interface to the cleaner, which runs in its own thread (thread.ts) or in-process.
+// The cleaner does one task after the other, and one pass of compaction at a time.
 
 import type { Cleaned, Mapped, Pass, SourceSegment } from './worker/compactor.ts'
 import type { Quarantined, TxnIndexStart } from '../log-facts.ts'
 import type { ScrubbedPiece, ScrubPiece } from './worker/scrub-piece.ts'
 
 export type CleanerTask =
-  /** Begins a pass. */
+  /** Starts a pass. */
   | { readonly kind: 'map'; readonly pass: Pass; readonly bytesPerSecond: number }
-  /** Of the pass that was begun last. */
+  /** Of the pass started last. */
   | { readonly kind: 'clean'; readonly segments: readonly SourceSegment[] }
   | { readonly kind: 'scrub'; readonly piece: ScrubPiece }
-  /** Which batch of a segment, if one, is not what was written: its sum of heads exceeds what it should be by so much. */
+  /** Each batch is sound, but the sum of all heads exceeds the expected one by `excess`: which batch has changed? */
   | { readonly kind: 'blame'; readonly whole: ScrubPiece; readonly excess: number }
-  /** Is a transaction index what was written? */
+  /** Is the transaction index as it was written? */
   | { readonly kind: 'scrubTxnIndex'; readonly path: string; readonly start: TxnIndexStart }
-  /** Keeps the place of the scrubber over restarts. */
+  /** Keeps the scrubber's place across restarts. */
   | { readonly kind: 'keepPlace'; readonly dataDir: string; readonly text: string }
 
 export interface CleanerAnswer {
@@ -24,9 +24,9 @@ export interface CleanerAnswer {
   readonly scrubbed?: ScrubbedPiece
   readonly blamed?: Quarantined
   readonly isSound?: boolean
-  /** Why not: a segment cannot be read, or the disk refuses. Nothing is left behind. */
+  /** The reason of a failure: a segment cannot be read, or the disk refused. No file is left behind. */
   readonly failure?: string
-  /** The segment that cannot be read, if that is why. */
+  /** The segment that cannot be read, if that is the reason. */
   readonly rottenBaseOffset?: number
   readonly readBytes: number
   readonly writtenBytes: number
@@ -34,8 +34,8 @@ export interface CleanerAnswer {
 
 export interface CleanerPort {
   ask(task: CleanerTask): Promise<CleanerAnswer>
-  /** There is nothing more to do for now: its memory is given back. */
+  /** No task is due for now: the cleaner frees its memory. */
   endThread(): void
-  /** Whatever it is at, it is gone when this resolves; then nothing more is answered. */
+  /** Stops the cleaner, even within a task. When it resolves no answer comes any more. */
   stop(): Promise<void>
 }

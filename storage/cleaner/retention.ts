@@ -1,5 +1,5 @@
-// Retention: which of the oldest segments of a log have had their time, by age or by the size of the partition.
-// Network thread. Semantics, Kafka's but for clocks that are wrong: docs/formats/cleaning.md
+// Retention: which of a log's oldest segments exceed the limits of age or of the partition's size.
+// Network thread. Semantics, Kafka's except for wrong clocks: docs/formats/cleaning.md
 
 /** -1 for no limit. */
 export interface RetentionLimits {
@@ -7,13 +7,15 @@ export interface RetentionLimits {
   readonly retentionBytes: number
 }
 
-/** When a segment was last written to, as its records and its file say; ms since the epoch, -1 when a record has no time. */
+/**
+ * When a segment was last written, by its records and by its file; ms since the epoch, -1 when no record has a time.
+ */
 export interface SegmentTimes {
   readonly maxTimestamp: number
   readonly modifiedMs: number
 }
 
-/** How many of the oldest segments must go for the partition not to be larger than it may be. */
+/** How many of the oldest segments must go to keep the partition within its size. */
 export function countOverSize(
   sizes: readonly number[],
   { retentionBytes }: RetentionLimits,
@@ -29,7 +31,7 @@ export function countOverSize(
   return count
 }
 
-/** How many of the oldest segments are too old. @param timesOf asked only for what matters */
+/** How many of the oldest segments are too old. @param timesOf called only for segments that decide this */
 export function countOverAge(
   segmentCount: number,
   timesOf: (index: number) => SegmentTimes,
@@ -47,8 +49,8 @@ export function countOverAge(
 }
 
 /**
- * A time in the future is wrong, whoever wrote it, and would keep a segment for ever: then it is as old as its file says, or the
- * file of the first later segment that was not written in the future, too.
+ * A time in the future is wrong, whatever its source, and would keep a segment for ever. Then the file's time counts,
+ * or that of the first later file which is not in the future either.
  */
 function writtenAt(
   index: number,

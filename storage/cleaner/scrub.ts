@@ -1,5 +1,5 @@
-// Scrub: reads every segment once in an interval, piece by piece at a bounded rate, so that rot is found before a consumer finds
-// it; and at once the segments in which somebody has found some. What is bad is quarantined by the writer, counted and said.
+// Scrub: reads every segment once per interval, piece by piece at a limited rate, to find rot before a consumer does;
+// and at once a segment in which a reader found rot. The writer quarantines rot; the scrubber counts and logs it.
 // Network thread. Semantics: docs/formats/cleaning.md
 
 import { KafkaError } from '../../protocol/errors.ts'
@@ -25,16 +25,16 @@ export interface ScrubDeps {
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
   readonly warn: (message: string) => void
-  /** Where the last process was. */
+  /** The place of the previous process. */
   readonly place: ScrubPlace | undefined
 }
 
-/** Read in one go; other tasks of the cleaner wait for no more than that. */
+/** The size of one piece; other tasks of the cleaner wait for one piece at most. */
 const PIECE_BYTES_MAX = 4 * 1024 * 1024
-/** A segment in which a reader found rot that the scrubber did not is not scrubbed again for so long. */
+/** If a reader found rot that the scrubber did not find, the segment is not scrubbed again for this long. */
 const SUSPECT_AGAIN_MS = 60_000
 const KEEP_PLACE_MS = 10_000
-/** Of one segment; the others are counted only. */
+/** The most log lines about one segment; further rot is only counted. */
 const SAID_MAX = 20
 
 export class Scrub {
@@ -49,7 +49,7 @@ export class Scrub {
   #place: ScrubPlace | undefined
   /** Monotonic ms. */
   #placeKeptMs = -Infinity
-  /** When each was scrubbed last because of a suspicion, monotonic ms. */
+  /** Monotonic ms of each segment's last scrub for a suspicion. */
   readonly #suspected = new WeakMap<SegmentView, number>()
 
   constructor(deps: ScrubDeps) {
@@ -57,7 +57,7 @@ export class Scrub {
     this.#place = deps.place
   }
 
-  /** How long until the next pass begins, or goes on, in ms. */
+  /** ms until the next pass starts or continues. */
   get dueInMs(): number {
     const place = this.#place
     if (!place || place.after) return 0
@@ -66,7 +66,7 @@ export class Scrub {
     return Math.max(0, scrubIntervalMs - sinceMs)
   }
 
-  /** A pass over everything, from where the last one stopped. Resolves at its end. */
+  /** A pass over all segments, from the last place. Resolves at its end. */
   async run(isStopped: () => boolean): Promise<void> {
     const { logs, clock } = this.#deps
     if (!this.#place?.after) this.#place = { startedMs: clock.now(), after: beforeFirst }
@@ -90,7 +90,7 @@ export class Scrub {
     if (this.counts.segments > 0) await this.#keepPlace(0)
   }
 
-  /** Somebody found rot in it. Resolves when it is known what can be read. */
+  /** A reader found rot in the segment. Resolves when its readable part is known. */
   async suspect(segment: SegmentView): Promise<void> {
     const { logs, clock } = this.#deps
     const nowMs = clock.monotonic()
@@ -120,11 +120,11 @@ export class Scrub {
       this.counts.segments++
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      // The log is deleted, or the segment: the writer knows nothing of it any more.
+      // The log or the segment was deleted: the writer no longer knows it.
     }
   }
 
-  /** @returns the sum of the heads of its good batches; undefined when it was given up */
+  /** @returns the sum of the heads of its good batches; undefined when the scrub stopped early */
   async #scrubExtent(
     log: LogView,
     extent: Extent,
@@ -163,7 +163,7 @@ export class Scrub {
     return headsSum
   }
 
-  /** Each batch is good and continues the one before it: are they those that were written? */
+  /** Each batch is sound and follows the previous one. This checks that they are also the batches that were written. */
   async #judgeAll(log: LogView, extent: Extent, headsSum: number): Promise<void> {
     const { segment, startPosition: position, startOffset: offset, ...rest } = extent
     const excess = (headsSum - segment.heads!.sum) >>> 0
@@ -190,7 +190,9 @@ export class Scrub {
     )
   }
 
-  /** The writer deletes first and tells afterwards: once it has answered, whatever it deleted before is known here. */
+  /**
+   * The writer deletes files first and reports it afterwards: after this answer all earlier deletions are known here.
+   */
   async #isThere(log: LogView, segment: SegmentView): Promise<boolean> {
     await this.#deps.ask({ kind: 'producers', slot: log.slot })
     return !log.isRemoved && log.segments.includes(segment)
@@ -220,7 +222,7 @@ export class Scrub {
   }
 }
 
-/** Not when a log start has passed it, or another scrub of the same segment has found it meanwhile. */
+/** False if the log start has passed the range, or another scrub of the segment has found it meanwhile. */
 function isNews({ logStartOffset, quarantined }: LogView, rot: Quarantined): boolean {
   const isKnown = quarantined.some(
     ({ startOffset, endOffset }) => startOffset < rot.endOffset && rot.startOffset < endOffset,
@@ -237,7 +239,7 @@ function nextSegment(log: LogView, after: number): SegmentView | undefined {
   return log.segments.find(({ baseOffset, endPosition }) => baseOffset > after && endPosition > 0)
 }
 
-/** What can be read of a segment, as of now. */
+/** The readable ranges of a segment now. */
 function extentsOf(log: LogView, segment: SegmentView): Extent[] {
   const extents: Extent[] = []
   for (const extent of extentsFrom(log, segment.baseOffset)) {
@@ -247,7 +249,7 @@ function extentsOf(log: LogView, segment: SegmentView): Extent[] {
   return extents
 }
 
-/** Have all batches been read that the segment held when it was sealed, and is it known which those were? */
+/** Did the scrub read all batches that the segment had when it was sealed, and is their sum known? */
 function isAll(
   { quarantined, segments }: LogView,
   segment: SegmentView,
@@ -256,7 +258,7 @@ function isAll(
   const isOfSegment = (rot: Quarantined) => rot.segmentBaseOffset === segment.baseOffset
   return (
     segment.heads !== undefined &&
-    extents[0]?.endPosition === segment.endPosition && // else it was sealed meanwhile
+    extents[0]?.endPosition === segment.endPosition && // else the segment was sealed meanwhile
     segments.includes(segment) &&
     !quarantined.some(isOfSegment)
   )
@@ -268,7 +270,7 @@ function asQuarantined({ segment, ...extent }: Extent): Quarantined {
   return { startOffset, endOffset, segmentBaseOffset, startPosition, endPosition }
 }
 
-/** Another segment takes its place: what was read may be of either. */
+/** A swap replaces the segment: the bytes read may be of either file. */
 function isMoving({ isReplaced, swap }: SegmentView): boolean {
   return isReplaced || swap !== undefined
 }

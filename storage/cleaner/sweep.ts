@@ -1,5 +1,5 @@
-// RetentionSweep: goes over every log and moves log starts up past segments that have had their time. The writer deletes.
-// Network thread. Semantics: docs/formats/cleaning.md
+// RetentionSweep: checks every log, and moves its log start past segments that exceed the limits. The writer deletes
+// them. Network thread. Semantics: docs/formats/cleaning.md
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { SegmentView } from '../read/batch-walk.ts'
@@ -25,9 +25,9 @@ export interface RetentionSweepDeps {
   readonly trim: (log: LogView, logStartOffset: number) => Promise<unknown>
 }
 
-/** Logs that are looked at before others get a turn of the loop, and that share one checkpoint. */
+/** Logs checked before the sweep yields to the event loop; they share one checkpoint. */
 const LOGS_A_TURN = 128
-/** One trim renames the files of so many segments at most: appends wait for it. */
+/** The most segments of one trim, which renames their files while appends wait. */
 const SEGMENTS_A_TRIM = 64
 
 interface Excess {
@@ -40,14 +40,14 @@ interface Excess {
 export class RetentionSweep {
   readonly counts: RetentionCounts = { deletedSegments: 0, deletedBytes: 0 }
   readonly #deps: RetentionSweepDeps
-  /** Of the active segment, which only reading tells: good while the log has not grown. */
+  /** The newest timestamp of the active segment, which must be read for it; valid while the log does not grow. */
   readonly #activeTimestamps = new WeakMap<SegmentView, { endOffset: number; timestamp: number }>()
 
   constructor(deps: RetentionSweepDeps) {
     this.#deps = deps
   }
 
-  /** Resolves when every log is within its limits, or the writer refused. */
+  /** Resolves when every log is within its limits, or the writer has refused. */
   async run(isStopped: () => boolean): Promise<void> {
     let waiting = [...this.#deps.logs()]
     while (waiting.length > 0 && !isStopped()) {
@@ -57,7 +57,7 @@ export class RetentionSweep {
     }
   }
 
-  /** @returns logs that have more to delete */
+  /** @returns the logs with more to delete */
   async #sweepSome(logs: readonly LogView[]): Promise<LogView[]> {
     const found = await Promise.all(logs.map((log) => this.#excessOf(log)))
     const excesses = found.filter((excess) => excess !== undefined)
@@ -84,7 +84,10 @@ export class RetentionSweep {
     }
   }
 
-  /** Of the oldest segments; also of the active one, if that is all there is left, and all of it visible. */
+  /**
+   * How many of the oldest segments to delete. The active one counts only if it is the last one left and wholly
+   * visible.
+   */
   async #countOver(log: LogView, limits: RetentionLimits, nowMs: number): Promise<number> {
     const { segments } = log
     const sealed = segments.filter(({ maxTimestamp }) => maxTimestamp < Infinity)
@@ -111,7 +114,7 @@ export class RetentionSweep {
     }
   }
 
-  /** @returns -1 when its records bear none; undefined when it cannot be read now, or the log grew meanwhile */
+  /** @returns -1 when no record has a time; undefined when the segment cannot be read now, or the log grew meanwhile */
   async #activeTimestamp(log: LogView): Promise<number | undefined> {
     const { logEndOffset: endOffset } = log
     const active = log.segments.at(-1)!
@@ -128,13 +131,13 @@ export class RetentionSweep {
     }
   }
 
-  /** @returns the log when there may be more */
+  /** @returns the log if it may have more to delete */
   async #trim(excess: Excess): Promise<LogView | undefined> {
     const { log, newStartOffset, segmentCount, sizeBytes } = excess
     try {
       await this.#deps.trim(log, newStartOffset)
     } catch (error) {
-      if (error instanceof KafkaError) return undefined // deleted meanwhile, or the disk is full: the next sweep tries again
+      if (error instanceof KafkaError) return undefined // the log was deleted meanwhile, or the disk is full: the next sweep tries again
       throw error
     }
     this.counts.deletedSegments += segmentCount

@@ -1,5 +1,5 @@
-// The cleaner in a thread of its own (cleaner-thread.ts): the network thread's end. It starts with the first task and ends
-// when there is nothing to do, so that a broker that compacts nothing pays nothing for it.
+// The network thread's end of the cleaner's thread (cleaner-thread.ts). The thread starts with the first task and
+// ends when no task is left, so that it costs nothing where nothing is compacted.
 
 import { SideThread } from '../side-thread.ts'
 import type { CleanerAnswer, CleanerPort, CleanerTask } from './port.ts'
@@ -18,7 +18,7 @@ export class ThreadCleanerPort implements CleanerPort {
   }
 
   endThread(): void {
-    void this.#thread.stop() // it is at nothing, and nobody waits for it
+    void this.#thread.stop() // the thread has no task, and no caller waits for it
   }
 
   stop(): Promise<void> {

@@ -1,5 +1,5 @@
-// What the network thread asks of the writer and what it hears back, as plain data that can cross a thread.
-// One `Command` per inbox entry; one `TurnResult` per writer turn. See docs/decisions/0003-one-hop-out-one-back.md
+// The messages between the network thread and the writer, as plain data that can cross a thread: one `Command` per
+// inbox entry, one `TurnResult` per writer turn. See docs/decisions/0003-one-hop-out-one-back.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { RecordError } from '../record-rules.ts'
@@ -16,15 +16,15 @@ import type {
 } from '../log-facts.ts'
 
 export type Command =
-  /** Recover or create these partition logs; the answer is an `Opened` for each, durable. */
+  /** Recover or create these logs; the answer has an `Opened` for each, durable. */
   | { readonly kind: 'open'; readonly id: number; readonly logs: readonly OpenLog[] }
   | Append
   | EndTransaction
-  /** What is known of the log's producers; the answer has `producers`. */
+  /** The answer has the log's `producers`. */
   | { readonly kind: 'producers'; readonly id: number; readonly slot: Slot }
   /**
-   * The log now starts at `logStartOffset` (no change when it starts later already); at its end, the active segment goes too,
-   * and a new one begins.
+   * Move the log start up to `logStartOffset` (no change if it is there already or later). At the log's end the
+   * active segment goes too, and a new one begins.
    */
   | {
       readonly kind: 'trim'
@@ -39,7 +39,7 @@ export type Command =
       readonly config: LogConfig
     }
   | Swap
-  /** Everything before `firstDirtyOffset` has been compacted; durable with the next checkpoint. */
+  /** Everything before `firstDirtyOffset` is compacted; durable with the next checkpoint. */
   | {
       readonly kind: 'compacted'
       readonly id: number
@@ -47,8 +47,8 @@ export type Command =
       readonly firstDirtyOffset: number
     }
   /**
-   * These ranges of one segment have rotted: they are not served any more. The answer has all `quarantined` ranges of the log;
-   * durable with the next checkpoint, for rot that is forgotten is found again.
+   * Stop serving these rotten ranges of one segment. The answer has all `quarantined` ranges of the log. Durable with
+   * the next checkpoint: the scrubber finds forgotten rot again.
    */
   | {
       readonly kind: 'quarantine'
@@ -58,9 +58,12 @@ export type Command =
     }
   /** Close these logs, rename their directories to `*.deleted`, then delete them. */
   | { readonly kind: 'remove'; readonly id: number; readonly slots: readonly Slot[] }
-  /** Rename these directories, which no slot stands for (left by a crash), to `*.deleted`, then delete them; missing ones are fine. */
+  /**
+   * Rename these directories to `*.deleted`, then delete them. They belong to no slot (a crash left them); missing
+   * ones are fine.
+   */
   | { readonly kind: 'discard'; readonly id: number; readonly directories: readonly string[] }
-  /** Room on the disk is short: files that wait for their deletion are deleted now. */
+  /** The disk is nearly full: delete at once the files that wait for their deletion. */
   | { readonly kind: 'hurry'; readonly id: number }
   /** Sync everything, write the recovery checkpoint and, when `clean`, the clean-shutdown mark; close all files. */
   | { readonly kind: 'close'; readonly id: number; readonly clean: boolean }
@@ -72,18 +75,21 @@ export interface Append {
   readonly slot: Slot
   /** Given: the writer patches offset, epoch and append time in place. */
   readonly batch: Uint8Array
-  /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
+  /**
+   * The batch belongs to a transaction of `transaction.version` 2 (KIP-890): a producer new to the log starts with
+   * sequence 0.
+   */
   readonly isTransactionV2?: boolean
-  /** It was held against the log's rules before, or made by the broker itself. */
+  /** The batch was checked against the log's rules before, or the broker made it. */
   readonly isChecked?: boolean
 }
 
-/** Put a compacted segment, which lies beside them as `*.cleaned`, in the place of those that it was made from. */
+/** Replace segments by the compacted one beside them, `*.cleaned`. */
 export interface Swap {
   readonly kind: 'swap'
   readonly id: number
   readonly slot: Slot
-  /** Of the new segment; from its base to its end offset it replaces all there are. */
+  /** The new segment; it replaces all segments from its base to its end offset. */
   readonly segment: SegmentStart
 }
 
@@ -100,8 +106,8 @@ export interface OpenLog {
   readonly directory: string
   readonly config: LogConfig
   /**
-   * A new, empty log; what an earlier log of that name left is moved out of the way and deleted. When false, the log is
-   * recovered; it may be missing (then it is made) unless the recovery checkpoint says that it held records.
+   * Make a new, empty log; what an earlier log of that name left is moved away and deleted. When false, recover the
+   * log; a missing one is made, unless the recovery checkpoint says that it held records.
    */
   readonly create: boolean
 }
@@ -109,27 +115,29 @@ export interface OpenLog {
 export interface Opened extends LogState {
   /** Ascending; the last one is active. */
   readonly segments: readonly SegmentInfo[]
-  /** Ascending; the last one is the epoch that this start writes. */
+  /** Ascending; the last one is the epoch of this start. */
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
-  /** Everything before it has been compacted. */
+  /** Everything before this offset is compacted. */
   readonly firstDirtyOffset: number
   /** Segments before it may have gaps between their batches. */
   readonly sparseEndOffset: number
-  /** Bytes cut from a torn tail. */
+  /** Bytes cut off a torn tail. */
   readonly truncatedBytes: number
-  /** The log was closed in order or is new: nothing but names and sizes was looked at, and the leader epoch is as before. */
+  /**
+   * The log was closed in order or is new: recovery checked only names and sizes, and the leader epoch is unchanged.
+   */
   readonly cleanStart: boolean
-  /** Files that were put aside: they cannot be segments of this log. */
+  /** Files put aside because they cannot be segments of this log. */
   readonly strays: readonly string[]
 }
 
-/** The outcome of one command. A refusal is data; `error` absent means done (and durable, for an append). */
+/** The outcome of one command. A refusal is data; without `error` the command is done (and durable, for an append). */
 export interface Outcome {
   readonly id: number
   readonly error?: ErrorName
   readonly message?: string
-  /** Append: which records it was refused for, where that is known. */
+  /** Append: the refused records, if they are known. */
   readonly recordErrors?: readonly RecordError[]
   /** Append: offset of the batch's first record, and the append time in ms with LogAppendTime, else -1. */
   readonly baseOffset?: number
@@ -140,20 +148,20 @@ export interface Outcome {
 }
 
 /**
- * What the writer did since the last one. When a turn holds batches that wait for no sync, they are answered early, in a result
- * of their own; a batch is never answered twice.
+ * What the writer did since the previous result. If a turn has batches that wait for no sync, an extra result answers
+ * them early; no batch is answered twice.
  */
 export interface TurnResult {
   readonly outcomes: readonly Outcome[]
   /** Every log that the turn changed. */
   readonly states: readonly LogState[]
-  /** Rolls in their order: the segment that was closed, with its final size, and the base offset of the new active one. */
+  /** Rolls in order: the closed segment with its final size, and the base offset of the new active one. */
   readonly rolled: readonly {
     readonly slot: Slot
     readonly closed: SegmentInfo
     readonly activeBaseOffset: number
   }[]
-  /** Segments that gave way to what a compaction left of them; before what is in `dropped`. */
+  /** Segments replaced by compaction; they come before `dropped`. */
   readonly swapped: readonly {
     readonly slot: Slot
     readonly replacedCount: number
@@ -166,6 +174,9 @@ export interface TurnResult {
   readonly batchBytes: number
   readonly writeSeconds: number
   readonly syncSeconds: number
-  /** A sync failed: this turn's appends are refused, nothing is acknowledged ever after, the process must end. Says why. */
+  /**
+   * A sync failed: this turn's appends are refused, no later one is acknowledged, and the process must end. The
+   * reason.
+   */
   readonly fatal?: string
 }

@@ -1,6 +1,5 @@
-// DataDirectory: what the writer keeps beside the logs themselves: the recovery checkpoint, directories on their way out,
-// the note that the disk failed, and a little room for the day when the disk is full. Writer thread.
-// See docs/formats/recovery.md
+// DataDirectory: the writer's files beside the logs: the recovery checkpoint, directories that wait for deletion, the
+// note that the disk failed, and a ballast file for a full disk. Writer thread. See docs/formats/recovery.md
 
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -12,27 +11,27 @@ import type { PartitionLog } from './partition-log.ts'
 import { RecoveryCheckpoint } from '../recovery/recovery-checkpoint.ts'
 
 const BALLAST_BYTES_MIN = 64 * 1024
-/** The most that a timer takes is 24 days; an hour is as good. */
+/** A timer takes 24 days at most; an hour is as good. */
 const TIDY_WAIT_MS_MAX = 3_600_000
-/** Deleted in one turn: a file of a gigabyte may take many milliseconds, for which appends wait. */
+/** The most deletions of one turn: appends wait meanwhile, many milliseconds for a file of a gigabyte. */
 const DELETES_A_TURN = 8
 
 interface Doomed {
   readonly path: string
-  /** Of the clock's monotonic time. */
+  /** Monotonic ms. */
   dueMs: number
 }
 
 export class DataDirectory {
   readonly path: string
   readonly checkpoint: RecoveryCheckpoint
-  /** The last process ended because the disk failed, and not every log has been closed in order since. */
+  /** The previous process ended because the disk failed, and since then not all logs have been closed in order. */
   readonly hasFailed: boolean
   readonly #fs: Fs
   readonly #clock: Clock
-  /** Renamed already; what is in them is nobody's. */
+  /** Renamed directories and files, to be deleted. */
   #doomed: Doomed[]
-  /** At the start, and whenever there may be room again. */
+  /** True at the start, and whenever the disk may have room again. */
   #isBallastDue = true
 
   constructor(fs: Fs, clock: Clock, path: string) {
@@ -50,7 +49,7 @@ export class DataDirectory {
       .map(({ name }) => ({ path: join(path, name), dueMs: -Infinity }))
   }
 
-  /** Makes the checkpoint durable, if need be with the room that was kept for it. @throws when the disk refuses even so */
+  /** Makes the checkpoint durable, if necessary with the ballast's room. @throws when the disk refuses even so */
   writeCheckpoint(logs: Iterable<PartitionLog>): void {
     const lines = Array.from(logs, (log) => log.takeCheckpoint())
     try {
@@ -63,7 +62,7 @@ export class DataDirectory {
     }
   }
 
-  /** Puts directories out of the way, durably; missing ones are fine. */
+  /** Renames directories for deletion, durably; missing ones are fine. */
   discard(directories: readonly string[]): void {
     const doomedBefore = this.#doomed.length
     for (const directory of directories) {
@@ -80,18 +79,18 @@ export class DataDirectory {
     syncOrDie(this.path, () => this.#fs.syncDirectory(this.path))
   }
 
-  /** These are to be deleted once `delayMs` have passed and nobody waits. */
+  /** Deletes these paths once `delayMs` have passed and no command waits. */
   doom(paths: readonly string[], delayMs: number): void {
     const dueMs = this.#clock.monotonic() + delayMs
     this.#doomed.push(...paths.map((path) => ({ path, dueMs })))
   }
 
-  /** Room is short: what is out of the way is deleted without delay. */
+  /** The disk is nearly full: deletions are due at once. */
   hurry(): void {
     for (const each of this.#doomed) each.dueMs = -Infinity
   }
 
-  /** How long what is to be done can wait, once everybody has been answered; undefined when there is nothing. */
+  /** ms until work is due, once no command waits; undefined: nothing is due. */
   get tidyDueInMs(): number | undefined {
     if (this.#isBallastDue) return 0
     if (this.#doomed.length === 0) return undefined
@@ -99,7 +98,7 @@ export class DataDirectory {
     return Math.min(Math.max(0, dueMs - this.#clock.monotonic()), TIDY_WAIT_MS_MAX)
   }
 
-  /** Deletes some of what is due, and lays in ballast again. */
+  /** Deletes some of the due paths, and makes the ballast again. */
   tidy(): void {
     const nowMs = this.#clock.monotonic()
     const due = this.#doomed.filter(({ dueMs }) => dueMs <= nowMs).slice(0, DELETES_A_TURN)
@@ -108,7 +107,7 @@ export class DataDirectory {
       try {
         this.#fs.removeTree(path)
       } catch (error) {
-        if (errnoCode(error) === undefined) throw error // what cannot be deleted now is found at the next start
+        if (errnoCode(error) === undefined) throw error // the next start finds files that cannot be deleted now
       }
     }
     this.#layInBallast()
@@ -126,16 +125,16 @@ export class DataDirectory {
     }
   }
 
-  /** Leaves word for the next process; best effort, for the disk is failing. */
+  /** Leaves a note for the next process. Best effort, because the disk is failing. */
   noteFailure(reason: string): void {
     try {
       replaceText(this.#fs, this.path, DISK_FAILURE_FILE, `${reason}\n`, { isDurable: false })
     } catch {
-      // The reason is reported in any case, and a disk that takes nothing more cannot be started on either.
+      // The reason is reported in any case, and a disk that takes no note cannot be started on either.
     }
   }
 
-  /** Every log has been closed in order: what was lost in the failure is behind us. */
+  /** All logs have been closed in order: the failure's losses are known and past. */
   forgetFailure(): void {
     if (!this.hasFailed || this.checkpoint.isAnyUnclean) return
     const path = join(this.path, DISK_FAILURE_FILE)

@@ -1,16 +1,16 @@
-// GroupCommit: one write per log and one sync per dirty file and turn, however many batches wait; and no more files open
-// than there may be. Writer thread.
+// GroupCommit: one write per log and one sync per dirty file and turn, for any number of batches; and a bound on open
+// files. Writer thread.
 
 import type { TurnResult } from './commands.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { TurnReport } from './turn-report.ts'
 
-/** Where results go that need not wait for the end of the turn. */
+/** Receives results that need not wait for the end of the turn. */
 export type ReportEarly = (result: TurnResult) => void
 
 export class GroupCommit {
   readonly #openFilesMax: number
-  /** Logs that may hold a descriptor, the one used longest ago first. */
+  /** Logs that may hold an open file, least recently used first. */
   readonly #recent = new Set<PartitionLog>()
 
   constructor(openFilesMax: number) {
@@ -18,9 +18,9 @@ export class GroupCommit {
   }
 
   /**
-   * Writes what is staged and makes durable what the flush policies want durable.
+   * Writes the staged batches, and syncs as the flush policies demand.
    *
-   * @param reportEarly hears of appends that need not wait for the sync which others wait for
+   * @param reportEarly receives appends that need not wait for the sync of others
    * @throws {DiskFailure}
    */
   commit(report: TurnReport, reportEarly: ReportEarly | undefined): void {
@@ -38,12 +38,12 @@ export class GroupCommit {
     report.commit()
   }
 
-  /** The log is about to be written to: it may open its file. */
+  /** The log is about to be written: it may open its file. */
   expect(log: PartitionLog): void {
     this.#recent.add(log)
   }
 
-  /** Closes the file used longest ago, written and synced. @returns false when none is open */
+  /** Closes the least recently used file, written and synced. @returns false when no file is open */
   closeOne(): boolean {
     for (const log of this.#recent) {
       log.releaseFiles()

@@ -1,6 +1,7 @@
-// Inbox: the bounded, ordered queue from the network thread to the writer. A ring in shared memory: a batch is copied once,
-// into it, and written to disk straight from it. The writer sleeps when there is nothing, and is woken at most once per turn
-// of the network thread's loop. One thread at each end. Why this form: docs/decisions/0005-inbox.md
+// Inbox: the bounded, ordered queue from the network thread to the writer. A ring in shared memory: a batch is copied
+// once, into the ring, and written to disk from there. The writer sleeps while the queue is empty, and is woken at
+// most once per turn of the network thread's event loop. One thread at each end. Why this form:
+// docs/decisions/0005-inbox.md
 
 import { strict as assert } from 'node:assert'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
@@ -8,11 +9,11 @@ import type { Append, Command, TurnResult } from './commands.ts'
 import type { WriterInbox } from './port.ts'
 import type { LogWriter } from './writer.ts'
 
-/** What both ends share; send it to the writer's thread. */
+/** Shared by both ends; send it to the writer's thread. */
 export interface Inbox {
   /** `CONTROL` words, then the ring. */
   readonly memory: SharedArrayBuffer
-  /** For what does not fit the ring's entries. */
+  /** For commands that are no entry of the ring. */
   readonly side: MessagePort
 }
 
@@ -20,40 +21,44 @@ export interface Inbox {
 const CONTROL = { head: 0, tail: 16, isAsleep: 32, doneBytes: 48 } as const
 const CONTROL_BYTES = 256
 
-/** Entries start at multiples of 8, so that the 8-byte id lies well. */
+/** Entries start at multiples of 8, which aligns the 8-byte id. */
 const ALIGN_BYTES = 8
 const ENTRY = { kind: 0, sizeBytes: 4, id: 8, slot: 16 } as const
 const ENTRY_HEAD_BYTES = 24
 const KIND = { wrap: 0, append: 1, side: 2 } as const
-/** In the kind of an append. */
+/** Bits in the kind of an append. */
 const FLAG = { transactionV2: 4, checked: 8 } as const
 
 /** Measured: a tenth of the broker's CPU time with batches of 64 KiB; below 4 KiB `set` is called faster than `fill`. */
 const FILL_BYTES_MIN = 4096
 
-/** A larger share of the ring in one batch would keep the writer from working while the network thread fills. */
+/**
+ * The most of the ring for one batch: with a larger share the writer could not work while the network thread fills
+ * the ring.
+ */
 const BATCH_SHARE_MAX = 4
 
 /**
- * The ring starts over only with so much in front of the head: less would be full before the writer is done again, and
- * what finds no room is copied, for the garbage collector to clear.
+ * The ring starts over only if at least this much lies before the head. With less it would fill up before the writer
+ * is done again, and a command without room is copied for the garbage collector to clear.
  */
 const START_OVER_BYTES_MIN = 4 * 1024 * 1024
 
 /**
- * When so much came at once, more is on its way: a pause before the next look saves wake-ups, results and syncs. Measured with
- * 64 KiB batches: a quarter of the CPU time without syncs and a tenth with them, and more throughput. Less never waits.
+ * After this much in one drain more is on its way: a pause before the next drain saves wake-ups, results and syncs.
+ * Measured with 64 KiB batches: a quarter of the CPU time without syncs and a tenth with them, and more throughput.
+ * After less the writer never pauses.
  */
 const GATHER_FROM_BYTES = 60_000
 const GATHER_MS = 0.4
 
-/** @param bytesMax of the ring; the memory counts for little until it has been used */
+/** @param bytesMax size of the ring; its memory counts only once it has been used */
 export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
   const ringBytes = aligned(bytesMax)
   return new SharedArrayBuffer(CONTROL_BYTES + ringBytes)
 }
 
-/** The views that both ends have on the memory. */
+/** The views that both ends have of the memory. */
 class Ring {
   readonly control: Int32Array
   readonly bytes: Buffer
@@ -67,7 +72,7 @@ class Ring {
     this.#view = new DataView(memory, CONTROL_BYTES)
   }
 
-  /** Where the writer has not yet been done with entries. */
+  /** The first entry that the writer is not done with. */
   get head(): number {
     return Atomics.load(this.control, CONTROL.head)
   }
@@ -76,7 +81,7 @@ class Ring {
     Atomics.store(this.control, CONTROL.head, position)
   }
 
-  /** Where the next entry will be. */
+  /** The place of the next entry. */
   get tail(): number {
     return Atomics.load(this.control, CONTROL.tail)
   }
@@ -92,7 +97,7 @@ class Ring {
     this.#view.setInt32(at + ENTRY.slot, slot, true)
   }
 
-  /** V8 copies into shared memory word by word when it is asked to `set`, but `fill` is Node's, and a memcpy. */
+  /** V8's `set` copies into shared memory word by word; `fill` is Node's, and a memcpy. */
   putBatch(at: number, batch: Uint8Array): void {
     if (batch.length < FILL_BYTES_MIN) this.bytes.set(batch, at)
     else this.bytes.fill(batch, at, at + batch.length)
@@ -128,7 +133,7 @@ class Ring {
 export class InboxSender {
   readonly #ring: Ring
   readonly #side: MessagePort
-  /** Of all batches ever, modulo 2^32, as the writer counts what it has done. */
+  /** The bytes of all batches so far, modulo 2^32, as the writer counts them. */
   #putBytes = 0
 
   constructor({ memory, side }: Inbox) {
@@ -141,7 +146,7 @@ export class InboxSender {
     return (this.#putBytes - Atomics.load(this.#ring.control, CONTROL.doneBytes)) | 0
   }
 
-  /** The writer may see the command at once; `wake` makes sure that it does. @returns false when there is no room now */
+  /** The writer may see the command at once; `wake` guarantees it. @returns false when there is no room now */
   put(command: Command): boolean {
     const batchBytes = command.kind === 'append' ? command.batch.length : 0
     const isInRing =
@@ -161,7 +166,7 @@ export class InboxSender {
     return true
   }
 
-  /** Wakes the writer if it sleeps: call it once, when all that can be put for now has been. */
+  /** Wakes the writer if it sleeps: call it once, after the last `put` for now. */
   wake(): void {
     const { control } = this.#ring
     if (Atomics.compareExchange(control, CONTROL.isAsleep, 1, 0) === 1) {
@@ -169,12 +174,15 @@ export class InboxSender {
     }
   }
 
-  /** @returns where `sizeBytes` in one piece are free; the tail never catches up with the head, which would mean empty */
+  /**
+   * @returns the place of `sizeBytes` free bytes in one piece; the tail never reaches the head, because the ring
+   *   would look empty
+   */
   #reserve(sizeBytes: number): number | undefined {
     const ring = this.#ring
     const { head, tail } = ring
     if (tail < head) return tail + sizeBytes < head ? tail : undefined
-    // From the start again when all is done: memory that is used again is in the cache.
+    // Starts over when the writer is done with everything: memory that was used before is in the cache.
     const startsOver = tail === head && tail >= START_OVER_BYTES_MIN
     const fitsBehind =
       tail + sizeBytes < ring.sizeBytes || (tail + sizeBytes === ring.sizeBytes && head > 0)
@@ -186,8 +194,8 @@ export class InboxSender {
 }
 
 /**
- * Network thread: keeps, in their order, commands for which there is no room yet, and wakes the writer. It is short while those
- * who put look at `isFull`.
+ * Network thread: queues commands that find no room yet, in order, and wakes the writer. The queue is short as long
+ * as callers of `put` respect `isFull`.
  */
 export class InboxQueue implements WriterInbox {
   readonly #sender: InboxSender
@@ -195,7 +203,7 @@ export class InboxQueue implements WriterInbox {
   #kept: Command[] = []
   #keptBytes = 0
   #isWakeDue = false
-  /** Somebody was told to stop, and waits to be told that there is room. */
+  /** A caller has seen `isFull`, and waits for `onDrain`. */
   #isDrainAwaited = false
   #isClosing = false
 
@@ -214,7 +222,7 @@ export class InboxQueue implements WriterInbox {
     return isFull
   }
 
-  /** The writer was asked to close. */
+  /** A `close` command was put. */
   get isClosing(): boolean {
     return this.#isClosing
   }
@@ -231,7 +239,7 @@ export class InboxQueue implements WriterInbox {
     this.#keptBytes += command.batch.length
   }
 
-  /** Call it when the writer is done with something. @returns true when those who were told to stop may go on */
+  /** Call it when the writer is done with something. @returns true when waiting callers may go on */
   settle(): boolean {
     let putCount = 0
     for (const command of this.#kept) {
@@ -248,7 +256,7 @@ export class InboxQueue implements WriterInbox {
     return true
   }
 
-  /** Once per turn of the loop: waking a thread is what costs. */
+  /** Once per turn of the loop, because waking a thread is expensive. */
   #wakeSoon(): void {
     if (this.#isWakeDue) return
     this.#isWakeDue = true
@@ -265,7 +273,7 @@ type FedWriter = Pick<LogWriter, 'tidyDueInMs' | 'turn'>
 export class InboxReceiver {
   readonly #ring: Ring
   readonly #side: MessagePort
-  /** Up to where entries were drained, and the bytes of the batches in them. */
+  /** The position up to which entries were drained, and the bytes of their batches. */
   #drained: number
   #drainedBytes = 0
   #lastId = -1
@@ -278,13 +286,13 @@ export class InboxReceiver {
   }
 
   /**
-   * Everything that waits, in order; sleeps until there is something. Batches stay in the ring until `release`.
+   * Takes all waiting commands, in order; sleeps until there is one. Batches stay in the ring until `release`.
    *
-   * @param patienceMs sleep no longer than that, and return nothing
+   * @param patienceMs the longest sleep; then it returns no command
    */
   drain(patienceMs = Infinity): Command[] {
     const ring = this.#ring
-    // Nobody wakes who does not say that he is asleep.
+    // The sender wakes only a writer that is marked as asleep, so this pause lasts.
     if (this.#mayGather) Atomics.wait(ring.control, CONTROL.isAsleep, 0, GATHER_MS)
     this.#sleepWhileEmpty(patienceMs)
     const { tail } = ring
@@ -307,7 +315,7 @@ export class InboxReceiver {
     return commands
   }
 
-  /** Feeds the writer until it has closed: never returns to the loop before. @param answer hears what there is to tell */
+  /** Feeds the writer until it has closed: never returns to the loop before. @param answer gets the results */
   feed(writer: FedWriter, answer: (result: TurnResult) => void): void {
     for (let isClosed = false; !isClosed;) {
       const commands = this.drain(writer.tidyDueInMs)
@@ -318,7 +326,7 @@ export class InboxReceiver {
     }
   }
 
-  /** What was drained is done with; its memory may be used again. */
+  /** The writer is done with the drained entries: their memory may be used again. */
   release(): void {
     Atomics.add(this.#ring.control, CONTROL.doneBytes, this.#drainedBytes)
     this.#mayGather = this.#drainedBytes >= GATHER_FROM_BYTES
@@ -337,7 +345,7 @@ export class InboxReceiver {
     let isPatient = true
     while (isPatient && this.#ring.tail === this.#drained) {
       Atomics.store(control, CONTROL.isAsleep, 1)
-      // What was put before the sender could see that we are asleep.
+      // The sender may have put a command before it could see that the writer sleeps.
       if (this.#ring.tail === this.#drained)
         isPatient = Atomics.wait(control, CONTROL.isAsleep, 1, patienceMs) !== 'timed-out'
       Atomics.store(control, CONTROL.isAsleep, 0)

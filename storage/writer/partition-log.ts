@@ -68,7 +68,7 @@ export class PartitionLog {
   #compacted: Compacted
   #swaps: readonly SwapRange[]
   #logStartOffset: number
-  /** Offset of the next record: after the staged ones, after the written ones, after the durable ones. */
+  /** Offset of the next record: after the staged, after the written, and after the durable records. */
   #nextOffset: number
   #writtenOffset: number
   #durableOffset: number
@@ -77,9 +77,9 @@ export class PartitionLog {
   readonly #producers: ProducerState
   readonly #snapshots: ProducerSnapshots
   #lastAppendTimeMs: number
-  /** Does leader-epoch-checkpoint name every epoch that wrote a record? */
+  /** Does leader-epoch-checkpoint name every epoch with a record? */
   #areEpochsSaved = true
-  /** The last one that was taken, while nothing has changed. */
+  /** The last checkpoint line, as long as nothing has changed since. */
   #checkpointLine: string | undefined
 
   constructor(
@@ -155,7 +155,7 @@ export class PartitionLog {
     }
   }
 
-  /** What a later process may rely on, as of now, as a line of the recovery checkpoint. */
+  /** The state that a later process may rely on, as a line of the recovery checkpoint. */
   takeCheckpoint(): string {
     this.#active.saveIndexes()
     this.#saveEpochs()
@@ -166,7 +166,7 @@ export class PartitionLog {
     return this.#checkpointLine
   }
 
-  /** @param isClosed the log is closed in order, and will not be written before it is opened again */
+  /** @param isClosed the log is closed in order, and not written before it is opened again */
   checkpoint(isClosed: boolean): LogCheckpoint {
     const active = this.#active.checkpoint
     return {
@@ -191,7 +191,10 @@ export class PartitionLog {
     return !this.#producers.isEmpty || hasAborts(this.#active) || this.#sealed.some(hasAborts)
   }
 
-  /** As of now, if all that is written is durable: nothing that a power cut takes may be remembered. Nothing is staged. */
+  /**
+   * Saves the producers' state, if everything written is durable: the snapshot must not name batches that a power
+   * failure removes. Call it only while nothing is staged.
+   */
   #saveProducers(): void {
     const offset = this.#writtenOffset
     if (offset <= this.#snapshots.newestOffset || offset > this.#durableOffset) return
@@ -202,7 +205,7 @@ export class PartitionLog {
     this.#snapshots.write({ offset, place: { segmentBaseOffset, position }, producers })
   }
 
-  /** Is a batch acknowledged, and shown, only when it is on the disk? */
+  /** Does a batch become acknowledged and visible only once it is on disk? */
   get #isSynced(): boolean {
     return this.config.flushPolicy === 'fsync'
   }
@@ -212,7 +215,7 @@ export class PartitionLog {
     return this.#isSynced && this.#active.isDirty
   }
 
-  /** Gives the batch its place after all that came before; `flush` writes it. A refusal goes to the report at once. */
+  /** Gives the batch its offsets after all earlier ones; `flush` writes it. A refusal goes to the report at once. */
   stage(append: Append, report: TurnReport): void {
     const { batch } = append
     if (batch.length > this.config.segmentBytesMax) {
@@ -238,7 +241,7 @@ export class PartitionLog {
     return batchRefusal(batch, records, this.#deps.clock.now(), this.directory, 'writer')
   }
 
-  /** Holds a batch against what its producer sent before. @returns false when it is not to be written */
+  /** Checks a batch against its producer's earlier ones. @returns false when it must not be written */
   #admit(append: Append, batch: SequencedBatch, report: TurnReport): boolean {
     const verdict = this.#producers.take(batch, append.isTransactionV2)
     if (!verdict) return true
@@ -247,7 +250,7 @@ export class PartitionLog {
     return false
   }
 
-  /** Gives the control batch that ends a transaction its place, as `stage` does with a producer's. */
+  /** Stages the control batch that ends a transaction, as `stage` does a producer's batch. */
   stageMarker(command: EndTransaction, report: TurnReport): void {
     const { id, producerId, producerEpoch, isCommit, coordinatorEpoch } = command
     const batch = buildEndMarker({
@@ -298,7 +301,7 @@ export class PartitionLog {
     return this.#lastAppendTimeMs
   }
 
-  /** Rolls if need be. @returns false when the append was refused */
+  /** Rolls if necessary. @returns false when the append was refused */
   #makeRoomFor(append: Asked, report: TurnReport): boolean {
     try {
       if (!this.#mustRoll(append.batch)) return true
@@ -322,7 +325,10 @@ export class PartitionLog {
     return this.#active.mustRoll(facts, this.#staged, this.config, this.#deps.clock)
   }
 
-  /** Begins a new segment, so that the active one may be deleted; a disk without room leaves it. Nothing is staged. */
+  /**
+   * Starts a new segment, so that the active one can be deleted; a full disk leaves it. Call it only while nothing is
+   * staged.
+   */
   closeActive(report: TurnReport): void {
     if (this.#active.sizeBytes === 0) return
     try {
@@ -332,11 +338,11 @@ export class PartitionLog {
     }
   }
 
-  /** Seals the active segment and begins one at the end offset. Nothing is staged. */
+  /** Seals the active segment and starts one at the end offset. Call it only while nothing is staged. */
   #roll(report: TurnReport): void {
     const { fs, clock, path } = this.#deps
     report.timeSync(() => {
-      this.sync() // noted now: a disk without room may stop us here
+      this.sync() // the durable offset is noted now, because a full disk may stop the roll here
       this.#active.seal()
     })
     const closed = this.#active.info
@@ -365,7 +371,7 @@ export class PartitionLog {
     }
   }
 
-  /** Writes what is staged, with one system call; all of it, or none and every append of it is refused. */
+  /** Writes the staged batches with one system call: all of them, or none, and then every append of them is refused. */
   flush(report: TurnReport): void {
     const staged = this.#staged
     if (staged.batches.length === 0 && staged.duplicates.length === 0) return
@@ -399,7 +405,7 @@ export class PartitionLog {
     report.wrote(batches.length, sizeBytes)
   }
 
-  /** As durable as the batch that it is a copy of: this turn's sync is for both. */
+  /** A duplicate is as durable as the batch that it repeats: this turn's sync covers both. */
   #answerDuplicate({ append, of }: Duplicate, report: TurnReport): void {
     if (of.baseOffset >= this.#writtenOffset) return
     const logAppendTimeMs = this.config.timestampType === 'LogAppendTime' ? of.timestampMs : -1
@@ -426,9 +432,9 @@ export class PartitionLog {
   }
 
   /**
-   * Moves the log start up, in memory; durable with the next checkpoint. Nothing is staged.
+   * Moves the log start up in memory; durable with the next checkpoint. Call it only while nothing is staged.
    *
-   * @returns base offsets of the segments that it leaves behind, their files still there
+   * @returns base offsets of the segments before it, whose files are still there
    */
   trim(logStartOffset: number): number[] {
     if (logStartOffset <= this.#logStartOffset) return []
@@ -443,7 +449,10 @@ export class PartitionLog {
     return dropped.map(({ baseOffset }) => baseOffset)
   }
 
-  /** How many sealed segments there are in the range; undefined when they do not fill it, or hold rot. Nothing is staged. */
+  /**
+   * How many sealed segments fill the range; undefined when they do not fill it, or hold rot. Call it only while
+   * nothing is staged.
+   */
   countSegmentsIn({ baseOffset, endOffset }: SwapRange): number | undefined {
     const found = this.#sealed.filter(
       (each) => each.baseOffset >= baseOffset && each.endOffset <= endOffset,
@@ -456,9 +465,9 @@ export class PartitionLog {
   }
 
   /**
-   * The segment stands for all in its range, in memory: durable with the next checkpoint.
+   * Replaces all segments in the range of `segment`, in memory; durable with the next checkpoint.
    *
-   * @returns the segments that it stands for, and a step that takes it back
+   * @returns the replaced segments, and a function that undoes the step
    */
   replaceSegments(segment: SegmentStart): { replaced: SegmentStart[]; takeBack: () => void } {
     const before = this.#sealed
@@ -480,10 +489,10 @@ export class PartitionLog {
   }
 
   /**
-   * Takes ranges of one segment out of what can be read, in memory. In the active segment nothing is appended behind them:
-   * a new one begins, if there is room. Nothing is staged.
+   * Takes ranges of one segment out of the readable part, in memory. Nothing is appended behind rot in the active
+   * segment: a new one begins, if there is room. Call it only while nothing is staged.
    *
-   * @returns false when the segment is not what it was; then nothing has changed
+   * @returns false when the segment has changed meanwhile; the log is then unchanged
    */
   quarantine(ranges: readonly Quarantined[], report: TurnReport): boolean {
     const segments = [...this.#sealed, this.#active.info]
@@ -498,19 +507,19 @@ export class PartitionLog {
     return true
   }
 
-  /** A checkpoint has been written since the log was opened: what a crash left of swaps is finished. */
+  /** A checkpoint has been written since the log was opened: removes what a crash left of swaps. */
   finishSwaps(): void {
     for (const range of this.#swaps) finishSwap(this.#deps.fs, this.#deps.path, range)
     this.#swaps = []
   }
 
-  /** Everything before it has been compacted. */
+  /** Everything before `firstDirtyOffset` is compacted. */
   noteCompacted(firstDirtyOffset: number): void {
     this.#compacted = { ...this.#compacted, firstDirtyOffset }
     this.#checkpointLine = undefined
   }
 
-  /** Puts segments that nobody reads any more out of the way, durably. @returns the files that are left to remove */
+  /** Renames segments that nobody reads any more, durably. @returns the files that are left to delete */
   discardSegments(baseOffsets: readonly number[]): string[] {
     const { fs, path } = this.#deps
     const discarded: string[] = []
@@ -527,16 +536,16 @@ export class PartitionLog {
   }
 
   /**
-   * Everything durable, files closed.
+   * Makes everything durable and closes the files.
    *
-   * @returns what the next process may rely on
+   * @returns the state that the next process may rely on
    */
   close(): LogCheckpoint {
     this.sync()
     try {
       if (!this.#active.hasFinishedIndexes) this.#active.finishIndexes()
     } catch (error) {
-      if (!isRefusal(error)) throw error // index entries that find no room are made anew at the next start
+      if (!isRefusal(error)) throw error // the next start rebuilds index entries that find no room
     }
     this.#saveEpochs()
     this.#saveProducers()
@@ -550,7 +559,7 @@ export class PartitionLog {
     this.#active.release()
   }
 
-  /** Files closed as they are: the log is deleted next. */
+  /** Closes the files as they are: the log is deleted next. */
   abandon(): void {
     this.#active.abandon()
   }
@@ -562,12 +571,12 @@ export class PartitionLog {
       writeEpochFile(this.#deps.fs, this.#deps.path, epochs)
       this.#areEpochsSaved = true
     } catch (error) {
-      if (!isRefusal(error)) throw error // our own source is the recovery checkpoint
+      if (!isRefusal(error)) throw error // millrace itself reads the recovery checkpoint, not this file
     }
   }
 }
 
-/** What the network thread needs to know of a segment. */
+/** The network thread's view of a segment. */
 export function infoOf(segment: SegmentStart): SegmentInfo {
   const { baseOffset, sizeBytes, maxTimestamp, abortedCount, abortedChecksum, heads } = segment
   return { baseOffset, sizeBytes, maxTimestamp, abortedCount, abortedChecksum, heads }

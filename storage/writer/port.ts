@@ -1,5 +1,5 @@
-// WriterPort: the network thread's end of the way to the writer, wherever the writer runs.
-// Network thread. Forms: thread.ts (a worker), and in-process for tests and the simulator.
+// WriterPort: the network thread's interface to the writer, which runs in its own thread (thread.ts) or, in tests and
+// simulations, in-process. Network thread.
 
 import type { Clock, Timer } from '../clock.ts'
 import type { Command, TurnResult } from './commands.ts'
@@ -7,31 +7,31 @@ import type { LogWriter } from './writer.ts'
 
 export interface WriterInbox {
   /**
-   * Hands a command over, in order. Always takes it; when `isFull`, stop reading what would lead to more.
+   * Passes on a command, in order. It always takes the command; when `isFull`, read no request that leads to more.
    *
    * @param command an append's batch is copied before this returns
    */
   put(command: Command): void
-  /** More waits than the inbox holds; `onDrain` is called when there is room again. */
+  /** The waiting commands exceed the inbox; `onDrain` is called when there is room again. */
   readonly isFull: boolean
-  /** Bytes of batches that wait. */
+  /** Bytes of waiting batches. */
   readonly bytesUsed: number
 }
 
 export interface WriterPort {
   readonly inbox: WriterInbox
-  /** After the answer to a `close` command: the writer is gone when it resolves. */
+  /** Call it after the answer to `close`: when it resolves the writer has ended. */
   stop(): Promise<void>
 }
 
 export interface WriterEvents {
   onResult(result: TurnResult): void
   onDrain(): void
-  /** The writer ended by itself, for a reason that is not the disk's. Nothing is answered any more. */
+  /** The writer ended by itself, for another reason than the disk. No answer comes any more. */
   onDeath(error: Error): void
 }
 
-/** A writer in this thread: what was put during one turn of the loop is one turn of the writer. */
+/** A writer in this thread: the commands of one turn of the loop are one turn of the writer. */
 export class InlineWriterPort implements WriterPort, WriterInbox {
   readonly #writer: LogWriter
   readonly #clock: Clock

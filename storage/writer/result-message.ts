@@ -1,5 +1,6 @@
-// How a turn's result crosses to the network thread. What nearly every turn says, batches appended and watermarks moved,
-// goes as one array of numbers: cloning it costs a tenth of cloning objects. Anything else goes as it is. Either thread.
+// The message that brings a turn's result to the network thread. The usual content, appended batches and moved
+// watermarks, goes as one array of numbers: cloning that costs a tenth of cloning objects. Everything else goes as
+// objects. Either thread.
 
 import { types } from 'node:util'
 import type { Outcome, TurnResult } from './commands.ts'
@@ -7,7 +8,7 @@ import type { LogState } from '../log-facts.ts'
 
 export type ResultMessage = Float64Array | TurnResult
 
-/** Numbers of each: the totals, one append's outcome, one log's state. */
+/** How many numbers the totals, an append's outcome and a log's state have. */
 const TOTALS = 6
 const OUTCOME = 3
 const STATE = 7

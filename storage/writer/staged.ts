@@ -1,14 +1,14 @@
-// Staged: what the next flush of a log writes, and answers. Writer thread.
+// Staged: the batches that a log's next flush writes and answers. Writer thread.
 
 import type { KeptBatch } from '../producers/producer-state.ts'
 import type { BatchFacts } from '../segment/segment.ts'
 import type { TxnEntry } from '../segment/txn-index.ts'
 import type { Append } from './commands.ts'
 
-/** What is answered by id. */
+/** An append, as far as its answer needs it. */
 export type Asked = Pick<Append, 'id' | 'batch'>
 
-/** An append that has its place, and is not yet written. */
+/** An append with an offset that is not written yet. */
 export interface StagedBatch extends BatchFacts {
   readonly append: Asked
   readonly baseOffset: number
@@ -16,7 +16,7 @@ export interface StagedBatch extends BatchFacts {
   readonly logAppendTimeMs: number
 }
 
-/** An append of a batch that is in the log already, or staged. */
+/** An append of a batch that is already in the log, or staged. */
 export interface Duplicate {
   readonly append: Asked
   readonly of: KeptBatch
@@ -26,6 +26,6 @@ export class Staged {
   readonly batches: StagedBatch[] = []
   sizeBytes = 0
   readonly duplicates: Duplicate[] = []
-  /** Transactions that markers among the batches abort. */
+  /** Transactions that staged markers abort. */
   readonly aborted: TxnEntry[] = []
 }

@@ -9,7 +9,7 @@ import { type IdleWriterThread, loadWriterThread } from './load-thread.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
 import { type ResultMessage, unpackResult } from './result-message.ts'
 
-/** What the thread waits for, once it has loaded. */
+/** The thread waits for this message once it has loaded. */
 export interface WriterAssignment {
   readonly dataDir: string
   readonly inbox: Inbox
@@ -17,12 +17,12 @@ export interface WriterAssignment {
   readonly openFilesMax: number | undefined
 }
 
-/** A port that is full still gets what its connections have read already: that must find room, too. */
+/** A full port still gets the requests that its connections have already read; the ring has room for them too. */
 const RING_SLACK = 1.25
 
 export interface WriterThreadDeps {
   readonly dataDir: string
-  /** Of commands that may wait before the port is full. */
+  /** With more bytes of waiting commands the port is full. */
   readonly inboxBytesMax: number
   readonly producerLimits?: ProducerLimits
   readonly openFilesMax?: number | undefined
@@ -64,7 +64,7 @@ class ThreadPort implements WriterPort {
     worker.on('error', (error) => this.#lose(error))
     worker.on('exit', (code) => {
       this.#hasExited = true
-      const isExpected = inbox.isClosing && code === 0 // it ends by itself when it has answered
+      const isExpected = inbox.isClosing && code === 0 // a thread that has answered `close` ends by itself
       if (!isExpected) this.#lose(new Error(`the writer thread ended with code ${code}`))
     })
   }

@@ -1,10 +1,10 @@
-// ThriftyFs: where no further file can be opened, one that is open and idle is closed, and the operation is tried again.
-// Writer thread.
+// ThriftyFs: when the process can open no further file, it closes an idle one and tries the operation again. Writer
+// thread.
 
 import { isOutOfDescriptors } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
 
-/** @param closeOne frees a descriptor; false: there is none that it could */
+/** @param closeOne frees a file descriptor; false: it can free none */
 export function thriftyFs(fs: Fs, closeOne: () => boolean): Fs {
   const thriftily = <Result>(operation: () => Result): Result => {
     for (;;) {
@@ -20,7 +20,7 @@ export function thriftyFs(fs: Fs, closeOne: () => boolean): Fs {
     syncDirectory: (path) => thriftily(() => fs.syncDirectory(path)),
     readDirectory: (path) => thriftily(() => fs.readDirectory(path)),
     removeTree: (path) => thriftily(() => fs.removeTree(path)),
-    // The others need no descriptor of their own.
+    // The other operations need no further descriptor.
     close: fs.close.bind(fs),
     read: fs.read.bind(fs),
     readAsync: fs.readAsync.bind(fs),

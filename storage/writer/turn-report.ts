@@ -1,4 +1,4 @@
-// TurnReport: what a turn of the writer has to say, gathered while it runs. Writer thread.
+// TurnReport: collects the result of a turn while the turn runs. Writer thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../clock.ts'
@@ -7,21 +7,21 @@ import type { Outcome, TurnResult } from './commands.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 export class TurnReport {
-  /** Logs that appends were staged in. */
+  /** Logs with staged appends. */
   readonly touched = new Set<PartitionLog>()
-  /** Logs whose state is other than before. */
+  /** Logs whose state has changed. */
   readonly changed = new Set<PartitionLog>()
   rolled: TurnResult['rolled'][number][] = []
   swapped: TurnResult['swapped'][number][] = []
   dropped: TurnResult['dropped'][number][] = []
-  /** Bytes of all batches of the turn, said or not. */
+  /** Bytes of all batches of the turn. */
   turnBytes = 0
-  /** The disk has no room, or no descriptors. */
+  /** The disk has no room, or the process no file descriptors. */
   hasStorageErrors = false
   #batchCount = 0
   #batchBytes = 0
   #outcomes: Outcome[] = []
-  /** Appends that are written, and answered once they are durable. */
+  /** Written appends that are answered once they are durable. */
   #written: Outcome[] = []
   #writeMs = 0
   #syncMs = 0
@@ -52,19 +52,19 @@ export class TurnReport {
     this.turnBytes += bytes
   }
 
-  /** @param isSyncDue answer only when a sync has gone well */
+  /** @param isSyncDue answer only after a successful sync */
   appended(outcome: Outcome, isSyncDue: boolean): void {
     if (isSyncDue) this.#written.push(outcome)
     else this.#outcomes.push(outcome)
   }
 
-  /** Every append so far is as durable as it must be. */
+  /** All appends so far are as durable as their flush policy demands. */
   commit(): void {
     for (const outcome of this.#written) this.#outcomes.push(outcome)
     this.#written = []
   }
 
-  /** Is there an append that can be answered now, while others wait for the disk? */
+  /** Can an append be answered now, while others wait for the disk? */
   get hasOutcomes(): boolean {
     return this.#outcomes.length > 0
   }
@@ -81,7 +81,7 @@ export class TurnReport {
     this.#syncMs += this.#clock.monotonic() - startMs
   }
 
-  /** What there is to say by now; it is not said again. */
+  /** Takes the result so far; the next call does not repeat it. */
   take(): TurnResult {
     const result: TurnResult = {
       outcomes: this.#outcomes,
@@ -105,7 +105,7 @@ export class TurnReport {
     return result
   }
 
-  /** Forgets what was done, but not yet said: a disk that failed makes all of it doubtful. */
+  /** Drops results that were not taken: after a failure of the disk none of them is certain. */
   takeFatal(reason: string, unanswered: Iterable<{ readonly id: number }>): TurnResult {
     this.#outcomes = []
     this.#written = []

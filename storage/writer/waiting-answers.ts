@@ -1,22 +1,24 @@
-// WaitingAnswers: who waits for which answer, by ids that count up and are answered nearly in order. Network thread.
-// A ring, since a Map of short-lived entries leaves a chain of outgrown tables that the young generation's collector takes for
-// alive: with a request each, 760 bytes of every request outlived it. Measured: docs/decisions/0006
+// WaitingAnswers: the callbacks that wait for the writer's answers, by ids that count up and are answered nearly in
+// order. Network thread.
+// A ring, because a Map of short-lived entries leaves a chain of outgrown tables that the young generation's
+// collector takes for alive: with a request each, 760 bytes of every request outlived it. Measured:
+// docs/decisions/0006
 
 const SLOTS_MIN = 64
 
 export class WaitingAnswers<Answer> {
-  /** Of length 2 to the n; the answer that waits under an id lies at the id modulo that. */
+  /** Its length is a power of 2; the answer with an id lies at the id modulo the length. */
   #slots: (Answer | undefined)[] = emptySlots(SLOTS_MIN)
-  /** No id before it waits. */
+  /** Smaller ids are answered. */
   #oldestId = 1
   #nextId = 1
 
-  /** The id that `add` gives next. */
+  /** The next id of `add`. */
   get nextId(): number {
     return this.#nextId
   }
 
-  /** @returns its id */
+  /** @returns the answer's id */
   add(answer: Answer): number {
     if (this.#nextId - this.#oldestId === this.#slots.length) this.#grow()
     const id = this.#nextId++
@@ -24,7 +26,7 @@ export class WaitingAnswers<Answer> {
     return id
   }
 
-  /** @returns the answer, which waits no longer; undefined when none does under this id */
+  /** @returns the answer, now removed; undefined when there is none with this id */
   take(id: number): Answer | undefined {
     if (id < this.#oldestId || id >= this.#nextId) return undefined
     const slot = this.#slotOf(id)
@@ -34,7 +36,7 @@ export class WaitingAnswers<Answer> {
     return answer
   }
 
-  /** All that wait, oldest first, with their ids; they wait no longer. */
+  /** Takes out all answers, oldest first, with their ids. */
   *takeAll(): Generator<[id: number, answer: Answer]> {
     while (this.#oldestId < this.#nextId) {
       const id = this.#oldestId

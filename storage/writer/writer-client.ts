@@ -1,5 +1,5 @@
-// WriterClient: asks the writer and hands every answer to the one who asked. Knows when the writer has had enough, and
-// when it is lost. Network thread.
+// WriterClient: sends commands to the writer and returns each answer to its caller. It knows when the writer is
+// overloaded, and when it is lost. Network thread.
 
 import { strict as assert } from 'node:assert'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -12,31 +12,31 @@ import type { Command, Outcome, TurnResult } from './commands.ts'
 import type { WriterEvents, WriterPort } from './port.ts'
 import { WaitingAnswers } from './waiting-answers.ts'
 
-/** A command but for the id that its answer is known by. */
+/** A command without the id of its answer. */
 export type Request = Command extends infer Each
   ? Each extends Command
     ? Omit<Each, 'id'>
     : never
   : never
 
-/** Where a batch may have to wait before it goes to the writer. */
+/** A gate at which a batch may wait before it goes to the writer (the validator's). */
 export interface AppendGate {
   readonly bytesWaiting: number
   /** @returns undefined when the batch goes on at once; else it is copied before this returns */
   hold(log: LogView, batch: Uint8Array, sent: Sent): Promise<AppendOutcome> | undefined
-  /** @returns undefined when nothing that the producer sent to the log waits */
+  /** @returns undefined when no batch of the producer waits for this log */
   whenPassed(log: LogView, producerId: number): Promise<unknown> | undefined
 }
 
 export interface Sent {
-  /** What is sent by the same keeps its order. */
+  /** Batches of one source keep their order. */
   readonly source: object
   readonly isTransactionV2: boolean
 }
 
 export interface WriterClientDeps {
   readonly connect: (events: WriterEvents) => WriterPort
-  /** Hears every result before those who asked. */
+  /** Gets every result before the callers do. */
   readonly onResult: (result: TurnResult) => void
 }
 
@@ -47,7 +47,7 @@ export class WriterClient implements Writer {
   readonly #drainCallbacks: (() => void)[] = []
   readonly #fatalCallbacks: ((error: Error) => void)[] = []
   #gate: AppendGate | undefined
-  /** Why nothing is acknowledged any more. */
+  /** The error after which nothing is acknowledged any more. */
   #failure: Error | undefined
 
   constructor(deps: WriterClientDeps) {
@@ -59,7 +59,7 @@ export class WriterClient implements Writer {
     })
   }
 
-  /** Batches pass it from now on. */
+  /** Batches pass the gate from now on. */
   passThrough(gate: AppendGate): void {
     this.#gate = gate
   }
@@ -84,10 +84,10 @@ export class WriterClient implements Writer {
   }
 
   /**
-   * Past the gate.
+   * Sends a batch that has passed the gate.
    *
    * @param batch borrowed: copied before this returns
-   * @param isChecked the writer need not look at it
+   * @param isChecked the writer need not check it
    */
   write(
     slot: Slot,
@@ -102,7 +102,7 @@ export class WriterClient implements Writer {
     })
   }
 
-  /** Not before what the producer sent: a batch behind its transaction's marker would begin another transaction. */
+  /** Waits for the producer's batches: a batch behind its transaction's marker would start another transaction. */
   endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome> {
     const own = ownLog(log)
     if (own.isRemoved) return Promise.resolve(refusedAppend(own.topic.name))
@@ -110,7 +110,7 @@ export class WriterClient implements Writer {
     return passed ? passed.then(() => this.#end(own.slot, marker)) : this.#end(own.slot, marker)
   }
 
-  /** No async function: its promise would settle behind those of what was put later. */
+  /** Not an async function: its promise would settle after those of later commands. */
   #end(slot: Slot, marker: TxnMarker): Promise<AppendOutcome> {
     return new Promise((resolve) => {
       const id = this.#waiting.nextId
@@ -151,7 +151,7 @@ export class WriterClient implements Writer {
     else this.#fatalCallbacks.push(callback)
   }
 
-  /** Everything that was asked is done, and the stop is marked as clean. Nothing is taken afterwards. */
+  /** Finishes all commands, and marks the stop as clean. Later commands are refused. */
   async finish(): Promise<void> {
     if (this.#failure) return
     const finished = this.ask({ kind: 'close', clean: true })
@@ -159,21 +159,21 @@ export class WriterClient implements Writer {
     await finished
   }
 
-  /** The writer is gone when this resolves, whatever it was at. */
+  /** When it resolves the writer has ended, even within a turn. */
   async stop(): Promise<void> {
     this.#failure ??= new StoreClosed()
     await this.#port.stop()
   }
 
-  /** Something has gone wrong that ends the process: refuses everything that waits, and everything from now on. */
+  /** The process must end: refuses all waiting and later commands. */
   fail(error: Error): void {
     for (const [id, answer] of this.#waiting.takeAll()) answer(refusal(id, error))
-    if (this.#failure) return // it is lost already, or was asked to close and could not
+    if (this.#failure) return // the writer is already lost, or could not close
     this.#failure = error
     for (const callback of this.#fatalCallbacks) callback(error)
   }
 
-  /** @param command with the id that is next */
+  /** @param command has the next id */
   #put(command: Command, answer: (outcome: Outcome) => void): void {
     if (this.#failure) {
       answer(refusal(command.id, this.#failure))
@@ -199,7 +199,7 @@ export class WriterClient implements Writer {
   }
 }
 
-/** Logs are handed out by this store only. */
+/** Every log that callers have comes from this store. */
 function ownLog(log: Log): LogView {
   if (log instanceof LogView) return log
   throw new TypeError('the log is not of this store')

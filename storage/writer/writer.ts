@@ -1,6 +1,5 @@
-// LogWriter: the one that writes every log and index file, and renames and deletes them. It is given what waits, turn by
-// turn, and says once per turn what became of it.
-// Writer thread, or in-process in tests. See docs/decisions/0003-one-hop-out-one-back.md
+// LogWriter: writes, renames and deletes every log and index file. It gets the waiting commands turn by turn, and
+// answers once per turn. Writer thread, or in-process in tests. See docs/decisions/0003-one-hop-out-one-back.md
 
 import { join } from 'node:path'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -22,19 +21,19 @@ import type { LogConfig, Quarantined, Slot } from '../log-facts.ts'
 export interface LogWriterDeps {
   readonly fs: Fs
   readonly clock: Clock
-  /** Exists. */
+  /** The directory exists. */
   readonly dataDir: string
   readonly openFilesMax?: number | undefined
-  /** Appended between two recovery checkpoints: what a start after a crash must read, at most. */
+  /** The most bytes appended between two recovery checkpoints, which a start after a crash must read. */
   readonly checkpointBytes?: number
   readonly producerLimits?: ProducerLimits
 }
 
 interface Trim {
-  /** Of the command; undefined when it was refused: the next checkpoint makes it durable all the same. */
+  /** Id of the command; undefined when it was refused: the next checkpoint still makes its change durable. */
   readonly id: number | undefined
   readonly log: PartitionLog
-  /** Base offsets of the segments that are left behind. */
+  /** Base offsets of the segments before the new log start. */
   readonly dropped: readonly number[]
 }
 
@@ -49,9 +48,9 @@ export class LogWriter {
   readonly #logs = new Map<Slot, PartitionLog>()
   #openedDirectory: DataDirectory | undefined
   #bytesSinceCheckpoint = 0
-  /** Log starts that moved, and wait for a checkpoint that says so. */
+  /** Moved log starts that wait for a checkpoint. */
   #trims: Trim[] = []
-  /** Why nothing is acknowledged any more. */
+  /** The failure after which nothing is acknowledged any more. */
   #failure: DiskFailure | undefined
 
   constructor(deps: LogWriterDeps) {
@@ -61,23 +60,23 @@ export class LogWriter {
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }
 
-  /** Looked at when there is something to do: before the first command it may still be another process's. */
+  /** Opened with the first command: before it, the directory may still belong to another process. */
   get #directory(): DataDirectory {
     const { fs, clock, dataDir } = this.#deps
     this.#openedDirectory ??= new DataDirectory(fs, clock, dataDir)
     return this.#openedDirectory
   }
 
-  /** When a turn is due although nothing is asked, in ms from now; undefined: never. */
+  /** Milliseconds until a turn is due without a command; undefined: never. */
   get tidyDueInMs(): number | undefined {
     return this.#failure ? undefined : this.#openedDirectory?.tidyDueInMs
   }
 
   /**
-   * Does all that is asked, in order.
+   * Runs the commands in order.
    *
    * @param commands given; their batches may be overwritten as soon as this returns
-   * @param reportEarly hears what need not wait for the end of the turn
+   * @param reportEarly gets results that need not wait for the end of the turn
    */
   turn(commands: readonly Command[], reportEarly?: ReportEarly): TurnResult {
     const report = new TurnReport(this.#deps.clock)
@@ -116,7 +115,7 @@ export class LogWriter {
       if (command.kind === 'append') return log.stage(command, report)
       return log.stageMarker(command, report)
     }
-    // The others are rare, and see everything before them on the disk.
+    // The other commands are rare, and expect all earlier appends on the disk.
     this.#commit.commit(report, early)
     if (command.kind !== 'trim') this.#finishTrims(report)
     switch (command.kind) {
@@ -167,7 +166,7 @@ export class LogWriter {
     }
   }
 
-  /** @param opened gets the log before anything can fail that would leave it half open */
+  /** @param opened gets the log before a failure could leave it half open */
   #openLog({ slot, directory, config }: OpenLog, opened: PartitionLog[]): Opened {
     const { fs, clock, dataDir } = this.#deps
     const path = join(dataDir, directory)
@@ -215,7 +214,7 @@ export class LogWriter {
     report.changed.add(log)
   }
 
-  /** One checkpoint for all trims of a turn; only then may segments go. */
+  /** One checkpoint for all trims of a turn; segments may go only after it. */
   #finishTrims(report: TurnReport): void {
     if (this.#trims.length === 0) return
     try {
@@ -303,7 +302,7 @@ export class LogWriter {
     try {
       this.#directory.writeCheckpoint(this.#logs.values())
     } catch (error) {
-      if (!isRefusal(error)) throw error // a log of the same name cannot be made before the next one
+      if (!isRefusal(error)) throw error // a log of the same name cannot be created before the next checkpoint
     }
     report.done({ id })
   }
@@ -324,7 +323,7 @@ export class LogWriter {
     }
   }
 
-  /** The log is not served any more. */
+  /** Stops serving the log. */
   #take(log: PartitionLog): PartitionLog {
     this.#logs.delete(log.slot)
     this.#commit.forget(log)
@@ -332,7 +331,7 @@ export class LogWriter {
     return log
   }
 
-  /** What nobody waits for. */
+  /** Work for which no command waits. */
   #tidy(report: TurnReport, early: ReportEarly | undefined): void {
     this.#bytesSinceCheckpoint += report.turnBytes
     if (report.hasStorageErrors) this.#directory.hurry()

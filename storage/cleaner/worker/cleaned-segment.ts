@@ -1,5 +1,5 @@
-// CleanedSegment: what is left of some segments, written beside them as `*.cleaned` with its indexes. The writer puts it in
-// their place. Cleaner thread. Names: storage/layout.ts
+// CleanedSegment: writes the remaining records of some segments beside them as `*.cleaned`, with indexes. The writer
+// swaps it in. Cleaner thread. Names: storage/layout.ts
 
 import { join } from 'node:path'
 import {
@@ -21,9 +21,9 @@ import { emptySegment, Segment } from '../../segment/segment.ts'
 import { readTxnEntry, TXN_ENTRY_BYTES, type TxnEntry } from '../../segment/txn-index.ts'
 import type { SegmentStart } from '../../log-facts.ts'
 
-/** Written at a time. */
+/** Bytes per write. */
 const BLOCK_BYTES = 1024 * 1024
-/** One sync of a gigabyte would hold up the writer's for as long as that takes. */
+/** Bytes per sync: the writer's syncs would wait while a gigabyte is synced. */
 const SYNC_BYTES = 8 * 1024 * 1024
 
 export class CleanedSegment {
@@ -74,7 +74,7 @@ export class CleanedSegment {
     this.#segment.note(facts, position, this.#indexIntervalBytes)
   }
 
-  /** Of the entries of a segment's index, those whose markers stay. */
+  /** Keeps the entries of a segment's index whose markers stay. */
   keepAborted(indexPath: string, count: number, markers: ReadonlySet<number>): void {
     const bytes = Buffer.alloc(count * TXN_ENTRY_BYTES)
     const fd = this.#fs.open(indexPath, 'read')
@@ -90,7 +90,7 @@ export class CleanedSegment {
     }
   }
 
-  /** Durable, but for its name, when it returns. @param endOffset of all that it is made from */
+  /** Durable except for its name when it returns. @param endOffset the end of the last source segment */
   finish(endOffset: number): SegmentStart {
     this.#flush()
     if (this.#aborted.length > 0) this.#segment.write([Buffer.alloc(0)], 0, this.#aborted)
@@ -105,7 +105,7 @@ export class CleanedSegment {
     return finished
   }
 
-  /** As if it had never been. */
+  /** Removes the files. */
   abandon(): void {
     try {
       this.#segment.sync()
@@ -115,7 +115,7 @@ export class CleanedSegment {
         if (this.#fs.stat(file)) this.#fs.removeFile(file)
       }
     } catch {
-      // The next start clears it away.
+      // the next start removes them
     }
   }
 

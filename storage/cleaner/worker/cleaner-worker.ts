@@ -1,4 +1,5 @@
-// CleanerWorker: does the tasks of compaction and of the scrubber, one after the other. Loaded only where there is such a task.
+// CleanerWorker: runs the tasks of compaction and of the scrubber, one after the other. Loaded only when there is a
+// task.
 // Cleaner thread, or in-process.
 
 import { types } from 'node:util'
@@ -47,7 +48,7 @@ export class CleanerWorker {
         return {}
       }
       if (task.kind === 'clean') return { cleaned: this.#compactor!.clean(task.segments) }
-      this.#compactor = undefined // before there is another map in memory
+      this.#compactor = undefined // frees the old map before the new one is made
       this.#throttle.bytesPerSecond = task.bytesPerSecond
       this.#compactor = new Compactor(
         {
@@ -73,7 +74,7 @@ export class CleanerWorker {
   }
 }
 
-/** Compacts in this thread, in tests and simulations: it never sleeps. */
+/** Compacts in-process, for tests and simulations: it never sleeps. */
 export class InlineCleanerPort implements CleanerPort {
   readonly #worker: CleanerWorker
 

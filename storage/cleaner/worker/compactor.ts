@@ -1,6 +1,6 @@
-// Compactor: one pass over one log. First it notes the latest offset of each key in the dirty part, as far as there is memory;
-// then it writes, group by group of segments, what is left of them, beside them. It replaces nothing: that is the writer's.
-// Cleaner thread, or in-process. Semantics, Kafka's: docs/formats/cleaning.md
+// Compactor: one pass over one log. It first notes the latest offset of each key in the dirty part, as far as memory
+// allows; then it writes the remaining records of each group of segments beside them. It replaces no file: the writer
+// does. Cleaner thread, or in-process. Semantics, Kafka's: docs/formats/cleaning.md
 
 import { join } from 'node:path'
 import { KafkaError } from '../../../protocol/errors.ts'
@@ -33,29 +33,29 @@ const INT32_MAX = 0x7fffffff
 /** A sealed segment, without a quarantined range. */
 export interface SourceSegment {
   readonly baseOffset: number
-  /** Where the next one begins. */
+  /** Base offset of the next segment. */
   readonly endOffset: number
   readonly sizeBytes: number
   readonly abortedCount: number
-  /** Offsets may be missing between its batches. */
+  /** Offsets may be missing between the segment's batches. */
   readonly isSparse: boolean
 }
 
-/** What a pass needs to know of a log. Bytes, ms. */
+/** A pass's view of a log. Bytes, ms. */
 export interface Pass {
-  /** Of the partition's directory. */
+  /** Path of the partition's directory. */
   readonly path: string
-  /** Those in the dirty part, ascending. */
+  /** The segments of the dirty part, ascending. */
   readonly dirty: readonly SourceSegment[]
   readonly logStartOffset: number
-  /** What comes before has been compacted. */
+  /** Everything before this offset has been compacted. */
   readonly firstDirtyOffset: number
-  /** With a batch, or a marker, in what is compacted. */
+  /** Aborted transactions with a batch or a marker in the segments of the pass. */
   readonly aborted: readonly Aborted[]
-  /** Those whose marker is in the dirty part, or later. */
+  /** Aborted transactions whose marker is in the dirty part or later. */
   readonly abortedInDirty: readonly Aborted[]
   readonly producers: readonly LastBatch[]
-  /** A range that cannot be read may hold records which only a marker tells are aborted. */
+  /** An unreadable range may hold records of an aborted transaction: then its marker must stay. */
   readonly keepsMarkers: boolean
   readonly nowMs: number
   readonly deleteRetentionMs: number
@@ -64,34 +64,34 @@ export interface Pass {
   readonly keyMapBytesMax: number
 }
 
-/** A live producer's last batch in the log: without it the next one would look like a gap. */
+/** The last batch of a live producer: without it the producer's next batch would look like a gap. */
 export interface LastBatch {
   readonly producerId: number
   readonly producerEpoch: number
-  /** -1 when this epoch has written none. */
+  /** -1: the producer has written no batch in this epoch. */
   readonly lastSequence: number
 }
 
 export interface Mapped {
-  /** Offsets before this one are in the map: what is not the latest of its key goes. */
+  /** The map covers offsets before this one: a record that is not the latest of its key goes. */
   readonly endOffset: number
   readonly keyCount: number
 }
 
 export interface Cleaned {
-  /** So many of the segments have become one. */
+  /** How many source segments have become one. */
   readonly segmentCount: number
-  /** Undefined when it stays as it is. */
+  /** undefined: the segment stays as it is. */
   readonly segment: SegmentStart | undefined
   readonly recordsDropped: number
 }
 
-/** What becomes one segment, so far. */
+/** A group of segments that become one. */
 interface Group {
   readonly target: CleanedSegment
   droppedCount: number
   isChanged: boolean
-  /** Of the last segment, when nothing of it stays: without records. */
+  /** The last batch without its records, if no batch of the last segment stays. */
   lastBatch: Uint8Array | undefined
 }
 
@@ -99,7 +99,7 @@ export interface CompactorDeps {
   readonly fs: Fs
   /** Four random words. */
   readonly seed: Uint32Array
-  /** Hears of every piece read and written, and may take its time. */
+  /** Called for every piece read or written; it may block. */
   readonly onBytes: (readBytes: number, writtenBytes: number) => void
 }
 
@@ -121,7 +121,7 @@ export class Compactor {
     this.#lastBatches = new Map(pass.producers.map((each) => [each.producerId, each]))
   }
 
-  /** First. @throws {Error} when a segment cannot be read */
+  /** The first step. @throws {Error} when a segment cannot be read */
   map(): Mapped {
     const { dirty, firstDirtyOffset, abortedInDirty } = this.#pass
     const transactions = new TransactionFilter(abortedInDirty)
@@ -141,7 +141,7 @@ export class Compactor {
     return { endOffset, keyCount: this.#map.entryCount }
   }
 
-  /** @returns the offset of the first record that finds no room */
+  /** @returns the offset of the first record for which the map has no room */
   #note({ bytes, header }: ReadBatch, transactions: TransactionFilter): number | undefined {
     if (header.isControl) {
       transactions.isMarkerOfNothing(bytes, header)
@@ -151,7 +151,7 @@ export class Compactor {
     try {
       return this.#noteRecords(header, sectionOf(bytes, header))
     } catch (error) {
-      if (error instanceof KafkaError) return undefined // it cannot be looked into, and is kept as it is
+      if (error instanceof KafkaError) return undefined // an unreadable batch is kept as it is
       throw error
     }
   }
@@ -168,9 +168,9 @@ export class Compactor {
   }
 
   /**
-   * Then, again and again: as many neighbours as surely fit into one segment become one.
+   * The second step, repeated: turns as many neighbours as surely fit into one segment.
    *
-   * @param segments what is left of the log, ascending; at least one
+   * @param segments the rest of the log, ascending; at least one
    * @throws {Error} when one cannot be read, or the disk refuses
    */
   clean(segments: readonly SourceSegment[]): Cleaned {
@@ -186,7 +186,7 @@ export class Compactor {
         this.#cleanSegment(segment, group)
         count++
       }
-      // The log says by itself how far it goes, if need be by a batch without records.
+      // The file itself tells where the log ends, if necessary by a batch without records.
       if (group.lastBatch) target.append(group.lastBatch)
       const { droppedCount: recordsDropped } = group
       if (count === 1 && !group.isChanged) {
@@ -211,7 +211,7 @@ export class Compactor {
   }
 
   #cleanSegment(segment: SourceSegment, group: Group): void {
-    /** That end something. */
+    /** Markers that still end a transaction. */
     const markers = new Set<number>()
     for (const batch of this.#batchesOf(segment)) {
       const { bytes, header } = batch
@@ -256,7 +256,7 @@ export class Compactor {
         newHorizonMs: nowMs + deleteRetentionMs,
       })
     } catch (error) {
-      if (error instanceof KafkaError) return 'all' // it cannot be looked into
+      if (error instanceof KafkaError) return 'all' // unreadable
       throw error
     }
   }

@@ -1,5 +1,5 @@
-// What is left of a record batch when only some of its records stay: offsets, producer, epoch, codec and the bytes of each record
-// are as they were. Any thread. Format: docs/formats/record-batch.md
+// Removes records from a batch: the offsets, producer, epoch, codec and bytes of the others stay as they were. Any
+// thread. Format: docs/formats/record-batch.md
 
 import {
   BATCH_OVERHEAD_BYTES,
@@ -16,7 +16,7 @@ import {
 import { compress, decompress } from '../../../protocol/compression/index.ts'
 import { pushVarint, RecordWalk } from '../../../protocol/batch/record-walk.ts'
 
-/** A batch that inflates to more is not looked into. */
+/** A batch that decompresses to more is not read. */
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
 /** The records of a batch, decompressed. */
@@ -26,7 +26,7 @@ export interface Section {
   readonly end: number
 }
 
-/** @param bytes of the whole batch. @throws {KafkaError} when it is damaged, or inflates to too much */
+/** @param bytes the whole batch. @throws {KafkaError} when it is damaged, or decompresses to too much */
 export function sectionOf(bytes: Uint8Array, header: BatchHeader): Section {
   if (header.codec === 'none')
     return { bytes, start: BATCH_OVERHEAD_BYTES, end: BATCH_OVERHEAD_BYTES + recordBytes(header) }
@@ -42,14 +42,14 @@ function recordBytes({ sizeBytes }: BatchHeader): number {
 
 export interface Filter {
   readonly walk: RecordWalk
-  /** Does the record at which `walk` stands stay? */
+  /** Does the record at `walk` stay? */
   readonly keeps: (header: BatchHeader, section: Section) => boolean
-  /** When what is marked for deletion in this batch may go: ms since the epoch. */
+  /** When tombstones and markers of this batch may go: ms since the epoch. */
   readonly newHorizonMs: number
 }
 
 /**
- * @param bytes of the whole batch, borrowed
+ * @param bytes the whole batch, borrowed
  * @returns 'all' when it stays as it is, 'none' when no record stays; else the new batch, given
  * @throws {KafkaError} when the records cannot be read
  */
@@ -92,14 +92,14 @@ export function hasHorizon({ attributes }: BatchHeader): boolean {
   return (attributes & DELETE_HORIZON_BIT) !== 0
 }
 
-/** The header alone: it keeps a producer's sequence, or the end of the log, when no record is left. @returns given */
+/** The header alone: it keeps a producer's sequence, or the end of the log, when no record stays. @returns given */
 export function emptied(bytes: Uint8Array, header: BatchHeader): Uint8Array {
   const attributes = header.attributes & ~(CODEC_MASK | DELETE_HORIZON_BIT)
   const empty = { ...header, codec: 'none' as const, attributes, recordCount: 0, baseTimestamp: -1 }
   return batchFrom(bytes, empty, new Uint8Array(0))
 }
 
-/** The same with its delete horizon set: for a marker, whose time nobody reads by its base. @returns given */
+/** The batch with its delete horizon, for a marker: readers use no record timestamp of it. @returns given */
 export function withHorizon(bytes: Uint8Array, header: BatchHeader, horizonMs: number): Uint8Array {
   const shiftMs = header.baseTimestamp - horizonMs
   const attributes = header.attributes | DELETE_HORIZON_BIT
@@ -115,7 +115,7 @@ function piecesOf(bytes: Uint8Array, runs: readonly number[]): Uint8Array {
   return Buffer.concat(pieces)
 }
 
-/** The same records with timestamp deltas from another base. */
+/** The records with timestamp deltas from another base. */
 function shifted(
   walk: RecordWalk,
   records: Uint8Array,
@@ -136,7 +136,7 @@ function shifted(
   return Buffer.concat(pieces)
 }
 
-/** @param original where all that `header` does not say comes from */
+/** @param original provides the fields that `header` does not have */
 function batchFrom(original: Uint8Array, header: BatchHeader, records: Uint8Array): Uint8Array {
   const section = compress(header.codec, records)
   const bytes = Buffer.allocUnsafe(BATCH_OVERHEAD_BYTES + section.length)

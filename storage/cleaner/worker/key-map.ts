@@ -1,27 +1,27 @@
-// KeyMap: which offset a key was last written at, for any number of keys in memory of a fixed size. Of a key only a hash of
-// 128 bits is kept: 24 bytes an entry, open addressing. Any thread.
+// KeyMap: the last offset of each key, for any number of keys, in memory of a fixed size. It keeps only a 128-bit
+// hash of a key: 24 bytes an entry, open addressing. Any thread.
 
 const WORDS_AN_ENTRY = 6
 /** Bytes of an entry: four words of hash, two of the offset. */
 export const KEY_ENTRY_BYTES = 4 * WORDS_AN_ENTRY
-/** Fuller tables are slow. Kafka's `log.cleaner.io.buffer.load.factor`. */
+/** A fuller table is slow. Kafka's `log.cleaner.io.buffer.load.factor`. */
 const LOAD_FACTOR = 0.9
 const TWO_32 = 0x1_0000_0000
 
 export class KeyMap {
-  /** Offsets are kept plus one: a slot whose offset is 0 is free. */
+  /** Stored offsets are one higher: 0 marks a free slot. */
   readonly #words: Uint32Array
   readonly #slotCount: number
   readonly #entryCountMax: number
   readonly #seed: Uint32Array
-  /** Of the key that was hashed last. */
+  /** The hash of the last key. */
   readonly #hash = new Uint32Array(4)
   #entryCount = 0
 
   /**
-   * @param entriesWanted no more room than for so many is taken
-   * @param bytesMax nor more than this
-   * @param seed four random words, so that nobody can choose keys with equal hashes
+   * @param entriesWanted the table has no more room than this
+   * @param bytesMax nor more bytes than this
+   * @param seed four random words, so that no client can choose keys with equal hashes
    */
   constructor(entriesWanted: number, bytesMax: number, seed: Uint32Array) {
     const slotsWanted = Math.ceil(entriesWanted / LOAD_FACTOR) + 1
@@ -36,7 +36,10 @@ export class KeyMap {
     return this.#entryCount
   }
 
-  /** Notes a later offset of the key in `bytes` from `start` to `end`. @returns false when it is new and there is no room */
+  /**
+   * Notes a later offset of the key in `bytes` from `start` to `end`. @returns false when the key is new and there is
+   * no room
+   */
   put(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
     const at = this.#find(bytes, start, end)
     const words = this.#words
@@ -58,7 +61,7 @@ export class KeyMap {
     return this.#words[at + 4]! * TWO_32 + this.#words[at + 5]! - 1
   }
 
-  /** Where the key's entry is, or would be. */
+  /** The slot of the key's entry, or the free slot for it. */
   #find(bytes: Uint8Array, start: number, end: number): number {
     hashInto(this.#hash, this.#seed, bytes, start, end)
     const [h0, h1, h2, h3] = this.#hash as unknown as [number, number, number, number]

@@ -1,5 +1,6 @@
-// Every batch of a segment is good by itself, but together they are not what was written: finds the one whose base offset moved
-// within a gap, by one bit; else the whole segment cannot be believed. Cleaner thread, or in-process.
+// Each batch of a segment is sound by itself, but their sum is not the one that was written. Finds the batch whose
+// base offset moved by one bit within a gap; if none did, the whole segment is suspect. Cleaner thread, or
+// in-process.
 
 import type { Fs } from '../../fs.ts'
 import { epochAt } from '../../segment/epochs.ts'
@@ -12,8 +13,8 @@ import type { ScrubPiece } from './scrub-piece.ts'
 const OFFSET_BITS = 53
 
 /**
- * @param whole of the segment, from its first batch
- * @param excess what its sum of heads is more than it should be, modulo 2^32
+ * @param whole the whole segment, from its first batch
+ * @param excess by how much its sum of heads exceeds the expected one, modulo 2^32
  */
 export function blame(fs: Fs, whole: ScrubPiece, excess: number): Quarantined {
   const { segmentBaseOffset, offset, endOffset, position, endPosition, isSparse } = whole
@@ -58,7 +59,7 @@ function movedBatches(fs: Fs, whole: ScrubPiece, excess: number): Range[] {
   }
 }
 
-/** Does one other bit in its base offset explain the excess? */
+/** Would another bit in the batch's base offset explain the excess? */
 function couldHaveMoved(
   checksum: number,
   lastOffset: number,

@@ -1,4 +1,4 @@
-// Scrubs a piece of a segment: every batch is read and checked as a start checks it. Changes nothing. Cleaner thread, or
+// Scrubs a piece of a segment: reads and checks every batch as a start does. Changes nothing. Cleaner thread, or
 // in-process. See docs/formats/cleaning.md
 
 import { BATCH_OVERHEAD_BYTES, checksumOf } from '../../../protocol/batch/header.ts'
@@ -10,34 +10,34 @@ import type { EpochStart, Quarantined } from '../../log-facts.ts'
 
 /** Ends are exclusive. */
 export interface ScrubPiece {
-  /** Of the segment's files, without the suffix. */
+  /** Path of the segment's files, without the suffix. */
   readonly path: string
   readonly segmentBaseOffset: number
-  /** Where it begins: a batch lies there. */
+  /** The piece's first batch. */
   readonly position: number
   readonly offset: number
-  /** Of the readable part of the segment. */
+  /** The end of the segment's readable part. */
   readonly endPosition: number
   readonly endOffset: number
   readonly isSparse: boolean
   readonly epochs: readonly EpochStart[]
-  /** It ends after the batch that reaches so many. */
+  /** The piece ends after the batch that reaches this size. */
   readonly bytesMax: number
 }
 
 export interface ScrubbedPiece {
-  /** Where the next one begins: at the end position when there is none. */
+  /** Start of the next piece: the end position if there is none. */
   readonly position: number
   readonly offset: number
   readonly batchCount: number
-  /** Of the heads of its good batches, modulo 2^32. */
+  /** The sum of the heads of its good batches, modulo 2^32. */
   readonly headsSum: number
-  /** The CRC at the start of the file, where the piece begins there; 0: not known. */
+  /** The CRC at the start of the file, if the piece starts there; 0: unknown. */
   readonly firstChecksum: number
   readonly bad: readonly Quarantined[]
 }
 
-/** @throws {Error} when the disk refuses, for another reason than that the file is gone */
+/** @throws {Error} when the disk refuses; a missing file is no error */
 export function scrubPiece(fs: Fs, piece: ScrubPiece): ScrubbedPiece {
   const fd = openOrGone(fs, `${piece.path}.log`)
   if (fd === undefined) return restIsGone(piece, { ...piece, ...nothing })
@@ -109,7 +109,7 @@ function scrubFile(fs: Fs, fd: number, piece: ScrubPiece): ScrubbedPiece {
   return isWhole || offset >= endOffset ? scrubbed : restIsGone(piece, { ...scrubbed, position })
 }
 
-/** From where `scrubbed` ends: records that should be there. */
+/** The range behind `scrubbed`, where records are missing. */
 function restIsGone(
   { segmentBaseOffset, endOffset, endPosition }: ScrubPiece,
   { position, offset, bad, ...found }: ScrubbedPiece,

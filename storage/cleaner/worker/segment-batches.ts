@@ -1,4 +1,4 @@
-// Reads the batches of a sealed segment in order, each checked, and its offsets too: what is written anew must not make rot
+// Reads the batches of a sealed segment in order, and checks each, offsets included: a new copy must not make rot
 // look sound. Cleaner thread.
 
 import {
@@ -13,14 +13,14 @@ import type { Fs } from '../../fs.ts'
 import type { SourceSegment } from './compactor.ts'
 
 export interface ReadBatch {
-  /** The whole batch; borrowed until the next one is asked for. */
+  /** The whole batch; borrowed until the next one. */
   readonly bytes: Uint8Array
   readonly header: BatchHeader
-  /** Where it ends in the file. */
+  /** Position after it in the file. */
   readonly endPosition: number
 }
 
-/** @throws {SegmentRotten} where no good batch lies */
+/** @throws {SegmentRotten} at the position of a missing or bad batch */
 export function* segmentBatches(
   fs: Fs,
   path: string,
@@ -56,7 +56,7 @@ function batchAt(
   return bytes && crcMatches(bytes, 0, bytes.length) ? bytes : undefined
 }
 
-/** No good batch lies where one should. */
+/** There is no good batch where one should be. */
 export class SegmentRotten extends Error {
   readonly baseOffset: number
 

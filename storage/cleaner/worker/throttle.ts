@@ -1,15 +1,15 @@
-// Throttle: so many bytes a second, reading and writing together. Cleaner thread: it sleeps.
+// Throttle: limits the bytes read and written per second, together. Cleaner thread: it sleeps.
 
 import type { Clock } from '../../clock.ts'
 
-/** Shorter sleeps cost more than they spare. */
+/** A shorter sleep costs more than it saves. */
 const SLEEP_MS_MIN = 5
 
 export class Throttle {
   bytesPerSecond = Infinity
   readonly #clock: Clock
   readonly #sleep: (ms: number) => void
-  /** When what was done so far would be done at that rate. */
+  /** When the bytes so far are due at that rate. */
   #dueMs = -Infinity
 
   constructor(clock: Clock, sleep: (ms: number) => void) {

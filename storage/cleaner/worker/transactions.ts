@@ -1,28 +1,28 @@
-// TransactionFilter: which transactional batches were aborted, and which markers still mean something, as a pass over the log
-// meets them in order. Any thread. Kafka's rules: docs/formats/cleaning.md
+// TransactionFilter: tells aborted batches and markers that still end something, as a pass meets them in log order.
+// Any thread. Kafka's rules: docs/formats/cleaning.md
 
 import { readEndMarker } from '../../../protocol/batch/control.ts'
 import type { BatchHeader } from '../../../protocol/batch/header.ts'
 
-/** Transactional records of the producer from `firstOffset` to its next ABORT marker do not count. */
+/** An aborted transaction: the producer's transactional records from `firstOffset` to its next ABORT marker. */
 export interface Aborted {
   readonly producerId: number
   readonly firstOffset: number
 }
 
 export class TransactionFilter {
-  /** By first offset, the next one last. */
+  /** By first offset, the earliest last. */
   readonly #waiting: Aborted[]
-  /** Producers in an aborted transaction; does a batch of it lie before us? */
+  /** Producers within an aborted transaction; has the pass met a batch of it? */
   readonly #aborting = new Map<number, { hasBatches: boolean }>()
-  /** Producers in a transaction that was committed, of which a batch was there. */
+  /** Producers within a committed transaction of which the pass has met a batch. */
   readonly #committing = new Set<number>()
 
   constructor(aborted: readonly Aborted[]) {
     this.#waiting = aborted.toSorted((a, b) => b.firstOffset - a.firstOffset)
   }
 
-  /** @returns true when its records were aborted */
+  /** @returns true when the transaction of the batch was aborted */
   isAborted(header: BatchHeader): boolean {
     if (!header.isTransactional || header.isControl) return false
     this.#beginUpTo(header.baseOffset + header.lastOffsetDelta)
@@ -35,7 +35,7 @@ export class TransactionFilter {
     return false
   }
 
-  /** @returns true when no batch of the transaction that this marker ends was left; call it once, in its place */
+  /** @returns true when the marker's transaction has no batch left; call it once, in log order */
   isMarkerOfNothing(bytes: Uint8Array, header: BatchHeader): boolean {
     const marker = readEndMarker(bytes, 0, header)
     if (!marker) return false
