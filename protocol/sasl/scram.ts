@@ -1,34 +1,42 @@
-// SCRAM (RFC 5802, RFC 7677): the client's messages, what it checks of the server's, and the keys. Any thread.
+// SCRAM (RFC 5802, RFC 7677): the client's messages, what it checks of the server's, and the keys. The server's side:
+// scram-server.ts. Any thread.
 // Names and passwords are taken as UTF-8 without SASLprep, as Apache Kafka takes them.
 
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { KafkaError } from '../errors.ts'
+import { escapedName } from './saslname.ts'
 
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
 
-const hashes = {
+export const scramHashes = {
   'SCRAM-SHA-256': { name: 'sha256', bytes: 32 },
   'SCRAM-SHA-512': { name: 'sha512', bytes: 64 },
 } as const
 
 /** RFC 7677: a server that asks for fewer wants the password cheaply. */
-const ITERATIONS_MIN = 4_096
+export const ITERATIONS_MIN = 4_096
 
 /** Apache Kafka stores at most 16,384; a server that asks for this many costs half a second of one pool thread. */
 const ITERATIONS_MAX = 1_000_000
 
-const MESSAGE_BYTES_MAX = 4_096
+export const SCRAM_MESSAGE_BYTES_MAX = 4_096
 
 /** No channel binding, no other identity: `n,,`. */
 const GS2_HEADER = 'n,,'
 const CHANNEL_BINDING = `c=${Buffer.from(GS2_HEADER).toString('base64')}`
 
-/** What a server keeps of a password (RFC 5802, section 3). */
+/** What a password comes to (RFC 5802, section 3). */
 export interface ScramKeys {
   readonly clientKey: Buffer
   readonly storedKey: Buffer
   readonly serverKey: Buffer
+}
+
+/** What a server keeps of a password: it proves the password, and nobody can log in with it. */
+export interface ScramCredential extends Omit<ScramKeys, 'clientKey'> {
+  readonly salt: Buffer
+  readonly iterations: number
 }
 
 export interface ScramFirst {
@@ -48,7 +56,7 @@ export class ScramClient {
   constructor(mechanism: ScramMechanism, username: string, nonce: string) {
     this.#mechanism = mechanism
     this.#nonce = nonce
-    this.#firstBare = `n=${escaped(username)},r=${nonce}`
+    this.#firstBare = `n=${escapedName(username)},r=${nonce}`
   }
 
   first(): Buffer {
@@ -69,9 +77,9 @@ export class ScramClient {
     const keys = await keysOf(first)
     const withoutProof = `${CHANNEL_BINDING},r=${first.nonce}`
     const message = [this.#firstBare, serverFirst.toString(), withoutProof].join(',')
-    const signature = hmac(this.#mechanism, keys.storedKey, message)
+    const signature = scramHmac(this.#mechanism, keys.storedKey, message)
     const proof = Buffer.from(keys.clientKey.map((byte, i) => byte ^ signature[i]!))
-    this.#serverSignature = hmac(this.#mechanism, keys.serverKey, message)
+    this.#serverSignature = scramHmac(this.#mechanism, keys.serverKey, message)
     return Buffer.from(`${withoutProof},p=${proof.toString('base64')}`)
   }
 
@@ -92,18 +100,18 @@ export async function scramKeys(
   password: string,
   { salt, iterations }: Pick<ScramFirst, 'salt' | 'iterations'>,
 ): Promise<ScramKeys> {
-  const { name, bytes } = hashes[mechanism]
+  const { name, bytes } = scramHashes[mechanism]
   const salted = await promisify(pbkdf2)(password, salt, iterations, bytes, name)
-  const clientKey = hmac(mechanism, salted, 'Client Key')
+  const clientKey = scramHmac(mechanism, salted, 'Client Key')
   return {
     clientKey,
     storedKey: createHash(name).update(clientKey).digest(),
-    serverKey: hmac(mechanism, salted, 'Server Key'),
+    serverKey: scramHmac(mechanism, salted, 'Server Key'),
   }
 }
 
-function hmac(mechanism: ScramMechanism, key: Buffer, text: string): Buffer {
-  return createHmac(hashes[mechanism].name, key).update(text).digest()
+export function scramHmac(mechanism: ScramMechanism, key: Uint8Array, text: string): Buffer {
+  return createHmac(scramHashes[mechanism].name, key).update(text).digest()
 }
 
 /** A name that begins with `m=` would be an extension that is not known here, and is refused (RFC 5802, section 5.1). */
@@ -120,12 +128,8 @@ function readFirst(bytes: Buffer): ScramFirst {
 }
 
 function textOf(bytes: Buffer): string {
-  if (bytes.length > MESSAGE_BYTES_MAX) throw untrusted(`it sends ${bytes.length} bytes`)
+  if (bytes.length > SCRAM_MESSAGE_BYTES_MAX) throw untrusted(`it sends ${bytes.length} bytes`)
   return bytes.toString()
-}
-
-function escaped(name: string): string {
-  return name.replaceAll('=', '=3D').replaceAll(',', '=2C')
 }
 
 function untrusted(why: string): KafkaError {

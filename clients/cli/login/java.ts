@@ -1,6 +1,7 @@
 // Property files of Java's clients, as Kafka's own tools read them with --command-config: their syntax (java.util.Properties),
 // JAAS lines, key stores and defaults.
 
+import { parseJaas, type JaasEntry } from '../../../protocol/sasl/jaas.ts'
 import { CliError } from '../exit.ts'
 import { javaNames } from './property-names.ts'
 import { contentsOf } from './secrets.ts'
@@ -147,23 +148,14 @@ function oauthFrom(text: Text, options: ReadonlyMap<string, string>, fail: Fail)
   }
 }
 
-/** `Module required name="value" ...;` @throws {CliError} usage */
-function jaasOf(line: string | undefined, fail: Fail) {
+/** @throws {CliError} usage */
+function jaasOf(line: string | undefined, fail: Fail): JaasEntry {
   if (line === undefined) throw fail('sasl.jaas.config', 'it is missing')
-  const words = line.matchAll(/"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s=;"']+|[=;])/gs)
-  const [module = '', flag = '', ...others] = [...words].map(([, double, single, plain]) => {
-    return plain ?? (double ?? single)!.replaceAll(/\\(.)/gs, '$1')
-  })
-  const isRight = /^(required|requisite|sufficient|optional)$/i.test(flag)
-  if (!isRight || others.at(-1) !== ';')
-    throw fail('sasl.jaas.config', 'want: module required name="value" ...; with a semicolon')
-  const options = new Map<string, string>()
-  for (let i = 0; i < others.length - 1; i += 3) {
-    const [name = '', equals, value = ''] = others.slice(i, i + 3)
-    if (equals !== '=') throw fail('sasl.jaas.config', `after ${name.slice(0, 50)} want =`)
-    options.set(name, value)
+  try {
+    return parseJaas(line)
+  } catch (error) {
+    throw fail('sasl.jaas.config', (error as Error).message)
   }
-  return { module, options }
 }
 
 /** Kafka takes PEM in one line, with blanks instead of newlines. */
