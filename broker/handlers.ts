@@ -30,6 +30,7 @@ import { createAclsHandler } from './api/30_create_acls.ts'
 import { deleteAclsHandler } from './api/31_delete_acls.ts'
 import { describeConfigsHandler } from './api/32_describe_configs.ts'
 import { alterConfigsHandler } from './api/33_alter_configs.ts'
+import { alterReplicaLogDirsHandler } from './api/34_alter_replica_log_dirs.ts'
 import { describeLogDirsHandler } from './api/35_describe_log_dirs.ts'
 import { saslAuthenticateHandler } from './api/36_sasl_authenticate.ts'
 import { createPartitionsHandler } from './api/37_create_partitions.ts'
@@ -45,8 +46,11 @@ import { listPartitionReassignmentsHandler } from './api/46_list_partition_reass
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClientQuotasHandler } from './api/48_describe_client_quotas.ts'
 import { describeUserScramCredentialsHandler } from './api/50_describe_user_scram_credentials.ts'
+import { describeQuorumHandler } from './api/55_describe_quorum.ts'
+import { updateFeaturesHandler } from './api/57_update_features.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
 import { describeProducersHandler } from './api/61_describe_producers.ts'
+import { unregisterBrokerHandler } from './api/64_unregister_broker.ts'
 import { describeTransactionsHandler } from './api/65_describe_transactions.ts'
 import { listTransactionsHandler } from './api/66_list_transactions.ts'
 import { listConfigResourcesHandler } from './api/74_list_config_resources.ts'
@@ -82,6 +86,7 @@ export const handlerMakers = [
   deleteAclsHandler,
   describeConfigsHandler,
   alterConfigsHandler,
+  alterReplicaLogDirsHandler,
   describeLogDirsHandler,
   saslAuthenticateHandler,
   createPartitionsHandler,
@@ -97,8 +102,11 @@ export const handlerMakers = [
   offsetDeleteHandler,
   describeClientQuotasHandler,
   describeUserScramCredentialsHandler,
+  describeQuorumHandler,
+  updateFeaturesHandler,
   describeClusterHandler,
   describeProducersHandler,
+  unregisterBrokerHandler,
   describeTransactionsHandler,
   listTransactionsHandler,
   listConfigResourcesHandler,

@@ -30,6 +30,7 @@ import { createAcls } from './api/30_create_acls.ts'
 import { deleteAcls } from './api/31_delete_acls.ts'
 import { describeConfigs } from './api/32_describe_configs.ts'
 import { alterConfigs } from './api/33_alter_configs.ts'
+import { alterReplicaLogDirs } from './api/34_alter_replica_log_dirs.ts'
 import { describeLogDirs } from './api/35_describe_log_dirs.ts'
 import { saslAuthenticate } from './api/36_sasl_authenticate.ts'
 import { createPartitions } from './api/37_create_partitions.ts'
@@ -45,8 +46,11 @@ import { listPartitionReassignments } from './api/46_list_partition_reassignment
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
+import { describeQuorum } from './api/55_describe_quorum.ts'
+import { updateFeatures } from './api/57_update_features.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
 import { describeProducers } from './api/61_describe_producers.ts'
+import { unregisterBroker } from './api/64_unregister_broker.ts'
 import { describeTransactions } from './api/65_describe_transactions.ts'
 import { listTransactions } from './api/66_list_transactions.ts'
 import { listConfigResources } from './api/74_list_config_resources.ts'
@@ -85,6 +89,7 @@ export const apis: readonly Api[] = [
   deleteAcls,
   describeConfigs,
   alterConfigs,
+  alterReplicaLogDirs,
   describeLogDirs,
   saslAuthenticate,
   createPartitions,
@@ -100,8 +105,11 @@ export const apis: readonly Api[] = [
   offsetDelete,
   describeClientQuotas,
   describeUserScramCredentials,
+  describeQuorum,
+  updateFeatures,
   describeCluster,
   describeProducers,
+  unregisterBroker,
   describeTransactions,
   listTransactions,
   listConfigResources,

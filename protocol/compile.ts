@@ -156,6 +156,7 @@ const SCALAR_BYTES = {
   bool: 1,
   int8: 1,
   int16: 2,
+  uint16: 2,
   int32: 4,
   int64: 8,
   float64: 8,

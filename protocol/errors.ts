@@ -115,6 +115,7 @@ export const errors = {
   FEATURE_UPDATE_FAILED: [96, false, 'the feature could not be updated'],
   POSITION_OUT_OF_RANGE: [99, false, 'the position is out of range'],
   UNKNOWN_TOPIC_ID: [100, true, 'no topic has this id'],
+  BROKER_ID_NOT_REGISTERED: [102, false, 'no broker with this id is registered'],
   INCONSISTENT_TOPIC_ID: [103, true, 'the topic id in the log is another one'],
   INCONSISTENT_CLUSTER_ID: [104, false, 'the cluster id is another one'],
   TRANSACTIONAL_ID_NOT_FOUND: [105, false, 'no such transactional id'],

@@ -47,6 +47,7 @@ t.test('primitives have the bytes of the protocol guide', async (t) => {
     ['01', (w) => w.bool(true), (r) => r.bool(), true],
     ['80', (w) => w.int8(-128), (r) => r.int8(), -128],
     ['fffe', (w) => w.int16(-2), (r) => r.int16(), -2],
+    ['fffe', (w) => w.uint16(65_534), (r) => r.uint16(), 65_534],
     ['80000000', (w) => w.int32(-0x8000_0000), (r) => r.int32(), -0x8000_0000],
     ['ffffffffffffffff', (w) => w.int64(-1), (r) => r.int64(), -1],
     ['001fffffffffffff', (w) => w.int64(2 ** 53 - 1), (r) => r.int64(), 2 ** 53 - 1],
@@ -80,6 +81,8 @@ t.test('primitives have the bytes of the protocol guide', async (t) => {
 t.test('what a field cannot hold is refused and not wrapped', async (t) => {
   t.throws(() => written((w) => w.int8(128)), INVALID)
   t.throws(() => written((w) => w.int16(-32_769)), INVALID)
+  t.throws(() => written((w) => w.uint16(65_536)), INVALID)
+  t.throws(() => written((w) => w.uint16(-1)), INVALID)
   t.throws(() => written((w) => w.int32(2 ** 31)), INVALID)
   t.throws(() => written((w) => w.int32(1.5)), INVALID)
   t.throws(() => written((w) => w.int32(undefined as never)), INVALID)

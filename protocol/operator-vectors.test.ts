@@ -1,9 +1,14 @@
-// Byte vectors of the operators' APIs: log directories, elections, reassignments, lists of resources, topics by page.
+// Byte vectors of the operators' APIs: log directories, elections, reassignments, the quorum, features, brokers, lists of
+// resources, topics by page.
 
+import { alterReplicaLogDirs } from './api/34_alter_replica_log_dirs.ts'
 import { describeLogDirs } from './api/35_describe_log_dirs.ts'
 import { electLeaders } from './api/43_elect_leaders.ts'
 import { alterPartitionReassignments } from './api/45_alter_partition_reassignments.ts'
 import { listPartitionReassignments } from './api/46_list_partition_reassignments.ts'
+import { describeQuorum } from './api/55_describe_quorum.ts'
+import { updateFeatures } from './api/57_update_features.ts'
+import { unregisterBroker } from './api/64_unregister_broker.ts'
 import { listConfigResources } from './api/74_list_config_resources.ts'
 import { describeTopicPartitions } from './api/75_describe_topic_partitions.ts'
 import { ID, vector } from './testing/vectors.ts'
@@ -277,5 +282,125 @@ vector(
     *     0003 00 00000000000000000000000000000000 00 01 80000000 00
     *     01 02 'm' 00000000 00
     *     00
+  `,
+)
+
+vector(
+  alterReplicaLogDirs.request,
+  { dirs: [{ path: '/d', topics: [{ name: 'logs', partitions: [3] }] }] },
+  `
+    -1    00000001 0002 '/d' 00000001 0004 'logs' 00000001 00000003
+    2+    02 03 '/d' 02 05 'logs' 02 00000003 00 00 00
+  `,
+)
+
+vector(
+  alterReplicaLogDirs.response,
+  {
+    throttleTimeMs: 1,
+    results: [{ topicName: 'logs', partitions: [{ partitionIndex: 3, errorCode: 57 }] }],
+  },
+  `
+    *     00000001
+    -1    00000001 0004 'logs' 00000001 00000003 0039
+    2+    02 05 'logs' 02 00000003 0039 00 00 00
+  `,
+)
+
+vector(
+  describeQuorum.request,
+  { topics: [{ topicName: 'logs', partitions: [{ partitionIndex: 3 }] }] },
+  `
+    *     02 05 'logs' 02 00000003 00 00 00
+  `,
+)
+
+vector(
+  describeQuorum.response,
+  {
+    errorCode: 0,
+    errorMessage: null,
+    topics: [
+      {
+        topicName: 'logs',
+        partitions: [
+          {
+            partitionIndex: 3,
+            errorCode: 0,
+            errorMessage: 'no',
+            leaderId: 1,
+            leaderEpoch: 9,
+            highWatermark: 258,
+            currentVoters: [
+              {
+                replicaId: 1,
+                replicaDirectoryId: ID,
+                logEndOffset: 259,
+                lastFetchTimestamp: -1,
+                lastCaughtUpTimestamp: 2,
+              },
+            ],
+            observers: [],
+          },
+        ],
+      },
+    ],
+    nodes: [{ nodeId: 1, listeners: [{ name: 'A', host: 'h', port: 65_535 }] }],
+  },
+  `
+    *     0000
+    2+    00                     -- errorMessage
+    *     02 05 'logs' 02 00000003 0000
+    2+    03 'no'                -- errorMessage
+    *     00000001 00000009 0000000000000102
+    *     02 00000001            -- voters
+    2+    ID
+    *     0000000000000103
+    1+    ffffffffffffffff 0000000000000002 -- last fetch, last caught up
+    *     00 01 00 00            -- tags, observers
+    2+    02 00000001 02 02 'A' 02 'h' ffff 00 00
+    *     00
+  `,
+)
+
+vector(
+  updateFeatures.request,
+  {
+    timeoutMs: 1000,
+    featureUpdates: [{ feature: 'f', maxVersionLevel: 2, allowDowngrade: true, upgradeType: 3 }],
+    validateOnly: true,
+  },
+  `
+    *     000003e8 02 02 'f' 0002
+    0     01                     -- allowDowngrade
+    1+    03                     -- upgradeType
+    *     00
+    1+    01                     -- validateOnly
+    *     00
+  `,
+)
+
+vector(
+  updateFeatures.response,
+  {
+    throttleTimeMs: 1,
+    errorCode: 95,
+    errorMessage: 'no',
+    results: [{ feature: 'f', errorCode: 95, errorMessage: null }],
+  },
+  `
+    *     00000001 005f 03 'no'
+    -1    02 02 'f' 005f 00 00
+    *     00
+  `,
+)
+
+vector(unregisterBroker.request, { brokerId: 258 }, `*     00000102 00`)
+
+vector(
+  unregisterBroker.response,
+  { throttleTimeMs: 1, errorCode: 102, errorMessage: 'no' },
+  `
+    *     00000001 0066 03 'no' 00
   `,
 )

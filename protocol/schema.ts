@@ -33,6 +33,7 @@ export type ScalarKind =
   | 'bool'
   | 'int8'
   | 'int16'
+  | 'uint16'
   | 'int32'
   | 'int64'
   | 'float64'
@@ -124,6 +125,7 @@ function optionsWith(zero: unknown): FieldOptions {
 export const bool = field('bool', false)
 export const int8 = field('int8', 0)
 export const int16 = field('int16', 0)
+export const uint16 = field('uint16', 0)
 export const int32 = field('int32', 0)
 export const int64 = field('int64', 0)
 export const float64 = field('float64', 0)

@@ -76,6 +76,10 @@ export class Reader {
     return this.#view.getInt16(this.take(2))
   }
 
+  uint16(): number {
+    return this.#view.getUint16(this.take(2))
+  }
+
   int32(): number {
     return this.#view.getInt32(this.take(4))
   }
@@ -253,6 +257,12 @@ export class Writer {
     if ((value << 16) >> 16 !== value) throw outOfRange('int16', value)
     const at = this.#claim(2)
     this.#view.setInt16(at, value)
+  }
+
+  uint16(value: number): void {
+    if ((value & 0xffff) !== value) throw outOfRange('uint16', value)
+    const at = this.#claim(2)
+    this.#view.setUint16(at, value)
   }
 
   int32(value: number): void {

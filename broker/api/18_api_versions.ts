@@ -10,10 +10,9 @@ import {
 } from '../../protocol/api/18_api_versions.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
+import { TRANSACTION_VERSION } from '../features.ts'
 import type { Handler } from '../handler.ts'
 
-/** Clients use the transactions of KIP-890 (Produce 12, TxnOffsetCommit 5, EndTxn 5) when they see this feature. */
-const TRANSACTION_VERSION = { name: 'transaction.version', max: 2 } as const
 /** Clients of this version name their software (KIP-511). */
 const SOFTWARE_VERSION_MIN = 3
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
@@ -48,12 +47,12 @@ function softwareIn({ clientSoftwareName: name, clientSoftwareVersion }: ApiVers
 }
 
 function features(version: number): Partial<ApiVersionsResponse> {
-  const { name, max } = TRANSACTION_VERSION
+  const { name, level } = TRANSACTION_VERSION
   return {
     supportedFeatures:
-      version < ZERO_MINIMUM_VERSION_MIN ? [] : [{ name, minVersion: 0, maxVersion: max }],
+      version < ZERO_MINIMUM_VERSION_MIN ? [] : [{ name, minVersion: 0, maxVersion: level }],
     finalizedFeaturesEpoch: FEATURES_EPOCH,
-    finalizedFeatures: [{ name, maxVersionLevel: max, minVersionLevel: max }],
+    finalizedFeatures: [{ name, maxVersionLevel: level, minVersionLevel: level }],
   }
 }
 

@@ -1,12 +1,17 @@
-// What operators ask: log directories, elections, reassignments, lists of resources, topics by the page. Through a real socket.
+// What operators ask: log directories, elections, reassignments, the quorum, features, brokers, lists of resources, topics by
+// the page. Through a real socket.
 
 import { statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import t from '../../protocol/testing/tap.ts'
+import { alterReplicaLogDirs } from '../../protocol/api/34_alter_replica_log_dirs.ts'
 import { describeLogDirs } from '../../protocol/api/35_describe_log_dirs.ts'
 import { electLeaders } from '../../protocol/api/43_elect_leaders.ts'
 import { alterPartitionReassignments } from '../../protocol/api/45_alter_partition_reassignments.ts'
 import { listPartitionReassignments } from '../../protocol/api/46_list_partition_reassignments.ts'
+import { describeQuorum } from '../../protocol/api/55_describe_quorum.ts'
+import { updateFeatures } from '../../protocol/api/57_update_features.ts'
+import { unregisterBroker } from '../../protocol/api/64_unregister_broker.ts'
 import { listConfigResources } from '../../protocol/api/74_list_config_resources.ts'
 import { describeTopicPartitions } from '../../protocol/api/75_describe_topic_partitions.ts'
 import { errorCode, type ErrorName } from '../../protocol/errors.ts'
@@ -109,6 +114,118 @@ t.test('partitions may be assigned to where they are, and nowhere else', async (
   }
   const listed = await client.send(listPartitionReassignments, {})
   t.match(listed, { errorCode: 0, topics: [] })
+})
+
+t.test('a replica may move to the directory where it is, and to no other', async (t) => {
+  const { results: dirs } = await client.send(describeLogDirs, { topics: null })
+  const here = dirs[0]!.logDir
+  const move = async (
+    version: number,
+    ...moves: [path: string, topic: string, partition: number][]
+  ) => {
+    const asked = moves.map(([path, name, partition]) => {
+      return { path, topics: [{ name, partitions: [partition] }] }
+    })
+    const { results } = await client.send(alterReplicaLogDirs, { dirs: asked }, version)
+    return results.map(({ topicName, partitions }) => [
+      topicName,
+      ...partitions.map((each) => [each.partitionIndex, each.errorCode]),
+    ])
+  }
+  const [elsewhere, unknown] = [errorCode('LOG_DIR_NOT_FOUND'), 3]
+  for (const version of [1, 2]) {
+    t.same(await move(version, [here, 'alpha', 0], [here, 'alpha', 9], [here, 'nowhere', 0]), [
+      ['alpha', [0, 0], [9, unknown]],
+      ['nowhere', [0, unknown]],
+    ])
+    t.same(await move(version, ['/nowhere', 'alpha', 0], ['', 'nowhere', 0]), [
+      ['alpha', [0, elsewhere]],
+      ['nowhere', [0, elsewhere]],
+    ])
+    const twice = await move(version, ['/nowhere', 'alpha', 0], [here, 'alpha', 0])
+    t.same(twice, [['alpha', [0, 0]]], 'the last directory counts')
+    t.same(await move(version), [])
+  }
+})
+
+t.test('the quorum is this node alone, with the offsets of its metadata', async (t) => {
+  const ask = (version: number, ...partitions: [topicName: string, partitionIndex: number][]) => {
+    const topics = partitions.map(([topicName, partitionIndex]) => {
+      return { topicName, partitions: [{ partitionIndex }] }
+    })
+    return client.send(describeQuorum, { topics }, version)
+  }
+  for (const version of [0, 1, 2]) {
+    const { topics, nodes, errorCode: code } = await ask(version, ['__cluster_metadata', 0])
+    t.equal(code, 0)
+    const [{ partitions }] = topics as [(typeof topics)[number]]
+    t.match(partitions, [{ errorCode: 0, leaderId: NODE_ID, observers: [] }])
+    const [{ highWatermark, currentVoters }] = partitions as [(typeof partitions)[number]]
+    t.ok(highWatermark >= 3, 'three topics are in it')
+    t.match(currentVoters, [{ replicaId: NODE_ID }])
+    t.ok(currentVoters[0]!.logEndOffset >= highWatermark)
+    t.equal(currentVoters[0]!.lastCaughtUpTimestamp > 0, version >= 1)
+    const [host, port] = world.broker.bootstrap.split(':')
+    const listeners = [{ name: 'PLAINTEXT', host, port: Number(port) }]
+    t.strictSame(nodes, version >= 2 ? [{ nodeId: NODE_ID, listeners }] : [])
+  }
+  for (const others of [
+    [['alpha', 0]],
+    [['__cluster_metadata', 1]],
+    [
+      ['__cluster_metadata', 0],
+      ['__cluster_metadata', 0],
+    ],
+  ] satisfies [string, number][][]) {
+    const { topics } = await ask(2, ...others)
+    t.strictSame(
+      topics.map(({ topicName, partitions }) => [topicName, partitions[0]!.errorCode]),
+      others.map(([topic]) => [topic, 3]),
+    )
+  }
+})
+
+t.test('a feature keeps its level', async (t) => {
+  const update = (
+    version: number,
+    ...levels: [feature: string, level: number, type?: number][]
+  ) => {
+    const featureUpdates = levels.map(([feature, maxVersionLevel, upgradeType = 1]) => {
+      return { feature, maxVersionLevel, upgradeType }
+    })
+    return client.send(updateFeatures, { featureUpdates }, version)
+  }
+  const same = { errorCode: 0, errorMessage: null }
+  for (const version of [0, 1, 2]) {
+    const answer = await update(version, ['transaction.version', 2])
+    t.match(answer, same)
+    const results = answer.results.map((each) => [each.feature, each.errorCode, each.errorMessage])
+    t.strictSame(results, version < 2 ? [['transaction.version', 0, 'NONE']] : [])
+    t.match(await update(version), same)
+  }
+  t.match(await update(2, ['transaction.version', 2, 3]), same)
+  for (const refused of [
+    ['transaction.version', 1, 2],
+    ['transaction.version', 3],
+    ['transaction.version', -1],
+    ['transaction.version', 2, 9],
+    ['nonsense', 0],
+    ['nonsense', 1],
+  ] satisfies [string, number, number?][]) {
+    const answer = await update(1, ['transaction.version', 2], refused)
+    t.match(answer, { errorCode: errorCode('INVALID_UPDATE_VERSION'), results: [] })
+    t.match(answer.errorMessage, refused[0])
+  }
+})
+
+t.test('no broker can be unregistered: others are unknown, and this one is running', async (t) => {
+  const unregister = (brokerId: number) => client.send(unregisterBroker, { brokerId })
+  t.match(await unregister(2), { errorCode: errorCode('BROKER_ID_NOT_REGISTERED') })
+  t.match(await unregister(-1), { errorCode: errorCode('BROKER_ID_NOT_REGISTERED') })
+  t.match(await unregister(NODE_ID), {
+    errorCode: errorCode('INVALID_REQUEST'),
+    errorMessage: 'broker 1 is running: stop it instead',
+  })
 })
 
 t.test('what has a configuration is listed by kind', async (t) => {

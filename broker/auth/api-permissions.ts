@@ -98,6 +98,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
     on('AlterConfigs', 'Topic', { when: 'of a topic' }),
     on('AlterConfigs', 'Cluster', { when: 'of a broker' }),
   ],
+  AlterReplicaLogDirs: [on('Alter', 'Cluster')],
   DescribeLogDirs: [on('Describe', 'Cluster', { otherwise: 'the error, up to version 2 nothing' })],
   CreatePartitions: [on('Alter', 'Topic')],
   DeleteGroups: [on('Delete', 'Group')],
@@ -111,10 +112,13 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
   OffsetDelete: [on('Delete', 'Group'), on('Read', 'Topic')],
   DescribeClientQuotas: [on('DescribeConfigs', 'Cluster')],
   DescribeUserScramCredentials: [on('Describe', 'Cluster')],
+  DescribeQuorum: [on('Describe', 'Cluster')],
+  UpdateFeatures: [on('Alter', 'Cluster')],
   DescribeCluster: [
     on('Describe', 'Cluster', { when: 'operations are asked for', otherwise: 'an empty mask' }),
   ],
   DescribeProducers: [on('Read', 'Topic')],
+  UnregisterBroker: [on('Alter', 'Cluster')],
   DescribeTransactions: [
     on('Describe', 'TransactionalId'),
     on('Describe', 'Topic', { otherwise: LEFT_OUT }),

@@ -250,6 +250,11 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
       validateOnly: true,
     }),
   },
+  AlterReplicaLogDirs: {
+    'both topics': () => ({
+      dirs: [{ path: '/nowhere', topics: named('name', { partitions: [0] }) }],
+    }),
+  },
   DescribeLogDirs: { all: () => ({ topics: null }) },
   CreatePartitions: {
     'both topics': () => ({
@@ -280,10 +285,21 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
   },
   DescribeClientQuotas: { all: () => ({ components: [], strict: false }) },
   DescribeUserScramCredentials: { one: () => ({ users: [{ name: 'alice' }] }) },
+  DescribeQuorum: {
+    'of a topic': () => ({
+      topics: [{ topicName: existing.topic, partitions: [{ partitionIndex: 0 }] }],
+    }),
+  },
+  UpdateFeatures: {
+    'to a level that there is not': () => ({
+      featureUpdates: [{ feature: 'transaction.version', maxVersionLevel: 99 }],
+    }),
+  },
   DescribeCluster: { 'with operations': () => ({ includeClusterAuthorizedOperations: true }) },
   DescribeProducers: {
     'both topics': () => ({ topics: named('name', { partitionIndexes: [0] }) }),
   },
+  UnregisterBroker: { 'an absent one': () => ({ brokerId: 99 }) },
   DescribeTransactions: { 'both ids': () => ({ transactionalIds: ids }) },
   ListTransactions: { all: () => ({ stateFilters: [], producerIdFilters: [] }) },
   SaslHandshake: { PLAIN: () => ({ mechanism: 'PLAIN' }) },

@@ -30,6 +30,8 @@ function present({ type }: AnyField, version: number): fc.Arbitrary<any> {
       return fc.integer({ min: -0x80, max: 0x7f })
     case 'int16':
       return fc.integer({ min: -0x8000, max: 0x7fff })
+    case 'uint16':
+      return fc.integer({ min: 0, max: 0xffff })
     case 'int32':
       return fc.integer()
     case 'int64':

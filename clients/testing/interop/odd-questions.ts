@@ -15,6 +15,8 @@ import { createAcls } from '../../../protocol/api/30_create_acls.ts'
 import { deleteAcls } from '../../../protocol/api/31_delete_acls.ts'
 import { describeConfigs } from '../../../protocol/api/32_describe_configs.ts'
 import { alterConfigs } from '../../../protocol/api/33_alter_configs.ts'
+import { alterReplicaLogDirs } from '../../../protocol/api/34_alter_replica_log_dirs.ts'
+import { describeLogDirs } from '../../../protocol/api/35_describe_log_dirs.ts'
 import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
 import { createDelegationToken } from '../../../protocol/api/38_create_delegation_token.ts'
 import { renewDelegationToken } from '../../../protocol/api/39_renew_delegation_token.ts'
@@ -23,6 +25,9 @@ import { describeDelegationToken } from '../../../protocol/api/41_describe_deleg
 import { incrementalAlterConfigs } from '../../../protocol/api/44_incremental_alter_configs.ts'
 import { describeClientQuotas } from '../../../protocol/api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from '../../../protocol/api/50_describe_user_scram_credentials.ts'
+import { describeQuorum } from '../../../protocol/api/55_describe_quorum.ts'
+import { updateFeatures } from '../../../protocol/api/57_update_features.ts'
+import { unregisterBroker } from '../../../protocol/api/64_unregister_broker.ts'
 import { describeTopicPartitions } from '../../../protocol/api/75_describe_topic_partitions.ts'
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 
@@ -49,10 +54,11 @@ function everyVersion<A extends Api<any, any>>(
   api: A,
   request: RequestInput<A>,
   about = '',
+  part: (answer: ResponseOf<A>) => unknown = (answer) => answer,
 ): Question[] {
   const { from, to } = api.versions
   return Array.from({ length: to - from + 1 }, (_, i) =>
-    question(api, request, about, (answer) => answer, from + i),
+    question(api, request, about, part, from + i),
   )
 }
 
@@ -99,6 +105,14 @@ async function prepare(client: RawClient): Promise<void> {
 }
 
 const OF_EACH_BROKER = new Set(['errorMessage', 'topicId', 'throttleTimeMs', 'documentation'])
+const OF_EACH_QUORUM = new Set([
+  'leaderEpoch',
+  'highWatermark',
+  'logEndOffset',
+  'lastFetchTimestamp',
+  'lastCaughtUpTimestamp',
+  'listeners',
+])
 
 function questions(): Question[] {
   return [
@@ -108,6 +122,7 @@ function questions(): Question[] {
     ...ofPolicies(),
     ...ofSynonyms(),
     ...ofBrokerProperties(),
+    ...ofOneNode(),
   ]
 }
 
@@ -353,6 +368,68 @@ function ofBrokerProperties(): Question[] {
     ...[null, [], ['retention.ms'], ['nonsense']].map((keys) => all(TOPIC, 'odd', keys)),
     ...[null, [], ['background.threads']].map((keys) => all(BROKER, THIS_BROKER, keys)),
   ]
+}
+
+/** There is one log directory, one voter, one broker, and features have the level of this version. */
+function ofOneNode(): Question[] {
+  const quorum = (...partitions: [topicName: string, ...partitions: number[]][]) => {
+    const topics = partitions.map(([topicName, ...indexes]) => {
+      return { topicName, partitions: indexes.map((partitionIndex) => ({ partitionIndex })) }
+    })
+    const part = (answer: unknown) => comparable(answer, OF_EACH_QUORUM)
+    return everyVersion(describeQuorum, { topics }, '', part)
+  }
+  const features = (...levels: [feature: string, level: number, upgradeType?: number][]) =>
+    everyVersion(updateFeatures, {
+      featureUpdates: levels.map(([feature, maxVersionLevel, upgradeType = 1]) => {
+        return { feature, maxVersionLevel, upgradeType }
+      }),
+      validateOnly: true,
+    })
+  return [
+    ...[HERE, ELSEWHERE].flatMap((where) => [
+      moved([where, 'odd', 0, 1]),
+      moved([where, 'odd', 2], [where, 'nowhere', 0]),
+      moved([HERE, 'odd', 0], [where, 'odd', 0]),
+      moved([ELSEWHERE, 'odd', 0, 0], [where, 'odd', 0, 1]),
+    ]),
+    moved(),
+    ...quorum(['__cluster_metadata', 0]),
+    ...quorum(['__cluster_metadata', 1]),
+    ...quorum(['__cluster_metadata', 0, 0]),
+    ...quorum(['__cluster_metadata', 0], ['odd', 0]),
+    ...quorum(['odd', 0, 7]),
+    ...quorum(),
+    ...features(['transaction.version', 2]),
+    ...features(['transaction.version', 2, 2], ['transaction.version', 2, 3]),
+    ...features(['transaction.version', 99]),
+    ...features(['transaction.version', -1]),
+    ...features(['transaction.version', 2, 0]),
+    ...features(['transaction.version', 2], ['nonsense', 1]),
+    ...features(['nonsense', 0]),
+    ...features(),
+    ...everyVersion(unregisterBroker, { brokerId: 99 }),
+    ...everyVersion(unregisterBroker, { brokerId: -1 }),
+  ]
+}
+
+const HERE = 'here'
+const ELSEWHERE = '/elsewhere'
+
+/** @param moves `HERE` stands for the directory of the broker that is asked */
+function moved(...moves: [where: string, topic: string, ...partitions: number[]][]): Question {
+  const ask = async (client: RawClient) => {
+    const { results } = await client.send(describeLogDirs, { topics: null })
+    const dirs = moves.map(([where, name, ...partitions]) => {
+      const path = where === HERE ? results[0]!.logDir : where
+      return { path, topics: [{ name, partitions }] }
+    })
+    return [
+      await client.send(alterReplicaLogDirs, { dirs }, 1),
+      await client.send(alterReplicaLogDirs, { dirs }, 2),
+    ]
+  }
+  return { what: `${alterReplicaLogDirs.name} ${JSON.stringify(moves)}`, ask }
 }
 
 /** APIs that Apache Kafka advertises and millrace does not: `key` for a whole API, `key version` for one version. */

@@ -1,5 +1,6 @@
-// Apache Kafka's tools for operators against our broker: kafka-configs, kafka-topics, kafka-log-dirs,
-// kafka-leader-election, kafka-reassign-partitions. Skipped where Java or Kafka's jars are missing.
+// Apache Kafka's tools for operators against our broker: kafka-configs, kafka-topics, kafka-log-dirs, kafka-features,
+// kafka-leader-election, kafka-reassign-partitions, kafka-metadata-quorum, kafka-cluster. Skipped where Java or Kafka's jars
+// are missing.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,6 +16,9 @@ const ACLS = 'org.apache.kafka.tools.AclCommand'
 const TOKENS = 'org.apache.kafka.tools.DelegationTokenCommand'
 const LOG_DIRS = 'org.apache.kafka.tools.LogDirsCommand'
 const ELECTION = 'org.apache.kafka.tools.LeaderElectionCommand'
+const QUORUM = 'org.apache.kafka.tools.MetadataQuorumCommand'
+const FEATURES = 'org.apache.kafka.tools.FeatureCommand'
+const CLUSTER = 'org.apache.kafka.tools.ClusterTool'
 const REASSIGN = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
 
 t.test("Kafka's tools for operators", { skip }, async (t) => {
@@ -120,4 +124,46 @@ t.test("Kafka's tools for operators", { skip }, async (t) => {
       await t.rejects(tool(REASSIGN, `--reassignment-json-file ${plan} --execute`), /2/)
     },
   )
+
+  await t.test('a reassignment names the log directory, which is the one there is', async (t) => {
+    const plan = join(t.testdir(), 'plan.json')
+    const into = (logDir: string) => {
+      const partitions = [{ topic: 't', partition: 0, replicas: [1], log_dirs: [logDir] }]
+      writeFileSync(plan, JSON.stringify({ version: 1, partitions }))
+    }
+    into(broker.dataDir)
+    const moved = await tool(REASSIGN, `--reassignment-json-file ${plan} --execute`)
+    t.match(moved, /Successfully started moving log directory to .* for replica t-0 with broker 1/)
+    t.match(
+      await tool(REASSIGN, `--reassignment-json-file ${plan} --verify`),
+      /Reassignment of replica t-0-1 completed successfully/,
+    )
+    into('/elsewhere')
+    await t.rejects(
+      tool(REASSIGN, `--reassignment-json-file ${plan} --execute --timeout 1000`),
+      /LogDirNotFoundException/,
+    )
+  })
+
+  await t.test('the quorum, the features and the brokers are those of one node', async (t) => {
+    const status = await tool(QUORUM, 'describe --status')
+    t.match(status, /LeaderId: +1\n/)
+    t.match(status, `"endpoints": ["PLAINTEXT://${broker.bootstrap}"]`)
+    t.match(await tool(QUORUM, 'describe --replication'), /1 .*Leader/)
+    t.match(await tool(FEATURES, 'describe'), /transaction.version .*FinalizedVersionLevel: 2/)
+    t.match(await tool(FEATURES, 'upgrade --feature transaction.version=2'), /was upgraded to 2/)
+    await t.rejects(
+      tool(FEATURES, 'downgrade --feature transaction.version=1'),
+      /1 out of 1 operation/,
+    )
+    const cluster = async (words: string) => {
+      const [verb, ...flags] = words.split(' ')
+      const args = ['-cp', classpath, CLUSTER, verb!, '--bootstrap-server', broker.bootstrap]
+      const { stdout, stderr } = await run('java', [...args, ...flags])
+      return stdout.toString() + stderr
+    }
+    t.match(await cluster('list-endpoints'), /unfenced +broker/)
+    await t.rejects(cluster('unregister --id 99'), /BrokerIdNotRegisteredException/)
+    await t.rejects(cluster('unregister --id 1'), /broker 1 is running: stop it instead/)
+  })
 })
