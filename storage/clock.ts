@@ -1,4 +1,4 @@
-// Clock: the only door to time. A simulator passes its own. Any thread.
+// Clock: the storage's only source of time. A simulator passes its own. Any thread.
 
 export interface Timer {
   /** Idempotent. */

@@ -1,4 +1,4 @@
-// Closing: what was opened, closed in reverse, also when only half of it could be opened. Any thread.
+// Closing: closes in reverse order what was opened, also after a failure half-way. Any thread.
 
 type Close = () => void | PromiseLike<void>
 
@@ -10,7 +10,7 @@ export class Closing {
     this.#closes.push(close)
   }
 
-  /** Closes everything, also after one failed, and then throws the first failure. Idempotent. */
+  /** Closes everything even if one part fails, and then throws the first error. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll()
     return this.#closed

@@ -21,27 +21,27 @@ export type ConfigType =
 export interface ConfigSpec<Value = unknown> {
   readonly type: ConfigType
   readonly default: string
-  /** What is allowed, for messages and the reference page: '>= 0', 'one of a, b'. */
+  /** The allowed values, for messages and the reference page: '>= 0', 'one of a, b'. */
   readonly allowed: string
   /** The broker property that sets the default of every topic; undefined when there is none. */
   readonly brokerName: string | undefined
   readonly documentation: string
-  /** Accepted, kept and shown, but nothing in the broker acts on it. */
+  /** Accepted, kept and shown, but without effect in the broker. */
   readonly inert: boolean
-  /** Of the broker: read once at start, so it cannot be changed while the broker runs. */
+  /** The broker reads the property only at its start, so it cannot change while the broker runs. */
   readonly isReadOnly: boolean
-  /** @returns undefined when the text is not allowed */
+  /** @returns undefined for a value that is not allowed */
   parse(text: string): Value | undefined
 }
 
-/** What a string of Kafka's older message versions can hold: a longer value could be set, and then not be described. */
+/** The longest string of Kafka's older message versions: DescribeConfigs could not return a longer value. */
 export const TEXT_BYTES_MAX = 32_767
 const MESSAGE_CHARS_MAX = 256
 
 const LONG_MAX = 2n ** 63n - 1n
 const INT_MAX = 2n ** 31n - 1n
 
-/** The parts of a row that are not about its type. */
+/** The columns of a row that do not depend on its type. */
 export interface Prose {
   readonly broker?: string
   readonly says: string
@@ -107,7 +107,7 @@ export function oneOf<const Word extends string>(
   )
 }
 
-/** Comma-separated, none at all or each as often as one likes; parsed, each is there once. */
+/** A comma-separated list, empty or with repetitions; parsed, each word is there once. */
 function someOf<const Word extends string>(
   words: readonly Word[],
   fallback: NoInfer<Word>,
@@ -124,7 +124,7 @@ export function anyList(prose: Prose, fallback = ''): ConfigSpec<readonly string
   return row('list', fallback, 'comma-separated', prose, listItems)
 }
 
-/** Nothing is no item; an item between two commas is an empty one. */
+/** An empty text has no items; two commas have an empty item between them. */
 export function listItems(text: string): string[] {
   return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
 }
@@ -307,7 +307,7 @@ export type TopicConfig = {
 
 export const topicConfigNames = Object.keys(topicConfigs) as TopicConfigName[]
 
-/** The value is not what `spec` allows. */
+/** The error for a value that `spec` does not allow. */
 export function valueRefused(
   name: string,
   text: string,
@@ -317,7 +317,7 @@ export function valueRefused(
   return new KafkaError('INVALID_CONFIG', `${name}=${value}: want ${allowed} (${type})`)
 }
 
-/** @throws {KafkaError} INVALID_CONFIG for a name that there is not, with the nearest one */
+/** @throws {KafkaError} INVALID_CONFIG for an unknown name, with the nearest known one */
 export function topicConfigSpec(name: string): ConfigSpec {
   if (Object.hasOwn(topicConfigs, name)) return topicConfigs[name as TopicConfigName]
   const nearest = nearestName(name, topicConfigNames)
@@ -329,7 +329,7 @@ export function topicConfigSpec(name: string): ConfigSpec {
  * Every configuration of a topic: its own overrides, else the broker's defaults, else Kafka's.
  *
  * @param overrides text by topic property name
- * @throws {KafkaError} INVALID_CONFIG, naming the property and what is allowed
+ * @throws {KafkaError} INVALID_CONFIG, which names the property and the allowed values
  */
 export function parseTopicConfig(
   overrides: Readonly<Record<string, string>>,
@@ -357,7 +357,7 @@ const coarserNames = [
   ['log.roll.jitter.hours', 'segment.jitter.ms', 3_600_000],
 ] as const
 
-/** Broker properties that set topic defaults, in order of preference for the same default, and in which unit. */
+/** Broker properties that set topic defaults, with their units; of two for the same default the first wins. */
 export const topicDefaultNames: readonly (readonly [
   brokerName: string,
   topicName: TopicConfigName,
@@ -371,11 +371,11 @@ export const topicDefaultNames: readonly (readonly [
 ]
 
 /**
- * The defaults of all topics that broker properties (`log.retention.hours`, `message.max.bytes`, ...) ask for.
+ * The defaults that broker properties (`log.retention.hours`, `message.max.bytes`, ...) set for all topics.
  *
- * @param properties others than those of `topicDefaultNames` are passed over
- * @returns text by topic property name, checked
- * @throws {KafkaError} INVALID_CONFIG, naming the broker property
+ * @param properties those not in `topicDefaultNames` are ignored
+ * @returns checked text by topic property name
+ * @throws {KafkaError} INVALID_CONFIG, which names the broker property
  */
 export function topicDefaults(
   properties: Readonly<Record<string, string | undefined>>,
@@ -397,7 +397,7 @@ export function topicDefaults(
   return defaults
 }
 
-/** Which batches a topic takes. */
+/** The rules by which the topic accepts batches. */
 export function recordRules(config: TopicConfig): RecordRules {
   const isCompacted = config['cleanup.policy'].includes('compact')
   const isOwnTime = config['message.timestamp.type'] === 'LogAppendTime'

@@ -1,28 +1,28 @@
-// What the disk says no to, told apart: no room (refuse, go on) or failing (stop). Any thread.
+// Two kinds of disk errors: a refusal for want of room (go on) and a failure (stop). Any thread.
 // See docs/architecture.md, "What an acknowledgement means"
 
 import { types } from 'node:util'
 import { errnoCode } from './fs.ts'
 
-/** The disk failed in a way after which nothing that was not durable before is known: acknowledge nothing more, end the process. */
+/** The disk failed, and it is unknown which recent writes are durable: acknowledge nothing more, end the process. */
 export class DiskFailure extends Error {
   override readonly name = 'DiskFailure'
 }
 
 const refusals = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'])
 
-/** Is the disk well, but out of room or the process out of descriptors? The same may succeed later. */
+/** Is the disk full, or has the process too many open files? The operation may succeed later. */
 export function isRefusal(error: unknown): boolean {
   return refusals.has(errnoCode(error) ?? '')
 }
 
-/** May no further file be opened, by this process or on this machine? */
+/** Does the process or the machine have too many open files? */
 export function isOutOfDescriptors(error: unknown): boolean {
   const code = errnoCode(error)
   return code === 'EMFILE' || code === 'ENFILE'
 }
 
-/** Runs a write or a sync of `path`. @throws the refusal as it is; {DiskFailure} for everything else */
+/** Runs a write or a sync of `path`. @throws a refusal unchanged; {DiskFailure} for every other error */
 export function orDiskFailure<Result>(path: string, operation: () => Result): Result {
   try {
     return operation()
@@ -32,7 +32,7 @@ export function orDiskFailure<Result>(path: string, operation: () => Result): Re
   }
 }
 
-/** Runs a sync of `path`. @throws {DiskFailure} whatever the reason: after a failed sync nothing is known */
+/** Runs a sync of `path`. @throws {DiskFailure} for every error: after a failed sync it is unknown what is durable */
 export function syncOrDie(path: string, sync: () => void): void {
   try {
     sync()

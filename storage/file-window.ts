@@ -1,4 +1,4 @@
-// FileWindow: a file that is walked from front to back, read a large piece at a time. Threads that may wait for the disk.
+// FileWindow: reads a file from front to back in large pieces. For threads that may wait for the disk.
 
 import type { Fs } from './fs.ts'
 
@@ -14,7 +14,7 @@ export class FileWindow {
   #from = 0
   #to = 0
 
-  /** @param sizeBytes of the part that counts, from the start of the file */
+  /** @param sizeBytes how much of the file to read, from its start */
   constructor(fs: Fs, fd: number, sizeBytes: number, onRead: (bytes: number) => void = () => {}) {
     this.#fs = fs
     this.#fd = fd
@@ -23,8 +23,8 @@ export class FileWindow {
   }
 
   /**
-   * @returns a view, valid until the next call; undefined when the part that counts ends before
-   * @throws {Error} when the file is shorter than that
+   * @returns a view, valid until the next call; undefined past `sizeBytes`
+   * @throws {Error} when the file is shorter
    */
   bytesAt(position: number, length: number): Buffer | undefined {
     if (position + length > this.#sizeBytes) return undefined

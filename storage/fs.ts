@@ -1,5 +1,5 @@
-// Fs: the only door to the disk in storage/. Any thread. The other implementation is testing/faulty-fs.ts.
-// Failures are Node's errors, told apart by `code` (ENOENT, EEXIST, ENOSPC, EIO, ...).
+// Fs: the storage's only way to the disk. Any thread. The other implementation is testing/faulty-fs.ts.
+// Its errors are Node's; callers look at their `code` (ENOENT, EEXIST, ENOSPC, EIO, ...).
 
 import * as nodeFs from 'node:fs'
 import { dirname } from 'node:path'
@@ -22,12 +22,15 @@ export interface DirectoryEntry {
 }
 
 export interface DiskSpace {
-  /** What an unprivileged process may still write. */
+  /** The room for an unprivileged process. */
   readonly freeBytes: number
   readonly totalBytes: number
 }
 
-/** Blocking, except where a promise is returned: the writer blocks by design, the network thread reads what is cached. */
+/**
+ * Blocking, except where a promise is returned: the writer blocks on purpose, the network thread reads what is
+ * cached.
+ */
 export interface Fs {
   /** @returns a file descriptor, the caller's to close */
   open(path: string, mode: OpenMode): number
@@ -35,45 +38,45 @@ export interface Fs {
 
   /** Fills `into` from `position` (bytes) on. @returns bytes read, fewer than asked only at the end of the file */
   read(fd: number, into: Uint8Array, position: number): number
-  /** The same for cold data, without stalling the thread. @param into borrowed until the promise settles */
+  /** As `read`, for cold data, without stalling the thread. @param into borrowed until the promise settles */
   readAsync(fd: number, into: Uint8Array, position: number): Promise<number>
 
-  /** @returns bytes written, perhaps fewer than given: go on from there to hear why */
+  /** @returns bytes written, perhaps fewer than given: a further write of the rest throws the reason */
   write(fd: number, bytes: Uint8Array, position: number): number
   /** One system call for many pieces. @returns bytes written in all, perhaps fewer than given */
   writev(fd: number, pieces: readonly Uint8Array[], position: number): number
 
-  /** Everything written to the file survives a power cut (fdatasync). After a failure nothing is known: never retry. */
+  /** The file survives a power failure (fdatasync). After an error it is unknown what is durable: never retry. */
   sync(fd: number): void
-  /** Every create, rename and delete in the directory survives a power cut. */
+  /** All creates, renames and deletes in the directory survive a power failure. */
   syncDirectory(path: string): void
 
   truncate(fd: number, sizeBytes: number): void
   sizeBytes(fd: number): number
-  /** undefined when there is no such path. */
+  /** undefined when the path does not exist. */
   stat(path: string): FileStat | undefined
 
   /** In no particular order. */
   readDirectory(path: string): DirectoryEntry[]
-  /** With its parents; no failure when it exists. */
+  /** With its parents; no error when it exists. */
   makeDirectory(path: string): void
   /** Replaces a file at `to`. */
   rename(from: string, to: string): void
   removeFile(path: string): void
-  /** A file, or a directory with everything in it; no failure when there is none. */
+  /** Removes a file, or a directory with its contents; no error when there is none. */
   removeTree(path: string): void
 
-  /** Of the file system where `path` lies. */
+  /** The room of the file system with `path`. */
   space(path: string): Promise<DiskSpace>
 }
 
-/** For nobody but the user that the broker runs as. Windows ignores both; what existed before stays as it is. */
+/** Only the broker's user may read new files. Windows ignores permissions; existing files keep theirs. */
 const FILE_PERMISSIONS = 0o600
 const DIRECTORY_PERMISSIONS = 0o700
 
 const flagsByMode = { read: 'r', write: 'r+', create: 'wx+', replace: 'w+' } as const
 
-/** The `code` of a failure of an `Fs`; undefined for anything else that was thrown. */
+/** The `code` of an error of an `Fs`; undefined for any other thrown value. */
 export function errnoCode(error: unknown): string | undefined {
   return types.isNativeError(error) && 'code' in error && typeof error.code === 'string'
     ? error.code
@@ -112,7 +115,7 @@ export const realFs: Fs = {
   sync: (fd) => nodeFs.fdatasyncSync(fd),
 
   syncDirectory(path) {
-    if (process.platform === 'win32') return // a directory cannot be opened there; NTFS journals its entries
+    if (process.platform === 'win32') return // Windows cannot open a directory; NTFS journals its entries
     const fd = nodeFs.openSync(path, 'r')
     try {
       nodeFs.fsyncSync(fd)
@@ -156,7 +159,7 @@ export const realFs: Fs = {
     }),
 }
 
-/** Node's own `recursive` never comes back from a place where nothing can be made, such as /proc. */
+/** Node's `recursive` never returns in a place where nothing can be created, such as /proc. */
 function makeDirectory(path: string): void {
   const parent = dirname(path)
   try {
@@ -176,7 +179,7 @@ function makeOneDirectory(path: string): void {
   }
 }
 
-/** Of the thread that asks, as the operating system counts them; undefined where it does not tell. */
+/** The operating system's id of the calling thread; undefined if the system does not tell it. */
 export function currentThreadId(): number | undefined {
   if (process.platform !== 'linux') return undefined
   try {

@@ -1,4 +1,4 @@
-// Names of files and directories below the data directory. Any thread. What is in them: docs/formats/
+// Names of files and directories below the data directory. Any thread. Their contents: docs/formats/
 
 /**
  * DATA/<topic>-<partition>/<20-digit base offset>.log .index .timeindex .txnindex    as Apache Kafka names them
@@ -10,32 +10,32 @@
 export const segmentSuffixes = ['.log', '.index', '.timeindex', '.txnindex'] as const
 export type SegmentSuffix = (typeof segmentSuffixes)[number]
 
-/** Files and directories on their way out: whatever bears it is deleted at the next start. */
+/** Suffix of files and directories that wait for deletion; the next start deletes them at the latest. */
 export const DELETED_SUFFIX = '.deleted'
-/** A file that is still being written, to be renamed when whole. */
+/** Suffix of a file that is being written, and renamed when it is whole. */
 export const UNFINISHED_SUFFIX = '.tmp'
 
-/** What a compaction writes; and what is about to take the place of the segments that it was made from. */
+/** Suffixes of a compacted segment, and of one that is about to replace its source segments. */
 export const CLEANED_SUFFIX = '.cleaned'
 export const SWAP_SUFFIX = '.swap'
 
-/** A file that cannot be a segment of its log: nobody reads it, nobody deletes it. */
+/** Suffix of a file that is not a segment of its log: nothing reads or deletes it. */
 export const STRAY_SUFFIX = '.stray'
 
 export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint'
 export const RECOVERY_CHECKPOINT_FILE = 'recovery-checkpoint'
-/** Says that the last process ended because the disk failed, and why. */
+/** Its presence means that the previous process ended because the disk failed; it holds the reason. */
 export const DISK_FAILURE_FILE = 'disk-failure'
-/** Room for a checkpoint when the disk is full: deleting needs one. */
+/** Keeps room for a checkpoint on a full disk, because deletions need one. */
 export const BALLAST_FILE = 'ballast'
-/** How far the scrubber has come. */
+/** The scrubber's place. */
 export const SCRUB_FILE = 'scrub-place'
-/** Copies of tables that earlier releases kept in LMDB; the seal, by which they believed them, comes first. */
+/** Copies of tables that earlier releases kept in LMDB; first the seal, by which those releases trusted them. */
 export const VIEW_FILES = ['tables.seal', 'tables.lmdb', 'tables.lmdb-lock'] as const
 export const META_FILE = 'meta.json'
 export const LOCK_FILE = 'lock'
 
-/** Longest name of a file or directory, in bytes, on the file systems that we know. */
+/** The longest name of a file or directory, in bytes, on common file systems. */
 const NAME_BYTES_MAX = 255
 
 /** '<topic>-<partition>': below the data directory. */
@@ -52,7 +52,7 @@ export function parsePartitionDirectory(
   return { topic: match[1] ?? '', partition: Number(match[2]) }
 }
 
-/** Where a partition's directory goes before it is deleted. @param serial tells apart topics that came and went */
+/** The name under which a partition's directory waits for deletion. @param serial makes the name unique */
 export function deletedDirectory(directory: string, serial: number): string {
   const suffix = `.${serial}${DELETED_SUFFIX}`
   return directory.slice(0, NAME_BYTES_MAX - suffix.length) + suffix
@@ -60,23 +60,23 @@ export function deletedDirectory(directory: string, serial: number): string {
 
 const SNAPSHOT_SUFFIX = '.snapshot'
 
-/** Of the producers' state as it was before `offset`. */
+/** The snapshot of the producers' state before `offset`. */
 export function snapshotFile(offset: number): string {
   return String(offset).padStart(20, '0') + SNAPSHOT_SUFFIX
 }
 
-/** @returns the offset; undefined when `name` is not that of a snapshot */
+/** @returns the offset; undefined when `name` is not a snapshot's */
 export function parseSnapshotFile(name: string): number | undefined {
   const offset = Number(name.slice(0, 20))
   return snapshotFile(offset) === name ? offset : undefined
 }
 
-/** The 20 digits that start the name of every file of a segment. */
+/** A segment's file: 20 digits and a suffix. */
 export function segmentFile(baseOffset: number, suffix: SegmentSuffix): string {
   return String(baseOffset).padStart(20, '0') + suffix
 }
 
-/** @returns undefined when `name` is not a file of a segment */
+/** @returns undefined when `name` is not a segment's */
 export function parseSegmentFile(
   name: string,
 ): { readonly baseOffset: number; readonly suffix: SegmentSuffix } | undefined {
@@ -86,19 +86,22 @@ export function parseSegmentFile(
   return { baseOffset, suffix }
 }
 
-/** The offsets of segments that lie side by side, of which one segment is made. */
+/** The offsets of neighbouring segments that become one. */
 export interface SwapRange {
   readonly baseOffset: number
   /** Exclusive. */
   readonly endOffset: number
 }
 
-/** A file of that segment, before `CLEANED_SUFFIX` or `SWAP_SUFFIX`: its name says what it replaces. */
+/**
+ * A file of the compacted segment, before `CLEANED_SUFFIX` or `SWAP_SUFFIX`: its name tells the range that it
+ * replaces.
+ */
 export function swapFile({ baseOffset, endOffset }: SwapRange, suffix: SegmentSuffix): string {
   return `${String(baseOffset).padStart(20, '0')}-${String(endOffset).padStart(20, '0')}${suffix}`
 }
 
-/** @returns undefined when `name` is no file of a segment that is to be swapped in */
+/** @returns undefined when `name` is not of a segment to swap in */
 export function parseSwapFile(
   name: string,
 ): (SwapRange & { readonly suffix: SegmentSuffix }) | undefined {

@@ -1,6 +1,6 @@
-// DirectoryLock: one process at a time owns a data directory. Network thread, at start and stop.
-// The kernel holds the lock where there is `flock` (Linux), so a killed process never leaves it behind; elsewhere a file
-// that names its owner.
+// DirectoryLock: lets one process at a time own a data directory. Network thread, at start and stop.
+// Where there is `flock` (Linux) the kernel holds the lock, so a killed process leaves none behind; elsewhere a file
+// names the owner.
 
 import { spawnSync } from 'node:child_process'
 import { join, resolve } from 'node:path'
@@ -9,17 +9,17 @@ import type { Clock } from './clock.ts'
 import { errnoCode, type Fs } from './fs.ts'
 import { LOCK_FILE } from './layout.ts'
 
-/** The owner writes its pid a moment after it has the lock; a busy machine makes that moment long. */
+/** The owner writes its pid a moment after it gets the lock; on a busy machine that moment is long. */
 const PID_WAIT_MS = 5_000
-/** A file that a start needs for microseconds and that is older than this was left by a crash. */
+/** A start needs this file for microseconds: an older one is left from a crash. */
 const ABANDONED_MS = 10_000
 /** Descriptor of the lock file in the `flock` child. */
 const CHILD_FD = 3
-/** Without `flock`: who owns the directory, and who is about to clear away a dead owner. */
+/** Without `flock`: the owner's name, and the process that is removing a dead owner. */
 export const OWNER_FILE = `${LOCK_FILE}.owner`
 export const TAKEOVER_FILE = `${LOCK_FILE}.takeover`
 
-/** Owner files of this process: a pid alone does not tell ours from that of an earlier process, which may have been the same. */
+/** Owner files of this process: an earlier process may have had the same pid. */
 const ownedHere = new Set<string>()
 
 export interface DirectoryLock {
@@ -27,14 +27,14 @@ export interface DirectoryLock {
 }
 
 export interface LockDeps {
-  /** A real one: the kernel must know its descriptors. */
+  /** The real disk: the kernel must know its descriptors. */
   readonly fs: Fs
   readonly clock: Clock
-  /** 'flock': the kernel holds the lock. 'file': its owner must be looked up. Default: 'flock' where that works. */
+  /** 'flock': the kernel holds the lock. 'file': a file names the owner. Default: 'flock' where it works. */
   readonly kind?: 'flock' | 'file'
 }
 
-/** @throws {Error} naming the pid of the owner when the directory is taken, by this process or another */
+/** @throws {Error} with the owner's pid when this or another process owns the directory */
 export async function lockDirectory(dataDir: string, deps: LockDeps): Promise<DirectoryLock> {
   const byKernel = deps.kind === 'file' ? undefined : lockByKernel(resolve(dataDir), deps.fs)
   const lock = byKernel ?? lockByFile(resolve(dataDir), deps)
@@ -42,16 +42,16 @@ export async function lockDirectory(dataDir: string, deps: LockDeps): Promise<Di
   throw await inUse(dataDir, lock.takenPath, deps)
 }
 
-/** The file that names the owner. */
+/** The file with the owner's name. */
 interface Taken {
   readonly takenPath: string
 }
 
 /**
- * Keeps others out of a directory that is only looked at, and writes nothing for it. One that nobody has ever locked is a
- * copy, and nobody's.
+ * Keeps other processes out of a directory that is only read, and writes nothing for it. A directory that was never
+ * locked is a copy without an owner.
  *
- * @throws {Error} naming the pid of the owner when the directory is taken
+ * @throws {Error} with the owner's pid when the directory is taken
  */
 export async function lockForReading(dataDir: string, deps: LockDeps): Promise<DirectoryLock> {
   const { fs } = deps
@@ -75,9 +75,9 @@ async function inUse(dataDir: string, takenPath: string, deps: LockDeps): Promis
 }
 
 /**
- * The lock belongs to our open file, not to the child: it stays until we close the file or die.
+ * The lock belongs to our open file, not to the child: it stays until the file is closed or the process dies.
  *
- * @returns 0: it is ours; 1: it is another's; else there is no `flock` here
+ * @returns 0: this process has the lock; 1: another has it; any other value: there is no `flock` here
  */
 function flock(fd: number): number | null {
   return spawnSync('flock', ['-n', '-x', String(CHILD_FD)], {
@@ -129,7 +129,7 @@ function lockByFile(dataDir: string, deps: LockDeps): DirectoryLock | Taken {
   }
 }
 
-/** Clears away a dead owner: one process at a time, or a slow one would clear away the next owner. */
+/** Removes a dead owner: one process at a time, because a slow one could remove the next owner. */
 function takeOver(dataDir: string, path: string, deps: LockDeps): boolean {
   const { fs } = deps
   const guard = join(dataDir, TAKEOVER_FILE)

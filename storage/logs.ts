@@ -1,5 +1,5 @@
-// OpenLogs: every open partition log, by name and by the slot that the writer knows it by.
-// Network thread. Turns what topics need into commands, and the writer's results into watermarks.
+// OpenLogs: every open partition log, by name and by its slot. Network thread. It sends the commands that topics need
+// to the writer, and takes watermarks from the writer's results.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { SegmentView } from './read/batch-walk.ts'
@@ -34,11 +34,11 @@ export class OpenLogs implements Logs {
   readonly #deps: LogsDeps
   readonly #bySlot: (LogView | undefined)[] = []
   readonly #byTopic = new Map<string, LogView[]>()
-  /** How many partitions of each topic its durable record names: a crash would leave what others hold without an owner. */
+  /** How many partitions each topic's durable record names: after a crash the others would have no owner. */
   readonly #partitionCounts = new Map<string, number>()
   readonly #pageCache = new PageCache()
   #topicDefaults: Overrides
-  /** A topic whose configuration changes is another object. */
+  /** A changed topic is a new object, so an entry never becomes stale. */
   #configs = new WeakMap<Topic, TopicConfig>()
   #onTurn: (turn: Turn) => void = () => {}
   #onRot: (segment: SegmentView) => void = () => {}
@@ -53,7 +53,7 @@ export class OpenLogs implements Logs {
     return isNamed ? this.find(topic, partition) : undefined
   }
 
-  /** Also one that no durable record names yet. */
+  /** The log; it may belong to a topic without a durable record yet. */
   find(topic: string, partition: number): LogView | undefined {
     return this.#byTopic.get(topic)?.[partition]
   }
@@ -66,7 +66,7 @@ export class OpenLogs implements Logs {
     return count
   }
 
-  /** Every log that is open. */
+  /** Every open log. */
   *all(): Generator<LogView> {
     for (const logs of this.#byTopic.values()) yield* logs
   }
@@ -81,7 +81,7 @@ export class OpenLogs implements Logs {
   }
 
   /**
-   * Recovers logs, or creates empty ones. They are there for `find` when this resolves.
+   * Recovers logs, or creates empty ones. When it resolves `find` returns them.
    *
    * @throws {KafkaError} when the writer refuses; then none is open
    */
@@ -128,27 +128,27 @@ export class OpenLogs implements Logs {
       this.#partitionCounts.delete(topic)
     }
     for (const log of logs) log.remove()
-    // No turn of the writer, but news for those who wait for more of these logs.
+    // Not a turn of the writer, but callers that wait for more of these logs must wake.
     if (logs.length > 0) this.#onTurn({ logs, ...NOTHING_WRITTEN })
     const slots = logs.map((log) => log.slot)
     if (slots.length > 0) await this.#deps.ask({ kind: 'remove', slots })
     for (const slot of slots) this.#bySlot[slot] = undefined
   }
 
-  /** A durable record says so of the topic, which is new or has another configuration or number of partitions. */
+  /** The topic's durable record exists: the topic is new, or its configuration or number of partitions has changed. */
   update(topic: Topic): void {
     this.#partitionCounts.set(topic.name, topic.partitionCount)
     for (const log of this.#byTopic.get(topic.name) ?? []) log.topic = topic
   }
 
-  /** Appends follow the topic's configuration when this resolves. */
+  /** When it resolves appends follow the topic's configuration. */
   async configure(topic: Topic): Promise<void> {
     const config = logConfig(this.configOf(topic))
     const logs = this.#byTopic.get(topic.name) ?? []
     await Promise.all(logs.map(({ slot }) => this.#deps.ask({ kind: 'configure', slot, config })))
   }
 
-  /** Appends to every log follow the new defaults when this resolves. */
+  /** When it resolves appends to every log follow the new defaults. */
   async setTopicDefaults(defaults: Overrides): Promise<void> {
     const before = this.#topicDefaults
     this.#topicDefaults = defaults
@@ -157,7 +157,7 @@ export class OpenLogs implements Logs {
     await this.#follow(topics, before)
   }
 
-  /** Those that the change of the defaults makes a difference to. */
+  /** Reconfigures the topics whose configuration the new defaults change. */
   async #follow(topics: readonly { readonly topic: Topic }[], before: Overrides): Promise<void> {
     const concerned = topics.filter(
       ({ topic }) =>
@@ -173,7 +173,7 @@ export class OpenLogs implements Logs {
     this.#onTurn = callback
   }
 
-  /** Hears of segments in which a read found rot. */
+  /** Registers a callback for segments in which a read found rot. */
   onRot(callback: (segment: SegmentView) => void): void {
     this.#onRot = callback
   }
@@ -182,7 +182,7 @@ export class OpenLogs implements Logs {
     this.#onRot(segment)
   }
 
-  /** Takes over watermarks and segments. */
+  /** Takes watermarks and segments from a result. */
   apply(result: TurnResult): void {
     for (const { slot, closed, activeBaseOffset } of result.rolled) {
       this.#bySlot[slot]?.roll(closed, activeBaseOffset)

@@ -1,4 +1,5 @@
-// meta.json: what this data directory is: format version, cluster id, node id. Written once, before anything else.
+// meta.json: the identity of a data directory: format version, cluster id, node id. Written once, before any other
+// file.
 // Network thread, at start. Format: docs/formats/data-directory.md
 
 import { randomBytes } from 'node:crypto'
@@ -10,7 +11,7 @@ import { LOCK_FILE, META_FILE, UNFINISHED_SUFFIX } from './layout.ts'
 import { readText, replaceText } from './text-file.ts'
 import { OWNER_FILE, TAKEOVER_FILE } from './lock.ts'
 
-/** Rises when a directory of this version can no longer be read by older code. */
+/** Rises when older code can no longer read a directory of this version. */
 export const FORMAT_VERSION = 1
 
 const FIRST_NODE_ID = 1
@@ -29,7 +30,7 @@ export function randomUuid(): Uuid {
   }
 }
 
-/** @throws {Error} with what to do, when there is none, or of a format that this version does not know */
+/** @throws {Error} that says what to do, when the file is missing or of a format that this version does not know */
 export function readMeta(fs: Fs, dataDir: string): Meta {
   const path = join(dataDir, META_FILE)
   const found = readText(fs, path)
@@ -38,11 +39,12 @@ export function readMeta(fs: Fs, dataDir: string): Meta {
 }
 
 /**
- * Read `meta.json`, or write it when the directory is new.
+ * Reads `meta.json`, or writes it when the directory is new.
  *
- * @param dataDir exists, and is locked by us
- * @param nodeId the one that is asked for; undefined for the one that the directory has
- * @throws {Error} with what to do, when the directory is not ours or of a format that this version does not know
+ * @param dataDir exists, and this process has the lock
+ * @param nodeId the wanted id; undefined: the directory's own
+ * @throws {Error} that says what to do, when the directory is not millrace's or of a format that this version does
+ *   not know
  * @throws {KafkaError} INVALID_CONFIG when the directory is another node's, as in Apache Kafka
  */
 export function readOrCreateMeta(fs: Fs, dataDir: string, nodeId: number | undefined): Meta {
@@ -61,9 +63,9 @@ export function readOrCreateMeta(fs: Fs, dataDir: string, nodeId: number | undef
 }
 
 /**
- * Before anything is written to a directory, the lock included.
+ * Call it before anything is written to a directory, the lock included.
  *
- * @throws {Error} with what to do, when it has no `meta.json` but files that are not ours
+ * @throws {Error} that says what to do, when it has no `meta.json` but foreign files
  */
 export function refuseStrangers(fs: Fs, dataDir: string): void {
   const names = fs.readDirectory(dataDir).map((entry) => entry.name)
@@ -77,7 +79,7 @@ export function refuseStrangers(fs: Fs, dataDir: string): void {
   )
 }
 
-/** What was set for this node while it ran lies under its id, and would be lost under another. */
+/** Settings that clients changed for this node are stored under its id: with another id they would be lost. */
 function checkNode(path: string, meta: Meta, nodeId: number | undefined): Meta {
   if (nodeId === undefined || nodeId === meta.nodeId) return meta
   throw new KafkaError(

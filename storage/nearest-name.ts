@@ -1,4 +1,4 @@
-// Which known name somebody may have meant: for the message that refuses an unknown one. Any thread.
+// Finds the known name that is nearest to a misspelt one, for the message that refuses it. Any thread.
 
 const NAME_CHARS_MAX = 256
 

@@ -1,4 +1,4 @@
-// openStore: builds a store on a data directory, recovers what is there, and finishes what a crash left half done.
+// openStore: builds a store on a data directory, recovers its logs, and finishes work that a crash interrupted.
 // Network thread. Order of the start: docs/formats/data-directory.md
 
 import { dirname, join, resolve } from 'node:path'
@@ -51,8 +51,9 @@ interface Surroundings {
 }
 
 /**
- * @throws {Error} when the directory is in use, not ours, or of another format: says what to do
- * @throws {KafkaError} INVALID_CONFIG for bad defaults, or another node's directory; KAFKA_STORAGE_ERROR when the disk refuses
+ * @throws {Error} that says what to do, when the directory is in use, foreign, or of another format
+ * @throws {KafkaError} INVALID_CONFIG for bad defaults, or another node's directory; KAFKA_STORAGE_ERROR when the
+ *   disk refuses
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { dataDir, fs = realFs, clock, topicDefaults = {} } = options
@@ -62,7 +63,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     return await start({ options, dataDir, fs, clock, topicDefaults, warn }, closing)
   } catch (error) {
-    await closing.close().catch(() => {}) // the first failure is the one to tell
+    await closing.close().catch(() => {}) // the first error is the one that matters
     throw error
   }
 }
@@ -74,7 +75,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
   refuseStrangers(fs, dataDir)
   let lock: DirectoryLock | undefined
   closing.add(() => lock?.release())
-  // A writer thread starts up while we look at the directory; it touches nothing before it is told to.
+  // The writer's thread starts meanwhile; it touches no file before its first command.
   const { writer, logs, line } = connect(surroundings, closing)
   if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
   const { clusterId, nodeId } = readOrCreateMeta(fs, dataDir, options.nodeId)
@@ -158,7 +159,7 @@ function validatorPort({ options }: Surroundings, writer: WriterClient): Validat
   return new ThreadValidatorPort((error) => writer.fail(error))
 }
 
-/** What the start found, or knew of. */
+/** Logs the damage that this start or an earlier one found. */
 function sayDamage(
   opened: readonly Opened[],
   logs: OpenLogs,
@@ -183,7 +184,7 @@ async function cleanerPort(
   return new InlineCleanerPort({ fs, clock, seed: new Uint32Array(4) })
 }
 
-/** Of earlier releases, which would believe them: a copy of the tables that is older than their logs. */
+/** Removes the LMDB views of earlier releases, which would trust a copy that is older than its log. */
 function removeViews(fs: Fs, dataDir: string): void {
   for (const name of VIEW_FILES) {
     const path = join(dataDir, name)
@@ -191,12 +192,12 @@ function removeViews(fs: Fs, dataDir: string): void {
   }
 }
 
-/** Before this start writes anything: ms since the epoch. */
+/** Read before this start writes anything: ms since the epoch. */
 function lastUseOf(fs: Fs, dataDir: string): number | undefined {
   return fs.stat(join(dataDir, RECOVERY_CHECKPOINT_FILE))?.modifiedMs
 }
 
-/** With its parents, each of which survives a power cut. */
+/** Creates a directory with its parents, each of which survives a power failure. */
 function makeDurableDirectory(fs: Fs, path: string): void {
   if (fs.stat(path)) return
   const parent = dirname(path)
@@ -205,7 +206,7 @@ function makeDurableDirectory(fs: Fs, path: string): void {
   fs.syncDirectory(parent)
 }
 
-/** The writer, the logs that it speaks of, and the gate in front of it. */
+/** Connects the writer, its logs and the gate in front of it. */
 function connect(
   surroundings: Surroundings,
   closing: Closing,

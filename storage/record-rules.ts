@@ -1,5 +1,6 @@
-// What a produced batch is held against before it is stored: one whole batch, and unless the topic says otherwise every record
-// of it, compressed ones too, so that what is acknowledged can be read. Any thread. See docs/decisions/0011-records-are-checked.md
+// The check of a produced batch before it is stored: one whole batch, and unless the topic says otherwise every
+// record of it, compressed ones too, so that consumers can read what the broker acknowledges. Any thread. See
+// docs/decisions/0011-records-are-checked.md
 
 import { type CheckedRecords, RecordCheck } from '../protocol/batch/check.ts'
 import {
@@ -19,13 +20,13 @@ import {
 import { claimedBytes, codecOf, decompress } from '../protocol/compression/index.ts'
 import { type ErrorName, KafkaError } from '../protocol/errors.ts'
 
-/** The part of a topic's configuration that says which batches it takes. */
+/** The part of a topic's configuration that decides about batches. */
 export interface RecordRules {
-  /** Is each record looked at, or only the header? */
+  /** Check each record, or only the header? */
   readonly isEachChecked: boolean
-  /** A topic that compacts could only drop records without a key. */
+  /** A compacted topic could only drop records without a key. */
   readonly isKeyRequired: boolean
-  /** What a compressed batch may come to. */
+  /** The most bytes that a compressed batch may decompress to. */
   readonly decompressedBytesMax: number
   /** Infinity where the broker sets the time. */
   readonly timestampBeforeMaxMs: number
@@ -33,7 +34,7 @@ export interface RecordRules {
 }
 
 export interface RecordError {
-  /** Place of the record in its batch. */
+  /** Index of the record in its batch. */
   readonly batchIndex: number
   readonly message: string
 }
@@ -44,12 +45,12 @@ export interface BatchRefusal {
   readonly recordErrors?: readonly RecordError[]
 }
 
-/** Told one by one; the message counts them all. */
+/** At most this many errors are listed; the message has their number. */
 const RECORD_ERRORS_MAX = 1000
 
 /**
- * What the writer decompresses itself, so that no batch keeps it for long: some 0.1 ms each. More goes through the validator.
- * zstd's is the smallest that its headers bound when they do not say the size, as Java's do not.
+ * Batches up to these sizes are decompressed by the writer, some 0.1 ms each, so that it is never busy for long;
+ * others go to the validator. zstd's limit is the smallest bound of headers without the size, such as Java's.
  */
 const LIGHT_BYTES_MAX = {
   none: Infinity,
@@ -61,20 +62,23 @@ const LIGHT_BYTES_MAX = {
 
 const check = new RecordCheck()
 
-/** @returns what comes out of a batch that is not for the writer to decompress, as far as that is known; 0 for all others */
+/**
+ * @returns the decompressed size, as far as it is known, of a batch that is too large for the writer; 0 for all
+ *   others
+ */
 export function heavyBytesOf(batch: Uint8Array, rules: RecordRules): number {
   const codec = attributesOf(batch) & CODEC_MASK
   if (codec === 0 || !rules.isEachChecked || batch.length < BATCH_OVERHEAD_BYTES) return 0
-  if (codec > 4) return 0 // refused by whoever looks
+  if (codec > 4) return 0 // refused by the check itself
   const name = codecOf(codec)
   const bytes = claimedBytes(name, batch.subarray(BATCH_OVERHEAD_BYTES))
   return bytes > LIGHT_BYTES_MAX[name] ? Math.min(bytes, rules.decompressedBytesMax) : 0
 }
 
 /**
- * @param batch a largest timestamp that is not that of its records is set right in place, as Apache Kafka does
+ * @param batch a wrong largest timestamp is corrected in place, as Apache Kafka does
  * @param partition `<topic>-<partition>`, for messages
- * @param where the writer looks only at what `heavyBytesOf` leaves to it: more means that the batch lied
+ * @param where the writer checks only batches that `heavyBytesOf` leaves to it: a larger one stated a false size
  */
 export function batchRefusal(
   batch: Uint8Array,
@@ -95,7 +99,7 @@ export function batchRefusal(
   }
 }
 
-/** What is wrong with bytes that should be one whole record batch. */
+/** @returns why the bytes are not one whole record batch */
 function flawOf(bytes: Uint8Array): string | undefined {
   const isBatch = bytes.length >= BATCH_OVERHEAD_BYTES && magicOf(bytes) === MAGIC
   if (!isBatch || batchSizeBytes(bytes) !== bytes.length) {
@@ -107,7 +111,7 @@ function flawOf(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * @returns the batch itself, when it is not compressed
+ * @returns the batch itself if it is not compressed
  * @throws {KafkaError} INVALID_RECORD, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE
  */
 function unpacked(batch: Uint8Array, rules: RecordRules, where: 'writer' | 'validator') {
@@ -125,7 +129,7 @@ function unpacked(batch: Uint8Array, rules: RecordRules, where: 'writer' | 'vali
   }
 }
 
-/** @param section the batch itself, or what was decompressed of it */
+/** @param section the batch itself, or its decompressed records */
 function checkedRecords(
   batch: Uint8Array,
   section: Uint8Array,
@@ -179,7 +183,7 @@ function malformed(partition: string, batchIndex: number, what: string): BatchRe
   }
 }
 
-/** Records that can be read, and do not belong in the topic. Texts and precedence: Apache Kafka's. */
+/** Readable records that the topic refuses. Texts and precedence are Apache Kafka's. */
 function unwanted(
   keyless: readonly number[],
   untimely: readonly number[],
@@ -205,7 +209,7 @@ function unwanted(
   return { error: 'INVALID_RECORD', message, recordErrors }
 }
 
-/** Looks at the first and the largest timestamp, as the header has them; -1 is none. */
+/** Checks the first and the largest timestamp of the header; -1: none. */
 function refusalOfHeaderTimes(
   batch: Uint8Array,
   { timestampBeforeMaxMs, timestampAfterMaxMs }: RecordRules,

@@ -1,5 +1,5 @@
-// Opens the logs of every topic at a start, after the directory agrees with the metadata table: what a crash left half
-// created or half deleted goes, and nothing else does. Network thread.
+// Opens the logs of every topic at a start, and first makes the directory agree with the metadata table: it removes
+// partitions that a crash left half created or half deleted, and nothing else. Network thread.
 
 import { join } from 'node:path'
 import type { Fs } from './fs.ts'
@@ -27,7 +27,7 @@ export interface RecoverTopicsDeps {
   readonly warn: (message: string) => void
 }
 
-/** @returns what the writer says of every log but the metadata's */
+/** @returns the writer's `Opened` of every log but the metadata's */
 export async function recoverTopics(deps: RecoverTopicsDeps): Promise<readonly Opened[]> {
   const { logs, table } = deps
   await adoptInternal(deps)
@@ -39,7 +39,7 @@ export async function recoverTopics(deps: RecoverTopicsDeps): Promise<readonly O
   return ranges.length > 0 ? logs.open(ranges, false) : []
 }
 
-/** An internal topic is known without its record, if that is lost to damage. */
+/** The broker knows an internal topic even if damage has destroyed its record. */
 async function adoptInternal({ fs, dataDir, table, warn }: RecoverTopicsDeps): Promise<void> {
   for (const name of internalTopics) {
     if (table.get(topicKey(name))) continue
@@ -50,7 +50,7 @@ async function adoptInternal({ fs, dataDir, table, warn }: RecoverTopicsDeps): P
   }
 }
 
-/** Finishes deletions, and removes directories of partitions that were never there for anybody. */
+/** Finishes deletions, and removes directories of partitions that no client ever saw. */
 async function discardLeftovers(
   deps: RecoverTopicsDeps,
   records: ReadonlyMap<string, TopicRecord>,
@@ -73,7 +73,7 @@ async function discardLeftovers(
   }
 }
 
-/** Directories in the way of new partitions that hold records which no topic owns. */
+/** Directories with records and without a topic that are in the way of new partitions. */
 export function strangersOf(
   fs: Fs,
   dataDir: string,

@@ -1,8 +1,8 @@
-// StoreClosed: what is asked of a store after its close, or waits when it comes, fails with it. Any thread.
+// StoreClosed: the error of requests to a closed store, and of those that wait when it closes. Any thread.
 
 import { KafkaError } from '../protocol/errors.ts'
 
-/** Clients take its code for a reason to look for the leader and to try again, which is what a stop is. */
+/** On its code clients look for the leader and try again, as they should after a stop. */
 export class StoreClosed extends KafkaError {
   constructor() {
     super('KAFKA_STORAGE_ERROR', 'the store is closed')

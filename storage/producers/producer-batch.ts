@@ -1,4 +1,5 @@
-// What a batch says of the producer that wrote it, if that has an id: its sequence, or the transaction that it ends.
+// The facts in a batch about the producer that wrote it, if it has an id: its sequence, or the transaction that a
+// marker ends.
 // Any thread; bytes are borrowed. Format: docs/formats/record-batch.md
 
 import { type EndMarker, readEndMarker } from '../../protocol/batch/control.ts'
@@ -18,7 +19,7 @@ import { NO_SEQUENCE, sequenceAfter } from '../../protocol/batch/sequence.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { TxnMarker } from '../log-facts.ts'
 
-/** A batch of a producer with an id, as its header says. */
+/** A batch of a producer with an id, by its header. */
 export interface SequencedBatch {
   readonly producerId: number
   readonly producerEpoch: number
@@ -30,7 +31,7 @@ export interface SequencedBatch {
   readonly timestampMs: number
 }
 
-/** @returns undefined for a batch without a producer id. @param bytes a data batch that has its base offset */
+/** @returns undefined for a batch without a producer id. @param bytes a data batch with its base offset */
 export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined {
   const producerId = producerIdOf(bytes)
   if (producerId < 0) return undefined
@@ -50,13 +51,13 @@ export function sequencedBatchOf(bytes: Uint8Array): SequencedBatch | undefined 
   }
 }
 
-/** A marker, as it lies in a log. */
+/** A marker at its place in a log. */
 export interface PlacedMarker extends TxnMarker {
   readonly offset: number
   readonly timestampMs: number
 }
 
-/** @returns undefined for a control batch that ends no transaction. @param bytes one that has its base offset */
+/** @returns undefined for a control batch that ends no transaction. @param bytes one with its base offset */
 export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
   const header = readBatchHeader(bytes)
   if (header.producerId < 0) return undefined
@@ -74,17 +75,17 @@ export function placedMarkerOf(bytes: Uint8Array): PlacedMarker | undefined {
 }
 
 function endMarkerIn(bytes: Uint8Array, header: BatchHeader): EndMarker | undefined {
-  // Of a transaction of which nothing else is left, a compaction may keep the marker's header, for the producer's epoch.
+  // If a transaction has no batch left, compaction may keep only the marker's header, for the producer's epoch.
   if (header.recordCount === 0) return { kind: 'commit', coordinatorEpoch: -1 }
   try {
     return readEndMarker(bytes, 0, header)
   } catch (error) {
-    if (error instanceof KafkaError) return undefined // its CRC is right: somebody else's, and no reason not to start
+    if (error instanceof KafkaError) return undefined // the CRC is right: another program's record, and no reason not to start
     throw error
   }
 }
 
-/** What matters of a batch in a log; both are undefined when no producer with an id wrote it. */
+/** The facts of a batch of the log; both are undefined for a batch without a producer id. */
 export interface Replayed {
   readonly sequenced: SequencedBatch | undefined
   readonly marker: PlacedMarker | undefined

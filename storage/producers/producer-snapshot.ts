@@ -1,6 +1,6 @@
-// Snapshots of the state of a partition's producers: `<offset>.snapshot`, as it was before that offset, so that a start reads
-// only the batches behind it. They are never needed: the batches say it all. Writer thread; the cleaner may read them.
-// Format: docs/formats/producer-state.md
+// Snapshots of the state of a partition's producers: `<offset>.snapshot` holds the state before that offset, so that
+// a start reads only the later batches. A start can do without, because the batches hold the same facts. Writer
+// thread; the cleaner may read them. Format: docs/formats/producer-state.md
 
 import { join } from 'node:path'
 import { int16At, int32At, putInt32 } from '../../protocol/batch/header.ts'
@@ -23,22 +23,25 @@ import { unpack } from '../packed.ts'
 import { readBytes, replaceBytes } from '../text-file.ts'
 
 const REST_VERSION = 1
-/** A checkpoint comes with a snapshot when so much of log lies behind the last: so thousands of logs cost it little. */
+/**
+ * A checkpoint writes a snapshot only if this much log lies behind the last one: so a checkpoint of thousands of logs
+ * stays cheap.
+ */
 const DUE_BYTES = 64 * 1024
 const CRC_AT = 2
 const CRC_END = 6
 const NONE = -1
 
-/** Where the batch with an offset lies, or will. */
+/** The place of the batch with an offset, in the log or at its end. */
 export interface Place {
   readonly segmentBaseOffset: number
   readonly position: number
 }
 
 export interface ProducerSnapshot {
-  /** Every batch before it has been taken in, and none behind. */
+  /** The state includes exactly the batches before it. */
   readonly offset: number
-  /** Not in a file that Kafka wrote. */
+  /** undefined in a file of Kafka's. */
   readonly place: Place | undefined
   readonly producers: readonly (readonly [producerId: number, Producer])[]
 }
@@ -74,7 +77,7 @@ function entryOf(producerId: number, producer: Producer) {
   }
 }
 
-/** @returns undefined when the bytes are damaged, of another version or of another offset */
+/** @returns undefined for bytes that are damaged, or of another version or offset */
 export function decodeSnapshot(bytes: Uint8Array, offset: number): ProducerSnapshot | undefined {
   if (bytes.length <= CRC_END) return undefined
   if (crc32c(bytes, CRC_END) !== int32At(bytes, CRC_AT) >>> 0) return decodeOld(bytes, offset)
@@ -105,7 +108,7 @@ function withRest(entry: Entry, { seenMs, batches }: Rest): [producerId: number,
   return [producerId, { ...producer, seenMs, batches }]
 }
 
-/** As far as Kafka's entry tells: the last batch. */
+/** The producer of Kafka's entry, which has only the last batch. */
 function producerOf(entry: Entry): [producerId: number, Producer] {
   const { lastSequence, lastOffset, offsetDelta, timestamp } = entry
   const batch: KeptBatch = {
@@ -126,7 +129,7 @@ function producerOf(entry: Entry): [producerId: number, Producer] {
   return [entry.producerId, producer]
 }
 
-/** Of the first release: a CRC, then a msgpack map. */
+/** Reads the format of the first release: a CRC, then a msgpack map. */
 function decodeOld(bytes: Uint8Array, offset: number): ProducerSnapshot | undefined {
   if (crc32c(bytes, 4) !== int32At(bytes, 0) >>> 0) return undefined
   const content = unpack(bytes.subarray(4)) as OldContent
@@ -163,14 +166,14 @@ function oldProducerOf(fields: OldProducer): [producerId: number, Producer] {
 export class ProducerSnapshots {
   readonly #fs: Fs
   readonly #path: string
-  /** Of log, behind the newest. */
+  /** Bytes of log behind the newest snapshot. */
   bytesBehind = 0
   /** Ascending. */
   #offsets: number[]
-  /** The newest when the last recovery checkpoint was taken: a start goes on from there. */
+  /** The newest snapshot at the last recovery checkpoint: a start resumes from it. */
   #pinned: number | undefined
 
-  /** @param offsets of the files that there are. @param path of the partition */
+  /** @param offsets of the existing files. @param path of the partition's directory */
   constructor(fs: Fs, path: string, offsets: readonly number[]) {
     this.#fs = fs
     this.#path = path
@@ -185,7 +188,7 @@ export class ProducerSnapshots {
     return this.bytesBehind >= DUE_BYTES
   }
 
-  /** Without room on the disk there is none. Not synced: one that is lost or torn is passed over. */
+  /** Writes a snapshot, unless the disk is full. Not synced: a start ignores a lost or torn one. */
   write(snapshot: Written): void {
     const { offset } = snapshot
     try {
@@ -200,7 +203,7 @@ export class ProducerSnapshots {
     }
   }
 
-  /** A recovery checkpoint is being written, that says nothing of what came before. */
+  /** A recovery checkpoint is being written, which covers everything before now. */
   pin(): void {
     this.#pinned = this.#offsets.at(-1)
   }
@@ -211,12 +214,12 @@ export class ProducerSnapshots {
     return bytes && decodeSnapshot(bytes, offset)
   }
 
-  /** Offsets of those at or before `offset`, newest first. */
+  /** Offsets of the snapshots at or before `offset`, newest first. */
   upTo(offset: number): number[] {
     return this.#offsets.filter((each) => each <= offset).reverse()
   }
 
-  /** Two stay: the newest, and the pinned one or the one before. */
+  /** Keeps two: the newest, and the pinned one or else the one before. */
   #removeOld(): void {
     const newest = this.newestOffset
     const older = this.#offsets.slice(0, -1)
@@ -226,13 +229,13 @@ export class ProducerSnapshots {
     this.#offsets = this.#offsets.filter(isKept)
   }
 
-  /** Somebody else may have removed it: a start does without. */
+  /** A missing file is fine: a start does without. */
   #remove(offset: number): void {
     const path = join(this.#path, snapshotFile(offset))
     if (this.#fs.stat(path)) this.#fs.removeFile(path)
   }
 
-  /** Of records that are not there (any more). @returns whether there was one */
+  /** Removes snapshots after the end of the log. @returns whether there was one */
   removeBehind(endOffset: number): boolean {
     const behind = this.#offsets.filter((offset) => offset > endOffset)
     for (const offset of behind) this.discard(offset)

@@ -1,6 +1,7 @@
-// ProducerState: what one partition remembers of its producers, so that a batch that is sent again is not written again,
-// none is missed in between, and it is known which transactions are open. Kafka's rules, by batch headers alone.
-// Writer thread. What is staged counts at once, and is kept or dropped as a whole. Kept on disk: docs/formats/producer-state.md
+// ProducerState: one partition's memory of its producers, by which it recognises repeated batches, finds gaps, and
+// knows the open transactions. Kafka's rules (KIP-98, KIP-360), by batch headers alone. Writer thread.
+// A staged batch counts at once; all staged ones are kept or dropped together. On disk:
+// docs/formats/producer-state.md
 
 import { NO_SEQUENCE, sequenceAfter } from '../../protocol/batch/sequence.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
@@ -8,19 +9,22 @@ import type { PlacedMarker, Replayed, SequencedBatch } from './producer-batch.ts
 import type { TxnEntry } from '../segment/txn-index.ts'
 import type { TxnMarker, ProducerInfo } from '../log-facts.ts'
 
-/** Batches of a producer of which one that is sent again is known. */
+/** How many batches of a producer are remembered, and recognised when they come again. */
 const WINDOW = 5
-/** How often those are looked for that have not written for long. */
+/** How often to look for producers that have long been silent. */
 const EXPIRY_CHECK_MS = 600_000
-/** Producers whose first batch found no room, all of them at the same time. */
+/** The most unknown producers whose first batch may wait for room at the same time. */
 const AWAITED_MAX = 10_000
-/** No transaction is open. */
+/** No open transaction. */
 const NONE = -1
 
 export interface ProducerLimits {
-  /** A producer that has not written for so long, and has no transaction open, is forgotten. */
+  /** A producer that has not written for this long, and has no open transaction, is forgotten. */
   readonly expirationMs: number
-  /** Kept at most: beyond it the one that wrote longest ago is forgotten. Those with a transaction open stay. */
+  /**
+   * The most producers to remember: the one that has been silent longest is forgotten first, but none with an open
+   * transaction.
+   */
   readonly producersMax: number
 }
 
@@ -36,18 +40,18 @@ export type KeptBatch = Pick<
   'firstSequence' | 'lastSequence' | 'baseOffset' | 'lastOffset' | 'timestampMs'
 >
 
-/** Another one takes its place with each batch. */
+/** Replaced by a new object with each batch. */
 export interface Producer {
   readonly producerEpoch: number
-  /** The last ones of this epoch, oldest first. */
+  /** Its last batches in this epoch, oldest first. */
   readonly batches: readonly KeptBatch[]
-  /** Of the last marker, -1 when there was none. */
+  /** Coordinator epoch of its last marker; -1: none. */
   readonly coordinatorEpoch: number
-  /** Of the last batch or marker. */
+  /** Timestamp of its last batch or marker. */
   readonly timestampMs: number
-  /** Where its open transaction begins, -1 when there is none. */
+  /** First offset of its open transaction; -1: none. */
   readonly txnFirstOffset: number
-  /** When it wrote last, by the broker's clock: timestamps are the producer's affair. */
+  /** Time of its last batch by the broker's clock, because the producer chooses the timestamps. */
   seenMs: number
 }
 
@@ -61,15 +65,15 @@ export class ProducerState {
   readonly #producers: Map<number, Producer>
   /** Producer id -> first offset of its open transaction; ascending. */
   readonly #open = new Map<number, number>()
-  /** Ended by markers that may not be durable yet; ascending by marker. */
+  /** Transactions ended by markers that may not be durable yet; ascending by marker. */
   #ended: TxnEntry[] = []
   readonly #staged = {
     producers: new Map<number, Producer>(),
     ended: [] as TxnEntry[],
-    /** Of producers that were not known before. */
+    /** The first batches of producers that were unknown. */
     first: [] as SequencedBatch[],
   }
-  /** By id, of producers that are not known: the first batch for which there was no room. */
+  /** By producer id, for unknown producers: the first batch that found no room. */
   readonly #awaited = new Map<number, FirstBatch>()
   #nextExpiryMs = 0
 
@@ -87,7 +91,7 @@ export class ProducerState {
     return this.#producers.entries()
   }
 
-  /** What is staged left out. */
+  /** The producers without staged batches. */
   describe(): ProducerInfo[] {
     return Array.from(this.#producers, ([producerId, producer]) => ({
       producerId,
@@ -100,10 +104,11 @@ export class ProducerState {
   }
 
   /**
-   * Judges a batch, and stages it when the log takes it.
+   * Checks a batch, and stages it if the log may take it.
    *
    * @param isTransactionV2 as in `Append`
-   * @returns undefined when it was staged; the batch that it is a copy of, perhaps only staged itself; or why it is refused
+   * @returns undefined when it was staged; the batch that it repeats, which may itself be staged; or the reason of
+   *   the refusal
    */
   take(batch: SequencedBatch, isTransactionV2 = false): KeptBatch | ProducerRefusal | undefined {
     const producer = this.#find(batch.producerId)
@@ -115,8 +120,8 @@ export class ProducerState {
   }
 
   /**
-   * Retention, or a long silence, may have taken what was known of the producer: any sequence will do. But in
-   * `transaction.version` 2 each transaction has an epoch of its own, and an open one is not forgotten.
+   * Retention or a long silence may have removed the producer's memory: any sequence will do. But in
+   * `transaction.version` 2 (KIP-890) each transaction has its own epoch, and the log never forgets an open one.
    */
   #verdictOnUnknown(
     { producerId, producerEpoch, firstSequence }: SequencedBatch,
@@ -134,17 +139,17 @@ export class ProducerState {
     return { error: 'OUT_OF_ORDER_SEQUENCE_NUMBER', message }
   }
 
-  /** There was no room for this batch: nothing that was sent behind it may be written before it. */
+  /** The batch found no room: no later batch of the producer may be written before it. */
   turnAway(batch: FirstBatch): void {
     const { producerId, producerEpoch, firstSequence } = batch
-    if (this.#producers.has(producerId)) return // whose sequence says it
+    if (this.#producers.has(producerId)) return // the producer's sequence already guards it
     const known = this.#awaited.get(producerId)
     if (known?.producerEpoch === producerEpoch && known.firstSequence <= firstSequence) return
     if (this.#awaited.size >= AWAITED_MAX) this.#awaited.clear()
     this.#awaited.set(producerId, { producerId, producerEpoch, firstSequence })
   }
 
-  /** Why the log does not take this marker; undefined when it does. */
+  /** @returns the reason why the log refuses this marker; undefined: it does not */
   refusalOfMarker(marker: TxnMarker): ProducerRefusal | undefined {
     const producer = this.#find(marker.producerId)
     if (!producer) return undefined
@@ -177,9 +182,9 @@ export class ProducerState {
   }
 
   /**
-   * The marker has its place in the log. Not judged.
+   * The marker has its place in the log. The caller has checked it.
    *
-   * @returns undefined when no transaction was open: then it ends none
+   * @returns undefined when no transaction was open: the marker then ends none
    */
   stageMarker({
     producerId,
@@ -206,7 +211,7 @@ export class ProducerState {
     return ended
   }
 
-  /** A batch that lies in the log already. @returns the transaction that it aborts, if it does */
+  /** Takes in a batch that is already in the log. @returns the transaction that it aborts, if any */
   replay({ sequenced, marker }: Replayed, nowMs: number): TxnEntry | undefined {
     if (sequenced) this.#stage(sequenced, this.#find(sequenced.producerId))
     const ended = marker && this.stageMarker(marker)
@@ -215,7 +220,7 @@ export class ProducerState {
     return marker?.isCommit ? undefined : ended
   }
 
-  /** What was staged is in the log. @param nowMs by the broker's clock */
+  /** The staged batches are in the log. @param nowMs by the broker's clock */
   keep(nowMs: number): void {
     const { producers, ended } = this.#staged
     if (producers.size === 0) return
@@ -233,7 +238,7 @@ export class ProducerState {
     else if (this.#producers.size > this.#limits.producersMax) this.#forgetOldest()
   }
 
-  /** What was staged is not in the log: there was no room for it. */
+  /** The staged batches are not in the log: there was no room for them. */
   drop(): void {
     for (const batch of this.#staged.first) this.turnAway(batch)
     this.#clearStaged()
@@ -246,9 +251,9 @@ export class ProducerState {
   }
 
   /**
-   * Where the oldest transaction begins that is not decided for good; what is staged left out.
+   * First offset of the oldest transaction whose end is not final, staged batches aside.
    *
-   * @param highWatermark markers from here on may yet be lost
+   * @param highWatermark markers from here on may still be lost
    * @returns at most the high watermark
    */
   lastStableOffset(highWatermark: number): number {
@@ -258,13 +263,13 @@ export class ProducerState {
     let offset = highWatermark
     for (const firstOffset of this.#open.values()) {
       offset = Math.min(offset, firstOffset)
-      break // they ascend
+      break // later ones are higher
     }
     for (const { firstOffset } of this.#ended) offset = Math.min(offset, firstOffset)
     return offset
   }
 
-  /** Forgets those that have not written for long. */
+  /** Forgets producers that have long been silent. */
   expire(nowMs: number): void {
     this.#nextExpiryMs = nowMs + EXPIRY_CHECK_MS
     const { expirationMs, producersMax } = this.#limits
@@ -274,7 +279,7 @@ export class ProducerState {
     if (this.#producers.size > producersMax) this.#forgetOldest()
   }
 
-  /** A tenth more than must go, so that it is not done for every new one. */
+  /** Forgets a tenth more than necessary, so that it does not run for every new producer. */
   #forgetOldest(): void {
     const count = this.#producers.size - Math.floor(this.#limits.producersMax * 0.9)
     const idle = [...this.#producers].filter(([, { txnFirstOffset }]) => txnFirstOffset === NONE)
@@ -288,14 +293,14 @@ export class ProducerState {
     return staged ?? this.#producers.get(producerId)
   }
 
-  /** Staged ones count. */
+  /** Includes staged ones. */
   #oldestOpenOffset(): number {
     const { producers } = this.#staged
     let oldest = Infinity
     for (const [id, firstOffset] of this.#open) {
       if ((producers.get(id)?.txnFirstOffset ?? firstOffset) !== firstOffset) continue
       oldest = firstOffset
-      break // they ascend
+      break // later ones are higher
     }
     for (const { txnFirstOffset } of producers.values()) {
       if (txnFirstOffset !== NONE) oldest = Math.min(oldest, txnFirstOffset)
@@ -313,7 +318,7 @@ export class ProducerState {
   }
 }
 
-/** What speaks against a batch of a producer that is known; undefined when nothing does. */
+/** @returns the reason to refuse a batch of a known producer; undefined: there is none */
 function verdictOn(
   batch: SequencedBatch,
   producer: Producer,
@@ -344,7 +349,7 @@ function copiedBy(batch: SequencedBatch, { batches }: Producer): KeptBatch | und
   )
 }
 
-/** Hot: a literal is several times faster than a slice. */
+/** Hot path: a literal is several times faster than a slice. */
 function withBatch(known: readonly KeptBatch[], batch: SequencedBatch): readonly KeptBatch[] {
   if (known.length < WINDOW) return [...known, batch]
   return [known[1]!, known[2]!, known[3]!, known[4]!, batch]

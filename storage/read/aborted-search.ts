@@ -1,5 +1,6 @@
-// Finds the aborted transactions that a reader of committed records must know of, in the transaction indexes of segments.
-// Network thread. An index is not a hint here: what it does not say would be read as committed; so damage is an error.
+// Finds the aborted transactions for a reader of committed records, in the transaction indexes of segments. Network
+// thread. Unlike other indexes this one is no hint: readers would take a missing transaction as committed, so damage
+// is an error.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
@@ -13,18 +14,21 @@ import {
 import { readTxnEntry, TXN_ENTRY_BYTES, type TxnEntry } from '../segment/txn-index.ts'
 import type { AbortedTransaction } from '../store.ts'
 
-/** Read at a time, and kept of the active segment. */
+/** Entries per read; the last block of the active segment is kept. */
 const BLOCK_ENTRIES = 64
 
-/** Over the indexes of one log. */
+/** Searches the indexes of one log. */
 export class AbortedSearch {
-  /** Of the active segment: those who follow a log ask for its last entries again and again. */
+  /** The active segment's index: readers that tail a log ask for its last entries again and again. */
   #active: IndexReader | undefined;
 
-  /** Those whose marker is at `from` or later and that began before `to`, which is at most the last stable offset. */
+  /**
+   * Transactions that began before `to`, which is at most the last stable offset, and whose marker is at `from` or
+   * later.
+   */
   *between(log: ReadableLog, from: number, to: number): DiskSteps<AbortedTransaction[]> {
     const found: AbortedTransaction[] = []
-    // As they are now: a compaction may put one in the place of some meanwhile.
+    // A copy: a compaction may replace some of the segments meanwhile.
     const segments = log.segments.slice(segmentIndexOf(log.segments, from))
     for (const segment of segments) {
       const index = this.#readerOf(segment, segment === segments.at(-1))
@@ -44,14 +48,14 @@ export class AbortedSearch {
   }
 }
 
-/** Some entries, as they lie in the file. */
+/** Consecutive entries as they lie in the file. */
 interface Block {
-  /** Number of the first one. */
+  /** Number of its first entry. */
   readonly start: number
   readonly bytes: Buffer
 }
 
-/** The index of one segment, the last block that was read in memory. */
+/** The index of one segment, with the block read last. */
 class IndexReader {
   readonly segment: SegmentView
   readonly #isCold: boolean
@@ -62,7 +66,7 @@ class IndexReader {
     this.#isCold = isCold
   }
 
-  /** Number of the first entry whose marker is at `offset` or later. The last block is looked at first. */
+  /** Number of the first entry whose marker is at `offset` or later. It tries the last block first. */
   *firstFrom(offset: number): DiskSteps<number> {
     let low = 0
     let high = this.segment.abortedCount
@@ -89,7 +93,7 @@ class IndexReader {
     const into = Buffer.alloc(count * TXN_ENTRY_BYTES)
     const position = start * TXN_ENTRY_BYTES
     yield* readFully({ segment, suffix: '.txnindex', into, position, isCold: this.#isCold })
-    const block = { start, bytes: into } // another search may load another one meanwhile
+    const block = { start, bytes: into } // another search may load another block meanwhile
     this.#block = block
     return block
   }

@@ -1,5 +1,5 @@
-// Which bytes of a segment may be read, and a walk over the batches in them. Network thread.
-// A reading is a generator that yields what it wants of the disk; reader.ts says how it is fed.
+// The readable ranges of a segment, and a walk over their batches. Network thread.
+// A reading is a generator that yields its requests to the disk; reader.ts feeds it.
 
 import {
   attributesOf,
@@ -18,25 +18,25 @@ import type { EpochStart, Heads, Quarantined } from '../log-facts.ts'
 /** A segment as readers see it. */
 export interface SegmentView {
   readonly baseOffset: number
-  /** Bytes that may be read: those below the high watermark. */
+  /** End of the readable bytes: those below the high watermark. */
   readonly endPosition: number
-  /** Largest record timestamp; Infinity while that is not known: in the active segment. */
+  /** Largest record timestamp; Infinity while unknown: in the active segment. */
   readonly maxTimestamp: number
   /** Entries of its transaction index. */
   readonly abortedCount: number
-  /** Of those entries; undefined while that is not known: in the active segment. */
+  /** Checksum of these entries; undefined while unknown: in the active segment. */
   readonly abortedChecksum: number | undefined
-  /** The scrubber found that the index is not what was written. */
+  /** The scrubber found that the index has changed. */
   readonly isTxnIndexRotten: boolean
-  /** Which batches were written there; undefined when that is not known, as in the active segment. */
+  /** The batches as written; undefined if unknown, as in the active segment. */
   readonly heads: Heads | undefined
   /** Path of its files without the suffix. */
   readonly path: string
-  /** The same, but another for the segment that takes its place: files of both may be open. */
+  /** `path`, made unique: a segment that replaces this one has another key, because files of both may be open. */
   readonly fileKey: string
-  /** While the writer may be putting another segment in its place: settles when it is known whether it did. */
+  /** While the writer may be replacing the segment: settles when it is known whether it did. */
   readonly swap: Promise<void> | undefined
-  /** Another one has taken its place, and its name. */
+  /** Another segment has replaced it and has its name. */
   readonly isReplaced: boolean
 }
 
@@ -46,14 +46,14 @@ export interface FileOf {
   readonly suffix: SegmentSuffix
 }
 
-/** What a reading must know of a log. */
+/** A reading's view of a log. */
 export interface ReadableLog {
   /** Ascending, the last one active; never empty. */
   readonly segments: readonly SegmentView[]
   readonly quarantined: readonly Quarantined[]
-  /** Readers pass over quarantined ranges (`quarantine.policy=skip`) rather than hear of them. */
+  /** With `quarantine.policy=skip` readers pass over quarantined ranges instead of getting an error. */
   readonly skipsQuarantined: boolean
-  /** Segments before it may have gaps between their batches: a compaction took what lay there. */
+  /** Segments before it may have gaps between their batches, because compaction removed records. */
   readonly sparseEndOffset: number
   readonly epochs: readonly EpochStart[]
   readonly logStartOffset: number
@@ -63,7 +63,7 @@ export interface ReadableLog {
   readonly hints: Hints
 }
 
-/** A run of readable batches: a segment, or what lies between the quarantined ranges of one. Ends are exclusive. */
+/** Consecutive readable batches: a whole segment, or the part between two quarantined ranges. Ends are exclusive. */
 export interface Extent {
   readonly segment: SegmentView
   readonly startOffset: number
@@ -79,11 +79,11 @@ export interface Extent {
 export interface ReadAt extends FileOf {
   readonly into: Uint8Array
   readonly position: number
-  /** Hardly in the page cache. */
+  /** Probably not in the page cache. */
   readonly isCold: boolean
 }
 
-/** A file lent to another thread, which looks at it for longer than this one should: open until the promise settles. */
+/** A file that another thread reads for longer than the network thread should: open until the promise settles. */
 export interface Loan extends FileOf {
   readonly lendTo: (fd: number) => Promise<void>
   readonly isCold: true
@@ -91,10 +91,13 @@ export interface Loan extends FileOf {
 
 export type DiskSteps<Result> = Generator<ReadAt | Loan, Result, number>
 
-/** Readers that tail one log at different places. */
+/** Enough for readers that tail one log at different offsets. */
 const HINTS_MAX = 32
 
-/** Offset -> position in its segment of the batch that a reader is likely to ask for next, so that tailing never searches. */
+/**
+ * Offset -> position of its batch, for batches that a reader is likely to ask for next, so that tailing never
+ * searches.
+ */
 export class Hints {
   readonly #positions = new Map<number, number>()
 
@@ -115,7 +118,7 @@ export class Hints {
   }
 }
 
-/** The segment that `offset` belongs to; the first one for an offset before all of them. */
+/** Index of the segment with `offset`; the first one for an offset before all of them. */
 export function segmentIndexOf(segments: readonly SegmentView[], offset: number): number {
   let low = 0
   let high = segments.length - 1
@@ -128,8 +131,8 @@ export function segmentIndexOf(segments: readonly SegmentView[], offset: number)
 }
 
 /**
- * @returns undefined when nothing can be read from there on: quarantined ranges are passed over
- * @throws {KafkaError} CORRUPT_MESSAGE when `offset` lies in a quarantined range that readers are to hear of
+ * @returns the extent from `offset` on, past quarantined ranges; undefined when there is none
+ * @throws {KafkaError} CORRUPT_MESSAGE when `offset` is in a quarantined range that readers must not skip
  */
 export function extentToRead(log: ReadableLog, offset: number): Extent | undefined {
   if (log.skipsQuarantined) return extentsFrom(log, offset).next().value ?? undefined
@@ -173,9 +176,9 @@ function extentOrRot(log: ReadableLog, offset: number): Extent | Quarantined {
   return { segment, startOffset, endOffset, startPosition, endPosition, isSparse, epochs }
 }
 
-/** Looks at one batch after the other, from a position on where one starts. `release` gives its buffer back. */
+/** Reads one batch header after the other, from a position where a batch starts. `release` returns its buffer. */
 export class BatchWalk {
-  /** Of the batch that `next` moved to. */
+  /** Position of the batch that `next` moved to. */
   position = 0
   sizeBytes = 0
   baseOffset = 0
@@ -193,7 +196,7 @@ export class BatchWalk {
   #filledFrom = 0
   #filledTo = 0
 
-  /** @param chunkBytes read at a time */
+  /** @param chunkBytes bytes per read */
   constructor(
     pool: BufferPool,
     extent: Extent,
@@ -216,7 +219,7 @@ export class BatchWalk {
 
   /**
    * @returns false at the end of the extent
-   * @throws {RotFound} where no batch lies that continues the extent
+   * @throws {RotFound} where no batch continues the extent
    */
   *next(): DiskSteps<boolean> {
     const position = this.#nextPosition

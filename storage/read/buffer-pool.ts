@@ -1,8 +1,8 @@
-// BufferPool: read buffers that are given back by hand, so that fetching makes no garbage.
+// BufferPool: reusable read buffers, so that fetching makes no garbage.
 // Network thread. Sizes are powers of two, so that a buffer fits the next read too.
 
 const SMALLEST_BYTES = 4096
-/** Larger buffers are left to the garbage collector. */
+/** Larger buffers are not reused. */
 const LARGEST_BYTES = 16 * 1024 * 1024
 
 export class BufferPool {
@@ -14,7 +14,7 @@ export class BufferPool {
     this.#freeBytesMax = freeBytesMax
   }
 
-  /** @returns at least `bytes` long, with anything in it; the caller's until `give` */
+  /** @returns a buffer of at least `bytes`, with any contents; the caller's until `give` */
   take(bytes: number): Buffer {
     if (bytes > LARGEST_BYTES) return Buffer.allocUnsafeSlow(bytes)
     const sizeBytes = Math.max(SMALLEST_BYTES, 2 ** Math.ceil(Math.log2(bytes)))
@@ -24,7 +24,7 @@ export class BufferPool {
     return free
   }
 
-  /** @param buffer given: from `take`, the whole of it, once */
+  /** @param buffer given: a whole buffer from `take`, once */
   give(buffer: Buffer): void {
     if (buffer.length > LARGEST_BYTES) return
     if (this.#freeBytes + buffer.length > this.#freeBytesMax) return

@@ -1,6 +1,6 @@
-// Continuity: what the next batch header of an extent must say. The CRC of a batch covers neither its base offset nor its size
-// and leader epoch; its neighbours, its segment and the log's epochs tell what they must be. Network thread.
-// See docs/formats/recovery.md
+// Continuity: the fields that the next batch header of an extent must have. The CRC of a batch covers neither its
+// base offset nor its size and leader epoch; they follow from its neighbours, its segment and the log's epochs.
+// Network thread. See docs/formats/recovery.md
 
 import {
   BATCH_OVERHEAD_BYTES,
@@ -14,7 +14,7 @@ import {
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Extent, SegmentView } from './batch-walk.ts'
 
-/** Bytes of a segment that are not what was written there. */
+/** Bytes of a segment are not what was written there. */
 export class RotFound extends KafkaError {
   readonly segment: SegmentView
 
@@ -26,10 +26,10 @@ export class RotFound extends KafkaError {
 
 export class Continuity {
   readonly #extent: Extent
-  /** Where the next batch begins, or at the earliest in a sparse extent; undefined: not known. */
+  /** Base offset of the next batch, or a lower bound in a sparse extent; undefined: unknown. */
   nextOffset: number | undefined
   #epoch: number | undefined
-  /** The offsets for which `#epoch` holds; the end is exclusive. */
+  /** The range of offsets with `#epoch`; the end is exclusive. */
   #epochStart = 0
   #epochEnd = 0
 
@@ -43,7 +43,7 @@ export class Continuity {
    *
    * @param position of the header in the segment
    * @returns bytes of the whole batch
-   * @throws {RotFound} when no batch lies there that continues the extent; then nothing has changed
+   * @throws {RotFound} when no batch there continues the extent; the state is then unchanged
    */
   take(bytes: Uint8Array, at: number, position: number): number {
     const sizeBytes = this.step(bytes, at, position)
@@ -55,7 +55,7 @@ export class Continuity {
     throw new RotFound(this.#extent.segment, `has no batch that belongs at ${position}: ${found}`)
   }
 
-  /** The same. @returns undefined when no batch lies there that continues the extent */
+  /** As `take`. @returns undefined when no batch there continues the extent */
   step(bytes: Uint8Array, at: number, position: number): number | undefined {
     const { startOffset, endOffset, endPosition, isSparse } = this.#extent
     const { nextOffset } = this

@@ -1,5 +1,6 @@
-// FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few descriptors.
-// Network thread. A file that an asynchronous read or another thread still uses is closed when that is done, never under it.
+// FileCache: files open for reading, the least recently used closed first, so that 10,000 partitions need few
+// descriptors.
+// Network thread. A file that an asynchronous read or another thread uses is closed only after that use.
 
 import { strict as assert } from 'node:assert'
 import type { FileOf } from './batch-walk.ts'
@@ -9,14 +10,14 @@ import { StoreClosed } from '../store-closed.ts'
 
 interface OpenFile {
   readonly fd: number
-  /** Asynchronous reads in progress, and other threads that look at it. */
+  /** Asynchronous reads and loans to other threads in progress. */
   pins: number
   isForgotten: boolean
 }
 
 /**
- * The file cannot be opened, for its name may stand for another segment by now: look at the log anew once `settled` has
- * resolved. Files that are open already are read on: they are what they were.
+ * The file cannot be opened, because its name may belong to another segment by now: read the log's view again once
+ * `settled` has resolved. Files that are already open stay valid.
  */
 export class SegmentMoving extends Error {
   readonly settled: Promise<void> | undefined
@@ -39,12 +40,12 @@ export class FileCache {
     this.#openFilesMax = openFilesMax
   }
 
-  /** @returns open until the next call: for an operation that is done at once */
+  /** @returns a descriptor that is open until the next call, for a synchronous operation */
   descriptor(file: FileOf): number {
     return this.#use(file).fd
   }
 
-  /** The file stays open until what `use` returns has settled. */
+  /** The file stays open until the promise of `use` settles. */
   async lend<Result>(of: FileOf, use: (fd: number) => Promise<Result>): Promise<Result> {
     const file = this.#use(of)
     file.pins++
@@ -64,7 +65,7 @@ export class FileCache {
     }
   }
 
-  /** Nothing is opened any more. */
+  /** No further file is opened. */
   close(): void {
     this.#isClosed = true
     this.forget('')

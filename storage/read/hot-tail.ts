@@ -1,16 +1,16 @@
-// HotTail: which records of a log were written so lately that they are taken to be in the page cache, where reading them
-// stalls nobody. What counts is how much all logs have written since. Network thread.
+// HotTail: estimates which records of a log are in the page cache, so that reading them stalls no one: those after
+// which all logs together have written little. Network thread.
 
 import { totalmem } from 'node:os'
 
 const MIB = 1024 * 1024
 const HOT_BYTES_MAX = 256 * MIB
-/** Of the machine's memory, or the container's: so much of what was written last is still there. */
+/** The fraction of the machine's or container's memory for which the last written bytes count as cached. */
 const HOT_SHARE = 1 / 64
-/** A log remembers so many places at most: hotness begins at one of them. */
+/** The most marks of a log; its hot part begins at one of them. */
 const MARKS_MAX = 16
 
-/** What all logs of a store have written, and how much of it is hot. */
+/** Counts the bytes that all logs of a store have written, and the bytes that count as hot. */
 export class PageCache {
   readonly hotBytes: number
   bytesWritten = 0
@@ -29,7 +29,7 @@ export class HotTail {
     this.#pageCache = pageCache
   }
 
-  /** Records from here on are hot; Infinity when none are. */
+  /** Records from here on are hot; Infinity: none. */
   get startOffset(): number {
     this.#forgetCold()
     return this.#marks[0]?.offset ?? Infinity

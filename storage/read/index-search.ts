@@ -2,18 +2,18 @@
 
 import { readFully, type DiskSteps, type FileOf } from './batch-walk.ts'
 
-/** Entries that are read at once when the search is down to so many. */
+/** The search reads the last entries at once when there are no more than this. */
 const ENTRIES_A_READ = 512
 
 export interface IndexFile extends FileOf {
   readonly entryBytes: number
-  /** Hardly in the page cache. */
+  /** Probably not in the page cache. */
   readonly isCold: boolean
 }
 
 /**
- * @param isBefore holds for entries up to one, and for none after it
- * @returns the last entry for which it holds; undefined when there is none
+ * @param isBefore true up to some entry, false after it
+ * @returns the last entry for which it is true; undefined: none
  */
 export function* lastEntryIn(
   index: IndexFile,

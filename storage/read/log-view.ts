@@ -1,5 +1,5 @@
-// LogView: one partition as the network thread sees it. Holds what the writer's results say (watermarks, segments,
-// epochs) and answers reads from them. Network thread only; the writer's own view is writer/.
+// LogView: the network thread's view of one partition. It holds the watermarks, segments and epochs of the writer's
+// results, and answers reads from them. Network thread only; the writer's own view is writer/.
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ export class LogView implements Log, ReadableLog {
   quarantined: readonly Quarantined[]
   sparseEndOffset: number
   readonly epochs: readonly EpochStart[]
-  /** Everything before it has been compacted. */
+  /** Everything before it is compacted. */
   firstDirtyOffset: number
   logStartOffset: Offset
   logEndOffset: Offset
@@ -56,7 +56,7 @@ export class LogView implements Log, ReadableLog {
   readonly #hotTail: HotTail
   readonly #abortedSearch = new AbortedSearch()
   readonly #segments: MutableSegmentView[]
-  /** Segments closed with records that are not yet visible, in order. */
+  /** Closed segments with records that are not yet visible, in order. */
   #rolls: Roll[] = []
   #isRemoved = false
   #swapCount = 0
@@ -95,7 +95,7 @@ export class LogView implements Log, ReadableLog {
     this.sizeBytes = this.#segments.reduce((bytes, segment) => bytes + segment.endPosition, 0)
   }
 
-  /** Of its directory. */
+  /** Path of its directory. */
   get path(): string {
     return this.#path
   }
@@ -132,7 +132,7 @@ export class LogView implements Log, ReadableLog {
     return this.#reader.bytesAvailable(this, offset)
   }
 
-  /** @param isUnchecked the CRCs are the caller's to check */
+  /** @param isUnchecked the caller checks the CRCs */
   read(
     offset: Offset,
     bytesMax: number,
@@ -183,7 +183,7 @@ export class LogView implements Log, ReadableLog {
     return { epoch: LeaderEpoch(found.epoch), endOffset: Offset(endOffset) }
   }
 
-  /** The active segment was closed, with this final size, and another one begun. */
+  /** The active segment was closed with this final size, and another one begun. */
   roll(closed: SegmentInfo, activeBaseOffset: number): void {
     const segment = this.#segments.at(-1)!
     assert(closed.baseOffset === segment.baseOffset, 'the active segment is the one that rolls')
@@ -199,7 +199,7 @@ export class LogView implements Log, ReadableLog {
     )
   }
 
-  /** A segment was deleted at the start of the log. */
+  /** A segment at the start of the log was deleted. */
   drop(baseOffset: number): void {
     const index = this.#segments.findIndex((segment) => segment.baseOffset === baseOffset)
     const [dropped] = index < 0 ? [] : this.#segments.splice(index, 1)
@@ -209,8 +209,8 @@ export class LogView implements Log, ReadableLog {
   }
 
   /**
-   * Before the writer is asked to put one segment in the place of those in a range: a reading that must open one of their files
-   * waits until it is known which one its name stands for.
+   * Call it before the writer swaps a segment in for those in a range: a reading that must open one of their files
+   * waits until it is known whose name that is.
    *
    * @returns call it when the writer has answered
    */
@@ -227,7 +227,7 @@ export class LogView implements Log, ReadableLog {
     }
   }
 
-  /** A compacted segment has taken the place of some. */
+  /** A compacted segment has replaced others. */
   replace(replacedCount: number, info: SegmentInfo): void {
     const first = this.#segments.findIndex(({ baseOffset }) => baseOffset === info.baseOffset)
     const segment = this.#segment(info, ++this.#swapCount)
@@ -242,19 +242,19 @@ export class LogView implements Log, ReadableLog {
     this.hints.clear()
   }
 
-  /** A segment's transaction index is not what was written. */
+  /** The scrubber found a segment's transaction index changed. */
   noteRottenTxnIndex(segment: SegmentView): void {
     const rotten = this.#segments.find((each) => each === segment)
     if (rotten) rotten.isTxnIndexRotten = true
   }
 
-  /** These ranges cannot be read, as the writer says. */
+  /** The writer has quarantined these ranges. */
   quarantine(ranges: readonly Quarantined[]): void {
     this.quarantined = ranges
     this.hints.clear()
   }
 
-  /** Takes over what the writer says, after the rolls of the same turn. */
+  /** Takes the writer's state, after the rolls of the same turn. */
   update(state: LogState): void {
     const { highWatermark, sizeBytes } = this
     assertRisen(this, state)
@@ -303,7 +303,7 @@ export class LogView implements Log, ReadableLog {
     }
   }
 
-  /** @param serial of the segment that takes the place of others under a name that was theirs */
+  /** @param serial tells a segment apart from those that it replaces under their name */
   #segment(segment: SegmentInfo, serial = 0): MutableSegmentView {
     const name = segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)
     const path = join(this.#path, name)

@@ -1,6 +1,6 @@
-// LogReader: whole batches out of segment files, without a thread hop, into pooled buffers.
-// Network thread. What is likely in the page cache is read at once, the rest asynchronously, so that a cold disk
-// never stalls the loop; both by the same code, a generator that yields what it wants (`DiskSteps`).
+// LogReader: reads whole batches from segment files into pooled buffers, without a thread hop. Network thread.
+// It reads likely cached bytes at once and others asynchronously, so that a cold disk never stalls the loop. Both
+// ways share their code, generators that yield their requests to the disk (`DiskSteps`).
 
 import { strict as assert } from 'node:assert'
 import { BATCH_OVERHEAD_BYTES, crcMatches, recordCountOf } from '../../protocol/batch/header.ts'
@@ -28,24 +28,24 @@ import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
 import type { ReadResult } from '../store.ts'
 import type { Quarantined } from '../log-facts.ts'
 
-/** One read gives at most this, unless a single batch is larger. */
+/** The most bytes of one read, unless a single batch is larger. */
 const READ_BYTES_MAX = 8 * 1024 * 1024
-/** A read that needs more steps than this goes on asynchronously. */
+/** A read with more steps than this continues asynchronously. */
 const SYNC_READS_MAX = 64
-/** Read at a time to find a batch near an index entry. */
+/** Bytes per read when it looks for a batch near an index entry. */
 const LOCATE_BYTES = 16 * 1024
 const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
 
 const NO_BYTES = new Uint8Array(0)
 
 export interface ReadLimits {
-  /** Stop before the batch that would exceed it. */
+  /** It stops before the batch that would exceed this. */
   readonly bytesMax: number
-  /** The first batch even when it alone exceeds `bytesMax`. */
+  /** Returns the first batch even if it alone exceeds `bytesMax`. */
   readonly atLeastOne: boolean
-  /** No batch that reaches it; beyond the high watermark it has no effect. */
+  /** Returns no batch that reaches it; no effect beyond the high watermark. */
   readonly endOffset: number
-  /** Cold batches are not held against their CRCs. */
+  /** CRCs of cold batches are not checked. */
   readonly isUnchecked?: boolean
 }
 
@@ -54,7 +54,7 @@ export interface LogReaderDeps {
   readonly search: SearchPort
   readonly openFilesMax: number
   readonly warn: (message: string) => void
-  /** Hears of a segment in which a read found rot, or whose file is gone. */
+  /** Called with a segment in which a read found rot, or whose file is gone. */
   readonly onRot: (segment: SegmentView) => void
 }
 
@@ -65,7 +65,7 @@ export class LogReader {
   readonly #files: FileCache
   readonly #warn: (message: string) => void
   readonly #onRot: (segment: SegmentView) => void
-  /** Settles when the last file that was lent is back. */
+  /** Settles when the last loan ends. */
   #loans: Promise<void> = Promise.resolve()
 
   constructor(deps: LogReaderDeps) {
@@ -76,12 +76,12 @@ export class LogReader {
     this.#onRot = deps.onRot
   }
 
-  /** Closes the files whose path starts with `prefix`, as soon as no read uses them. */
+  /** Closes the files whose path starts with `prefix`, once no read uses them. */
   forget(prefix: string): void {
     this.#files.forget(prefix)
   }
 
-  /** Reads that are under way are refused at their next step. */
+  /** Running reads are refused at their next step. */
   close(): void {
     this.#files.close()
   }
@@ -107,10 +107,10 @@ export class LogReader {
   }
 
   /**
-   * Feeds a reading until it is done.
+   * Runs a reading to its end.
    *
-   * @param begin called again when a compaction gets in between
-   * @throws {KafkaError} what the reading throws; KAFKA_STORAGE_ERROR when the disk refuses
+   * @param begin called again if a compaction interferes
+   * @throws {KafkaError} the reading's error; KAFKA_STORAGE_ERROR when the disk refuses
    */
   run<Result>(begin: () => DiskSteps<Result>): Result | Promise<Result> {
     const reading = begin()
@@ -185,10 +185,10 @@ export class LogReader {
     return reading.next(count)
   }
 
-  /** One after the other, so that those who wait keep no file open. */
+  /** Loans run one after the other, so that waiting ones keep no file open. */
   #lend(loan: Loan): Promise<void> {
     const done = this.#loans.then(() => this.#files.lend(loan, loan.lendTo))
-    this.#loans = done.catch(() => {}) // told to whom it concerns
+    this.#loans = done.catch(() => {}) // the borrower gets the error
     return done
   }
 
@@ -211,14 +211,14 @@ export class LogReader {
           log.hints.set(read.nextOffset, place.position + read.bytes.length)
         return read
       }
-      // A compacted log may have no batch left at the end of an extent, any other one has.
+      // Only a compacted log may lack batches at the end of an extent.
       if (!extent.isSparse) throw new RotFound(extent.segment, `ends before offset ${from}`)
       from = extent.endOffset
     }
     return emptyRead(offset)
   }
 
-  /** Position of the first batch that ends at `offset` or later; the extent's end when there is none. */
+  /** Position of the first batch that ends at `offset` or later; the extent's end if there is none. */
   *locate(log: ReadableLog, extent: Extent, offset: number): DiskSteps<number> {
     return (yield* this.#place(log, extent, offset)).position
   }
@@ -241,7 +241,10 @@ export class LogReader {
     }
   }
 
-  /** Reads what fits and cuts it back to whole batches; once more when the first alone is larger. @returns undefined when none fits */
+  /**
+   * Reads up to the limits and cuts back to whole batches; reads again if the first batch alone is larger. @returns
+   * undefined when none fits
+   */
   *#batchesAt(
     extent: Extent,
     { position, baseOffset }: Place,
@@ -290,7 +293,10 @@ export class LogReader {
     }
   }
 
-  /** Position of a batch at or before the one that holds `offset`. An index is a hint: its entry is checked against the batch. */
+  /**
+   * Position of a batch at or before the one with `offset`. An index is a hint: its entry is checked against the
+   * batch.
+   */
   *#startFromIndex(extent: Extent, offset: number, isCold: boolean): DiskSteps<number> {
     const { segment, startPosition, endPosition } = extent
     const index = { segment, suffix: '.index', entryBytes: OFFSET_ENTRY_BYTES, isCold } as const
@@ -322,7 +328,7 @@ export class LogReader {
     }
   }
 
-  /** The last entry of an index file for which `isBefore` holds; undefined when there is none, or no index that can be read. */
+  /** The last entry of an index file for which `isBefore` is true; undefined: none, or no readable index. */
   *lastEntry(
     index: IndexFile,
     isBefore: (entry: Buffer) => boolean,
@@ -339,50 +345,50 @@ export class LogReader {
   }
 }
 
-/** Nothing in it, and nothing to give back. */
+/** An empty result, without a buffer. */
 function emptyRead(offset: number): ReadResult {
   return { bytes: NO_BYTES, nextOffset: Offset(offset), recordCount: 0, release() {} }
 }
 
-/** Where a batch lies. */
+/** The place of a batch. */
 interface Place {
   readonly position: number
-  /** In a sparse extent the batch may begin later. */
+  /** In a sparse extent the batch may start later. */
   readonly baseOffset: number
 }
 
-/** The first offset from `offset` on that is not quarantined. */
+/** The first offset from `offset` on outside quarantined ranges. */
 function firstReadable(log: ReadableLog, offset: number): number {
   const isWithin = (rot: Quarantined) => rot.startOffset <= offset && offset < rot.endOffset
   const rot = log.quarantined.find(isWithin)
   return rot ? firstReadable(log, rot.endOffset) : offset
 }
 
-/** The whole batches at the start of `bytes`, in bytes, and the offset after them. */
+/** Size of the whole batches at the start of `bytes`, and the offset after them. */
 interface WholeBatches {
   readonly sizeBytes: number
   readonly nextOffset: number
   readonly recordCount: number
-  /** Of the first batch, also when it is not all there; 0 when it reaches the end offset. */
+  /** Size of the first batch, even if it is not whole; 0 when it reaches the end offset. */
   readonly firstBytes: number
 }
 
 interface BatchesWanted {
-  /** That the first batch holds. */
+  /** An offset in the first batch. */
   readonly offset: number
-  /** Base offset of the first batch, or at the earliest in a sparse extent. */
+  /** Base offset of the first batch, or a lower bound in a sparse extent. */
   readonly baseOffset: number
-  /** No batch may reach it. */
+  /** No batch may reach this offset. */
   readonly endOffset: number
-  /** Hold each batch against its CRC: what comes from the disk may have rotted there. */
+  /** Check each batch's CRC: bytes from the disk may have rotted there. */
   readonly isChecked: boolean
 }
 
 /**
- * As far as they continue the extent.
+ * The batches that continue the extent.
  *
  * @param position of `bytes` in the segment
- * @throws {RotFound} when not even the first is a good batch, or it does not hold `offset`
+ * @throws {RotFound} when the first is not a good batch, or does not hold `offset`
  */
 function wholeBatches(
   bytes: Buffer,
@@ -412,11 +418,11 @@ function wholeBatches(
   return { sizeBytes: end, nextOffset, recordCount, firstBytes: isFirstWanted ? firstBytes : 0 }
 }
 
-/** What a failed read is for the client. */
+/** The client's error for a failed read. */
 function errorForClient(error: unknown): unknown {
   const code = errnoCode(error)
   if (code === undefined || error instanceof KafkaError) return error
-  // A segment that a trim just deleted: the client asks again and hears where the log starts now.
+  // A trim has just deleted the segment: the client asks again, and learns the log start.
   if (code === 'ENOENT')
     return new KafkaError('NOT_LEADER_OR_FOLLOWER', 'the segment is being deleted', {
       cause: error,

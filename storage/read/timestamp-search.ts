@@ -1,4 +1,4 @@
-// Finds records by their time: time index, then batch headers, then the records themselves. Network thread.
+// Finds records by time: by the time index, then batch headers, then the records themselves. Network thread.
 // Records may lie in any order of time; offsets before the log start and past the high watermark do not count.
 
 import { crcMatches } from '../../protocol/batch/header.ts'
@@ -16,12 +16,12 @@ import { searchBatch, type TimeQuestion } from '../search/batch-search.ts'
 import { readTimeEntry, TIME_ENTRY_BYTES } from '../segment/time-index.ts'
 import type { OffsetAndTimestamp } from '../store.ts'
 
-/** Read at a time to look at many headers. */
+/** Bytes per read over many headers. */
 const WALK_BYTES = 64 * 1024
-/** An uncompressed batch up to here is walked in well under a millisecond. */
+/** The walk over an uncompressed batch of this size takes well under a millisecond. */
 const SEARCHED_HERE_BYTES_MAX = 64 * 1024
 
-/** The first record, in order of offset, with a timestamp of at least `timestamp` (ms). */
+/** The first record, by offset, with at least this timestamp (ms). */
 export function* firstRecordSince(
   reader: LogReader,
   log: ReadableLog,
@@ -36,7 +36,7 @@ export function* firstRecordSince(
   return undefined
 }
 
-/** The first record that has the largest timestamp; undefined when no record has one. */
+/** The first record with the largest timestamp; undefined when no record has one. */
 export function* recordWithMaxTimestamp(
   reader: LogReader,
   log: ReadableLog,
@@ -48,7 +48,7 @@ export function* recordWithMaxTimestamp(
   return max < 0 ? undefined : yield* firstRecordSince(reader, log, max)
 }
 
-/** The largest timestamp of the batch that holds `offset`, or of the next one there is; undefined at the end. */
+/** The largest timestamp of the batch with `offset`, or of the next batch; undefined at the end. */
 export function* timestampOfBatch(
   reader: LogReader,
   log: ReadableLog,
@@ -112,7 +112,7 @@ function* maxTimestampIn(reader: LogReader, log: ReadableLog, extent: Extent): D
   }
 }
 
-/** Looks inside the batch at which `walk` stands: here when that is little work, and in another thread otherwise. */
+/** Searches the batch at `walk`: here if that is quick, otherwise in another thread. */
 function* searchIn(
   reader: LogReader,
   { segment }: Extent,
@@ -142,10 +142,10 @@ function* searchIn(
 }
 
 /**
- * The last entry of the time index before `timestamp`: no record up to its offset is that late. An entry is a hint,
- * checked against the batch that it points at.
+ * The last entry of the time index before `timestamp`: no record up to its offset is that late. The entry is a hint,
+ * and is checked against its batch.
  *
- * @returns position of that batch; undefined when there is no entry that can be believed
+ * @returns position of that batch; undefined when there is no trustworthy entry
  */
 function* timeEntryBefore(
   reader: LogReader,

@@ -1,7 +1,7 @@
-// Recovery of one partition's log: what of its files can be trusted, and where appends go on. After an orderly close only
-// names and sizes are looked at; else every batch behind the checkpoint is checked. A torn tail is cut off, rot is
-// quarantined: nothing that was acknowledged is dropped silently, and what follows rot is kept.
-// Writer thread, at start. See docs/formats/recovery.md
+// Recovery of one partition's log: finds which parts of its files are sound, and where appends resume. After an
+// orderly close it checks only names and sizes; otherwise every batch behind the checkpoint. It cuts off a torn tail
+// and quarantines rot: no acknowledged record is lost silently, and records behind rot stay. Writer thread, at start.
+// See docs/formats/recovery.md
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
@@ -42,14 +42,14 @@ export interface RecoveryDeps {
   /** Absent: everything is checked. */
   readonly checkpoint: LogCheckpoint | undefined
   /**
-   * The last process ended because the disk failed: the page cache may hold what never reached the disk, so segments that
-   * grew since the checkpoint are copied to new files.
+   * The previous process ended because the disk failed: the page cache may hold bytes that never reached the disk, so
+   * segments that grew since the checkpoint are copied to new files.
    */
   readonly distrustsCache: boolean
   readonly producerLimits: ProducerLimits
 }
 
-/** What is on disk when a log is opened. */
+/** The state on disk when a log is opened. */
 export interface LogStart {
   readonly logStartOffset: number
   /** Ascending, without the active one. */
@@ -59,7 +59,7 @@ export interface LogStart {
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
   readonly compacted: Compacted
-  /** Segments that get their names when a checkpoint knows them. */
+  /** Segments that get their final names once a checkpoint lists them. */
   readonly swaps: readonly SwapRange[]
 }
 
@@ -73,38 +73,38 @@ export function recoverLog(deps: RecoveryDeps): Recovered {
   return new LogRecovery(deps).run()
 }
 
-/** A segment as it is found. */
+/** A segment file before its recovery. */
 interface Found {
   readonly baseOffset: number
   readonly sizeBytes: number
-  /** Where the next segment starts; undefined for the last one. */
+  /** Base offset of the next segment; undefined for the last one. */
   readonly nextBase: number | undefined
-  /** A compaction may have left gaps between its batches. */
+  /** Compaction may have left gaps between its batches. */
   readonly isSparse: boolean
 }
 
-/** Every batch is good, but they are not those that were written: a base offset moved within a gap. */
+/** Each batch is sound, but their sum differs: a base offset moved within a gap. */
 function holdsOthers({ segment: { info } }: RecoveredSegment, known: SegmentStart): boolean {
   return info.sizeBytes === known.sizeBytes && info.heads?.sum !== known.heads?.sum
 }
 
 class LogRecovery {
   readonly #deps: RecoveryDeps
-  /** What the checkpoint says of segments, by base offset, ascending. */
+  /** The checkpoint's segments, by base offset, ascending. */
   readonly #known: Map<number, SegmentStart>
-  /** Up to here the checkpoint vouches: what is bad before it is rot, whatever it looks like. */
+  /** The checkpoint covers offsets before this one: a bad range there is rot, however it looks. */
   readonly #coveredOffset: number
   #begunEpoch: EpochStart | undefined
   readonly #segments: RecoveredSegment[] = []
   #logStartOffset: number
-  /** Of what has been recovered so far. */
+  /** End of the part recovered so far. */
   #endOffset: number
   #epochs: EpochStart[]
   #quarantined: Quarantined[]
   #truncatedBytes = 0
-  /** Segments before it may have been compacted. */
+  /** Segments before it may be compacted. */
   #sparseEndOffset: number
-  /** Paths of files that were put aside. */
+  /** Paths of the files put aside. */
   readonly #strays: string[] = []
   /** Segments whose files still have the names of a swap. */
   readonly #swaps: SwapRange[] = []
@@ -161,8 +161,9 @@ class LogRecovery {
   }
 
   /**
-   * 1: each segment in turn, and the gap before it. 2: the gap up to what the checkpoint covers. 3: the segment that is appended to.
-   * 4: the leader epoch of this start. 5: the producers. What one has recovered, no later one takes back.
+   * 1: each segment in turn, and the gap before it. 2: the gap up to the end that the checkpoint covers. 3: the
+   * segment for appends. 4: the leader epoch of this start. 5: the producers. A later pass never takes back a part
+   * that an earlier one recovered.
    */
   #pass<Result>(number: number, work: () => Result): Result {
     const before = this.#endOffset
@@ -188,11 +189,11 @@ class LogRecovery {
     const sizeOf = (base: number) => fs.stat(join(path, this.#nameOf(base)('.log')))!.sizeBytes
     this.#putStraysAside(bases)
     const last = bases.at(-1)
-    // A roll that the disk refused may leave an empty file, and appends went on in the segment before it.
+    // A roll that failed on a full disk may leave an empty file, and appends went on in the segment before it.
     const isLeftover = bases.length > 1 && sizeOf(last!) === 0 && !this.#known.has(last!)
     if (isLeftover) removeSegmentFiles(fs, path, last!)
     const kept = isLeftover ? bases.slice(0, -1) : bases
-    // Without a checkpoint, what a topic that compacts has sealed may have been compacted.
+    // Without a checkpoint every sealed segment of a compacted topic may have gaps.
     if (!checkpoint && config.isCompacted) this.#sparseEndOffset = kept.at(-1) ?? 0
     return kept.map((base, i) => ({
       baseOffset: base,
@@ -202,7 +203,10 @@ class LogRecovery {
     }))
   }
 
-  /** Files that begin within a segment which is known, and there: somebody renamed or copied them. @param bases less those */
+  /**
+   * Puts aside files that start within a known, existing segment: a user renamed or copied them. @param bases the
+   * stray ones are removed
+   */
   #putStraysAside(bases: number[]): void {
     const { fs, path } = this.#deps
     const there = [...this.#known.values()].filter((known) => bases.includes(known.baseOffset))
@@ -217,7 +221,7 @@ class LogRecovery {
     if (this.#strays.length > 0) syncOrDie(path, () => fs.syncDirectory(path))
   }
 
-  /** What the checkpoint says of these segments may be older than the swap. */
+  /** The checkpoint's facts about these segments may be older than the swap. */
   #noteSwap({ baseOffset, endOffset }: SwapRange): void {
     this.#swaps.push({ baseOffset, endOffset })
     this.#sparseEndOffset = Math.max(this.#sparseEndOffset, endOffset)
@@ -276,7 +280,7 @@ class LogRecovery {
     }
   }
 
-  /** Batches lie there, whole ones, but not those that were written. */
+  /** The file holds whole batches, but not those that were written. */
   #distrust({ baseOffset, sizeBytes }: Found, { endOffset }: SegmentStart): RecoveredSegment {
     const segment = this.#segmentFrom(emptySegment(baseOffset))
     segment.skipTo(sizeBytes, endOffset)
@@ -304,7 +308,7 @@ class LogRecovery {
       range ? swapFile(range, suffix) + SWAP_SUFFIX : segmentFile(baseOffset, suffix)
   }
 
-  /** Checks every batch behind `start`. What is found there is durable afterwards, and indexed. */
+  /** Checks every batch behind `start`. Afterwards the batches are durable and indexed. */
   #scan(file: Found, start: SegmentStart): RecoveredSegment {
     const { fs } = this.#deps
     const recovered = this.#segmentFrom(start)
@@ -347,18 +351,18 @@ class LogRecovery {
     if (isSparse && nextBase !== undefined) this.#endSparse(segment, nextBase)
   }
 
-  /** The last batches of a segment may be gone without a trace, but no segment. */
+  /** In a sparse log the last batches of a segment may be missing without a gap in sight, but no whole segment may. */
   #endSparse(segment: RecoveredSegment, nextBase: number): void {
     const known = this.#known.get(segment.baseOffset)
     const endOffset = known?.endOffset ?? nextBase
     if (endOffset <= this.#endOffset) return
     const isAsItWas = known && segment.sizeBytes >= known.sizeBytes
-    if (this.#deps.checkpoint && !isAsItWas) return // what is missing was there: it is a gap
+    if (this.#deps.checkpoint && !isAsItWas) return // the missing records were there: it is a gap
     segment.skipTo(segment.sizeBytes, endOffset)
     this.#endOffset = endOffset
   }
 
-  /** Is it the end of what was written, cut off by a crash? Nothing of it was acknowledged then. */
+  /** Is the bad range the end of the log, cut off by a crash? Then none of it was acknowledged. */
   #isToCut(bad: BadRange, nextBase: number | undefined): boolean {
     if (nextBase !== undefined) return bad.startOffset === nextBase
     const isLast = bad.endOffset === undefined
@@ -381,7 +385,7 @@ class LogRecovery {
     this.#endOffset = endOffset
   }
 
-  /** Records that should be there, and of which there is no trace. */
+  /** Quarantines records that are missing without a trace. */
   #closeGapBefore(offset: number): void {
     if (offset <= this.#endOffset) return
     const before = this.#segments.at(-1)
@@ -399,7 +403,10 @@ class LogRecovery {
     this.#quarantined = withQuarantined(this.#quarantined, [range])
   }
 
-  /** One batch that bears a later epoch than those around it has rotted: the next one must bear it out, or be the end. */
+  /**
+   * A single batch with a later epoch than its neighbours has rotted: the next batch must confirm the epoch, or be
+   * the end.
+   */
   #noteEpoch(epoch: number, startOffset: number): void {
     const begun = this.#begunEpoch
     if (begun && epoch >= begun.epoch) this.#epochs.push(begun)
@@ -407,7 +414,7 @@ class LogRecovery {
     this.#begunEpoch = isLater ? { epoch, startOffset } : undefined
   }
 
-  /** Nothing is appended behind a range that is quarantined. */
+  /** Nothing is appended behind a quarantined range. */
   #mustStartSegment(): boolean {
     const last = this.#segments.at(-1)
     if (last?.baseOffset === this.#endOffset) return false
@@ -418,7 +425,7 @@ class LogRecovery {
     const { fs, path } = this.#deps
     if (this.#mustStartSegment()) this.#startSegment()
     const isNew = this.#segments.some(({ baseOffset }) => !this.#known.has(baseOffset))
-    // A process that is killed while it makes a segment leaves files that are not yet in the directory for good.
+    // A process killed while it created a segment leaves files that are not durably in the directory.
     if (isNew) syncOrDie(path, () => fs.syncDirectory(path))
   }
 
@@ -429,7 +436,7 @@ class LogRecovery {
     this.#segments.push(new RecoveredSegment(fs, segment))
   }
 
-  /** So that clients notice when the end was cut: KIP-101. */
+  /** A new epoch tells clients that the end may have been cut (KIP-101). */
   #beginEpoch(isNew: boolean): void {
     const { fs, path, checkpoint } = this.#deps
     const inFile = checkpoint ? undefined : lastEpochInFile(fs, path)
@@ -437,7 +444,7 @@ class LogRecovery {
     this.#epochs = withEpoch(this.#epochs, isNew ? Math.max(last, 0) : last + 1, this.#endOffset)
   }
 
-  /** The pages of a file whose sync failed are not written again, so their content is written anew. */
+  /** The system does not write the pages of a file again after a failed sync: the contents go to a new file. */
   #copyToNewFile(fd: number, segment: Segment): void {
     const { fs, path } = this.#deps
     const copyPath = segment.path + UNFINISHED_SUFFIX

@@ -1,6 +1,6 @@
-// Recovery of what a log knows of its producers: the newest snapshot that can be believed, and the batches behind it; where
-// there is none, the whole log. Makes anew what is missing or damaged of the transaction indexes on the way.
-// Writer thread, at start, after the segments. See docs/formats/producer-state.md
+// Recovery of a log's producers: the newest sound snapshot and the batches behind it; without one, the whole log. It
+// also rebuilds missing or damaged entries of the transaction indexes. Writer thread, at start, after the segments.
+// See docs/formats/producer-state.md
 
 import type { Clock } from '../clock.ts'
 import { syncOrDie } from '../disk-failure.ts'
@@ -16,7 +16,7 @@ import type { RecoveredSegment } from './recovered-segment.ts'
 export interface ProducerRecoveryDeps {
   readonly fs: Fs
   readonly clock: Clock
-  /** Of the partition. */
+  /** Path of the partition's directory. */
   readonly path: string
   readonly limits: ProducerLimits
   readonly checkpoint: LogCheckpoint | undefined
@@ -30,7 +30,7 @@ export interface RecoveredProducers {
   readonly snapshots: ProducerSnapshots
 }
 
-/** The producers as they were at an offset. */
+/** The state of the producers at an offset. */
 interface Start {
   readonly offset: number
   readonly state: ProducerState
@@ -50,7 +50,7 @@ class ProducerRecovery {
     this.#deps = deps
     const { fs, path, checkpoint } = deps
     const isPlain = checkpoint?.isClosed === true && checkpoint.hasProducers === false
-    const names = isPlain ? [] : fs.readDirectory(path) // most logs are, and there may be thousands
+    const names = isPlain ? [] : fs.readDirectory(path) // no look at the directory for most logs: there may be thousands
     const offsets = names.flatMap(({ name }) => parseSnapshotFile(name) ?? [])
     this.#snapshots = new ProducerSnapshots(fs, path, offsets)
   }
@@ -69,10 +69,10 @@ class ProducerRecovery {
     return { state: start.state, snapshots: this.#snapshots }
   }
 
-  /** The latest that is known at or before `offset`. */
+  /** The latest known state at or before `offset`. */
   #startBefore(offset: number): Start {
     const { limits, checkpoint, segments } = this.#deps
-    // Nobody has written whom it would have to know of, up to where the checkpoint was taken.
+    // Up to the checkpoint no producer with an id had written.
     const plainEnd = checkpoint?.hasProducers === false ? checkpoint.durableOffset : -1
     const plain = Math.min(plainEnd, offset)
     for (const each of this.#snapshots.upTo(offset)) {
@@ -103,7 +103,7 @@ class ProducerRecovery {
       const scan = new SegmentScan(fs, fd, {
         sizeBytes: segment.sizeBytes,
         offsetMax: next?.baseOffset ?? Infinity,
-        isSparse: true, // what is missing has been noticed before
+        isSparse: true, // recovery has found all gaps already
         epochAt: () => undefined,
       })
       for (const found of batchesSince(scan, recovered, start)) {
@@ -125,7 +125,7 @@ class ProducerRecovery {
   }
 }
 
-/** What lies in a segment, from the batch at `start` on or from before it. */
+/** The batches of a segment from the one at `start` on, or from an earlier one. */
 function batchesSince(
   scan: SegmentScan,
   { baseOffset }: RecoveredSegment,

@@ -1,5 +1,5 @@
-// RecoveredSegment: a segment while a start reads it. Batches that lie in the file are taken over, in their order, and the
-// transaction index is whole again when the start is done. Writer thread, at start. See docs/formats/recovery.md
+// RecoveredSegment: a segment during a start. It takes over the batches of the file, in order, and rebuilds the
+// transaction index. Writer thread, at start. See docs/formats/recovery.md
 
 import { orDiskFailure } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
@@ -9,7 +9,7 @@ import { readTxnIndex, type TxnEntry } from '../segment/txn-index.ts'
 export class RecoveredSegment {
   readonly segment: Segment
   readonly #fs: Fs
-  /** What lies from this offset on was found in the file, and is not what a checkpoint says. */
+  /** From this offset on the batches come from the file and not from a checkpoint. */
   readonly #adoptedFrom: number
 
   constructor(fs: Fs, segment: Segment) {
@@ -30,21 +30,21 @@ export class RecoveredSegment {
     return this.segment.sizeBytes
   }
 
-  /** The batch lies there already, and so does all before it. */
+  /** The batch is in the file, and so are all before it. */
   adopt(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
     this.segment.note(batch, position, indexIntervalBytes)
     this.segment.growTo(position + batch.sizeBytes, batch.lastOffset + 1)
   }
 
-  /** The file goes on to `position` with bytes that are no batch, in the place of records up to `endOffset`. */
+  /** Up to `position` the file holds no batch, in place of the records up to `endOffset`. */
   skipTo(position: number, endOffset: number): void {
     this.segment.growTo(position, endOffset)
   }
 
   /**
-   * Up to here the transaction index has every entry. One that is damaged begins anew.
+   * Checks how far the transaction index has every entry; a damaged one starts from nothing.
    *
-   * @returns the base offset when there is nothing in it
+   * @returns the base offset when the index is empty
    */
   soundTxnIndexEnd(): number {
     const { txnIndex } = this.segment
@@ -53,12 +53,15 @@ export class RecoveredSegment {
     return this.baseOffset
   }
 
-  /** A marker that lies there aborted this transaction. */
+  /** A marker in the file aborted this transaction. */
   noteAborted(aborted: TxnEntry): void {
     this.segment.txnIndex.append(aborted)
   }
 
-  /** The index file holds all entries and nothing else. @param isSealed durably, for nothing is added any more */
+  /**
+   * Writes the index file, with all entries and nothing else. @param isSealed make it durable, because nothing is
+   * added any more
+   */
   finishTxnIndex(isSealed: boolean): void {
     const { file } = this.segment.txnIndex
     if (this.segment.abortedCount === 0 && !this.#fs.stat(file.path)) return

@@ -1,6 +1,6 @@
-// recovery-checkpoint: one file for all logs that says up to where each was durable and valid, where it starts and which
-// epochs it went through, so that a start reads only what came later. One line of JSON a log, under a CRC.
-// Writer thread. Format: docs/formats/recovery.md
+// recovery-checkpoint: one file for all logs: up to which offset each is durable and valid, its log start and its
+// epochs, so that a start reads only what follows. One line of JSON per log, under a CRC. Writer thread. Format:
+// docs/formats/recovery.md
 
 import { join } from 'node:path'
 import { crc32c } from '../../protocol/crc32c.ts'
@@ -13,37 +13,37 @@ const VERSION = 1
 
 /** How far compaction has come in a log. */
 export interface Compacted {
-  /** Everything before it has been compacted. */
+  /** Everything before it is compacted. */
   readonly firstDirtyOffset: number
   /** Segments before it may have gaps between their batches. */
   readonly sparseEndOffset: number
 }
 
-/** What was true of a log when the checkpoint was written. */
+/** The state of a log when the checkpoint was written. */
 export interface LogCheckpoint {
   readonly directory: string
-  /** Closed in order and not opened since: its files are as listed here, to the byte. */
+  /** The log was closed in order and not opened since: its files are exactly as listed here. */
   readonly isClosed: boolean
   readonly logStartOffset: number
   /** Every record before it is durable, and either valid or quarantined. */
   readonly durableOffset: number
-  /** Ascending; each with the bytes that are durable. Appends went on in the last one. */
+  /** Ascending, each with its durable bytes. Appends went on in the last one. */
   readonly segments: readonly SegmentStart[]
   readonly epochs: readonly EpochStart[]
   readonly quarantined: readonly Quarantined[]
-  /** Absent: nothing has been compacted. */
+  /** Absent: nothing is compacted. */
   readonly compacted?: Compacted
-  /** Did producers with an id write before `durableOffset`, that are not forgotten yet? Absent: not known. */
+  /** Does the log remember producers with an id that wrote before `durableOffset`? Absent: unknown. */
   readonly hasProducers?: boolean
 }
 
-/** The checkpoint of a data directory: of the logs that are open, and of those that are not (yet). */
+/** The checkpoint of a data directory, with its open logs and those that are not open (yet). */
 export class RecoveryCheckpoint {
   readonly #fs: Fs
   readonly #dataDir: string
-  /** Of logs that are not open, by directory. */
+  /** Logs that are not open, by directory. */
   readonly #resting: Map<string, LogCheckpoint>
-  /** Of the file, as it was last written. */
+  /** Size of the file when last written. */
   sizeBytes = 0
 
   constructor(fs: Fs, dataDir: string) {
@@ -52,23 +52,23 @@ export class RecoveryCheckpoint {
     this.#resting = parse(readText(fs, join(dataDir, RECOVERY_CHECKPOINT_FILE)) ?? '') ?? new Map()
   }
 
-  /** Is there a file, and is it not what was written? */
+  /** Does the file exist, damaged? */
   static isDamaged(fs: Fs, dataDir: string): boolean {
     const text = readText(fs, join(dataDir, RECOVERY_CHECKPOINT_FILE))
     return text !== undefined && parse(text) === undefined
   }
 
-  /** Of a log that is not open; undefined when nothing is known of it. */
+  /** The log's checkpoint, if it is not open; undefined: unknown. */
   get(directory: string): LogCheckpoint | undefined {
     return this.#resting.get(directory)
   }
 
-  /** The log is open and speaks for itself, or is gone. */
+  /** The log is open, and has its own state, or is deleted. */
   forget(directory: string): void {
     this.#resting.delete(directory)
   }
 
-  /** The log is not open any more. */
+  /** The log is closed. */
   keep(log: LogCheckpoint): void {
     this.#resting.set(log.directory, log)
   }
@@ -80,7 +80,7 @@ export class RecoveryCheckpoint {
   /**
    * Durable when it returns.
    *
-   * @param openLines `checkpointLine` of each log that is open
+   * @param openLines `checkpointLine` of each open log
    * @throws when the disk refuses: the old checkpoint stays; {DiskFailure} when it fails
    */
   write(openLines: Iterable<string>): void {
@@ -92,7 +92,7 @@ export class RecoveryCheckpoint {
   }
 }
 
-/** The last four may be absent: what there is of a transaction index, and of the heads. */
+/** The last four may be absent: the facts about the transaction index, and the heads. */
 type SegmentFields = readonly [
   ...[number, number, number, number, number, number, number, number],
   abortedCount?: number,
@@ -147,7 +147,7 @@ function headsOf({ 10: first, 11: sum }: SegmentFields): Heads | undefined {
   return first === undefined || sum === undefined ? undefined : { first, sum }
 }
 
-/** @returns by directory; undefined when the text is damaged or of another version: everything is then checked */
+/** @returns by directory; undefined when the text is damaged or of another version: a start then checks everything */
 function parse(text: string): Map<string, LogCheckpoint> | undefined {
   const headEnd = text.indexOf('\n') + 1
   const body = text.slice(headEnd)

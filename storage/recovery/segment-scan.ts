@@ -1,4 +1,4 @@
-// SegmentScan: walks the batches of a segment file and checks each; where one is bad, looks for the next good one.
+// SegmentScan: walks the batches of a segment file and checks each; behind a bad one it looks for the next good one.
 // Writer thread, in recovery. See docs/formats/recovery.md
 
 import {
@@ -24,9 +24,9 @@ import { placedMarkerOf, type Replayed, sequencedBatchOf } from '../producers/pr
 import type { BatchFacts } from '../segment/segment.ts'
 
 const WINDOW_BYTES = 1024 * 1024
-/** A batch that claims more is read only when what follows it looks like a batch too. */
+/** A batch that claims more is read only if the bytes behind it look like a batch too. */
 const UNCHECKED_BYTES_MAX = 16 * 1024 * 1024
-/** What a disk writes in one piece: a batch that was only partly written lacks whole ones. */
+/** A disk writes sectors whole: a partly written batch lacks whole sectors. */
 const SECTOR_BYTES = 512
 
 export interface ScannedBatch extends BatchFacts, Replayed {
@@ -36,26 +36,26 @@ export interface ScannedBatch extends BatchFacts, Replayed {
   readonly position: number
 }
 
-/** Bytes that are not the batch that belongs there. Ends are exclusive. */
+/** Bytes that are not the expected batch. Ends are exclusive. */
 export interface BadRange {
   readonly kind: 'bad'
   readonly startOffset: number
-  /** Base offset of the good batch that follows; undefined when none does. */
+  /** Base offset of the next good batch; undefined: none. */
   readonly endOffset: number | undefined
   readonly startPosition: number
   readonly endPosition: number
-  /** Holds a piece that was never written: the mark of a power cut, where rot would have left most of it. */
+  /** Holds a sector that was never written: a sign of a power failure, because rot leaves most of a batch. */
   readonly isTorn: boolean
 }
 
 export interface ScanBounds {
   /** Of the file. */
   readonly sizeBytes: number
-  /** Where the next segment starts, else Infinity: no batch reaches beyond. */
+  /** Base offset of the next segment, else Infinity: no batch reaches beyond it. */
   readonly offsetMax: number
-  /** Offsets may be missing between batches: a compaction took them. */
+  /** Offsets may be missing between batches, because compaction removed records. */
   readonly isSparse: boolean
-  /** The epoch that a batch at an offset must bear; undefined when that is not known. */
+  /** The expected epoch of the batch at an offset; undefined: unknown. */
   readonly epochAt: (offset: number) => number | undefined
 }
 
@@ -68,7 +68,10 @@ export class SegmentScan {
     this.#window = new FileWindow(fs, fd, bounds.sizeBytes)
   }
 
-  /** What there is from `position` on, where the batch with `offset` should start; every byte is in one or the other. */
+  /**
+   * Everything from `position` on, where the batch with `offset` should start. Each byte is in a batch or in a bad
+   * range.
+   */
   *from(position: number, offset: number): Generator<ScannedBatch | BadRange> {
     while (position < this.#bounds.sizeBytes) {
       const batch = this.#batchAt(position, offset, this.#latest(offset))
@@ -85,12 +88,12 @@ export class SegmentScan {
     }
   }
 
-  /** The largest base offset of a batch that should begin at `offset`. */
+  /** The largest possible base offset of a batch expected at `offset`. */
   #latest(offset: number): number {
     return this.#bounds.isSparse ? this.#bounds.offsetMax : offset
   }
 
-  /** The batch at `position`, if it is whole, its checksum right and its base offset one of these. */
+  /** The batch at `position`, if it is whole, its checksum right and its base offset within these bounds. */
   #batchAt(position: number, offsetMin: number, offsetMax: number): ScannedBatch | undefined {
     const header = this.#window.bytesAt(position, BATCH_OVERHEAD_BYTES)
     if (!header || !this.#isPlausible(header, 0, position, offsetMin, offsetMax)) return undefined
@@ -116,7 +119,7 @@ export class SegmentScan {
     }
   }
 
-  /** Everything about a header but its checksum. @param at where it lies in `bytes` */
+  /** Checks all of a header but its checksum. @param at its position in `bytes` */
   #isPlausible(
     bytes: Uint8Array,
     at: number,
@@ -132,7 +135,7 @@ export class SegmentScan {
     return epoch === undefined || epoch === leaderEpochOf(bytes, at)
   }
 
-  /** Does the file end at `position`, or does a header lie there that continues the one given? */
+  /** Does the file end at `position`, or does a header there continue the given one? */
   #isFollowed(header: Uint8Array, position: number): boolean {
     if (position === this.#bounds.sizeBytes) return true
     const nextOffset = baseOffsetOf(header) + lastOffsetDeltaOf(header) + 1
@@ -155,8 +158,8 @@ export class SegmentScan {
   }
 
   /**
-   * The next good batch behind a bad one: where the bad one says that it ends, else the first that is found. Records may
-   * hold whole batches; so what a header says goes first, if the offsets bear it out.
+   * The next good batch behind a bad one: at the end that the bad one states, else the first one found. Records may
+   * contain whole batches; so the stated end goes first, if the offsets confirm it.
    */
   #batchAfter(position: number, offset: number): ScannedBatch | undefined {
     const { sizeBytes, offsetMax } = this.#bounds
@@ -184,9 +187,9 @@ export class SegmentScan {
   }
 
   /**
-   * Is a sector of the range all zeros: one that was never written? Of the sector in which the range begins only the rest
-   * counts, and only if the base offset and the size that belong there are not zeros anyway. A good batch may begin in the
-   * last one: its base offset begins with zeros.
+   * Is a sector of the range all zeros, and so never written? Of the range's first sector only the rest counts, and
+   * only if the expected base offset and size are not zeros themselves. A good batch may start in the last sector:
+   * its base offset starts with zeros.
    */
   #isTorn(startPosition: number, endPosition: number, offset: number): boolean {
     const expected = Buffer.alloc(BATCH_OVERHEAD_BYTES, 0xff)

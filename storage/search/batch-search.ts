@@ -1,4 +1,4 @@
-// BatchSearch: the one record of a batch that a question of time is about. Any thread.
+// BatchSearch: finds the record of a batch that a timestamp asks for. Any thread.
 
 import { readBatchHeader } from '../../protocol/batch/header.ts'
 import { recordsOf } from '../../protocol/batch/record.ts'
@@ -6,11 +6,11 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { OffsetAndTimestamp } from '../store.ts'
 
-/** A batch that inflates to more is answered for as a whole: by its base offset. */
+/** A batch that decompresses to more is answered with its base offset. */
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
 export interface TimeQuestion {
-  /** The first record with at least this timestamp (ms); undefined: the first of those with the largest. */
+  /** The first record with at least this timestamp (ms); undefined: the first one with the largest. */
   readonly since: number | undefined
   /** Records before it do not count. */
   readonly logStartOffset: number

@@ -1,10 +1,11 @@
-// SearchPort: the network thread's way to whoever looks inside large batches, in a thread of its own (thread.ts) or here.
+// SearchPort: the network thread's interface to the search inside large batches, which runs in its own thread
+// (thread.ts) or in-process.
 
 import type { Fs } from '../fs.ts'
 import type { OffsetAndTimestamp } from '../store.ts'
 import { searchBatch, type TimeQuestion } from './batch-search.ts'
 
-/** A batch in a file that stays open until the answer is there. */
+/** A batch in a file that stays open until the answer. */
 export interface SearchTask extends TimeQuestion {
   readonly fd: number
   readonly position: number
@@ -12,9 +13,9 @@ export interface SearchTask extends TimeQuestion {
 }
 
 export interface SearchPort {
-  /** @throws {KafkaError} CORRUPT_MESSAGE; KAFKA_STORAGE_ERROR; whatever the disk refuses */
+  /** @throws {KafkaError} CORRUPT_MESSAGE; KAFKA_STORAGE_ERROR; or the disk's error */
   ask(task: SearchTask): Promise<OffsetAndTimestamp | undefined>
-  /** What is asked is refused. Nobody looks at a file any more when this resolves. */
+  /** Refuses waiting tasks. When it resolves no file is in use any more. */
   stop(): Promise<void>
 }
 
@@ -25,7 +26,7 @@ export function search(fs: Fs, task: SearchTask): OffsetAndTimestamp | undefined
   return searchBatch(batch.subarray(0, count), task)
 }
 
-/** Looks in this thread, in tests and simulations. */
+/** Searches in this thread, for tests and simulations. */
 export class InlineSearchPort implements SearchPort {
   readonly #fs: Fs
 

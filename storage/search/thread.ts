@@ -1,5 +1,5 @@
-// The search in a thread of its own (search-thread.ts): the network thread's end. It starts with the first question and ends
-// after a while without one: most brokers are never asked, and what a batch inflated to is given back.
+// The network thread's end of the search thread (search-thread.ts). The thread starts with the first task and ends
+// after a while without one, because most brokers never need it, and decompressed batches take memory.
 
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
@@ -12,9 +12,9 @@ import type { SearchPort, SearchTask } from './port.ts'
 export interface SearchAnswer {
   readonly found?: OffsetAndTimestamp | undefined
   readonly failure?: {
-    /** Of a KafkaError. */
+    /** The code of a KafkaError. */
     readonly code: ErrorName | undefined
-    /** Of the disk. */
+    /** The code of a disk error. */
     readonly errno: string | undefined
     readonly message: string
   }
@@ -25,7 +25,7 @@ const REST_MS = 10_000
 export interface SearchThreadDeps {
   readonly clock: Clock
   readonly warn: (message: string) => void
-  /** What the thread runs, in tests. */
+  /** The thread's script; tests pass another. */
   readonly script?: URL
 }
 
@@ -37,7 +37,7 @@ interface Waiting {
 export class ThreadSearchPort implements SearchPort {
   readonly #deps: SearchThreadDeps
   #worker: Worker | undefined
-  /** In the order of their questions. */
+  /** In the order of their tasks. */
   #waiting: Waiting[] = []
   #resting: Timer | undefined
 
@@ -81,10 +81,10 @@ export class ThreadSearchPort implements SearchPort {
     else reject(errorOf(failure))
     if (this.#waiting.length > 0) return
     this.#worker?.unref()
-    this.#resting = this.#deps.clock.after(REST_MS, () => void this.stop()) // nobody waits for it
+    this.#resting = this.#deps.clock.after(REST_MS, () => void this.stop()) // no caller waits for the thread
   }
 
-  /** The thread takes its answers with it, and nothing else: the next question starts another. */
+  /** The thread's tasks fail, and nothing else: the next task starts another thread. */
   #lose(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return
     this.#worker = undefined

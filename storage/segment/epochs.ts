@@ -1,13 +1,13 @@
-// Which leader epoch wrote which offsets, as a short ascending list of where each began. Any thread.
+// The start offset of each leader epoch, as a short ascending list (KIP-101). Any thread.
 
 import type { EpochStart } from '../log-facts.ts'
 
-/** @returns the epoch of the record at `offset`; undefined before the first one that is known */
+/** @returns the epoch of the record at `offset`; undefined before the first known one */
 export function epochAt(epochs: readonly EpochStart[], offset: number): number | undefined {
   return epochs.findLast(({ startOffset }) => startOffset <= offset)?.epoch
 }
 
-/** @returns the list with a new last epoch; epochs that wrote no record are forgotten */
+/** @returns the list with a new last epoch; epochs without a record are dropped */
 export function withEpoch(
   epochs: readonly EpochStart[],
   epoch: number,
@@ -16,7 +16,7 @@ export function withEpoch(
   return [...epochs.filter((each) => each.startOffset < startOffset), { epoch, startOffset }]
 }
 
-/** @returns the list as it is when the log starts at `logStartOffset` */
+/** @returns the list of a log that starts at `logStartOffset` */
 export function epochsFrom(epochs: readonly EpochStart[], logStartOffset: number): EpochStart[] {
   const first = epochs.findLastIndex(({ startOffset }) => startOffset <= logStartOffset)
   if (first < 0) return [...epochs]

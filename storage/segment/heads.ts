@@ -1,12 +1,12 @@
-// Heads: which batches a segment holds, folded into two numbers: the checksum of the first one, and a sum over all. They tell
-// what neither a CRC nor the order of offsets does: whole batches of somewhere else, a base offset that moved within a gap.
-// Any thread. See docs/formats/recovery.md
+// Heads: the identity of a segment's batches in two numbers: the checksum of the first one, and a sum over all. They
+// detect what neither a CRC nor the order of offsets does: foreign batches, and a base offset that moved within a
+// gap. Any thread. See docs/formats/recovery.md
 
 import type { Heads } from '../log-facts.ts'
 
 export const noHeads: Heads = { first: 0, sum: 0 }
 
-/** What a batch adds to the sum. @param checksum its CRC, which speaks for all but its place */
+/** A batch's part of the sum. @param checksum its CRC, which covers everything but the place */
 export function headHash(checksum: number, lastOffset: number, sizeBytes: number): number {
   let hash = Math.imul(checksum ^ sizeBytes, 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 15) ^ (lastOffset | 0), 0xc2b2ae35)
@@ -18,7 +18,10 @@ export function sumOfHeads(sum: number, hash: number): number {
   return (sum + hash) >>> 0
 }
 
-/** Does a file that begins with a batch of this CRC hold other batches than those? One bit may have rotted, or all of it be gone. */
+/**
+ * Does a file whose first batch has this CRC hold other batches? Either one bit has rotted, or the contents are
+ * foreign.
+ */
 export function beginsElsewhere({ first }: Heads, checksum: number): boolean {
   const difference = (first ^ checksum) >>> 0
   const isOneBit = (difference & (difference - 1)) === 0

@@ -1,5 +1,5 @@
-// IndexFile: entries of one size behind one another, gathered in memory and written when there are many.
-// Writer thread. What is not yet written is lost in a crash, and recovery makes it anew: an index is a hint.
+// IndexFile: consecutive entries of one size, collected in memory and written many at a time.
+// Writer thread. A crash loses unwritten entries, and recovery rebuilds them: an index is a hint.
 
 import { syncOrDie } from '../disk-failure.ts'
 import type { Fs } from '../fs.ts'
@@ -15,7 +15,7 @@ export class IndexFile {
   #unsaved = Buffer.alloc(0)
   #unsavedCount = 0
 
-  /** @param savedCount entries of the file to keep; what lies behind them is overwritten */
+  /** @param savedCount entries of the file to keep; later ones are overwritten */
   constructor(fs: Fs, path: string, entryBytes: number, savedCount: number) {
     this.#fs = fs
     this.path = path
@@ -35,7 +35,7 @@ export class IndexFile {
     return this.#unsavedCount >= SAVE_ENTRIES
   }
 
-  /** @returns where to put the fields of a new last entry */
+  /** @returns the place for the fields of a new last entry */
   extend(): Buffer {
     const start = this.#unsavedCount * this.entryBytes
     if (start === this.#unsaved.length) {
@@ -47,27 +47,27 @@ export class IndexFile {
     return this.#unsaved.subarray(start, start + this.entryBytes)
   }
 
-  /** Forgets the entries behind the first `count`; the next ones take their place in the file. */
+  /** Forgets the entries behind the first `count`; new ones take their place in the file. */
   cutTo(count: number): void {
     this.#savedCount = Math.min(this.#savedCount, count)
     this.#unsavedCount = count - this.#savedCount
   }
 
   /**
-   * Writes what is new; readers see it.
+   * Writes new entries, which readers then see.
    *
-   * @throws when the disk refuses: the entries wait for the next time
+   * @throws when the disk refuses: the entries wait for the next call
    */
   save(): void {
     if (this.#unsavedCount > 0) this.#withFile((fd) => this.#write(fd))
   }
 
-  /** The same, and cuts off what lies behind the last entry. */
+  /** As `save`, and cuts the file off behind the last entry. */
   saveAndCut(): void {
     this.#withFile((fd) => this.#writeAndCut(fd))
   }
 
-  /** The same, and makes the file durable. @throws {DiskFailure} when that fails */
+  /** As `saveAndCut`, and makes the file durable. @throws {DiskFailure} when that fails */
   seal(): void {
     this.#withFile((fd) => {
       this.#writeAndCut(fd)

@@ -16,7 +16,7 @@ export class OffsetIndex {
     this.#baseOffset = baseOffset
   }
 
-  /** @param lastOffset of the batch that starts at `position`, bytes from the start of the segment */
+  /** @param lastOffset last offset of the batch at `position`, in bytes from the start of the segment */
   append(lastOffset: number, position: number): void {
     const entry = this.file.extend()
     putInt32(entry, 0, lastOffset - this.#baseOffset)
@@ -30,7 +30,7 @@ export interface OffsetEntry {
   readonly position: number
 }
 
-/** @param entry the 8 bytes of one */
+/** @param entry its 8 bytes */
 export function readOffsetEntry(entry: Uint8Array, baseOffset: number): OffsetEntry {
   return { lastOffset: baseOffset + int32At(entry, 0), position: int32At(entry, 4) }
 }

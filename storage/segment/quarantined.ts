@@ -1,10 +1,10 @@
-// The ranges of a log that cannot be read, ascending. Any thread. See docs/formats/recovery.md
+// The unreadable ranges of a log, ascending. Any thread. See docs/formats/recovery.md
 
 import { basename, join } from 'node:path'
 import { segmentFile } from '../layout.ts'
 import type { Quarantined, SegmentStart } from '../log-facts.ts'
 
-/** @returns all of them; of two that start at the same offset the added one, which was seen last */
+/** @returns all of them; of two that start at the same offset the added one, which is newer */
 export function withQuarantined(
   known: readonly Quarantined[],
   added: readonly Quarantined[],
@@ -15,7 +15,7 @@ export function withQuarantined(
   )
 }
 
-/** Can the range be one of this segment? */
+/** Can the range lie in this segment? */
 export function isWithin(rot: Quarantined, segment: SegmentStart): boolean {
   return (
     rot.segmentBaseOffset === segment.baseOffset &&
@@ -25,7 +25,7 @@ export function isWithin(rot: Quarantined, segment: SegmentStart): boolean {
   )
 }
 
-/** What an operator should know of a range. @param path of the partition's directory */
+/** Describes a range to an operator. @param path of the partition's directory */
 export function describeRot(path: string, rot: Quarantined): string {
   const { startOffset, endOffset, startPosition, endPosition } = rot
   const file = join(path, segmentFile(rot.segmentBaseOffset, '.log'))

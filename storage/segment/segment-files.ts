@@ -1,4 +1,4 @@
-// The files of a partition's directory: which segments there are, and what is left of work that a crash broke off.
+// The files of a partition's directory: the segments, and leftovers of work that a crash interrupted.
 // Writer thread, at start. See docs/formats/recovery.md
 
 import { join } from 'node:path'
@@ -21,11 +21,11 @@ import { readTimeEntry, TIME_ENTRY_BYTES } from './time-index.ts'
 export interface FoundSegments {
   /** Base offsets, ascending. */
   readonly bases: readonly number[]
-  /** Compactions that were committed: what is left of these is in the files of `swapFile`, and their base offsets are in `bases`. */
+  /** Committed compactions: their segments are in the files of `swapFile`, and their base offsets in `bases`. */
   readonly swaps: readonly SwapRange[]
 }
 
-/** Finishes or takes back what a crash broke off, and deletes what the log start has passed. */
+/** Finishes or undoes work that a crash interrupted, and deletes segments before the log start. */
 export function tidySegmentFiles(fs: Fs, path: string, logStartOffset: number): FoundSegments {
   const swaps = resumeSwaps(fs, path)
   for (const { name } of fs.readDirectory(path)) {
@@ -58,8 +58,8 @@ export function removeSegmentFiles(fs: Fs, path: string, baseOffset: number): vo
 }
 
 /**
- * Do the index files hold what is expected of them? A cheap check, of sizes and last entries: readers check every entry that
- * they use.
+ * Do the index files hold the expected entries? A cheap check of sizes and last entries: readers check every entry
+ * that they use.
  *
  * @returns 'long' when there are entries behind the expected ones
  */
@@ -80,7 +80,7 @@ export function indexState(fs: Fs, path: string, segment: SegmentStart): 'sound'
   return extras.every((bytes) => bytes === 0) ? 'sound' : 'long'
 }
 
-/** @returns bytes behind the expected entries; undefined when those are not there */
+/** @returns bytes behind the expected entries; undefined when some of those are missing */
 function entriesBehind(
   fs: Fs,
   file: string,

@@ -1,5 +1,5 @@
-// The swap of a compacted segment for those that it was made from, by names alone: after a crash at any step a start finds
-// either the old segments, whole, or a `*.swap` that says which ones it replaces, and finishes what was begun.
+// Swaps a compacted segment in for its source segments, by renames alone: after a crash at any step a start finds
+// either the old segments, whole, or a `*.swap` whose name tells the range that it replaces, and finishes the swap.
 // Writer thread. Steps: docs/formats/cleaning.md
 
 import { join } from 'node:path'
@@ -16,10 +16,10 @@ import {
   type SwapRange,
 } from '../layout.ts'
 
-/** The `.log` comes last wherever order matters: without it the other files mean nothing. */
+/** The `.log` comes last wherever the order matters: without it the other files mean nothing. */
 const suffixesLogLast = segmentSuffixes.toReversed()
 
-/** `*.cleaned` becomes `*.swap`: from here on the old segments are of no account. Durable when it returns. */
+/** `*.cleaned` becomes `*.swap`: from here on the old segments no longer count. Durable when it returns. */
 export function commitSwap(fs: Fs, path: string, range: SwapRange): void {
   renameAll(fs, path, (suffix) => {
     const name = swapFile(range, suffix)
@@ -27,14 +27,14 @@ export function commitSwap(fs: Fs, path: string, range: SwapRange): void {
   })
 }
 
-/** Before the old segments are touched: they count again. Durable when it returns. */
+/** Before the old segments are touched: makes them count again. Durable when it returns. */
 export function takeBackSwap(fs: Fs, path: string, range: SwapRange): void {
   for (const suffix of segmentSuffixes)
     remove(fs, join(path, swapFile(range, suffix) + SWAP_SUFFIX))
   syncOrDie(path, () => fs.syncDirectory(path))
 }
 
-/** When the old segments are out of the way, durably: the new one gets its name. Durable when it returns. */
+/** Gives the new segment its name, once the old segments are durably out of the way. Durable when it returns. */
 export function finishSwap(fs: Fs, path: string, range: SwapRange): void {
   renameAll(fs, path, (suffix) => [
     swapFile(range, suffix) + SWAP_SUFFIX,
@@ -42,17 +42,17 @@ export function finishSwap(fs: Fs, path: string, range: SwapRange): void {
   ])
 }
 
-/** Nobody wants it. */
+/** Removes the compacted segment. */
 export function discardCleaned(fs: Fs, path: string, range: SwapRange): void {
   for (const suffix of segmentSuffixes)
     remove(fs, join(path, swapFile(range, suffix) + CLEANED_SUFFIX))
 }
 
 /**
- * At a start: what was committed counts, and the old segments go. The new one keeps its name until a checkpoint knows it:
- * only that name says that offsets may be missing.
+ * At a start: finishes committed swaps, and removes the old segments. The new segment keeps its name until a
+ * checkpoint lists it, because only that name tells that offsets may be missing.
  *
- * @returns for each, in order, what it replaces: `finishSwap` is to be called
+ * @returns the range of each, in order; the caller calls `finishSwap`
  */
 export function resumeSwaps(fs: Fs, path: string): SwapRange[] {
   const names = fs.readDirectory(path).map(({ name }) => name)

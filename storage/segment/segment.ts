@@ -1,4 +1,5 @@
-// Segment: one .log file with its two indexes, from the appending side. Bytes go to the end, or the file stays as it was.
+// Segment: one .log file with its indexes, from the appending side. A write appends all its bytes, or leaves the file
+// as it was.
 // Writer thread; readers open the files by themselves. Format: docs/formats/segments.md
 
 import { strict as assert } from 'node:assert'
@@ -25,11 +26,11 @@ import { type TxnEntry, TxnIndex } from './txn-index.ts'
 /** Relative offsets and positions are int32 in the indexes. */
 const INT32_MAX = 0x7fffffff
 
-/** What a segment must know of a batch that it holds. */
+/** A segment's facts about one of its batches. */
 export interface BatchFacts {
   readonly lastOffset: number
   readonly sizeBytes: number
-  /** ms; -1 none */
+  /** ms; -1: none */
   readonly maxTimestamp: number
   /** Its CRC. */
   readonly checksum: number
@@ -73,13 +74,13 @@ export class Segment {
   #maxTimestamp: number
   #maxTimestampOffset: number
   #heads: { first: number; sum: number } | undefined
-  /** Largest timestamp of the first batch; undefined when it has not been looked at. */
+  /** Largest timestamp of the first batch; undefined: not read yet. */
   #firstTimestamp: number | undefined
   #bytesSinceIndexEntry = 0
-  /** A number that is the segment's own, by its name: the same after a restart. Undefined until it is asked for. */
+  /** A number derived from the segment's name, the same after a restart; undefined until first needed. */
   #chance: number | undefined
 
-  /** @param nameOf of its files, by suffix; a segment that is to be swapped in has others */
+  /** @param nameOf its files' names, by suffix; a segment to be swapped in has other names */
   constructor(
     fs: Fs,
     directoryPath: string,
@@ -112,7 +113,7 @@ export class Segment {
     this.#heads = start.heads && { ...start.heads }
   }
 
-  /** Makes the files of an empty segment; the caller syncs the directory. Files in the way are emptied. */
+  /** Creates the files of an empty segment; the caller syncs the directory. Existing files are emptied. */
   static create(fs: Fs, directoryPath: string, createdMs: number, baseOffset: number): Segment {
     for (const suffix of segmentSuffixes) {
       const path = join(directoryPath, segmentFile(baseOffset, suffix))
@@ -122,7 +123,7 @@ export class Segment {
     return new Segment(fs, directoryPath, createdMs, emptySegment(baseOffset))
   }
 
-  /** Offset after the last record that was noted. */
+  /** Offset after the last noted record. */
   get endOffset(): number {
     return this.#endOffset
   }
@@ -150,7 +151,7 @@ export class Segment {
     return this.txnIndex.file.count
   }
 
-  /** What a later process may rely on; undefined while something of it is not yet on the disk. */
+  /** The facts for a later process; undefined while some of the segment is not on disk. */
   get checkpoint(): SegmentStart | undefined {
     const isSaved = !this.#isDirty && this.#indexes.every(({ file }) => file.isSaved)
     return isSaved ? this.info : undefined
@@ -166,7 +167,7 @@ export class Segment {
     return this.#isDirty
   }
 
-  /** The file goes on to here, and so do the offsets that it speaks for. */
+  /** The file ends here now, and so do its offsets. */
   growTo(sizeBytes: number, endOffset: number): void {
     assert(sizeBytes >= this.#sizeBytes && endOffset >= this.#endOffset, 'a segment only grows')
     this.#sizeBytes = sizeBytes
@@ -174,10 +175,10 @@ export class Segment {
   }
 
   /**
-   * Must a new segment begin before this batch is appended? By size, by time (between timestamps of records where there are
-   * any, as Kafka does), or because an index is full.
+   * Must a new segment start before this batch? By size, by time (by record timestamps if there are any, as in
+   * Kafka), or because an index is full.
    *
-   * @param pending batches to be written before this one. With any, yes may mean perhaps: write them and ask again
+   * @param pending batches to be written first. If there are any, true may be wrong: write them and ask again
    */
   mustRoll(batch: BatchFacts, pending: PendingBatches, config: LogConfig, clock: Clock): boolean {
     const sizeBytes = this.#sizeBytes + pending.sizeBytes
@@ -191,7 +192,7 @@ export class Segment {
     if (ageMs > config.segmentMs - this.#jitterMs(config)) return true
     const newEntries = pending.batches.length + 1
     const offsetEntries = this.#offsetIndex.file.count + newEntries
-    // Kafka keeps room for the entry that a time index gets when it is sealed.
+    // Kafka keeps room for the last entry that a time index gets when it is sealed.
     const timeEntries = this.#timeIndex.file.count + newEntries + 1
     return (
       offsetEntries * OFFSET_ENTRY_BYTES > config.indexBytesMax ||
@@ -206,7 +207,7 @@ export class Segment {
     return this.#chance % mostMs
   }
 
-  /** @returns -1, as of a batch without timestamps, when the first batch is not whole */
+  /** @returns -1, as for a batch without timestamps, when the first batch is not whole */
   #readFirstTimestamp(): number {
     const header = Buffer.alloc(BATCH_OVERHEAD_BYTES)
     orDiskFailure(this.path, () => this.#fs.read(this.#open(), header, 0))
@@ -219,14 +220,14 @@ export class Segment {
    *
    * @param pieces borrowed; their bytes in order, `sizeBytes` in all
    * @param aborted transactions that markers among them abort: indexed first, so that no reader misses them
-   * @throws when the disk refuses: the file is as before
+   * @throws when the disk refuses: the file is unchanged
    * @throws {DiskFailure} when the disk fails
    */
   write(pieces: readonly Uint8Array[], sizeBytes: number, aborted: readonly TxnEntry[] = []): void {
     const indexed = this.txnIndex.info
     this.txnIndex.appendAndSave(aborted)
     try {
-      // Last: what opens a file may close this one.
+      // Last, because opening another file may close this one.
       this.#append(
         orDiskFailure(this.path, () => this.#open()),
         pieces,
@@ -267,7 +268,7 @@ export class Segment {
     })
   }
 
-  /** Takes back a partial write, durably: what comes in its place must not be mixed with it after a power cut. */
+  /** Removes a partial write, durably: after a power failure it could mix with the next write. */
   #cutBack(fd: number): void {
     syncOrDie(this.path, () => {
       this.#fs.truncate(fd, this.#sizeBytes)
@@ -275,7 +276,7 @@ export class Segment {
     })
   }
 
-  /** Notes a batch that was written, in its order. @param position of its first byte */
+  /** Notes a written batch, in order. @param position of its first byte */
   note(batch: BatchFacts, position: number, indexIntervalBytes: number): void {
     assert(batch.lastOffset >= this.#endOffset, 'batches are noted in the order of their offsets')
     this.#endOffset = batch.lastOffset + 1
@@ -301,12 +302,12 @@ export class Segment {
     heads.sum = sumOfHeads(heads.sum, headHash(checksum, lastOffset, sizeBytes))
   }
 
-  /** Lets readers see the index entries, once enough of them wait. */
+  /** Makes the index entries visible to readers, once enough of them wait. */
   saveIndexesIfDue(): void {
     if (this.#offsetIndex.file.isSaveDue) this.saveIndexes()
   }
 
-  /** Without room on the disk the entries wait on: they are hints. */
+  /** On a full disk the entries keep waiting: they are hints. */
   saveIndexes(): void {
     try {
       for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.save())
@@ -315,7 +316,7 @@ export class Segment {
     }
   }
 
-  /** The transaction index survives a power cut, if there is room on the disk. */
+  /** Makes the transaction index durable, unless the disk is full. */
   syncTxnIndex(): void {
     try {
       this.txnIndex.sync()
@@ -324,7 +325,7 @@ export class Segment {
     }
   }
 
-  /** @throws {DiskFailure} nothing that was written since the last sync is known to be durable */
+  /** @throws {DiskFailure} then nothing written since the last sync is known to be durable */
   sync(): void {
     if (!this.#isDirty) return
     assert(this.#fd !== undefined, 'a file with unsynced bytes is open')
@@ -333,33 +334,36 @@ export class Segment {
     this.#isDirty = false
   }
 
-  /** Was nothing noted since `finishIndexes`? */
+  /** Has no batch been noted since `finishIndexes`? */
   get hasFinishedIndexes(): boolean {
     return this.#hasFinishedIndexes
   }
 
-  /** The index files hold all entries and nothing else; the time index ends in the largest timestamp, as Kafka's does. */
+  /**
+   * Writes the index files, with all entries and nothing else; the time index ends with the largest timestamp, as
+   * Kafka's does.
+   */
   finishIndexes(): void {
     this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
     for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.saveAndCut())
     this.#hasFinishedIndexes = true
   }
 
-  /** Everything durable, and complete: nothing is appended any more. */
+  /** Makes everything durable and complete: nothing is appended any more. */
   seal(): void {
     this.sync()
     this.#timeIndex.appendIfLarger(this.#maxTimestamp, this.#maxTimestampOffset)
     for (const { file } of this.#indexes) orDiskFailure(file.path, () => file.seal())
   }
 
-  /** Frees the descriptor; the next write opens the file again. */
+  /** Closes the file; the next write opens it again. */
   release(): void {
     assert(!this.#isDirty, 'a file is synced before it is closed')
     if (this.#fd !== undefined) this.#fs.close(this.#fd)
     this.#fd = undefined
   }
 
-  /** As `release`, of files that are deleted next: what they hold need not be durable. */
+  /** As `release`, for files that are deleted next: their contents need not be durable. */
   abandon(): void {
     this.#isDirty = false
     this.release()

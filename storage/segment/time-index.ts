@@ -1,5 +1,6 @@
-// TimeIndex: timestamp -> relative offset, 12 bytes an entry; both ascend. The entry says: up to this offset the largest
-// timestamp is this one. Writer thread appends; the network thread reads the file. Format, Kafka's own: docs/formats/indexes.md
+// TimeIndex: timestamp -> relative offset, 12 bytes per entry; both ascend. An entry states the largest timestamp up
+// to its offset. Writer thread appends; the network thread reads the file. Format, Kafka's own:
+// docs/formats/indexes.md
 
 import { int32At, int64At, putInt32, putInt64 } from '../../protocol/batch/header.ts'
 import type { Fs } from '../fs.ts'
@@ -12,19 +13,19 @@ export class TimeIndex {
   readonly #baseOffset: number
   #lastTimestamp: number
 
-  /** @param lastTimestamp that of the last saved entry, -1 when there is none */
+  /** @param lastTimestamp of the last saved entry; -1: none */
   constructor(fs: Fs, path: string, baseOffset: number, savedCount = 0, lastTimestamp = -1) {
     this.file = new IndexFile(fs, path, TIME_ENTRY_BYTES, savedCount)
     this.#baseOffset = baseOffset
     this.#lastTimestamp = lastTimestamp
   }
 
-  /** Of the last entry, -1 when there is none. */
+  /** Timestamp of the last entry; -1: none. */
   get lastTimestamp(): number {
     return this.#lastTimestamp
   }
 
-  /** Does nothing unless `timestamp` (ms) is larger than that of every entry. @param offset last of the batch that holds it */
+  /** Does nothing unless `timestamp` (ms) is larger than all entries'. @param offset last offset of its batch */
   appendIfLarger(timestamp: number, offset: number): void {
     if (timestamp <= this.#lastTimestamp) return
     const entry = this.file.extend()
@@ -39,7 +40,7 @@ export interface TimeEntry {
   readonly offset: number
 }
 
-/** @param entry the 12 bytes of one */
+/** @param entry its 12 bytes */
 export function readTimeEntry(entry: Uint8Array, baseOffset: number): TimeEntry {
   return { timestamp: int64At(entry, 0), offset: baseOffset + int32At(entry, 8) }
 }

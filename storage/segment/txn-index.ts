@@ -1,6 +1,6 @@
 // TxnIndex: the transactions that markers in this segment aborted, one 34-byte entry each, ascending by marker.
-// Writer thread appends, before the marker is written; the network thread reads the file. The file comes into being with the
-// first entry. Format, Kafka's own: docs/formats/indexes.md
+// The writer thread appends before it writes the marker; the network thread reads the file. The first entry creates
+// the file. Format, Kafka's own: docs/formats/indexes.md
 
 import { dirname } from 'node:path'
 import { int16At, int64At, putInt16, putInt32, putInt64 } from '../../protocol/batch/header.ts'
@@ -16,9 +16,9 @@ const VERSION = 0
 export interface TxnEntry {
   readonly producerId: number
   readonly firstOffset: number
-  /** Of the marker. */
+  /** Offset of the marker. */
   readonly lastOffset: number
-  /** When the marker was written: the start of the oldest transaction open then, else the offset after the marker. */
+  /** When the marker was written: the start of the oldest open transaction, else the offset after the marker. */
   readonly lastStableOffset: number
 }
 
@@ -45,7 +45,7 @@ export class TxnIndex {
     this.#isDurable = false
   }
 
-  /** Survives a power cut when it returns: to make it anew, a start must read the log from before the segment. */
+  /** Durable when it returns: to rebuild it, a start must read the log from before the segment. */
   sync(): void {
     if (this.#isDurable) return
     orDiskFailure(this.file.path, () => this.file.seal())
@@ -54,7 +54,7 @@ export class TxnIndex {
     this.#isDurable = true
   }
 
-  /** Readers see them when this returns. @throws when the disk refuses: then none is there */
+  /** When it returns readers see the entries. @throws when the disk refuses: then none is in the file */
   appendAndSave(aborted: readonly TxnEntry[]): void {
     if (aborted.length === 0) return
     const before = this.info
@@ -67,14 +67,14 @@ export class TxnIndex {
     }
   }
 
-  /** Takes back the entries behind these. */
+  /** Removes the entries behind these. */
   cutTo({ abortedCount, abortedChecksum }: TxnIndexStart): void {
     this.file.cutTo(abortedCount)
     this.#checksum = abortedChecksum
   }
 }
 
-/** @param entry where its 34 bytes go */
+/** @param entry the place of its 34 bytes */
 export function putTxnEntry(entry: Uint8Array, aborted: TxnEntry): void {
   putInt16(entry, 0, VERSION)
   putInt64(entry, 2, aborted.producerId)
@@ -83,7 +83,7 @@ export function putTxnEntry(entry: Uint8Array, aborted: TxnEntry): void {
   putInt64(entry, 26, aborted.lastStableOffset)
 }
 
-/** @param at of its first byte. @returns undefined when no entry could be like that */
+/** @param at position of its first byte. @returns undefined for bytes that are no valid entry */
 export function readTxnEntry(bytes: Uint8Array, at = 0): TxnEntry | undefined {
   const entry = {
     producerId: int64At(bytes, at + 2),
@@ -102,7 +102,7 @@ export function readTxnEntry(bytes: Uint8Array, at = 0): TxnEntry | undefined {
   return isSound ? entry : undefined
 }
 
-/** The checksum of some entries and one more. */
+/** Adds an entry to the checksum of those before it. */
 function checksumWith(checksum: number, entry: Uint8Array): number {
   const bytes = new Uint8Array(4 + TXN_ENTRY_BYTES)
   putInt32(bytes, 0, checksum)
@@ -110,7 +110,7 @@ function checksumWith(checksum: number, entry: Uint8Array): number {
   return crc32c(bytes)
 }
 
-/** What the first `count` entries of a file say; undefined when it is missing, too short or damaged. */
+/** The first `count` entries of a file; undefined when it is missing, too short or damaged. */
 export function readTxnIndex(
   fs: Fs,
   path: string,
