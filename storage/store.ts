@@ -17,15 +17,18 @@ export type { TxnMarker, ProducerInfo, RecordFormat, TableProducer }
 export interface StoreOptions {
   readonly dataDir: string
   /**
-   * 'thread': a worker of its own, or one that was started before. 'inline': on the caller's thread, one writer turn per
-   * loop turn (tests, simulation).
+   * 'thread': a worker of its own, or one already started. 'inline': on the caller's thread, one writer turn per loop
+   * turn (tests, simulation).
    */
   readonly writer: 'thread' | 'inline' | IdleWriterThread
-  /** The disk, for 'inline' only; then nothing is locked. Default: the real one. */
+  /** The disk, for 'inline' only; nothing is then locked. Default: the real one. */
   readonly fs?: Fs
   /** Required, so that no test runs on real time by accident. */
   readonly clock: Clock
-  /** Of a new directory; an existing one with another id is refused. Absent: the directory's own, 1 when it is new. */
+  /**
+   * The id of a new directory; an existing one with another id is refused. Absent: the directory's own, 1 for a new
+   * one.
+   */
   readonly nodeId?: number | undefined
   /** Broker-wide defaults of topic configs, by topic property name; see `topicDefaults` in config.ts. */
   readonly topicDefaults?: Overrides
@@ -35,48 +38,48 @@ export interface StoreOptions {
   readonly openFilesMax?: number
   /** Segment files kept open for writing, in all logs together. */
   readonly writtenFilesMax?: number
-  /** A partition forgets a producer that has not written to it for so long. Default: Kafka's day. */
+  /** A partition forgets a producer that has not written to it for this long. Default: Kafka's day. */
   readonly producerIdExpirationMs?: number
-  /** Of the background work on logs; what is absent has Kafka's defaults. */
+  /** Settings of the background work on logs; absent ones have Kafka's defaults. */
   readonly cleaner?: Partial<CleanerConfig>
-  /** Who compacts, for 'inline' only. Default: the caller's thread, by code that is loaded when the store opens. */
+  /** The compacting code, for 'inline' only. Default: the caller's thread, with code loaded when the store opens. */
   readonly openCleanerPort?: (deps: { readonly fs: Fs; readonly clock: Clock }) => CleanerPort
-  /** Hears, in a sentence, what an operator should know and nothing else tells. */
+  /** Gets a sentence on anything that an operator should know and that is not reported elsewhere. */
   readonly onWarning?: (message: string) => void
 }
 
 /**
- * Hears of topics when a change is durable, internal topics too. The next change of that topic, and whoever asked for this one,
- * wait until every listener is done; what a listener throws is told as a warning.
+ * Is called when a change of a topic is durable, for internal topics too. The next change of the topic, and the
+ * caller of this one, wait until every listener is done; a listener's error becomes a warning.
  */
 export interface TopicListener {
   created?(topic: Topic): void | Promise<void>
-  /** Its name is free for others when this is done; `topics` does not know it any more. */
+  /** When this resolves the name is free for others; `topics` no longer has the topic. */
   deleted?(topic: Topic): void | Promise<void>
   partitionsAdded?(topic: Topic, partitionCountBefore: number): void | Promise<void>
   configured?(topic: Topic, configBefore: Overrides): void | Promise<void>
 }
 
-/** What somebody has set: text by Kafka's property names. */
+/** Explicitly set values: text by Kafka's property names. */
 export type Overrides = Readonly<Record<string, string>>
 /** How retention and compaction work, for all topics. ms, bytes. */
 export interface CleanerConfig {
   readonly retentionCheckIntervalMs: number
-  /** A clock that leaps ahead by more than a day is not believed before it has stood for so long. */
+  /** A wall clock that leaps ahead by more than a day is believed only after this time. */
   readonly clockGraceMs: number
   readonly isCompactionEnabled: boolean
-  /** Between two looks for a log that is worth compacting. */
+  /** Time between two checks for a log worth compacting. */
   readonly backoffMs: number
-  /** For the keys of a pass; what finds no room waits for the next one. */
+  /** Memory for the keys of a pass; keys without room wait for the next pass. */
   readonly dedupeBufferBytes: number
-  /** Of compaction, read and written; Infinity for no limit. */
+  /** Limit on bytes read and written by compaction; Infinity for no limit. */
   readonly ioBytesPerSecond: number
-  /** Every segment is scrubbed once in it; 0 or less: none is. */
+  /** Every segment is scrubbed once per interval; 0 or less: none is. */
   readonly scrubIntervalMs: number
   readonly scrubBytesPerSecond: number
 }
 
-/** What background work has done since the start. */
+/** Totals of background work since the start. */
 export interface CleanerCounts {
   readonly retention: { readonly deletedSegments: number; readonly deletedBytes: number }
   readonly compaction: CompactionCounts
@@ -84,51 +87,51 @@ export interface CleanerCounts {
 }
 
 export interface ScrubCounts {
-  /** Over everything. */
+  /** Passes over all logs. */
   readonly passes: number
   readonly segments: number
   readonly readBytes: number
   /** Segments that the disk refused to read. */
   readonly failures: number
-  /** Ranges that were quarantined since the start. */
+  /** Ranges quarantined since the start. */
   readonly corruptBatches: number
 }
 
 export interface CompactionCounts {
-  /** Over one log each. */
+  /** Passes over one log each. */
   readonly passes: number
   readonly failures: number
   readonly readBytes: number
   readonly writtenBytes: number
-  /** Of an earlier value of their key, deleted or aborted. */
+  /** Records removed as superseded, deleted or aborted. */
   readonly recordsDropped: number
   readonly seconds: number
-  /** Partitions that failed lately, and wait. */
+  /** Partitions whose compaction failed lately, and which wait. */
   readonly uncleanablePartitions: number
 }
 
 export interface Topic {
   readonly name: string
-  /** Random, new after delete and recreate. */
+  /** Random; a recreated topic has a new one. */
   readonly id: Uuid
   readonly partitionCount: number
   readonly config: Overrides
   readonly isInternal: boolean
 }
 
-/** One partition's log, as the network thread sees it: watermarks, and reads without a thread hop. */
+/** The network thread's view of one partition's log: watermarks, and reads without a thread hop. */
 export interface Log {
   readonly topic: Topic
   readonly partition: number
-  /** What holds for it: the topic's own configuration over the broker's defaults. */
+  /** The effective configuration: the topic's own over the broker's defaults. */
   readonly config: TopicConfig
-  /** The topic is being deleted: nothing more is read or appended. */
+  /** The topic is being deleted: reads and appends are refused. */
   readonly isRemoved: boolean
   readonly leaderEpoch: LeaderEpoch
   readonly logStartOffset: Offset
   /** Offset of the next record, durable or not. */
   readonly logEndOffset: Offset
-  /** Offset after the last record that consumers may see. */
+  /** Offset after the last record visible to consumers. */
   readonly highWatermark: Offset
   /** First offset of the oldest open transaction, at most the high watermark: records before it are decided. */
   readonly lastStableOffset: Offset
@@ -139,12 +142,13 @@ export interface Log {
   bytesAvailable(offset: Offset): number
 
   /**
-   * Whole batches from the one that holds `offset`, up to the high watermark or to `endOffset` if that comes before it.
+   * Reads whole batches from the one that holds `offset`, up to the high watermark or to `endOffset` if that comes
+   * first.
    *
    * @param bytesMax stop before the batch that would exceed it
-   * @param atLeastOne give the first batch even when it alone exceeds `bytesMax` (KIP-74)
+   * @param atLeastOne return the first batch even if it alone exceeds `bytesMax` (KIP-74)
    * @param endOffset no batch that reaches it or beyond; for read_committed the last stable offset
-   * @returns empty at the end; a promise when the disk must be asked (cold data)
+   * @returns empty at the end; a promise when cold data must be read from disk
    * @throws {KafkaError} OFFSET_OUT_OF_RANGE; CORRUPT_MESSAGE in a quarantined range; KAFKA_STORAGE_ERROR
    */
   read(
@@ -155,11 +159,11 @@ export interface Log {
   ): ReadResult | Promise<ReadResult>
 
   /**
-   * The aborted transactions that may have records from `from` to before `to`, which is at most the last stable offset;
-   * ascending by the offset of their marker.
+   * The aborted transactions that may have records from `from` to before `to`, which is at most the last stable
+   * offset; ascending by the offset of their marker.
    *
-   * @returns empty, and at no cost, while the log has none; a promise when the disk must be asked
-   * @throws {KafkaError} KAFKA_STORAGE_ERROR: it is not known which records are to be skipped
+   * @returns empty, and at no cost, while the log has none; a promise when the disk must be read
+   * @throws {KafkaError} KAFKA_STORAGE_ERROR: it is unknown which records to skip
    */
   abortedTransactions(
     from: Offset,
@@ -173,7 +177,7 @@ export interface Log {
   offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
 
   /**
-   * Largest timestamp of the batch that holds `offset`, or of the next one there is: cheap, only its header is read.
+   * Largest timestamp of the batch with `offset`, or of the next batch: cheap, because only its header is read.
    *
    * @param offset not before the log start
    * @returns undefined at the end
@@ -186,7 +190,7 @@ export interface Log {
   ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
 }
 
-/** Transactional records of this producer are to be skipped, from `firstOffset` on until its next ABORT marker. */
+/** Skip this producer's transactional records from `firstOffset` to its next ABORT marker. */
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: Offset
@@ -200,26 +204,29 @@ export interface OffsetAndTimestamp {
 export interface ReadResult {
   /** Whole record batches as they lie on disk, in a pooled buffer: valid until `release`. */
   readonly bytes: Uint8Array
-  /** After the last batch; the offset that was asked for when there is none. */
+  /** Offset after the last batch; the requested offset if there is none. */
   readonly nextOffset: Offset
-  /** Of all batches, as their headers say. */
+  /** Records of all batches, by their headers. */
   readonly recordCount: number
   /** Call once, when the bytes have been written to the socket. */
   release(): void
 }
 
 export interface AppendOptions {
-  /** What is appended for the same, a connection, gets its offsets in the order of the calls. */
+  /** The appends of one source, such as a connection, get their offsets in the order of the calls. */
   readonly source?: object
-  /** In a transaction of `transaction.version` 2: a producer that the log does not know begins with sequence 0. */
+  /**
+   * The batch belongs to a transaction of `transaction.version` 2 (KIP-890): a producer new to the log starts with
+   * sequence 0.
+   */
   readonly isTransactionV2?: boolean
 }
 
 export interface AppendOutcome {
-  /** Absent: appended, as durable as the topic's flush policy says, and below the high watermark. */
+  /** Absent: the batch is appended, as durable as the topic's flush policy demands, and below the high watermark. */
   readonly error?: ErrorName
   readonly message?: string
-  /** The records that it was refused for, where that is known. */
+  /** The refused records, if they are known. */
   readonly recordErrors?: readonly RecordError[]
   /** -1 with an error. */
   readonly baseOffset: number
@@ -236,9 +243,9 @@ export interface TopicSpec {
 export interface Topics {
   get(name: string): Topic | undefined
   getById(id: Uuid): Topic | undefined
-  /** In order of name. */
+  /** Ordered by name. */
   list(): Iterable<Topic>
-  /** Does nothing. @throws {KafkaError} what `create` would refuse this topic for */
+  /** Checks without creating. @throws {KafkaError} the error with which `create` would refuse this topic */
   check(spec: TopicSpec): void
   /** Durable and open for appends when it resolves. @throws {KafkaError} TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
   create(spec: TopicSpec): Promise<Topic>
@@ -249,19 +256,19 @@ export interface Topics {
   /**
    * Replaces the overrides.
    *
-   * @param config the new ones, or what makes them of those that hold when the change has its turn
-   * @throws {KafkaError} INVALID_CONFIG; what `config` throws. Then nothing has changed
+   * @param config the new overrides, or a function of those that are valid when the change has its turn
+   * @throws {KafkaError} INVALID_CONFIG; or the error of `config`. Then nothing has changed
    */
   configure(name: string, config: Overrides | ((before: Overrides) => Overrides)): Promise<Topic>
-  /** @returns call it to hear no more */
+  /** @returns a function that ends the subscription */
   subscribe(listener: TopicListener): () => void
 }
 
-/** What was set of the brokers' own configuration while they ran. What the names mean is the broker's business. */
+/** The brokers' dynamic configuration. The store does not know what the names mean. */
 export interface BrokerOverrides {
   /** @param broker node id as text, or '' for all brokers */
   get(broker: string): Overrides
-  /** Durable when it resolves. @throws what `change` throws; then nothing has changed */
+  /** Durable when it resolves. @throws the error of `change`; then nothing has changed */
   change(broker: string, change: (before: Overrides) => Overrides): Promise<void>
 }
 
@@ -273,31 +280,35 @@ export interface Table<Key extends string, Value> {
   get(key: Key): Value | undefined
   entries(): Iterable<[Key, Value]>
   /**
-   * All of the changes or, after a crash, none. They can be read once this resolves, and take effect in the order of the calls.
+   * Writes all of the changes or, after a crash, none. When it resolves they can be read; they take effect in the
+   * order of the calls.
    *
    * @param changes given, values too
-   * @throws {KafkaError} what the append was refused with; then nothing has changed
+   * @throws {KafkaError} the refusal of the append; then nothing has changed
    */
   write(changes: readonly Change<Key, Value>[]): Promise<void>
-  /** The same, but they count when the transaction of the producer has committed, if it does, unless a later one was written. */
+  /**
+   * As `write`, but the changes take effect when the producer's transaction commits, unless a later change of the key
+   * was written.
+   */
   writePending(
     producer: TableProducer,
     changes: readonly (readonly [key: Key, value: Value])[],
   ): Promise<void>
   /**
-   * The transaction of the producer has ended; may be told twice.
+   * The producer's transaction has ended; repeating the call is fine.
    *
-   * @returns what has changed by that
-   * @throws {KafkaError} as `write`; when the log has heard of a newer epoch
+   * @returns the changes that took effect
+   * @throws {KafkaError} as `write`; when the log knows a newer epoch
    */
   end(producer: TableProducer, isCommit: boolean): Promise<readonly Change<Key, Value>[]>
-  /** Each key for which the open transaction of a producer has a value. */
+  /** Each key for which the producer's open transaction has a value. */
   pending(): Iterable<readonly [producerId: number, key: Key]>
   pendingOf(producerId: number): Iterable<Key>
   isPending(key: Key): boolean
 }
 
-/** What a writer turn did, for metrics and for waking waiting fetches. */
+/** The work of a writer turn, for metrics and for waiting fetches. */
 export interface Turn {
   readonly logs: readonly Log[]
   readonly batchCount: number
@@ -308,26 +319,26 @@ export interface Turn {
 
 /** The logs of all partitions. */
 export interface Logs {
-  /** @returns undefined when there is no such partition, or not yet: the record that names it must be durable */
+  /** @returns undefined when there is no such partition, or its record is not durable yet */
   get(topic: string, partition: number): Log | undefined
-  /** Offsets, of all logs, that cannot be read for rot. */
+  /** Offsets of all logs that are unreadable because of rot. */
   readonly quarantinedOffsetCount: number
   /** At most one listener: the broker's purgatory and metrics. */
   onTurn(callback: (turn: Turn) => void): void
   /**
-   * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. Appends to every log follow
-   * them when this resolves.
+   * Replaces the broker-wide defaults of topic configs, checked by `topicDefaults` in config.ts. When it resolves
+   * appends to every log follow them.
    */
   setTopicDefaults(defaults: Overrides): Promise<void>
 }
 
-/** The one thread that writes, as the others ask it. */
+/** The network thread's interface to the writer. */
 export interface Writer {
   /**
-   * Append one record batch (checked by the caller: one v2 batch, sizes consistent). It is held against its CRC, the topic's
-   * rules for records and, if a producer id goes with it, its sequence: a batch that is there already is answered with its
-   * offset, not written again.
-   * Never refuses for want of room: look at `isCongested` before reading more from a socket.
+   * Appends one record batch (the caller has checked that it is one v2 batch of consistent size). The writer checks
+   * its CRC, the topic's rules for records and, with a producer id, its sequence: a repeated batch is answered with
+   * its offset and not written again (KIP-98).
+   * It never refuses for want of room: check `isCongested` before you read more from a socket.
    *
    * @param batch borrowed: copied before this returns
    */
@@ -336,40 +347,40 @@ export interface Writer {
   /**
    * Appends the control batch that ends this producer's transaction in this log, for its coordinator.
    *
-   * @returns durable when it resolves, also where the producer had no open transaction; refused with INVALID_PRODUCER_EPOCH
-   *   or TRANSACTION_COORDINATOR_FENCED when the log has heard of a newer epoch
+   * @returns durable when it resolves, even if the producer had no open transaction; INVALID_PRODUCER_EPOCH or
+   *   TRANSACTION_COORDINATOR_FENCED when the log knows a newer epoch
    */
   endTransaction(log: Log, marker: TxnMarker): Promise<AppendOutcome>
 
-  /** What the writer knows of the producers that wrote to a log, for DescribeProducers. */
+  /** The writer's state of the log's producers, for DescribeProducers. */
   producersOf(log: Log): Promise<readonly ProducerInfo[]>
 
   /** DeleteRecords. @returns the new log start offset. @throws {KafkaError} OFFSET_OUT_OF_RANGE */
   deleteRecordsBefore(log: Log, offset: Offset): Promise<Offset>
 
-  /** More waits than the inbox holds: pause sockets until `onDrain`. */
+  /** The waiting commands exceed the inbox: pause sockets until `onDrain`. */
   readonly isCongested: boolean
-  /** Of batches that wait for the writer, or for the validator in front of it. */
+  /** Bytes of batches that wait for the writer, or for the validator before it. */
   readonly bytesWaiting: number
   onDrain(callback: () => void): void
   /**
-   * The disk failed an fsync or the writer died: nothing more is acknowledged, and the process must exit.
+   * The disk failed or the writer died: nothing more is acknowledged, and the process must exit.
    *
-   * @param callback called at once when that has happened already
+   * @param callback called at once if that has already happened
    */
   onFatal(callback: (error: Error) => void): void
 }
 
 export interface ProducerIds {
-  /** One that was never given out, over all starts. */
+  /** An id that was never given out, in any run. */
   next(): Promise<number>
-  /** Ids below are in use, given out by whoever wrote the log that names them. */
+  /** Ids below `id` are in use: a log names them. */
   skipTo(id: number): void
 }
 
 export interface Tables {
   /**
-   * A table in an internal topic of one partition, which is made with the first change.
+   * A table in an internal topic of one partition, which the first change creates.
    *
    * @param name of an internal topic; each is opened once
    * @param format of its records
@@ -382,15 +393,15 @@ export interface Tables {
 
 /** Retention, compaction and the scrubber. */
 export interface Cleaner {
-  /** Takes effect at once; what is absent stays as it is. */
+  /** Takes effect at once; absent settings stay as they are. */
   configure(config: Partial<CleanerConfig>): void
   readonly counts: CleanerCounts
 }
 
-/** What the data directory lies on. */
+/** The disk of the data directory. */
 export interface Disk {
   space(): Promise<DiskSpace>
-  /** Room is short: files that wait for their deletion (`file.delete.delay.ms`) are deleted now. */
+  /** The disk is nearly full: deletes at once the files that wait for their deletion (`file.delete.delay.ms`). */
   makeRoom(): Promise<void>
 }
 
@@ -398,7 +409,7 @@ export interface Store extends AsyncDisposable {
   readonly clusterId: Uuid
   readonly nodeId: number
   readonly dataDir: string
-  /** Seconds that recovery took at start, and whether the last stop was clean. */
+  /** Seconds of recovery at the start, and whether the previous stop was clean. */
   readonly recovery: {
     readonly seconds: number
     readonly cleanStart: boolean

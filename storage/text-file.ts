@@ -1,4 +1,4 @@
-// Small files, most of them text, that are replaced as a whole: old or new content, never a mix. Writer thread.
+// Small files, most of them text, that are replaced whole: old or new contents, never a mix. Writer thread.
 
 import { join } from 'node:path'
 import { isRefusal, orDiskFailure, syncOrDie } from './disk-failure.ts'
@@ -33,7 +33,7 @@ export function replaceText(
   replaceBytes(fs, directory, name, Buffer.from(text), durability)
 }
 
-/** @throws when the disk refuses: the old content stays; {DiskFailure} when it fails */
+/** @throws when the disk refuses: the old contents stay; {DiskFailure} when it fails */
 export function replaceBytes(
   fs: Fs,
   directory: string,

@@ -1,4 +1,4 @@
-// Which names a topic may have. Any thread. Source: Kafka's protocol reference, "Topics".
+// The rules for topic names. Any thread. Source: Kafka's protocol reference, "Topics".
 
 import { KafkaError } from '../protocol/errors.ts'
 
@@ -6,12 +6,12 @@ import { KafkaError } from '../protocol/errors.ts'
 const NAME_CHARS_MAX = 249
 
 export const METADATA_TOPIC = '__millrace_metadata'
-/** Groups and what they commit. */
+/** Groups and their committed offsets. */
 export const OFFSETS_TOPIC = '__consumer_offsets'
 /** Transactional ids. */
 export const TRANSACTIONS_TOPIC = '__transaction_state'
 
-/** Topics of the broker itself: shown as internal, and not the users' to write or change. */
+/** The broker's own topics: shown as internal; users cannot write or change them. */
 export const internalTopics: readonly string[] = [METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTIONS_TOPIC]
 
 export function isInternalTopic(name: string): boolean {
@@ -41,7 +41,7 @@ export function collisionKey(name: string): string {
   return name.replaceAll('.', '_')
 }
 
-/** Not for users: a topic of the broker's own, or one that would collide with it before it exists. */
+/** Reserved for the broker: a topic of its own, or a name that would collide with one before it exists. */
 export function isReservedName(name: string): boolean {
   return isInternalTopic(collisionKey(name))
 }

@@ -1,4 +1,4 @@
-// Watermarks of a log: what they must be, wherever they are written and read. Any thread.
+// The rules for a log's watermarks, asserted wherever they are written and read. Any thread.
 
 import { strict as assert } from 'node:assert'
 
@@ -22,7 +22,7 @@ export function assertOrder(
   assert(isOrdered, 'log start <= last stable offset <= high watermark <= log end')
 }
 
-/** What a consumer was shown stays as it was. */
+/** A consumer never sees a watermark fall. */
 export function assertRisen(before: Watermarks, after: Watermarks): void {
   const isRisen =
     before.logStartOffset <= after.logStartOffset &&

@@ -19,8 +19,8 @@ export function sumOfHeads(sum: number, hash: number): number {
 }
 
 /**
- * Does a file whose first batch has this CRC hold other batches? Either one bit has rotted, or the contents are
- * foreign.
+ * Does a file whose first batch has this CRC hold foreign batches? One flipped bit, or a missing checksum, is rot
+ * instead.
  */
 export function beginsElsewhere({ first }: Heads, checksum: number): boolean {
   const difference = (first ^ checksum) >>> 0

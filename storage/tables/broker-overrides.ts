@@ -1,12 +1,12 @@
-// BrokerOverrideTable: what was set of the brokers' own configuration while they ran: a record of the metadata table for
-// each broker that has any, and one for all. Network thread. Format: docs/formats/tables.md
+// BrokerOverrideTable: the brokers' dynamic configuration: a record of the metadata table for each broker that has
+// any, and one for all brokers. Network thread. Format: docs/formats/tables.md
 
 import type { BrokerOverrides, Overrides } from '../store.ts'
 import { brokerKey, type BrokerRecord, type MetadataTable } from './metadata.ts'
 
 export class BrokerOverrideTable implements BrokerOverrides {
   readonly #table: MetadataTable
-  /** The last change that is under way, whoever's: each sees what the one before it has made. */
+  /** The last change in progress, of any broker: each change sees the result of the one before it. */
   #changing: Promise<unknown> = Promise.resolve()
 
   constructor(table: MetadataTable) {
@@ -19,7 +19,7 @@ export class BrokerOverrideTable implements BrokerOverrides {
 
   change(broker: string, change: (before: Overrides) => Overrides): Promise<void> {
     const mine = this.#changing.then(() => this.#change(broker, change))
-    this.#changing = mine.catch(() => {}) // its caller hears of it
+    this.#changing = mine.catch(() => {}) // the caller gets the error
     return mine
   }
 

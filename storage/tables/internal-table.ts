@@ -1,5 +1,5 @@
-// InternalTable: a table in an internal topic of its own, which comes into being with the first change: until then it
-// costs a start nothing. Network thread. Format: docs/formats/tables.md
+// InternalTable: a table in its own internal topic. The first change creates the topic; before that it costs a start
+// nothing. Network thread. Format: docs/formats/tables.md
 
 import type { Change, RecordFormat, Table, TableProducer, Tables, Topics } from '../store.ts'
 import { tableConfig, type LogTable } from './log-table.ts'
@@ -9,7 +9,7 @@ type Open = <Key extends string, Value>(
   format: RecordFormat<Key, Value>,
 ) => Promise<LogTable<Key, Value>>
 
-/** @param open the table in the topic, which exists */
+/** @param open opens the table in the topic, which exists */
 export function internalTables(topics: Topics, open: Open): Tables {
   return {
     open: (name, format) => InternalTable.open(name, { topics, open: () => open(name, format) }),
@@ -50,7 +50,7 @@ class InternalTable<Key extends string, Value> implements Table<Key, Value> {
     return this.#table?.entries() ?? []
   }
 
-  /** Changes that come while the topic is being made wait for it in their order. */
+  /** Changes that come while the topic is being created wait for it, in order. */
   async write(changes: readonly Change<Key, Value>[]): Promise<void> {
     const table = await this.#opened()
     await table.write(changes)
@@ -64,7 +64,7 @@ class InternalTable<Key extends string, Value> implements Table<Key, Value> {
     await table.writePending(producer, changes)
   }
 
-  /** Where nothing was ever written, there is nothing to end. */
+  /** A table without a topic has no transaction to end. */
   async end(producer: TableProducer, isCommit: boolean): Promise<readonly Change<Key, Value>[]> {
     if (this.#opening === undefined) return []
     const table = await this.#opened()
@@ -85,7 +85,7 @@ class InternalTable<Key extends string, Value> implements Table<Key, Value> {
 
   #opened(): Promise<LogTable<Key, Value>> {
     this.#opening ??= this.#makeAndOpen().catch((error: unknown) => {
-      this.#opening = undefined // the disk may have room again when the next change comes
+      this.#opening = undefined // the disk may have room again at the next change
       throw error
     })
     return this.#opening

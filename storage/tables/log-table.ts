@@ -1,5 +1,5 @@
-// LogTable: a map whose truth is a compacted log: a change is a record, and it counts once the record is durable; one that a
-// transaction makes, once that has committed. Network thread. Format: docs/formats/tables.md
+// LogTable: a map kept in a compacted log. A change is a record, and takes effect once the record is durable; a
+// change within a transaction, once that has committed. Network thread. Format: docs/formats/tables.md
 
 import { strict as assert } from 'node:assert'
 import { BatchBuilder } from '../../protocol/batch/build.ts'
@@ -13,7 +13,7 @@ import { migratingBatches } from './migrate.ts'
 import { replay, type OldRecord } from './replay.ts'
 import { TableState } from './table-state.ts'
 
-/** Of the topics that tables lie in: durable whatever the defaults of users' topics are. */
+/** The configuration of table topics: durable whatever the defaults of users' topics are. */
 export const tableConfig = {
   'cleanup.policy': 'compact',
   'flush.policy': 'fsync',
@@ -25,22 +25,22 @@ export interface TableDeps {
   readonly log: LogView
   /** Resolves when the batch is durable, or refused. */
   readonly append: (log: LogView, batch: Uint8Array) => Promise<AppendOutcome>
-  /** The same of the control batch that ends a transaction. */
+  /** As `append`, for the control batch that ends a transaction. */
   readonly endTransaction: (log: LogView, marker: TxnMarker) => Promise<AppendOutcome>
   readonly clock: Clock
   readonly warn: (message: string) => void
 }
 
-/** There is one node, so its coordinator is never replaced by another. */
+/** There is one node, so no other coordinator ever replaces its own. */
 const COORDINATOR_EPOCH = 0
 
-/** Reads never leave the state: a value is decoded once, and nothing on a disk can change or slow an answer. */
+/** Reads are served from memory: a value is decoded once, and no disk can change or delay an answer. */
 export class LogTable<Key extends string, Value> implements Table<Key, Value> {
   readonly #deps: TableDeps
   readonly #format: RecordFormat<Key, Value>
   readonly #state = new TableState<Key, Value>()
   #lostOffset = 0
-  /** Where the last change lies. */
+  /** Offset of the last change. */
   #lastOffset = -1
 
   private constructor(deps: TableDeps, format: RecordFormat<Key, Value>) {
@@ -48,7 +48,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     this.#format = format
   }
 
-  /** Reads the whole log. Measured, and why not out of a copy: docs/decisions/0019-tables-are-replayed.md */
+  /** Reads the whole log. Why, with figures: docs/decisions/0019-tables-are-replayed.md */
   static async open<Key extends string, Value>(
     deps: TableDeps,
     format: RecordFormat<Key, Value> = packedFormat(),
@@ -61,7 +61,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     return table
   }
 
-  /** Before it, the start found records damaged; 0 when it found none. */
+  /** Offset behind the last damaged records that the start found; 0: none. */
   get lostOffset(): number {
     return this.#lostOffset
   }
@@ -128,7 +128,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     return batch
   }
 
-  /** @returns its offset. @throws {KafkaError} */
+  /** @returns the batch's offset. @throws {KafkaError} */
   #accepted({ error, message, baseOffset }: AppendOutcome): number {
     if (error) throw new KafkaError(error, message ?? `append to ${this.#deps.log.topic.name}`)
     assert(baseOffset > this.#lastOffset, 'changes take effect in the order of the log')
@@ -136,7 +136,7 @@ export class LogTable<Key extends string, Value> implements Table<Key, Value> {
     return baseOffset
   }
 
-  /** Writes what an earlier release wrote in the format of this one. What finds no room waits for the next start. */
+  /** Rewrites records of an earlier release in the current format. Records without room wait for the next start. */
   async #migrate(old: readonly OldRecord<Key>[]): Promise<void> {
     if (old.length === 0) return
     const { append, clock, log, warn } = this.#deps

@@ -1,4 +1,4 @@
-// What the metadata table holds: one record each for the cluster, for every topic, and for the producer ids given out.
+// The records of the metadata table: one for the cluster, for every topic, and for the producer ids given out.
 // Network thread. Format: docs/formats/tables.md
 
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
@@ -14,7 +14,7 @@ export interface TopicRecord {
   readonly id: Uuid
   readonly partitionCount: number
   readonly config: Overrides
-  /** Its partitions are being deleted; a crash does not bring it back. */
+  /** Its partitions are being deleted; a crash does not restore it. */
   readonly isDeleted?: true
 }
 
@@ -23,7 +23,7 @@ export interface ClusterRecord {
 }
 
 export interface ProducerIdsRecord {
-  /** Every id below has been given out, or set aside for that. */
+  /** Every smaller id has been given out or reserved. */
   readonly nextProducerId: number
 }
 
@@ -58,7 +58,7 @@ export function brokerKey(broker: string): MetadataKey {
   return `${BROKER_PREFIX}${broker}`
 }
 
-/** Holds what is read against what it must be: a checksum does not say who wrote it. */
+/** Checks a record's fields, because a checksum does not prove who wrote it. */
 export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
   encode: (key, value) => packed.encode(key, value),
   decode(key, value) {
@@ -105,10 +105,10 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
 }
 
 /**
- * Recovers the log of the metadata topic and the table in it; the first start writes the topic's own record, as does one that
- * finds it lost to rot.
+ * Recovers the metadata topic's log and the table in it. The first start writes the topic's own record, as does a
+ * start that finds it lost to rot.
  *
- * @throws {Error} when the log is another cluster's
+ * @throws {Error} when the log belongs to another cluster
  */
 export async function openMetadata(
   deps: MetadataDeps,

@@ -1,16 +1,16 @@
-// What an earlier release wrote into a table's log, written anew in the format of this one. Network thread.
+// Rewrites the records of an earlier release in the current format of a table's log. Network thread.
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import type { RecordFormat, TableProducer } from './record-format.ts'
 import type { OldRecord } from './replay.ts'
 import type { TableState } from './table-state.ts'
 
-/** Records that are written anew in one batch. */
+/** Records per batch. */
 const RECORDS_MAX = 1000
 
 /**
- * Batches that delete the old records and hold their values under the new keys: a start that dies between two of them finds
- * the others as they were. What was pending stays so, in the transaction of its producer if that is known.
+ * Batches that delete the old records and hold their values under the new keys: a start that dies between two of them
+ * leaves the other records unchanged. A pending value stays pending, in its producer's transaction if that is known.
  */
 export function* migratingBatches<Key extends string, Value>(
   old: readonly OldRecord<Key>[],

@@ -1,5 +1,5 @@
-// ProducerIdBlocks: hands out ids that were never handed out before, over all starts. Network thread.
-// Ids are set aside in blocks, one durable record for a block; what a crash leaves of a block is never used.
+// ProducerIdBlocks: gives out ids that no run gave out before. Network thread.
+// It reserves ids in blocks, one durable record per block; ids of a block that a crash leaves are never used.
 
 import type { ProducerIds } from '../store.ts'
 import { PRODUCER_IDS_KEY, type MetadataTable, type ProducerIdsRecord } from './metadata.ts'
@@ -9,17 +9,17 @@ const BLOCK_IDS = 1000
 export class ProducerIdBlocks implements ProducerIds {
   readonly #table: MetadataTable
   #next = 0
-  /** Ids from here on are not ours to give yet. */
+  /** Ids from here on are not reserved. */
   #end = 0
-  /** The next block is being set aside. */
+  /** The reservation of the next block. */
   #refill: Promise<void> | undefined
 
-  /** Ids below are somebody's, whatever the table says. */
+  /** Ids below this may be in use, whatever the table says. */
   #floor: number
 
   constructor(table: MetadataTable) {
     this.#table = table
-    this.#floor = table.lostOffset * BLOCK_IDS // records that are lost set a block aside each, at most
+    this.#floor = table.lostOffset * BLOCK_IDS // each lost record reserved one block at most
   }
 
   skipTo(id: number): void {

@@ -1,4 +1,4 @@
-// How the changes of a table lie in its log as records. Any thread.
+// The format of a table's changes as records of its log. Any thread.
 
 import { pack, unpack } from '../packed.ts'
 
@@ -7,8 +7,8 @@ export interface RecordFormat<Key extends string, Value> {
   encode(key: Key, value: Value | undefined): EncodedRecord
   /**
    * @param key borrowed, like the value
-   * @returns undefined for a record of a kind that is none of this table's
-   * @throws {Error} for one that says nothing
+   * @returns undefined for a record of a kind that is not this table's
+   * @throws {Error} for a record without meaning
    */
   decode(key: Buffer, value: Buffer | null): DecodedRecord<Key, Value> | undefined
 }
@@ -21,19 +21,21 @@ export interface EncodedRecord {
 export interface DecodedRecord<Key extends string, Value> {
   readonly key: Key
   readonly value: Value | undefined
-  /** An earlier release wrote it, in a format of its own: it is written anew, once. */
+  /** An earlier release wrote it in its own format: it is rewritten once. */
   readonly isOld?: boolean
-  /** Of an old one: pending in the open transaction of this producer. */
+  /** Of an old record: it is pending in this producer's open transaction. */
   readonly producer?: TableProducer
 }
 
-/** Who writes changes that count when its transaction has committed. */
+/** The producer whose transaction makes changes take effect when it commits. */
 export interface TableProducer {
   readonly producerId: number
   readonly producerEpoch: number
 }
 
-/** A key as text, a value as MessagePack: of the broker's own table, and of all tables in earlier releases. */
+/**
+ * A key as text, a value as MessagePack: the format of the broker's own table, and of all tables in earlier releases.
+ */
 export function packedFormat<Key extends string, Value>(): RecordFormat<Key, Value> {
   return {
     encode: (key, value) => ({

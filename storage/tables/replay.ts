@@ -1,5 +1,5 @@
-// Replay: the records of a table's log, taken into its state at a start. Nothing in a log keeps the start from happening: what
-// cannot be read is passed over, and told. Network thread.
+// Replay: reads a table's log into its state at a start. No damage in the log prevents the start: unreadable records
+// are skipped and reported. Network thread.
 
 import { readEndMarker } from '../../protocol/batch/control.ts'
 import {
@@ -62,7 +62,7 @@ export async function replay<Key extends string, Value>(
   return { old: [...reading.old.values()], losses: reading.losses }
 }
 
-/** All at once, while the writer puts none in the place of others; what is open stays what it is. */
+/** Opens all at once, while the writer replaces none; open files stay valid. */
 async function openSegments(fs: Fs, log: LogView) {
   for (;;) {
     const swap = log.segments.find((segment) => segment.swap !== undefined)?.swap
@@ -79,12 +79,12 @@ function bytesOf(fs: Fs, fd: number, { endPosition }: SegmentView): Buffer {
 
 class TableReplay<Key extends string, Value> {
   readonly losses: TableLosses
-  /** By raw key: those that no later record has taken the place of. */
+  /** By raw key: old records that no later record has replaced. */
   readonly old = new Map<string, OldRecord<Key>>()
   readonly #format: RecordFormat<Key, Value>
   readonly #state: TableState<Key, Value>
   readonly #from: number
-  /** An old record was deleted just now: the next one of the batch is the same, written anew. */
+  /** The last record deleted an old record: the next one of the batch is its rewritten copy. */
   #isCopyNext = false
 
   constructor(
@@ -123,7 +123,7 @@ class TableReplay<Key extends string, Value> {
     }
   }
 
-  /** One that ends no transaction says nothing to a table. */
+  /** A control record that ends no transaction means nothing to a table. */
   #control(bytes: Buffer, at: number, header: BatchHeader): void {
     const marker = readEndMarker(bytes, at, header)
     if (marker) this.#state.end(header.producerId, marker.kind === 'commit')
@@ -179,7 +179,7 @@ class TableReplay<Key extends string, Value> {
     for (const batch of damagedBatches(bytes, { at, end })) this.#noteLost(bytes, batch)
   }
 
-  /** As far as can be read. */
+  /** Notes the lost keys, as far as they are readable. */
   #noteLost(bytes: Buffer, { at, end }: { readonly at: number; readonly end: number }): void {
     if ((attributesOf(bytes, at) & CONTROL_BIT) !== 0) {
       return this.losses.noteEnd(producerIdOf(bytes, at))
@@ -194,7 +194,7 @@ class TableReplay<Key extends string, Value> {
     try {
       return this.#format.decode(key, null)?.key
     } catch {
-      return undefined // it is damaged too
+      return undefined // damaged too
     }
   }
 }

@@ -1,18 +1,18 @@
-// TableLosses: what a start could not read of a table's log, for the operator: where, and which keys may have an older value
-// than they should. Network thread.
+// TableLosses: reports to the operator what a start could not read of a table's log: where, and which keys may have
+// an older value than they should. Network thread.
 
-/** Keys and places that are named; the others are counted. */
+/** At most this many keys and places are named; the others are counted. */
 const NAMED_MAX = 20
 const NAME_CHARS_MAX = 120
 
 export class TableLosses {
   readonly #table: string
-  /** Damaged ranges, first offset and bytes. */
+  /** Damaged ranges, as first offset and bytes. */
   readonly #damaged: string[] = []
   readonly #staleKeys = new Set<string>()
-  /** Of transactions whose end may have been in what is damaged. */
+  /** Producers whose transaction may have ended in a damaged range. */
   readonly #producerIds = new Set<number>()
-  /** Sound batches with records that are none of this table's. */
+  /** Sound batches with records that are not this table's. */
   readonly #garbage: string[] = []
   #otherKinds = 0
   #firstOther = ''
@@ -28,12 +28,12 @@ export class TableLosses {
     this.endOffset = Math.max(this.endOffset, end)
   }
 
-  /** The damaged range held a record of the key. */
+  /** A damaged range held a record of the key. */
   noteStale(key: string): void {
     this.#staleKeys.add(key)
   }
 
-  /** A later record of the key is sound. */
+  /** The key has a later, sound record. */
   noteFresh(key: string): void {
     if (this.#staleKeys.size > 0) this.#staleKeys.delete(key)
   }

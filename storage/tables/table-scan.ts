@@ -1,5 +1,6 @@
-// What a segment of a table's log holds, however damaged: every batch whose checksum is right, and the ranges between them.
-// A batch counts where it lies: its base offset is outside the checksum, and so is believed only where it fits. Any thread.
+// The batches of a table's segment, however damaged: every batch whose checksum is right, and the ranges between
+// them.
+// The checksum does not cover a batch's base offset, so that counts only where it fits. Any thread.
 
 import {
   BATCH_OVERHEAD_BYTES,
@@ -15,16 +16,16 @@ import {
 import { KafkaError } from '../../protocol/errors.ts'
 
 export type TableRange =
-  /** `offset` of its first record, as far as it can be told: it ascends. */
+  /** `offset` of its first record, as far as it can be known: it ascends. */
   | { kind: 'batch'; at: number; header: BatchHeader; offset: number }
   | { kind: 'damage'; at: number; end: number; offset: number }
 
-/** Apache Kafka may be told to compress its own. */
+/** Apache Kafka can be configured to compress its internal topics. */
 export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
 /**
  * @param bytes a segment, or its visible part
- * @param offsets where it begins, and an end that no batch reaches beyond
+ * @param offsets where it starts, and an end that no batch reaches beyond
  */
 export function* rangesOf(
   bytes: Buffer,
@@ -48,21 +49,21 @@ export function* rangesOf(
   }
 }
 
-/** @returns undefined when the batch there is damaged but for its base offset and leader epoch */
+/** @returns undefined when the batch is damaged, base offset and leader epoch aside */
 function soundHeaderAt(bytes: Buffer, at: number): BatchHeader | undefined {
   const sizeBytes = fittingBatchBytes(bytes, at, bytes.length - at)
   if (sizeBytes === undefined || !crcMatches(bytes, at, sizeBytes)) return undefined
   try {
     return readBatchHeader(bytes, at)
   } catch (error) {
-    if (error instanceof KafkaError) return undefined // its checksum is right: somebody else's
+    if (error instanceof KafkaError) return undefined // the checksum is right: another program's record
     throw error
   }
 }
 
 /**
- * Where the next sound batch begins: where the damaged one says that it ends, else the first that is found. Records may hold
- * whole batches, so that one which is only found must have an offset that fits.
+ * The next sound batch: at the end that the damaged one states, else the first one found. Records may contain whole
+ * batches, so that the offset of a found one must fit.
  */
 function soundPositionAfter(bytes: Buffer, at: number, offset: number, offsetEnd: number): number {
   const claimed = at + (batchSizeBytes(bytes, at) ?? 0)
@@ -77,7 +78,7 @@ function soundPositionAfter(bytes: Buffer, at: number, offset: number, offsetEnd
   return bytes.length
 }
 
-/** A damaged range, cut where its batches say that they end, as far as that fits. */
+/** A damaged range, divided at the ends that its batches state, as far as those fit. */
 export function* damagedBatches(
   bytes: Buffer,
   { at, end }: { readonly at: number; readonly end: number },
@@ -91,11 +92,11 @@ export function* damagedBatches(
   }
 }
 
-/** The keys of a damaged batch that can still be read: perhaps wrong, and perhaps not all. */
+/** The readable keys of a damaged batch: some may be wrong, and some missing. */
 export function* readableKeys(batch: Buffer): Generator<Buffer> {
   for (let at = BATCH_OVERHEAD_BYTES; at < batch.length;) {
     const length = varintAt(batch, at)
-    const timestampDelta = varintAt(batch, length.end + 1) // behind the attributes
+    const timestampDelta = varintAt(batch, length.end + 1) // after the attributes
     const offsetDelta = varintAt(batch, timestampDelta.end)
     const keyBytes = varintAt(batch, offsetDelta.end)
     const keyEnd = keyBytes.end + keyBytes.value
@@ -106,7 +107,7 @@ export function* readableKeys(batch: Buffer): Generator<Buffer> {
   }
 }
 
-/** Zig-zag; as large as it comes, past the end NaN, which no comparison holds for. */
+/** Zig-zag, of any size; past the end it is NaN, for which every comparison is false. */
 function varintAt(bytes: Buffer, at: number): { readonly value: number; readonly end: number } {
   let zigzag = 0
   for (let scale = 1; ; scale *= 128) {

@@ -1,18 +1,20 @@
-// TableState: what the records of a table say, in their order: its values, and what transactions that are open will change.
-// As Apache Kafka reads __consumer_offsets: of a transactional and an ordinary change of one key the later record stands,
-// whenever the transaction commits; deleting a key takes what is pending for it along. Network thread.
+// TableState: the state that a table's records give in order: its values, and the changes that open transactions will
+// make.
+// It follows Apache Kafka's reading of __consumer_offsets: of a transactional and an ordinary change of one key the
+// later record wins, whenever the transaction commits; deleting a key also deletes its pending values. Network
+// thread.
 
 import type { Change } from '../store.ts'
 
 interface PendingValue<Value> {
   readonly order: number
-  /** Undefined when a later record of the key has taken its place. */
+  /** undefined: a later record of the key has replaced it. */
   value: Value | undefined
 }
 
 export class TableState<Key extends string, Value> {
   readonly #values = new Map<Key, Value>()
-  /** What open transactions will set, by producer id, in the order in which they began. */
+  /** The pending values of open transactions, by producer id, in the order in which these began. */
   readonly #open = new Map<number, Map<Key, PendingValue<Value>>>()
 
   get(key: Key): Value | undefined {
@@ -23,7 +25,7 @@ export class TableState<Key extends string, Value> {
     return this.#values.entries()
   }
 
-  /** Each key for which the open transaction of a producer has a value. */
+  /** Each key for which the producer's open transaction has a value. */
   *pending(): Iterable<readonly [producerId: number, key: Key]> {
     for (const [producerId, values] of this.#open) {
       for (const key of values.keys()) yield [producerId, key]
@@ -39,12 +41,12 @@ export class TableState<Key extends string, Value> {
     return false
   }
 
-  /** Undefined also when a later record of the key stands. */
+  /** undefined also when a later record of the key has replaced it. */
   pendingValue(producerId: number, key: Key): Value | undefined {
     return this.#open.get(producerId)?.get(key)?.value
   }
 
-  /** @param order of the record in the log: never less than that of an earlier call */
+  /** @param order of the record in the log: never less than in an earlier call */
   set(key: Key, value: Value | undefined, order: number): void {
     if (value === undefined) {
       this.#values.delete(key)
@@ -55,13 +57,13 @@ export class TableState<Key extends string, Value> {
     }
   }
 
-  /** The same, but what is pending stays: as an earlier release meant it. */
+  /** As `set`, but pending values stay, as an earlier release meant it. */
   setAlone(key: Key, value: Value | undefined): void {
     if (value === undefined) this.#values.delete(key)
     else this.#values.set(key, value)
   }
 
-  /** The open transaction of a producer will set the key. */
+  /** Sets the key when the producer's open transaction commits. */
   setPending(producerId: number, key: Key, value: Value, order: number): void {
     const open = this.#open.get(producerId) ?? new Map<Key, PendingValue<Value>>()
     this.#open.set(producerId, open)
@@ -72,7 +74,7 @@ export class TableState<Key extends string, Value> {
     this.#open.get(producerId)?.delete(key)
   }
 
-  /** The transaction of a producer has ended. @returns what has changed by that */
+  /** The producer's transaction has ended. @returns the changes that took effect */
   end(producerId: number, isCommit: boolean): Change<Key, Value>[] {
     const changes: Change<Key, Value>[] = []
     const open = this.#open.get(producerId)

@@ -1,9 +1,9 @@
-// TopicListeners: those that hear of topics which come, change and go, each by itself: one that fails is named in a warning,
-// and the others hear all the same. Network thread.
+// TopicListeners: the listeners to created, changed and deleted topics, independent of each other: one that fails is
+// named in a warning, and the others are called all the same. Network thread.
 
 import type { Topic, TopicListener } from '../store.ts'
 
-/** Something to tell each listener. */
+/** A call of one listener. */
 type News = (listener: TopicListener) => void | Promise<void>
 
 export class TopicListeners {
@@ -14,13 +14,13 @@ export class TopicListeners {
     this.#warn = warn
   }
 
-  /** @returns call it to hear no more */
+  /** @returns a function that removes the listener */
   add(listener: TopicListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves when every listener is done with it, in the order in which they came. */
+  /** Calls every listener, in the order of their registration; resolves when each is done. */
   async tell({ name }: Topic, news: News): Promise<void> {
     for (const listener of this.#listeners) {
       try {

@@ -1,5 +1,6 @@
-// TopicTable: which topics there are. A change takes effect with one durable record; files follow, or are made before.
-// Network thread. What a crash leaves half done is finished or undone at the next start: docs/formats/tables.md
+// TopicTable: the existing topics. A change takes effect with one durable record; files are made before it, or
+// deleted after it. Network thread. The next start finishes or undoes changes that a crash interrupts:
+// docs/formats/tables.md
 
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Uuid } from '../../protocol/ids.ts'
@@ -22,7 +23,7 @@ const PARTITIONS_MAX = 10_000
 export interface TopicTableDeps {
   readonly table: MetadataTable
   readonly logs: OpenLogs
-  /** Directories that are in the way of these partitions and hold records that no topic owns. */
+  /** Directories that are in the way of these partitions and hold records without a topic. */
   readonly strangersOf: (topic: string, from: number, to: number) => readonly string[]
   readonly warn: (message: string) => void
 }
@@ -35,7 +36,7 @@ export class TopicTable implements Topics {
   #sorted: readonly Topic[] | undefined
   /** By collision key: names that exist, or are being created or deleted. */
   readonly #names = new Map<string, string>()
-  /** The last change of a name that is under way. */
+  /** The last change in progress, by name. */
   readonly #changes = new Map<string, Promise<unknown>>()
 
   constructor(deps: TopicTableDeps) {
@@ -93,7 +94,10 @@ export class TopicTable implements Topics {
     return this.#inTurn(name, () => this.#configure(name, config))
   }
 
-  /** The logs are durable before the record: a crash in between leaves empty directories, which the next start removes. */
+  /**
+   * The logs are durable before the record: a crash in between leaves empty directories, which the next start
+   * removes.
+   */
   async #create(spec: TopicSpec): Promise<Topic> {
     const { table } = this.#deps
     this.check(spec)
@@ -115,7 +119,7 @@ export class TopicTable implements Topics {
     return topic
   }
 
-  /** The record comes first: from then on a crash only delays the deletion. */
+  /** The record comes first: after it a crash only delays the deletion. */
   async #delete(name: string): Promise<void> {
     const { table, logs } = this.#deps
     const topic = this.#existing(name)
@@ -128,7 +132,7 @@ export class TopicTable implements Topics {
     await logs.remove(name)
     await this.#listeners.tell(topic, (each) => each.deleted?.(topic))
     this.#names.delete(collisionKey(name))
-    await table.delete(topicKey(name)).catch(() => {}) // no more than tidy: the next start deletes it again
+    await table.delete(topicKey(name)).catch(() => {}) // only tidy: the next start deletes it otherwise
   }
 
   async #addPartitions(name: string, partitionCount: number): Promise<Topic> {
@@ -175,7 +179,7 @@ export class TopicTable implements Topics {
     await logs.open([{ topic, from, to: topic.partitionCount }], true)
   }
 
-  /** Undoes `makeLogs` after `error`, which is thrown again. */
+  /** Undoes `makeLogs` after `error`, and throws that. */
   async #removeLogs(topic: Topic, from: number, error: unknown): Promise<never> {
     await this.#deps.logs.remove(topic.name, from)
     throw error

@@ -1,4 +1,4 @@
-// A log as a consumer of committed records sees it. Tests only.
+// Reads a log as a consumer of committed records does. Tests only.
 
 import { readEndMarker } from '../../protocol/batch/control.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
@@ -10,7 +10,7 @@ export interface CommittedRecord {
   readonly value: string | undefined
 }
 
-/** As clients do: skip a producer's records from where its aborted transaction begins until its ABORT marker. */
+/** Skips a producer's records from the start of its aborted transaction to its ABORT marker, as clients do. */
 export async function readCommitted(
   log: Log,
   bytesMax: number,

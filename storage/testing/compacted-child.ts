@@ -1,5 +1,5 @@
-// A process that writes to a compacted log as fast as it can, compacts it all the time, and says on stdout what was
-// acknowledged, until it is killed. Tests only.
+// A process that writes to a compacted log as fast as it can, compacts it all the time, and prints acknowledgements,
+// until a test kills it. Tests only.
 
 import { systemClock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
@@ -10,7 +10,7 @@ const KEYS = 50
 
 export const compactedTopic = 'compacted'
 
-/** What is written in its turn, which the parent can make too. */
+/** The record with this number, which the parent can make too. */
 export function recordOf(run: number, sequence: number): KeyedRecord {
   const value = sequence % 13 === 7 ? null : `${run}:${sequence}:${'x'.repeat(sequence % 150)}`
   return { key: `key-${(sequence * 31) % KEYS}`, value, timestamp: sequence }

@@ -1,11 +1,12 @@
-// A data directory of the real disk on one in memory, durable, so that thousands of starts on it are cheap. Tests only.
+// Copies a data directory from the real disk to one in memory, durably, so that thousands of starts on it are cheap.
+// Tests only.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { FaultyFs } from './faulty-fs.ts'
 
 const ROOT = '/d'
-/** What a start does without. */
+/** Files that a start can do without. */
 const OTHERS = /lock|ballast/
 
 /** @returns a disk that has the directory as `/d` */

@@ -1,6 +1,7 @@
-// FaultyFs: a disk in memory that loses what a real one may lose. It has a live plane, which the process sees, and a durable
-// one, which a power cut leaves: what was not synced is gone, there, or torn at 512 bytes, in any order; a directory entry is
-// durable only after a sync of its directory. Any operation can fail, or be the last. Any thread; tests only.
+// FaultyFs: a disk in memory that loses what a real one may lose. It has a live plane, which the process sees, and a
+// durable one, which a power failure leaves: unsynced writes are gone, there, or torn at 512 bytes, in any order; a
+// directory entry is durable only after a sync of its directory. Any operation can fail, or be the last. Any thread;
+// tests only.
 
 import { strict as assert } from 'node:assert'
 import { posix } from 'node:path'
@@ -47,10 +48,10 @@ export interface Step {
   readonly path: string
 }
 
-/** What goes wrong at a step: 'crash' (this and everything after it does not happen), or an error code such as EIO. */
+/** The fault at a step: 'crash' (neither this step nor a later one happens), or an error code such as EIO. */
 export type Fault = 'crash' | 'ENOSPC' | 'EIO' | 'EMFILE'
 
-/** Thrown by every operation after a crash: no code of the process under test runs any more, so nothing may depend on it. */
+/** Thrown by every operation after a crash: the process under test is dead, so nothing may depend on it. */
 export class Crashed extends Error {}
 
 export interface FaultyFsOptions {
@@ -59,9 +60,9 @@ export interface FaultyFsOptions {
 }
 
 export class FaultyFs implements Fs {
-  /** Bytes that all files together may take; a write beyond it is cut short, then fails with ENOSPC. */
+  /** The most bytes of all files together; a larger write is cut short, then fails with ENOSPC. */
   capacityBytes = Infinity
-  /** Further ones are refused with EMFILE; a directory that is synced is open meanwhile. */
+  /** Further ones are refused with EMFILE; a directory is open while it is synced. */
   openFilesMax = Infinity
   faultAt: (step: Step) => Fault | undefined
   stepCount = 0
@@ -79,7 +80,7 @@ export class FaultyFs implements Fs {
     return bytesIn(this.#root)
   }
 
-  /** Descriptors that nobody has closed. */
+  /** Descriptors that are not closed. */
   get openFileCount(): number {
     return this.#openFiles.size
   }
@@ -88,13 +89,13 @@ export class FaultyFs implements Fs {
     return this.#hasCrashed
   }
 
-  /** The disk as the next process sees it when this one was killed: the page cache lives on. */
+  /** The disk after a kill: the page cache survives. */
   afterKill(): FaultyFs {
     this.#hasCrashed = true
     return new FaultyFs({}, this.#root)
   }
 
-  /** The disk after a power cut: of what was not synced, chance decides. */
+  /** The disk after a power failure: chance decides about unsynced changes. */
   afterPowerCut(seed: number): FaultyFs {
     this.#hasCrashed = true
     return new FaultyFs({}, survivor(this.#root, seededRandom(seed)) as DirectoryNode)
@@ -159,7 +160,7 @@ export class FaultyFs implements Fs {
       this.#step('sync', path)
       node.durable = node.unsynced.reduce(changed, node.durable)
     } finally {
-      if (!this.#hasCrashed) node.unsynced = [] // also when it fails: the pages are marked clean
+      if (!this.#hasCrashed) node.unsynced = [] // even when it fails, because the pages are marked clean
     }
   }
 
@@ -245,14 +246,14 @@ export class FaultyFs implements Fs {
     return { freeBytes: this.capacityBytes - this.usedBytes, totalBytes: this.capacityBytes }
   }
 
-  /** The whole content of a file, to look at or to damage. */
+  /** The whole contents of a file, to look at or to damage. */
   contentOf(path: string): Uint8Array {
     const node = this.#find(path)
     if (node?.kind !== 'file') throw errno('ENOENT', path)
     return node.live
   }
 
-  /** Puts a file there, durably, as if by another program. */
+  /** Puts a file on the disk, durably, as another program would. */
   place(path: string, content: Uint8Array): void {
     const node: FileNode = {
       kind: 'file',
@@ -279,7 +280,7 @@ export class FaultyFs implements Fs {
     if (fault) throw errno(fault, path)
   }
 
-  /** A process that is killed in the middle of a write leaves its first part. */
+  /** A process killed within a write leaves its first part. */
   #writeStep(node: FileNode, path: string, bytes: Uint8Array, position: number): void {
     try {
       this.#step('write', path)
@@ -347,7 +348,7 @@ function changed(content: Uint8Array, next: Change): Uint8Array {
   return grown
 }
 
-/** Grows within a larger buffer of its own, so that appending costs what it appends. */
+/** Grows within a larger buffer of its own, so that an append costs only its own bytes. */
 function resized(content: Uint8Array, sizeBytes: number): Uint8Array {
   if (sizeBytes === content.length) return content
   const { buffer, byteOffset, length } = content
@@ -360,14 +361,14 @@ function resized(content: Uint8Array, sizeBytes: number): Uint8Array {
   return new Uint8Array(buffer, 0, sizeBytes)
 }
 
-/** What a power cut leaves of a node, as a new one in which everything is durable. */
+/** A node after a power failure, as a new one in which everything is durable. */
 function survivor(node: Node, random: Random): Node {
   if (node.kind === 'file') {
     const content = survivingContent(node, random)
     return { kind: 'file', live: content, durable: content.slice(), unsynced: [] }
   }
   const entries = new Map(node.durable)
-  // A directory's changes reach the disk in their order: some first part of them is there.
+  // A directory's changes reach the disk in order: the first few of them are there.
   const keptCount = random.below(node.unsynced.length + 1)
   for (const apply of node.unsynced.slice(0, keptCount)) apply(entries)
   const copy = newDirectory()
@@ -379,7 +380,7 @@ function survivor(node: Node, random: Random): Node {
   return copy
 }
 
-/** Each sector is as it was after some write to it, or before all of them; of truncations chance decides one by one. */
+/** Each sector is as it was after some write to it, or before all of them; chance decides about each truncation. */
 function survivingContent(node: FileNode, random: Random): Uint8Array {
   const keptShare = [0, 0.5, 0.9, 1][random.below(4)]!
   const isLost = new Map<number, boolean>()

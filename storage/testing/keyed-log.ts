@@ -1,4 +1,4 @@
-// KeyedLog: drives a compacted log, remembers everything that was written, and holds what readers see against it. Tests only.
+// KeyedLog: drives a compacted log, remembers every acknowledged record, and checks readers against it. Tests only.
 
 import { strict as assert } from 'node:assert'
 import { BatchBuilder, type FinishOptions } from '../../protocol/batch/build.ts'
@@ -35,7 +35,7 @@ export function keyedBatch(
   return builder.finish(options)
 }
 
-/** What lies in a log from `from` on, as a consumer reads it: also the batches that hold no record. */
+/** The log from `from` on as a consumer reads it, batches without records included. */
 export async function readKeyed(
   log: Log,
   from = 0,
@@ -56,7 +56,7 @@ export async function readKeyed(
   return records
 }
 
-/** As a consumer reads that wants only what has been committed; every transaction has ended. */
+/** The log as a consumer of committed records reads it; every transaction has ended. */
 export async function readCommitted(log: Log): Promise<PlacedRecord[]> {
   const records: PlacedRecord[] = []
   for (let next: number = log.logStartOffset; next < log.highWatermark;) {
@@ -109,7 +109,7 @@ function placed(record: {
 }
 
 export class KeyedLog {
-  /** Everything that was ever acknowledged, by offset. */
+  /** Every acknowledged record, by offset. */
   readonly written = new Map<number, KeyedRecord>()
   /** The offset of each key's latest record. */
   readonly latest = new Map<string, number>()
@@ -136,7 +136,7 @@ export class KeyedLog {
     }
   }
 
-  /** @returns what is wrong with what a reader saw that began at `from`; empty when nothing is */
+  /** @returns the flaws in what a reader from `from` on saw; empty: none */
   flaws(seen: readonly PlacedRecord[], from = 0, endOffset = Infinity): string[] {
     const flaws: string[] = []
     let last = from - 1

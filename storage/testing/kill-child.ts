@@ -1,4 +1,4 @@
-// A process that appends as fast as it can and says on stdout what was acknowledged, until it is killed. Tests only.
+// A process that appends as fast as it can and prints acknowledgements, until a test kills it. Tests only.
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
 import { systemClock } from '../clock.ts'
@@ -15,7 +15,7 @@ export function killValue(run: number, sequence: number): string {
   return `${run}:${sequence}:${'x'.repeat((run * 31 + sequence * 17) % 200)}`
 }
 
-/** Batches of an idempotent producer that wait for their answer at the same time, as many as a broker knows again. */
+/** Batches of an idempotent producer in flight at the same time: as many as a broker recognises. */
 const ONCE_IN_FLIGHT = 5
 
 /** Records of the idempotent producer's batch: the numbers from `first` on. */
@@ -24,11 +24,14 @@ export function onceBatch(number: number): { readonly first: number; readonly co
   return { first: 6 * Math.floor(number / 3) + [0, 1, 3][number % 3]!, count }
 }
 
-/** Sends again from batch `number` on, which was not acknowledged, with the same sequences. */
+/** Sends again from the unacknowledged batch `number` on, with the same sequences. */
 async function produceOnce(store: Store, partition: number, number: number): Promise<void> {
   const log = store.logs.get('once', partition)!
   let next = number
-  /** Answers come in the order of the requests, as on a connection: or more than a broker knows would be sent again. */
+  /**
+   * Answers come in the order of the requests, as on a connection; otherwise more batches than a broker recognises
+   * would be sent again.
+   */
   let answered = Promise.resolve()
   const sendForEver = async () => {
     for (;;) {

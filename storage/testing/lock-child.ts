@@ -1,17 +1,17 @@
-// A process that tries for the lock of a directory as often as it is told, and keeps what it gets. Tests only.
+// A process that tries for the lock of a directory as often as its parent says, and keeps the lock. Tests only.
 
 import { systemClock } from '../clock.ts'
 import { realFs } from '../fs.ts'
 import { lockDirectory, type LockDeps } from '../lock.ts'
 
-/** What the parent sends: try now. */
+/** The parent's message: try now. */
 export interface LockTries {
   readonly dataDir: string
   readonly kind: NonNullable<LockDeps['kind']>
   readonly count: number
 }
 
-/** What it hears: how often the lock was had, and what the refusals said. */
+/** The answer: how often the lock was taken, and the messages of the refusals. */
 export interface LockTried {
   readonly wins: number
   readonly refusals: readonly string[]
@@ -33,7 +33,7 @@ async function tryLocks({ dataDir, kind, count }: LockTries): Promise<LockTried>
 }
 
 process.on('message', (tries: LockTries) => {
-  void tryLocks(tries).then((tried) => process.send!(tried)) // the parent waits for it
+  void tryLocks(tries).then((tried) => process.send!(tried)) // the parent waits for the message
 })
 process.on('disconnect', () => process.exit())
 process.send!('ready')

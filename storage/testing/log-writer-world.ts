@@ -1,4 +1,5 @@
-// LogWriterWorld: a writer with one open log in slot 0 on a disk in memory, and short ways to ask it. Tests only.
+// LogWriterWorld: a writer with one open log in slot 0 on a disk in memory, and short calls for its commands. Tests
+// only.
 
 import { strict as assert } from 'node:assert'
 import { systemClock } from '../clock.ts'
@@ -32,7 +33,7 @@ export class LogWriterWorld {
     return outcome.opened[0]
   }
 
-  /** As a new process would. @param disk what was left of the old one, if it is another */
+  /** Restarts as a new process. @param disk the disk that the old process left, if it is another */
   restart(config: LogConfig = roomy, disk = this.disk): Opened {
     this.disk = disk
     this.#writer = this.#newWriter()
@@ -55,7 +56,7 @@ export class LogWriterWorld {
     return { kind: 'append', id: this.#nextId++, slot, batch }
   }
 
-  /** Ends the transaction of a producer. */
+  /** Ends the producer's transaction. */
   end(marker: TxnMarker): TurnResult {
     return this.turn([this.endOf(marker)])
   }

@@ -1,4 +1,4 @@
-// NaiveProducers: what a log says of its producers, worked out from all of its batches the plain way. Tests only.
+// NaiveProducers: a log's producers, derived from all of its batches in the plainest way. Tests only.
 
 import { strict as assert } from 'node:assert'
 import { readEndMarker } from '../../protocol/batch/control.ts'
@@ -15,7 +15,7 @@ interface NaiveProducer {
 export class NaiveProducers {
   readonly producers = new Map<number, NaiveProducer>()
   readonly aborted: TxnEntry[] = []
-  /** Every sequence of every producer and epoch that was seen, once. */
+  /** Every sequence of every producer and epoch, once. */
   readonly sequences = new Set<string>()
 
   constructor(batches: Iterable<{ readonly bytes: Uint8Array }>) {
@@ -28,7 +28,7 @@ export class NaiveProducers {
     return Math.min(end, ...open.map(({ txnFirstOffset }) => txnFirstOffset))
   }
 
-  /** Every one, in the order of ids. */
+  /** All producers, in the order of ids. */
   get described(): object[] {
     return [...this.producers]
       .sort(([a], [b]) => a - b)

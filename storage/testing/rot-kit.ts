@@ -1,4 +1,4 @@
-// What tests of rot share: a log's batches as they were, and what a reader gets of them afterwards. Tests only.
+// Shared by tests of rot: a log's batches before the damage, and what a reader gets afterwards. Tests only.
 
 import { batchesOf } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
@@ -11,7 +11,7 @@ export interface SeenBatch {
   readonly bytes: Uint8Array
 }
 
-/** What a reader gets that goes over every offset, one step further after each refusal. */
+/** The result of a reader that goes over every offset, and one step further after each refusal. */
 export interface Seen {
   readonly batches: readonly SeenBatch[]
   /** Offset -> error code of the refusal. */
@@ -42,10 +42,10 @@ export async function seenIn(log: Log, bytesMax = 16 * 1024): Promise<Seen> {
 }
 
 /**
- * Holds what is seen against what was there.
+ * Compares a reader's result with the undamaged log.
  *
- * @param before the batches of the log when nothing was wrong
- * @returns what no reader may see: a batch that was never written, or records that are missing without a word
+ * @param before the batches of the undamaged log
+ * @returns what no reader may see: a batch that was never written, or records that are missing without an error
  */
 export function liesIn(before: readonly SeenBatch[], { batches, refused }: Seen): string[] {
   const byBase = new Map(before.map((batch) => [batch.baseOffset, batch]))
@@ -67,7 +67,7 @@ export function liesIn(before: readonly SeenBatch[], { batches, refused }: Seen)
   return lies
 }
 
-/** Offsets of batches that are not served. */
+/** Offsets of batches that the log no longer serves. */
 export function lostIn(before: readonly SeenBatch[], { batches }: Seen): number[] {
   const served = new Set(batches.map(({ baseOffset }) => baseOffset))
   return before.map(({ baseOffset }) => baseOffset).filter((offset) => !served.has(offset))

@@ -1,4 +1,4 @@
-// What tests of a store share: directories that go away, batches with known records, and what was read as records. Tests only.
+// Shared by tests of a store: temporary directories, batches with known records, and reads of them. Tests only.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -63,7 +63,7 @@ export function batchOf(records: readonly TestRecord[], codec: Codec = 'none'): 
   return builder.finish({ codec })
 }
 
-/** Appends one record a value, each in a batch of its own, and waits until they are durable. */
+/** Appends one record per value, each in its own batch, and waits until they are durable. */
 export async function appendValues(
   store: Store,
   log: Log,

@@ -1,4 +1,4 @@
-// What lies in the files of a partition's log, read the plain way: to hold the writer's promises against. Tests only.
+// Reads the files of a partition's log in the plainest way, to check the writer's promises. Tests only.
 
 import { join } from 'node:path'
 import { strict as assert } from 'node:assert'
@@ -78,7 +78,7 @@ export function contentOf(fs: Fs, path: string): Buffer {
   }
 }
 
-/** A batch that no other equals. @param valueBytes of each record's value, which is not compressible */
+/** A unique batch. @param valueBytes of each record's value, which does not compress */
 export function uniqueBatch(serial: number, recordCount: number, valueBytes: number): Uint8Array {
   const builder = new BatchBuilder()
   for (let i = 0; i < recordCount; i++) {

@@ -1,4 +1,4 @@
-// WriterWorld: drives a writer on a disk in memory, remembers what it promised, and holds it to that after every restart.
+// WriterWorld: drives a writer on a disk in memory, remembers its promises, and checks them after every restart.
 // Tests only.
 
 import { strict as assert } from 'node:assert'
@@ -41,16 +41,16 @@ export function newDisk(): FaultyFs {
   return disk
 }
 
-/** What a partition's log must hold, as far as the world outside knows. */
+/** The expected contents of a partition's log, as far as the outside knows. */
 interface Expected {
   readonly directory: string
   readonly config: LogConfig
-  /** Base offset -> the batch that was acknowledged there, or seen there after a start. */
+  /** Base offset -> the batch acknowledged there, or seen there after a start. */
   acknowledged: Map<number, string>
-  /** All that was ever sent. */
+  /** Every batch ever sent. */
   readonly sent: Set<string>
   logStartOffset: number
-  /** A trim to here was sent, that may or may not have happened. */
+  /** A trim up to here was sent, and may or may not have happened. */
   logStartOffsetMax: number
   endOffset: number
   isRemoved: boolean
@@ -69,7 +69,7 @@ export class WriterWorld {
     this.#writer = this.#newWriter()
   }
 
-  /** @throws when the writer says that the disk failed */
+  /** @throws when the writer reports a failure of the disk */
   turn(commands: readonly Command[]): Outcome[] {
     const outcomes: Outcome[] = []
     const hear = (result: { outcomes: readonly Outcome[] }) => outcomes.push(...result.outcomes)
@@ -133,7 +133,7 @@ export class WriterWorld {
     this.turn([{ kind: 'close', id: this.#nextId++, clean: true }])
   }
 
-  /** Starts again on what the disk kept. @throws {AssertionError} when a promise is broken */
+  /** Restarts on the disk that was left. @throws {AssertionError} when a promise is broken */
   restart(disk: FaultyFs, where: string): readonly Opened[] {
     this.disk = disk
     this.#writer = this.#newWriter()
@@ -146,7 +146,7 @@ export class WriterWorld {
     return outcome!.opened
   }
 
-  /** A power cut takes what was never synced. */
+  /** A power failure takes unsynced changes. */
   loseUnsynced(): void {
     for (const log of this.logs) if (log.config.flushPolicy === 'os') log.acknowledged = new Map()
   }
@@ -191,7 +191,7 @@ export class WriterWorld {
   }
 }
 
-/** All of a batch but what the writer stamps, base offset and leader epoch, as a key. */
+/** A key of all of a batch that the writer does not change: without base offset and leader epoch. */
 function fingerprint(batch: Uint8Array): string {
   return Buffer.from(batch.subarray(16)).toString('latin1')
 }

@@ -17,7 +17,10 @@ export interface ValidationLineDeps {
   readonly port: ValidatorPort
   readonly clock: Clock
   readonly rulesOf: (log: Target) => RecordRules
-  /** Of all that waits to be decompressed, before connections that wait already are refused more; default `HEAVY_BYTES_MAX`. */
+  /**
+   * Bytes of waiting batches, decompressed, from which a connection that already waits is refused more; default
+   * `HEAVY_BYTES_MAX`.
+   */
   readonly heavyBytesMax?: number
 }
 
@@ -25,13 +28,13 @@ type Target = Pick<LogView, 'slot' | 'topic' | 'partition'>
 
 interface Waiting extends Sent {
   readonly log: Target
-  /** Not there while the validator has it. */
+  /** Absent while the validator has it. */
   readonly batch: Uint8Array<ArrayBuffer>
   readonly sizeBytes: number
   readonly producerId: number
-  /** 0: it only waits for its turn. */
+  /** 0: the batch only waits for its turn. */
   readonly heavyBytes: number
-  /** At the head of its line: when it would be done if all lines went on side by side, in bytes of each. */
+  /** Of the head of a line: when it would be done if all lines advanced side by side, in bytes of each. */
   dueBytes: number
   readonly resolve: (outcome: AppendOutcome | Promise<AppendOutcome>) => void
   readonly outcome: Promise<AppendOutcome>
@@ -43,9 +46,9 @@ const HEAVY_BYTES_MAX = 2 * 1024 * 1024 * 1024
 export class ValidationLine implements AppendGate {
   readonly #deps: ValidationLineDeps
   readonly #heavyBytesMax: number
-  /** By source; none is empty, and the first of each is a heavy one. */
+  /** By source; none is empty, and each starts with a heavy batch. */
   readonly #lines = new Map<object, Waiting[]>()
-  /** Of all heavy ones that wait. */
+  /** Bytes of all waiting heavy batches. */
   #heavyBytes = 0
   /** How far each line would be that had waited all the time. */
   #fairBytes = 0
@@ -83,7 +86,7 @@ export class ValidationLine implements AppendGate {
     return Promise.all(earlier.map(({ outcome }) => outcome))
   }
 
-  /** What waits is refused. */
+  /** Refuses all waiting batches. */
   async stop(): Promise<void> {
     this.#isStopped = true
     const waiting = Array.from(this.#lines.values()).flat()
@@ -118,7 +121,10 @@ export class ValidationLine implements AppendGate {
     return outcome
   }
 
-  /** The next head of a line: each connection gets an equal share, so one that wants little waits for one bomb, not for all. */
+  /**
+   * The head of a line to validate next. Each connection gets an equal share, so a connection that wants little waits
+   * for one large batch, not for all.
+   */
   async #validateNext(): Promise<void> {
     if (this.#isBusy) return
     let next: Waiting | undefined
@@ -139,7 +145,7 @@ export class ValidationLine implements AppendGate {
     this.#goOn(next.source)
   }
 
-  /** Those behind one that has left, up to the next heavy one. */
+  /** The batches behind one that has left the line, up to the next heavy one. */
   #goOn(source: object): void {
     const line = this.#lines.get(source)!
     while (line[0]?.heavyBytes === 0) this.#leave(line[0], this.#pass(line[0], line[0].batch))

@@ -1,10 +1,10 @@
-// ValidatorPort: the network thread's end of the way to whoever looks into batches that are too much for the writer, in a thread
-// of its own (thread.ts) or here. One batch at a time.
+// ValidatorPort: the network thread's interface to the validator, which checks batches that are too large for the
+// writer, in its own thread (thread.ts) or in-process. One batch at a time.
 
 import { batchRefusal, type RecordRules, type BatchRefusal } from '../record-rules.ts'
 
 export interface ValidatorTask {
-  /** Given: all of its buffer. */
+  /** Given, with its whole buffer. */
   readonly batch: Uint8Array<ArrayBuffer>
   readonly rules: RecordRules
   readonly nowMs: number
@@ -13,14 +13,14 @@ export interface ValidatorTask {
 }
 
 export interface ValidatorAnswer {
-  /** The task's, given back. */
+  /** The task's batch, given back. */
   readonly batch: Uint8Array<ArrayBuffer>
   readonly refusal: BatchRefusal | undefined
 }
 
 export interface ValidatorPort {
   ask(task: ValidatorTask): Promise<ValidatorAnswer>
-  /** Whatever it is at, it is gone when this resolves; then nothing more is answered. */
+  /** Stops the validator, even within a batch. When it resolves no answer comes any more. */
   stop(): Promise<void>
 }
 

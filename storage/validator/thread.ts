@@ -1,4 +1,4 @@
-// The validator in a thread of its own (validator-thread.ts): the network thread's end.
+// The network thread's end of the validator's thread (validator-thread.ts).
 
 import { SideThread } from '../side-thread.ts'
 import type { ValidatorAnswer, ValidatorPort, ValidatorTask } from './port.ts'

@@ -1,4 +1,4 @@
-// The batches of a segment file whose good and bad parts are known, one header after the other. Read only.
+// Reads the batch headers of a segment file whose bad ranges are known. Read only.
 
 import { strict as assert } from 'node:assert'
 import {
@@ -26,7 +26,7 @@ export interface BatchPlace {
   readonly maxTimestamp: number
 }
 
-/** @param bad passed over */
+/** @param bad ranges to skip */
 export function* batchPlaces(
   fs: Fs,
   fd: number,

@@ -1,29 +1,29 @@
-// OverlayFs: a disk that is only read. What is written, renamed or deleted stays in memory and is seen by those who read
-// here, so that a recovery can run on it and be asked afterwards what it would have changed. Main thread of `verify`.
+// OverlayFs: a disk that is only read. Writes, renames and deletions stay in memory and are visible here, so that a
+// recovery can run on it and show what it would change. Main thread of `verify`.
 
 import { dirname, join } from 'node:path'
 import type { DirectoryEntry, DiskSpace, FileStat, Fs, OpenMode } from '../fs.ts'
 
-/** A file that has been changed, or is new: its beginning may still be that of a real one. */
+/** A changed or new file; it may begin with the bytes of a real one. */
 interface Changed {
-  /** undefined: nothing of it is. */
+  /** undefined: it has no bytes of a real file. */
   readonly realPath: string | undefined
-  /** From the real file, unchanged. */
+  /** Unchanged bytes of the real file. */
   realBytes: number
-  /** What follows. */
+  /** The bytes after them. */
   memory: Buffer
 }
 
 interface OpenFile {
   readonly path: string
-  /** Of the real file while it has not been changed. */
+  /** Descriptor of the real file while it is unchanged. */
   readonly fd: number | undefined
 }
 
 export class OverlayFs implements Fs {
   readonly #real: Fs
   readonly #changed = new Map<string, Changed>()
-  /** Real files and directories that are gone here. */
+  /** Real files and directories that are deleted here. */
   readonly #removed = new Set<string>()
   readonly #directories = new Set<string>()
   readonly #open = new Map<number, OpenFile>()
@@ -160,7 +160,7 @@ export class OverlayFs implements Fs {
     throw Object.assign(new Error(`descriptor ${fd}`), { code: 'EBADF' })
   }
 
-  /** From `position` on the file is in memory. */
+  /** Moves the file's bytes from `position` on to memory. */
   #change(path: string, position: number): Changed {
     let changed = this.#changed.get(path)
     if (!changed) {

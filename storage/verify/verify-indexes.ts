@@ -1,5 +1,5 @@
-// The indexes of a segment held against its batches: each entry must say what is true. Entries that are missing are no flaw,
-// since an index is a hint. Read only. Formats: docs/formats/indexes.md
+// Checks the indexes of a segment against its batches: each entry must be true. Missing entries are no flaw, because
+// an index is a hint. Read only. Formats: docs/formats/indexes.md
 
 import type { Fs } from '../fs.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
@@ -7,7 +7,7 @@ import { readTimeEntry, TIME_ENTRY_BYTES } from '../segment/time-index.ts'
 import { readBytes } from '../text-file.ts'
 import { batchPlaces, type BatchPlace, type ByteRange } from './batch-file.ts'
 
-/** A range of the segment that cannot be read. Ends are exclusive. */
+/** An unreadable range of the segment. Ends are exclusive. */
 export interface BadPart extends ByteRange {
   readonly startOffset: number
   readonly endOffset: number
@@ -15,9 +15,9 @@ export interface BadPart extends ByteRange {
 
 export interface SegmentToVerify {
   readonly baseOffset: number
-  /** Without a suffix. */
+  /** Path without a suffix. */
   readonly path: string
-  /** That hold batches, or are bad. */
+  /** The part of the file with batches or bad ranges. */
   readonly sizeBytes: number
   readonly bad: readonly BadPart[]
 }
@@ -25,7 +25,7 @@ export interface SegmentToVerify {
 /** A batch, and the largest timestamp of the segment up to it. */
 type Seen = BatchPlace & { readonly maxTimestampSoFar: number }
 
-/** @returns what is wrong, by suffix of the file, and how many batches there are */
+/** @returns the flaws, by suffix of the file, and the number of batches */
 export function verifyIndexes(
   fs: Fs,
   segment: SegmentToVerify,
@@ -54,15 +54,15 @@ export function verifyIndexes(
   return { batchCount, flaws }
 }
 
-/** What is known of one kind of entry. */
+/** How to check one kind of entry. */
 interface Judge {
-  /** Does the entry fit this batch? undefined: it speaks of a later one. */
+  /** Does the entry fit this batch? undefined: it is about a later one. */
   fits(entry: Uint8Array, batch: Seen): boolean | undefined
-  /** Does it speak of what cannot be read? Then it may be right. */
+  /** Is the entry about an unreadable range? Then it may be right. */
   isOfBad(entry: Uint8Array): boolean
 }
 
-/** Entries of one size behind one another, held against batches in order. */
+/** Checks consecutive entries of one size against batches in order. */
 class EntryCheck {
   readonly #bytes: Uint8Array
   readonly #entryBytes: number
@@ -80,14 +80,14 @@ class EntryCheck {
     this.#goOn((entry) => this.#judge.fits(entry, batch))
   }
 
-  /** After the last batch. @returns the first entry that is wrong; a part of one counts */
+  /** Call it after the last batch. @returns the first wrong entry; a partial one counts */
   end(): number | undefined {
     this.#goOn(() => false)
     if (this.#next < this.#bytes.length) this.#wrong ??= this.#next / this.#entryBytes
     return this.#wrong
   }
 
-  /** From the first entry that has not been judged, until one gets no verdict. */
+  /** Takes entries, from the first unchecked one, until one gets no verdict. */
   #goOn(verdict: (entry: Uint8Array) => boolean | undefined): void {
     for (; this.#next + this.#entryBytes <= this.#bytes.length; this.#next += this.#entryBytes) {
       const entry = this.#bytes.subarray(this.#next, this.#next + this.#entryBytes)

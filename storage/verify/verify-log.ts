@@ -1,5 +1,5 @@
-// One partition's log, verified: the recovery of a start runs on it, on a disk that keeps every change in memory and with
-// nothing taken on trust, and then its indexes are held against its batches. Read only.
+// Verifies one partition's log: runs a start's recovery on a disk that keeps every change in memory, without trusting
+// the checkpoint, and then checks the indexes against the batches. Read only.
 
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -15,12 +15,12 @@ import { verifyIndexes, type SegmentToVerify } from './verify-indexes.ts'
 import { recordFlaws } from './verify-records.ts'
 
 export interface Finding {
-  /** 'damage': something is lost, or wrong on the disk. 'note': what a crash may leave, or was known before. */
+  /** 'damage': records are lost, or the disk is wrong. 'note': a crash may leave this, or it was known before. */
   readonly severity: 'damage' | 'note'
   /** File or directory, below the data directory. */
   readonly where: string
   readonly what: string
-  /** What a repair does about it; undefined: nothing. */
+  /** How a repair mends it; undefined: it does not. */
   readonly repair?: string
 }
 
@@ -28,7 +28,7 @@ export interface VerifyLogDeps {
   readonly fs: Fs
   readonly clock: Clock
   readonly dataDir: string
-  /** Of the partition, below the data directory; it exists. */
+  /** The partition's directory, below the data directory; it exists. */
   readonly directory: string
   readonly config: LogConfig
   readonly checkpoint: LogCheckpoint | undefined
@@ -38,7 +38,7 @@ export interface VerifiedLog {
   readonly findings: readonly Finding[]
   readonly segmentCount: number
   readonly batchCount: number
-  /** Its segments, as a start would leave them, on a disk where it has happened. */
+  /** Its segments as a start would leave them, on the disk that has the changes. */
   readonly recovered: { readonly fs: Fs; readonly segments: readonly SegmentToVerify[] }
 }
 
@@ -67,7 +67,7 @@ export function verifyLog(deps: VerifyLogDeps): VerifiedLog {
     const verified = verifyIndexes(fs, segment)
     batchCount += verified.batchCount
     const name = segmentFile(segment.baseOffset, '.log').slice(0, -'.log'.length)
-    // A crash may leave entries of what was cut off.
+    // A crash may leave entries of a torn tail.
     const isCertain = segment !== segments.at(-1) || checkpoint?.isClosed === true
     for (const [suffix, what] of verified.flaws) {
       const severity = isCertain ? 'damage' : 'note'
@@ -89,7 +89,7 @@ export function verifyLog(deps: VerifyLogDeps): VerifiedLog {
   }
 }
 
-/** Says where the log starts and how far it was durable, and vouches for no batch. */
+/** The checkpoint's log start and durable offset, without its promises about batches. */
 export function withoutTrust(checkpoint: LogCheckpoint): LogCheckpoint {
   const segments = checkpoint.segments.filter(({ sizeBytes }) => sizeBytes === 0)
   return { ...checkpoint, isClosed: false, segments }
@@ -104,7 +104,7 @@ function segmentsOf(path: string, { sealed, active, quarantined }: Recovered): S
   }))
 }
 
-/** What a start deletes or finishes without a loss. */
+/** Files that a start deletes or finishes without a loss. */
 function leftovers(overlay: OverlayFs, path: string, directory: string): Finding[] {
   return overlay.removed.map((file) => ({
     severity: 'note',

@@ -1,5 +1,5 @@
-// The records of a segment, verified: each batch whose checksum is right must also hold the records that it says, compressed ones
-// too. Read only. A start does not look so deep: what was stored like that it could not mend.
+// Verifies the records of a segment: each batch with a right checksum must also hold the records that its header
+// promises, compressed ones too. Read only. A start does not look this deep, and could not mend such a batch.
 
 import { RecordCheck } from '../../protocol/batch/check.ts'
 import {
@@ -16,10 +16,10 @@ import type { Fs } from '../fs.ts'
 import { batchPlaces } from './batch-file.ts'
 import type { SegmentToVerify } from './verify-indexes.ts'
 
-/** Topics may take more, but nobody has been seen to. */
+/** Topics may allow more, but no known producer needs it. */
 const DECOMPRESSED_BYTES_MAX = 1024 * 1024 * 1024
 
-/** In a log that has been compacted some offsets of a batch are gone. */
+/** In a compacted log some offsets of a batch are missing. */
 const bounds = {
   isKeyRequired: false,
   timestampDeltaMin: -Infinity,

@@ -1,5 +1,5 @@
-// The records of a table, verified: each must have a key, and a value that its table knows. Read only. A start passes over what
-// is told here. Formats: docs/formats/tables.md, groups.md, transactions.md
+// Verifies the records of a table: each must have a key, and a value that its table understands. Read only. A start
+// skips the records that this reports. Formats: docs/formats/tables.md, groups.md, transactions.md
 
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { decodeConsumerOffsets } from '../../protocol/kept/consumer-offsets.ts'
@@ -13,9 +13,9 @@ import { batchPlaces } from './batch-file.ts'
 import type { SegmentToVerify } from './verify-indexes.ts'
 
 export interface VerifiedTable {
-  /** Of the metadata table. */
+  /** The metadata table's values. */
   readonly values: ReadonlyMap<string, unknown>
-  /** What is wrong with records, in words. */
+  /** The flaws of records, in words. */
   readonly flaws: readonly string[]
 }
 
@@ -69,7 +69,7 @@ function noteMetadata(key: Buffer, value: Buffer | null, values: Map<string, unk
   else values.set(decoded.key, decoded.value)
 }
 
-/** @throws {Error} for what is neither Kafka's nor of an earlier release, whose values are maps */
+/** @throws {Error} for a record that is neither Kafka's nor an earlier release's, whose values are maps */
 function checkKafkas(topic: string, key: Buffer, value: Buffer | null): void {
   try {
     if (topic === OFFSETS_TOPIC) decodeConsumerOffsets(key, value)

@@ -1,6 +1,6 @@
-// Verify: a data directory that no broker uses is looked at from end to end: every batch, every index, what the tables say,
-// and what is left of work that was broken off. It tells what a start would do about it; `repairDirectory` has it done, by the
-// recovery of a start. Main thread of the command line. For users: docs/guide/cli.md, "Verifying a data directory"
+// Verify: checks a data directory that no broker uses from end to end: every batch, every index, the tables, and
+// leftovers of interrupted work. It tells what a start would do about each finding; `repairDirectory` repairs them by
+// a start's recovery. Main thread of the command line. For users: docs/guide/cli.md, "Verifying a data directory"
 
 import { join } from 'node:path'
 import type { Clock } from '../clock.ts'
@@ -40,10 +40,10 @@ export interface Verified {
 }
 
 const leftoverSuffixes = [DELETED_SUFFIX, UNFINISHED_SUFFIX]
-/** About: once for the batches, once for the indexes and some for the places that they name, twice for the records. */
+/** Roughly: once for the batches, once for the indexes and in part for their places, twice for the records. */
 const READS_OF_A_SEGMENT = 4.5
 
-/** What `verifyDirectory` will read, roughly. */
+/** Roughly how many bytes `verifyDirectory` will read. */
 export function bytesToRead(dataDir: string): number {
   let bytes = 0
   for (const { name } of partitionsIn(realFs, dataDir)) {
@@ -55,7 +55,7 @@ export function bytesToRead(dataDir: string): number {
   return bytes * READS_OF_A_SEGMENT
 }
 
-/** @throws {Error} when the directory is in use, or not ours: says what to do */
+/** @throws {Error} that says what to do, when the directory is in use, or not millrace's */
 export async function verifyDirectory(dataDir: string, deps: VerifyDeps): Promise<Verified> {
   readMeta(realFs, dataDir)
   const lock = await lockForReading(dataDir, { fs: realFs, clock: deps.clock })
@@ -67,9 +67,9 @@ export async function verifyDirectory(dataDir: string, deps: VerifyDeps): Promis
 }
 
 /**
- * Has a start repair what was found: nothing in the logs with damage is taken on trust.
+ * Lets a start repair the findings; it trusts nothing in the logs with damage.
  *
- * @throws {Error} what a start would throw
+ * @throws {Error} as a start
  */
 export async function repairDirectory(
   dataDir: string,
@@ -83,7 +83,7 @@ export async function repairDirectory(
   await store[Symbol.asyncDispose]()
 }
 
-/** The next start reads these logs in full. */
+/** Makes the next start read these logs in full. */
 async function distrust(dataDir: string, directories: ReadonlySet<string>, clock: Clock) {
   const lock = await lockForReading(dataDir, { fs: realFs, clock })
   try {
@@ -130,7 +130,7 @@ class Verification {
     }
   }
 
-  /** What lies beside the logs. */
+  /** Checks the files beside the logs. */
   #files(): void {
     const { fs } = this.#deps
     if (RecoveryCheckpoint.isDamaged(fs, this.#dataDir)) {
@@ -156,7 +156,7 @@ class Verification {
     }
   }
 
-  /** @returns the topics that there are, as far as they can be told */
+  /** @returns the existing topics, as far as they are known */
   #metadata(): Map<string, TopicRecord> {
     const directory = partitionDirectory(METADATA_TOPIC, 0)
     const verified = this.#log(directory, configOf(tableConfig))
@@ -199,7 +199,7 @@ class Verification {
     this.#findings.push({ severity: 'damage', where: directory, what })
   }
 
-  /** Directories of partitions that no topic has. */
+  /** Reports directories of partitions without a topic. */
   #strangers(topics: ReadonlyMap<string, TopicRecord>): void {
     for (const { name, topic, partition } of partitionsIn(this.#deps.fs, this.#dataDir)) {
       if (partition < (topics.get(topic)?.partitionCount ?? 0) || topic === METADATA_TOPIC) continue
@@ -212,7 +212,7 @@ class Verification {
   }
 }
 
-/** As far as this release knows the names. */
+/** Only the names that this release knows. */
 function configOf(config: TopicRecord['config']): LogConfig {
   const known = Object.entries(config).filter(([name]) =>
     topicConfigNames.some((each) => each === name),
