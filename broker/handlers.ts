@@ -46,6 +46,7 @@ import { listPartitionReassignmentsHandler } from './api/46_list_partition_reass
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClientQuotasHandler } from './api/48_describe_client_quotas.ts'
 import { describeUserScramCredentialsHandler } from './api/50_describe_user_scram_credentials.ts'
+import { alterUserScramCredentialsHandler } from './api/51_alter_user_scram_credentials.ts'
 import { describeQuorumHandler } from './api/55_describe_quorum.ts'
 import { updateFeaturesHandler } from './api/57_update_features.ts'
 import { describeClusterHandler } from './api/60_describe_cluster.ts'
@@ -102,6 +103,7 @@ export const handlerMakers = [
   offsetDeleteHandler,
   describeClientQuotasHandler,
   describeUserScramCredentialsHandler,
+  alterUserScramCredentialsHandler,
   describeQuorumHandler,
   updateFeaturesHandler,
   describeClusterHandler,

@@ -46,6 +46,7 @@ import { listPartitionReassignments } from './api/46_list_partition_reassignment
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
+import { alterUserScramCredentials } from './api/51_alter_user_scram_credentials.ts'
 import { describeQuorum } from './api/55_describe_quorum.ts'
 import { updateFeatures } from './api/57_update_features.ts'
 import { describeCluster } from './api/60_describe_cluster.ts'
@@ -105,6 +106,7 @@ export const apis: readonly Api[] = [
   offsetDelete,
   describeClientQuotas,
   describeUserScramCredentials,
+  alterUserScramCredentials,
   describeQuorum,
   updateFeatures,
   describeCluster,

@@ -11,6 +11,7 @@ import { expireDelegationToken } from './api/40_expire_delegation_token.ts'
 import { describeDelegationToken } from './api/41_describe_delegation_token.ts'
 import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
+import { alterUserScramCredentials } from './api/51_alter_user_scram_credentials.ts'
 import { vector } from './testing/vectors.ts'
 
 const hmac = Buffer.from('hm')
@@ -340,4 +341,27 @@ vector(
     ],
   },
   `* 00000001 0000 00 02 02 'a' 005b 03 'no' 02 02 00002000 00 00 00`,
+)
+
+vector(
+  alterUserScramCredentials.request,
+  {
+    deletions: [{ name: 'a', mechanism: 1 }],
+    upsertions: [
+      {
+        name: 'b',
+        mechanism: 2,
+        iterations: 8192,
+        salt: Buffer.of(1, 2),
+        saltedPassword: Buffer.of(3, 4, 5),
+      },
+    ],
+  },
+  `* 02 02 'a' 01 00 02 02 'b' 02 00002000 03 0102 04 030405 00 00`,
+)
+
+vector(
+  alterUserScramCredentials.response,
+  { throttleTimeMs: 1, results: [{ user: 'a', errorCode: 91, errorMessage: 'no' }] },
+  `* 00000001 02 02 'a' 005b 03 'no' 00 00`,
 )

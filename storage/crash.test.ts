@@ -22,6 +22,9 @@ const DATA = '/data'
 type TopicState = readonly [partitionCount: number, config: Readonly<Record<string, string>>]
 /** Stands among the topics for what is set of the brokers. */
 const BROKERS = 'all brokers'
+/** Before the name of a user, with the iterations in place of partitions. */
+const USER = 'user '
+const MECHANISM = 'SCRAM-SHA-256'
 
 /** By name. */
 type State = Readonly<Record<string, TopicState>>
@@ -51,7 +54,12 @@ function stateOf(store: Store): State {
   const state: Record<string, TopicState> = {}
   for (const { name, partitionCount, config } of topics) state[name] = [partitionCount, config]
   const overrides = store.brokerOverrides.get('')
-  return Object.keys(overrides).length === 0 ? state : { ...state, [BROKERS]: [0, overrides] }
+  if (Object.keys(overrides).length > 0) state[BROKERS] = [0, overrides]
+  for (const user of ['ann', 'bob']) {
+    const credential = store.scramCredentials.find(MECHANISM, user)
+    if (credential) state[`${USER}${user}`] = [credential.iterations, {}]
+  }
+  return state
 }
 
 const without = (state: State, name: string): State =>
@@ -88,6 +96,14 @@ class Scenario {
     await this.#change({ ...this.promised.state, [BROKERS]: [0, overrides] }, () =>
       this.#store.brokerOverrides.change('', () => overrides),
     )
+    await this.#setPassword('ann', 4096)
+    await this.#setPassword('bob', 4096)
+    await this.#setPassword('ann', 8192)
+    await this.#change(without(this.promised.state, `${USER}bob`), () =>
+      this.#store.scramCredentials.change(async () => [
+        { mechanism: MECHANISM, user: 'bob', credential: undefined },
+      ]),
+    )
   }
 
   async #create(name: string, partitionCount: number): Promise<void> {
@@ -95,6 +111,14 @@ class Scenario {
       const { id } = await this.#store.topics.create({ name, partitionCount })
       this.promised.ids.set(name, id)
     })
+  }
+
+  async #setPassword(user: string, iterations: number): Promise<void> {
+    const key = Buffer.from(user)
+    const credential = { salt: key, storedKey: key, serverKey: key, iterations }
+    await this.#change({ ...this.promised.state, [`${USER}${user}`]: [iterations, {}] }, () =>
+      this.#store.scramCredentials.change(async () => [{ mechanism: MECHANISM, user, credential }]),
+    )
   }
 
   async #delete(name: string): Promise<void> {

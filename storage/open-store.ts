@@ -26,6 +26,7 @@ import { internalTables } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
 import { openMetadata } from './tables/metadata.ts'
 import { ProducerIdBlocks } from './tables/producer-ids.ts'
+import { ScramCredentialTable } from './tables/scram-credentials.ts'
 import { TopicTable } from './tables/topics.ts'
 import { ValidationLine } from './validator/line.ts'
 import { InlineValidatorPort, type ValidatorPort } from './validator/port.ts'
@@ -114,6 +115,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     writer,
     producerIds: new ProducerIdBlocks(table),
     brokerOverrides: new BrokerOverrideTable(table),
+    scramCredentials: new ScramCredentialTable(table),
     tables: internalTables(topics, (name, format) =>
       LogTable.open({ ...tableDeps, log: logs.get(name, 0)! }, format),
     ),

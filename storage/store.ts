@@ -3,6 +3,7 @@
 
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
+import type { ScramMechanism } from '../protocol/sasl/scram.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { TopicConfig } from './config.ts'
@@ -272,6 +273,39 @@ export interface BrokerOverrides {
   change(broker: string, change: (before: Overrides) => Overrides): Promise<void>
 }
 
+/** What the broker keeps of a password for one mechanism (RFC 5802, section 3): enough to check it, not to know it. */
+export interface ScramCredential {
+  readonly salt: Buffer
+  readonly storedKey: Buffer
+  readonly serverKey: Buffer
+  readonly iterations: number
+}
+
+export interface StoredCredential {
+  readonly mechanism: ScramMechanism
+  readonly user: string
+  readonly credential: ScramCredential
+}
+
+export interface ScramChange {
+  readonly mechanism: ScramMechanism
+  readonly user: string
+  /** undefined to delete it. */
+  readonly credential: ScramCredential | undefined
+}
+
+/** Users and their passwords. */
+export interface ScramCredentials {
+  find(mechanism: ScramMechanism, user: string): ScramCredential | undefined
+  list(): Iterable<StoredCredential>
+  /**
+   * Durable when it resolves. After a crash in between each change is done or not begun.
+   *
+   * @param decide has its turn when all earlier changes are done. @throws what it throws; then nothing has changed
+   */
+  change(decide: () => Promise<readonly ScramChange[]>): Promise<void>
+}
+
 /** A value, or undefined to delete the key. */
 export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
 
@@ -420,6 +454,7 @@ export interface Store extends AsyncDisposable {
   readonly writer: Writer
   readonly producerIds: ProducerIds
   readonly brokerOverrides: BrokerOverrides
+  readonly scramCredentials: ScramCredentials
   readonly tables: Tables
   readonly cleaner: Cleaner
   readonly disk: Disk

@@ -44,6 +44,8 @@ t.test("the broker's own topic is told only to who names it", async (t) => {
   const batch = batchOf(['forged'])
   const refused = await produceTo(client, '__millrace_metadata', 0, batch)
   t.equal(refused.errorCode, errorCode('INVALID_TOPIC_EXCEPTION'))
+  const read = await fetchFrom(client, '__millrace_metadata', 0, 0)
+  t.equal(read.errorCode, errorCode('TOPIC_AUTHORIZATION_FAILED'), 'it has the keys of passwords')
 })
 
 t.test('null topics are all, empty are none; in version 0 empty are all', async (t) => {

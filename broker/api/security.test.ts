@@ -13,7 +13,6 @@ import { renewDelegationToken } from '../../protocol/api/39_renew_delegation_tok
 import { expireDelegationToken } from '../../protocol/api/40_expire_delegation_token.ts'
 import { describeDelegationToken } from '../../protocol/api/41_describe_delegation_token.ts'
 import { describeClientQuotas } from '../../protocol/api/48_describe_client_quotas.ts'
-import { describeUserScramCredentials } from '../../protocol/api/50_describe_user_scram_credentials.ts'
 import { errorName } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import { World } from '../testing/world.ts'
@@ -115,20 +114,4 @@ t.test('there are no quotas, and a filter that contradicts itself is refused', a
   t.same(await asked(component('user', 9)), refused)
   t.same(await asked(component('')), refused)
   t.same(await asked(component('planet')), ['UNSUPPORTED_VERSION', null])
-})
-
-t.test('there are no users: none in the list, and one that is named is not found', async (t) => {
-  for (const users of [null, []]) {
-    const answer = await client.send(describeUserScramCredentials, { users })
-    t.match(answer, { errorCode: 0, results: [] })
-  }
-  const users = [{ name: 'alice' }, { name: 'bob' }, { name: 'alice' }]
-  const { results } = await client.send(describeUserScramCredentials, { users })
-  t.same(
-    results.map(({ user, errorCode }) => [user, errorName(errorCode)]),
-    [
-      ['alice', 'DUPLICATE_RESOURCE'],
-      ['bob', 'RESOURCE_NOT_FOUND'],
-    ],
-  )
 })

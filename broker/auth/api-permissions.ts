@@ -112,6 +112,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
   OffsetDelete: [on('Delete', 'Group'), on('Read', 'Topic')],
   DescribeClientQuotas: [on('DescribeConfigs', 'Cluster')],
   DescribeUserScramCredentials: [on('Describe', 'Cluster')],
+  AlterUserScramCredentials: [on('Alter', 'Cluster')],
   DescribeQuorum: [on('Describe', 'Cluster')],
   UpdateFeatures: [on('Alter', 'Cluster')],
   DescribeCluster: [

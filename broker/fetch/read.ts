@@ -5,6 +5,7 @@
 import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Offset, type Uuid } from '../../protocol/ids.ts'
 import type { AbortedTransaction, Log, ReadResult, Store } from '../../storage/store.ts'
+import { METADATA_TOPIC } from '../../storage/topic-name.ts'
 import type { BrokerConfig } from '../config.ts'
 import type { RequestContext } from '../handler.ts'
 import { epochRefusal } from '../leader-epoch.ts'
@@ -128,13 +129,14 @@ export class FetchRead<Partition extends ReadPartition> {
     return { asked, log: this.#logOf(asked), bytesAvailable: 0 }
   }
 
-  /** Without the permission the client does not learn whether a name exists. */
+  /** Without the permission the client does not learn whether a name exists. Nobody reads the keys of users' passwords. */
   #logOf({ topic: name, topicId, partition }: Partition): Log | ErrorName {
     const { store } = this.#deps
     const isNamed = topicId === UUID_ZERO
     const topicName = isNamed ? name : store.topics.getById(topicId)?.name
     if (topicName === undefined) return 'UNKNOWN_TOPIC_ID'
     if (!this.#context.allows('Read', 'Topic', topicName)) return 'TOPIC_AUTHORIZATION_FAILED'
+    if (topicName === METADATA_TOPIC) return 'TOPIC_AUTHORIZATION_FAILED'
     return store.logs.get(topicName, partition) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
   }
 

@@ -285,6 +285,9 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
   },
   DescribeClientQuotas: { all: () => ({ components: [], strict: false }) },
   DescribeUserScramCredentials: { one: () => ({ users: [{ name: 'alice' }] }) },
+  AlterUserScramCredentials: {
+    'a deletion': () => ({ deletions: [{ name: 'alice', mechanism: 1 }], upsertions: [] }),
+  },
   DescribeQuorum: {
     'of a topic': () => ({
       topics: [{ topicName: existing.topic, partitions: [{ partitionIndex: 0 }] }],

@@ -14,10 +14,21 @@ export const scramHashes = {
   'SCRAM-SHA-512': { name: 'sha512', bytes: 64 },
 } as const
 
-/** RFC 7677: a server that asks for fewer wants the password cheaply. */
+/** Kafka's numbers (KIP-554). */
+export const scramMechanismCodes: Readonly<Record<ScramMechanism, number>> = {
+  'SCRAM-SHA-256': 1,
+  'SCRAM-SHA-512': 2,
+}
+
+export const scramMechanisms: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
+
+/** RFC 7677: a server that asks for fewer wants the password cheaply. Apache Kafka stores no fewer. */
 export const ITERATIONS_MIN = 4_096
 
-/** Apache Kafka stores at most 16,384; a server that asks for this many costs half a second of one pool thread. */
+/** Apache Kafka stores no more. */
+export const STORED_ITERATIONS_MAX = 16_384
+
+/** What a server may ask for: it costs half a second of one pool thread. */
 const ITERATIONS_MAX = 1_000_000
 
 export const SCRAM_MESSAGE_BYTES_MAX = 4_096
@@ -98,14 +109,27 @@ export class ScramClient {
 export async function scramKeys(
   mechanism: ScramMechanism,
   password: string,
-  { salt, iterations }: Pick<ScramFirst, 'salt' | 'iterations'>,
+  first: Pick<ScramFirst, 'salt' | 'iterations'>,
 ): Promise<ScramKeys> {
+  return scramKeysOf(mechanism, await saltedPassword(mechanism, password, first))
+}
+
+/** Takes milliseconds of a pool thread. The result logs in as well as the password does. */
+export function saltedPassword(
+  mechanism: ScramMechanism,
+  password: string,
+  { salt, iterations }: Pick<ScramFirst, 'salt' | 'iterations'>,
+): Promise<Buffer> {
   const { name, bytes } = scramHashes[mechanism]
-  const salted = await promisify(pbkdf2)(password, salt, iterations, bytes, name)
+  return promisify(pbkdf2)(password, salt, iterations, bytes, name)
+}
+
+/** @param salted not empty */
+export function scramKeysOf(mechanism: ScramMechanism, salted: Uint8Array): ScramKeys {
   const clientKey = scramHmac(mechanism, salted, 'Client Key')
   return {
     clientKey,
-    storedKey: createHash(name).update(clientKey).digest(),
+    storedKey: createHash(scramHashes[mechanism].name).update(clientKey).digest(),
     serverKey: scramHmac(mechanism, salted, 'Server Key'),
   }
 }

@@ -2,9 +2,10 @@
 // Network thread. Format: docs/formats/tables.md
 
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
+import { scramMechanismCodes, type ScramMechanism } from '../../protocol/sasl/scram.ts'
 import type { OpenLogs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Change, Overrides, Topic } from '../store.ts'
+import type { Change, Overrides, ScramCredential, StoredCredential, Topic } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
@@ -35,15 +36,23 @@ export const CLUSTER_KEY = 'cluster'
 export const PRODUCER_IDS_KEY = 'producer-ids'
 const TOPIC_PREFIX = 'topic/'
 const BROKER_PREFIX = 'broker/'
+const SCRAM_PREFIX = 'scram/'
+const scramPrefixes = Object.keys(scramMechanismCodes).map((name) => `${SCRAM_PREFIX}${name}/`)
 
 export type MetadataKey =
   | typeof CLUSTER_KEY
   | typeof PRODUCER_IDS_KEY
   | `${typeof TOPIC_PREFIX}${string}`
   | `${typeof BROKER_PREFIX}${string}`
+  | `${typeof SCRAM_PREFIX}${string}`
 
-type MetadataRecord = TopicRecord | ClusterRecord | ProducerIdsRecord | BrokerRecord
-type Sound = TopicRecord & ClusterRecord & ProducerIdsRecord & BrokerRecord
+type MetadataRecord =
+  | TopicRecord
+  | ClusterRecord
+  | ProducerIdsRecord
+  | BrokerRecord
+  | ScramCredential
+type Sound = TopicRecord & ClusterRecord & ProducerIdsRecord & BrokerRecord & ScramCredential
 
 const packed = packedFormat<MetadataKey, MetadataRecord>()
 
@@ -58,6 +67,10 @@ export function brokerKey(broker: string): MetadataKey {
   return `${BROKER_PREFIX}${broker}`
 }
 
+export function scramKey(mechanism: ScramMechanism, user: string): MetadataKey {
+  return `${SCRAM_PREFIX}${mechanism}/${user}`
+}
+
 /** Checks a record's fields, because a checksum does not prove who wrote it. */
 export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
   encode: (key, value) => packed.encode(key, value),
@@ -67,7 +80,7 @@ export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
     const isSound = soundnessOf(decoded.key)
     if (!isSound) return undefined
     if (decoded.value !== undefined && !isSound(decoded.value)) {
-      throw new Error(`${JSON.stringify(decoded.value)?.slice(0, 200)} is none of its values`)
+      throw new Error('none of its values') // which is not shown: it may be a secret
     }
     return decoded
   },
@@ -78,6 +91,7 @@ function soundnessOf(key: string): ((value: Partial<Sound>) => boolean) | undefi
   if (key === CLUSTER_KEY) return (value) => typeof value?.clusterId === 'string'
   if (key === PRODUCER_IDS_KEY) return (value) => Number.isSafeInteger(value?.nextProducerId)
   if (key.startsWith(BROKER_PREFIX)) return (value) => isText(value?.config)
+  if (scramPrefixes.some((prefix) => key.startsWith(prefix))) return isCredential
   if (!key.startsWith(TOPIC_PREFIX)) return undefined
   return (value) =>
     typeof value?.id === 'string' && Number.isInteger(value.partitionCount) && isText(value.config)
@@ -88,8 +102,22 @@ function isText(config: unknown): boolean {
   return Object.values(config).every((value) => typeof value === 'string')
 }
 
+function isCredential(value: Partial<ScramCredential>): boolean {
+  const parts = [value?.salt, value?.storedKey, value?.serverKey]
+  return parts.every((part) => Buffer.isBuffer(part)) && Number.isSafeInteger(value.iterations)
+}
+
 export function topicOf(name: string, { id, partitionCount, config }: TopicRecord): Topic {
   return { name, id, partitionCount, config, isInternal: isInternalTopic(name) }
+}
+
+export function* scramCredentials(table: MetadataTable): Generator<StoredCredential> {
+  for (const [key, record] of table.entries()) {
+    if (!key.startsWith(SCRAM_PREFIX)) continue
+    const end = key.indexOf('/', SCRAM_PREFIX.length)
+    const mechanism = key.slice(SCRAM_PREFIX.length, end) as ScramMechanism
+    yield { mechanism, user: key.slice(end + 1), credential: record as ScramCredential }
+  }
 }
 
 /** Every topic's name and record. */

@@ -21,6 +21,7 @@ import {
 } from '../../protocol/testing/malformed.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import { openStore } from '../open-store.ts'
+import { pack } from '../packed.ts'
 import { seededRandom } from '../testing/random.ts'
 import { appendValues, readRecords, tempDirectory } from '../testing/store-kit.ts'
 import { FaultyFs } from '../testing/faulty-fs.ts'
@@ -237,6 +238,27 @@ t.test('a record of a table that says nothing is damage that nobody can repair',
   await store[Symbol.asyncDispose]()
   t.match(await found(dataDir), [/^damage __millrace_metadata-0: offset \d+: /])
 })
+
+t.test(
+  'a password record that says nothing is damage, and nobody shows what it says',
+  async (t) => {
+    const dataDir = copyOf(closed)
+    const store = await open(dataDir)
+    const batch = new BatchBuilder()
+    const key = Buffer.from('scram/SCRAM-SHA-256/ann')
+    batch.append({ timestamp: 1, key, value: pack({ salt: 'secret', iterations: 4096 }) })
+    await store.writer.append(store.logs.get('__millrace_metadata', 0)!, batch.finish())
+    await store[Symbol.asyncDispose]()
+    const said = await found(dataDir)
+    t.match(said, [/^damage __millrace_metadata-0: offset \d+: none of its values/])
+    const warnings: string[] = []
+    const onWarning = (message: string) => void warnings.push(message)
+    await using again = await openStore({ dataDir, writer: 'inline', clock, onWarning })
+    t.equal(again.scramCredentials.find('SCRAM-SHA-256', 'ann'), undefined)
+    t.match(warnings.join(), /scram\/SCRAM-SHA-256\/ann/)
+    t.notMatch([...said, ...warnings].join(), /secret/)
+  },
+)
 
 t.test('a batch with a good checksum whose records nobody can read is damage', async (t) => {
   const dataDir = join(pristine, 'unreadable')

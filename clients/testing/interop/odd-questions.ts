@@ -25,6 +25,7 @@ import { describeDelegationToken } from '../../../protocol/api/41_describe_deleg
 import { incrementalAlterConfigs } from '../../../protocol/api/44_incremental_alter_configs.ts'
 import { describeClientQuotas } from '../../../protocol/api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from '../../../protocol/api/50_describe_user_scram_credentials.ts'
+import { alterUserScramCredentials } from '../../../protocol/api/51_alter_user_scram_credentials.ts'
 import { describeQuorum } from '../../../protocol/api/55_describe_quorum.ts'
 import { updateFeatures } from '../../../protocol/api/57_update_features.ts'
 import { unregisterBroker } from '../../../protocol/api/64_unregister_broker.ts'
@@ -117,7 +118,8 @@ const OF_EACH_QUORUM = new Set([
 function questions(): Question[] {
   return [
     ...ofSecurity(),
-    ...ofQuotasAndUsers(),
+    ...ofQuotas(),
+    ...ofUsers(),
     ...ofGroupsAndPages(),
     ...ofPolicies(),
     ...ofSynonyms(),
@@ -165,7 +167,7 @@ function ofSecurity(): Question[] {
   ]
 }
 
-function ofQuotasAndUsers(): Question[] {
+function ofQuotas(): Question[] {
   type Component = readonly [entityType: string, matchType: number, match: string | null]
   const filters: (readonly Component[])[] = [
     [],
@@ -186,19 +188,77 @@ function ofQuotasAndUsers(): Question[] {
     [['planet', 0, 'a']],
     [['', 0, 'a']],
   ]
-  const users = (...names: string[]) => ({ users: names.map((name) => ({ name })) })
+  return filters.flatMap((filter) => {
+    const components = filter.map(([entityType, matchType, match]) => {
+      return { entityType, matchType, match }
+    })
+    return everyVersion(describeClientQuotas, { components, strict: false })
+  })
+}
+
+const SHA_256 = 1
+const SHA_512 = 2
+
+/** A change of a password: its user, and what is unlike 4096 iterations of SCRAM-SHA-256. */
+type Upsertion = readonly [name: string, more?: object]
+type Deletion = readonly [name: string, mechanism?: number]
+
+function alterUsers(deletions: readonly Deletion[], upsertions: readonly Upsertion[]): Question {
+  const [salt, saltedPassword] = [Buffer.alloc(16, 1), Buffer.alloc(32, 2)]
+  const usual = { mechanism: SHA_256, iterations: 4096, salt, saltedPassword }
+  const request = {
+    deletions: deletions.map(([name, mechanism = SHA_256]) => ({ name, mechanism })),
+    upsertions: upsertions.map(([name, more]) => ({ name, ...usual, ...more })),
+  }
+  return question(alterUserScramCredentials, request, JSON.stringify([deletions, upsertions]))
+}
+
+/** Each request changes nothing when it is sent a second time, or is refused the same way. */
+function ofUsers(): Question[] {
+  const users = (...names: string[]) => {
+    return question(describeUserScramCredentials, { users: names.map((name) => ({ name })) })
+  }
+  const all = question(describeUserScramCredentials, { users: null })
+  const by512 = { mechanism: SHA_512, iterations: 8192, saltedPassword: Buffer.alloc(64, 2) }
+  const iterations = (count: number, more: object = {}) => ({ iterations: count, ...more })
   return [
-    ...filters.flatMap((filter) => {
-      const components = filter.map(([entityType, matchType, match]) => {
-        return { entityType, matchType, match }
-      })
-      return everyVersion(describeClientQuotas, { components, strict: false })
-    }),
-    question(describeUserScramCredentials, { users: null }),
-    question(describeUserScramCredentials, users()),
-    question(describeUserScramCredentials, users('alice', 'bob')),
-    question(describeUserScramCredentials, users('alice', 'bob', 'alice')),
-    question(describeUserScramCredentials, users('')),
+    all,
+    users(),
+    users('alice', 'bob'),
+    users('alice', 'bob', 'alice'),
+    users(''),
+    alterUsers([], []),
+    alterUsers([['x'], ['', SHA_256], ['y', 0], ['z', 9], ['w', -1]], []),
+    alterUsers([], [['alice'], [' ', { salt: Buffer.of() }], ['a\nb'], ['', iterations(1)]]),
+    users('alice', ' ', 'a\nb', 'bob'),
+    alterUsers([], [['alice', by512]]),
+    users('alice'),
+    alterUsers(
+      [],
+      [4095, 16_384, 16_385, -1].map((count) => [`${count}`, iterations(count)]),
+    ),
+    alterUsers([], [['bob', { ...by512, iterations: 4096 }]]),
+    alterUsers(
+      [],
+      [0, 3, -128].map((mechanism) => [`m${mechanism}`, { mechanism }]),
+    ),
+    alterUsers([], [['carl', iterations(1, { mechanism: 3 })]]),
+    alterUsers([], [['carl', { saltedPassword: Buffer.of(1) }]]),
+    alterUsers([], [['carl', { saltedPassword: by512.saltedPassword }]]),
+    alterUsers([], [['dora'], ['dora']]),
+    alterUsers([], [['dora'], ['dora', by512]]),
+    alterUsers([], [['dora'], ['dora', iterations(1, by512)]]),
+    alterUsers([], [['dora', iterations(1)], ['dora'], ['emil']]),
+    alterUsers([['alice']], [['alice']]),
+    alterUsers([['alice', SHA_512]], [['alice']]),
+    alterUsers([['alice'], ['alice']], []),
+    alterUsers([['alice'], ['alice', SHA_512]], []),
+    alterUsers([['nobody']], [['nobody']]),
+    alterUsers([['nobody']], [['nobody', by512]]),
+    alterUsers([['nobody']], [['nobody', iterations(1)]]),
+    alterUsers([['nobody', 7]], [['nobody', { mechanism: 7 }]]),
+    users('alice', 'dora', 'emil', 'nobody', 'alice'),
+    all,
   ]
 }
 
