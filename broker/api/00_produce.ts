@@ -1,4 +1,4 @@
-// Produce: appends batches to logs. What a batch must be is checked in produce/append.ts.
+// Produce: appends batches to logs. What a batch must be is checked in produce/admission.ts.
 // Versions: 3-13; 0 to 2 are advertised and refused, because librdkafka does not compress without them.
 // Behaviour: the handler gives batches to the writer in order of arrival, before its first await; each partition has its own
 // outcome. acks=1 and acks=all are the same on one node: the batch is durable, as flush.policy says, and visible when the
@@ -11,9 +11,16 @@ import {
   type ProduceResponse,
 } from '../../protocol/api/00_produce.ts'
 import { errorCode } from '../../protocol/errors.ts'
-import type { AppendOutcome, Log } from '../../storage/store.ts'
+import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
 import { Disconnect, type Handler, type RequestContext } from '../handler.ts'
-import { isTransactional, producerOf, type Appender, type AppendTerms } from '../produce/append.ts'
+import { recordCountOf } from '../../protocol/batch/header.ts'
+import type { TopicTraffic } from '../metrics/traffic.ts'
+import {
+  isTransactional,
+  producerOf,
+  type Admission,
+  type AppendTerms,
+} from '../produce/admission.ts'
 import type { ProducerRequest, TopicPartitions } from '../txn/messages.ts'
 import type { ProduceGate } from '../txn/produce-gate.ts'
 
@@ -24,8 +31,10 @@ const IMPLICIT_VERSION_MIN = 12
 type PartitionAnswer = ProduceResponse['topics'][number]['partitions'][number]
 
 interface ProduceDeps {
-  readonly appender: Appender
+  readonly store: Pick<Store, 'writer'>
+  readonly admission: Admission
   readonly gate: ProduceGate
+  readonly traffic: TopicTraffic
 }
 
 /** Answers by topic; those that wait for the writer are promises. */
@@ -48,22 +57,23 @@ export function produceHandler(deps: ProduceDeps): Handler<typeof produce> {
   }
 }
 
-function handle({ appender, gate }: ProduceDeps, request: ProduceRequest, context: RequestContext) {
+function handle(deps: ProduceDeps, request: ProduceRequest, context: RequestContext) {
+  const { admission, gate } = deps
   const { acks, transactionalId } = request
   if (!isAcks(acks)) return refuseAll(request, errorCode('INVALID_REQUIRED_ACKS'))
   const answer = (pending: PendingAnswers) =>
     acks === 0 ? settle(pending).then(closeOnError) : settle(pending)
   const terms = termsOf(request, context)
   const producer = transactionalId === null ? undefined : producerIn(request, transactionalId)
-  if (producer === undefined) return answer(handOver(appender, request, terms))
+  if (producer === undefined) return answer(handOver(deps, request, terms))
   context.require('Write', 'TransactionalId', producer.transactionalId)
-  const joining = terms.isTransactionV2 ? joiningIn(appender, request, terms, producer) : []
+  const joining = terms.isTransactionV2 ? joiningIn(admission, request, terms, producer) : []
   // Nothing joins the transaction (KIP-890), and no earlier request of the producer waits for that.
   if (joining.length === 0 && !gate.hasLine(producer.transactionalId))
-    return answer(handOver(appender, request, terms))
+    return answer(handOver(deps, request, terms))
   const kept = copied(request)
   return gate
-    .passInLine(producer, joining, (joinError) => handOver(appender, kept, { ...terms, joinError }))
+    .passInLine(producer, joining, (joinError) => handOver(deps, kept, { ...terms, joinError }))
     .then(answer)
 }
 
@@ -78,7 +88,7 @@ function termsOf({ transactionalId }: ProduceRequest, context: RequestContext): 
   }
 }
 
-/** The producer of the first transactional batch; the appender checks the producer of each batch. */
+/** The producer of the first transactional batch; the admission checks the producer of each batch. */
 function producerIn(
   { topics }: ProduceRequest,
   transactionalId: string,
@@ -93,19 +103,19 @@ function producerIn(
 
 /** The partitions that this request adds to the transaction (KIP-890). */
 function joiningIn(
-  appender: Appender,
+  admission: Admission,
   { topics }: ProduceRequest,
   terms: AppendTerms,
   producer: ProducerRequest,
 ): TopicPartitions[] {
   const joining: TopicPartitions[] = []
   for (const { name, topicId, partitions } of topics) {
-    const topic = appender.topicFor(terms, name, topicId)
+    const topic = admission.topicFor(terms, name, topicId)
     if (typeof topic === 'string') continue
     const indexes = partitions
       .filter(({ records }) => isTransactional(records))
       .map(({ index }) => index)
-      .filter((index) => appender.mayJoin(topic, index, producer))
+      .filter((index) => admission.mayJoin(topic, index, producer))
     if (indexes.length > 0) joining.push({ topic: topic.name, partitions: indexes })
   }
   return joining
@@ -113,19 +123,38 @@ function joiningIn(
 
 /** Puts every batch into the writer's inbox, or refuses it. */
 function handOver(
-  appender: Appender,
+  deps: ProduceDeps,
   { topics }: ProduceRequest,
   terms: AppendTerms,
 ): PendingAnswers {
   return topics.map(({ name, topicId, partitions }) => {
-    const topic = appender.topicFor(terms, name, topicId)
-    const answers = partitions.map(({ index, records }) => {
-      if (typeof topic === 'string') return refused(index, errorCode(topic))
-      return appender.append(terms, topic, index, records, (outcome, log) =>
-        appended(index, log, outcome),
-      )
-    })
+    const topic = deps.admission.topicFor(terms, name, topicId)
+    const answers = partitions.map(({ index, records }) =>
+      typeof topic === 'string'
+        ? refused(index, errorCode(topic))
+        : append(deps, terms, topic, index, records),
+    )
     return { name, topicId, answers }
+  })
+}
+
+function append(
+  { admission, store, traffic }: ProduceDeps,
+  terms: AppendTerms,
+  topic: Topic,
+  index: number,
+  records: Uint8Array | null,
+): PartitionAnswer | Promise<PartitionAnswer> {
+  const log = admission.admit(terms, topic, index, records)
+  if ('error' in log) return refused(index, errorCode(log.error), log.message)
+  const batch = records!
+  const recordCount = recordCountOf(batch)
+  const byteCount = batch.length
+  const { session: source } = terms.context
+  const isTransactionV2 = terms.isTransactionV2 && terms.transactionalId !== null
+  return store.writer.append(log, batch, { source, isTransactionV2 }).then((outcome) => {
+    if (outcome.error === undefined) traffic.produced(topic.name, recordCount, byteCount)
+    return appended(index, log, outcome)
   })
 }
 
@@ -175,11 +204,11 @@ function refuseAll(request: ProduceRequest, code: number): ProduceResponse {
 
 function appended(
   index: number,
-  log: Log | undefined,
+  { logStartOffset }: Log,
   { error, message, recordErrors, baseOffset, logAppendTimeMs }: AppendOutcome,
 ): PartitionAnswer {
-  if (log !== undefined && error === undefined)
-    return { index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset: log.logStartOffset }
+  if (error === undefined)
+    return { index, errorCode: 0, baseOffset, logAppendTimeMs, logStartOffset }
   const answer = refused(index, errorCode(error), message)
   return recordErrors ? { ...answer, recordErrors } : answer
 }

@@ -15,7 +15,7 @@ import { RequestMetrics } from '../metrics/requests.ts'
 import { TopicTraffic } from '../metrics/traffic.ts'
 import { TurnTimes } from '../metrics/turns.ts'
 import { Workshop, workLimits } from '../work.ts'
-import { Appender } from '../produce/append.ts'
+import { Admission } from '../produce/admission.ts'
 import { DiskGuard } from '../produce/disk-guard.ts'
 import { TopicConfigs } from '../topic-configs.ts'
 import { ProduceGate } from '../txn/produce-gate.ts'
@@ -48,7 +48,7 @@ export function composeRequests(
     coordinator: groups,
     transactions,
     gate,
-    appender: new Appender({ store, traffic, disk, gate }),
+    admission: new Admission({ store, disk, gate }),
     topicConfigs,
     configResources: new ConfigResources(store, topicConfigs, configs),
   }

@@ -166,3 +166,24 @@ t.test('how much must stay free is changed while the broker runs', async (t) => 
   await produce()
   t.equal(await produce(), errorCode('KAFKA_STORAGE_ERROR'))
 })
+
+t.test('a batch that is refused for its transaction claims no room', async (t) => {
+  const clock = new VirtualClock()
+  const fs = new FaultyFs()
+  const world = await World.open(t, {
+    fs,
+    clock,
+    config: { 'log.disk.min.free.bytes': 100 * KIB },
+  })
+  const { client } = await world.topic('t')
+  fs.capacityBytes = fs.usedBytes + 400 * KIB
+  t.equal((await produceTo(client, 't', 0, batchOf(['x']))).errorCode, 0, 'takes a sample')
+  await clock.advance(LATER_MS)
+  const producer = { producerId: 7, producerEpoch: 0, baseSequence: 0, isTransactional: true }
+  const stray = batchOf(['x'.repeat(100 * KIB)], producer)
+  for (let i = 0; i < 10; i++) {
+    const refused = await produceTo(client, 't', 0, stray)
+    t.equal(refused.errorCode, errorCode('TRANSACTIONAL_ID_AUTHORIZATION_FAILED'))
+  }
+  t.equal((await produceTo(client, 't', 0, batchOf(['x']))).errorCode, 0)
+})

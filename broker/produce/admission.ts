@@ -1,36 +1,32 @@
-// Appender: checks a produced batch and gives it to the writer. The client must have the permission to write to the topic, the
-// batch must be one that clients may write, the disk must have room, and a transactional batch must belong to the open
-// transaction of its producer. Everything that appends for a client uses it. Network thread.
+// Admission: says which log a produced batch may go to, or why it may not. The client must have the permission to write to the
+// topic, the batch must be one that clients may write, a transactional batch must belong to the open transaction of its producer,
+// and the disk must have room. Everything that appends for a client asks it first. Network thread.
 
 import {
   attributesOf,
   BATCH_OVERHEAD_BYTES,
   producerEpochOf,
   producerIdOf,
-  recordCountOf,
   TRANSACTIONAL_BIT,
 } from '../../protocol/batch/header.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
-import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
+import type { Log, Store, Topic } from '../../storage/store.ts'
 import type { RequestContext } from '../handler.ts'
 import { refusalOfInternal } from '../internal-topics.ts'
-import type { TopicTraffic } from '../metrics/traffic.ts'
 import type { ProducerRequest } from '../txn/messages.ts'
 import type { ProduceGate } from '../txn/produce-gate.ts'
 import { refusalOfBatch, type Refusal } from './batch-check.ts'
 import type { DiskGuard } from './disk-guard.ts'
 
-interface AppenderDeps {
-  readonly store: Store
-  readonly traffic: TopicTraffic
+interface AdmissionDeps {
+  readonly store: Pick<Store, 'topics' | 'logs'>
   readonly disk: DiskGuard
   readonly gate: ProduceGate
 }
 
 /** How a client appends: the same for all batches of one request. */
 export interface AppendTerms {
-  /** Batches of one session keep their order. */
   readonly context: Pick<RequestContext, 'session' | 'allows'>
   /** Null: outside of transactions. */
   readonly transactionalId: string | null
@@ -44,15 +40,10 @@ export interface AppendTerms {
   readonly joinError?: ErrorName | undefined
 }
 
-const NOWHERE = { baseOffset: -1, logAppendTimeMs: -1 }
+export class Admission {
+  readonly #deps: AdmissionDeps
 
-/** Makes an answer of the outcome of one batch. @param log undefined when there is no such partition */
-export type AnswerAppend<Answer> = (outcome: AppendOutcome, log: Log | undefined) => Answer
-
-export class Appender {
-  readonly #deps: AppenderDeps
-
-  constructor(deps: AppenderDeps) {
+  constructor(deps: AdmissionDeps) {
     this.#deps = deps
   }
 
@@ -81,47 +72,27 @@ export class Appender {
   }
 
   /**
-   * Checks one batch and hands it to the writer.
+   * Checks one batch, and claims room on the disk for it.
    *
    * @param batch borrowed
-   * @returns what `answer` makes of the outcome; a promise when the batch went to the writer
+   * @returns the log to append it to, or why not
    */
-  append<Answer>(
+  admit(
     terms: AppendTerms,
     topic: Topic,
     partition: number,
     batch: Uint8Array | null,
-    answer: AnswerAppend<Answer>,
-  ): Answer | Promise<Answer> {
-    const { store, traffic } = this.#deps
-    const log = store.logs.get(topic.name, partition)
-    const refusal = this.#refusalOf(terms, topic, log, batch)
-    if (refusal !== undefined) return answer({ ...refusal, ...NOWHERE }, log)
-    const recordCount = recordCountOf(batch!)
-    const byteCount = batch!.length
-    const { session: source } = terms.context
-    const isTransactionV2 = terms.isTransactionV2 && terms.transactionalId !== null
-    return store.writer.append(log!, batch!, { source, isTransactionV2 }).then((outcome) => {
-      if (outcome.error === undefined) traffic.produced(topic.name, recordCount, byteCount)
-      return answer(outcome, log)
-    })
-  }
-
-  #refusalOf(
-    terms: AppendTerms,
-    topic: Topic,
-    log: Log | undefined,
-    batch: Uint8Array | null,
-  ): Refusal | undefined {
+  ): Log | Refusal {
+    const log = this.#deps.store.logs.get(topic.name, partition)
     if (log === undefined) return { error: 'UNKNOWN_TOPIC_OR_PARTITION' }
     const internal = topic.isInternal ? refusalOfInternal('Produce', topic.name) : undefined
     if (internal) return { error: internal, message: 'the topic is internal' }
     const refusal = refusalOfBatch(batch, terms.takesZstd, log.config['max.message.bytes'])
     if (refusal !== undefined) return refusal
-    const shortage = this.#deps.disk.claim(batch!.length)
-    if (shortage !== undefined) return { error: 'KAFKA_STORAGE_ERROR', message: shortage }
     const outside = this.#outsideTransaction(terms, batch!, log)
-    return outside && { error: outside }
+    if (outside !== undefined) return { error: outside }
+    const shortage = this.#deps.disk.claim(batch!.length) // last: a batch that is refused claims nothing
+    return shortage === undefined ? log : { error: 'KAFKA_STORAGE_ERROR', message: shortage }
   }
 
   /** Why a batch may not be written: request and batch must be of one transaction, or both of none. */
