@@ -11,12 +11,15 @@ import { recoverLog } from '../recovery/recover-log.ts'
 import { commitSwap, discardCleaned, finishSwap, takeBackSwap } from '../segment/segment-swap.ts'
 import type { Command, Opened, OpenLog, Outcome, Swap, TurnResult } from './commands.ts'
 import { DataDirectory } from './data-directory.ts'
-import { GroupCommit, type ReportEarly } from './group-commit.ts'
 import { infoOf, PartitionLog } from './partition-log.ts'
 import type { LogCheckpoint } from '../recovery/recovery-checkpoint.ts'
 import { thriftyFs } from './thrifty-fs.ts'
 import { TurnReport } from './turn-report.ts'
 import type { LogConfig, Quarantined, Slot } from '../log-facts.ts'
+import { WrittenFiles } from './written-files.ts'
+
+/** Where results go that need not wait for the end of the turn. */
+export type ReportEarly = (result: TurnResult) => void
 
 export interface LogWriterDeps {
   readonly fs: Fs
@@ -42,7 +45,7 @@ const CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 export class LogWriter {
   readonly #deps: LogWriterDeps
-  readonly #commit: GroupCommit
+  readonly #files: WrittenFiles
   readonly #checkpointBytes: number
   readonly #producerLimits: ProducerLimits
   readonly #logs = new Map<Slot, PartitionLog>()
@@ -54,8 +57,8 @@ export class LogWriter {
   #failure: DiskFailure | undefined
 
   constructor(deps: LogWriterDeps) {
-    this.#commit = new GroupCommit(deps.openFilesMax ?? OPEN_FILES_MAX)
-    this.#deps = { ...deps, fs: thriftyFs(deps.fs, () => this.#commit.closeOne()) }
+    this.#files = new WrittenFiles(deps.openFilesMax ?? OPEN_FILES_MAX)
+    this.#deps = { ...deps, fs: thriftyFs(deps.fs, () => this.#files.closeOne()) }
     this.#producerLimits = deps.producerLimits ?? defaultProducerLimits
     this.#checkpointBytes = deps.checkpointBytes ?? CHECKPOINT_BYTES
   }
@@ -90,7 +93,7 @@ export class LogWriter {
     try {
       if (this.#failure) throw this.#failure
       for (const command of commands) this.#run(command, report, early)
-      this.#commit.commit(report, early)
+      this.#commit(report, early)
       this.#finishTrims(report)
       this.#tidy(report, early)
       return report.take()
@@ -111,12 +114,12 @@ export class LogWriter {
       const log = this.#logs.get(command.slot)
       if (!log) return report.refuse(command.id, 'NOT_LEADER_OR_FOLLOWER', 'the log is not open')
       report.touched.add(log)
-      this.#commit.expect(log)
+      this.#files.expect(log)
       if (command.kind === 'append') return log.stage(command, report)
       return log.stageMarker(command, report)
     }
     // The other commands are rare, and expect all earlier appends on the disk.
-    this.#commit.commit(report, early)
+    this.#commit(report, early)
     if (command.kind !== 'trim') this.#finishTrims(report)
     switch (command.kind) {
       case 'open':
@@ -144,6 +147,27 @@ export class LogWriter {
       case 'close':
         return this.#close(command.id, command.clean, report)
     }
+  }
+
+  /**
+   * The group commit: one write per log and one sync per dirty file, however many batches wait.
+   *
+   * @param early hears of appends that need not wait for the sync which others wait for
+   * @throws {DiskFailure}
+   */
+  #commit(report: TurnReport, early: ReportEarly | undefined): void {
+    const logs = [...report.touched]
+    for (const log of logs) {
+      log.flush(report)
+      this.#files.use(log)
+    }
+    const dirty = logs.filter((log) => log.isSyncDue)
+    if (dirty.length > 0 && report.hasOutcomes) early?.(report.take())
+    report.timeSync(() => {
+      for (const log of dirty) log.sync()
+    })
+    report.touched.clear()
+    report.commit()
   }
 
   #open(id: number, logs: readonly OpenLog[], report: TurnReport): void {
@@ -326,7 +350,7 @@ export class LogWriter {
   /** Stops serving the log. */
   #take(log: PartitionLog): PartitionLog {
     this.#logs.delete(log.slot)
-    this.#commit.forget(log)
+    this.#files.forget(log)
     this.#trims = this.#trims.filter((trim) => trim.log !== log)
     return log
   }
