@@ -117,7 +117,12 @@ export class Dispatch {
 
   /** Is this a request of an API that appends? See `Handler.appends`. @param frame borrowed */
   appends(frame: Buffer): boolean {
-    return frame.length >= 2 && this.#handlers.get(frame.readInt16BE(0))?.appends === true
+    return this.#handlerOf(frame)?.appends === true
+  }
+
+  /** The API key comes first, in every version of the header. */
+  #handlerOf(frame: Buffer): Handler | undefined {
+    return frame.length < 2 ? undefined : this.#handlers.get(frame.readInt16BE(0))
   }
 
   /**
@@ -174,12 +179,12 @@ export class Dispatch {
    * @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no request
    */
   decode(frame: Buffer, session: Session, exchange: Caller['exchange']): Call | Promise<Call> {
-    const appends = this.appends(frame)
+    const handler = this.#handlerOf(frame)
+    const appends = handler?.appends === true
     const isLarge = frame.length >= LARGE_FRAME_BYTES && !appends
     const elementsMax = appends ? APPENDING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
     const reader = new Reader(isLarge ? Buffer.from(frame) : frame, 0, elementsMax)
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader)
-    const handler = this.#handlers.get(apiKey)
     if (handler === undefined) throw new Disconnect(`unknown API key ${apiKey}`)
     const { api } = handler
     session.clientId = clientId
