@@ -169,7 +169,7 @@ async function brokenPromises(fs: FaultyFs, store: Store, promised: Promised): P
     for (let partition = 0; partition < partitionCount; partition++) {
       const directory = partitionDirectory(name, partition)
       owned.push(directory)
-      const records = await readRecords(store.logs.get(name, partition)!, 0)
+      const records = await readRecords(store.reader, store.logs.get(name, partition)!, 0)
       if (records.some(({ offset }, i) => offset !== i))
         broken.push(`offsets of ${directory} are not dense`)
       for (const [offset, value] of promised.records.get(directory) ?? []) {

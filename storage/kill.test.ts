@@ -122,7 +122,12 @@ t.test(
       t.notOk(store.recovery.cleanStart)
       t.equal(store.recovery.corruptBatchCount, 0)
       for (const [partition, acknowledged] of journal.records.entries()) {
-        const records = await readRecords(store.logs.get('kill', partition)!, 0, 1024 * 1024)
+        const records = await readRecords(
+          store.reader,
+          store.logs.get('kill', partition)!,
+          0,
+          1024 * 1024,
+        )
         t.strictSame(
           records.filter(({ offset }, i) => offset !== i),
           [],
@@ -143,7 +148,12 @@ t.test(
         )
       }
       for (const [partition, acknowledged] of journal.once.entries()) {
-        const records = await readRecords(store.logs.get('once', partition)!, 0, 1024 * 1024)
+        const records = await readRecords(
+          store.reader,
+          store.logs.get('once', partition)!,
+          0,
+          1024 * 1024,
+        )
         const where = `${acknowledged.size} batches of the idempotent producer in partition ${partition}`
         t.strictSame(
           records.filter(({ value }, i) => value !== String(i)),

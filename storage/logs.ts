@@ -6,15 +6,14 @@ import type { SegmentView } from './read/batch-walk.ts'
 import { logConfig, parseTopicConfig, type TopicConfig } from './config.ts'
 import { PageCache } from './read/hot-tail.ts'
 import { partitionDirectory } from './layout.ts'
-import { LogView } from './read/log-view.ts'
-import type { LogReader } from './read/reader.ts'
+import { LogView, type ReadFiles } from './read/log-view.ts'
 import type { Logs, Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer/writer-client.ts'
 import type { Opened, Outcome, TurnResult } from './writer/commands.ts'
 
 export interface LogsDeps {
   readonly dataDir: string
-  readonly reader: LogReader
+  readonly files: ReadFiles
   readonly topicDefaults: Overrides
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
@@ -100,14 +99,14 @@ export class OpenLogs implements Logs {
       create,
     }))
     const { opened = [] } = await this.#deps.ask({ kind: 'open', logs })
-    const { dataDir, reader } = this.#deps
+    const { dataDir, files } = this.#deps
     for (const [i, { topic, partition }] of wanted.entries()) {
       const log = new LogView({
         topic,
         partition,
         opened: opened[i]!,
         dataDir,
-        reader,
+        files,
         configOf: (topic) => this.configOf(topic),
         pageCache: this.#pageCache,
       })

@@ -10,7 +10,7 @@ import { budget } from '../protocol/testing/budget.ts'
 import { SEED } from '../protocol/testing/seed.ts'
 import { segmentFile } from './layout.ts'
 import { openStore } from './open-store.ts'
-import type { AbortedTransaction, Log, Store } from './store.ts'
+import type { AbortedTransaction, Log, Reader, Store } from './store.ts'
 import { FaultyFs } from './testing/faulty-fs.ts'
 import { keyedBatch } from './testing/keyed-log.ts'
 import { seededRandom, type Random } from './testing/random.ts'
@@ -83,7 +83,10 @@ async function baseOf(isClean: boolean): Promise<Base> {
   const truths = new Map<string, Truth>()
   for (const name of TOPICS) {
     const log = store.logs.get(name, 0)!
-    truths.set(name, { batches: (await seenIn(log)).batches, aborted: await abortedIn(log) })
+    truths.set(name, {
+      batches: (await seenIn(store.reader, log)).batches,
+      aborted: await abortedIn(store.reader, log),
+    })
   }
   if (isClean) await store[Symbol.asyncDispose]()
   else disk = disk.afterKill()
@@ -107,8 +110,8 @@ function diskWith(files: ReadonlyMap<string, Uint8Array>): FaultyFs {
   return disk
 }
 
-async function abortedIn(log: Log): Promise<readonly AbortedTransaction[]> {
-  return log.abortedTransactions(log.logStartOffset, log.lastStableOffset)
+async function abortedIn(reader: Reader, log: Log): Promise<readonly AbortedTransaction[]> {
+  return reader.abortedTransactions(log, log.logStartOffset, log.lastStableOffset)
 }
 
 /** Files that a mutation may befall. */
@@ -194,12 +197,12 @@ async function check(base: Base, store: Store, isScrubbed: boolean, what: string
   for (const name of TOPICS) {
     const { batches, aborted } = base.truths.get(name)!
     const log = store.logs.get(name, 0)!
-    const lies = liesIn(batches, await seenIn(log)).filter(
+    const lies = liesIn(batches, await seenIn(store.reader, log)).filter(
       (lie) => isScrubbed || lie.startsWith('wrong'),
     )
     assert.deepEqual(lies, [], `${what}: ${name}`)
     try {
-      const found = await abortedIn(log)
+      const found = await abortedIn(store.reader, log)
       const missing = aborted.filter(
         (each) => !found.some((one) => JSON.stringify(one) === JSON.stringify(each)),
       )

@@ -77,7 +77,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
   let lock: DirectoryLock | undefined
   closing.add(() => lock?.release())
   // The writer's thread starts meanwhile; it touches no file before its first command.
-  const { writer, logs, line } = connect(surroundings, closing)
+  const { writer, reader, logs, line } = connect(surroundings, closing)
   if (!options.fs) lock = await lockDirectory(dataDir, { fs, clock })
   const { clusterId, nodeId } = readOrCreateMeta(fs, dataDir, options.nodeId)
   removeViews(fs, dataDir)
@@ -101,7 +101,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     cleanStart: opened.every((log) => log.cleanStart),
     corruptBatchCount: opened.reduce((count, log) => count + log.quarantined.length, 0),
   }
-  const cleaner = await startCleaner(surroundings, { writer, logs, lastSeenMs })
+  const cleaner = await startCleaner(surroundings, { writer, reader, logs, lastSeenMs })
   closing.add(() => writer.finish())
   closing.add(() => line.stop())
   closing.add(() => cleaner.stop())
@@ -113,6 +113,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     topics,
     logs,
     writer,
+    reader,
     producerIds: new ProducerIdBlocks(table),
     brokerOverrides: new BrokerOverrideTable(table),
     scramCredentials: new ScramCredentialTable(table),
@@ -130,6 +131,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
 
 interface CleanerNeeds {
   readonly writer: WriterClient
+  readonly reader: LogReader
   readonly logs: OpenLogs
   /** Wall time at which the data was last in use. */
   readonly lastSeenMs: number | undefined
@@ -137,7 +139,7 @@ interface CleanerNeeds {
 
 async function startCleaner(
   surroundings: Surroundings,
-  { writer, logs, lastSeenMs }: CleanerNeeds,
+  { writer, reader, logs, lastSeenMs }: CleanerNeeds,
 ): Promise<LogCleaner> {
   const { options, dataDir, fs, clock, warn } = surroundings
   const cleaner = new LogCleaner({
@@ -149,6 +151,7 @@ async function startCleaner(
     logs: () => logs.all(),
     configOf: ({ topic }) => logs.configOf(topic),
     ask: (request) => writer.ask(request),
+    reader,
     port: await cleanerPort(surroundings, writer),
     warn,
   })
@@ -212,7 +215,7 @@ function makeDurableDirectory(fs: Fs, path: string): void {
 function connect(
   surroundings: Surroundings,
   closing: Closing,
-): { writer: WriterClient; logs: OpenLogs; line: ValidationLine } {
+): { writer: WriterClient; reader: LogReader; logs: OpenLogs; line: ValidationLine } {
   const { options, dataDir, fs, clock, topicDefaults, warn } = surroundings
   const { inboxBytesMax = INBOX_BYTES_MAX, writtenFilesMax: openFilesMax } = options
   const producerLimits = {
@@ -241,7 +244,7 @@ function connect(
   closing.add(() => reader.close())
   closing.add(() => search.stop())
   const ask = (request: Request) => writer.ask(request)
-  const logs: OpenLogs = new OpenLogs({ dataDir, reader, topicDefaults, ask })
+  const logs: OpenLogs = new OpenLogs({ dataDir, files: reader, topicDefaults, ask })
   const line = new ValidationLine({
     writer,
     port: validatorPort(surroundings, writer),
@@ -249,5 +252,5 @@ function connect(
     rulesOf: ({ topic }) => recordRules(logs.configOf(topic)),
   })
   writer.passThrough(line)
-  return { writer, logs, line }
+  return { writer, reader, logs, line }
 }

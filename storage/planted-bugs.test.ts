@@ -204,8 +204,8 @@ const bugs: readonly PlantedBug[] = [
     name: 'a buffer of a read is given back twice',
     assertion: /released once/,
     plant: async (t) => {
-      const { log } = await logWithRecords(t)
-      const read = await log.read(Offset(0), 1000, true)
+      const { store, log } = await logWithRecords(t)
+      const read = await store.reader.read(log, Offset(0), { bytesMax: 1000, atLeastOne: true })
       read.release()
       read.release()
     },

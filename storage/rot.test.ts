@@ -48,17 +48,18 @@ function coldSegment() {
   }
   disk.place(`${LOG_PATH}.log`, Buffer.concat(batches.map(({ bytes }) => bytes)))
   const topic = { name: 'rot', id: 'x', partitionCount: 1, config: {}, isInternal: false }
+  const reader = new LogReader({
+    fs: disk,
+    search: new InlineSearchPort(disk),
+    openFilesMax: 2,
+    warn() {},
+    onRot() {},
+  })
   const log = new LogView({
     topic,
     partition: 0,
     dataDir: '/data',
-    reader: new LogReader({
-      fs: disk,
-      search: new InlineSearchPort(disk),
-      openFilesMax: 2,
-      warn() {},
-      onRot() {},
-    }),
+    files: reader,
     configOf: () => parseTopicConfig({}),
     pageCache: new PageCache(0),
     opened: {
@@ -94,14 +95,14 @@ function coldSegment() {
     log.quarantine(bad)
     return bad
   }
-  return { content: disk.contentOf(`${LOG_PATH}.log`), batches, sizeBytes, log, scrub }
+  return { content: disk.contentOf(`${LOG_PATH}.log`), batches, sizeBytes, reader, log, scrub }
 }
 
 t.test(
   'any bit of a segment flipped: no wrong byte is served, one batch is lost',
   { timeout },
   async (t) => {
-    const { content, batches, sizeBytes, log, scrub } = coldSegment()
+    const { content, batches, sizeBytes, reader, log, scrub } = coldSegment()
     const pristine = Buffer.from(content)
     const starts: number[] = []
     for (let at = 0; starts.length < batches.length; at += batches[starts.length - 1]!.bytes.length)
@@ -111,7 +112,8 @@ t.test(
       const refused: SeenBatch[] = []
       for (let i = 0; i < batches.length;) {
         try {
-          const read = await log.read(Offset(batches[i]!.baseOffset), 1e6, true)
+          const limits = { bytesMax: 1e6, atLeastOne: true }
+          const read = await reader.read(log, Offset(batches[i]!.baseOffset), limits)
           const { bytes } = read
           const start = starts[i]!
           assert(pristine.subarray(start, start + bytes.length).equals(bytes), `batch ${i}`)
@@ -197,7 +199,7 @@ async function reopened(
   const store = await openStore({ writer: 'inline', ...world })
   t.teardown(() => store[Symbol.asyncDispose]())
   const log = store.logs.get('rot', 0)!
-  const { batches } = await seenIn(log)
+  const { batches } = await seenIn(store.reader, log)
   return { disk, store, log, clock, warnings, batches }
 }
 
@@ -287,9 +289,9 @@ t.test(
         const world = await worldOf(t)
         const { disk, log, clock, warnings, store, batches } = world
         mutate(disk, change)
-        t.strictSame(liesIn(batches, await seenIn(log)), [], 'before the verdict')
+        t.strictSame(liesIn(batches, await seenIn(store.reader, log)), [], 'before the verdict')
         await until(clock, 0, () => store.cleaner.counts.scrub.corruptBatches > 0)
-        const after = await seenIn(log)
+        const after = await seenIn(store.reader, log)
         t.strictSame(liesIn(batches, after), [], 'after the verdict')
         t.strictSame([...new Set(after.refused.values())], ['CORRUPT_MESSAGE'])
         const endOfFirst =
@@ -302,7 +304,7 @@ t.test(
         )
         await store[Symbol.asyncDispose]()
         const again = await reopened(t, disk, clock)
-        const seen = await seenIn(again.log)
+        const seen = await seenIn(again.store.reader, again.log)
         t.strictSame(liesIn(batches, seen), [], 'after a restart')
         t.strictSame([...seen.refused.keys()], [...after.refused.keys()], 'and it is remembered')
       })
@@ -384,16 +386,19 @@ t.test('rot in the active segment is found, hot or not, and appends go on behind
   mutate(disk, flipped(900, -5))
   await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches === 2)
   t.equal(log.segmentCount, 2)
-  const seen = await seenIn(log)
+  const seen = await seenIn(store.reader, log)
   t.strictSame(liesIn(batches, seen), [])
   t.equal(seen.refused.get(baseOffset), 'CORRUPT_MESSAGE')
   const next = await store.writer.append(log, uniqueBatch(78, 1, 100))
   t.equal(next.baseOffset, baseOffset + 1, 'no offset is given out again')
-  t.equal((await seenIn(log)).batches.at(-1)!.baseOffset, baseOffset + 1)
+  t.equal((await seenIn(store.reader, log)).batches.at(-1)!.baseOffset, baseOffset + 1)
   await store[Symbol.asyncDispose]()
   const again = await reopened(t, disk, clock)
   t.equal(again.log.highWatermark, baseOffset + 2)
-  t.strictSame([...(await seenIn(again.log)).refused.keys()], [...seen.refused.keys()])
+  t.strictSame(
+    [...(await seenIn(again.store.reader, again.log)).refused.keys()],
+    [...seen.refused.keys()],
+  )
 })
 
 t.test(
@@ -402,17 +407,20 @@ t.test(
     const { disk, store, log, clock, batches } = await worldOf(t, {}, { 'flush.policy': 'os' })
     const places = placesIn(Buffer.from(disk.contentOf(FIRST_LOG)))
     mutate(disk, flipped(places[4]!.end - 1, places.at(-1)!.end - 1))
-    t.strictSame(liesIn(batches, await seenIn(log)), [])
+    t.strictSame(liesIn(batches, await seenIn(store.reader, log)), [])
     await until(clock, 0, () => store.cleaner.counts.scrub.corruptBatches === 2)
-    t.equal((await seenIn(log)).refused.size > 0, true)
+    t.equal((await seenIn(store.reader, log)).refused.size > 0, true)
     await store.topics.configure('rot', (before) => ({ ...before, 'quarantine.policy': 'skip' }))
-    const seen = await seenIn(log)
+    const seen = await seenIn(store.reader, log)
     t.equal(seen.refused.size, 0)
     t.strictSame(lostIn(batches, seen), [places[4]!.baseOffset, places.at(-1)!.baseOffset])
     t.equal(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)), 0, 'nothing to wake a fetch for')
     await store.writer.append(log, uniqueBatch(78, 1, 100))
     t.ok(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)) > 0)
-    const read = await log.read(Offset(places.at(-1)!.baseOffset), 1000, true)
+    const read = await store.reader.read(log, Offset(places.at(-1)!.baseOffset), {
+      bytesMax: 1000,
+      atLeastOne: true,
+    })
     t.equal(read.bytes.length > 0, true)
     read.release()
   },
@@ -456,7 +464,7 @@ t.test(
       return content
     })
     await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches > 0)
-    const seen = await seenIn(log)
+    const seen = await seenIn(store.reader, log)
     t.strictSame(liesIn(batches, seen), [])
     t.strictSame(lostIn(batches, seen), [victim.baseOffset], 'and only its batch is lost')
     await until(clock, HOUR_MS, () => store.cleaner.counts.scrub.passes === 2)
@@ -475,7 +483,7 @@ t.test('a segment with the batches of another log is quarantined as a whole', as
   }
   mutate(disk, others)
   await until(clock, 60_000, () => store.cleaner.counts.scrub.corruptBatches > 0)
-  const seen = await seenIn(log)
+  const seen = await seenIn(store.reader, log)
   t.strictSame(liesIn(batches, seen), [])
   t.equal(seen.refused.get(0), 'CORRUPT_MESSAGE')
   t.ok(seen.batches.length > 10, 'other segments are served')
@@ -493,7 +501,7 @@ t.test('compaction does not make rot look sound, and goes on around it', async (
     const record = { key: `key ${i % 5}`, value: `${i}`.repeat(30), timestamp: clock.now() }
     await store.writer.append(log, keyedBatch([record]))
   }
-  const { batches } = await seenIn(log)
+  const { batches } = await seenIn(store.reader, log)
   const victim = placesIn(Buffer.from(disk.contentOf(FIRST_LOG)))[5]!
   mutate(disk, (content) => {
     content[victim.at + 4]! ^= 1
@@ -502,7 +510,7 @@ t.test('compaction does not make rot look sound, and goes on around it', async (
   store.cleaner.configure({ isCompactionEnabled: true })
   await until(clock, 1000, () => store.cleaner.counts.scrub.corruptBatches > 0)
   await until(clock, 60_000, () => store.cleaner.counts.compaction.recordsDropped > 10)
-  const { batches: left, refused } = await seenIn(log)
+  const { batches: left, refused } = await seenIn(store.reader, log)
   const known = new Set(batches.map(({ baseOffset }) => baseOffset))
   t.ok(
     left.every(({ baseOffset }) => known.has(baseOffset)),
@@ -526,7 +534,7 @@ t.test('bytes that come back are served again once the checkpoint is gone', asyn
   disk.removeFile(`${DATA}/recovery-checkpoint`)
   const again = await reopened(t, disk, clock)
   t.equal(again.store.logs.quarantinedOffsetCount, 0)
-  t.strictSame(lostIn(batches, await seenIn(again.log)), [])
+  t.strictSame(lostIn(batches, await seenIn(again.store.reader, again.log)), [])
 })
 
 t.test('a file that somebody copied into a log is put aside', async (t) => {
@@ -536,7 +544,7 @@ t.test('a file that somebody copied into a log is put aside', async (t) => {
   await store[Symbol.asyncDispose]()
   disk.place(copy, disk.contentOf(FIRST_LOG))
   const again = await reopened(t, disk, clock)
-  t.strictSame(lostIn(batches, await seenIn(again.log)), [])
+  t.strictSame(lostIn(batches, await seenIn(again.store.reader, again.log)), [])
   t.equal(again.log.segmentCount, log.segmentCount)
   t.match(again.warnings, [`${copy}.stray: no segment of this log, put aside`])
   t.ok(disk.stat(`${copy}.stray`))
@@ -569,7 +577,7 @@ t.test(
     t.match(counts().scrub, { corruptBatches: 0, failures: 0 })
     t.equal(counts().compaction.failures, 0)
     t.strictSame(warnings, [])
-    t.equal((await seenIn(log)).refused.size, 0)
+    t.equal((await seenIn(store.reader, log)).refused.size, 0)
   },
 )
 

@@ -49,7 +49,9 @@ t.test(
       t.strictSame(again.topics.get('orders'), made)
       t.strictSame(again.topics.getById(made.id), made)
       t.strictSame(
-        (await readRecords(again.logs.get('orders', 2)!, 0)).map(({ value }) => value),
+        (await readRecords(again.reader, again.logs.get('orders', 2)!, 0)).map(
+          ({ value }) => value,
+        ),
         ['a', 'b'],
       )
       t.equal(again.logs.get('orders', 2)!.leaderEpoch, 0)
@@ -73,7 +75,7 @@ t.test('several stores live in one process, each with its own directory', async 
     await appendValues(store, store.logs.get('own', 0)!, [`of ${i}`])
   }
   for (const [i, store] of stores.entries()) {
-    t.match(await readRecords(store.logs.get('own', 0)!, 0), [{ value: `of ${i}` }])
+    t.match(await readRecords(store.reader, store.logs.get('own', 0)!, 0), [{ value: `of ${i}` }])
     await t.rejects(openInline(store.dataDir), {
       message: new RegExp(`in use by process ${process.pid}`),
     })
@@ -95,7 +97,7 @@ t.test(
     for (const writer of ['thread', 'inline', 'thread']) {
       const store = await openStore({ dataDir: ${JSON.stringify(dataDir)}, writer, clock })
       if (!store.topics.get('t')) await store.topics.create({ name: 't', partitionCount: 3 })
-      await store.logs.get('t', 1).offsetForTimestamp(0)
+      await store.reader.offsetForTimestamp(store.logs.get('t', 1), 0)
       await store[Symbol.asyncDispose]()
       counts.push(openFiles())
     }
@@ -186,7 +188,7 @@ t.test(
     t.equal(await codeOf(store.topics.delete('__millrace_metadata')), 'INVALID_TOPIC_EXCEPTION')
     const second = await store.topics.create({ name: 'again', partitionCount: 1 })
     t.not(second.id, first.id)
-    t.strictSame(await readRecords(store.logs.get('again', 0)!, 0), [])
+    t.strictSame(await readRecords(store.reader, store.logs.get('again', 0)!, 0), [])
     await appendValues(store, store.logs.get('again', 0)!, ['new'])
     const changes = [
       store.topics.delete('again'),
@@ -340,21 +342,28 @@ t.test(
       log.segmentCount,
     )
     t.strictSame(
-      (await readRecords(log, 7)).map(({ offset }) => offset),
+      (await readRecords(store.reader, log, 7)).map(({ offset }) => offset),
       [7, 8, 9, 10, 11],
     )
-    t.equal(await codeOf((async () => log.read(Offset(6), 100, true))()), 'OFFSET_OUT_OF_RANGE')
-    t.match(await log.offsetForTimestamp(0), { offset: 7 })
+    t.equal(
+      await codeOf(
+        (async () => store.reader.read(log, Offset(6), { bytesMax: 100, atLeastOne: true }))(),
+      ),
+      'OFFSET_OUT_OF_RANGE',
+    )
+    t.match(await store.reader.offsetForTimestamp(log, 0), { offset: 7 })
     t.equal(await store.writer.deleteRecordsBefore(log, Offset(3)), 7, 'it never moves back')
     t.equal(await codeOf(store.writer.deleteRecordsBefore(log, Offset(13))), 'OFFSET_OUT_OF_RANGE')
     t.equal(await store.writer.deleteRecordsBefore(log, Offset(12)), 12)
-    t.equal(await log.offsetForMaxTimestamp(), undefined)
-    t.strictSame(await readRecords(log, 12), [])
+    t.equal(await store.reader.offsetForMaxTimestamp(log), undefined)
+    t.strictSame(await readRecords(store.reader, log, 12), [])
     await appendValues(store, log, ['after'])
     await store[Symbol.asyncDispose]()
     const again = await openInline(dataDir)
     t.equal(again.logs.get('trimmed', 0)!.logStartOffset, 12)
-    t.match(await readRecords(again.logs.get('trimmed', 0)!, 12), [{ offset: 12, value: 'after' }])
+    t.match(await readRecords(again.reader, again.logs.get('trimmed', 0)!, 12), [
+      { offset: 12, value: 'after' },
+    ])
     await again[Symbol.asyncDispose]()
   },
 )
@@ -434,7 +443,7 @@ t.test('bytes that are not one batch are refused, and leave no trace in the log'
   }
   t.equal(log.sizeBytes, 0)
   await appendValues(store, log, ['good'])
-  t.match(await readRecords(log, 0), [{ offset: 0, value: 'good' }])
+  t.match(await readRecords(store.reader, log, 0), [{ offset: 0, value: 'good' }])
 })
 
 t.test(

@@ -120,7 +120,7 @@ export interface Topic {
   readonly isInternal: boolean
 }
 
-/** The network thread's view of one partition's log: watermarks, and reads without a thread hop. */
+/** The network thread's view of one partition's log. `Writer` appends to it, `Reader` reads it. */
 export interface Log {
   readonly topic: Topic
   readonly partition: number
@@ -142,22 +142,22 @@ export interface Log {
   /** Bytes from the batch that holds `offset` to the visible end; cheap, may be an upper bound. */
   bytesAvailable(offset: Offset): number
 
+  /** The largest known epoch <= `epoch` and the offset at which it ended; undefined when `epoch` is unknown or newer. */
+  endOffsetOfEpoch(
+    epoch: number,
+  ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
+}
+
+/** Reads logs without a thread hop: each method refuses a log that is being deleted with UNKNOWN_TOPIC_OR_PARTITION. */
+export interface Reader {
   /**
    * Reads whole batches from the one that holds `offset`, up to the high watermark or to `endOffset` if that comes
    * first.
    *
-   * @param bytesMax stop before the batch that would exceed it
-   * @param atLeastOne return the first batch even if it alone exceeds `bytesMax` (KIP-74)
-   * @param endOffset no batch that reaches it or beyond; for read_committed the last stable offset
    * @returns empty at the end; a promise when cold data must be read from disk
    * @throws {KafkaError} OFFSET_OUT_OF_RANGE; CORRUPT_MESSAGE in a quarantined range; KAFKA_STORAGE_ERROR
    */
-  read(
-    offset: Offset,
-    bytesMax: number,
-    atLeastOne: boolean,
-    endOffset?: Offset,
-  ): ReadResult | Promise<ReadResult>
+  read(log: Log, offset: Offset, limits: ReadLimits): ReadResult | Promise<ReadResult>
 
   /**
    * The aborted transactions that may have records from `from` to before `to`, which is at most the last stable
@@ -167,15 +167,16 @@ export interface Log {
    * @throws {KafkaError} KAFKA_STORAGE_ERROR: it is unknown which records to skip
    */
   abortedTransactions(
+    log: Log,
     from: Offset,
     to: Offset,
   ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]>
 
   /** First record with timestamp >= `timestamp` (ms), also inside a compressed batch; undefined when none. */
-  offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined>
+  offsetForTimestamp(log: Log, timestamp: number): Promise<OffsetAndTimestamp | undefined>
 
   /** First record that has the largest timestamp of the log; undefined when the log is empty. */
-  offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
+  offsetForMaxTimestamp(log: Log): Promise<OffsetAndTimestamp | undefined>
 
   /**
    * Largest timestamp of the batch with `offset`, or of the next batch: cheap, because only its header is read.
@@ -183,12 +184,16 @@ export interface Log {
    * @param offset not before the log start
    * @returns undefined at the end
    */
-  timestampAt(offset: Offset): Promise<number | undefined>
+  timestampAt(log: Log, offset: Offset): Promise<number | undefined>
+}
 
-  /** The largest known epoch <= `epoch` and the offset at which it ended; undefined when `epoch` is unknown or newer. */
-  endOffsetOfEpoch(
-    epoch: number,
-  ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | undefined
+export interface ReadLimits {
+  /** Stop before the batch that would exceed it. */
+  readonly bytesMax: number
+  /** Return the first batch even if it alone exceeds `bytesMax` (KIP-74). */
+  readonly atLeastOne: boolean
+  /** No batch that reaches it or beyond; for read_committed the last stable offset. */
+  readonly endOffset?: number
 }
 
 /** Skip this producer's transactional records from `firstOffset` to its next ABORT marker. */
@@ -452,6 +457,7 @@ export interface Store extends AsyncDisposable {
   readonly topics: Topics
   readonly logs: Logs
   readonly writer: Writer
+  readonly reader: Reader
   readonly producerIds: ProducerIds
   readonly brokerOverrides: BrokerOverrides
   readonly scramCredentials: ScramCredentials

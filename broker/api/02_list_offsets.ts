@@ -9,7 +9,7 @@ import {
   type ListOffsetsResponse,
 } from '../../protocol/api/02_list_offsets.ts'
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Log, OffsetAndTimestamp, Store } from '../../storage/store.ts'
+import type { Log, OffsetAndTimestamp, Reader, Store } from '../../storage/store.ts'
 import { epochRefusal } from '../leader-epoch.ts'
 import type { Handler } from '../handler.ts'
 
@@ -50,7 +50,8 @@ export function listOffsetsHandler({
             if (!isAllowed) return failed(asked, errorCode('TOPIC_AUTHORIZATION_FAILED'))
             const isDuplicate = twice.has(keyOf(name, asked.partitionIndex))
             if (isDuplicate) return failed(asked, errorCode('INVALID_REQUEST'))
-            return answerFor(store.logs.get(name, asked.partitionIndex), asked, request, version)
+            const log = store.logs.get(name, asked.partitionIndex)
+            return answerFor(store.reader, log, asked, request, version)
           }),
         }
       })
@@ -69,6 +70,7 @@ function failed({ partitionIndex }: RequestPartition, code: number): PartitionAn
 }
 
 async function answerFor(
+  reader: Reader,
   log: Log | undefined,
   asked: RequestPartition,
   request: ListOffsetsRequest,
@@ -81,7 +83,8 @@ async function answerFor(
     return failed(asked, errorCode('UNSUPPORTED_VERSION'))
   }
   try {
-    const found = await lookUp(log, asked.timestamp, request.isolationLevel === READ_COMMITTED)
+    const isCommittedOnly = request.isolationLevel === READ_COMMITTED
+    const found = await lookUp(reader, log, asked.timestamp, isCommittedOnly)
     const leaderEpoch = found.offset === -1 ? -1 : log.leaderEpoch
     return { partitionIndex: asked.partitionIndex, errorCode: 0, ...found, leaderEpoch }
   } catch (error) {
@@ -90,7 +93,12 @@ async function answerFor(
   }
 }
 
-async function lookUp(log: Log, timestamp: number, isCommittedOnly: boolean): Promise<Found> {
+async function lookUp(
+  reader: Reader,
+  log: Log,
+  timestamp: number,
+  isCommittedOnly: boolean,
+): Promise<Found> {
   const endOffset = isCommittedOnly ? log.lastStableOffset : log.highWatermark
   switch (timestamp) {
     case LATEST:
@@ -101,9 +109,9 @@ async function lookUp(log: Log, timestamp: number, isCommittedOnly: boolean): Pr
     case LATEST_TIERED:
       return NOTHING
     case MAX_TIMESTAMP:
-      return before(endOffset, await log.offsetForMaxTimestamp())
+      return before(endOffset, await reader.offsetForMaxTimestamp(log))
     default:
-      return before(endOffset, await log.offsetForTimestamp(timestamp))
+      return before(endOffset, await reader.offsetForTimestamp(log, timestamp))
   }
 }
 

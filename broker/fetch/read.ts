@@ -204,7 +204,8 @@ export class FetchRead<Partition extends ReadPartition> {
       this.#readFailed(asked, error)
     }
     try {
-      const read = log.read(asked.fetchOffset as Offset, bytesMax, isFirst, this.#endOf(log))
+      const limits = { bytesMax, atLeastOne: isFirst, endOffset: this.#endOf(log) }
+      const read = this.#deps.store.reader.read(log, asked.fetchOffset as Offset, limits)
       return read instanceof Promise ? read.then(took, failed) : took(read)
     } catch (error) {
       return failed(error)
@@ -222,12 +223,24 @@ export class FetchRead<Partition extends ReadPartition> {
     this.#bytesRead += bytes.length
     this.#bytesLeft -= bytes.length
     if (bytes.length > 0) this.#deps.traffic.fetched(log.topic.name, recordCount, bytes.length)
-    const aborted = this.#limits.isCommittedOnly ? abortedIn(asked, log, read) : NONE_ABORTED
+    const aborted = this.#limits.isCommittedOnly ? this.#abortedIn(asked, log, read) : NONE_ABORTED
     if (!(aborted instanceof Promise)) return this.#sink.took(asked, log, bytes, aborted)
     return aborted.then(
       (late) => this.#sink.took(asked, log, bytes, late),
       (error: unknown) => this.#readFailed(asked, error),
     )
+  }
+
+  /** The aborted transactions with records among these, by their first offset, as consumers walk them. */
+  #abortedIn(
+    { fetchOffset }: Partition,
+    log: Log,
+    { nextOffset }: ReadResult,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    if (nextOffset <= fetchOffset) return NONE_ABORTED
+    const { reader } = this.#deps.store
+    const aborted = reader.abortedTransactions(log, fetchOffset as Offset, nextOffset)
+    return aborted instanceof Promise ? aborted.then(inOrder) : inOrder(aborted)
   }
 }
 
@@ -242,17 +255,6 @@ function refusalOfRead(
   return fetchOffset < log.logStartOffset || fetchOffset > log.logEndOffset
     ? 'OFFSET_OUT_OF_RANGE'
     : undefined
-}
-
-/** The aborted transactions with records among these, by their first offset, as consumers walk them. */
-function abortedIn(
-  { fetchOffset }: ReadPartition,
-  log: Log,
-  { nextOffset }: ReadResult,
-): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
-  if (nextOffset <= fetchOffset) return NONE_ABORTED
-  const aborted = log.abortedTransactions(fetchOffset as Offset, nextOffset)
-  return aborted instanceof Promise ? aborted.then(inOrder) : inOrder(aborted)
 }
 
 function inOrder(aborted: readonly AbortedTransaction[]): readonly AbortedTransaction[] {

@@ -111,7 +111,7 @@ export class GroupMetrics {
     if (this.#lookupsLeft === 0) return undefined
     this.#lookupsLeft--
     try {
-      return await log.timestampAt(offset)
+      return await this.#deps.store.reader.timestampAt(log, offset)
     } catch (error) {
       if (error instanceof KafkaError) return undefined // rot, or a topic that is being deleted
       throw error

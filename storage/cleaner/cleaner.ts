@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
-import type { Cleaner, CleanerConfig, CleanerCounts } from '../store.ts'
+import type { Cleaner, CleanerConfig, CleanerCounts, Reader } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
 import { BelievedClock } from './believed-clock.ts'
@@ -47,6 +47,7 @@ export interface CleanerDeps {
   readonly configOf: (log: LogView) => TopicConfig
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
+  readonly reader: Reader
   /** Owned: stopped with the cleaner. */
   readonly port: CleanerPort
   readonly warn: (message: string) => void
@@ -69,19 +70,20 @@ export class LogCleaner implements Cleaner {
   #isStopped = false
 
   constructor(deps: CleanerDeps) {
-    const { fs, dataDir, clock, lastSeenMs, logs, configOf, ask, port, warn } = deps
+    const { fs, dataDir, clock, lastSeenMs, logs, configOf, ask, reader, port, warn } = deps
     this.#deps = deps
     this.#config = { ...cleanerDefaults, ...deps.config }
     const graceMs = () => this.#config.clockGraceMs
     const believed = new BelievedClock({ clock, lastSeenMs, graceMs, warn })
     const trim = ({ slot }: LogView, logStartOffset: number) =>
       ask({ kind: 'trim', slot, logStartOffset })
-    this.#sweep = new RetentionSweep({ fs, clock, believed, logs, configOf, trim })
+    this.#sweep = new RetentionSweep({ fs, clock, believed, logs, configOf, trim, reader })
     const config = () => this.#config
     const onRot = (segment: SegmentView) => this.suspect(segment)
-    this.#compaction = new Compaction({ clock, port, logs, configOf, config, ask, warn, onRot })
+    const shared = { clock, port, logs, config, ask, warn }
+    this.#compaction = new Compaction({ ...shared, configOf, reader, onRot })
     const place = readScrubPlace(fs, dataDir)
-    this.#scrub = new Scrub({ clock, dataDir, port, logs, config, ask, warn, place })
+    this.#scrub = new Scrub({ ...shared, dataDir, place })
     this.#sweepAfter(Math.min(this.#config.retentionCheckIntervalMs, FIRST_CHECK_MS_MAX))
     this.#compactLater()
     this.#scrubAfter(Math.max(this.#scrub.dueInMs, FIRST_SCRUB_MS_MIN))

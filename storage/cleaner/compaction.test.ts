@@ -81,8 +81,8 @@ function randomRecords(random: Random, keyCount: number, now: number): KeyedReco
   }))
 }
 
-async function check(t: Test, model: KeyedLog, { log }: World, what: string): Promise<void> {
-  const flaws = model.flaws(await readKeyed(log))
+async function check(t: Test, model: KeyedLog, { store, log }: World, what: string): Promise<void> {
+  const flaws = model.flaws(await readKeyed(store.reader, log))
   if (flaws.length > 0) t.fail(what, { flaws: flaws.slice(0, 5), count: flaws.length, seed: SEED })
 }
 
@@ -143,15 +143,15 @@ t.test('what is left is small: one record a key, in few segments', async (t) => 
       .at(-1)!
       .slice(0, 20),
   )
-  const compacted = (await readKeyed(log)).filter(({ offset }) => offset < activeBase)
+  const compacted = (await readKeyed(store.reader, log)).filter(({ offset }) => offset < activeBase)
   t.ok(compacted.length <= 10, `${compacted.length} records before the active segment`)
   t.ok(log.segmentCount <= 3, `${log.segmentCount} segments of ${segmentsBefore}`)
   t.ok(store.cleaner.counts.compaction.recordsDropped > 300)
   t.equal(store.cleaner.counts.compaction.failures, 0)
-  const read = await log.read(Offset(0), 1_000_000, true)
+  const read = await store.reader.read(log, Offset(0), { bytesMax: 1_000_000, atLeastOne: true })
   t.ok(read.bytes.length > 0, 'an offset that is gone reads the next there is')
   read.release()
-  const found = await log.offsetForTimestamp(395)
+  const found = await store.reader.offsetForTimestamp(log, 395)
   t.match(found, { offset: 395, timestamp: 395 })
   await store[Symbol.asyncDispose]()
 })
@@ -193,7 +193,7 @@ t.test(
       await store.writer.deleteRecordsBefore(log, Offset(start))
       for (const offset of model.written.keys()) if (offset < start) model.written.delete(offset)
       for (const [key, offset] of model.latest) if (offset < start) model.latest.delete(key)
-      t.strictSame(model.flaws(await readKeyed(log, start), start), [])
+      t.strictSame(model.flaws(await readKeyed(store.reader, log, start), start), [])
       await append()
     }
     await clock.advance(BACKOFF_MS + 1)
@@ -214,7 +214,8 @@ t.test('a tombstone stays for delete.retention.ms, then goes', async (t) => {
   const rolls = async () => {
     for (let i = 0; i < 30; i++) await append('filler', `${i}`.repeat(60))
   }
-  const tombstones = async () => (await readKeyed(log)).filter(({ value }) => value === null)
+  const tombstones = async () =>
+    (await readKeyed(store.reader, log)).filter(({ value }) => value === null)
   await append('gone', 'value')
   await append('gone', null)
   await rolls()
@@ -254,7 +255,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
       const from = random.below(log.highWatermark + 1)
       const end = log.highWatermark
       const latest = new Map(model.latest)
-      const seen = await readKeyed(log, from, 1 + random.below(4000))
+      const seen = await readKeyed(store.reader, log, from, 1 + random.below(4000))
       const flaws = model.flaws(seen, from, end).filter((flaw) => {
         const overtaken = /the latest of (\S+),/.exec(flaw)?.[1]
         return overtaken === undefined || latest.get(overtaken) === model.latest.get(overtaken)
@@ -350,13 +351,13 @@ t.test(
         }
         if (random.chance(0.5)) continue
         await endAll()
-        const flaws = model.flaws(await readCommitted(world.log))
+        const flaws = model.flaws(await readCommitted(world.store.reader, world.log))
         if (flaws.length > 0) t.fail(`life ${life}, act ${act}`, { flaws: flaws.slice(0, 5) })
       }
       await endAll()
       await compact(world)
       await compact(world)
-      t.strictSame(model.flaws(await readCommitted(world.log)), [])
+      t.strictSame(model.flaws(await readCommitted(world.store.reader, world.log)), [])
       t.equal(world.store.cleaner.counts.compaction.failures, 0)
       await world.store[Symbol.asyncDispose]()
     }

@@ -7,7 +7,7 @@ import type { SegmentView } from '../read/batch-walk.ts'
 import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { LogView } from '../read/log-view.ts'
-import type { CleanerConfig, CompactionCounts } from '../store.ts'
+import type { CleanerConfig, CompactionCounts, Reader } from '../store.ts'
 import type { Request } from '../writer/writer-client.ts'
 import type { Outcome } from '../writer/commands.ts'
 import type { Cleaned, Pass, SourceSegment } from './worker/compactor.ts'
@@ -22,6 +22,7 @@ export interface CompactionDeps {
   readonly config: () => CleanerConfig
   /** @throws {KafkaError} when the writer refuses */
   readonly ask: (request: Request) => Promise<Outcome>
+  readonly reader: Reader
   readonly warn: (message: string) => void
   /** Called with a segment in which a pass found rot. */
   readonly onRot: (segment: SegmentView) => void
@@ -96,7 +97,7 @@ export class Compaction {
     if (maxLagMs > nowMs) return false
     try {
       const first = Math.max(log.firstDirtyOffset, log.logStartOffset)
-      const timestamp = await log.timestampAt(Offset(first))
+      const timestamp = await this.#deps.reader.timestampAt(log, Offset(first))
       return timestamp !== undefined && nowMs - timestamp > maxLagMs
     } catch (error) {
       if (error instanceof KafkaError) return false
@@ -188,7 +189,7 @@ export class Compaction {
   }
 
   async #passOver({ log, config, dirtiness }: Candidate): Promise<Pass> {
-    const { ask, clock } = this.#deps
+    const { ask, clock, reader } = this.#deps
     const { clean, dirty } = dirtiness
     const { producers = [] } = await ask({ kind: 'producers', slot: log.slot })
     const first = [...clean, ...dirty][0]!
@@ -200,8 +201,8 @@ export class Compaction {
       dirty,
       logStartOffset: log.logStartOffset,
       firstDirtyOffset,
-      aborted: await log.abortedTransactions(from, to),
-      abortedInDirty: await log.abortedTransactions(Offset(firstDirtyOffset), to),
+      aborted: await reader.abortedTransactions(log, from, to),
+      abortedInDirty: await reader.abortedTransactions(log, Offset(firstDirtyOffset), to),
       producers,
       keepsMarkers: log.quarantined.length > 0,
       nowMs: clock.now(),

@@ -84,7 +84,9 @@ async function close({ store }: World): Promise<void> {
 async function checkRestart(t: Test, disk: FaultyFs, model: KeyedLog, what: string): Promise<void> {
   for (const round of ['first', 'second']) {
     const world = await open(disk, model)
-    const flaws = model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
+    const flaws = model.flaws(
+      await readKeyed(world.store.reader, world.store.logs.get('keyed', 0)!),
+    )
     if (flaws.length > 0)
       t.fail(`${what}, ${round} start`, { flaws: flaws.slice(0, 3), seed: SEED })
     const { corruptBatchCount } = world.store.recovery
@@ -95,7 +97,9 @@ async function checkRestart(t: Test, disk: FaultyFs, model: KeyedLog, what: stri
     await compact(world)
     const { failures } = world.store.cleaner.counts.compaction
     if (failures > 0) t.fail(`${what}, ${round} start: it cannot be compacted`)
-    const after = model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
+    const after = model.flaws(
+      await readKeyed(world.store.reader, world.store.logs.get('keyed', 0)!),
+    )
     if (after.length > 0) t.fail(`${what}, compacted again`, { flaws: after.slice(0, 3) })
     await close(world)
     if (disk.openFileCount > 0) t.fail(`${what}: ${disk.openFileCount} files are open`)
@@ -169,7 +173,9 @@ t.test(
       const world = await compactWithFault(index, 'ENOSPC')
       world.disk.faultAt = () => undefined
       const what = `no room at step ${index}`
-      const flaws = world.model.flaws(await readKeyed(world.store.logs.get('keyed', 0)!))
+      const flaws = world.model.flaws(
+        await readKeyed(world.store.reader, world.store.logs.get('keyed', 0)!),
+      )
       if (flaws.length > 0) t.fail(what, { flaws })
       await write(world, 5)
       await world.clock.advance(700_000)

@@ -66,7 +66,7 @@ t.test(
         cleaner,
       })
       t.equal(store.recovery.corruptBatchCount, 0)
-      const seen = await readKeyed(store.logs.get(compactedTopic, 0)!)
+      const seen = await readKeyed(store.reader, store.logs.get(compactedTopic, 0)!)
       // What was written and not acknowledged may be there, too.
       for (const { offset, ...record } of seen) {
         if (!model.written.has(offset)) model.note([record], offset)
@@ -112,7 +112,7 @@ t.test('more keys than the map holds are compacted: a million with the full budg
   store.cleaner.configure({ isCompactionEnabled: true })
   const activeBase = () => log.segments.at(-1)!.baseOffset
   while (log.firstDirtyOffset < activeBase()) await setTimeout(20)
-  const seen = await readKeyed(log)
+  const seen = await readKeyed(store.reader, log)
   const isDropped = ({ offset, key }: { offset: number; key: string }) =>
     latest[Number(key)] !== offset
   t.equal(seen.length, keyCount + seen.filter(isDropped).length, 'every key is there')

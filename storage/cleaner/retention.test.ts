@@ -164,8 +164,10 @@ t.test('old segments go, the active one too, and a reader that is behind is told
   await pass(clock, CHECK_MS, () => store.cleaner.counts.retention.deletedSegments === 2)
   t.equal(log.logStartOffset, 2)
   t.equal(log.segmentCount, 2)
-  t.throws(() => log.read(1 as never, 1000, true), { code: 'OFFSET_OUT_OF_RANGE' })
-  t.match(await readRecords(log, 2), [{ offset: 2 }, { offset: 3 }])
+  t.throws(() => store.reader.read(log, 1 as never, { bytesMax: 1000, atLeastOne: true }), {
+    code: 'OFFSET_OUT_OF_RANGE',
+  })
+  t.match(await readRecords(store.reader, log, 2), [{ offset: 2 }, { offset: 3 }])
   t.match(store.cleaner.counts.retention, { deletedSegments: 2 })
   t.ok(store.cleaner.counts.retention.deletedBytes > 300)
   t.equal(files('.log').length, 2)
@@ -179,7 +181,7 @@ t.test('old segments go, the active one too, and a reader that is behind is told
   t.equal(log.sizeBytes, 0)
   t.strictSame(files('.log'), ['00000000000000000004.log'])
   await append(clock.now())
-  t.match(await readRecords(log, 4), [{ offset: 4 }], 'and appends go on')
+  t.match(await readRecords(store.reader, log, 4), [{ offset: 4 }], 'and appends go on')
   await store[Symbol.asyncDispose]()
 
   const { log: again } = await worldOf(store.dataDir, {}, { clock })
@@ -195,7 +197,9 @@ t.test('a partition that is too large loses its oldest segments, whatever their 
   await pass(clock, CHECK_MS)
   t.equal(log.segmentCount, Math.ceil(400 / sizeBytes))
   t.equal(log.sizeBytes, sizeBytes * log.segmentCount)
-  t.match(await readRecords(log, log.logStartOffset), [{ offset: 10 - log.segmentCount }])
+  t.match(await readRecords(store.reader, log, log.logStartOffset), [
+    { offset: 10 - log.segmentCount },
+  ])
   await store[Symbol.asyncDispose]()
 })
 

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { TopicConfig } from '../config.ts'
 import type { Fs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
+import type { Reader } from '../store.ts'
 import type { BelievedClock } from './believed-clock.ts'
 import { countOverAge, countOverSize, type RetentionLimits } from './retention.ts'
 
@@ -23,6 +24,7 @@ export interface RetentionSweepDeps {
   readonly configOf: (log: LogView) => TopicConfig
   /** Durable when it resolves. @throws {KafkaError} when the writer refuses */
   readonly trim: (log: LogView, logStartOffset: number) => Promise<unknown>
+  readonly reader: Reader
 }
 
 /** Logs checked before the sweep yields to the event loop; they share one checkpoint. */
@@ -121,7 +123,7 @@ export class RetentionSweep {
     const known = this.#activeTimestamps.get(active)
     if (known?.endOffset === endOffset) return known.timestamp
     try {
-      const timestamp = (await log.offsetForMaxTimestamp())?.timestamp ?? -1
+      const timestamp = (await this.#deps.reader.offsetForMaxTimestamp(log))?.timestamp ?? -1
       if (log.logEndOffset !== endOffset) return undefined
       this.#activeTimestamps.set(active, { endOffset, timestamp })
       return timestamp

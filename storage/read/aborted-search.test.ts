@@ -86,7 +86,8 @@ class World {
   }
 
   /** What the log says to skip, for every range that a reader could have. @returns descriptions of what is wrong */
-  async wrongAnswers(log: Log): Promise<string[]> {
+  async wrongAnswers({ reader, logs }: Store): Promise<string[]> {
+    const log = logs.get('ledger', 0)!
     const wrong: string[] = []
     const stable = Math.min(
       log.highWatermark,
@@ -99,7 +100,7 @@ class World {
         const expected = this.aborted
           .filter(({ firstOffset, lastOffset }) => lastOffset >= from && firstOffset < to)
           .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
-        const found = await log.abortedTransactions(Offset(from), Offset(to))
+        const found = await reader.abortedTransactions(log, Offset(from), Offset(to))
         if (JSON.stringify(found) !== JSON.stringify(expected)) wrong.push(`${from} to ${to}`)
       }
     }
@@ -107,8 +108,9 @@ class World {
   }
 
   /** What is wrong with what a consumer makes of reads of `bytesMax`. */
-  async wrongRecords(log: Log, bytesMax: number): Promise<string[]> {
-    const seen = await readCommitted(log, bytesMax)
+  async wrongRecords({ reader, logs }: Store, bytesMax: number): Promise<string[]> {
+    const log = logs.get('ledger', 0)!
+    const seen = await readCommitted(reader, log, bytesMax)
     const isSeen = (offset: number) => offset >= log.logStartOffset && offset < log.lastStableOffset
     const expected = [...this.committed].filter(([offset]) => isSeen(offset))
     const wrong = expected.filter(([offset, value]) => seen.get(offset)?.value !== value)
@@ -138,30 +140,30 @@ t.test(
     })
     const world = new World(store, random)
     /** When an index was made anew, of a transaction that began before the log does only what is left of it is known. */
-    const checkRecords = async (log: Log, where: string) => {
+    const checkRecords = async (opened: Store, where: string) => {
       for (const bytesMax of [1, 300, 1_000_000])
-        t.same((await world.wrongRecords(log, bytesMax)).slice(0, 5), [], `${where}: records`)
+        t.same((await world.wrongRecords(opened, bytesMax)).slice(0, 5), [], `${where}: records`)
     }
-    const check = async (log: Log, where: string) => {
-      t.same((await world.wrongAnswers(log)).slice(0, 5), [], `${where}: aborted`)
+    const check = async (opened: Store, where: string) => {
+      t.same((await world.wrongAnswers(opened)).slice(0, 5), [], `${where}: aborted`)
       for (const bytesMax of [1, 300, 1_000_000])
-        t.same((await world.wrongRecords(log, bytesMax)).slice(0, 5), [], `${where}: records`)
+        t.same((await world.wrongRecords(opened, bytesMax)).slice(0, 5), [], `${where}: records`)
     }
-    const reopened = async (act: (log: Log) => Promise<void>) => {
+    const reopened = async (act: (opened: Store) => Promise<void>) => {
       const again = await open(dataDir)
-      await act(again.logs.get('ledger', 0)!)
+      await act(again)
       await again[Symbol.asyncDispose]()
     }
     await world.write(160)
     while (world.aborted.length <= 10) await world.write(40) // chance may have committed more
     t.ok(world.log.segmentCount > 10, `${world.log.segmentCount} segments`)
     t.ok(world.aborted.length > 10, `${world.aborted.length} aborted`)
-    await check(world.log, 'as it was written')
+    await check(store, 'as it was written')
     const trimTo = Offset(Math.floor(world.log.lastStableOffset / 3))
     await store.writer.deleteRecordsBefore(world.log, trimTo)
-    await check(world.log, 'after a trim')
+    await check(store, 'after a trim')
     await store[Symbol.asyncDispose]()
-    await reopened((log) => check(log, 'after a restart'))
+    await reopened((opened) => check(opened, 'after a restart'))
 
     const indexes = () => readdirSync(directory).filter((name) => name.endsWith('.txnindex'))
     t.ok(
@@ -169,19 +171,19 @@ t.test(
       'those of dropped segments go',
     )
     rmSync(join(directory, indexes()[1]!))
-    await reopened((log) => checkRecords(log, 'with an index gone'))
+    await reopened((opened) => checkRecords(opened, 'with an index gone'))
     for (let i = 0; i < 8; i++) {
       const path = join(directory, indexes()[random.below(indexes().length)]!)
       const bytes = readFileSync(path)
       const bit = random.below(bytes.length * 8)
       bytes[bit >> 3]! ^= 1 << (bit & 7)
       writeFileSync(path, bytes)
-      await reopened((log) => checkRecords(log, `bit ${bit} of ${path} flipped`))
+      await reopened((opened) => checkRecords(opened, `bit ${bit} of ${path} flipped`))
     }
     for (const name of readdirSync(directory)) {
       if (name.endsWith('.snapshot')) rmSync(join(directory, name))
     }
-    await reopened((log) => checkRecords(log, 'without snapshots'))
+    await reopened((opened) => checkRecords(opened, 'without snapshots'))
   },
 )
 
@@ -202,7 +204,7 @@ t.test('an index that is damaged while it is in use is an error, and hides nothi
   const bytes = readFileSync(path)
   bytes[0] = 1 // a version that nobody knows
   writeFileSync(path, bytes)
-  t.throws(() => world.log.abortedTransactions(Offset(0), Offset(5)), {
+  t.throws(() => store.reader.abortedTransactions(world.log, Offset(0), Offset(5)), {
     code: 'KAFKA_STORAGE_ERROR',
   })
 })
@@ -214,7 +216,7 @@ t.test('a log without aborted transactions answers at once', async (t) => {
   await appendValues(store, log, ['a', 'b'])
   const world = new World(store, seededRandom(1))
   await world.write(0)
-  t.same(log.abortedTransactions(Offset(0), Offset(2)), [])
+  t.same(store.reader.abortedTransactions(log, Offset(0), Offset(2)), [])
   t.equal(log.lastStableOffset, 2)
   t.same(await store.writer.producersOf(log), [])
 })
@@ -246,7 +248,11 @@ t.test(
     }
     const atEnd = () => {
       const { lastStableOffset } = world.log
-      return world.log.abortedTransactions(Offset(lastStableOffset - 4), lastStableOffset)
+      return store.reader.abortedTransactions(
+        world.log,
+        Offset(lastStableOffset - 4),
+        lastStableOffset,
+      )
     }
     await abort(300)
     await atEnd()
@@ -259,7 +265,7 @@ t.test(
     }
     t.ok(reads.length <= 10, `${reads.length} reads for as many new ones`)
     reads.length = 0
-    t.equal((await world.log.abortedTransactions(Offset(0), Offset(1))).length, 1)
+    t.equal((await store.reader.abortedTransactions(world.log, Offset(0), Offset(1))).length, 1)
     t.ok(reads.length < 6, `${reads.length} reads for the first one`)
   },
 )

@@ -130,6 +130,23 @@ export function segmentIndexOf(segments: readonly SegmentView[], offset: number)
   return low
 }
 
+/** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
+export function bytesAvailable(log: ReadableLog, from: number): number {
+  const offset = log.skipsQuarantined ? firstReadable(log, from) : from
+  if (offset >= log.highWatermark) return 0
+  const index = segmentIndexOf(log.segments, offset)
+  let bytes = -(offset === log.segments[index]!.baseOffset ? 0 : (log.hints.get(offset) ?? 0))
+  for (let i = index; i < log.segments.length; i++) bytes += log.segments[i]!.endPosition
+  return bytes
+}
+
+/** The first offset from `offset` on outside quarantined ranges. */
+function firstReadable(log: ReadableLog, offset: number): number {
+  const isWithin = (rot: Quarantined) => rot.startOffset <= offset && offset < rot.endOffset
+  const rot = log.quarantined.find(isWithin)
+  return rot ? firstReadable(log, rot.endOffset) : offset
+}
+
 /**
  * @returns the extent from `offset` on, past quarantined ranges; undefined when there is none
  * @throws {KafkaError} CORRUPT_MESSAGE when `offset` is in a quarantined range that readers must not skip

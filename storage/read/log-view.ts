@@ -1,20 +1,17 @@
-// LogView: the network thread's view of one partition. It holds the watermarks, segments and epochs of the writer's
-// results, and answers reads from them. Network thread only; the writer's own view is writer/.
+// LogView: the network thread's view of one partition: the watermarks, segments and epochs of the writer's results, by
+// which reader.ts reads. Network thread only; the writer's own view is writer/.
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
-import { KafkaError } from '../../protocol/errors.ts'
 import { LeaderEpoch, Offset } from '../../protocol/ids.ts'
 import { AbortedSearch } from './aborted-search.ts'
-import { Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
+import { bytesAvailable, Hints, type ReadableLog, type SegmentView } from './batch-walk.ts'
 import type { TopicConfig } from '../config.ts'
 import { HotTail, type PageCache } from './hot-tail.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from '../layout.ts'
 import type { EpochStart, Heads, LogState, Quarantined, SegmentInfo, Slot } from '../log-facts.ts'
-import type { LogReader } from './reader.ts'
-import type { AbortedTransaction, Log, OffsetAndTimestamp, ReadResult, Topic } from '../store.ts'
+import type { Log, Topic } from '../store.ts'
 import { assertOrder, assertRisen } from '../watermarks.ts'
-import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 import type { Opened } from '../writer/commands.ts'
 
 interface MutableSegmentView extends SegmentView {
@@ -34,12 +31,19 @@ interface Roll {
   readonly activeBaseOffset: number
 }
 
+/** Files that are open for reading. */
+export interface ReadFiles {
+  /** Closes those whose path starts with `prefix`, as soon as no read uses them. */
+  forget(prefix: string): void
+}
+
 export class LogView implements Log, ReadableLog {
   /** Replaced when the topic's configuration or number of partitions changes. */
   topic: Topic
   readonly partition: number
   readonly slot: Slot
   readonly hints = new Hints()
+  readonly abortedSearch = new AbortedSearch()
   quarantined: readonly Quarantined[]
   sparseEndOffset: number
   readonly epochs: readonly EpochStart[]
@@ -51,10 +55,9 @@ export class LogView implements Log, ReadableLog {
   lastStableOffset: Offset
   sizeBytes: number
   readonly #path: string
-  readonly #reader: LogReader
+  readonly #files: ReadFiles
   readonly #configOf: (topic: Topic) => TopicConfig
   readonly #hotTail: HotTail
-  readonly #abortedSearch = new AbortedSearch()
   readonly #segments: MutableSegmentView[]
   /** Closed segments with records that are not yet visible, in order. */
   #rolls: Roll[] = []
@@ -66,7 +69,7 @@ export class LogView implements Log, ReadableLog {
     partition: number
     opened: Opened
     dataDir: string
-    reader: LogReader
+    files: ReadFiles
     configOf: (topic: Topic) => TopicConfig
     pageCache: PageCache
   }) {
@@ -75,7 +78,7 @@ export class LogView implements Log, ReadableLog {
     this.partition = partition
     this.slot = opened.slot
     this.#path = join(deps.dataDir, partitionDirectory(topic.name, partition))
-    this.#reader = deps.reader
+    this.#files = deps.files
     this.#configOf = deps.configOf
     this.epochs = opened.epochs
     this.quarantined = opened.quarantined
@@ -129,47 +132,7 @@ export class LogView implements Log, ReadableLog {
   }
 
   bytesAvailable(offset: Offset): number {
-    return this.#reader.bytesAvailable(this, offset)
-  }
-
-  /** @param isUnchecked the caller checks the CRCs */
-  read(
-    offset: Offset,
-    bytesMax: number,
-    atLeastOne: boolean,
-    endOffset: number = Infinity,
-    isUnchecked = false,
-  ): ReadResult | Promise<ReadResult> {
-    this.#refuseIfRemoved()
-    if (offset < this.logStartOffset || offset > this.logEndOffset) {
-      const range = `${this.logStartOffset} to ${this.logEndOffset}`
-      throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
-    }
-    return this.#reader.read(this, offset, { bytesMax, atLeastOne, endOffset, isUnchecked })
-  }
-
-  abortedTransactions(
-    from: Offset,
-    to: Offset,
-  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
-    this.#refuseIfRemoved()
-    if (!this.#segments.some(({ abortedCount }) => abortedCount > 0)) return []
-    return this.#reader.run(() => this.#abortedSearch.between(this, from, to))
-  }
-
-  async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | undefined> {
-    this.#refuseIfRemoved()
-    return this.#reader.run(() => firstRecordSince(this.#reader, this, timestamp))
-  }
-
-  async offsetForMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
-    this.#refuseIfRemoved()
-    return this.#reader.run(() => recordWithMaxTimestamp(this.#reader, this))
-  }
-
-  async timestampAt(offset: Offset): Promise<number | undefined> {
-    this.#refuseIfRemoved()
-    return this.#reader.run(() => timestampOfBatch(this.#reader, this, offset))
+    return bytesAvailable(this, offset)
   }
 
   endOffsetOfEpoch(
@@ -205,7 +168,7 @@ export class LogView implements Log, ReadableLog {
     const [dropped] = index < 0 ? [] : this.#segments.splice(index, 1)
     if (!dropped) return
     this.sizeBytes -= dropped.endPosition
-    this.#reader.forget(dropped.path)
+    this.#files.forget(dropped.path)
   }
 
   /**
@@ -234,7 +197,7 @@ export class LogView implements Log, ReadableLog {
     for (const replaced of this.#segments.splice(first, replacedCount, segment)) {
       replaced.isReplaced = true
       this.sizeBytes -= replaced.endPosition
-      this.#reader.forget(replaced.fileKey)
+      this.#files.forget(replaced.fileKey)
     }
     this.sizeBytes += segment.endPosition
     const endOffset = this.#segments[first + 1]!.baseOffset
@@ -294,13 +257,7 @@ export class LogView implements Log, ReadableLog {
 
   remove(): void {
     this.#isRemoved = true
-    this.#reader.forget(join(this.#path, '/'))
-  }
-
-  #refuseIfRemoved(): void {
-    if (this.#isRemoved) {
-      throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${this.topic.name} is being deleted`)
-    }
+    this.#files.forget(join(this.#path, '/'))
   }
 
   /** @param serial tells a segment apart from those that it replaces under their name */
@@ -321,4 +278,10 @@ export class LogView implements Log, ReadableLog {
       isReplaced: false,
     }
   }
+}
+
+/** Every log that callers have comes from this store. */
+export function ownLog(log: Log): LogView {
+  if (log instanceof LogView) return log
+  throw new TypeError('the log is not of this store')
 }

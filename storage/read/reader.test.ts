@@ -18,7 +18,7 @@ import { LogView } from './log-view.ts'
 import { openStore } from '../open-store.ts'
 import { LogReader } from './reader.ts'
 import { InlineSearchPort } from '../search/port.ts'
-import type { Log, ReadResult, Store } from '../store.ts'
+import type { Log, Reader, ReadResult, Store } from '../store.ts'
 import { seededRandom, type Random } from '../testing/random.ts'
 import {
   appendValues,
@@ -122,7 +122,7 @@ function knowsWhatItHolds(
 }
 
 async function checkEveryOffset(t: Test, world: World, random: Random): Promise<void> {
-  const { log } = world
+  const { store, log } = world
   const bases = segmentBases(world.directory)
   let wrongCount = 0
   for (let offset = log.logStartOffset as number; offset < log.highWatermark; offset++) {
@@ -130,7 +130,11 @@ async function checkEveryOffset(t: Test, world: World, random: Random): Promise<
       for (const atLeastOne of [true, false]) {
         const ahead = random.chance(0.3) ? random.below(20) - 2 : 1_000_000
         const endOffset = Offset(Math.max(0, offset + ahead))
-        const read = await log.read(Offset(offset), bytesMax, atLeastOne, endOffset)
+        const read = await store.reader.read(log, Offset(offset), {
+          bytesMax,
+          atLeastOne,
+          endOffset,
+        })
         const expected = expectedBatches(world, bases, offset, bytesMax, atLeastOne, endOffset)
         const isAsExpected =
           String(basesIn(read)) === String(expected) && knowsWhatItHolds(world, read, offset)
@@ -150,7 +154,7 @@ async function checkEveryOffset(t: Test, world: World, random: Random): Promise<
 }
 
 async function checkEveryTime(t: Test, world: World): Promise<void> {
-  const { log } = world
+  const { store, log } = world
   const records = world.batches
     .flatMap((batch) => batch.records)
     .filter((record) => record.offset >= log.logStartOffset)
@@ -158,7 +162,7 @@ async function checkEveryTime(t: Test, world: World): Promise<void> {
   let wrongCount = 0
   for (const time of [0, 1, ...times, ...times.map((ms) => ms + 1)].filter((ms) => ms >= 0)) {
     const expected = records.find(({ timestamp }) => timestamp >= time)
-    const found = await log.offsetForTimestamp(time)
+    const found = await store.reader.offsetForTimestamp(log, time)
     if (JSON.stringify(found) !== JSON.stringify(expected) && wrongCount++ < 3) {
       t.fail(`time ${time}`, { found, expected })
     }
@@ -166,7 +170,7 @@ async function checkEveryTime(t: Test, world: World): Promise<void> {
   const max = Math.max(...times)
   t.equal(wrongCount, 0, `${times.length} times`)
   t.strictSame(
-    await log.offsetForMaxTimestamp(),
+    await store.reader.offsetForMaxTimestamp(log),
     records.find(({ timestamp }) => timestamp === max),
   )
 }
@@ -242,6 +246,7 @@ const topic = {
 }
 
 interface MadeLog {
+  readonly reader: LogReader
   readonly log: LogView
   /** Where each batch begins. */
   readonly positions: readonly number[]
@@ -283,7 +288,7 @@ function madeLog(
     topic,
     partition: 0,
     dataDir,
-    reader,
+    files: reader,
     configOf: () => parseTopicConfig({}),
     pageCache,
     opened: {
@@ -307,25 +312,30 @@ function madeLog(
       ...opened(positions),
     },
   })
-  return { log, positions, path, fs, pageCache }
+  return { reader, log, positions, path, fs, pageCache }
 }
 
-const offsetsAt = async (log: Log, offset: number, bytesMax = 1_000_000): Promise<number[]> => {
-  const read = await log.read(Offset(offset), bytesMax, true)
+const offsetsAt = async (
+  reader: Reader,
+  log: Log,
+  offset: number,
+  bytesMax = 1_000_000,
+): Promise<number[]> => {
+  const read = await reader.read(log, Offset(offset), { bytesMax, atLeastOne: true })
   const offsets = recordsIn(read.bytes).map((record) => record.offset)
   if (offsets.length > 0) read.release()
   return offsets
 }
 
 t.test('what was written last is read at once, until much has been written since', async (t) => {
-  const { log, fs, pageCache } = madeLog(t, 4, (positions) => ({
+  const { reader, log, fs, pageCache } = madeLog(t, 4, (positions) => ({
     logEndOffset: 2,
     highWatermark: 2,
     activeBytesVisible: positions[2]!,
   }))
   const readsAt = async (offset: number) => {
     fs.reads.length = 0
-    t.equal((await offsetsAt(log, offset, 1))[0], offset)
+    t.equal((await offsetsAt(reader, log, offset, 1))[0], offset)
     return new Set(fs.reads)
   }
   t.same(await readsAt(0), new Set(['async']), 'older than this process')
@@ -370,7 +380,7 @@ async function codeOf(act: () => unknown): Promise<string | undefined> {
 t.test(
   'a quarantined range answers CORRUPT_MESSAGE; what lies before and after it is read',
   async (t) => {
-    const { log } = madeLog(t, 10, (positions) => ({
+    const { reader, log } = madeLog(t, 10, (positions) => ({
       quarantined: [
         {
           startOffset: 3,
@@ -388,54 +398,63 @@ t.test(
         },
       ],
     }))
-    t.strictSame(await offsetsAt(log, 1), [1, 2], 'a read stops before the range')
+    t.strictSame(await offsetsAt(reader, log, 1), [1, 2], 'a read stops before the range')
     for (const offset of [3, 4, 7])
-      t.equal(await codeOf(() => log.read(Offset(offset), 1000, true)), 'CORRUPT_MESSAGE')
-    t.strictSame(await offsetsAt(log, 5), [5, 6])
-    t.strictSame(await offsetsAt(log, 8), [8, 9])
-    t.strictSame(await offsetsAt(log, 9), [9])
+      t.equal(
+        await codeOf(() => reader.read(log, Offset(offset), { bytesMax: 1000, atLeastOne: true })),
+        'CORRUPT_MESSAGE',
+      )
+    t.strictSame(await offsetsAt(reader, log, 5), [5, 6])
+    t.strictSame(await offsetsAt(reader, log, 8), [8, 9])
+    t.strictSame(await offsetsAt(reader, log, 9), [9])
     t.match(
-      await log.offsetForTimestamp(1003),
+      await reader.offsetForTimestamp(log, 1003),
       { offset: 5 },
       'a record that cannot be read is not found by its time',
     )
-    t.match(await log.offsetForMaxTimestamp(), { offset: 9 })
+    t.match(await reader.offsetForMaxTimestamp(log), { offset: 9 })
   },
 )
 
 t.test('rot that nobody has found yet is refused, not served and not walked over', async (t) => {
-  const { log, path, positions } = madeLog(t, 10)
+  const { reader, log, path, positions } = madeLog(t, 10)
   const bytes = readFileSync(path)
   writeFileSync(path, bytes.fill(0xff, positions[4], positions[5]))
-  t.strictSame(await offsetsAt(log, 1, 500), [1, 2], 'before it all is well')
-  t.equal(await codeOf(() => log.read(Offset(4), 1000, true)), 'CORRUPT_MESSAGE')
+  t.strictSame(await offsetsAt(reader, log, 1, 500), [1, 2], 'before it all is well')
   t.equal(
-    await codeOf(() => log.read(Offset(6), 1000, true)),
+    await codeOf(() => reader.read(log, Offset(4), { bytesMax: 1000, atLeastOne: true })),
+    'CORRUPT_MESSAGE',
+  )
+  t.equal(
+    await codeOf(() => reader.read(log, Offset(6), { bytesMax: 1000, atLeastOne: true })),
     'CORRUPT_MESSAGE',
     'there is no index to go around it',
   )
   truncateSync(path, positions[2]! + 20)
   t.equal(
-    await codeOf(() => log.read(Offset(2), 1000, true)),
+    await codeOf(() => reader.read(log, Offset(2), { bytesMax: 1000, atLeastOne: true })),
     'CORRUPT_MESSAGE',
     'a file that is too short',
   )
-  t.strictSame(await offsetsAt(log, 0, 200), [0])
+  t.strictSame(await offsetsAt(reader, log, 0, 200), [0])
 })
 
 t.test(
   'nothing past the high watermark is given, also when a segment is closed before it is durable',
   async (t) => {
-    const { log, positions, path } = madeLog(t, 6, (at) => ({
+    const { reader, log, positions, path } = madeLog(t, 6, (at) => ({
       highWatermark: 4,
       lastStableOffset: 4,
       activeBytesVisible: at[4]!,
       activeAbortedCount: 0,
     }))
-    t.strictSame(await offsetsAt(log, 2), [2, 3])
-    t.strictSame(await offsetsAt(log, 4), [], 'the end')
-    t.strictSame(await offsetsAt(log, 5), [], 'written, not yet visible')
-    t.equal(await codeOf(() => log.read(Offset(7), 1000, true)), 'OFFSET_OUT_OF_RANGE')
+    t.strictSame(await offsetsAt(reader, log, 2), [2, 3])
+    t.strictSame(await offsetsAt(reader, log, 4), [], 'the end')
+    t.strictSame(await offsetsAt(reader, log, 5), [], 'written, not yet visible')
+    t.equal(
+      await codeOf(() => reader.read(log, Offset(7), { bytesMax: 1000, atLeastOne: true })),
+      'OFFSET_OUT_OF_RANGE',
+    )
     const sizeBytes = readFileSync(path).length
     log.roll({ baseOffset: 0, sizeBytes, maxTimestamp: 1005, abortedCount: 0 }, 6)
     const state = {
@@ -446,12 +465,12 @@ t.test(
       activeAbortedCount: 0,
     }
     log.update({ ...state, highWatermark: 4, lastStableOffset: 4 })
-    t.strictSame(await offsetsAt(log, 2), [2, 3])
-    t.strictSame(await offsetsAt(log, 4), [])
+    t.strictSame(await offsetsAt(reader, log, 2), [2, 3])
+    t.strictSame(await offsetsAt(reader, log, 4), [])
     t.equal(log.sizeBytes, positions[4])
     log.update({ ...state, highWatermark: 6, lastStableOffset: 6 })
-    t.strictSame(await offsetsAt(log, 4), [4, 5])
-    t.strictSame(await offsetsAt(log, 6), [])
+    t.strictSame(await offsetsAt(reader, log, 4), [4, 5])
+    t.strictSame(await offsetsAt(reader, log, 6), [])
     t.equal(log.sizeBytes, sizeBytes)
     t.equal(log.segmentCount, 2)
   },
@@ -480,7 +499,7 @@ t.test(
 )
 
 t.test('a reader that tails asks the disk once a read, and not to find its place', async (t) => {
-  const { log, fs } = madeLog(t, 50, (positions) => ({
+  const { reader, log, fs } = madeLog(t, 50, (positions) => ({
     logEndOffset: 40,
     highWatermark: 40,
     lastStableOffset: 40,
@@ -494,32 +513,34 @@ t.test('a reader that tails asks the disk once a read, and not to find its place
     highWatermark: offset,
     lastStableOffset: offset,
   })
-  t.strictSame(await offsetsAt(log, 40), [])
+  t.strictSame(await offsetsAt(reader, log, 40), [])
   t.equal(log.bytesAvailable(Offset(40)), 0)
   const batchBytes = log.sizeBytes / 40
   log.update({ ...end(43), activeBytesVisible: 43 * batchBytes, activeAbortedCount: 0 })
   t.equal(log.bytesAvailable(Offset(40)), 3 * batchBytes)
-  t.strictSame(await offsetsAt(log, 40), [40, 41, 42])
+  t.strictSame(await offsetsAt(reader, log, 40), [40, 41, 42])
   log.update({ ...end(50), activeBytesVisible: 50 * batchBytes, activeAbortedCount: 0 })
-  t.strictSame(await offsetsAt(log, 43, 2.5 * batchBytes), [43, 44])
+  t.strictSame(await offsetsAt(reader, log, 43, 2.5 * batchBytes), [43, 44])
   t.equal(log.bytesAvailable(Offset(45)), 5 * batchBytes)
-  t.strictSame(await offsetsAt(log, 45), [45, 46, 47, 48, 49])
+  t.strictSame(await offsetsAt(reader, log, 45), [45, 46, 47, 48, 49])
   t.strictSame(fs.reads, ['sync', 'sync', 'sync'])
 })
 
 t.test('what was there before this process is read without stalling it', async (t) => {
-  const { log, fs } = madeLog(t, 20)
+  const { reader, log, fs } = madeLog(t, 20)
   t.strictSame(
-    await offsetsAt(log, 7),
+    await offsetsAt(reader, log, 7),
     Array.from({ length: 13 }, (_, i) => i + 7),
   )
   t.notOk(fs.reads.includes('sync'), fs.reads.join())
 })
 
 t.test('a buffer is given back once; what was read stays as it is until then', async (t) => {
-  const { log } = madeLog(t, 4)
+  const { reader, log } = madeLog(t, 4)
   const reads = await Promise.all(
-    [0, 1, 2, 3].map(async (offset) => log.read(Offset(offset), 1, true)),
+    [0, 1, 2, 3].map(async (offset) =>
+      reader.read(log, Offset(offset), { bytesMax: 1, atLeastOne: true }),
+    ),
   )
   t.strictSame(
     reads.flatMap((read) => recordsIn(read.bytes).map(({ value }) => value?.trim())),
@@ -549,7 +570,8 @@ t.test('a file is not closed under a read that uses it, however few may be open'
   })
   const values = await Promise.all(
     logs.map(
-      async ({ partition }) => (await readRecords(again.logs.get('many', partition)!, 0))[0]?.value,
+      async ({ partition }) =>
+        (await readRecords(again.reader, again.logs.get('many', partition)!, 0))[0]?.value,
     ),
   )
   t.strictSame(
@@ -561,11 +583,17 @@ t.test('a file is not closed under a read that uses it, however few may be open'
 t.test(
   'a log whose topic is deleted, or whose segment goes, refuses reads in a way that clients retry',
   async (t) => {
-    const { log, path } = madeLog(t, 4)
+    const { reader, log, path } = madeLog(t, 4)
     rmSync(path)
-    t.equal(await codeOf(() => log.read(Offset(1), 1000, true)), 'NOT_LEADER_OR_FOLLOWER')
+    t.equal(
+      await codeOf(() => reader.read(log, Offset(1), { bytesMax: 1000, atLeastOne: true })),
+      'NOT_LEADER_OR_FOLLOWER',
+    )
     log.remove()
-    t.equal(await codeOf(() => log.read(Offset(1), 1000, true)), 'UNKNOWN_TOPIC_OR_PARTITION')
-    t.equal(await codeOf(() => log.offsetForTimestamp(1)), 'UNKNOWN_TOPIC_OR_PARTITION')
+    t.equal(
+      await codeOf(() => reader.read(log, Offset(1), { bytesMax: 1000, atLeastOne: true })),
+      'UNKNOWN_TOPIC_OR_PARTITION',
+    )
+    t.equal(await codeOf(() => reader.offsetForTimestamp(log, 1)), 'UNKNOWN_TOPIC_OR_PARTITION')
   },
 )

@@ -23,10 +23,18 @@ import { Continuity, RotFound } from './continuity.ts'
 import { FileCache, SegmentMoving } from './file-cache.ts'
 import { errnoCode, type Fs } from '../fs.ts'
 import { lastEntryIn, type IndexFile } from './index-search.ts'
+import { ownLog, type LogView } from './log-view.ts'
 import type { SearchPort } from '../search/port.ts'
 import { OFFSET_ENTRY_BYTES, readOffsetEntry } from '../segment/offset-index.ts'
-import type { ReadResult } from '../store.ts'
-import type { Quarantined } from '../log-facts.ts'
+import type {
+  AbortedTransaction,
+  Log,
+  OffsetAndTimestamp,
+  Reader,
+  ReadLimits,
+  ReadResult,
+} from '../store.ts'
+import { firstRecordSince, recordWithMaxTimestamp, timestampOfBatch } from './timestamp-search.ts'
 
 /** The most bytes of one read, unless a single batch is larger. */
 const READ_BYTES_MAX = 8 * 1024 * 1024
@@ -38,14 +46,9 @@ const POOL_FREE_BYTES_MAX = 64 * 1024 * 1024
 
 const NO_BYTES = new Uint8Array(0)
 
-export interface ReadLimits {
-  /** It stops before the batch that would exceed this. */
-  readonly bytesMax: number
-  /** Returns the first batch even if it alone exceeds `bytesMax`. */
-  readonly atLeastOne: boolean
-  /** Returns no batch that reaches it; no effect beyond the high watermark. */
-  readonly endOffset: number
-  /** CRCs of cold batches are not checked. */
+/** Limits of the storage's own reads. */
+interface OwnReadLimits extends ReadLimits {
+  /** CRCs of cold batches are not checked: the caller does. */
   readonly isUnchecked?: boolean
 }
 
@@ -58,7 +61,7 @@ export interface LogReaderDeps {
   readonly onRot: (segment: SegmentView) => void
 }
 
-export class LogReader {
+export class LogReader implements Reader {
   readonly pool = new BufferPool(POOL_FREE_BYTES_MAX)
   readonly search: SearchPort
   readonly #fs: Fs
@@ -86,24 +89,43 @@ export class LogReader {
     this.#files.close()
   }
 
-  /** As `Log.read`; `offset` is not before the log's start. */
-  read(log: ReadableLog, offset: number, limits: ReadLimits): ReadResult | Promise<ReadResult> {
-    if (offset < Math.min(log.highWatermark, limits.endOffset))
-      return this.run(() => this.#batchesFrom(log, offset, limits))
-    if (offset === log.highWatermark) {
-      log.hints.set(offset, log.segments[segmentIndexOf(log.segments, offset)]!.endPosition)
+  read(log: Log, offset: Offset, limits: OwnReadLimits): ReadResult | Promise<ReadResult> {
+    const own = readable(log)
+    const { highWatermark, logStartOffset, logEndOffset } = own
+    if (offset < logStartOffset || offset > logEndOffset) {
+      const range = `${logStartOffset} to ${logEndOffset}`
+      throw new KafkaError('OFFSET_OUT_OF_RANGE', `offset ${offset} is outside ${range}`)
     }
+    if (offset < Math.min(highWatermark, limits.endOffset ?? Infinity))
+      return this.run(() => this.#batchesFrom(own, offset, limits))
+    if (offset === highWatermark)
+      own.hints.set(offset, own.segments[segmentIndexOf(own.segments, offset)]!.endPosition)
     return emptyRead(offset)
   }
 
-  /** Upper bound of the bytes from `offset` to the visible end; exact for a reader that tails. */
-  bytesAvailable(log: ReadableLog, from: number): number {
-    const offset = log.skipsQuarantined ? firstReadable(log, from) : from
-    if (offset >= log.highWatermark) return 0
-    const index = segmentIndexOf(log.segments, offset)
-    let bytes = -(offset === log.segments[index]!.baseOffset ? 0 : (log.hints.get(offset) ?? 0))
-    for (let i = index; i < log.segments.length; i++) bytes += log.segments[i]!.endPosition
-    return bytes
+  abortedTransactions(
+    log: Log,
+    from: Offset,
+    to: Offset,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    const own = readable(log)
+    if (!own.segments.some(({ abortedCount }) => abortedCount > 0)) return []
+    return this.run(() => own.abortedSearch.between(own, from, to))
+  }
+
+  async offsetForTimestamp(log: Log, timestamp: number): Promise<OffsetAndTimestamp | undefined> {
+    const own = readable(log)
+    return this.run(() => firstRecordSince(this, own, timestamp))
+  }
+
+  async offsetForMaxTimestamp(log: Log): Promise<OffsetAndTimestamp | undefined> {
+    const own = readable(log)
+    return this.run(() => recordWithMaxTimestamp(this, own))
+  }
+
+  async timestampAt(log: Log, offset: Offset): Promise<number | undefined> {
+    const own = readable(log)
+    return this.run(() => timestampOfBatch(this, own, offset))
   }
 
   /**
@@ -196,8 +218,9 @@ export class LogReader {
     if (suffix === '.log' && errnoCode(error) === 'ENOENT') this.#onRot(segment)
   }
 
-  *#batchesFrom(log: ReadableLog, offset: number, limits: ReadLimits): DiskSteps<ReadResult> {
-    const end = Math.min(log.highWatermark, limits.endOffset)
+  *#batchesFrom(log: LogView, offset: number, limits: OwnReadLimits): DiskSteps<ReadResult> {
+    const endOffset = limits.endOffset ?? Infinity
+    const end = Math.min(log.highWatermark, endOffset)
     for (let from = offset; from < end;) {
       const extent = extentToRead(log, from)
       if (!extent) return emptyRead(offset)
@@ -205,7 +228,7 @@ export class LogReader {
       const place = yield* this.#place(log, extent, from)
       if (place.position < extent.endPosition) {
         const isCold = from < log.hotOffset
-        const read = yield* this.#batchesAt(extent, place, from, { ...limits, isCold })
+        const read = yield* this.#batchesAt(extent, place, from, { ...limits, endOffset, isCold })
         if (!read) return emptyRead(offset)
         if (!extent.segment.isReplaced)
           log.hints.set(read.nextOffset, place.position + read.bytes.length)
@@ -249,7 +272,7 @@ export class LogReader {
     extent: Extent,
     { position, baseOffset }: Place,
     offset: number,
-    options: ReadLimits & { readonly isCold: boolean },
+    options: OwnReadLimits & { readonly endOffset: number; readonly isCold: boolean },
   ): DiskSteps<ReadResult | undefined> {
     const { atLeastOne, isCold, endOffset } = options
     const isChecked = isCold && !options.isUnchecked
@@ -345,6 +368,13 @@ export class LogReader {
   }
 }
 
+/** @throws {KafkaError} UNKNOWN_TOPIC_OR_PARTITION when the log is being deleted */
+function readable(log: Log): LogView {
+  const own = ownLog(log)
+  if (!own.isRemoved) return own
+  throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `${own.topic.name} is being deleted`)
+}
+
 /** An empty result, without a buffer. */
 function emptyRead(offset: number): ReadResult {
   return { bytes: NO_BYTES, nextOffset: Offset(offset), recordCount: 0, release() {} }
@@ -355,13 +385,6 @@ interface Place {
   readonly position: number
   /** In a sparse extent the batch may start later. */
   readonly baseOffset: number
-}
-
-/** The first offset from `offset` on outside quarantined ranges. */
-function firstReadable(log: ReadableLog, offset: number): number {
-  const isWithin = (rot: Quarantined) => rot.startOffset <= offset && offset < rot.endOffset
-  const rot = log.quarantined.find(isWithin)
-  return rot ? firstReadable(log, rot.endOffset) : offset
 }
 
 /** Size of the whole batches at the start of `bytes`, and the offset after them. */

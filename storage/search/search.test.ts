@@ -60,7 +60,9 @@ t.test(
     for (const [i, codec] of codecs.entries()) await append(store, logs[i]!, bomb(codec))
     for (const [i, codec] of codecs.entries()) {
       const log = logs[i]!
-      const { result, turnCount } = await turnsDuring(() => log.offsetForTimestamp(1500))
+      const { result, turnCount } = await turnsDuring(() =>
+        store.reader.offsetForTimestamp(log, 1500),
+      )
       t.match(result, { offset: 1, timestamp: 2000 }, codec)
       t.ok(turnCount >= 50, `${turnCount} turns with ${codec}`)
     }
@@ -73,14 +75,16 @@ t.test('more than 64 MiB is answered for by where its batch begins', async (t) =
   for (const timestamp of [1000, 2000])
     builder.append({ timestamp, key: null, value: Buffer.alloc(40 * MIB) })
   await append(store, logs[0]!, builder.finish({ codec: 'zstd' }))
-  t.match(await logs[0]!.offsetForTimestamp(1500), { offset: 0, timestamp: 2000 })
+  t.match(await store.reader.offsetForTimestamp(logs[0]!, 1500), { offset: 0, timestamp: 2000 })
 })
 
 t.test('a large uncompressed batch is looked into elsewhere, too', async (t) => {
   const { store, logs } = await openLogs(t, ['many'])
   const records = Array.from({ length: 200_000 }, (_, i) => ({ value: '', timestamp: i }))
   await append(store, logs[0]!, batchOf(records))
-  const { result, turnCount } = await turnsDuring(() => logs[0]!.offsetForTimestamp(199_999))
+  const { result, turnCount } = await turnsDuring(() =>
+    store.reader.offsetForTimestamp(logs[0]!, 199_999),
+  )
   t.match(result, { offset: 199_999, timestamp: 199_999 })
   t.ok(turnCount >= 10, `${turnCount} turns`)
 })
@@ -91,14 +95,16 @@ t.test(
     const { store, logs } = await openLogs(t, ['busy'])
     for (let i = 0; i < 4; i++)
       await append(store, logs[0]!, batchOf([{ value: 'x', timestamp: i * 10 }], 'gzip'))
-    const asked = Array.from({ length: 100 }, (_, i) => logs[0]!.offsetForTimestamp((i % 4) * 10))
+    const asked = Array.from({ length: 100 }, (_, i) =>
+      store.reader.offsetForTimestamp(logs[0]!, (i % 4) * 10),
+    )
     const found = await Promise.all(asked)
     t.same(
       found.map((each) => each?.offset),
       asked.map((_, i) => i % 4),
     )
     await append(store, logs[0]!, bomb('gzip'))
-    const late = Array.from({ length: 20 }, () => logs[0]!.offsetForTimestamp(1500))
+    const late = Array.from({ length: 20 }, () => store.reader.offsetForTimestamp(logs[0]!, 1500))
     const outcomes = Promise.allSettled(late)
     await store[Symbol.asyncDispose]()
     for (const outcome of await outcomes) {

@@ -3,7 +3,7 @@
 import { readEndMarker } from '../../protocol/batch/control.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import { Offset } from '../../protocol/ids.ts'
-import type { Log } from '../store.ts'
+import type { Log, Reader } from '../store.ts'
 
 export interface CommittedRecord {
   readonly key: string | undefined
@@ -12,16 +12,21 @@ export interface CommittedRecord {
 
 /** Skips a producer's records from the start of its aborted transaction to its ABORT marker, as clients do. */
 export async function readCommitted(
+  reader: Reader,
   log: Log,
   bytesMax: number,
 ): Promise<Map<number, CommittedRecord>> {
   const seen = new Map<number, CommittedRecord>()
   for (let from = log.logStartOffset as number; from < log.lastStableOffset;) {
-    const read = await log.read(Offset(from), bytesMax, true, log.lastStableOffset)
+    const read = await reader.read(log, Offset(from), {
+      bytesMax,
+      atLeastOne: true,
+      endOffset: log.lastStableOffset,
+    })
     const batches = [...batchesOf(read.bytes)]
     const { header: last } = batches.at(-1)!
     const next = last.baseOffset + last.lastOffsetDelta + 1
-    const aborted = [...(await log.abortedTransactions(Offset(from), Offset(next)))]
+    const aborted = [...(await reader.abortedTransactions(log, Offset(from), Offset(next)))]
     aborted.sort((a, b) => a.firstOffset - b.firstOffset)
     const skipping = new Set<number>()
     for (const { at, header } of batches) {

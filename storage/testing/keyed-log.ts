@@ -7,7 +7,7 @@ import type { BatchHeader } from '../../protocol/batch/header.ts'
 import { batchesOf, recordsOf } from '../../protocol/batch/record.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
-import type { Log, Store } from '../store.ts'
+import type { Log, Reader, Store } from '../store.ts'
 
 export interface KeyedRecord {
   readonly key: string
@@ -37,13 +37,14 @@ export function keyedBatch(
 
 /** The log from `from` on as a consumer reads it, batches without records included. */
 export async function readKeyed(
+  reader: Reader,
   log: Log,
   from = 0,
   bytesMax = 1024 * 1024,
 ): Promise<PlacedRecord[]> {
   const records: PlacedRecord[] = []
   for (let next = from; next < log.highWatermark;) {
-    const read = await log.read(Offset(next), bytesMax, true)
+    const read = await reader.read(log, Offset(next), { bytesMax, atLeastOne: true })
     assert(read.bytes.length > 0, `something is there from ${next} to ${log.highWatermark}`)
     for (const { at, header } of batchesOf(read.bytes)) {
       const lastOffset = header.baseOffset + header.lastOffsetDelta
@@ -57,15 +58,15 @@ export async function readKeyed(
 }
 
 /** The log as a consumer of committed records reads it; every transaction has ended. */
-export async function readCommitted(log: Log): Promise<PlacedRecord[]> {
+export async function readCommitted(reader: Reader, log: Log): Promise<PlacedRecord[]> {
   const records: PlacedRecord[] = []
   for (let next: number = log.logStartOffset; next < log.highWatermark;) {
-    const read = await log.read(Offset(next), 1024 * 1024, true)
+    const read = await reader.read(log, Offset(next), { bytesMax: 1024 * 1024, atLeastOne: true })
     const batches = [...batchesOf(read.bytes)]
     const { header: last } = batches.at(-1)!
     const endOffset = last.baseOffset + last.lastOffsetDelta + 1
     const aborted = new Set<number>()
-    const waiting = [...(await log.abortedTransactions(Offset(next), Offset(endOffset)))]
+    const waiting = [...(await reader.abortedTransactions(log, Offset(next), Offset(endOffset)))]
     waiting.sort((one, other) => one.firstOffset - other.firstOffset)
     for (const { at, header } of batches) {
       const lastOffset = header.baseOffset + header.lastOffsetDelta

@@ -3,7 +3,7 @@
 import { batchesOf } from '../../protocol/batch/record.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
-import type { Log } from '../store.ts'
+import type { Log, Reader } from '../store.ts'
 
 export interface SeenBatch {
   readonly baseOffset: number
@@ -18,12 +18,12 @@ export interface Seen {
   readonly refused: ReadonlyMap<number, string>
 }
 
-export async function seenIn(log: Log, bytesMax = 16 * 1024): Promise<Seen> {
+export async function seenIn(reader: Reader, log: Log, bytesMax = 16 * 1024): Promise<Seen> {
   const batches: SeenBatch[] = []
   const refused = new Map<number, string>()
   for (let offset: number = log.logStartOffset; offset < log.highWatermark;) {
     try {
-      const read = await log.read(Offset(offset), bytesMax, true)
+      const read = await reader.read(log, Offset(offset), { bytesMax, atLeastOne: true })
       if (read.bytes.length === 0) break
       for (const { at, header } of batchesOf(read.bytes)) {
         const { baseOffset, lastOffsetDelta, sizeBytes } = header

@@ -10,7 +10,7 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import { openStore } from '../open-store.ts'
-import type { Log, Store, StoreOptions } from '../store.ts'
+import type { Log, Reader, Store, StoreOptions } from '../store.ts'
 
 export interface TestRecord {
   readonly key?: string
@@ -86,13 +86,14 @@ export function recordsIn(bytes: Uint8Array): ReadRecord[] {
 
 /** Every visible record from `offset` on, read as a consumer reads. */
 export async function readRecords(
+  reader: Reader,
   log: Log,
   offset: number,
   bytesMax = 64 * 1024,
 ): Promise<ReadRecord[]> {
   const records: ReadRecord[] = []
   for (let next = offset; next < log.highWatermark; next = records.at(-1)!.offset + 1) {
-    const read = await log.read(Offset(next), bytesMax, true)
+    const read = await reader.read(log, Offset(next), { bytesMax, atLeastOne: true })
     records.push(...recordsIn(read.bytes).filter((record) => record.offset >= next))
     read.release()
   }

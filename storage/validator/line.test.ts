@@ -215,7 +215,7 @@ t.test(
       { baseOffset: 3003 },
     ])
     t.equal(producerIdOf(good), -1)
-    t.equal((await readRecords(large, 0, MIB)).length, 6003)
+    t.equal((await readRecords(store.reader, large, 0, MIB)).length, 6003)
     const late = append(heavy(9, 8 * MIB))
     await store[Symbol.asyncDispose]()
     t.ok((await late).error)

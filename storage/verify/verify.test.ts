@@ -148,7 +148,7 @@ t.test(
 
     const store = await open(dataDir)
     t.equal(
-      (await readRecords(store.logs.get('logs', 0)!, 2)).length,
+      (await readRecords(store.reader, store.logs.get('logs', 0)!, 2)).length,
       78,
       'an ordinary start trusts it',
     )
@@ -156,7 +156,7 @@ t.test(
     t.match(await repaired(dataDir), [/^note .*known since an earlier start/])
     const again = await open(dataDir)
     t.equal(again.recovery.corruptBatchCount, 1)
-    t.equal((await readRecords(again.logs.get('logs', 0)!, 2)).length, 78)
+    t.equal((await readRecords(again.reader, again.logs.get('logs', 0)!, 2)).length, 78)
     await again[Symbol.asyncDispose]()
   },
 )

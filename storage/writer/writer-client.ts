@@ -5,7 +5,7 @@ import { strict as assert } from 'node:assert'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Offset } from '../../protocol/ids.ts'
 import type { ProducerInfo, Slot, TxnMarker } from '../log-facts.ts'
-import { LogView } from '../read/log-view.ts'
+import { ownLog, type LogView } from '../read/log-view.ts'
 import { StoreClosed } from '../store-closed.ts'
 import type { AppendOptions, AppendOutcome, Log, Writer } from '../store.ts'
 import type { Command, Outcome, TurnResult } from './commands.ts'
@@ -197,12 +197,6 @@ export class WriterClient implements Writer {
   #drain(): void {
     for (const callback of this.#drainCallbacks) callback()
   }
-}
-
-/** Every log that callers have comes from this store. */
-function ownLog(log: Log): LogView {
-  if (log instanceof LogView) return log
-  throw new TypeError('the log is not of this store')
 }
 
 function refusal(id: number, { message }: Error): Outcome {

@@ -18,7 +18,7 @@ import { TurnReport } from './turn-report.ts'
 import type { LogConfig, Quarantined, Slot } from '../log-facts.ts'
 import { WrittenFiles } from './written-files.ts'
 
-/** Where results go that need not wait for the end of the turn. */
+/** Receives results that need not wait for the end of the turn. */
 export type ReportEarly = (result: TurnResult) => void
 
 export interface LogWriterDeps {
@@ -150,9 +150,9 @@ export class LogWriter {
   }
 
   /**
-   * The group commit: one write per log and one sync per dirty file, however many batches wait.
+   * The group commit: one write per log and one sync per dirty file, for any number of batches.
    *
-   * @param early hears of appends that need not wait for the sync which others wait for
+   * @param early receives appends that need not wait for the sync of others
    * @throws {DiskFailure}
    */
   #commit(report: TurnReport, early: ReportEarly | undefined): void {

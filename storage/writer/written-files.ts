@@ -1,22 +1,22 @@
-// WrittenFiles: which logs hold a file open for writing, so that no more are open than may be. Writer thread.
+// WrittenFiles: the logs that hold a file open for writing, and a bound on their number. Writer thread.
 
 import type { PartitionLog } from './partition-log.ts'
 
 export class WrittenFiles {
   readonly #openFilesMax: number
-  /** Logs that may hold a descriptor, the one used longest ago first. */
+  /** Logs that may hold an open file, least recently used first. */
   readonly #recent = new Set<PartitionLog>()
 
   constructor(openFilesMax: number) {
     this.#openFilesMax = openFilesMax
   }
 
-  /** The log is about to be written to: it may open its file. */
+  /** The log is about to be written: it may open its file. */
   expect(log: PartitionLog): void {
     this.#recent.add(log)
   }
 
-  /** Closes the file used longest ago, written and synced. @returns false when none is open */
+  /** Closes the least recently used file, written and synced. @returns false when no file is open */
   closeOne(): boolean {
     for (const log of this.#recent) {
       log.releaseFiles()
@@ -31,7 +31,7 @@ export class WrittenFiles {
     this.#recent.delete(log)
   }
 
-  /** The log has been written to. */
+  /** The log was written. */
   use(log: PartitionLog): void {
     this.#recent.delete(log)
     this.#recent.add(log)

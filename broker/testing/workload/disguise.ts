@@ -45,10 +45,17 @@ export function withLogs(store: Store, change: (log: Log) => Partial<Log>): Stor
       return changed
     },
   })
-  const unwrapping = withWriter(store, (writer) => ({
-    append: (log, ...rest) => writer.append(real(log), ...rest),
-    endTransaction: (log, marker) => writer.endTransaction(real(log), marker),
-  }))
+  const { writer, reader } = store
+  const unwrapping = disguised(store, {
+    writer: disguised(writer, {
+      append: (log, ...rest) => writer.append(real(log), ...rest),
+      endTransaction: (log, marker) => writer.endTransaction(real(log), marker),
+    }),
+    reader: disguised(reader, {
+      read: (log, ...rest) => reader.read(real(log), ...rest),
+      abortedTransactions: (log, ...rest) => reader.abortedTransactions(real(log), ...rest),
+    }),
+  })
   return disguised(unwrapping, { logs })
 }
 

@@ -213,11 +213,13 @@ const readingBugs: PlantedBug[] = [
     anomalies: ['aborted read'],
     plant: () => ({
       store: (store) =>
-        withLogs(store, (log) => ({
-          async abortedTransactions(from, to) {
-            return (await log.abortedTransactions(from, to)).slice(1)
-          },
-        })),
+        disguised(store, {
+          reader: disguised(store.reader, {
+            async abortedTransactions(...asked) {
+              return (await store.reader.abortedTransactions(...asked)).slice(1)
+            },
+          }),
+        }),
     }),
   },
   {
