@@ -1,6 +1,6 @@
-// `npm test`: every test file in a process of its own, one more at a time than there are cores, the long ones first. With
-// --full only those that have a budget, and all of it. tap's own runner loads hooks into each process, which cost a third
-// of the whole: decisions/0026
+// `npm test`: runs every test file in its own process, one more at a time than there are cores, the longest first.
+// With --full it runs only those with a budget, in full. tap's own runner loads hooks into each process, which cost a
+// third of the time: decisions/0026
 
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -8,15 +8,15 @@ import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** One more than cores: a third of the time tests wait, for a disk or a timer. */
+/** One more than cores, because tests wait for a disk or a timer a third of the time. */
 const JOBS = availableParallelism() + 1
-/** Of a file that hangs; one that is slow ends itself by tap's timeouts. */
+/** For a file that hangs; a slow one ends earlier, by tap's timeouts. */
 const FILE_SECONDS_MAX = 3_600
-/** Of a test that sets none, in seconds: enough for a machine that does much else. */
+/** For a test that sets none, in seconds: enough for a busy machine. */
 const TAP_TIMEOUT = '120'
 const HAS_BUDGET = /\/budget\.js'/
 const SUMMARY = /^# \{ total: (\d+)(?:, pass: (\d+))?(?:, fail: (\d+))?.*\}$/m
-/** Lines of a passing assertion or test; a directive in capitals says that it was not run. */
+/** Lines of a passing assertion or test; a directive in capitals means that it did not run. */
 const PASSED = /^ *ok \d+ (?!.*# [A-Z]{4}).*\n/gm
 const NOT_RUN = /^ *ok .*# [A-Z]{4}\b.*$/gm
 
@@ -77,7 +77,7 @@ async function outcomeOf(file: string): Promise<Outcome> {
   return { file, seconds, output, total: Number(total), fail: isOk ? 0 : Math.max(1, Number(fail)) }
 }
 
-/** A line for a file; all but what has passed of one that failed. */
+/** One line for a file; for a failed one also its output, without passing lines. */
 function report({ file, seconds, output, total, fail }: Outcome): void {
   const name = file.slice('dist/'.length, -basename('.test.js').length)
   console.log(`${fail === 0 ? 'ok' : 'FAILED'} ${name}: ${total} in ${seconds.toFixed(1)} s`)
@@ -85,7 +85,7 @@ function report({ file, seconds, output, total, fail }: Outcome): void {
   else for (const [skipped] of output.matchAll(NOT_RUN)) console.log(skipped)
 }
 
-/** Ends with tap's own last line, which says how many assertions there were. */
+/** Ends with tap's own last line, which has the number of assertions. */
 function summarise(): void {
   const failed = outcomes.filter(({ fail }) => fail > 0)
   const sum = (of: (outcome: Outcome) => number) =>

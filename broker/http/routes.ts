@@ -1,4 +1,4 @@
-// What the HTTP port answers, by fastify. Network thread.
+// The routes of the HTTP port, by fastify. Network thread.
 
 import type { RequestListener } from 'node:http'
 import { fastify } from 'fastify'
@@ -12,7 +12,7 @@ export interface Routes extends Health {
   readonly metricsText: () => Promise<string>
 }
 
-/** @returns what answers a request; it holds nothing that must be closed */
+/** @returns the listener for requests; it holds nothing that must be closed */
 export async function openRoutes(routes: Routes): Promise<RequestListener> {
   const app = fastify({ bodyLimit: BODY_BYTES_MAX })
   indexRoute(app)

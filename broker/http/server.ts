@@ -1,11 +1,11 @@
-// The HTTP side: metrics and health, on its own port. The port is open from the start; fastify and the routes are loaded
-// at the first request, for they would be a quarter of the start. Network thread.
+// The HTTP server for metrics and health, on its own port. The port is open from the start; fastify and the routes
+// load at the first request, because they would take a quarter of the start. Network thread.
 
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { hostCheck } from './hosts.ts'
 import type { Routes } from './routes.ts'
 
-/** For a request to arrive whole. */
+/** The time limit for a request to arrive whole. */
 const REQUEST_MS_MAX = 10_000
 
 interface HttpServer {
@@ -18,13 +18,13 @@ export interface HttpDeps extends Routes {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
-  /** Further ones are closed. */
+  /** Further connections are closed. */
   readonly connectionsMax: number
-  /** The only names of this address, beside those of loopback; undefined: it answers to any. */
+  /** The names of this address besides loopback's; undefined: it answers to any name. */
   readonly names: readonly string[] | undefined
 }
 
-/** @throws what listening fails with */
+/** @throws the error of listening */
 export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
   const { host, port, names } = deps
   const isKnown = names === undefined ? () => true : hostCheck(names)

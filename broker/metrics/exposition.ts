@@ -1,11 +1,12 @@
-// Exposition: the metrics page in Prometheus' text format, by prom-client. Loaded at the first look. Network thread.
+// Exposition: the metrics page in Prometheus' text format, by prom-client. Loaded at the first request for it.
+// Network thread.
 
 import { Gauge, Registry as Page } from 'prom-client'
 import type { Registry } from './registry.ts'
 import { Samples } from './samples.ts'
 import { metrics, type MetricName } from './table.ts'
 
-/** @returns a function that reads everything and writes the page; those who ask meanwhile get the same one */
+/** @returns a function that reads all metrics and writes the page; concurrent callers get the same page */
 export function exposition(registry: Registry): () => Promise<string> {
   const page = new Page()
   let samples = new Samples()
@@ -16,7 +17,7 @@ export function exposition(registry: Registry): () => Promise<string> {
     const texts: string[] = []
     for (const name of names) {
       texts.push(await page.getSingleMetricAsString(name))
-      await new Promise(setImmediate) // a metric of each of thousands of partitions takes milliseconds
+      await new Promise(setImmediate) // thousands of partitions take milliseconds per metric
     }
     return `${texts.join('\n\n')}\n`
   }
@@ -24,7 +25,7 @@ export function exposition(registry: Registry): () => Promise<string> {
   return () => (writing ??= write().finally(() => (writing = undefined)))
 }
 
-/** A metric of any type whose values are counted elsewhere: all that prom-client asks of one is `get`. */
+/** A metric of any type with values from elsewhere: prom-client only calls its `get`. */
 class Counted extends Gauge {
   readonly #name: MetricName
   readonly #samples: () => Samples
@@ -37,7 +38,7 @@ class Counted extends Gauge {
   }
 
   override async get(): ReturnType<Gauge['get']> {
-    const type = metrics[this.#name].type as never // the type file has them as an enum that does not exist
+    const type = metrics[this.#name].type as never // the declarations name an enum that does not exist
     const values = this.#samples()
       .of(this.#name)
       .map(({ name, value, labels }) => ({ metricName: name, value, labels }))

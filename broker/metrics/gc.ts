@@ -1,5 +1,5 @@
-// GcTimes: how long garbage collection of the network thread took, one observation each. Network thread.
-// It begins with the first look at the metrics, as LoopTimes does.
+// GcTimes: the durations of garbage collections on the network thread. It starts with the first request for metrics,
+// as LoopTimes does. Network thread.
 
 import { PerformanceObserver } from 'node:perf_hooks'
 import { secondsHistogram } from './histogram.ts'

@@ -1,6 +1,7 @@
-// GroupMetrics: members, state and lag of groups, read when somebody asks. Rebalances: plain counters. Network thread.
-// Lag in seconds is the age of the batch that holds the first record not yet committed: what its newest record says, not
-// what its consumer will find, and only as good as the producer's clock.
+// GroupMetrics: members, state and lag of groups, read when metrics are requested. Rebalances: plain counters.
+// Network thread.
+// Lag in seconds is the age of the batch with the first uncommitted record: the age of its newest record, not of the
+// one that the consumer reads next, and only as good as the producer's clock.
 
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
@@ -14,7 +15,7 @@ import type { Samples } from './samples.ts'
 
 /** The label of all groups beyond `metrics.groups.max`. */
 export const OTHER_GROUPS = 'other'
-/** Batches looked up for one reading; what is known from earlier ones costs nothing. */
+/** The most batches to look up for one request; batches known from earlier ones are free. */
 const LOOKUPS_MAX = 1000
 
 interface GroupMetricsDeps {
@@ -26,13 +27,13 @@ interface GroupMetricsDeps {
 
 interface Lag {
   records: number
-  /** Undefined when it is not known, or not yet. */
+  /** undefined: unknown, perhaps only for now. */
   seconds: number | undefined
 }
 
 export class GroupMetrics {
   readonly #deps: GroupMetricsDeps
-  /** The time of a batch, by partition and committed offset; of the last reading. */
+  /** Timestamps of batches by partition and committed offset, from the last request. */
   #timestamps = new Map<string, number>()
   #lookupsLeft = 0
 
@@ -92,7 +93,7 @@ export class GroupMetrics {
     samples.add('millrace_group_lag_records', records, { group: OTHER_GROUPS, topic: OTHER_GROUPS })
   }
 
-  /** @returns undefined when it is not known */
+  /** @returns undefined when it is unknown */
   async #secondsBehind(
     log: Log,
     { partition, committed }: PartitionOffset,
@@ -119,7 +120,7 @@ export class GroupMetrics {
   }
 }
 
-/** A commit past the end, from before records were lost, is no negative lag. */
+/** A commit past the end, from before records were lost, gives no negative lag. */
 function recordsBehind(log: Log, { committed }: PartitionOffset): number {
   return Math.max(0, log.highWatermark - Math.max(0, committed.offset))
 }

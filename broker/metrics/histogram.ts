@@ -1,4 +1,5 @@
-// Histogram: counts in buckets that double. Observing costs a few nanoseconds and no garbage. Network thread.
+// Histogram: counts in buckets of doubling size. An observation costs a few nanoseconds and no garbage. Network
+// thread.
 
 export class Histogram {
   /** Upper bounds, ascending; each twice the one before. */

@@ -1,6 +1,7 @@
-// LoopTimes: how long the event loop was kept from its work, as seen by a timer that looks at it. Network thread.
-// A look comes every 5 ms, or as soon as what keeps the loop lets go: the time between two is never less than what a request
-// kept it, and at most 5 ms more. It begins with the first look at the metrics: a broker that nobody watches is not woken.
+// LoopTimes: how long the event loop was blocked, measured by a timer. Network thread.
+// The timer fires every 5 ms, or as soon as a blocked loop continues: the time between two firings is at least as
+// long as a request blocked the loop, and at most 5 ms longer. It starts with the first request for metrics: a broker
+// without monitoring is not woken.
 
 import type { Clock, Timer } from '../../storage/clock.ts'
 import { Histogram } from './histogram.ts'

@@ -1,5 +1,5 @@
-// Registry: reads every counter and gauge when somebody asks. Nothing is kept for it: the hot paths count in plain
-// numbers, and prom-client, which writes the page (exposition.ts), is loaded at the first look. Network thread.
+// Registry: reads every counter and gauge when metrics are requested. Nothing is kept for it: the hot paths count in
+// plain numbers, and prom-client, which writes the page (exposition.ts), loads at the first request. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic } from '../../storage/store.ts'
@@ -14,7 +14,7 @@ import type { TransactionMetrics } from './transactions.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
 import type { TurnTimes } from './turns.ts'
 
-/** Read in one turn of the loop. */
+/** Topics read per turn of the loop. */
 const TOPICS_A_TURN = 100
 
 interface RegistryDeps {
@@ -47,7 +47,7 @@ export class Registry {
     this.#startedAtSeconds = deps.clock.now() / 1000 - process.uptime()
   }
 
-  /** Everything as it is now. */
+  /** Every metric's current values. */
   async read(): Promise<Samples> {
     const { freeBytes } = await this.#deps.store.disk.space()
     const samples = new Samples()

@@ -1,15 +1,15 @@
-// RequestMetrics: how many requests of each API, how long they took, which error codes they got. Network thread.
+// RequestMetrics: number, duration and error codes of the requests of each API. Network thread.
 
 import type { Api, Shape } from '../../protocol/schema.ts'
 import { errorName } from '../../protocol/errors.ts'
 import type { RequestObserver } from '../call.ts'
 import { secondsHistogram, type Histogram } from './histogram.ts'
 
-/** Hears of every code, 0 for none. @returns whether to go on */
+/** Called with every code, 0 for none. @returns whether to go on */
 type CountError = (code: number) => boolean
 type Visit = (message: any, count: CountError) => boolean
 
-/** Codes of one answer that are looked at: a hostile request gets a million of them. */
+/** The most codes of one response to count: a hostile request gets a million of them. */
 const CODES_MAX = 10_000
 
 export interface ApiCounts {
@@ -57,7 +57,7 @@ function nothing(): boolean {
   return true
 }
 
-/** A walk over every `errorCode` of a message, made from its table; undefined when it has none. */
+/** Builds from a message's table a walk over its `errorCode` fields; undefined when it has none. */
 function errorVisitor(fields: Shape): Visit | undefined {
   const visits: Visit[] = []
   for (const [name, { type }] of Object.entries(fields)) {

@@ -6,7 +6,7 @@ import type { MetricName } from './table.ts'
 export type Labels = Readonly<Record<string, string | number>>
 
 export interface Sample {
-  /** The metric's, or with what a histogram adds to it. */
+  /** The metric's name, with the suffix of a part of a histogram. */
   readonly name: string
   readonly value: number
   readonly labels: Labels

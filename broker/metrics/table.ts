@@ -1,4 +1,4 @@
-// Every metric: its type, its labels, what it tells. docs/reference/metrics.md is generated from this table.
+// Every metric: its type, labels and meaning. docs/reference/metrics.md is generated from this table.
 // The kafka_ ones have the names of kafka_exporter, so that existing Grafana boards work.
 
 export interface MetricSpec {

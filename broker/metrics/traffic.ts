@@ -1,4 +1,4 @@
-// TopicTraffic: records and bytes in and out by topic. Plain counters, added up when metrics are read. Network thread.
+// TopicTraffic: records and bytes in and out per topic. Plain counters, summed when metrics are read. Network thread.
 
 /** The label of all topics beyond `metrics.topics.max`. */
 export const OTHER_TOPICS = 'other'

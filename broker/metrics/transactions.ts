@@ -1,4 +1,4 @@
-// TransactionMetrics: transactions that are open, read when somebody asks, and those that have ended, counted. Network thread.
+// TransactionMetrics: open transactions, read when metrics are requested, and counts of ended ones. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'

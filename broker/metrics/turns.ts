@@ -1,4 +1,4 @@
-// TurnTimes: what the writer's turns took. Network thread.
+// TurnTimes: the durations of the writer's turns. Network thread.
 
 import type { Turn } from '../../storage/store.ts'
 import { Histogram, secondsHistogram } from './histogram.ts'

@@ -1,4 +1,4 @@
-// A connection over a socket that does what a test says, in a world of its own. Tests only.
+// A connection over a socket that a test controls, in a world of its own. Tests only.
 
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
@@ -16,7 +16,7 @@ import { VirtualClock } from './virtual-clock.ts'
 
 const MIB = 1024 * 1024
 
-/** A socket whose reader takes what is written only when the test says so. */
+/** A socket whose reader takes written bytes only when the test says so. */
 export class SocketTaking extends EventEmitter {
   readonly written: { readonly bytes: Uint8Array; readonly taken: () => void }[] = []
   isPaused = false
@@ -37,7 +37,7 @@ export class SocketTaking extends EventEmitter {
   destroySoon(): void {}
 }
 
-/** What a connection depends on, in a world of its own. */
+/** The dependencies of a connection, in a world of its own. */
 export function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new VirtualClock()) {
   const minute = 60_000
   return {

@@ -1,6 +1,9 @@
-// Answers of two brokers, made comparable. Tests only.
+// Makes the responses of two brokers comparable. Tests only.
 
-/** @param ofEach names of members that each broker has of its own, as its messages and random ids: they are left out */
+/**
+ * @param ofEach names of members that differ between any two brokers, such as messages and random ids: they are left
+ *   out
+ */
 export function comparable(
   value: unknown,
   ofEach: ReadonlySet<string>,
@@ -15,7 +18,7 @@ export function comparable(
   if (typeof value !== 'object' || value === null) return value
   const members = Object.entries(value).filter(([name]) => !ofEach.has(name))
   return Object.fromEntries(
-    // of lists only that of synonyms has an order
+    // of all lists only that of synonyms has an order
     members.map(([name, member]) => [name, comparable(member, ofEach, name === 'synonyms')]),
   )
 }

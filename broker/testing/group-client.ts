@@ -1,4 +1,4 @@
-// GroupClient: a member of groups as tests play it, over a socket, in any version. Tests only.
+// GroupClient: a member of groups over a socket, in any version, controlled by a test. Tests only.
 
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../protocol/api/09_offset_fetch.ts'
@@ -41,7 +41,7 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
     return this.client.send(joinGroup, { ...this.joining(), ...request }, version)
   }
 
-  /** Joins, with the id that it is first given where the version wants that. */
+  /** Joins; in versions that demand a member id, with the one of the first answer (KIP-394). */
   async join(request: Partial<JoinGroupRequest> = {}, version?: number): Promise<Joined> {
     const joined = await this.joinOnce(request, version)
     if (joined.errorCode !== MEMBER_ID_REQUIRED) return joined
@@ -58,7 +58,7 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
     }
   }
 
-  /** @param shares from the leader: what each member gets */
+  /** @param shares from the leader: the assignment of each member */
   sync(membership: Membership, shares: Record<string, string> = {}, version?: number) {
     const assignments = Object.entries(shares).map(([memberId, share]) => ({
       memberId,
@@ -73,7 +73,7 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
     return this.client.send(syncGroup, request, version)
   }
 
-  /** A group of one, which has the share 'mine'. */
+  /** Joins a group of one, with the assignment 'mine'. */
   async alone(request: Partial<JoinGroupRequest> = {}): Promise<Joined> {
     const joined = await this.join(request)
     const { groupInstanceId = null } = request
@@ -114,14 +114,14 @@ export class GroupClient<Client extends Pick<RawClient, 'send'> = RawClient> {
     return errorName(answer.topics[0]!.partitions[0]!.errorCode)
   }
 
-  /** Why a coordinator does not say what is committed; undefined when it does. */
+  /** The error of OffsetFetch; undefined: none. */
   async committedError() {
     const request = { groups: [{ groupId: this.groupId, topics: null }] }
     const { groups } = await this.client.send(offsetFetch, request, 8)
     return errorName(groups[0]!.errorCode)
   }
 
-  /** What is committed for partition 0. */
+  /** The committed offset of partition 0. */
   async committed(topic: string, version = 9) {
     const topics = [{ name: topic, partitionIndexes: [0] }]
     const { groupId } = this

@@ -1,4 +1,4 @@
-// Groups without sockets: a coordinator, a virtual clock, and a table that is durable when the test says so. Tests only.
+// Groups without sockets: a coordinator, a virtual clock, and a table whose durability a test controls. Tests only.
 
 import { strict as assert } from 'node:assert'
 import type { ErrorName } from '../../protocol/errors.ts'
@@ -16,7 +16,7 @@ import type {
 } from '../group/state-table.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** Keeps what is put at once, or once it is released. */
+/** Keeps records at once, or once they are released. */
 class MemoryTable implements GroupStateTable {
   readonly #state = new TableState<string, GroupEntry>()
   #order = 0
@@ -32,7 +32,7 @@ class MemoryTable implements GroupStateTable {
     this.#held = undefined
   }
 
-  /** A crash: what is held never becomes durable. */
+  /** A crash: held records never become durable. */
   crash(): void {
     for (const { lose } of this.#held ?? []) lose()
     this.#held = undefined
@@ -156,7 +156,7 @@ export function world(
   return made
 }
 
-/** @throws when there is no such group, or it is of another type */
+/** @throws when the group does not exist, or has another type */
 export function classicGroup({ coordinator }: World, groupId = 'g'): ClassicGroup {
   const group = coordinator.groups.get(groupId)
   assert(group instanceof ClassicGroup, `no classic group ${groupId}`)
@@ -236,7 +236,7 @@ export function heartbeat(w: World, answer: JoinAnswer): ErrorName | undefined {
   return w.coordinator.heartbeat('g', identity(answer.memberId), answer.generationId)
 }
 
-/** Lets a deadline of `ms` pass, and the last call after it. */
+/** Lets `ms` pass, and the last call after it. */
 export function pass(w: World, ms: number): Promise<void> {
   return w.clock.advance(ms + LAST_TURN_MS)
 }

@@ -1,4 +1,5 @@
-// LocalClient: performs requests in this process, with a session and without a socket. It asks as RawClient does. Tests only.
+// LocalClient: performs requests in this process, with a session and without a socket; otherwise like RawClient.
+// Tests only.
 
 import { decode } from '../../protocol/compile.ts'
 import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from '../../protocol/frame.ts'
@@ -21,7 +22,7 @@ export class LocalClient {
     this.session = session
   }
 
-  /** @param version the newest unless given */
+  /** @param version default: the newest */
   async perform<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
@@ -41,7 +42,7 @@ export class LocalClient {
   }
 }
 
-/** With its defaults, which encoding fills in. */
+/** The request with the defaults that encoding fills in. */
 function whole<A extends Api<any, any>>(
   api: A,
   version: number,

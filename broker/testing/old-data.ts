@@ -1,5 +1,5 @@
-// A data directory as the first release left it, whose tables held values of its own: records of msgpack under keys of text,
-// and snapshots alike. Tests only; written by that release, by hand, once.
+// A data directory of the first release, whose tables had their own format: msgpack records under text keys, and such
+// snapshots. Tests only; written once by that release, by hand.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,13 +10,18 @@ const file = fileURLToPath(new URL('../../../broker/testing/old-data.json', impo
 
 interface OldData {
   readonly facts: {
-    /** When it was written. */
+    /** The time of writing. */
     readonly atMs: number
-    /** Has written 7 batches of two records to t-0. */
+    /** It wrote 7 batches of two records to t-0. */
     readonly idempotent: { readonly producerId: number; readonly producerEpoch: number }
-    /** Of the transactional id 'open' (TV1): has written 'b' to t-1, and committed t-0 at 11 for the group 'eos'. */
+    /**
+     * Transactional id 'open' (transaction version 1): wrote 'b' to t-1, and committed t-0 at 11 for the group 'eos'.
+     */
     readonly open: { readonly producerId: number; readonly producerEpoch: number }
-    /** Of 'open 2' (TV2): 'c' and 'd' to t-1, and t-0 at 9 for 'simple', which stands at 6. */
+    /**
+     * Transactional id 'open 2' (version 2): wrote 'c' and 'd' to t-1, and committed t-0 at 9 for 'simple', which
+     * stands at 6.
+     */
     readonly open2: { readonly producerId: number; readonly producerEpoch: number }
   }
   readonly files: Record<string, string>

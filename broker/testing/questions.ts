@@ -1,11 +1,11 @@
-// A question to every API, in its oldest and newest version, about things that exist and things that do not: for tests that
-// walk all handlers, and to compare a broker with Apache Kafka. Tests only.
+// A request to every API, in its oldest and newest version, about existing and missing things: for tests that walk
+// all handlers, and to compare a broker with Apache Kafka. Tests only.
 
 import { apis } from '../../protocol/apis.ts'
 import type { Api } from '../../protocol/schema.ts'
 import { batchOf } from './world.ts'
 
-/** What exists where the questions are asked. */
+/** The names that exist in the tested broker. */
 export const existing = { topic: 'logs', group: 'readers', transactionalId: 'tx' } as const
 export const absent = { topic: 'absent', group: 'nobody', transactionalId: 'no-tx' } as const
 /** The id of no topic. */
@@ -14,12 +14,12 @@ export const absentId = Buffer.alloc(16, 5).toString('base64url')
 export interface Question {
   readonly api: Api
   readonly version: number
-  /** Unlike that of other questions to the API. */
+  /** Differs from those of other requests to the API. */
   readonly what: string
   readonly request: any
 }
 
-/** @param version of the request. @param id of the topic that exists */
+/** @param version of the request. @param id of the existing topic */
 type Ask = (version: number, id: string) => Record<string, unknown>
 
 const topics = [existing.topic, absent.topic]
@@ -30,7 +30,7 @@ const member = { memberId: 'm', generationId: 1 }
 const TOPIC = 2
 const BROKER = 4
 
-/** A list of both topics, by name, or by id where the version has ids only. */
+/** A list of both topics, by name, or by id in versions with ids only. */
 function both<Partition>(
   field: string,
   version: number,
@@ -84,7 +84,7 @@ const resources = [
   { resourceType: BROKER, resourceName: '' },
 ]
 
-/** By API name: what is asked, and in which versions: the oldest and the newest unless given. */
+/** By API name: the requests, and their versions if these are not the oldest and the newest. */
 const asks: Record<string, Record<string, Ask | readonly [versions: readonly number[], Ask]>> = {
   Produce: { records: produced(false), 'records in a transaction': produced(true) },
   Fetch: {
@@ -325,7 +325,7 @@ const operations = {
 }
 const transaction = { transactionalId: existing.transactionalId, ...producer }
 
-/** @param topicId of the topic that exists */
+/** @param topicId of the existing topic */
 export function* questions(topicId: string): Generator<Question> {
   for (const api of apis) {
     for (const [what, given] of Object.entries(asks[api.name] ?? {})) {

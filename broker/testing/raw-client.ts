@@ -1,4 +1,4 @@
-// RawClient: a socket that speaks frames made by our own tables, in any version, in any order, right or wrong.
+// RawClient: a socket that speaks frames of our own tables, in any version and order, right or wrong.
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -41,7 +41,7 @@ export class RawClient {
     return new RawClient(socket)
   }
 
-  /** Sends one request and waits for its answer. @param version the newest unless given */
+  /** Sends one request and waits for its answer. @param version default: the newest */
   async send<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
@@ -50,7 +50,7 @@ export class RawClient {
     return this.answerTo(api, version, this.write(api, request, version))
   }
 
-  /** The next answer, which is one to this API. @param correlationId of the request, when it matters */
+  /** The next answer, which is to this API. @param correlationId of the request, if it matters */
   async answerTo<A extends Api<any, any>>(
     api: A,
     version: number,
@@ -63,7 +63,7 @@ export class RawClient {
     return decode(api.response, version, reader) as ResponseOf<A>
   }
 
-  /** Sends one request and waits for nothing. @returns its correlation id */
+  /** Sends one request without waiting. @returns its correlation id */
   write<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
@@ -78,7 +78,7 @@ export class RawClient {
     return correlationId
   }
 
-  /** Answers that have arrived and that nobody has asked for. */
+  /** Answers that have arrived and were not taken. */
   get frameCount(): number {
     return this.#frames.length
   }

@@ -1,4 +1,4 @@
-// Sessions of nobody in particular. Tests only.
+// Sessions of an anonymous client. Tests only.
 
 import { ANONYMOUS } from '../auth/principal.ts'
 import { Session, type Entrance } from '../session.ts'

@@ -1,5 +1,5 @@
-// TransactionClient: a transactional producer as tests play it, over a socket: of the kind before KIP-890 part 2 (TV1) or
-// since then (TV2). Tests only.
+// TransactionClient: a transactional producer over a socket, controlled by a test: of the version before KIP-890 part
+// 2 (TV1) or since then (TV2). Tests only.
 
 import { produce } from '../../protocol/api/00_produce.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
@@ -11,7 +11,7 @@ import { errorName } from '../../protocol/errors.ts'
 import type { RawClient } from './raw-client.ts'
 import { batchOf } from './world.ts'
 
-/** The newest versions that each kind speaks; Produce by name, so not 13. */
+/** The newest API versions of each; Produce names topics by name, so not 13. */
 const versions = {
   TV1: { produce: 11, addOffsets: 4, commit: 4, end: 4 },
   TV2: { produce: 12, addOffsets: 4, commit: 5, end: 5 },
@@ -64,14 +64,14 @@ export class TransactionClient {
     this.#sequences.set(where, baseSequence + values.length)
     const { transactionalId, producerId, producerEpoch } = this
     const sender = { producerId, producerEpoch, baseSequence }
-    const timestamp = Date.now() // as the marker's, or the segment would be rolled for the time between them
+    const timestamp = Date.now() // as the marker's, because a longer time between them would roll the segment
     const records = batchOf(values, { ...sender, timestamp, isTransactional: true })
     const topics = [{ name, partitions: [{ index, records }] }]
     const version = versions[this.kind].produce
     this.client.write(produce, { transactionalId, acks: -1, timeoutMs: 1000, topics }, version)
   }
 
-  /** The outcome of the oldest `write` that was not asked for. */
+  /** The outcome of the oldest `write` without one. */
   async produced() {
     const answer = await this.client.answerTo(produce, versions[this.kind].produce)
     return errorName(answer.topics[0]!.partitions[0]!.errorCode)

@@ -1,5 +1,5 @@
-// Transactions without sockets: a coordinator, a virtual clock, and a disk that is durable, slow or dead when the test says
-// so. Tests only.
+// Transactions without sockets: a coordinator, a virtual clock, and a disk that is durable, slow or dead as a test
+// says. Tests only.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import { TransactionCoordinator, type TransactionTable } from '../txn/coordinator.ts'
@@ -11,7 +11,7 @@ import type {
 } from '../txn/messages.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** What a partition has heard of the end of transactions. */
+/** The end of a transaction as a partition got it. */
 export interface Heard extends ProducerIdentity {
   /** 'topic-partition'. */
   readonly where: string
@@ -22,7 +22,7 @@ export interface Heard extends ProducerIdentity {
 export class Disk implements TransactionTable {
   readonly records = new Map<string, TransactionRecord>()
   readonly heard: Heard[] = []
-  /** What refuses: the table, or 'topic-partition'. */
+  /** Refusing places: the table, or 'topic-partition'. */
   readonly broken = new Set<string>()
   #held: { readonly write: () => void; readonly answer: () => void }[] | undefined
 
@@ -41,7 +41,7 @@ export class Disk implements TransactionTable {
     }
   }
 
-  /** The first `count` of the waiting writes happen, the others never; nobody hears of any. */
+  /** The first `count` of the waiting writes happen, the others never; no caller gets an answer. */
   crash(count = 0): void {
     for (const { write } of (this.#held ?? []).slice(0, count)) write()
     this.#held = undefined

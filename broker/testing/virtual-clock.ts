@@ -30,7 +30,7 @@ export class VirtualClock implements Clock {
     return { cancel: () => this.#timers.delete(due) }
   }
 
-  /** Moves time on, firing what falls due at its own time, and lets promises settle in between. */
+  /** Moves time on, fires each timer at its own time, and lets promises settle in between. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
     await settle()
@@ -43,7 +43,7 @@ export class VirtualClock implements Clock {
     this.#nowMs = untilMs
   }
 
-  /** The process stood still for so long: what fell due meanwhile fires late, at the end. */
+  /** The process stood still for `ms`: timers that fell due meanwhile fire late, at the end. */
   async stall(ms: number): Promise<void> {
     this.#nowMs += ms
     await this.advance(0)
@@ -58,7 +58,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Lets everything that is ready run: promises, then whatever they start. */
+/** Lets everything that is ready run: promises, then the work that they start. */
 export async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,15 +1,15 @@
-// The widest request of every API, made of its table: each of its arrays in turn as long as wanted, naming one thing again and
-// again, or many that exist. Tests only.
+// The widest request of every API, made from its table: each of its arrays in turn has the wanted length, with one
+// name repeated or many existing names. Tests only.
 
 import { apis } from '../../protocol/apis.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
 import { includes, type AnyField, type Api, type Shape } from '../../protocol/schema.ts'
 import { defaultOf } from '../../protocol/testing/arbitraries.ts'
 
-/** What exists. */
+/** The existing things. */
 export interface Existing {
   readonly topics: readonly string[]
-  /** Of the first topic; the others have one. */
+  /** Of the first topic; the others have one partition. */
   readonly partitionCount: number
   readonly groups: readonly string[]
 }
@@ -24,13 +24,13 @@ export interface WideRequest {
 interface Filling {
   readonly existing: Existing
   readonly version: number
-  /** The array that is long, by the names of the fields that lead to it. */
+  /** The path of the long array: the names of the fields that lead to it. */
   readonly path: string
   readonly length: number
   readonly isSame: boolean
 }
 
-/** Those that destroy what the others ask for come last. */
+/** Requests that destroy what other requests name come last. */
 const order = [37, 21, 47, 42, 20]
 
 /** @param isOldToo the oldest version as well as the newest */
@@ -70,7 +70,7 @@ function struct(fields: Shape, filling: Filling, prefix: string, i: number): any
   )
 }
 
-/** @param i which element of the long array it is, or lies in */
+/** @param i index of the element in the long array */
 function value(field: AnyField, filling: Filling, path: string, i: number): any {
   const { type, options } = field
   const { version, isSame, existing } = filling
@@ -100,7 +100,7 @@ function value(field: AnyField, filling: Filling, path: string, i: number): any 
   }
 }
 
-/** Null, where that means all, or one element, but for the long one. */
+/** Null if that means all, or else one element; except for the long array. */
 function list(
   { options }: AnyField,
   element: AnyField,
@@ -115,7 +115,7 @@ function list(
 }
 
 function text(path: string, i: number, { existing: { topics, groups }, path: long }: Filling) {
-  const isOneTopic = long.startsWith('topics.') // whose partitions are many
+  const isOneTopic = long.startsWith('topics.') // one topic with many partitions
   switch (namedBy(path)) {
     case 'group':
       return groups[i % groups.length]!
@@ -128,7 +128,7 @@ function text(path: string, i: number, { existing: { topics, groups }, path: lon
   }
 }
 
-/** What a text names, by the names of the fields that lead to it: 'topics.name'. */
+/** The kind of name in a text field, by the path of the field: 'topics.name'. */
 export function namedBy(path: string): 'group' | 'config' | 'topic' | undefined {
   const name = path.slice(path.lastIndexOf('.') + 1)
   if (/group/i.test(name) || name === 'coordinatorKeys') return 'group'

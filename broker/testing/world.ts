@@ -1,4 +1,4 @@
-// World: an ephemeral broker, raw clients that go when the test ends, and short ways to say what tests say often.
+// World: an ephemeral broker, raw clients that close when the test ends, and short calls for common requests.
 
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'
@@ -17,7 +17,7 @@ import { Listeners } from '../net/listeners.ts'
 import { LocalClient } from './local-client.ts'
 import { RawClient } from './raw-client.ts'
 
-/** A fetch that waits in a test waits for what the test does next. */
+/** A waiting fetch in a test ends by the test's next step, not by time. */
 const FETCH_WAIT_MS_MAX = 3_600_000
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024
 
@@ -30,7 +30,7 @@ interface WorldOptions {
   readonly fs?: Fs
   readonly clock?: Clock
   readonly config?: Readonly<Record<string, string | number | boolean>>
-  /** In a thread as in real life, or without the time that a thread takes to start (the default). */
+  /** In a thread as users run it, or without the time that a thread takes to start (the default). */
   readonly writer?: 'thread' | 'inline'
   readonly authorizer?: Authorizer
 }
@@ -109,7 +109,7 @@ export function batchOf(
   return Buffer.from(builder.finish(finish))
 }
 
-/** Produces to one partition by name. @returns its answer; of nothing but the broker's doing with acks 0 */
+/** Produces to one partition by name. @returns the answer; with acks 0 the broker's own outcome */
 export async function produceTo(
   client: RawClient,
   name: string,

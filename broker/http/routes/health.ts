@@ -1,9 +1,9 @@
-// /healthz: the loop turns. /readyz: clients may be sent here; 503 says why not.
+// /healthz: the event loop runs. /readyz: the broker is ready for clients; 503 has the reasons why not.
 
 import type { FastifyInstance } from 'fastify'
 
 export interface Health {
-  /** What speaks against sending clients here; empty when ready. */
+  /** The reasons why clients should not come yet; empty when ready. */
   reasonsNotReady(): Promise<string[]>
 }
 

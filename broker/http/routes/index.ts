@@ -1,4 +1,4 @@
-// /: where things are, for whoever opens the port in a browser.
+// /: lists the other paths, for a browser.
 
 import type { FastifyInstance } from 'fastify'
 import { packageVersion } from '../../../protocol/version.ts'

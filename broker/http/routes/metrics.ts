@@ -1,4 +1,4 @@
-// /metrics: for Prometheus. What they mean: docs/reference/metrics.md
+// /metrics, for Prometheus. Meaning of each metric: docs/reference/metrics.md
 
 import type { FastifyInstance } from 'fastify'
 

@@ -1,5 +1,6 @@
-// The history checker: says what no broker that keeps its promises could have answered. Linear in the history. Tests only.
-// Pure: whoever runs the operations is elsewhere. The promises: docs/architecture.md, docs/guide/.
+// The history checker: finds answers that no broker which keeps its promises could give. Linear in the history. Tests
+// only.
+// Pure: workloads run the operations elsewhere. The promises: docs/architecture.md, docs/guide/.
 
 import { Facts, type Finding, type Report } from './facts.ts'
 import { describe, type History } from './history.ts'
@@ -10,7 +11,7 @@ import { checkTransactions } from './transactions.ts'
 
 export type { Anomaly, Finding } from './facts.ts'
 
-/** @returns empty when everything may have happened so */
+/** @returns empty when the whole history is possible */
 export function findAnomalies(history: History, { endsMayBeLate = false } = {}): Finding[] {
   const findings: Finding[] = []
   const report: Report = (anomaly, message, ...operations) => {
@@ -26,7 +27,7 @@ export function findAnomalies(history: History, { endsMayBeLate = false } = {}):
   return findings
 }
 
-/** For people: what, where, and the operations that cannot all be right. */
+/** For people: the anomaly, its place, and the operations that cannot all be right. */
 export function explain({ anomaly, message, operations }: Finding): string {
   return [`${anomaly}: ${message}`, ...operations.map((each) => `  ${describe(each)}`)].join('\n')
 }

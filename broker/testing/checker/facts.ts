@@ -1,4 +1,4 @@
-// Facts: a history in the shape that the checks ask about. Built in one pass. Tests only.
+// Facts: a history in a form for the checks. Built in one pass. Tests only.
 
 import type { Batch, History, Kind, Operation } from './history.ts'
 
@@ -22,9 +22,9 @@ export type Anomaly =
 
 export interface Finding {
   readonly anomaly: Anomaly
-  /** What, and where. */
+  /** The anomaly and its place. */
   readonly message: string
-  /** Those that cannot all be right. */
+  /** The operations that cannot all be right. */
   readonly operations: readonly Operation[]
 }
 
@@ -34,7 +34,7 @@ export type Report = (
   ...operations: readonly (Operation | undefined)[]
 ) => void
 
-/** A batch as its producer knows it: all attempts to send it. */
+/** A batch as its producer knows it, with all attempts to send it. */
 export interface Sending {
   readonly attempts: Operation<'send'>[]
   readonly partition: string
@@ -48,10 +48,10 @@ export interface Transaction {
   readonly ends: Operation<'end'>[]
 }
 
-/** What the final scan found at an offset. */
+/** The final scan's result at an offset. */
 export interface LogEntry {
   readonly batch: Batch
-  /** Undefined in a control batch. */
+  /** undefined in a control batch. */
   readonly value: string | undefined
 }
 
@@ -64,7 +64,7 @@ export interface PartitionFacts {
   readonly log: Map<number, LogEntry>
   /** Value -> offset, as in the final scan at read_committed. */
   readonly committed: Map<string, number>
-  /** Is there a final scan, and where did it end? */
+  /** The offset at which a final scan ended. */
   scannedTo: number
 }
 
@@ -77,7 +77,7 @@ export class Facts {
   readonly transactionOfTag = new Map<string, Transaction>()
   readonly partitions = new Map<string, PartitionFacts>()
 
-  /** @param endsMayBeLate an answered EndTxn is decided, but known everywhere only in the end: what a full disk does */
+  /** @param endsMayBeLate an answered EndTxn is decided, but known everywhere only in the end, as on a full disk */
   constructor(history: History, endsMayBeLate: boolean) {
     this.history = history
     this.endsMayBeLate = endsMayBeLate
@@ -166,7 +166,7 @@ export class Facts {
   }
 }
 
-/** The attempt that was acknowledged first. */
+/** The attempt with the first acknowledgement. */
 export function acknowledged<K extends Kind>(
   attempts: readonly Operation<K>[],
 ): Operation<K> | undefined {
@@ -178,12 +178,12 @@ export function commitAttempt({ ends }: Transaction): Operation<'end'> | undefin
   return ends.find(({ asked, outcome }) => asked.isCommit && outcome !== 'fail')
 }
 
-/** How the broker said that the transaction ended. */
+/** The end of the transaction as the broker answered it. */
 export function knownEnd({ ends }: Transaction, isCommit: boolean): Operation<'end'> | undefined {
   return acknowledged(ends.filter(({ asked }) => asked.isCommit === isCommit))
 }
 
-/** Something of a transaction that was read as committed. */
+/** A record or offset of the transaction that was read as committed. */
 interface CommittedRead {
   readonly transaction: Transaction
   readonly what: string
@@ -206,7 +206,10 @@ export function* committedReads(facts: Facts): Iterable<CommittedRead> {
   }
 }
 
-/** The transactions that have committed, whatever was answered: who saw it, the final scan rather than anybody else. */
+/**
+ * The committed transactions, whatever was answered: each with an operation that saw the commit, preferably of the
+ * final scan.
+ */
 export function witnessesOf(facts: Facts): Map<Transaction, Operation> {
   const witnesses = new Map<Transaction, Operation>()
   for (const { transaction, by } of committedReads(facts)) {

@@ -1,11 +1,12 @@
-// History: what was asked of a broker and what it answered, in the order in which it happened. Tests only.
-// An operation is invoked, and ends ok, with a failure that says that nothing was done, or never: then it may have happened or not.
+// History: requests to a broker and its answers, in the order in which they happened. Tests only.
+// An operation is invoked, and ends ok, or with a failure that says that nothing happened, or never: then it may have
+// happened or not.
 
 import type { MarkerKind } from '../../../protocol/batch/control.ts'
 
 export type Isolation = 'read_uncommitted' | 'read_committed'
 
-/** Who sends: an instance is one life of a producer, from its InitProducerId on. */
+/** The sender: an instance is one life of a producer, which begins with InitProducerId. */
 export interface SequencedSend {
   readonly instance: string
   readonly producerId: number
@@ -29,7 +30,7 @@ export interface SeenRecord {
   readonly value: string
 }
 
-/** What is asked, and what is answered when it is ok. Partitions are written `topic-index`. */
+/** Each kind's request, and its answer if it is ok. Partitions are written `topic-index`. */
 interface Kinds {
   /** InitProducerId of a new instance. */
   init: {
@@ -47,7 +48,7 @@ interface Kinds {
     }
     answer: { readonly baseOffset: number }
   }
-  /** EndTxn. The answer is who the producer is from now on. */
+  /** EndTxn. The answer has the producer's next identity. */
   end: {
     asked: {
       readonly instance: string
@@ -72,7 +73,7 @@ interface Kinds {
   /** OffsetFetch. */
   committed: {
     asked: { readonly group: string; readonly partition: string }
-    /** Null: nothing is committed. */
+    /** null: no commit. */
     answer: { readonly offset: number; readonly tag: string } | null
   }
   poll: {
@@ -84,17 +85,17 @@ interface Kinds {
       readonly isFinal: boolean
     }
     answer: {
-      /** As they came, aborted ones too. */
+      /** In order of arrival, aborted ones included. */
       readonly batches: readonly Batch[]
-      /** What the application gets. */
+      /** The records that the application gets. */
       readonly records: readonly SeenRecord[]
-      /** Where the next poll goes on. */
+      /** The offset of the next poll. */
       readonly next: number
       readonly highWatermark: number
       readonly lastStableOffset: number
     }
   }
-  /** A member of a group hears what it owns. */
+  /** A member of a group learns its partitions. */
   own: {
     asked: { readonly group: string; readonly generation: number; readonly member: string }
     answer: { readonly partitions: readonly string[] }
@@ -110,12 +111,12 @@ export interface OperationOf<K extends Kind> {
   readonly asked: Asked<K>
   /** Position in the history. */
   readonly invokedAt: number
-  /** Position in the history; Infinity when nobody knows. */
+  /** Position in the history; Infinity: unknown. */
   endedAt: number
   outcome: 'ok' | 'fail' | 'info'
-  /** There when the outcome is ok. */
+  /** Present when the outcome is ok. */
   answer: Answer<K> | undefined
-  /** Why the outcome is not ok. */
+  /** The reason when the outcome is not ok. */
   error: string | undefined
 }
 
@@ -124,10 +125,10 @@ export type Operation<K extends Kind = Kind> = K extends Kind ? OperationOf<K> :
 
 export class History {
   readonly operations: Operation[] = []
-  /** How many events there were: every one has a position below. */
+  /** The number of events; each has a smaller position. */
   length = 0
 
-  /** What is not ended later stays `info`. */
+  /** An operation that never ends stays `info`. */
   invoke<K extends Kind>(kind: K, asked: Asked<K>): OperationOf<K> {
     const operation: OperationOf<K> = {
       kind,

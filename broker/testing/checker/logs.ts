@@ -1,4 +1,4 @@
-// What a log may not do: lose, change, invent, repeat, reorder or skip records. Tests only.
+// Checks of a log: it must not lose, change, invent, repeat, reorder or skip records. Tests only.
 
 import {
   acknowledged,
@@ -21,7 +21,7 @@ export function checkLogs(facts: Facts, report: Report): void {
   }
 }
 
-/** One offset holds one value for ever, and one that somebody wanted to write there. */
+/** One offset holds one value for ever, and one that a producer sent there. */
 function checkValues(facts: Facts, report: Report): void {
   const witnesses = new Map<string, { readonly value: string; readonly by: Operation }>()
   const see = (partition: string, offset: number, value: string, by: Operation) => {
@@ -64,7 +64,7 @@ function checkIsWanted(
   }
 }
 
-/** What was read or acknowledged is there in the end. */
+/** Records that were read or acknowledged are there in the end. */
 function checkSeenStays(
   facts: Facts,
   witnesses: ReadonlyMap<string, { readonly value: string; readonly by: Operation }>,
@@ -85,7 +85,7 @@ function checkSeenStays(
 function checkAcknowledged({ sendings }: Facts, report: Report): void {
   for (const sending of new Set(sendings.values())) {
     const { attempts, partition, values } = sending
-    if (isPlain(sending)) continue // its attempts are batches of their own
+    if (isPlain(sending)) continue // its attempts are separate batches
     const first = acknowledged(attempts)
     const other = attempts.find(
       ({ answer }) => answer !== undefined && answer.baseOffset !== first!.answer!.baseOffset,
@@ -135,7 +135,7 @@ function checkRepetitions(facts: Facts, partition: PartitionFacts, report: Repor
   }
 }
 
-/** A poll gives records in order, from where it was asked, and leaves out what it may leave out. */
+/** A poll returns records in order from its offset, and leaves out only what it may. */
 function checkPolls(facts: Facts, partition: PartitionFacts, report: Report): void {
   for (const poll of partition.polls) {
     const { from, isolation, isFinal } = poll.asked
@@ -187,7 +187,7 @@ function maySkip(
   return isTransactional && !committed.has(value)
 }
 
-/** From a producer without an id. */
+/** Is it from a producer without an id? */
 function isPlain({ attempts }: Sending): boolean {
   return attempts[0]!.asked.producer === null
 }

@@ -1,9 +1,10 @@
-// What must not go back as time goes on: acknowledged offsets, the durable ends of a log, committed offsets. Tests only.
+// Checks that acknowledged offsets, the durable ends of a log and committed offsets never go back in time. Tests
+// only.
 
 import { knownEnd, witnessesOf, type Facts, type Report, type Sending } from './facts.ts'
 import type { Operation } from './history.ts'
 
-/** The most that operations which have ended say, by partition or group. */
+/** The highest values that ended operations prove, by partition or group. */
 class Bounds {
   readonly #bounds = new Map<string, { readonly value: number; readonly by: Operation }>()
 
@@ -19,7 +20,7 @@ class Bounds {
 
 type Bound = ReturnType<Bounds['of']>
 
-/** What is sent after an acknowledgement lies behind what was acknowledged. */
+/** A record sent after an acknowledgement lies behind the acknowledged one. */
 export function checkSendOrder(facts: Facts, report: Report): void {
   const bounds = new Bounds()
   const boundAtFirst = new Map<Sending, Bound>()
@@ -84,14 +85,14 @@ export function checkEnds(facts: Facts, report: Report): void {
   })
 }
 
-/** What was committed under one tag: all attempts of it, and when it may have taken effect. */
+/** A commit under one tag: all its attempts, and when it may have taken effect. */
 interface Commit {
   readonly first: Operation<'commit'>
-  /** Infinity: nobody knows, so it may still come. */
+  /** Infinity: unknown, so it may still take effect. */
   endsAt: number
 }
 
-/** A committed offset is what was committed last; what a transaction commits, comes with its records. */
+/** A committed offset is the last commit; a transaction's commit comes with its records. */
 export function checkCommittedOffsets(facts: Facts, report: Report): void {
   const { commits, settledBy } = commitsOf(facts)
   const bounds = new Bounds()
@@ -128,7 +129,7 @@ export function checkCommittedOffsets(facts: Facts, report: Report): void {
   })
 }
 
-/** By tag, and what is settled for good when an operation ends. */
+/** By tag; and the commits that are final when an operation ends. */
 function commitsOf(facts: Facts) {
   const witnesses = witnessesOf(facts)
   const commits = new Map<string, Commit>()
@@ -149,7 +150,7 @@ function commitsOf(facts: Facts) {
   return { commits, settledBy }
 }
 
-/** A transaction ends in one place after the other; only the final scan sees the end of it. */
+/** A transaction ends in one partition after the other; only the final scan sees all of it. */
 function finalOf(witness: Operation | undefined): Operation | undefined {
   return witness?.kind === 'poll' && witness.asked.isFinal ? witness : undefined
 }

@@ -1,4 +1,4 @@
-// What a group promises: in one generation, each partition has one owner. Tests only.
+// Checks a group's promise: in one generation, each partition has one owner. Tests only.
 
 import type { Facts, Report } from './facts.ts'
 import type { Operation } from './history.ts'

@@ -1,5 +1,5 @@
-// What transactions promise: all of it or nothing, nothing before the end, and nothing from a producer that was replaced.
-// Tests only.
+// Checks of transactions: all or nothing, nothing visible before the end, and nothing from a replaced producer. Tests
+// only.
 
 import {
   acknowledged,
@@ -29,7 +29,7 @@ export function checkTransactions(facts: Facts, report: Report): void {
   checkOwnership(facts, report)
 }
 
-/** Nobody reads, as committed, what was not. */
+/** No reader sees an uncommitted record as committed. */
 function checkReads(facts: Facts, report: Report): void {
   for (const { transaction, what, by } of committedReads(facts)) {
     const { name, ends } = transaction
@@ -42,7 +42,7 @@ function checkReads(facts: Facts, report: Report): void {
   }
 }
 
-/** Everything that was acknowledged in a committed transaction is there. @param because how we know that it committed */
+/** Everything acknowledged in a committed transaction is there. @param because the proof of the commit */
 function checkIsWhole(
   { partitions }: Facts,
   { name, sendings }: Transaction,
@@ -59,7 +59,7 @@ function checkIsWhole(
   }
 }
 
-/** An answered end is known everywhere: it holds no log back any more. In the end nothing does. */
+/** An answered end is known everywhere: it holds back no log. In the end no transaction does. */
 function checkIsDecided(facts: Facts, report: Report): void {
   for (const { name, polls, log } of facts.partitions.values()) {
     for (const poll of polls) {
@@ -81,11 +81,11 @@ function checkIsDecided(facts: Facts, report: Report): void {
   }
 }
 
-/** An identity belongs to one instance, and a newer instance of a transactional id ends the life of all older ones. */
+/** An identity belongs to one instance, and a newer instance of a transactional id ends all older ones. */
 function checkOwnership(facts: Facts, report: Report): void {
   const owners = new Map<string, { readonly instance: string; readonly by: Operation }>()
   const alive = new Map<string, Set<string>>()
-  /** Instance -> what replaced it. */
+  /** Instance -> the one that replaced it. */
   const replaced = new Map<string, Operation>()
   const olderAtStart = new Map<Operation, readonly string[]>()
   const late = new Map<Operation, Operation>()
@@ -123,7 +123,7 @@ function checkOwnership(facts: Facts, report: Report): void {
   })
 }
 
-/** Whose life it is that an operation depends on. */
+/** The instance on whose life an operation depends. */
 function instanceOf(operation: Operation): string | null {
   switch (operation.kind) {
     case 'send':

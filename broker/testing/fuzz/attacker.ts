@@ -8,9 +8,9 @@ import type { Honest } from './honest.ts'
 
 const BUNDLE_FRAMES_MAX = 6
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024
-/** So often are the honest answered before an attacker gives up an answer: some requests wait for others. */
+/** An attacker waits for an answer until the honest clients have got this many: some requests wait for others. */
 const PATIENCE_ANSWERS = 30
-/** Frames that are told when the broker is found dead. */
+/** Frames shown when the broker is found dead. */
 const LAST_FRAMES = 3
 
 export class Attacker {
@@ -30,7 +30,7 @@ export class Attacker {
     this.#port = Number(new URL(`kafka://${bootstrap}`).port)
   }
 
-  /** What it sent at last, in hex. */
+  /** Its last frames, in hex. */
   lastFrames(): string[] {
     return this.#last.map((frame) => frame.subarray(0, 2000).toString('hex'))
   }

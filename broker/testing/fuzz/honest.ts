@@ -1,4 +1,5 @@
-// Honest: clients beside the attackers, under names that those do not know. What they are told is noted, and must hold. Tests only.
+// Honest: clients beside the attackers, under names that those do not know. Every answer that they get must hold.
+// Tests only.
 
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
 import { offsetFetch } from '../../../protocol/api/09_offset_fetch.ts'
@@ -46,7 +47,7 @@ export class Honest {
     await client.close()
   }
 
-  /** Until `stop`. @throws when something is refused */
+  /** Works until `stop`. @throws when a request is refused */
   async work(): Promise<void> {
     const producing = this.#acknowledged.map((_, partition) => this.#produce(partition))
     await Promise.all([...producing, this.#commit()])
@@ -56,7 +57,10 @@ export class Honest {
     this.#isDone = true
   }
 
-  /** Resolves with false, for what was waited for has not come, after so many more answers to the honest, or when they stop. */
+  /**
+   * Resolves with false after `count` more answers to honest clients, or when they stop: an awaited event has then
+   * not come.
+   */
   answered(count: number): Promise<false> {
     return new Promise((resolve) =>
       this.#waiting.push({ from: this.#answerCount + count, resolve }),
@@ -70,7 +74,7 @@ export class Honest {
     this.#waiting = this.#waiting.filter((each) => !isOver(each))
   }
 
-  /** @returns what does not hold of what was acknowledged */
+  /** @returns the acknowledgements that do not hold */
   async complaints(): Promise<string[]> {
     const client = await RawClient.connect(this.#bootstrap)
     const found: string[] = []

@@ -1,5 +1,5 @@
-// HostileFrames: requests of every API and version made of the tables, that name what exists, with fields, lengths, counts and
-// tags that are wrong in every way. The same ones of the same seed. Tests only.
+// HostileFrames: requests of every API and version, made from the tables, with existing names, and with fields,
+// lengths, counts and tags that are wrong in every way. One seed gives the same frames. Tests only.
 
 import fc from 'fast-check'
 import { BatchBuilder } from '../../../protocol/batch/build.ts'
@@ -10,7 +10,7 @@ import { valuesOf, withUnknownTags } from '../../../protocol/testing/arbitraries
 import { mulberry32, mutated, pick } from '../../../protocol/testing/mutations.ts'
 import { namedBy } from '../widest.ts'
 
-/** Values of each version that frames are made of. */
+/** Values of each version from which frames are made. */
 const VALUES_PER_VERSION = 4
 const PREFIX_BYTES = 4
 const FRAME_BYTES_MAX = 256 * 1024
@@ -18,7 +18,7 @@ const PRODUCE = 0
 const PRODUCE_SHARE = 0.15
 const MUTATED_SHARE = 0.12
 
-/** Attackers know these, and nothing of the honest. */
+/** Attackers know these names, and none of the honest clients'. */
 export const knownNames = {
   topic: [
     'fuzz-0',
@@ -69,7 +69,7 @@ export class HostileFrames {
     return Math.floor(this.#random() * limit)
   }
 
-  /** One frame, its size before it, which is sometimes wrong. */
+  /** One frame behind its size, which is sometimes wrong. */
   next(): Buffer {
     const isProduce = this.chance(PRODUCE_SHARE)
     const template = pick(isProduce ? this.#produces : this.#templates, this.#random)
@@ -137,7 +137,7 @@ export class HostileFrames {
     return pick(knownNames[namedBy(path) ?? 'other'], this.#random)
   }
 
-  /** Sound, or with bytes changed, with a CRC that fits or not. */
+  /** A sound batch, or one with changed bytes, whose CRC fits or not. */
   #batch(): Buffer {
     const builder = new BatchBuilder()
     const recordCount = 1 + this.below(4)

@@ -1,20 +1,20 @@
-// Who takes part in a workload, and what they find there. Tests only.
+// Actor: a participant of a workload, and Stage: what all actors share. Tests only.
 
 import type { Random } from '../../../storage/testing/random.ts'
 import type { MortalBroker } from './mortal-broker.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface Actor {
-  /** A small piece of work; comes back when the broker is up. */
+  /** Does a small piece of work; returns when the broker is up. */
   act(): Promise<void>
 }
 
-/** An actor's own source of chance, and what it shares with the others. */
+/** An actor's own source of chance, and the parts that it shares with the others. */
 export interface Stage {
   readonly broker: MortalBroker
   readonly recorder: Recorder
   readonly random: Random
-  /** @returns a name that nothing else in this run has */
+  /** @returns a name that is unique in this run */
   readonly unique: (what: string) => string
   readonly anyPartition: () => string
 }

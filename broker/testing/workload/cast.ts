@@ -1,4 +1,4 @@
-// Who takes part in a workload, on which topics; and how it ends: nothing stays open, and everything is read. Tests only.
+// The actors of a workload, their topics, and its end: all transactions are ended and all records read. Tests only.
 
 import type { Isolation } from '../checker/history.ts'
 import type { Actor, Stage } from './actor.ts'
@@ -13,7 +13,7 @@ export const newTopics = [
 ]
 export const partitions = ['a-0', 'a-1', 'b-0']
 
-/** Those who share a transactional id are each other's zombies. */
+/** Producers with the same transactional id are each other's zombies. */
 const transactionals = [
   { transactionalId: 'x', kind: 'TV1' },
   { transactionalId: 'y', kind: 'TV2' },
@@ -44,7 +44,7 @@ export function castOf(stage: () => Stage): Actor[] {
   ]
 }
 
-/** Ends all transactions that are open. */
+/** Ends all open transactions. */
 export async function settleAll(stage: () => Stage): Promise<void> {
   for (const options of transactionals) {
     const last = new TransactionalProducer(stage(), options)
@@ -55,7 +55,7 @@ export async function settleAll(stage: () => Stage): Promise<void> {
   }
 }
 
-/** The final scans, then what is committed. */
+/** The final scans, then the committed offsets. */
 export async function readAll(recorder: Recorder): Promise<void> {
   for (const partition of partitions) {
     await scan(recorder, partition, 'read_uncommitted')

@@ -1,11 +1,11 @@
-// Those who read in a workload, and those who commit offsets without a transaction. Tests only.
+// The readers of a workload, and clients that commit offsets without a transaction. Tests only.
 
 import type { Isolation } from '../checker/history.ts'
 import type { Actor, Stage } from './actor.ts'
 
 const POLL_BYTES_MAX = 600
 
-/** Reads on and on, and sometimes from the beginning again. */
+/** Reads without end, and sometimes from the beginning again. */
 export class Reader implements Actor {
   readonly #stage: Stage
   readonly #isolation: Isolation
@@ -27,7 +27,7 @@ export class Reader implements Actor {
   }
 }
 
-/** Commits offsets of a group from outside, and looks at what others have committed. */
+/** Commits offsets of a group from outside, and fetches those that others have committed. */
 export class Committer implements Actor {
   readonly #stage: Stage
   readonly #group: string

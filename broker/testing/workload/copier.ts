@@ -1,4 +1,5 @@
-// Copier: reads, processes and writes, exactly once: what it writes and how far it has read are one transaction. Tests only.
+// Copier: reads, processes and writes exactly once: one transaction holds the written records and the read position.
+// Tests only.
 
 import type { Actor, Stage } from './actor.ts'
 import { TransactionalProducer, type TransactionalOptions } from './producers.ts'
@@ -6,13 +7,13 @@ import { TransactionalProducer, type TransactionalOptions } from './producers.ts
 const GROUP = 'copier'
 /** One batch at a time. */
 const POLL_BYTES_MAX = 1
-/** Between a value and what tells apart the attempts to write it. */
+/** Separates a value from the number of the attempt to write it. */
 const MARK = '>'
 
 export const inputPartition = 'in-0'
 export const outputPartition = 'out-0'
 
-/** What was read. @param value what was written of it */
+/** The value that was read. @param value the one that was written for it */
 export function sourceOf(value: string): string {
   return value.slice(0, value.indexOf(MARK))
 }
@@ -21,11 +22,11 @@ export class Copier implements Actor {
   readonly #stage: Stage
   readonly #producer: TransactionalProducer
   readonly #endOffset: number
-  /** Where to read on; undefined until it is known what is committed. */
+  /** The next offset to read; undefined until the committed one is known. */
   #position: number | undefined
   /** Transactions so far. */
   count = 0
-  /** Those that it gave up. */
+  /** Transactions given up. */
   givenUpCount = 0
 
   /** @param endOffset of the input */
@@ -59,7 +60,7 @@ export class Copier implements Actor {
     if (!isKnown) this.givenUpCount++
   }
 
-  /** What an earlier transaction left open is ended first, so that the offset is what it is. */
+  /** Ends an earlier transaction that is still open first, so that the committed offset is final. */
   async #whereToStart(): Promise<number | undefined> {
     if (!(await this.#producer.settle())) return undefined
     const { outcome, answer } = await this.#stage.recorder.committed(GROUP, inputPartition)

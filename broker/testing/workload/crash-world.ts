@@ -1,5 +1,6 @@
-// CrashWorld: a broker in this process on a disk in memory, with time that stands still and without sockets, so that the same
-// calls give the same run. It crashes at a step of the disk, and comes back on what the crash left. Tests only.
+// CrashWorld: a broker in this process on a disk in memory, with time that stands still and without sockets, so that
+// the same calls give the same run. It crashes at a step of the disk, and restarts on the disk that the crash left.
+// Tests only.
 
 import { decode } from '../../../protocol/compile.ts'
 import { encodeRequestFrame, readResponseHeader } from '../../../protocol/frame.ts'
@@ -28,14 +29,14 @@ export interface Call {
   readonly version: number
 }
 
-/** Places where a test can plant a bug into the broker. What is absent is as it should be. */
+/** Places where a test can plant a bug into the broker; absent ones are correct. */
 export interface Flaw {
   fs?(disk: Fs): Fs
   /** @param life 0 for the first start */
   store?(store: Store, life: number): Store
-  /** Between client and broker. @param next asks the broker */
+  /** Stands between client and broker. @param next asks the broker */
   answer?(call: Call, next: (call: Call) => Promise<any>): Promise<any>
-  /** While the broker is dead. */
+  /** Called while the broker is dead. */
   whileDown?(disk: FaultyFs): void
 }
 
@@ -95,10 +96,10 @@ export class CrashWorld implements MortalBroker {
   }
 
   /**
-   * The power goes, or the process dies, at this step of the disk: it does not happen.
+   * Cuts the power, or kills the process, at this step of the disk, which does not happen.
    *
-   * @param full steps before which there is no room, and then again
-   * @param isByError the first write or sync from there on fails instead, by which the broker must end
+   * @param full steps before which the disk is full, and then again
+   * @param isByError the first write or sync from there on fails instead, so the broker must end
    */
   crashAt(
     step: number,
@@ -116,7 +117,7 @@ export class CrashWorld implements MortalBroker {
         return 'crash'
       }
       if (hasFailed || (operation !== 'write' && operation !== 'sync')) return undefined
-      hasFailed = true // the note of it, which the next start needs, can be written
+      hasFailed = true // the note of the failure, which the next start needs, can be written
       return 'EIO'
     }
   }
@@ -132,16 +133,16 @@ export class CrashWorld implements MortalBroker {
     return Promise.race([crashed, this.#options.flaw?.answer?.(call, ask) ?? ask(call)])
   }
 
-  /** Time goes on in the broker. */
+  /** Lets time pass in the broker. */
   async pass(ms: number): Promise<void> {
     this.#nowMs += ms
     await this.#life.clock.advance(ms)
   }
 
   /**
-   * Ends this life if it has not ended, and begins the next.
+   * Ends this life of the broker if it has not ended, and starts the next.
    *
-   * @param how 'kill': what was written is there; a seed: what was not synced may be there, torn, or gone
+   * @param how 'kill': all writes are there; a seed: unsynced writes may be there, torn, or gone
    * @param crashAt steps of the disk after which the start itself crashes; then `hasCrashed`
    */
   async restart(how: 'kill' | number, crashAt = Infinity): Promise<void> {
@@ -194,11 +195,11 @@ export class CrashWorld implements MortalBroker {
       this.#setUp()
     } catch (error) {
       if (!life.isOver) throw error
-      opening.catch(() => {}) // it dies as it likes
+      opening.catch(() => {}) // it may die in any way
     }
   }
 
-  /** Through the bytes of the wire, as over a socket. */
+  /** Encodes and decodes the request, as over a socket. */
   #ask({ api, request, version }: Call): Promise<unknown> {
     const { dispatch } = this.#life
     if (dispatch === undefined || this.hasCrashed) return Promise.reject(new Gone('it is down'))
@@ -223,7 +224,10 @@ export class CrashWorld implements MortalBroker {
   }
 }
 
-/** Loaded beforehand: loading takes turns of the loop, under tap by messages between threads, that no seed knows of. */
+/**
+ * Loaded beforehand: loading takes turns of the loop, and under tap messages between threads, which no seed
+ * determines.
+ */
 const openCleanerPort: NonNullable<StoreOptions['openCleanerPort']> = (deps) =>
   new InlineCleanerPort({ ...deps, seed: new Uint32Array(4) })
 
@@ -232,7 +236,7 @@ function newLife(nowMs: number): Life {
   const crashed = new Promise<never>((_resolve, reject) => {
     crash = () => reject(new Gone('it crashed'))
   })
-  crashed.catch(() => {}) // there may be nobody who waits for an answer
+  crashed.catch(() => {}) // perhaps no one waits for an answer
   return { clock: new VirtualClock(nowMs), crashed, crash, dispatch: undefined, isOver: false }
 }
 

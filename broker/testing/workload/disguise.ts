@@ -1,4 +1,4 @@
-// Parts of a store that do something else than they should: what planted bugs are made of. Tests only.
+// Parts of a store with changed behaviour, from which planted bugs are made. Tests only.
 
 import type {
   Log,
@@ -9,7 +9,7 @@ import type {
   Writer,
 } from '../../../storage/store.ts'
 
-/** The object, but for what is changed. */
+/** The object with some members changed. */
 export function disguised<T extends object>(target: T, changes: Partial<T>): T {
   return new Proxy(target, {
     get(_target, key) {
@@ -20,7 +20,7 @@ export function disguised<T extends object>(target: T, changes: Partial<T>): T {
   })
 }
 
-/** A store whose writer does something else. */
+/** A store with a changed writer. */
 export function withWriter(store: Store, change: (writer: Writer) => Partial<Writer>): Store {
   return disguised(store, { writer: disguised(store.writer, change(store.writer)) })
 }
@@ -32,7 +32,7 @@ export function withProducerIds(
   return disguised(store, { producerIds: disguised(store.producerIds, change(store.producerIds)) })
 }
 
-/** A store whose logs are changed. */
+/** A store with changed logs. */
 export function withLogs(store: Store, change: (log: Log) => Partial<Log>): Store {
   const honest = new WeakMap<Log, Log>()
   const real = (log: Log) => honest.get(log) ?? log
@@ -59,7 +59,7 @@ export function withLogs(store: Store, change: (log: Log) => Partial<Log>): Stor
   return disguised(unwrapping, { logs })
 }
 
-/** A store of which one table loses or changes what is written to it. */
+/** A store with one table that loses or changes writes. */
 export function withTable(
   store: Store,
   name: string,

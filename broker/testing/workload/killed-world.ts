@@ -1,4 +1,5 @@
-// KilledWorld: a broker in a process of its own, on a real disk and behind sockets, which is killed and started again. Tests only.
+// KilledWorld: a broker in its own process, on a real disk and behind sockets, which a test kills and restarts. Tests
+// only.
 
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 import { KillableBroker } from '../../../clients/testing/interop/killable-broker.ts'
@@ -51,7 +52,7 @@ export class KilledWorld {
   }
 }
 
-/** A client's own socket, another one in each life of the broker. */
+/** A client's own socket, a new one in each life of the broker. */
 export class Line implements MortalBroker {
   readonly #world: KilledWorld
   #socket: { readonly life: number; readonly client: Promise<RawClient> } | undefined

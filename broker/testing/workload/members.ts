@@ -1,4 +1,4 @@
-// Members of a group that come and go in a workload; each writes down what it owns. Tests only.
+// Members of a group that join and leave in a workload; each notes its partitions. Tests only.
 
 import { GroupClient, type Joined } from '../group-client.ts'
 import { settle } from '../virtual-clock.ts'
@@ -9,16 +9,16 @@ const GROUP = 'members'
 const MEMBERS_MAX = 3
 /** Requests of one member until all agree. */
 const TRIES_MAX = 500
-/** Turns of the loop after which time passes, so that the group gives up waiting for who has left before a crash. */
+/** Turns of the loop after which time passes, so that the group drops a member that left before a crash. */
 const PATIENCE_TURNS = 200
 const SESSION_MS = 31_000
 const UNKNOWN_MEMBER_ID = 25
 const MEMBER_ID_REQUIRED = 79
 
 interface Member {
-  /** Empty before the broker has given it one. */
+  /** Empty until the broker gives it an id. */
   id: string
-  /** The generation in which it knows what it owns. */
+  /** The generation for which it knows its partitions. */
   generation: number | undefined
 }
 
@@ -38,7 +38,7 @@ export class Members implements Actor {
     this.#client = new GroupClient(stage.broker, GROUP)
   }
 
-  /** Somebody comes or goes, and the partitions are shared anew. */
+  /** A member joins or leaves, and the group assigns again. */
   async act(): Promise<void> {
     try {
       if (!(await this.#hasOffset())) return
@@ -51,7 +51,7 @@ export class Members implements Actor {
     }
   }
 
-  /** A group without one is forgotten when it is empty, and counts its generations anew. */
+  /** The broker forgets an empty group without an offset, and then counts generations from the start. */
   async #hasOffset(): Promise<boolean> {
     if (this.#isKept) return true
     const asked = { group: GROUP, partition: this.#partitions[0]!, offset: 0, tag: 'kept' }
@@ -65,7 +65,7 @@ export class Members implements Actor {
   async #patiently(taking: Promise<unknown>): Promise<void> {
     let isOver = false
     const over = taking.finally(() => (isOver = true))
-    over.catch(() => {}) // heard below
+    over.catch(() => {}) // handled below
     for (let turns = 1; !isOver; turns++) {
       await settle()
       if (turns % PATIENCE_TURNS === 0) await this.#pass(SESSION_MS)
@@ -83,7 +83,7 @@ export class Members implements Actor {
     }
   }
 
-  /** Until all know what they own, in the same generation. */
+  /** Runs until all members know their partitions, in the same generation. */
   async #take(member: Member): Promise<void> {
     let joined: Joined | undefined
     for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -106,7 +106,7 @@ export class Members implements Actor {
     return generations.size === 1 && !generations.has(undefined)
   }
 
-  /** An id counts from the moment that it is given, or the group would wait for who does not know of it. */
+  /** An id counts once it is given: otherwise the group would wait for a member that does not know of it. */
   async #join(member: Member): Promise<Joined | undefined> {
     const joined = await this.#client.joinOnce({ memberId: member.id })
     if (joined.errorCode === MEMBER_ID_REQUIRED) member.id = joined.memberId
@@ -126,7 +126,7 @@ export class Members implements Actor {
     return outcome === 'ok' ? generation : undefined
   }
 
-  /** From the leader, who alone knows the members. */
+  /** The leader's assignment: only the leader knows the members. */
   #shares({ members }: Joined): Record<string, string> {
     const shift = this.#stage.random.below(MEMBERS_MAX)
     return Object.fromEntries(

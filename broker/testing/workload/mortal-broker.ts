@@ -1,4 +1,4 @@
-// A broker that dies and comes back, as clients of a workload know it. Tests only.
+// A broker that dies and restarts, as clients of a workload see it. Tests only.
 
 import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 
@@ -6,12 +6,12 @@ import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
 export class Gone extends Error {}
 
 export interface MortalBroker {
-  /** @param version the newest unless given. @throws {Gone} when it dies first, or is down */
+  /** @param version default: the newest. @throws {Gone} when the broker dies first, or is down */
   send<A extends Api<any, any>>(
     api: A,
     request: RequestInput<A>,
     version?: number,
   ): Promise<ResponseOf<A>>
-  /** Resolves when it serves. */
+  /** Resolves when the broker serves. */
   whenUp(): Promise<void>
 }

@@ -1,4 +1,4 @@
-// Planted bugs: what a broker could get wrong, each put between the parts of a broker that gets it right. Tests only.
+// Planted bugs: possible mistakes of a broker, each put between the parts of a correct one. Tests only.
 
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
 import {
@@ -20,11 +20,11 @@ import { disguised, withLogs, withProducerIds, withTable, withWriter } from './d
 
 export interface PlantedBug {
   readonly name: string
-  /** One of these is found. */
+  /** The checker finds one of these. */
   readonly anomalies: readonly Anomaly[]
-  /** The run that finds it, where that is not the first: noted so that it is looked for there before anywhere else. */
+  /** The run that finds it, if not the first: noted, so that the search starts there. */
   readonly seed?: number
-  /** For one run. */
+  /** Plants it for one run. */
   readonly plant: () => Flaw
 }
 
@@ -50,7 +50,7 @@ function anonymous(batch: Uint8Array): Uint8Array {
   return batchOf(Array.from(records, ({ value }) => value!.toString()))
 }
 
-/** True once in so many calls. */
+/** True once in `count` calls. */
 function oncePer(count: number): () => boolean {
   let calls = 0
   return () => ++calls % count === 0
@@ -147,7 +147,7 @@ const storageBugs: PlantedBug[] = [
   },
 ]
 
-/** Syncs nothing that users wrote. */
+/** Does not sync users' records. */
 function withoutSync(disk: Fs): Fs {
   const users = new Set<number>()
   return disguised(disk, {
@@ -180,7 +180,7 @@ function cutLastBatch(disk: FaultyFs): void {
   disk.place(`${directory}/${last}`, content.subarray(0, at))
 }
 
-/** A producer's first batch after a start is taken whatever its sequence. */
+/** Accepts a producer's first batch after a start with any sequence. */
 function withoutSequences(store: Store, life: number): Store {
   const known = new Set<string>()
   return withWriter(store, (writer) => ({
@@ -425,7 +425,7 @@ const fencingBugs: PlantedBug[] = [
   },
 ]
 
-/** A batch of an epoch that is over is written as if it had none. */
+/** Writes a batch of a past epoch as if it had no producer. */
 function acceptZombies(): Answering {
   const newest = new Map<number, number>()
   return async (call, next) => {

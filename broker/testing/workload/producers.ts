@@ -1,5 +1,5 @@
-// Those who write in a workload: plain, idempotent and transactional producers, each of which does what a client library does
-// when an answer does not come. Two may have the same transactional id: then each is the other's zombie. Tests only.
+// The producers of a workload: plain, idempotent and transactional ones, each of which acts as a client library does
+// when no answer comes. Two may have the same transactional id: then each is the other's zombie. Tests only.
 
 import { addOffsetsToTxn } from '../../../protocol/api/25_add_offsets_to_txn.ts'
 import { addPartitionsToTxn } from '../../../protocol/api/24_add_partitions_to_txn.ts'
@@ -8,11 +8,13 @@ import type { Actor, Stage } from './actor.ts'
 import { Gone } from './mortal-broker.ts'
 import { partitionOf, type Sender } from './recorder.ts'
 
-/** How often the same is asked again before a producer gives up, or starts anew. */
+/** How often a producer repeats a request before it gives up, or starts again. */
 const TRIES_MAX = 6
 const RECORDS_MAX = 3
 
-/** Asks until it is known what came of it. @returns whether it is ok; false also when nobody knows */
+/**
+ * Repeats a request until its outcome is known. @returns whether it is ok; false also when the outcome stays unknown
+ */
 async function insist(stage: Stage, ask: () => Promise<Operation>): Promise<boolean> {
   const triesMax = 1 + stage.random.below(TRIES_MAX)
   for (let tries = 0; tries < triesMax; tries++) {
@@ -71,7 +73,7 @@ export class IdempotentProducer implements Actor {
       const producer = { ...sender, baseSequence: sequences.take(partition, values.length) }
       return { partition, values, producer, transaction: null }
     })
-    // In flight together, as many as a client may have; sent again one after the other.
+    // Together in flight, as many as a client may have; retries go one after the other.
     const sent = await Promise.all(batches.map((batch) => this.#stage.recorder.send(batch)))
     for (const [i, { outcome }] of sent.entries()) {
       await this.#stage.broker.whenUp()
@@ -94,7 +96,7 @@ export class IdempotentProducer implements Actor {
   }
 }
 
-/** What a transaction is to do. */
+/** The plan of a transaction. */
 export interface Plan {
   readonly sends: readonly { readonly partition: string; readonly values: readonly string[] }[]
   readonly offset?: { readonly group: string; readonly partition: string; readonly offset: number }
@@ -117,7 +119,7 @@ export class TransactionalProducer implements Actor {
     this.#options = options
   }
 
-  /** The group whose offsets it commits. */
+  /** The group whose offsets the producer commits. */
   static groupOf(transactionalId: string): string {
     return `group-of-${transactionalId}`
   }
@@ -126,7 +128,7 @@ export class TransactionalProducer implements Actor {
     await this.run(this.#drawn())
   }
 
-  /** @returns whether it is known to have ended as planned; otherwise the next one is of a new instance */
+  /** @returns whether it is known to have ended as planned; otherwise the next transaction is of a new instance */
   async run({ sends, offset, isCommit }: Plan): Promise<boolean> {
     this.#sender ??= await this.#begin()
     if (this.#sender === undefined) return false
@@ -142,7 +144,7 @@ export class TransactionalProducer implements Actor {
     return hasEnded && isWhole
   }
 
-  /** Ends whatever is open under the transactional id. @returns whether it has */
+  /** Ends any open transaction of the transactional id. @returns whether that worked */
   async settle(): Promise<boolean> {
     this.#sender = await this.#begin()
     return this.#sender !== undefined
@@ -207,7 +209,7 @@ export class TransactionalProducer implements Actor {
     return insist(this.#stage, () => this.#stage.recorder.commit(asked, sender))
   }
 
-  /** What is asked of the coordinator and changes nothing that others see. */
+  /** Requests to the coordinator that change nothing for others. */
   async #manage(
     ask: (
       request: Pick<Sender, 'transactionalId' | 'producerId' | 'producerEpoch'>,

@@ -1,4 +1,4 @@
-// Reading as a consumer reads: batches out of bytes, and of those what read_committed leaves. Tests only.
+// Reads as a consumer does: batches from bytes, and from those the records that read_committed leaves. Tests only.
 
 import { readEndMarker } from '../../../protocol/batch/control.ts'
 import { batchesOf, recordsOf } from '../../../protocol/batch/record.ts'
@@ -6,7 +6,7 @@ import type { Batch, SeenRecord } from '../checker/history.ts'
 
 const DECOMPRESSED_BYTES_MAX = 1024 * 1024
 
-/** A batch, and what the history does not ask for. */
+/** A batch with facts that the history does not need. */
 export interface ReadBatch extends Batch {
   readonly isTransactional: boolean
 }
@@ -31,7 +31,7 @@ export function readBatches(bytes: Uint8Array | null): ReadBatch[] {
   })
 }
 
-/** What an application gets. @param aborted as the broker lists them; none for read_uncommitted */
+/** The records that an application gets. @param aborted the broker's list; empty for read_uncommitted */
 export function visibleRecords(
   batches: readonly ReadBatch[],
   aborted: readonly { readonly producerId: number; readonly firstOffset: number }[],

@@ -1,4 +1,4 @@
-// Recorder: the requests of a workload, each written down in the history with what came of it. Tests only.
+// Recorder: sends the requests of a workload, and notes each in the history with its outcome. Tests only.
 
 import { fetch } from '../../../protocol/api/01_fetch.ts'
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
@@ -14,7 +14,7 @@ import { batchOf } from '../world.ts'
 import { Gone, type MortalBroker } from './mortal-broker.ts'
 import { readBatches, visibleRecords } from './reading.ts'
 
-/** Whether something has happened is not known after these. */
+/** After these errors it is unknown whether the request had an effect. */
 const uncertain: ReadonlySet<ErrorName> = new Set([
   'KAFKA_STORAGE_ERROR',
   'COORDINATOR_NOT_AVAILABLE',
@@ -23,13 +23,13 @@ const uncertain: ReadonlySet<ErrorName> = new Set([
 ])
 const TRANSACTION_TIMEOUT_MS = 60_000
 
-/** Who a transactional request comes from. */
+/** The sender of a transactional request. */
 export interface Sender {
   readonly transactionalId: string
   readonly instance: string
   readonly producerId: number
   readonly producerEpoch: number
-  /** The newest versions of before KIP-890 part 2, or since. */
+  /** The newest versions of APIs before KIP-890 part 2, or since. */
   readonly kind: 'TV1' | 'TV2'
 }
 

@@ -1,5 +1,6 @@
-// A workload: many clients at once, by chance of a seed, while the broker crashes at steps of its disk and comes back; then all
-// that was left open is ended, the power goes once more, and everything is read from the beginning. Tests only.
+// A workload: many clients at once, chosen by a seed, while the broker crashes at steps of its disk and restarts. In
+// the end all open transactions are ended, the power fails once more, and everything is read from the beginning.
+// Tests only.
 
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
 import { seededRandom, type Random } from '../../../storage/testing/random.ts'
@@ -16,22 +17,22 @@ import { Recorder } from './recorder.ts'
 const SEGMENT_BYTES = 1200
 const ACTS = 8
 const CRASHES_MAX = 3
-/** Of the disk, from a start to the next crash. */
+/** Steps of the disk from a start to the next crash, at most. */
 const STEPS_MAX = 150
-/** So long the disk may be full. */
+/** Steps for which the disk is full, at most. */
 const FULL_STEPS_MAX = 20
-/** One start in so many crashes itself. */
+/** One of this many starts crashes itself. */
 const START_CRASHES_EVERY = 6
 const START_STEPS_MAX = 12
 /** Longer than a transaction may take. */
 const LONG_MS = 80_000
 
-/** Besides the crashes. */
+/** Troubles besides crashes. */
 export interface Trouble {
   readonly flaw?: Flaw
-  /** Now and then the disk is full. */
+  /** The disk fills up now and then. */
   readonly fillsUp?: boolean
-  /** Half of the crashes come of a write or a sync that fails. */
+  /** Half of the crashes come from a failed write or sync. */
   readonly fails?: boolean
 }
 
@@ -55,7 +56,7 @@ export class Workload {
     return new Workload(world, seed)
   }
 
-  /** @returns what happened */
+  /** @returns the history */
   static async run(seed: number, { flaw, ...trouble }: Trouble = {}): Promise<History> {
     const workload = await Workload.open(seed, flaw)
     await workload.#live(trouble)
@@ -64,11 +65,11 @@ export class Workload {
   }
 
   /**
-   * One transaction after another one, cut short at a step of the disk.
+   * One transaction after another one, with a crash at a step of the disk.
    *
-   * @param step from the beginning of the transaction; undefined: it is not cut short
+   * @param step from the beginning of the transaction; undefined: no crash
    * @param how as in `CrashWorld.restart`
-   * @returns what happened, and how many steps the transaction takes
+   * @returns the history, and the number of steps that the transaction takes
    */
   static async runTransaction(
     seed: number,
@@ -99,7 +100,7 @@ export class Workload {
     return { history: workload.recorder.history, stepCount }
   }
 
-  /** For one actor. */
+  /** The stage for one actor. */
   stage(): Stage {
     const random = seededRandom(this.#random.below(2 ** 31))
     return {
@@ -146,7 +147,7 @@ export class Workload {
     if (this.#random.chance(0.1)) await this.world.pass(LONG_MS)
   }
 
-  /** Until a start succeeds. */
+  /** Restarts until a start succeeds. */
   async #restart(): Promise<void> {
     do {
       const how = this.#random.chance(0.3) ? 'kill' : this.#random.below(2 ** 31)
@@ -155,7 +156,7 @@ export class Workload {
     } while (this.world.hasCrashed)
   }
 
-  /** Nothing stays open, and everything is read. */
+  /** Ends all transactions, and reads everything. */
   async finish(): Promise<void> {
     this.world.crashAt(Infinity)
     await settleAll(() => this.stage())
