@@ -2,6 +2,7 @@
 // performs calls and encodes the answers; a caller in this process makes calls without frames.
 // A request never takes the broker down: an error of a handler becomes an error code, or closes the connection. Network thread.
 
+import type { AuditLog } from './auth/audit.ts'
 import { Permissions, type Authorizer } from './auth/permissions.ts'
 import { decode, decodeInSlices } from '../protocol/compile.ts'
 import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
@@ -52,6 +53,7 @@ export interface RequestObserver {
 interface DispatchDeps {
   readonly handlers: readonly Handler[]
   readonly authorizer: Authorizer
+  readonly audit: AuditLog
   readonly observer: RequestObserver
   readonly workshop: Workshop
   readonly clock: Clock
@@ -84,9 +86,9 @@ export class Call extends Permissions implements RequestContext {
     handler: Handler,
     version: number,
     { session, exchange, clientId }: Caller,
-    { authorizer, workshop, clock }: DispatchDeps,
+    { authorizer, audit, workshop, clock }: DispatchDeps,
   ) {
-    super(authorizer)
+    super(authorizer, audit)
     this.handler = handler
     this.version = version
     this.session = session
@@ -94,6 +96,10 @@ export class Call extends Permissions implements RequestContext {
     this.startedAt = clock.monotonic()
     this.work = new Work(workshop, this.startedAt)
     this.#exchange = exchange
+  }
+
+  get apiName(): string {
+    return this.handler.api.name
   }
 
   get room(): AnswerRoom {

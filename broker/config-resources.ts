@@ -4,6 +4,7 @@
 import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
 import { parseTopicConfig, topicConfigSpec, type ConfigSpec } from '../storage/config.ts'
 import type { Overrides, Store, Topic } from '../storage/store.ts'
+import { doneAmong } from './auth/audit.ts'
 import { ALL_BROKERS, type BrokerConfigs } from './broker-configs.ts'
 import type { DescribedConfig } from './described-config.ts'
 import type { RequestContext } from './handler.ts'
@@ -72,9 +73,11 @@ export class ConfigResources {
     context: RequestContext,
   ): Promise<ChangeAnswer[]> {
     const twice = await context.work.duplicatesIn(keysOf(changes))
-    return context.work.each(changes, (change) =>
+    const answers = await context.work.each(changes, (change) =>
       this.#answer(change, twice.has(keyOf(change)), validateOnly, context),
     )
+    if (!validateOnly) context.changed('configurations changed', doneAmong(answers, resourceText))
+    return answers
   }
 
   async #answer(
@@ -153,6 +156,11 @@ export function checkConfigNames(configs: readonly { readonly name: string }[]):
       throw new KafkaError('INVALID_REQUEST', `${name.slice(0, 256)} is named twice`)
     seen.add(name)
   }
+}
+
+function resourceText({ resourceType, resourceName }: ResourceName): string {
+  if (resourceType === TOPIC) return `topic ${resourceName}`
+  return resourceName === ALL_BROKERS ? 'all brokers' : `broker ${resourceName}`
 }
 
 function* keysOf(names: Iterable<ResourceName>): Iterable<string> {

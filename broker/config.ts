@@ -15,10 +15,11 @@ import {
   whole,
 } from '../storage/config.ts'
 import type { ConfigSpec } from '../storage/config.ts'
+import { parseAuthorizer, parseSuperUsers, STANDARD_AUTHORIZER } from './auth/configs.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 import type { Overrides } from '../storage/store.ts'
+import { kafkaConfigs } from './kafka-configs.ts'
 import { listenerPropertyName, type GivenProperties } from './listener-properties.ts'
-import { kafkaConfigs, refuseAuthorizer } from './kafka-configs.ts'
 import {
   listenersOf,
   parseAdvertised,
@@ -46,6 +47,20 @@ export const brokerConfigs = {
       says: 'The address that each listener tells its clients to connect to. Empty: the one that the client dialled.',
     },
     parseAdvertised,
+  ),
+  'allow.everyone.if.no.acl.found': flag(false, {
+    readOnly: true,
+    says: 'Whether everybody may do everything with a resource that no ACL is about. Needs `authorizer.class.name`.',
+  }),
+  'authorizer.class.name': row(
+    'string',
+    '',
+    `empty, or ${STANDARD_AUTHORIZER}`,
+    {
+      readOnly: true,
+      says: 'What decides who may do what. Empty: everybody may do everything, and there are no ACLs.',
+    },
+    parseAuthorizer,
   ),
   'auto.create.topics.enable': flag(true, {
     says: 'Whether a Metadata request for a topic that does not exist creates it.',
@@ -258,6 +273,16 @@ export const brokerConfigs = {
     { readOnly: true, says: 'The largest request.' },
     BigInt(FRAME_BYTES_MAX),
   ),
+  'super.users': row(
+    'string',
+    '',
+    'TYPE:NAME, separated by semicolons, such as User:admin;User:CN=broker,O=shop',
+    {
+      readOnly: true,
+      says: 'Principals that may do everything, whatever ACLs say. Needs `authorizer.class.name`.',
+    },
+    parseSuperUsers,
+  ),
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': whole('int', 10_000, 1, {
     readOnly: true,
     says: 'How often the broker looks for transactions past their timeout, and aborts them.',
@@ -348,7 +373,6 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
         throw new KafkaError('INVALID_CONFIG', `${name} is set under two names (${origin})`)
     }
   }
-  refuseAuthorizer(given.get('authorizer.class.name')?.text)
   const config = parseConfig(given)
   const notes: string[] = []
   const listeners = listenersOf(config.broker, given, (message) => notes.push(message))

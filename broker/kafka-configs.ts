@@ -2,7 +2,6 @@
 // broker runs; a line of the log says that they have no effect. Names, types, limits and defaults are those of Apache Kafka
 // 4.3, and of 3.9 where 4 has dropped them. docs/reference/configs.md is generated from these tables.
 
-import { KafkaError } from '../protocol/errors.ts'
 import { anyList, flag, row, whole, type ConfigSpec, type ConfigType } from '../storage/config.ts'
 
 type Default = string | number | bigint | boolean
@@ -54,7 +53,6 @@ const atStart: Readonly<Record<string, KafkaConfig>> = {
   'alter.config.policy.class.name': ['class'],
   'alter.log.dirs.replication.quota.window.num': ['int', 11, 1],
   'alter.log.dirs.replication.quota.window.size.seconds': ['int', 1, 1],
-  'authorizer.class.name': ['string'],
   'auto.include.jmx.reporter': ['boolean', true],
   'auto.leader.rebalance.enable': ['boolean', true],
   'broker.heartbeat.interval.ms': ['int', 2000],
@@ -387,16 +385,4 @@ function specOf([type, fallback = '', min, max]: KafkaConfig): ConfigSpec {
 function numberOf(text: string): number | undefined {
   const value = text.trim() === '' ? Number.NaN : Number(text)
   return Number.isNaN(value) ? undefined : value
-}
-
-/**
- * A broker that takes it without a word would look protected, and is not.
- *
- * @param authorizer `authorizer.class.name`
- * @throws {KafkaError} INVALID_CONFIG when there is one
- */
-export function refuseAuthorizer(authorizer = ''): void {
-  if (authorizer.trim() === '') return
-  const advice = 'millrace has no security yet: take the property away, and listen on loopback only'
-  throw new KafkaError('INVALID_CONFIG', `authorizer.class.name=${authorizer}: ${advice}`)
 }

@@ -119,7 +119,7 @@ function configsPage(): string {
       configRows(topicConfigs, ({ brokerName }) => [brokerName ? code(brokerName) : '']),
     ),
     '## Broker properties of Apache Kafka without effect',
-    'A configuration made for Apache Kafka starts this broker. It accepts these properties, checks them, shows one that a client asks for by name, and logs that it does not act on them. It refuses `authorizer.class.name`, because there is no authorizer.',
+    'A configuration made for Apache Kafka starts this broker. It accepts these properties, checks them, shows one that a client asks for by name, and logs that it does not act on them.',
     table(
       [...configHead, 'changes'],
       Object.entries(kafkaConfigs).map(([name, spec]) => [

@@ -59,8 +59,20 @@ function stateOf(store: Store): State {
     const credential = store.scramCredentials.find(MECHANISM, user)
     if (credential) state[`${USER}${user}`] = [credential.iterations, {}]
   }
+  for (const [id, { principal }] of store.acls.list()) state[`acl ${id}`] = [0, { principal }]
   return state
 }
+
+const acl = {
+  resourceType: 2,
+  resourceName: 'a',
+  patternType: 3,
+  principal: 'User:ann',
+  host: '*',
+  operation: 3,
+  permissionType: 3,
+}
+const aclState: TopicState = [0, { principal: acl.principal }]
 
 const without = (state: State, name: string): State =>
   Object.fromEntries(Object.entries(state).filter(([other]) => other !== name))
@@ -104,6 +116,20 @@ class Scenario {
         { mechanism: MECHANISM, user: 'bob', credential: undefined },
       ]),
     )
+    await this.#acls()
+  }
+
+  /** Two at once, of which a crash leaves both or none; then one goes. */
+  async #acls(): Promise<void> {
+    const { acls } = this.#store
+    const both = { ...this.promised.state, 'acl 1': aclState, 'acl 2': aclState }
+    await this.#change(both, () =>
+      acls.write([
+        ['1', acl],
+        ['2', acl],
+      ]),
+    )
+    await this.#change(without(both, 'acl 1'), () => acls.write([['1', undefined]]))
   }
 
   async #create(name: string, partitionCount: number): Promise<void> {

@@ -21,6 +21,7 @@ import { recoverTopics, strangersOf } from './recover-topics.ts'
 import { InlineSearchPort } from './search/port.ts'
 import { ThreadSearchPort } from './search/thread.ts'
 import type { Overrides, Store, StoreOptions } from './store.ts'
+import { AclTable } from './tables/acls.ts'
 import { BrokerOverrideTable } from './tables/broker-overrides.ts'
 import { internalTables } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
@@ -117,6 +118,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     producerIds: new ProducerIdBlocks(table),
     brokerOverrides: new BrokerOverrideTable(table),
     scramCredentials: new ScramCredentialTable(table),
+    acls: new AclTable(table),
     tables: internalTables(topics, (name, format) =>
       LogTable.open({ ...tableDeps, log: logs.get(name, 0)! }, format),
     ),

@@ -311,6 +311,23 @@ export interface ScramCredentials {
   change(decide: () => Promise<readonly ScramChange[]>): Promise<void>
 }
 
+/** An ACL, with Kafka's codes (protocol/acl-codes.ts). */
+export interface AclRecord {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly patternType: number
+  readonly principal: string
+  readonly host: string
+  readonly operation: number
+  readonly permissionType: number
+}
+
+export interface AclRecords {
+  list(): Iterable<[id: string, acl: AclRecord]>
+  /** All of the changes or, after a crash, none. Durable when it resolves. @throws {KafkaError} then nothing has changed */
+  write(changes: readonly Change<string, AclRecord>[]): Promise<void>
+}
+
 /** A value, or undefined to delete the key. */
 export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
 
@@ -461,6 +478,7 @@ export interface Store extends AsyncDisposable {
   readonly producerIds: ProducerIds
   readonly brokerOverrides: BrokerOverrides
   readonly scramCredentials: ScramCredentials
+  readonly acls: AclRecords
   readonly tables: Tables
   readonly cleaner: Cleaner
   readonly disk: Disk

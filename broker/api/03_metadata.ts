@@ -127,6 +127,7 @@ async function createMissing(
     else refusals.set(name, errorCode('TOPIC_AUTHORIZATION_FAILED'))
   })
   const claim = partitionClaims()
+  const created: string[] = []
   await work.each(names, (name) => {
     const refused = (error: unknown): undefined => {
       if (!(error instanceof KafkaError)) throw error
@@ -136,11 +137,12 @@ async function createMissing(
       const spec = { name, partitionCount: deps.config['num.partitions'] }
       checkTopicName(name)
       claim(spec.partitionCount)
-      return topics.create(spec).then(() => undefined, refused)
+      return topics.create(spec).then(() => void created.push(name), refused)
     } catch (error) {
       return refused(error)
     }
   })
+  context.changed('topics created', created)
   return refusals
 }
 

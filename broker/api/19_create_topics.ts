@@ -11,6 +11,7 @@ import {
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store, Topic, TopicSpec } from '../../storage/store.ts'
 import { checkTopicName } from '../../storage/topic-name.ts'
+import { doneAmong } from '../auth/audit.ts'
 import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import { partitionClaims } from '../partition-claims.ts'
@@ -47,6 +48,11 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
         const isShown = context.allowsSilently('DescribeConfigs', 'Topic', topic.name)
         return answerFor(deps, topic, { check, claim, isShown }, validateOnly)
       })
+      if (!validateOnly)
+        context.changed(
+          'topics created',
+          doneAmong(answers, ({ name }) => name),
+        )
       return { topics: answers }
     },
     refuse: ({ topics }, code) => ({

@@ -11,6 +11,7 @@ import {
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { Store, Topic } from '../../storage/store.ts'
+import { doneAmong } from '../auth/audit.ts'
 import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler, RequestContext } from '../handler.ts'
@@ -42,6 +43,10 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
         const refusal = isAllAllowed ? undefined : deniedAnswer(deps.store, asked, context)
         return refusal ?? answerFor(deps.store, asked, twice)
       })
+      context.changed(
+        'topics deleted',
+        doneAmong(responses, ({ name }) => name!),
+      )
       return { responses }
     },
     refuse: (request, code) => ({

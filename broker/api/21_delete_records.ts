@@ -6,6 +6,7 @@ import { deleteRecords, type DeleteRecordsResponse } from '../../protocol/api/21
 import { errorCode, errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import type { Store } from '../../storage/store.ts'
+import { doneAmong } from '../auth/audit.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
 
@@ -33,6 +34,10 @@ export function deleteRecordsHandler({
           ),
         }
       })
+      const done = topics.flatMap(({ name, partitions }) =>
+        doneAmong(partitions, ({ partitionIndex }) => `${name}-${partitionIndex}`),
+      )
+      context.changed('records deleted', done)
       return { topics }
     },
     refuse: ({ topics }, code) => ({

@@ -9,10 +9,10 @@ import {
   type InitProducerIdRequest,
   type InitProducerIdResponse,
 } from '../../protocol/api/22_init_producer_id.ts'
+import { CLUSTER_NAME } from '../../protocol/acl-codes.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
 import { denied } from '../auth/permissions.ts'
-import { CLUSTER_NAME } from '../auth/resources.ts'
 import { fencedError } from '../fenced.ts'
 import type { Handler } from '../handler.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'

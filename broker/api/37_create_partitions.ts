@@ -9,6 +9,7 @@ import {
 } from '../../protocol/api/37_create_partitions.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { doneAmong } from '../auth/audit.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
 
@@ -33,6 +34,11 @@ export function createPartitionsHandler({
         }
         return answerFor(store, topic, mayBegin, validateOnly)
       })
+      if (!validateOnly)
+        context.changed(
+          'partitions added',
+          doneAmong(results, ({ name }) => name),
+        )
       return { results }
     },
     refuse: ({ topics }, code) => ({

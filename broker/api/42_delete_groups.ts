@@ -4,6 +4,7 @@
 
 import { deleteGroups } from '../../protocol/api/42_delete_groups.ts'
 import { errorCode } from '../../protocol/errors.ts'
+import { doneAmong } from '../auth/audit.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../handler.ts'
 
@@ -22,6 +23,10 @@ export function deleteGroupsHandler({
         const error = await coordinator.groups.delete(groupId)
         return { groupId, errorCode: errorCode(error) }
       })
+      context.changed(
+        'groups deleted',
+        doneAmong(results, ({ groupId }) => groupId),
+      )
       return { results }
     },
     refuse: ({ groupsNames }, code) => ({

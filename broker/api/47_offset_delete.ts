@@ -5,6 +5,7 @@
 import { offsetDelete, type OffsetDeleteRequest } from '../../protocol/api/47_offset_delete.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import type { Store } from '../../storage/store.ts'
+import { doneAmong } from '../auth/audit.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { Handler } from '../handler.ts'
 
@@ -48,6 +49,13 @@ export function offsetDeleteHandler({
           return { partitionIndex, errorCode: errorCode(error) }
         }),
       }))
+      const done = topics.flatMap(({ name, partitions }) =>
+        doneAmong(
+          partitions,
+          ({ partitionIndex }) => `${request.groupId}: ${name}-${partitionIndex}`,
+        ),
+      )
+      context.changed('offsets deleted', done)
       return { errorCode: 0, topics }
     },
     refuse: (_request, code) => ({ errorCode: code, topics: [] }),

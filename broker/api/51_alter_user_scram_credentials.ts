@@ -19,6 +19,7 @@ import {
   type ScramMechanism,
 } from '../../protocol/sasl/scram.ts'
 import type { ScramChange, ScramCredentials, Store } from '../../storage/store.ts'
+import { doneAmong } from '../auth/audit.ts'
 import type { Handler } from '../handler.ts'
 import type { Work } from '../work.ts'
 
@@ -50,7 +51,12 @@ export function alterUserScramCredentialsHandler({
         const isChange = (each: ScramChange | KafkaError) => !(each instanceof KafkaError)
         return [...outcomes.values()].filter(isChange) as ScramChange[]
       })
-      return { results: await work.each(outcomes, answerOf) }
+      const results = await work.each(outcomes, answerOf)
+      context.changed(
+        'users changed',
+        doneAmong(results, ({ user }) => user),
+      )
+      return { results }
     },
     refuse: ({ deletions, upsertions }, code) => {
       const names = new Set([...deletions, ...upsertions].map(({ name }) => name))

@@ -213,7 +213,6 @@ t.test('properties that ask for protection are refused: there is none', async (t
     readSettings([{ origin: 'test', properties }]).broker.port
   const own = { 'listener.security.protocol.map': 'CLIENTS:SASL_SSL,INSIDE:PLAINTEXT' }
   for (const properties of [
-    { 'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer' },
     { listeners: 'SSL://:9093' },
     { listeners: 'PLAINTEXT://127.0.0.1:9092,sasl_plaintext://:9093' },
     { listeners: 'clients://:9093', ...own },
@@ -225,6 +224,14 @@ t.test('properties that ask for protection are refused: there is none', async (t
   }
   t.equal(start({ listeners: 'INSIDE://:9093,CONTROLLER://:9094', ...own }), 9092)
   t.equal(start({ 'authorizer.class.name': '' }), 9092)
+  t.throws(() => start({ 'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer' }), {
+    code: 'INVALID_CONFIG',
+    message: /want empty, or org.apache.kafka.metadata.authorizer.StandardAuthorizer/,
+  })
+  t.throws(() => start({ 'super.users': 'User:ann;ben' }), {
+    code: 'INVALID_CONFIG',
+    message: /super.users=User:ann;ben \(test\): want TYPE:NAME, separated by semicolons/,
+  })
 })
 
 t.test(

@@ -1,24 +1,18 @@
 // Permissions: answers what the client of one request may do. Every handler asks it: api-permissions.ts lists for what. An
 // authorizer decides; without one everything is allowed. Network thread.
 
+import { CLUSTER_NAME } from '../../protocol/acl-codes.ts'
 import { KafkaError } from '../../protocol/errors.ts'
+import type { AuditLog, Change } from './audit.ts'
 import type { Requester } from './principal.ts'
-import {
-  CLUSTER_NAME,
-  operations,
-  resourceTypes,
-  type Operation,
-  type ResourceType,
-} from './resources.ts'
+import { operations, resourceTypes, type Operation, type ResourceType } from './resources.ts'
 
 export interface Authorizer {
-  /** @param isAudited whether a denial is worth a line in the audit log */
   allows(
     requester: Requester,
     operation: Operation,
     resourceType: ResourceType,
     name: string,
-    isAudited: boolean,
   ): boolean
   /** May the client do this with any resource of the type? */
   allowsAny(requester: Requester, operation: Operation, resourceType: ResourceType): boolean
@@ -40,19 +34,31 @@ interface Walk {
 export abstract class Permissions {
   abstract readonly session: Requester
   abstract readonly work: Walk
+  /** Of the API that is asked. */
+  abstract readonly apiName: string
   readonly #authorizer: Authorizer
+  readonly #audit: AuditLog
 
-  constructor(authorizer: Authorizer) {
+  constructor(authorizer: Authorizer, audit: AuditLog) {
     this.#authorizer = authorizer
+    this.#audit = audit
   }
 
   allows(operation: Operation, resourceType: ResourceType, name: string): boolean {
-    return this.#authorizer.allows(this.session, operation, resourceType, name, true)
+    const isAllowed = this.allowsSilently(operation, resourceType, name)
+    if (isAllowed) this.#audit.allowed()
+    else this.#audit.denied(this.session, this.apiName, { operation, resourceType, name })
+    return isAllowed
   }
 
   /** As `allows`, but a denial is not audited: a list leaves the resource out, or another permission will do. */
   allowsSilently(operation: Operation, resourceType: ResourceType, name: string): boolean {
-    return this.#authorizer.allows(this.session, operation, resourceType, name, false)
+    return this.#authorizer.allows(this.session, operation, resourceType, name)
+  }
+
+  /** The request of an administrator has changed something, which the audit log tells. @param names of what has changed */
+  changed(what: Change, names: readonly string[]): void {
+    if (names.length > 0) this.#audit.changed(this.session, this.apiName, what, names)
   }
 
   allowsOnCluster(operation: Operation): boolean {

@@ -13,3 +13,7 @@ export interface Requester {
 
 /** Every client of a listener that authenticates nobody. */
 export const ANONYMOUS: Principal = { type: 'User', name: 'ANONYMOUS' }
+
+export function principalText({ type, name }: Principal): string {
+  return `${type}:${name}`
+}

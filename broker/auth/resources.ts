@@ -1,5 +1,6 @@
 // Kafka's operations, the types of resources that they apply to, and the error of a client without the permission.
 
+import { aclResourceTypes } from '../../protocol/acl-codes.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 
 /** Kafka's codes, and bits of a mask of authorized operations (KIP-430). */
@@ -20,12 +21,15 @@ export type Operation = keyof typeof operations
 
 /** The operations on resources of a type, and the error of a client that lacks the permission. */
 interface ResourceSpec {
+  /** Kafka's. */
+  readonly code: number
   readonly operations: readonly Operation[]
   readonly denied: ErrorName
 }
 
 export const resourceTypes = {
   Topic: {
+    code: aclResourceTypes.topic,
     operations: [
       'Read',
       'Write',
@@ -39,10 +43,12 @@ export const resourceTypes = {
     denied: 'TOPIC_AUTHORIZATION_FAILED',
   },
   Group: {
+    code: aclResourceTypes.group,
     operations: ['Read', 'Delete', 'Describe', 'DescribeConfigs', 'AlterConfigs'],
     denied: 'GROUP_AUTHORIZATION_FAILED',
   },
   Cluster: {
+    code: aclResourceTypes.cluster,
     operations: [
       'Create',
       'Alter',
@@ -55,12 +61,10 @@ export const resourceTypes = {
     denied: 'CLUSTER_AUTHORIZATION_FAILED',
   },
   TransactionalId: {
+    code: aclResourceTypes.transactionalId,
     operations: ['Write', 'Describe'],
     denied: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
   },
 } as const satisfies Record<string, ResourceSpec>
 
 export type ResourceType = keyof typeof resourceTypes
-
-/** The name of the one resource of type Cluster. */
-export const CLUSTER_NAME = 'kafka-cluster'

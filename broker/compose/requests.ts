@@ -2,7 +2,7 @@
 
 import type { Store } from '../../storage/store.ts'
 import { apiVersionsHandler } from '../api/18_api_versions.ts'
-import { everythingAllowed } from '../auth/permissions.ts'
+import { AuditLog } from '../auth/audit.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
 import { Dispatch } from '../call.ts'
 import { ConfigResources } from '../config-resources.ts'
@@ -20,17 +20,21 @@ import { DiskGuard } from '../produce/disk-guard.ts'
 import { TopicConfigs } from '../topic-configs.ts'
 import { ProduceGate } from '../txn/produce-gate.ts'
 import type { Coordinators } from './coordinators.ts'
+import { composeAuthorizer } from './authorizer.ts'
 import type { BrokerEnvironment } from './environment.ts'
 
 export type Requests = ReturnType<typeof composeRequests>
 
 export function composeRequests(
-  { clock, log, onFatal, authorizer = everythingAllowed }: BrokerEnvironment,
+  environment: BrokerEnvironment,
   configs: BrokerConfigs,
   store: Store,
   { groups, transactions }: Coordinators,
 ) {
+  const { clock, log, onFatal } = environment
   const config = configs.current
+  const { authorizer, acls } = composeAuthorizer(environment, config, store)
+  const audit = new AuditLog(clock, log)
   const topicConfigs = new TopicConfigs(configs)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)
@@ -47,6 +51,7 @@ export function composeRequests(
     sessions,
     coordinator: groups,
     transactions,
+    acls,
     gate,
     admission: new Admission({ store, disk, gate }),
     topicConfigs,
@@ -61,11 +66,19 @@ export function composeRequests(
   })
   const requests = new RequestMetrics(handlers.map(({ api }) => api))
   const workshop = new Workshop(configs.view(workLimits), clock)
-  const dispatch = new Dispatch({ handlers, authorizer, observer: requests, workshop, clock, log })
+  const dispatch = new Dispatch({
+    handlers,
+    authorizer,
+    audit,
+    observer: requests,
+    workshop,
+    clock,
+    log,
+  })
   const health = new BrokerHealth(disk)
   store.writer.onFatal((error) => {
     health.fail(error)
     onFatal(error)
   })
-  return { traffic, turns, purgatory, sessions, requests, dispatch, health }
+  return { traffic, turns, purgatory, sessions, requests, audit, dispatch, health }
 }

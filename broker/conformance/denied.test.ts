@@ -6,14 +6,12 @@ import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.
 import { offsetCommit } from '../../protocol/api/08_offset_commit.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { apis } from '../../protocol/apis.ts'
-import { decode } from '../../protocol/compile.ts'
-import { encodeResponseFrame, readResponseHeader } from '../../protocol/frame.ts'
-import { Reader } from '../../protocol/wire.ts'
 import { apiPermissions, exemptApis } from '../auth/api-permissions.ts'
 import type { Authorizer } from '../auth/permissions.ts'
 import type { Requester } from '../auth/principal.ts'
 import type { Operation, ResourceType } from '../auth/resources.ts'
-import { existing, questions, type Question } from '../testing/questions.ts'
+import { existing, questions } from '../testing/questions.ts'
+import { answerTo } from '../testing/local-client.ts'
 import { World } from '../testing/world.ts'
 import { decisions, includesPermission, recordedDecisions, type Permission } from './decisions.ts'
 import { deniedQuestions, lineOf, recorded } from './denied.ts'
@@ -51,21 +49,12 @@ async function prepared() {
   return { world, rights, topicId }
 }
 
-/** What an in-process caller hears, as a client reads it: with the defaults that encoding fills in. */
-async function answerTo(world: World, { api, version, request }: Question): Promise<unknown> {
-  const response = await world.local.perform(api, request, version)
-  const frame = Buffer.concat(encodeResponseFrame(api, version, 1, response))
-  const reader = new Reader(frame.subarray(4))
-  readResponseHeader(reader, api, version)
-  return decode(api.response, version, reader)
-}
-
 t.test('a client without permissions hears what Apache Kafka tells it', async (t) => {
   const { world, rights, topicId } = await prepared()
   rights.isAllowed = () => false
   const answers = new Map(recorded().map((line) => [line.slice(0, line.indexOf(': ')), line]))
   for (const question of deniedQuestions(topicId, exemptApis)) {
-    const line = lineOf(question, await answerTo(world, question), topicId)
+    const line = lineOf(question, await answerTo(world.local, question), topicId)
     const what = line.slice(0, line.indexOf(': '))
     t.equal(line, answers.get(what), what)
     answers.delete(what)
@@ -82,7 +71,7 @@ t.test('a client with one permission is denied what Apache Kafka denies it', asy
       permission !== undefined && includesPermission(permission, { operation, resourceType })
     return topicId
   }
-  const lines = await decisions(exemptApis, begin, (question) => answerTo(world, question))
+  const lines = await decisions(exemptApis, begin, (question) => answerTo(world.local, question))
   t.strictSame(lines, recordedDecisions())
 })
 

@@ -4,9 +4,12 @@ import t from '../../protocol/testing/tap.ts'
 import type { ErrorName } from '../../protocol/errors.ts'
 import { describeGroupsHandler } from '../api/15_describe_groups.ts'
 import { listGroupsHandler } from '../api/16_list_groups.ts'
+import { AuditLog } from '../auth/audit.ts'
 import { everythingAllowed, Permissions } from '../auth/permissions.ts'
+import { ProcessLog } from '../process-log.ts'
 import { heartbeat, identity, joining, stableGroup, world } from '../testing/group-world.ts'
 import { sessionFor } from '../testing/session.ts'
+import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { Group, GroupDescription, OffsetRetention } from './group.ts'
 import type { GroupEntry } from './state-table.ts'
 
@@ -109,6 +112,7 @@ function toyWorld() {
 class FreeContext extends Permissions {
   readonly session = sessionFor()
   readonly version: number
+  readonly apiName = 'OffsetCommit'
   readonly work = {
     each: async (items: Iterable<unknown>, act: (item: unknown) => unknown) =>
       Promise.all(Array.from(items, act)),
@@ -119,7 +123,8 @@ class FreeContext extends Permissions {
   }
 
   constructor(version: number) {
-    super(everythingAllowed)
+    const clock = new VirtualClock()
+    super(everythingAllowed, new AuditLog(clock, new ProcessLog('silent', clock)))
     this.version = version
   }
 }

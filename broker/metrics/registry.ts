@@ -1,6 +1,7 @@
 // Registry: reads every counter and gauge when metrics are requested. Nothing is kept for it: the hot paths count in
 // plain numbers, and prom-client, which writes the page (exposition.ts), loads at the first request. Network thread.
 
+import type { AuditLog } from '../auth/audit.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
@@ -20,6 +21,7 @@ const TOPICS_A_TURN = 100
 interface RegistryDeps {
   readonly store: Store
   readonly requests: RequestMetrics
+  readonly audit: Pick<AuditLog, 'allowedCount' | 'deniedCount'>
   readonly turns: TurnTimes
   readonly traffic: TopicTraffic
   readonly groups: GroupMetrics
@@ -114,6 +116,9 @@ export class Registry {
       isNetworkOpen,
     } = this.#deps
     samples.add('kafka_brokers', 1)
+    const { allowedCount, deniedCount } = this.#deps.audit
+    samples.add('millrace_authorizations_total', allowedCount, { result: 'allowed' })
+    samples.add('millrace_authorizations_total', deniedCount, { result: 'denied' })
     samples.add('millrace_connections', connectionCount(), { listener: 'kafka' })
     samples.add('millrace_inflight_bytes', bytesHeld(), { listener: 'kafka' })
     samples.add('millrace_unsent_bytes', bytesUnsent(), { listener: 'kafka' })

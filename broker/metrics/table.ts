@@ -47,6 +47,10 @@ export const metrics = {
   ),
   kafka_topic_partition_oldest_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
   millrace_append_seconds: histogram('Time that a writer turn spent writing batches.'),
+  millrace_authorizations_total: counter(
+    'Questions whether a client may do something, by the answer. Lists that only leave something out are not counted.',
+    'result',
+  ),
   millrace_build_info: gauge('Always 1: the labels have the versions.', 'version', 'node'),
   millrace_compaction_failures_total: counter('Compactions of a partition that failed.'),
   millrace_compaction_passes_total: counter('Compactions of a partition.'),

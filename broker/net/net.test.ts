@@ -15,6 +15,7 @@ import { decode } from '../../protocol/compile.ts'
 import { errorCode, KafkaError } from '../../protocol/errors.ts'
 import { encodeRequestFrame } from '../../protocol/frame.ts'
 import { Reader } from '../../protocol/wire.ts'
+import { AuditLog } from '../auth/audit.ts'
 import { everythingAllowed } from '../auth/permissions.ts'
 import { Broker } from '../broker.ts'
 import { ProcessLog, printable, REPEATS_MAX } from '../process-log.ts'
@@ -506,6 +507,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const dispatch = new Dispatch({
       handlers: [whole],
       authorizer: everythingAllowed,
+      audit: new AuditLog(clock, log),
       observer,
       workshop,
       clock,

@@ -2,13 +2,20 @@
 // Tests only.
 
 import { decode } from '../../protocol/compile.ts'
-import { encodeRequestFrame, readRequestHeader, skipHeaderTags } from '../../protocol/frame.ts'
+import {
+  encodeRequestFrame,
+  encodeResponseFrame,
+  readRequestHeader,
+  readResponseHeader,
+  skipHeaderTags,
+} from '../../protocol/frame.ts'
 import type { Api, RequestInput, RequestOf, ResponseInput } from '../../protocol/schema.ts'
 import { Reader } from '../../protocol/wire.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Dispatch } from '../call.ts'
 import { unlimitedRoom } from '../unsent.ts'
 import type { Session } from '../session.ts'
+import type { Question } from './questions.ts'
 import { sessionFor } from './session.ts'
 
 export class LocalClient {
@@ -40,6 +47,18 @@ export class LocalClient {
     for (const sent of exchange.sent ?? []) sent()
     return copied
   }
+}
+
+/** What an in-process caller hears, as a client reads it: with the defaults that encoding fills in. */
+export async function answerTo(
+  client: LocalClient,
+  { api, version, request }: Question,
+): Promise<unknown> {
+  const response = await client.perform(api, request, version)
+  const frame = Buffer.concat(encodeResponseFrame(api, version, 1, response))
+  const reader = new Reader(frame.subarray(4))
+  readResponseHeader(reader, api, version)
+  return decode(api.response, version, reader)
 }
 
 /** The request with the defaults that encoding fills in. */

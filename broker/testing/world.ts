@@ -45,12 +45,20 @@ export class World {
   }[]
   /** Performs requests without a socket. */
   readonly local: LocalClient
+  /** Another such client, with a session of its own. */
+  readonly client: () => LocalClient
   readonly #test: Test
 
-  private constructor(test: Test, broker: Broker, local: LocalClient, logged: World['logged']) {
+  private constructor(
+    test: Test,
+    broker: Broker,
+    client: () => LocalClient,
+    logged: World['logged'],
+  ) {
     this.#test = test
     this.broker = broker
-    this.local = local
+    this.client = client
+    this.local = client()
     this.logged = logged
   }
 
@@ -69,15 +77,15 @@ export class World {
     const onFatal = (error: Error) => {
       throw error
     }
-    let local: LocalClient
+    let client: () => LocalClient
     const openListeners: BrokerEnvironment['openListeners'] = (listeners, deps) => {
-      local = new LocalClient(deps.dispatch, clock)
+      client = () => new LocalClient(deps.dispatch, clock)
       return Listeners.open(listeners, deps)
     }
     const others = { writer, onFatal, clock, log, openListeners, ...rest }
     const broker = await Broker.open({ settings, ephemeral: true, ...others })
     test.teardown(() => broker.close())
-    return new World(test, broker, local!, logged)
+    return new World(test, broker, client!, logged)
   }
 
   async connect(): Promise<RawClient> {

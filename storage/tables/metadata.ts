@@ -1,11 +1,18 @@
-// The records of the metadata table: one for the cluster, for every topic, and for the producer ids given out.
+// The records of the metadata table: one for the cluster, for every topic and ACL, and for the producer ids given out.
 // Network thread. Format: docs/formats/tables.md
 
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import { scramMechanismCodes, type ScramMechanism } from '../../protocol/sasl/scram.ts'
 import type { OpenLogs } from '../logs.ts'
 import { randomUuid } from '../meta.ts'
-import type { Change, Overrides, ScramCredential, StoredCredential, Topic } from '../store.ts'
+import type {
+  AclRecord,
+  Change,
+  Overrides,
+  ScramCredential,
+  StoredCredential,
+  Topic,
+} from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
 import type { Opened } from '../writer/commands.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
@@ -38,6 +45,7 @@ const TOPIC_PREFIX = 'topic/'
 const BROKER_PREFIX = 'broker/'
 const SCRAM_PREFIX = 'scram/'
 const scramPrefixes = Object.keys(scramMechanismCodes).map((name) => `${SCRAM_PREFIX}${name}/`)
+export const ACL_PREFIX = 'acl/'
 
 export type MetadataKey =
   | typeof CLUSTER_KEY
@@ -45,6 +53,7 @@ export type MetadataKey =
   | `${typeof TOPIC_PREFIX}${string}`
   | `${typeof BROKER_PREFIX}${string}`
   | `${typeof SCRAM_PREFIX}${string}`
+  | `${typeof ACL_PREFIX}${string}`
 
 type MetadataRecord =
   | TopicRecord
@@ -52,7 +61,13 @@ type MetadataRecord =
   | ProducerIdsRecord
   | BrokerRecord
   | ScramCredential
-type Sound = TopicRecord & ClusterRecord & ProducerIdsRecord & BrokerRecord & ScramCredential
+  | AclRecord
+type Sound = TopicRecord &
+  ClusterRecord &
+  ProducerIdsRecord &
+  BrokerRecord &
+  ScramCredential &
+  AclRecord
 
 const packed = packedFormat<MetadataKey, MetadataRecord>()
 
@@ -69,6 +84,11 @@ export function brokerKey(broker: string): MetadataKey {
 
 export function scramKey(mechanism: ScramMechanism, user: string): MetadataKey {
   return `${SCRAM_PREFIX}${mechanism}/${user}`
+}
+
+/** @param id unlike that of any other ACL */
+export function aclKey(id: string): MetadataKey {
+  return `${ACL_PREFIX}${id}`
 }
 
 /** Checks a record's fields, because a checksum does not prove who wrote it. */
@@ -92,9 +112,16 @@ function soundnessOf(key: string): ((value: Partial<Sound>) => boolean) | undefi
   if (key === PRODUCER_IDS_KEY) return (value) => Number.isSafeInteger(value?.nextProducerId)
   if (key.startsWith(BROKER_PREFIX)) return (value) => isText(value?.config)
   if (scramPrefixes.some((prefix) => key.startsWith(prefix))) return isCredential
+  if (key.startsWith(ACL_PREFIX)) return isAcl
   if (!key.startsWith(TOPIC_PREFIX)) return undefined
   return (value) =>
     typeof value?.id === 'string' && Number.isInteger(value.partitionCount) && isText(value.config)
+}
+
+function isAcl(value: Partial<AclRecord>): boolean {
+  const texts = [value?.resourceName, value?.principal, value?.host]
+  const codes = [value?.resourceType, value?.patternType, value?.operation, value?.permissionType]
+  return texts.every((text) => typeof text === 'string') && codes.every(Number.isInteger)
 }
 
 function isText(config: unknown): boolean {

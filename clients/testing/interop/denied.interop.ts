@@ -4,10 +4,7 @@
 // Skipped where Kafka cannot be run.
 
 import { writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { exemptApis } from '../../../broker/auth/api-permissions.ts'
 import {
@@ -16,71 +13,39 @@ import {
   recorded,
   recordedAt,
 } from '../../../broker/conformance/denied.ts'
-import { CLUSTER_NAME, operations } from '../../../broker/auth/resources.ts'
+import { operations, resourceTypes } from '../../../broker/auth/resources.ts'
+import { CLUSTER_NAME } from '../../../protocol/acl-codes.ts'
 import {
   decisions,
   decisionsAt,
   recordedDecisions,
   type Permission,
 } from '../../../broker/conformance/decisions.ts'
-import { absent, existing, type Question } from '../../../broker/testing/questions.ts'
-import { RawClient } from '../../../broker/testing/raw-client.ts'
+import { absent, existing } from '../../../broker/testing/questions.ts'
+import type { RawClient } from '../../../broker/testing/raw-client.ts'
 import { metadata } from '../../../protocol/api/03_metadata.ts'
 import { offsetCommit } from '../../../protocol/api/08_offset_commit.ts'
 import { findCoordinator } from '../../../protocol/api/10_find_coordinator.ts'
-import { saslHandshake } from '../../../protocol/api/17_sasl_handshake.ts'
 import { createTopics } from '../../../protocol/api/19_create_topics.ts'
 import { deleteTopics } from '../../../protocol/api/20_delete_topics.ts'
 import { initProducerId } from '../../../protocol/api/22_init_producer_id.ts'
-import { createAcls } from '../../../protocol/api/30_create_acls.ts'
 import { deleteAcls } from '../../../protocol/api/31_delete_acls.ts'
-import { saslAuthenticate } from '../../../protocol/api/36_sasl_authenticate.ts'
-import { freePort } from './killable-broker.ts'
-import { run, whyNoKafka } from './tools.ts'
+import { startAuthorizingKafka, START_TIMEOUT_MS } from './authorizing-kafka.ts'
+import { whyNoKafka } from './tools.ts'
 
-/** Maven fetches the jars the first time. */
-const START_TIMEOUT_MS = 100_000
 /** Coordinators take a while to start. */
 const TRIES_MAX = 100
 const BETWEEN_TRIES_MS = 200
-/** A new ACL takes effect some time after its answer. */
-const ACLS_APPLY_MS = 1000
-process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-denied')
-const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
-
-/** Clients of the first listener have no name and no permission. Brokers and the administrator use another listener. */
-function properties(port: number, adminPort: number): string {
-  const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required'
-  const jaas = `${login} username="admin" password="secret" user_admin="secret";`
-  return [
-    `listeners=PLAINTEXT://127.0.0.1:${port},ADMIN://127.0.0.1:${adminPort},CONTROLLER://127.0.0.1:${port + 1}`,
-    `advertised.listeners=PLAINTEXT://127.0.0.1:${port},ADMIN://127.0.0.1:${adminPort}`,
-    'listener.security.protocol.map=CONTROLLER:SASL_PLAINTEXT,PLAINTEXT:PLAINTEXT,ADMIN:SASL_PLAINTEXT',
-    'inter.broker.listener.name=ADMIN',
-    'sasl.mechanism.controller.protocol=PLAIN',
-    'sasl.mechanism.inter.broker.protocol=PLAIN',
-    'sasl.enabled.mechanisms=PLAIN',
-    `listener.name.controller.plain.sasl.jaas.config=${jaas}`,
-    `listener.name.admin.plain.sasl.jaas.config=${jaas}`,
-    'authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    'super.users=User:admin',
-  ].join('\n')
-}
 
 t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false }, async (t) => {
   t.setTimeout(START_TIMEOUT_MS + 300_000)
-  const port = await freePort()
-  const adminPort = port + 2 // the controller has the port between
-  process.env['KAFKA_PROPERTIES'] = properties(port, adminPort)
-  await run('bash', [script, 'start', `${port}`], Buffer.of(), START_TIMEOUT_MS)
-  t.teardown(() => run('bash', [script, 'stop']))
-  const admin = await connected(adminPort)
-  t.teardown(() => admin.close())
+  await using kafka = await startAuthorizingKafka()
+  const { admin } = kafka
   await t.test('to a client without permissions', async (t) => {
     const topicId = await prepared(admin)
     const lines: string[] = []
     for (const question of deniedQuestions(topicId, exemptApis))
-      lines.push(lineOf(question, await answerTo(port, question), topicId))
+      lines.push(lineOf(question, await kafka.answerTo(question), topicId))
     compare(t, recordedAt, lines, recorded)
   })
   await t.test('to a client with one permission', async (t) => {
@@ -88,12 +53,12 @@ t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false 
     const begin = async (permission: Permission | undefined) => {
       if (held !== undefined) await admin.send(deleteAcls, { filters: [aclOf(held)] })
       const topicId = await prepared(admin)
-      if (permission !== undefined) await grant(admin, permission)
+      if (permission !== undefined) await kafka.grant(aclOf(permission))
       held = permission
       return topicId
     }
     let held: Permission | undefined
-    const lines = await decisions(exemptApis, begin, (question) => answerTo(port, question))
+    const lines = await decisions(exemptApis, begin, (question) => kafka.answerTo(question))
     compare(t, decisionsAt, lines, recordedDecisions)
   })
 })
@@ -108,22 +73,14 @@ function compare(
   t.strictSame(lines, recordedLines())
 }
 
-async function answerTo(port: number, { api, version, request }: Question): Promise<unknown> {
-  const client = await RawClient.connect(`127.0.0.1:${port}`)
-  const answer = await client.send(api, request, version)
-  await client.close()
-  return answer
-}
-
 const LITERAL = 3
 const ALLOW = 3
-const resourceTypeCodes = { Topic: 2, Group: 3, Cluster: 4, TransactionalId: 5 } as const
 
 /** A permission as an ACL to create, and as a filter that finds it. */
 function aclOf({ operation, resourceType }: Permission) {
   const resourceName = resourceType === 'Cluster' ? CLUSTER_NAME : '*'
   const [principal, host] = ['User:ANONYMOUS', '*']
-  const code = resourceTypeCodes[resourceType]
+  const { code } = resourceTypes[resourceType]
   return {
     resourceType: code,
     resourceTypeFilter: code,
@@ -138,19 +95,6 @@ function aclOf({ operation, resourceType }: Permission) {
     operation: operations[operation],
     permissionType: ALLOW,
   }
-}
-
-async function grant(admin: RawClient, permission: Permission): Promise<void> {
-  const { results } = await admin.send(createAcls, { creations: [aclOf(permission)] })
-  if (results[0]!.errorCode !== 0) throw new Error(results[0]!.errorMessage ?? 'no ACL')
-  await setTimeout(ACLS_APPLY_MS)
-}
-
-async function connected(port: number): Promise<RawClient> {
-  const admin = await RawClient.connect(`127.0.0.1:${port}`)
-  await admin.send(saslHandshake, { mechanism: 'PLAIN' })
-  await admin.send(saslAuthenticate, { authBytes: Buffer.from('\0admin\0secret') })
-  return admin
 }
 
 /** Creates everything that the requests name. @returns the id of the new topic */
