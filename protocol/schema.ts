@@ -1,5 +1,6 @@
 // The vocabulary of the protocol tables: one declarative table per API, for all versions; types are inferred.
-// Pure data; compile.ts turns a table into code. The tables are in api/NN_name.ts.
+// Pure data; compile.ts turns a table into code. The tables are in api/NN_name.ts. How to write one, with an example:
+// docs/hacking.md, "Writing a table"
 
 import { UUID_ZERO, type Uuid } from './ids.ts'
 
@@ -9,7 +10,7 @@ export interface VersionRange {
   readonly to: number
 }
 
-/** '3-13', '5+', '-12' (up to 12), '4', or 'none' (an empty range). */
+/** '3-13', '5+' (5 and later), '-12' (0 to 12), '4', or 'none' (an empty range). */
 export type VersionText = string
 
 export const NEVER: VersionRange = { from: Infinity, to: -Infinity }
@@ -87,6 +88,7 @@ export class Field<Decoded, Encoded = Decoded, Optional extends boolean = false>
     return this.#with({ nullable: versionRange(versions) })
   }
 
+  /** The value that the field has where it is not on the wire; a writer may leave the field out. */
   default(value: NoInfer<Decoded>): Field<Decoded, Encoded, true> {
     return this.#with({ default: value, optional: true }) as unknown as Field<
       Decoded,
@@ -144,6 +146,7 @@ type EncodedShape<S extends Shape> = { readonly [K in Required<S>]: S[K]['encode
   readonly [K in Exclude<keyof S, Required<S>>]?: S[K]['encoded'] | undefined
 }
 
+/** A version that lacks the struct reads it with its members' defaults. */
 export function struct<S extends Shape>(fields: S): Field<DecodedShape<S>, EncodedShape<S>> {
   return new Field({ kind: 'struct', fields }, optionsWith(undefined))
 }
@@ -181,6 +184,7 @@ export function message<S extends Shape>(table: {
   }
 }
 
+/** The table of one API: what `api` makes of its argument. */
 export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
   readonly key: number
   readonly name: string
@@ -192,6 +196,12 @@ export interface Api<Req extends Shape = Shape, Res extends Shape = Shape> {
   readonly response: Message<Res>
 }
 
+/**
+ * Declares an API. Every version of `versions` has a codec; versions of `flexible` have compact lengths and tagged fields
+ * (KIP-482).
+ *
+ * @throws {TypeError} for a malformed version range
+ */
 export function api<Req extends Shape, Res extends Shape>(table: {
   readonly key: number
   readonly name: string

@@ -24,7 +24,7 @@ export const alterUserScramCredentials = api({
       mechanism: int8,
       iterations: int32,
       salt: bytes,
-      saltedPassword: bytes, // PBKDF2 of the password: whoever has it can log in
+      saltedPassword: bytes, // PBKDF2 of the password; enough to log in with
     }),
   },
   response: {
