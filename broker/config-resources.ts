@@ -15,7 +15,7 @@ import type { TopicConfigs } from './topic-configs.ts'
 export const TOPIC = 2
 export const BROKER = 4
 
-/** Properties of one resource in one request; no resource has so many. */
+/** Properties of one resource in one request; no resource has more. */
 const CONFIGS_MAX = 1000
 
 /** A resource, as clients name it. */

@@ -45,7 +45,7 @@ import { VirtualClock } from './testing/virtual-clock.ts'
 import { batchOf, produceTo } from './testing/world.ts'
 import { transactionFormat } from './txn/record-format.ts'
 
-/** Every so many bits one is flipped; a prime, so that all positions of a byte come up. */
+/** Flips one bit in this many; a prime, so that every position in a byte has its turn. */
 const STRIDE = budget(401, 7)
 const TOPIC = 2
 const SET = 0

@@ -69,7 +69,7 @@ export class Shell implements AsyncDisposable {
     writeFileSync(statuses, '')
     const env = {
       ...process.env,
-      XDG_CONFIG_HOME: join(this.directory, 'config'), // no profiles of whoever runs the tests
+      XDG_CONFIG_HOME: join(this.directory, 'config'), // not the profiles of the user who runs the tests
       PATH: `${join(this.directory, 'bin')}:${process.env['PATH']}`,
       NODE: process.execPath,
       CLI: fileURLToPath(new URL('dist/bundle/millrace.js', root)),

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import t from '../protocol/testing/tap.ts'
-import { root, sources } from './sources.ts'
+import { markdown, root, sources } from './sources.ts'
 
 t.test('every file opens with what it owns', async (t) => {
   const headless = sources().filter(({ text }) => !/^(#!.*\n)?\/\/ \S/.test(text))
@@ -39,6 +39,26 @@ t.test('every test file has time enough for a slow machine', async (t) => {
     tests.filter(({ text }) => !hasTime.test(text)).map(({ path }) => path),
     [],
   )
+})
+
+t.test('comments and pages name their subject, and use no riddles', async (t) => {
+  // Words that a stranger has to read twice, and sentences whose subject is "who". Text in backquotes is a quotation.
+  const riddle =
+    /\b([Aa]new|[Ss]o many|[Ww]hom?ever|not to be had|[Ii]t is said)\b|(^|[.:;] )Who [a-z][^?]*$/
+  const comment = /^ *(?:\/\/|\/?\*+) ?(.*)$| \/\/ (.*)$/
+  const comments = sources().flatMap(({ path, text }) =>
+    text.split('\n').map((line) => {
+      const [, whole, tail] = comment.exec(line) ?? []
+      return { path, line: whole ?? tail ?? '' }
+    }),
+  )
+  const pages = markdown().flatMap(({ path, text }) =>
+    text.split('\n').map((line) => ({ path, line })),
+  )
+  const riddles = [...comments, ...pages].filter(({ line }) =>
+    riddle.test(line.replaceAll(/`[^`]*`/g, '')),
+  )
+  t.strictSame(riddles, [], 'name the subject: the client, the batch, the log')
 })
 
 t.test('the lock file names no registry and every platform', async (t) => {

@@ -13,7 +13,7 @@ import { seededRandom } from './testing/random.ts'
 import { batchOf, readRecords } from './testing/store-kit.ts'
 
 const DOUBLE_CRASHES = budget(20, 200)
-/** Of the steps of a scenario the quick budget takes one in so many. */
+/** The quick budget takes every fourth step of a scenario. */
 const STRIDE = 4
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000

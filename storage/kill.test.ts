@@ -20,7 +20,7 @@ const KILLS = budget(12, 60, 'KILLS')
 const DIRECTORIES = 2
 /** From the first acknowledgement to the kill. */
 const LOAD_MS_MAX = 40
-/** One kill in so many comes while the child starts. */
+/** Every fifth kill comes while the child starts. */
 const START_KILLS_EVERY = 5
 const START_MS_MAX = 250
 

@@ -203,7 +203,7 @@ async function reopened(
   return { disk, store, log, clock, warnings, batches }
 }
 
-/** In place: whoever has the file open sees it. */
+/** Changes the file in place, as readers with an open descriptor see it. */
 function mutate(disk: FaultyFs, change: (content: Buffer) => Buffer, path = FIRST_LOG): void {
   const content = change(Buffer.from(disk.contentOf(path)))
   const fd = disk.open(path, 'write')

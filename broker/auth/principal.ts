@@ -5,7 +5,7 @@ export interface Principal {
   readonly name: string
 }
 
-/** Who asks to be allowed something. */
+/** The client that asks for permission. */
 export interface Requester {
   readonly principal: Principal
   readonly remoteAddress: string

@@ -21,7 +21,7 @@ export interface BrokerEnvironment {
   readonly openListeners?: (...at: Parameters<typeof Listeners.open>) => Promise<OpenListeners>
   /** The disk, for the writer 'inline'. Default: the real one. */
   readonly fs?: Fs
-  /** Who may do what. Default: everybody everything. */
+  /** Decides on permissions. Default: every client may do everything. */
   readonly authorizer?: Authorizer
   /** Unlike any other, over all starts. Default: random. */
   readonly newId?: () => string

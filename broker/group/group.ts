@@ -17,18 +17,18 @@ export interface Group {
 
   describe(): GroupDescription
 
-  // Who may commit, and delete what is committed
+  // Permission to commit, and to delete committed offsets
 
   /** May this member commit offsets now? Renews its session. @param epoch its generation or member epoch; -1 from outside */
   checkCommit(member: MemberIdentity, epoch: number): ErrorName | undefined
-  /** The same question for a commit in a transaction. */
+  /** The same for a commit in a transaction. */
   checkPendingCommit(member: MemberIdentity, epoch: number): ErrorName | undefined
-  /** @returns why nobody may delete committed offsets now */
+  /** @returns why committed offsets cannot be deleted now */
   checkOffsetDelete(): ErrorName | undefined
   /** Topics that members read; undefined when the group cannot tell, so that it may be any. */
   subscribedTopics(): ReadonlySet<string> | undefined
 
-  // How it ends
+  // The end of a group
 
   /** It has no members: an administrator may delete it. */
   readonly isEmpty: boolean
@@ -36,7 +36,7 @@ export interface Group {
   readonly isIdle: boolean
   /** Which offsets the group may still need, as of now. KIP-211 */
   offsetRetention(): OffsetRetention
-  /** Deletes all that is kept of the group but its offsets. */
+  /** The records that delete everything of the group but its offsets. */
   tombstones(): readonly GroupEntry[]
   /** Ends every wait and timer; the group answers nothing more. */
   close(error: ErrorName): void

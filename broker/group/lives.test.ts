@@ -19,7 +19,7 @@ const MEMBERS = 5
 const CALM_MS = 150_000
 const BEAT_MS = 3000
 
-/** Who owns a partition, by generation. */
+/** Owners of each partition, by generation. */
 type History = Map<number, Map<number, number>>
 
 /** A member as a client library plays it: joins, syncs, owns what it is given, joins again when it is told to. */

@@ -40,7 +40,7 @@ await producer.send(
   })),
 )
 
-/** Reads so many records of `orders`, stays in the group. */
+/** Reads this number of records of `orders`, and stays in the group. */
 async function member(t: Test, group: string, records: number): Promise<GroupConsumer<any>> {
   const consumer = client.consumer({ topics: [orders], group, from: 'earliest', commit: 'manual' })
   t.teardown(() => consumer.close())

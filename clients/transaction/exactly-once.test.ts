@@ -168,7 +168,7 @@ t.test('workers come and go: every input is in the output once', async (t) => {
       await sleep(1)
     })
   }
-  /** As a supervisor would: what lost its partitions starts anew. */
+  /** Restarts a copier that has lost its partitions, as a supervisor would. */
   const again = async (n: number): Promise<void> => {
     for (;;) {
       try {

@@ -13,7 +13,7 @@ import { seededRandom } from '../testing/random.ts'
 
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000
-/** Of the steps of a compaction the quick budget takes one in so many. */
+/** The quick budget takes every fourth step of a compaction. */
 const STRIDE = 4
 const DOUBLE_CRASHES = budget(8, 80)
 const DATA = '/data'

@@ -139,7 +139,7 @@ t.test(
       config: { ...oneAge, 'segment.bytes': '700' },
     })
     const world = new World(store, random)
-    /** When an index was made anew, of a transaction that began before the log does only what is left of it is known. */
+    /** A rebuilt index knows only the remaining part of a transaction that began before the log start. */
     const checkRecords = async (opened: Store, where: string) => {
       for (const bytesMax of [1, 300, 1_000_000])
         t.same((await world.wrongRecords(opened, bytesMax)).slice(0, 5), [], `${where}: records`)

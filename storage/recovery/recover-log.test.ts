@@ -1,4 +1,4 @@
-// Recovery: torn tails are cut off, rot costs one batch and is always found, indexes are made anew.
+// Recovery: torn tails are cut off, rot costs one batch and is always found, indexes are rebuilt.
 
 import { strict as assert } from 'node:assert'
 import t from '../../protocol/testing/tap.ts'
@@ -36,7 +36,7 @@ interface Written {
   readonly late: LogCheckpoint
 }
 
-/** A log of these batches, written by the writer. @param rollAfter begin a segment after so many batches */
+/** A log of these batches, written by the writer. @param rollAfter begin a segment after this many batches */
 function written(batchCount: number, valueBytes: number, rollAfter = Infinity): Written {
   const disk = new FaultyFs()
   disk.makeDirectory(DATA)

@@ -20,7 +20,7 @@ const KILLS = budget(2, 10, 'KILLS')
 const TIMEOUT_MS = 60_000 + 3000 * KILLS
 const INPUTS_PER_KILL = 12
 const INPUT_BATCH = 3
-/** From a start to the next kill: transactions of the copier, and then a moment; one life in so many is shorter. */
+/** From a start to the next kill: transactions of the copier, and then a moment; every fifth life is shorter. */
 const LIFE_COPIES_MAX = 5
 const MOMENT_MS_MAX = 20
 const SHORT_LIFE_EVERY = 5
@@ -85,7 +85,7 @@ class Scene {
   }
 }
 
-/** Waits for so many more of its transactions. */
+/** Waits for `count` more of its transactions. */
 async function copies(copier: Copier, count: number): Promise<void> {
   const until = copier.count + count
   while (copier.count < until && !copier.isDone) await sleep(1)
