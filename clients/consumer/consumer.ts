@@ -142,7 +142,7 @@ export class Consumer<R extends ConsumerRecord<string, any, any> = ConsumerRecor
       start: () => this.start({ signal: options.signal }),
       isOver: () =>
         options.until !== undefined && this.#stream.readings.every(({ isDone }) => isDone),
-      onAsked: () => this.#watch(),
+      onPoll: () => this.#watch(),
       onLeft: () => this.#unwatch(),
       onStale: () => void this.#refreshTopics(),
       isGone: (reading) => this.#isGone(reading),

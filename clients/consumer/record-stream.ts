@@ -49,11 +49,11 @@ export interface StreamOwner<R> {
   /** No further record will come. */
   isOver(): boolean
   /** The reader asks for more: it has handled all records that it got before. */
-  onAsked?(): void
+  onPoll?(): void
   /** The reader has left its loop, perhaps before it handled the last record. */
   onLeft?(): void
   /** The reader gets this record. */
-  onGiven?(given: Given<R>): void
+  onDelivery?(given: Delivery<R>): void
   /** A serde refused the record. @returns false if the reader gets the error */
   onUnreadable?(fetched: Fetched, error: unknown): boolean
   /** The metadata of the topic is out of date. */
@@ -64,7 +64,7 @@ export interface StreamOwner<R> {
   onMoved?(reading: Reading): void
 }
 
-export interface Given<R> {
+export interface Delivery<R> {
   readonly reading: Reading
   readonly record: R
   readonly view: StoredRecord
@@ -83,7 +83,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   #isClosed = false
   /** An error met while a batch was filled: thrown after that batch. */
   #heldError: unknown
-  readonly #redeliveries: HeldRecords<Given<R>>
+  readonly #redeliveries: HeldRecords<Delivery<R>>
   readonly #preparing: HeldRecords<Preparing>
   /** Timers of the pauses that end by themselves. */
   readonly #pauseTimers = new Map<Reading, Timer>()
@@ -117,7 +117,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   /** Gives the record again after `delayMs`, before all later records of its partition. */
-  giveAgain(given: Given<R>, delayMs: number): void {
+  redeliver(given: Delivery<R>, delayMs: number): void {
     const { clock } = this.#cluster
     this.#redeliveries.add(given, (due) => clock.after(Math.max(0, delayMs), due))
   }
@@ -245,7 +245,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
 
   /** Without an `await` if a record is buffered, as most are. */
   next(): Promise<IteratorResult<R, undefined>> {
-    this.#asked()
+    this.#polled()
     try {
       const given = this.take()
       return given === undefined ? this.#nextLater() : Promise.resolve(this.#resultOf(given))
@@ -263,13 +263,13 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     }
   }
 
-  #resultOf({ record }: Given<R>): IteratorYieldResult<R> {
+  #resultOf({ record }: Delivery<R>): IteratorYieldResult<R> {
     this.#tracing.start(record)
     return { done: false, value: record }
   }
 
   /** Waits for a record. @returns undefined when no further one will come */
-  takeLater(): Promise<Given<R> | undefined> {
+  takeLater(): Promise<Delivery<R> | undefined> {
     return this.#later(() => this.take())
   }
 
@@ -296,8 +296,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   async nextBatch(
     maxRecords: number,
     maxWaitMs: number,
-  ): Promise<IteratorResult<readonly Given<R>[], undefined>> {
-    this.#asked()
+  ): Promise<IteratorResult<readonly Delivery<R>[], undefined>> {
+    this.#polled()
     const first = this.take() ?? (await this.takeLater())
     if (first === undefined) return DONE
     const batch = [first]
@@ -320,7 +320,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
    * @returns a batch that stands at its first record
    */
   async nextLazy(): Promise<IteratorResult<LazyBatch, undefined>> {
-    this.#asked()
+    this.#polled()
     const batch = this.#takeLazy() ?? (await this.#later(() => this.#takeLazy()))
     return batch === undefined ? DONE : { done: false, value: batch }
   }
@@ -339,7 +339,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
   }
 
   /** @returns the next buffered record; the position is then past it */
-  take(): Given<R> | undefined {
+  take(): Delivery<R> | undefined {
     if (this.#isClosed) return undefined
     if (this.#heldError !== undefined) {
       const error = this.#heldError
@@ -348,7 +348,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     }
     const again = this.#redeliveries.take()
     if (again !== undefined) {
-      this.#owner.onGiven?.(again)
+      this.#owner.onDelivery?.(again)
       return again
     }
     for (;;) {
@@ -359,7 +359,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       if (reading.isPrepared && prepared === undefined && this.#prepare(reading, view)) continue
       const given = this.#givenOf(reading, view, prepared?.failure)
       if (given === undefined) continue
-      this.#owner.onGiven?.(given)
+      this.#owner.onDelivery?.(given)
       return given
     }
   }
@@ -399,7 +399,7 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     reading: Reading,
     view: StoredRecord,
     failure: Failure | undefined,
-  ): Given<R> | undefined {
+  ): Delivery<R> | undefined {
     const { offset } = view
     const given = { reading, record: undefined as unknown as R, view } // one object, because every record pays for it
     try {
@@ -427,13 +427,13 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
     return !this.#isClosed
   }
 
-  #asked(): void {
+  #polled(): void {
     this.#tracing.end()
-    this.#owner.onAsked?.()
+    this.#owner.onPoll?.()
     this.#fetcher.run()
   }
 
-  #takeInto(batch: Given<R>[], maxRecords: number): void {
+  #takeInto(batch: Delivery<R>[], maxRecords: number): void {
     try {
       while (batch.length < maxRecords) {
         const given = this.take()

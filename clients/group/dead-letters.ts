@@ -6,7 +6,7 @@ import { types } from 'node:util'
 import type { Cluster } from '../cluster/cluster.ts'
 import { tell } from '../events.ts'
 import { Producer } from '../producer/producer.ts'
-import type { Given } from '../consumer/record-stream.ts'
+import type { Delivery } from '../consumer/record-stream.ts'
 import { topicOf, type TopicLike } from '../topic.ts'
 
 const PREFIX = '__millrace.errors.'
@@ -34,7 +34,7 @@ export class DeadLetters {
 
   /** Durable when it resolves. @throws {KafkaError} the error of the send */
   async send(
-    { reading, view }: Pick<Given<unknown>, 'reading' | 'view'>,
+    { reading, view }: Pick<Delivery<unknown>, 'reading' | 'view'>,
     failure: Failure,
   ): Promise<void> {
     this.#producer ??= new Producer(this.#cluster, { lingerMs: 0 }, () => {})

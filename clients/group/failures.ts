@@ -5,7 +5,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { traced } from '../consumer/consume-tracing.ts'
 import { DeadLetters, type Failure } from './dead-letters.ts'
 import { tellRetry } from '../events.ts'
-import type { Given } from '../consumer/record-stream.ts'
+import type { Delivery } from '../consumer/record-stream.ts'
 import type { TopicLike } from '../topic.ts'
 
 export interface OnError {
@@ -51,7 +51,7 @@ export class Failures {
    * @throws the record's error, when there is neither a retry left nor a dead letter topic
    */
   async judge(
-    given: Given<unknown>,
+    given: Delivery<unknown>,
     failure: Failure,
     retryDefault = 0,
   ): Promise<number | undefined> {
@@ -71,7 +71,7 @@ export class Failures {
    * @throws the error of `handle`, when there is neither a retry left nor a dead letter topic
    */
   async handleAgain<R extends Handled>(
-    given: Given<R>,
+    given: Delivery<R>,
     handle: (record: R) => unknown,
     first: unknown,
     over: AbortSignal,
@@ -104,7 +104,7 @@ export class Failures {
   }
 
   /** Writes a record that its serde refused as a dead letter. */
-  async bury(given: Pick<Given<unknown>, 'reading' | 'view'>, error: unknown): Promise<void> {
+  async bury(given: Pick<Delivery<unknown>, 'reading' | 'view'>, error: unknown): Promise<void> {
     await this.#deadLetters!.send(given, { error, attempts: 0 })
   }
 
@@ -112,7 +112,7 @@ export class Failures {
     await this.#deadLetters?.close()
   }
 
-  #delay({ reading }: Given<unknown>, { error, attempts: failures }: Failure): number {
+  #delay({ reading }: Delivery<unknown>, { error, attempts: failures }: Failure): number {
     const { backoffMs: first = 1_000, backoffMaxMs = Math.max(first, 60_000) } = this.#onError
     const { clock, options } = this.#cluster
     const delayMs = backoffMs(failures, { backoffMs: first, backoffMaxMs }, clock)

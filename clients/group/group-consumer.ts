@@ -37,7 +37,7 @@ import type { Reading } from '../consumer/reading.ts'
 import {
   DONE,
   RecordStream,
-  type Given,
+  type Delivery,
   type PauseOptions,
   type Position,
 } from '../consumer/record-stream.ts'
@@ -170,7 +170,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       const failure = { error, attempts: record.attempt }
       const delayMs = await this.#failures.judge(given, failure, retryDefault)
       if (delayMs === undefined) progress.finished(record.offset)
-      else this.#giveAgain(progress, given, record.attempt + 1, delayMs)
+      else this.#redeliver(progress, given, record.attempt + 1, delayMs)
     } catch (cause) {
       progress.hold(record.offset, 'waits')
       throw cause
@@ -188,7 +188,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     checked('consumer.defer', milliseconds(), delayMs, 'delayMs')
     const { progress, view } = this.#progress.take(record)
     const given = { reading: progress.reading, record, view }
-    this.#giveAgain(progress, given, record.attempt, delayMs)
+    this.#redeliver(progress, given, record.attempt, delayMs)
   }
 
   /** Looks up the topics and starts to join now instead of when the iteration begins. */
@@ -288,9 +288,10 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
       keepsViews: true,
       start: () => this.#startOrFail(),
       isOver: () => this.#isOver,
-      onAsked: () => this.#asked(),
+      onPoll: () => this.#polled(),
       onLeft: () => this.#progress.abandonInHand(),
-      onGiven: ({ reading, view }) => this.#progress.given(reading, view, this.#pool === undefined),
+      onDelivery: ({ reading, view }) =>
+        this.#progress.given(reading, view, this.#pool === undefined),
       onUnreadable: (fetched, error) => this.#isBuried(fetched, error),
       onStale: (topic) => void this.#cluster.refresh(topic).catch(() => {}), // the next fetch asks again
       onMoved: (reading) => this.#progress.add(reading, -1),
@@ -415,15 +416,15 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
 
   // What the reader does
 
-  #giveAgain(
+  #redeliver(
     progress: Progress,
-    given: Given<GroupRecord<R>>,
+    given: Delivery<GroupRecord<R>>,
     attempt: number,
     delayMs: number,
   ): void {
     progress.hold(given.view.offset, 'waits')
     if (!this.#progress.isCurrent(progress)) return // another member handles the record
-    this.#stream.giveAgain({ ...given, record: { ...given.record, attempt } }, delayMs)
+    this.#stream.redeliver({ ...given, record: { ...given.record, attempt } }, delayMs)
   }
 
   /** Writes an unreadable record as a dead letter. @returns false when there is no topic for them */
@@ -443,7 +444,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return true
   }
 
-  #asked(): void {
+  #polled(): void {
     this.#heardFromReader()
     this.#progress.finishInHand()
   }
@@ -461,7 +462,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
   }
 
   async #handle(
-    given: Given<GroupRecord<R>>,
+    given: Delivery<GroupRecord<R>>,
     handle: (record: GroupRecord<R>) => unknown,
     over: AbortSignal,
   ): Promise<void> {
@@ -482,7 +483,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     }
   }
 
-  #batchOf(batch: readonly Given<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
+  #batchOf(batch: readonly Delivery<GroupRecord<R>>[]): GroupBatch<GroupRecord<R>> {
     const lasts = new Map<AbortSignal, SignalledPlace>()
     for (const { record } of batch) lasts.set(record.signal, record)
     const signals = [...lasts.keys()]

@@ -1,7 +1,7 @@
 // Group records: the records that a member gives for those that it fetched, and the key that orders them in `run`.
 
 import type { Fetched } from '../consumer/fetcher.ts'
-import { fieldOf, type Given } from '../consumer/record-stream.ts'
+import { fieldOf, type Delivery } from '../consumer/record-stream.ts'
 import { partitionText, type ConsumerRecord } from '../topic.ts'
 import type { GroupRecord } from './group-options.ts'
 
@@ -25,7 +25,7 @@ export function withSignal({ reading, view }: Fetched): GroupRecord<ConsumerReco
 }
 
 /** undefined: a record without a key has no order to keep. */
-export function keyOf({ reading, view }: Given<unknown>): string | undefined {
+export function keyOf({ reading, view }: Delivery<unknown>): string | undefined {
   return view.key === null
     ? undefined
     : `${partitionText(reading.where)} ${view.key.toString('latin1')}`

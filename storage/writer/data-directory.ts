@@ -16,7 +16,7 @@ const TIDY_WAIT_MS_MAX = 3_600_000
 /** The most deletions of one turn: appends wait meanwhile, many milliseconds for a file of a gigabyte. */
 const DELETES_A_TURN = 8
 
-interface Doomed {
+interface Deletion {
   readonly path: string
   /** Monotonic ms. */
   dueMs: number
@@ -30,7 +30,7 @@ export class DataDirectory {
   readonly #fs: Fs
   readonly #clock: Clock
   /** Renamed directories and files, to be deleted. */
-  #doomed: Doomed[]
+  #deletions: Deletion[]
   /** True at the start, and whenever the disk may have room again. */
   #isBallastDue = true
 
@@ -43,7 +43,7 @@ export class DataDirectory {
     syncOrDie(path, () => fs.syncDirectory(path))
     this.checkpoint = new RecoveryCheckpoint(fs, path)
     this.hasFailed = fs.stat(join(path, DISK_FAILURE_FILE)) !== undefined
-    this.#doomed = fs
+    this.#deletions = fs
       .readDirectory(path)
       .filter(({ name, isDirectory }) => isDirectory && name.endsWith(DELETED_SUFFIX))
       .map(({ name }) => ({ path: join(path, name), dueMs: -Infinity }))
@@ -64,7 +64,7 @@ export class DataDirectory {
 
   /** Renames directories for deletion, durably; missing ones are fine. */
   discard(directories: readonly string[]): void {
-    const doomedBefore = this.#doomed.length
+    const deletionsBefore = this.#deletions.length
     for (const directory of directories) {
       this.checkpoint.forget(directory)
       const from = join(this.path, directory)
@@ -73,36 +73,36 @@ export class DataDirectory {
       const target = () => join(this.path, deletedDirectory(directory, serial))
       while (this.#fs.stat(target())) serial++
       orDiskFailure(from, () => this.#fs.rename(from, target()))
-      this.#doomed.push({ path: target(), dueMs: -Infinity })
+      this.#deletions.push({ path: target(), dueMs: -Infinity })
     }
-    if (this.#doomed.length === doomedBefore) return
+    if (this.#deletions.length === deletionsBefore) return
     syncOrDie(this.path, () => this.#fs.syncDirectory(this.path))
   }
 
   /** Deletes these paths once `delayMs` have passed and no command waits. */
-  doom(paths: readonly string[], delayMs: number): void {
+  deleteLater(paths: readonly string[], delayMs: number): void {
     const dueMs = this.#clock.monotonic() + delayMs
-    this.#doomed.push(...paths.map((path) => ({ path, dueMs })))
+    this.#deletions.push(...paths.map((path) => ({ path, dueMs })))
   }
 
   /** The disk is nearly full: deletions are due at once. */
   hurry(): void {
-    for (const each of this.#doomed) each.dueMs = -Infinity
+    for (const each of this.#deletions) each.dueMs = -Infinity
   }
 
   /** ms until work is due, once no command waits; undefined: nothing is due. */
   get tidyDueInMs(): number | undefined {
     if (this.#isBallastDue) return 0
-    if (this.#doomed.length === 0) return undefined
-    const dueMs = this.#doomed.reduce((first, each) => Math.min(first, each.dueMs), Infinity)
+    if (this.#deletions.length === 0) return undefined
+    const dueMs = this.#deletions.reduce((first, each) => Math.min(first, each.dueMs), Infinity)
     return Math.min(Math.max(0, dueMs - this.#clock.monotonic()), TIDY_WAIT_MS_MAX)
   }
 
   /** Deletes some of the due paths, and makes the ballast again. */
   tidy(): void {
     const nowMs = this.#clock.monotonic()
-    const due = this.#doomed.filter(({ dueMs }) => dueMs <= nowMs).slice(0, DELETES_A_TURN)
-    this.#doomed = this.#doomed.filter((each) => !due.includes(each))
+    const due = this.#deletions.filter(({ dueMs }) => dueMs <= nowMs).slice(0, DELETES_A_TURN)
+    this.#deletions = this.#deletions.filter((each) => !due.includes(each))
     for (const { path } of due) {
       try {
         this.#fs.removeTree(path)

@@ -36,7 +36,7 @@ import {
   type Compacted,
   type LogCheckpoint,
 } from '../recovery/recovery-checkpoint.ts'
-import { type Asked, type Duplicate, Staged, type StagedBatch } from './staged.ts'
+import { type PendingAppend, type Duplicate, Staged, type StagedBatch } from './staged.ts'
 import type { TurnReport } from './turn-report.ts'
 import type {
   EpochStart,
@@ -260,7 +260,7 @@ export class PartitionLog {
       producerEpoch,
       timestamp: this.#deps.clock.now(),
     })
-    const append: Asked = { id, batch }
+    const append: PendingAppend = { id, batch }
     const logAppendTimeMs = this.#stampAppendTime(batch)
     if (!this.#makeRoomFor(append, report)) return
     const refusal = this.#producers.refusalOfMarker(command)
@@ -272,7 +272,7 @@ export class PartitionLog {
     this.#place(append, logAppendTimeMs)
   }
 
-  #place(append: Asked, logAppendTimeMs: number): void {
+  #place(append: PendingAppend, logAppendTimeMs: number): void {
     const { batch } = append
     const baseOffset = this.#nextOffset
     const lastOffset = baseOffset + lastOffsetDeltaOf(batch)
@@ -290,7 +290,7 @@ export class PartitionLog {
     this.#nextOffset = lastOffset + 1
   }
 
-  #refuse({ id }: Asked, error: ErrorName, message: string, report: TurnReport): void {
+  #refuse({ id }: PendingAppend, error: ErrorName, message: string, report: TurnReport): void {
     report.refuse(id, error, `${this.directory} at ${this.#nextOffset}: ${message}`)
   }
 
@@ -302,7 +302,7 @@ export class PartitionLog {
   }
 
   /** Rolls if necessary. @returns false when the append was refused */
-  #makeRoomFor(append: Asked, report: TurnReport): boolean {
+  #makeRoomFor(append: PendingAppend, report: TurnReport): boolean {
     try {
       if (!this.#mustRoll(append.batch)) return true
       this.flush(report)

@@ -6,11 +6,11 @@ import type { TxnEntry } from '../segment/txn-index.ts'
 import type { Append } from './commands.ts'
 
 /** An append, as far as its answer needs it. */
-export type Asked = Pick<Append, 'id' | 'batch'>
+export type PendingAppend = Pick<Append, 'id' | 'batch'>
 
 /** An append with an offset that is not written yet. */
 export interface StagedBatch extends BatchFacts {
-  readonly append: Asked
+  readonly append: PendingAppend
   readonly baseOffset: number
   readonly position: number
   readonly logAppendTimeMs: number
@@ -18,7 +18,7 @@ export interface StagedBatch extends BatchFacts {
 
 /** An append of a batch that is already in the log, or staged. */
 export interface Duplicate {
-  readonly append: Asked
+  readonly append: PendingAppend
   readonly of: KeptBatch
 }
 

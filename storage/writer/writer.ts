@@ -253,7 +253,7 @@ export class LogWriter {
     }
     for (const { id, log, dropped } of this.#trims.splice(0)) {
       if (dropped.length > 0) {
-        this.#directory.doom(log.discardSegments(dropped), log.config.fileDeleteDelayMs)
+        this.#directory.deleteLater(log.discardSegments(dropped), log.config.fileDeleteDelayMs)
       }
       for (const baseOffset of dropped) report.dropped.push({ slot: log.slot, baseOffset })
       if (id !== undefined) report.done({ id })
@@ -280,7 +280,7 @@ export class LogWriter {
       return report.refuse(id, 'KAFKA_STORAGE_ERROR', (error as Error).message)
     }
     const files = log.discardSegments(replaced.map(({ baseOffset }) => baseOffset))
-    this.#directory.doom(files, log.config.fileDeleteDelayMs)
+    this.#directory.deleteLater(files, log.config.fileDeleteDelayMs)
     finishSwap(fs, path, segment)
     report.swapped.push({ slot, replacedCount: replaced.length, segment: infoOf(segment) })
     report.done({ id })

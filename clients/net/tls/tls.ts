@@ -19,7 +19,7 @@ export class Tls {
     try {
       this.#context = this.#tls.createSecureContext(given)
     } catch (error) {
-      throw new TypeError(`new Client: tls: ${refusalOf(error)}`)
+      throw new TypeError(`new Client: tls: ${hintOf(error)}`)
     }
   }
 
@@ -51,7 +51,7 @@ function isAddress(host: string): boolean {
 }
 
 /** Hints for OpenSSL's errors about certificates and keys, by code. OpenSSL's own text quotes nothing of them. */
-const REFUSALS: Readonly<Record<string, string>> = {
+const HINTS: Readonly<Record<string, string>> = {
   ERR_OSSL_BAD_DECRYPT: 'the passphrase is wrong',
   ERR_OSSL_EVP_BAD_DECRYPT: 'the passphrase is wrong',
   ERR_OSSL_PKCS12_MAC_VERIFY_FAILURE: 'the passphrase of pfx is wrong',
@@ -59,10 +59,10 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ERR_MISSING_PASSPHRASE: 'the key is encrypted: give its passphrase',
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: 'the key does not belong to the certificate',
   ERR_OSSL_UNSUPPORTED:
-    'encrypted in an old way that this Node refuses: `openssl pkcs12 -legacy` can write it anew',
+    'encrypted in an old way that this Node refuses: `openssl pkcs12 -legacy` can convert it',
 }
 
-function refusalOf(error: unknown): string {
+function hintOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
-  return REFUSALS[code] ?? `ca, cert, key or pfx cannot be read: ${message} (${code})`
+  return HINTS[code] ?? `ca, cert, key or pfx cannot be read: ${message} (${code})`
 }
