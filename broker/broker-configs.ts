@@ -1,5 +1,6 @@
-// BrokerConfigs: what holds for the broker now. What was set while it ran, for this broker or for all, is stronger than
-// what it was started with, and that than Kafka's defaults. Network thread. Format on disk: docs/formats/tables.md
+// BrokerConfigs: the broker's effective configuration. Dynamic values, of this broker or of all brokers, override
+// those of the start, and those override Kafka's defaults (KIP-226). Network thread. Format on disk:
+// docs/formats/tables.md
 
 import { KafkaError } from '../protocol/errors.ts'
 import {
@@ -29,10 +30,10 @@ import {
 import { kafkaConfigs } from './kafka-configs.ts'
 import { listenerPropertyName } from './listener-properties.ts'
 
-/** The name of what is set for all brokers. */
+/** The name that stands for all brokers. */
 export const ALL_BROKERS = ''
 
-/** Where values come from: text by property name. */
+/** One source of values: text by property name. */
 interface Layer {
   readonly source: number
   readonly origin: string
@@ -46,11 +47,11 @@ export interface BrokerConfigsDeps {
 }
 
 export class BrokerConfigs {
-  /** What holds now. A change alters it in place, so read it when it is needed. */
+  /** The effective values. A change alters the object in place, so read a value when you need it. */
   readonly current: BrokerConfig
   readonly #deps: BrokerConfigsDeps
   readonly #started: Layer
-  /** Of `view`, with the table of each. */
+  /** The views of `view`, with the table of each. */
   readonly #views = new Map<object, ConfigTable>()
   #topicDefaults: Overrides
   #onChange: () => void = () => {}
@@ -65,7 +66,7 @@ export class BrokerConfigs {
     this.#topicDefaults = settings.topicDefaults
   }
 
-  /** What was set in earlier lives is in effect when this resolves. */
+  /** When it resolves the dynamic values of earlier runs are in effect. */
   static async open(deps: BrokerConfigsDeps): Promise<BrokerConfigs> {
     const configs = new BrokerConfigs(deps)
     const { brokerOverrides } = deps.store
@@ -85,14 +86,14 @@ export class BrokerConfigs {
     return this.#topicDefaults
   }
 
-  /** What a component goes by. A change alters it in place, so read it when it is needed. */
+  /** The properties of a component. A change alters the object in place, so read a value when you need it. */
   view<const Table extends ConfigTable>(table: Table): ConfigView<Table> {
     const view = viewOf(table, this.current)
     this.#views.set(view, table)
     return view
   }
 
-  /** At most one listener; hears that `current` and all views have changed. */
+  /** At most one listener; called after a change of `current` and all views. */
   onChange(callback: () => void): void {
     this.#onChange = callback
   }
@@ -107,7 +108,7 @@ export class BrokerConfigs {
     return configSpec(name, originOf(broker))
   }
 
-  /** @throws {KafkaError} INVALID_CONFIG, INVALID_REQUEST for what is read at start only */
+  /** @throws {KafkaError} INVALID_CONFIG, INVALID_REQUEST for a property that the broker reads only at its start */
   check(broker: string, overrides: Overrides): void {
     for (const [name, text] of Object.entries(overrides)) {
       const spec = this.specOf(broker, name)
@@ -119,7 +120,7 @@ export class BrokerConfigs {
     }
   }
 
-  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or what `change` throws */
+  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or the error of `change` */
   async change(broker: string, change: (before: Overrides) => Overrides): Promise<void> {
     await this.#deps.store.brokerOverrides.change(broker, (before) => {
       const overrides = change(usable(before))
@@ -131,9 +132,9 @@ export class BrokerConfigs {
   }
 
   /**
-   * In order of name; of all brokers only what is set for all.
+   * In order of name; for all brokers only their dynamic values.
    *
-   * @param asked null: every property, of those without effect here only what is set
+   * @param asked null: every property, but those without effect only if they are set
    */
   describe(broker: string, asked: ReadonlySet<string> | null): DescribedConfig[] {
     if (broker === ALL_BROKERS) {
@@ -149,7 +150,7 @@ export class BrokerConfigs {
     return names.sort().map((name) => this.#described(name, layers))
   }
 
-  /** What sets the default of a topic configuration, the strongest first. */
+  /** The sources of a topic configuration's default, the strongest first. */
   synonymsOf(topicName: TopicConfigName): ConfigSynonym[] {
     return synonyms(brokerNamesOf(topicName), this.#layers)
   }
@@ -168,7 +169,7 @@ export class BrokerConfigs {
     return { ...strongest, name, value, spec, synonyms: all, isReadOnly: spec.isReadOnly }
   }
 
-  /** Says which of these properties of Apache Kafka nothing here acts on. */
+  /** Warns of properties of Apache Kafka that have no effect here. */
   #noteIdle(names: Iterable<string>): void {
     const idle = [...names].filter((name) => configSpec(name, '').inert)
     if (idle.length > 0) this.#deps.warn(`these properties have no effect: ${idle.join(', ')}`)
@@ -207,7 +208,7 @@ function originOf(broker: string): string {
   return broker === ALL_BROKERS ? 'all brokers' : `broker ${broker}`
 }
 
-/** Without those in larger units, each of which is shown as what it is. */
+/** Without the names in larger units, whose values appear in ms. */
 const inMs = topicDefaultNames.filter(([, , unitMs]) => unitMs === 1)
 
 function namesToShow(layers: readonly Layer[]): string[] {
@@ -219,7 +220,7 @@ function namesToShow(layers: readonly Layer[]): string[] {
   return [...new Set([...Object.keys(brokerConfigs), ...inMs.map(([name]) => name), ...set])]
 }
 
-/** The broker property that sets the default, and the same in larger units. */
+/** The broker property that sets the default, and its names in larger units. */
 function brokerNamesOf(topicName: TopicConfigName): string[] {
   return topicDefaultNames
     .filter(([, name]) => name === topicName)
@@ -235,7 +236,7 @@ function synonyms(names: readonly string[], layers: readonly Layer[]): ConfigSyn
   )
 }
 
-/** Without what another release has left that this one does not know, or reads at start only. */
+/** Leaves out properties that this release does not know, or reads only at its start. */
 function usable(overrides: Overrides): Overrides {
   return Object.fromEntries(
     Object.entries(overrides).filter(([name, text]) => isUsable(name, text)),

@@ -1,5 +1,5 @@
-// Broker: opens what a broker is made of, in order, and closes it in reverse; compose/ builds each part, and nothing else builds
-// anything. Runs in a process of its own (main.ts) or inside another program, as often as wanted. Network thread.
+// Broker: opens the parts of a broker in order, and closes them in reverse; only compose/ builds parts. Runs in a
+// process of its own (main.ts) or inside another program, any number of times. Network thread.
 
 import { systemClock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
@@ -13,23 +13,23 @@ import { readSettings, type ConfigSource } from './config.ts'
 import { ProcessLog } from './process-log.ts'
 
 export interface BrokerOptions {
-  /** Keep the data in a temporary directory that goes when the broker closes. */
+  /** Keeps the data in a temporary directory, deleted when the broker closes. */
   readonly ephemeral?: boolean
   readonly dataDir?: string
-  /** For Kafka clients; a free one unless given. */
+  /** The port for Kafka clients. Default: a free one. */
   readonly port?: number
-  /** Addresses to listen on, comma-separated; both loopback addresses unless given. */
+  /** Addresses to listen on, comma-separated. Default: both loopback addresses. */
   readonly host?: string
-  /** The port for metrics and health, 0 for a free one; no HTTP server unless given. */
+  /** The port for metrics and health, 0 for a free one. Default: no HTTP server. */
   readonly http?: number
   /** Broker properties by Kafka's names; defaults of topics (`log.segment.bytes`, ...) among them. */
   readonly config?: Readonly<Record<string, string | number | boolean>>
-  /** The disk failed: nothing more is acknowledged. Without it the error is thrown, which ends the process. */
+  /** The disk failed: nothing more is acknowledged. By default the error is thrown, which ends the process. */
   readonly onFatal?: (error: Error) => void
 }
 
 export class Broker {
-  /** HOST:PORT for a Kafka client: of the first listener. */
+  /** HOST:PORT of the first listener, for a Kafka client. */
   readonly bootstrap: string
   /** HOST:PORT of each listener, by its name. */
   readonly listeners: Readonly<Record<string, string>>
@@ -50,7 +50,7 @@ export class Broker {
     this.dataDir = addresses.dataDir
   }
 
-  /** @throws {KafkaError} INVALID_CONFIG; whatever the disk or the network refuses */
+  /** @throws {KafkaError} INVALID_CONFIG; or the error of the disk or the network */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const settings = readSettings([sourceOf(options)])
     const clock = systemClock
@@ -78,7 +78,7 @@ export class Broker {
     }
   }
 
-  /** Answers what was asked, makes everything durable, closes every file and socket. Idempotent. */
+  /** Answers running requests, makes everything durable, closes every file and socket. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= this.#closing.close()
     return this.#closed
@@ -100,7 +100,7 @@ function sourceOf(options: BrokerOptions): ConfigSource {
   }
 }
 
-/** An embedded broker whose disk fails ends the process, as a broker of its own does. */
+/** By default a failed disk ends the process of an embedded broker too. */
 function throwLater(error: Error): void {
   process.nextTick(() => {
     throw error

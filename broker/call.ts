@@ -30,7 +30,7 @@ const APPENDING_ELEMENTS_MAX = 50_000
 /** A refused request with more elements closes its connection: an answer with an error for each element is too much work. */
 const REFUSED_ELEMENTS_MAX = 20_000
 
-/** Where the answer of one request goes, and what is to happen when the client has it. */
+/** The place for the answer of one request, and the callbacks for when the client has it. */
 export interface AnswerPlace {
   /** Encoded answer in parts; empty when the client expects none; undefined while the handler runs. */
   answer: readonly Uint8Array[] | undefined

@@ -33,7 +33,7 @@ export interface ConfigResource {
   specOf(name: string): ConfigSpec
   /** @throws {KafkaError} the reason why these overrides are not allowed */
   check(overrides: Overrides): void
-  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or what `change` throws */
+  /** Durable and in effect when it resolves. @throws {KafkaError} as `check`, or the error of `change` */
   change(change: (before: Overrides) => Overrides): Promise<unknown>
 }
 

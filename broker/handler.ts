@@ -1,4 +1,4 @@
-// Handler: answers the requests of one API. RequestContext is what it knows of a request beside the request itself; Disconnect
+// Handler: answers the requests of one API. RequestContext has everything about a request but its fields; Disconnect
 // ends the connection. Network thread.
 
 import type { Permissions } from './auth/permissions.ts'
@@ -7,7 +7,7 @@ import type { AnswerRoom } from './unsent.ts'
 import type { Work } from './work.ts'
 import type { Session } from './session.ts'
 
-/** The context answers what the client may do, too: `context.allows('Read', 'Topic', name)`. */
+/** It also decides on permissions: `context.allows('Read', 'Topic', name)`. */
 export interface RequestContext extends Omit<Permissions, 'session' | 'work'> {
   readonly version: number
   readonly clientId: string | null
@@ -20,7 +20,7 @@ export interface RequestContext extends Omit<Permissions, 'session' | 'work'> {
   whenSent(callback: () => void): void
 }
 
-/** One API key: `broker/api/NN_name.ts` exports a function that makes one of its dependencies. */
+/** One API key: `broker/api/NN_name.ts` exports a function that makes the handler from its dependencies. */
 export interface Handler<A extends Api<any, any> = any> {
   readonly api: A
   /**
@@ -39,13 +39,13 @@ export interface Handler<A extends Api<any, any> = any> {
     request: RequestOf<A>,
     context: RequestContext,
   ): ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>
-  /** The answer that says `errorCode` to everything that was asked. */
+  /** The answer with `errorCode` for everything in the request. */
   refuse(
     request: RequestOf<A>,
     errorCode: number,
     context: RequestContext,
   ): ResponseInput<A> | undefined
-  /** The answer, in version 0, to an unknown version. Without it the connection is closed. */
+  /** The answer, in version 0, to an unknown version (KIP-511). Without it the connection is closed. */
   refuseVersion?(): ResponseInput<A>
 }
 

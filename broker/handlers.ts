@@ -1,5 +1,5 @@
-// Every API that is served, in order of key: what makes its handler. Each takes what it needs of what there is.
-// ApiVersions is not among them: it lists the others.
+// The handlers of all served APIs, in order of key, each made from its dependencies. ApiVersions is missing here,
+// because it lists the others.
 
 import { produceHandler } from './api/00_produce.ts'
 import { fetchHandler } from './api/01_fetch.ts'

@@ -1,4 +1,4 @@
-// BrokerHealth: what speaks against sending clients to this broker. Network thread.
+// BrokerHealth: the reasons why clients should not be sent to this broker. Network thread.
 
 import type { DiskGuard } from './produce/disk-guard.ts'
 

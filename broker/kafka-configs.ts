@@ -1,6 +1,6 @@
-// Broker properties of Apache Kafka that nothing here acts on: accepted at start and, where Kafka takes them so, while the
-// broker runs; a line of the log says that they have no effect. Names, types, limits and defaults are those of Apache Kafka
-// 4.3, and of 3.9 where 4 has dropped them. docs/reference/configs.md is generated from these tables.
+// Broker properties of Apache Kafka without effect here: accepted at the start and, where Kafka accepts them so, at
+// run time; a line of the log says that they have no effect. Names, types, limits and defaults are those of Apache
+// Kafka 4.3, and of 3.9 for properties that 4 has dropped. docs/reference/configs.md is generated from these tables.
 
 import { anyList, flag, row, whole, type ConfigSpec, type ConfigType } from '../storage/config.ts'
 
@@ -9,7 +9,7 @@ type Default = string | number | bigint | boolean
 /** Null defaults of Kafka are left out. */
 type KafkaConfig = readonly [type: ConfigType, fallback?: Default, min?: number, max?: number]
 
-/** Kafka takes them while it runs, for one broker and for all. */
+/** Kafka accepts them at run time, for one broker and for all. */
 const atOnce: Readonly<Record<string, KafkaConfig>> = {
   'background.threads': ['int', 10, 1],
   'config.providers': ['list'],

@@ -6,7 +6,7 @@ import type { Log } from '../storage/store.ts'
 
 const NOT_CHECKED = -1
 
-/** @param currentLeaderEpoch what the client believes; -1 for no check */
+/** @param currentLeaderEpoch the client's epoch; -1 for no check */
 export function epochRefusal(log: Log, currentLeaderEpoch: number): ErrorName | undefined {
   if (currentLeaderEpoch === NOT_CHECKED || currentLeaderEpoch === log.leaderEpoch) return undefined
   return currentLeaderEpoch < log.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'

@@ -1,5 +1,6 @@
-// runBroker: a broker as a process of its own: where its configuration comes from, banner, signals, exit codes.
-// `millrace start` calls it. Exit codes: 0 stopped by a signal, 1 failure, 2 an invalid configuration, 130 a second signal.
+// runBroker: runs a broker as its own process: sources of configuration, banner, signals, exit codes.
+// `millrace start` calls it. Exit codes: 0 stopped by a signal, 1 failure, 2 an invalid configuration, 130 a second
+// signal.
 
 import { statSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
@@ -37,7 +38,7 @@ export interface StartFlags {
   readonly json?: boolean | undefined
 }
 
-/** Where banner and errors go. The log writes to stderr itself. */
+/** The outputs for banner and errors. The log writes to stderr itself. */
 interface Terminal {
   out(text: string): void
   err(text: string): void
@@ -147,12 +148,12 @@ function explainListener({ code, host, port, message }: CannotListen, isNamed: b
   return `${message}: choose another address with --host, or another --port`
 }
 
-/** What to do about a port that is taken. */
+/** The advice for a port that is in use. */
 function elsewhere(how: string): string {
   return `stop what listens there, or choose another ${how}`
 }
 
-/** What `listen` adds to EADDRINUSE. */
+/** The fields that `listen` adds to EADDRINUSE. */
 interface Taken {
   readonly address?: string
   readonly port?: number

@@ -1,5 +1,5 @@
-// What OffsetCommit and TxnOffsetCommit share: some partitions are refused by themselves, all others have one outcome.
-// Network thread.
+// The common part of OffsetCommit and TxnOffsetCommit: some partitions are refused one by one, all others have one
+// outcome. Network thread.
 
 import { errorCode, type ErrorName } from '../protocol/errors.ts'
 import type { Clock } from '../storage/clock.ts'
@@ -27,9 +27,9 @@ interface TopicCommit {
 }
 
 interface Commits {
-  /** The offsets that are not refused by themselves; of a partition that the request names twice the last one. */
+  /** The offsets that are not refused; of a partition named twice the last one counts. */
   readonly offsets: readonly PartitionOffset[]
-  /** @param error what became of `offsets` */
+  /** @param error the outcome of `offsets`; undefined: committed */
   answer(error: ErrorName | undefined): Promise<CommitsAnswer>
 }
 

@@ -1,8 +1,9 @@
-// How many files and sockets the process may have open, and how the broker divides them. Read once at start.
+// The limit on open files and sockets of the process, and its division among the broker's parts. Read once at the
+// start.
 
 import { readFileSync } from 'node:fs'
 
-/** @returns Infinity where the system does not tell */
+/** @returns Infinity where the system tells no limit */
 export function openFilesMax(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8')
@@ -13,7 +14,7 @@ export function openFilesMax(): number {
   }
 }
 
-/** What Node, its threads, the listeners and whatever is open for a moment only need. */
+/** For Node, its threads, the listeners and files that are open only for a moment. */
 const OTHERS = 40
 
 export interface OpenFilesShares {
@@ -24,7 +25,7 @@ export interface OpenFilesShares {
   readonly writer: number
 }
 
-/** How many of each may be open. */
+/** How many files of each kind may be open. */
 export function shareOfOpenFiles(limit: number): OpenFilesShares {
   const share = (part: number) => Math.max(1, Math.floor((limit - OTHERS) * part))
   return {

@@ -1,10 +1,10 @@
-// Regular expressions that come from clients, in RE2's syntax as Apache Kafka takes them: they match in linear time, and are
-// refused before they are compiled into more than a little. Network thread.
+// Regular expressions of clients, in RE2's syntax as in Apache Kafka: they match in linear time, and are refused if
+// they would compile into more than a little. Network thread.
 
 import { KafkaError } from '../protocol/errors.ts'
 
 const PATTERN_CHARS_MAX = 1024
-/** What a repetition multiplies becomes as many instructions: `(.{1000}){1000}` would be a million. */
+/** A repetition multiplies instructions: `(.{1000}){1000}` would be a million. */
 const INSTRUCTIONS_MAX = 5000
 /** Instructions by characters: some milliseconds at worst. Between slices the loop turns. */
 const SLICE_STEPS_MAX = 2_000_000
@@ -13,8 +13,8 @@ const TEXT_STEPS_MAX = 10_000_000
 
 /**
  * @param pattern '' matches everything
- * @returns the texts that it matches from their beginning to their end
- * @throws {KafkaError} INVALID_REGULAR_EXPRESSION: it is none, or costs too much
+ * @returns the texts that it matches as a whole
+ * @throws {KafkaError} INVALID_REGULAR_EXPRESSION: it is malformed, or costs too much
  */
 export async function matchesWhole(
   pattern: string,
@@ -63,7 +63,7 @@ function invalid(why: string, cause?: unknown): KafkaError {
 const TOKEN =
   /\\Q[^]*?(?:\\E|$)|\(\?[a-zA-Z-]+\)|\\[pP]\{[^}]*\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(\d+)(?:,(\d*))?\}|[^]/g
 
-/** An upper bound, from the text alone: compiling is what would cost. A pattern that is none has some bound, too. */
+/** An upper bound, from the text alone, because compiling would be the cost. A malformed pattern has some bound too. */
 export function instructionsIn(pattern: string): number {
   const outer: { total: number; last: number }[] = []
   let current = { total: 0, last: 0 }

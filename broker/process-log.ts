@@ -23,7 +23,7 @@ interface Repeats {
   count: number
 }
 
-/** What one line says. */
+/** The contents of one line. */
 interface Entry {
   readonly level: LogLevel
   readonly time: string

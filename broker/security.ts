@@ -1,4 +1,4 @@
-// Answers about security of a broker that has none. Network thread.
+// The answers of a broker without security. Network thread.
 // Codes are those of an Apache Kafka with a plaintext listener and no authorizer.
 
 /** Kafka's message of SECURITY_DISABLED, which its tools print. */

@@ -1,5 +1,5 @@
-// TopicConfigs: where each property of a topic comes from: its own overrides, the broker's defaults, or Kafka's. The parsed
-// values that hold for a log are `log.config`. Network thread.
+// TopicConfigs: the sources of a topic's properties: its own overrides, the broker's defaults, or Kafka's. The
+// effective values of a log are `log.config`. Network thread.
 
 import { topicConfigNames, topicConfigs, type ConfigSpec } from '../storage/config.ts'
 import type { Overrides } from '../storage/store.ts'

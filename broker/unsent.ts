@@ -1,11 +1,11 @@
-// Unsent: what the answers hold that clients have not taken yet, of all connections together. Network thread.
+// Unsent: the bytes of answers that clients have not taken yet, over all connections. Network thread.
 // Limits: docs/architecture.md, "Overload". Why shares, a reserve and a stall: docs/decisions/0015-unsent-answers.md
 
 import { strict as assert } from 'node:assert'
 import type { Clock } from '../storage/clock.ts'
 import type { ConfigTable, ConfigView } from './config-view.ts'
 
-/** One connection takes at most this part of what is free, so that something is left for the next one. */
+/** One connection takes at most this fraction of the free bytes, so that something is left for the next one. */
 const SHARES = 8
 /** A connection that holds no answer may always read this much, even if nothing is free. */
 const SMALL_BYTES = 64 * 1024
@@ -16,11 +16,11 @@ const PROVEN_BYTES = 16 * 1024 * 1024
 /** A connection whose client takes nothing for this time is closed if others need the memory. */
 const STALLED_MS = 2000
 
-/** One connection's part of what all answers hold. */
+/** One connection's share of the held bytes. */
 export interface Holder {
   heldBytes: number
   takenBytes: number
-  /** Monotonic ms: when the client last took something, or the connection began to hold. */
+  /** Monotonic ms at which the client last took bytes, or the connection began to hold some. */
   progressAt: number
   isGone: boolean
   /** Closes the connection, if it waits for its client. */
@@ -31,7 +31,7 @@ export function newHolder(close: (reason: string) => void): Holder {
   return { heldBytes: 0, takenBytes: 0, progressAt: 0, isGone: false, close }
 }
 
-/** Whether the client is known to take its answers. */
+/** Has the client proved that it takes its answers? */
 export function isProven({ takenBytes }: Holder): boolean {
   return takenBytes >= PROVEN_BYTES
 }
@@ -53,7 +53,7 @@ type UnsentLimits = ConfigView<typeof unsentLimits>
 export class Unsent {
   readonly #limits: UnsentLimits
   readonly #clock: Clock
-  /** Connections that hold something, in order of `progressAt`. */
+  /** Connections that hold bytes, in order of `progressAt`. */
   readonly #holders = new Set<Holder>()
   /** Reads that wait for room. The first one whose connection may hold more goes first. */
   #waiting: Waiting[] = []
@@ -97,7 +97,7 @@ export class Unsent {
     if (holder.heldBytes > 0) this.#holders.add(holder)
   }
 
-  /** The connection is closed: what it holds does not count any more. */
+  /** The connection is closed: its bytes no longer count. */
   leave(holder: Holder): void {
     if (holder.isGone) return
     const own = this.#waiting.filter((each) => each.holder === holder)
@@ -115,7 +115,7 @@ export class Unsent {
     return bytes
   }
 
-  /** Resolves, in order, once anything is free. @returns bytes that count from now on; 0 when the connection is closed */
+  /** Resolves, in order, once bytes are free. @returns bytes that count from now on; 0 when the connection is closed */
   reserveLater(holder: Holder): Promise<number> {
     return new Promise((resolve) => {
       if (holder.isGone) resolve(0)
@@ -152,7 +152,7 @@ export class Unsent {
   }
 }
 
-/** What one answer holds, from the first byte that is read for it until the client has taken its last byte. */
+/** The bytes of one answer, from the first byte read for it until the client has taken its last byte. */
 export class AnswerRoom {
   readonly #unsent: Unsent
   readonly #holder: Holder
@@ -163,7 +163,7 @@ export class AnswerRoom {
     this.#holder = holder
   }
 
-  /** Whether too much is held: the answer must then keep to what it has reserved. */
+  /** Is too much held? The answer must then keep to its reserved bytes. */
   get isFull(): boolean {
     return this.#unsent.isFullFor(this.#holder)
   }
@@ -173,7 +173,7 @@ export class AnswerRoom {
     return this.#reserved(this.#unsent.reserve(this.#holder, wanted))
   }
 
-  /** Waits until something is free. @returns as `reserve`; 0 when the connection is closed */
+  /** Waits until bytes are free. @returns as `reserve`; 0 when the connection is closed */
   async reserveLater(): Promise<number> {
     return this.#reserved(await this.#unsent.reserveLater(this.#holder))
   }

@@ -1,6 +1,6 @@
 // Ends a wait when its client goes away. Network thread.
 
-/** What `answer` resolves to, or `otherwise` as soon as the client is gone or the broker stops. */
+/** The result of `answer`, or `otherwise` as soon as the client is gone or the broker stops. */
 export function untilGone<Answer>(
   answer: Promise<Answer>,
   gone: AbortSignal,

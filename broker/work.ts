@@ -1,5 +1,6 @@
-// Work: what one request may take of the event loop and of memory while it is decoded, performed and encoded. A small request
-// never waits; a large one pauses, so that other requests have their turn. Network thread. Limits: docs/architecture.md, "Overload"
+// Work: one request's share of the event loop and of memory while it is decoded, performed and encoded. A small
+// request never waits; a large one pauses, so that other requests have their turn. Network thread. Limits:
+// docs/architecture.md, "Overload"
 
 import { KafkaError } from '../protocol/errors.ts'
 import type { Clock } from '../storage/clock.ts'
@@ -27,7 +28,7 @@ export const workLimits = {
 
 type WorkLimits = ConfigView<typeof workLimits>
 
-/** What the requests of all connections share: the turns of the loop, and the room for large ones. */
+/** Shared by the requests of all connections: the turns of the loop, and the room for large requests. */
 export class Workshop {
   readonly turns = new Turns()
   readonly wideRequests = new Room(WIDE_REQUEST_BYTES_MAX)
@@ -41,7 +42,7 @@ export class Workshop {
   }
 }
 
-/** Of all requests that pause, one goes on in each turn of the loop. */
+/** Of all pausing requests, one continues in each turn of the loop. */
 class Turns {
   readonly #waiting: (() => void)[] = []
 
@@ -136,7 +137,7 @@ export class Work {
     await this.nextTurn()
   }
 
-  /** Gives the room of a large request back: at its end, and before it waits for what other requests do. */
+  /** Gives the room of a large request back: at its end, and before it waits for other requests. */
   leave(): void {
     this.#leaveRequests?.()
     void this.#wide?.then((leave) => leave())
@@ -183,7 +184,7 @@ export class Work {
     }
     for (const item of items) {
       const given = answer(item)
-      if (given instanceof Promise) given.catch(ignore) // it is thrown when its turn comes
+      if (given instanceof Promise) given.catch(ignore) // its error is thrown when its turn comes
       answers.push(given)
       await settle(UNDERWAY_MAX)
     }
