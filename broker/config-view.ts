@@ -1,4 +1,4 @@
-// ConfigView: the properties that a component goes by, under names of its own. Its table lies beside the component.
+// ConfigView: the properties of one component, under the component's names. Its table lies beside the component.
 
 import type { BrokerConfig } from './config.ts'
 

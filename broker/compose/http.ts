@@ -1,4 +1,4 @@
-// The HTTP server for metrics and health, and what it reads. Network thread.
+// The HTTP server for metrics and health, and the sources of both. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Closing } from '../../storage/closing.ts'
@@ -16,11 +16,11 @@ import type { BrokerEnvironment } from './environment.ts'
 import type { Network } from './network.ts'
 import type { Requests } from './requests.ts'
 
-/** What the broker is given for `http.port` to have no HTTP server. */
+/** The value of `http.port` for no HTTP server. */
 export const NO_HTTP = -1
 const HTTP_CONNECTIONS_MAX = 64
 
-/** What is measured. */
+/** The sources of metrics. */
 interface Measured extends Requests, Coordinators, Network {
   readonly config: BrokerConfig
   readonly store: Store
@@ -78,7 +78,7 @@ function registryOf(
   })
 }
 
-/** A loopback address has few names; what others call an address that they reach is not known. */
+/** The names of a loopback address are few; those that clients use for other addresses are unknown. */
 function httpNames({ broker, listeners }: Settings): readonly string[] | undefined {
   const own = broker['http.host']
   if (!isLoopback(own)) return undefined

@@ -1,4 +1,4 @@
-// The listeners, and what all clients together may hold. Network thread.
+// The listeners, and the limits on all clients together. Network thread.
 
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
@@ -18,7 +18,7 @@ export interface Network {
   readonly unsent: Unsent
 }
 
-/** Clients may come when this resolves. */
+/** When it resolves clients may connect. */
 export async function openNetwork(
   environment: BrokerEnvironment,
   configs: BrokerConfigs,

@@ -1,4 +1,4 @@
-// The store and its directory, and the configuration that is kept in it. Network thread.
+// The store and its directory, and the configuration in it. Network thread.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ const cleanerConfigs = {
   scrubBytesPerSecond: 'log.scrub.io.max.bytes.per.second',
 } as const satisfies ConfigTable & Record<keyof CleanerConfig, unknown>
 
-/** @returns the store, and where it is */
+/** @returns the store and its directory */
 export async function openStore(
   environment: BrokerEnvironment,
   closing: Closing,
@@ -58,7 +58,7 @@ export async function openStore(
   return { store, dataDir }
 }
 
-/** Tells the log of changes. */
+/** Logs changes of topics. */
 function topicLog(log: ProcessLog): TopicListener {
   const tell =
     (change: string) =>
@@ -72,7 +72,7 @@ function topicLog(log: ProcessLog): TopicListener {
   }
 }
 
-/** What was set in earlier lives is in effect when this resolves; cleaner and log follow every change. */
+/** When it resolves the dynamic values of earlier runs are in effect; cleaner and log follow every change. */
 export async function openConfigs(
   { settings, log }: BrokerEnvironment,
   store: Store,

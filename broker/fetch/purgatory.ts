@@ -10,7 +10,7 @@ type Leave = () => void
 
 interface Waiting {
   readonly logs: readonly Log[]
-  /** @param changed one of them */
+  /** @param changed one of the logs */
   readonly isReady: (changed: Log) => boolean
   readonly waitMs: number
   readonly gone: AbortSignal
@@ -18,7 +18,7 @@ interface Waiting {
   readonly client: string
 }
 
-/** Tells the connections of one client from those of others, as far as a broker can. */
+/** Identifies a client across its connections, as far as a broker can. */
 export function clientOf({ clientId, session }: RequestContext): string {
   return `${session.remoteAddress} ${clientId ?? ''}`
 }

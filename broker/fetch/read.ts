@@ -1,6 +1,6 @@
-// FetchRead: reads batches of several partitions for one request of a client, in their order and within its limits of bytes. It
-// waits first while there are too few bytes, and looks each log up once. The first partition with data gives its first batch
-// however large (KIP-74). Everything that reads for a client uses it. Network thread.
+// FetchRead: reads batches of several partitions for one request of a client, in order and within its limits of
+// bytes. It waits first while there are too few bytes, and looks up each log once. The first partition with data
+// gives its first batch, however large (KIP-74). All reads for clients go through it. Network thread.
 
 import { errorCode, errorCodeOf, KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import { UUID_ZERO, type Offset, type Uuid } from '../../protocol/ids.ts'
@@ -17,7 +17,7 @@ const NONE_ABORTED: readonly AbortedTransaction[] = []
 
 /** A partition to read from. */
 export interface ReadPartition {
-  /** '' when the client says ids, and the other way round. */
+  /** '' in a request with ids; in one with names the id is zero. */
   readonly topic: string
   readonly topicId: Uuid
   readonly partition: number
@@ -54,11 +54,11 @@ interface ReadDeps {
   readonly config: BrokerConfig
 }
 
-/** A partition and its log, or why it cannot be read. */
+/** A partition and its log, or the reason why it cannot be read. */
 interface Place<Partition> {
   readonly asked: Partition
   readonly log: Log | ErrorName
-  /** Bytes that there are to read. */
+  /** Bytes available to read. */
   bytesAvailable: number
 }
 
@@ -96,13 +96,16 @@ export class FetchRead<Partition extends ReadPartition> {
     }
   }
 
-  /** A fetch that wants many bytes waits as long as it likes; one that wants any hears of none within `fetch.max.wait.ms`. */
+  /**
+   * A fetch for many bytes waits as long as it likes; one for any bytes learns that there are none within
+   * `fetch.max.wait.ms`.
+   */
   #waitMs(): number {
     const { maxWaitMs, minBytes } = this.#limits
     return minBytes > 1 ? maxWaitMs : Math.min(maxWaitMs, this.#deps.config['fetch.max.wait.ms'])
   }
 
-  /** Are there bytes enough, or is there an error to tell? @param places gets those that were looked at, in their order */
+  /** Are there enough bytes, or is there an error to answer? @param places gets the partitions looked at, in order */
   #isReady(partitions: readonly Partition[], places: Place<Partition>[]): boolean {
     for (const asked of partitions) {
       const place = this.#placeOf(asked)
@@ -129,7 +132,10 @@ export class FetchRead<Partition extends ReadPartition> {
     return { asked, log: this.#logOf(asked), bytesAvailable: 0 }
   }
 
-  /** Without the permission the client does not learn whether a name exists. Nobody reads the keys of users' passwords. */
+  /**
+   * Without the permission the client does not learn whether a name exists. No client reads the keys of users'
+   * passwords.
+   */
   #logOf({ topic: name, topicId, partition }: Partition): Log | ErrorName {
     const { store } = this.#deps
     const isNamed = topicId === UUID_ZERO
@@ -140,7 +146,7 @@ export class FetchRead<Partition extends ReadPartition> {
     return store.logs.get(topicName, partition) ?? 'UNKNOWN_TOPIC_OR_PARTITION'
   }
 
-  /** Counts the bytes that there are to read, too. */
+  /** Also counts the bytes available to read. */
   #hasError(place: Place<Partition>): boolean {
     const { asked, log } = place
     if (typeof log === 'string' || refusalOfRead(log, asked) !== undefined) return true
@@ -155,7 +161,7 @@ export class FetchRead<Partition extends ReadPartition> {
     return this.#bytesAvailable >= this.#limits.minBytes
   }
 
-  /** Up to here the client may read. */
+  /** The end of what the client may read. */
   #endOf(log: Log): Offset {
     return this.#limits.isCommittedOnly ? log.lastStableOffset : log.highWatermark
   }
@@ -180,13 +186,13 @@ export class FetchRead<Partition extends ReadPartition> {
     return this.#readWithin(asked, log, reserved, false, () => this.#readLater(asked, log))
   }
 
-  /** The first batch needs more room than there was: it waits for its turn. */
+  /** The first batch needs more room than is free: it waits for its turn. */
   async #readLater(asked: Partition, log: Log): Promise<void> {
     const reserved = await this.#context.room.reserveLater()
     await this.#readWithin(asked, log, reserved, reserved > 0)
   }
 
-  /** @param ifNone what to do when no batch fits */
+  /** @param ifNone called when no batch fits */
   #readWithin(
     asked: Partition,
     log: Log,

@@ -9,7 +9,7 @@ import type { Clock } from '../../storage/clock.ts'
 
 /** A session unused for this long gives up its slot to a new one. */
 const UNUSED_MS_MIN = 120_000
-/** In all sessions together: about 200 bytes each. */
+/** The most partitions in all sessions together: about 200 bytes each. */
 const PARTITIONS_MAX = 1_000_000
 const INT32_MAX = 0x7fff_ffff
 
@@ -18,9 +18,9 @@ const NO_SESSION = 0
 const FIRST_EPOCH = 0
 const FINAL_EPOCH = -1
 
-/** A partition that a client fetches. In a session it lives on from request to request. */
+/** A partition that a client fetches. In a session the object stays from request to request. */
 export interface FetchPartition {
-  /** '' when the client says ids, and the other way round. */
+  /** '' in a request with ids; in one with names the id is zero. */
   readonly topic: string
   readonly topicId: Uuid
   readonly partition: number
@@ -72,9 +72,9 @@ export class FetchSessions {
   }
 
   /**
-   * The scope of a request, with what its session knows.
+   * The scope of a request, with the state of its session (KIP-227).
    *
-   * @param asked what `askedIn` made of the request
+   * @param asked the result of `askedIn` for the request
    * @param usesTopicIds true from version 13 on
    * @throws {KafkaError} FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
    */
@@ -163,7 +163,7 @@ export class FetchSessions {
   }
 }
 
-/** What an incremental request adds, changes and forgets. */
+/** Applies the additions, changes and removals of an incremental request. */
 function update(
   partitions: Session['partitions'],
   request: FetchRequest,
@@ -195,7 +195,10 @@ function full(partitions: readonly FetchPartition[]): FetchScope {
   return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {} }
 }
 
-/** The partitions of a request, each once; of one that is named twice the last holds, as in Apache Kafka. Pauses where `isDue`. */
+/**
+ * The partitions of a request, each once; of two entries for one partition the last counts, as in Apache Kafka.
+ * Pauses where `isDue`.
+ */
 export function* askedIn(
   { topics }: FetchRequest,
   isDue: () => boolean,

@@ -1,5 +1,6 @@
-// The states of a classic group, the changes between them, and what holds in each. Asserted at every change: a group that
-// breaks it would share its partitions out wrongly, and the process dies instead. Source: KIP-62; Kafka's ClassicGroupState.
+// The states of a classic group, the changes between them, and the invariants of each, asserted at every change: a
+// group that breaks one would assign its partitions wrongly, and the process dies instead. Source: KIP-62; Kafka's
+// ClassicGroupState.
 
 import { strict as assert } from 'node:assert'
 
@@ -34,7 +35,7 @@ export function assertTransition(
   assert(nextStates[from].includes(to), `group ${groupId}: from ${from} to ${to}`)
 }
 
-/** Of a group that has just come into `state`. */
+/** Asserts the invariants of a group that has just entered `state`. */
 export function assertState(group: Membership, state: ClassicState): void {
   const { groupId, protocolName, leaderId, members } = group
   if (state === 'Empty') {
@@ -47,7 +48,7 @@ export function assertState(group: Membership, state: ClassicState): void {
   }
 }
 
-/** Generations only grow: a member of an older one is told by its number. */
+/** Generations only grow: the broker recognises a member of an older one by its number. */
 export function assertGrows(groupId: string, keptGenerationId: number, generationId: number): void {
   assert(
     generationId >= keptGenerationId,

@@ -35,13 +35,13 @@ export interface ClassicGroupDeps {
   }
   /** A fresh id: `prefix`, a dash and a random UUID. */
   newMemberId(prefix: string): string
-  /** Topics that a member reads, from its opaque metadata; undefined when they cannot be told. */
+  /** Topics that a member reads, by its opaque metadata; undefined when that does not tell. */
   subscribedTopics(protocolType: string, metadata: Uint8Array): readonly string[] | undefined
-  /** Resolves when the record is durable, or with why it is not. Records are kept in call order. */
+  /** Resolves when the record is durable, or with the error that prevents it. Records are kept in call order. */
   persist(record: GroupRecord): Promise<ErrorName | undefined>
   /** For metrics. */
   onRebalance(reason: RebalanceReason): void
-  /** Every member has its share of a new generation. For the log. */
+  /** Every member has its assignment of a new generation. For the log. */
   onStable(generationId: number, memberCount: number): void
 }
 
@@ -50,7 +50,7 @@ export class ClassicGroup implements Group {
   readonly groupId: string
   #state: ClassicState = 'Empty'
   generationId = 0
-  /** Of the newest record. */
+  /** Generation of the newest record. */
   #keptGenerationId = 0
   protocolType: string | null = null
   protocolName: string | null = null
@@ -64,7 +64,7 @@ export class ClassicGroup implements Group {
   readonly #deps: ClassicGroupDeps
   /** Ends the join phase, or drops the members that do not sync. */
   #phaseTimer: Timer | undefined
-  /** While the first members of an empty group gather: ms by which the wait may still be prolonged. KIP-134 */
+  /** While the first members of an empty group gather: ms by which the wait may still be prolonged (KIP-134). */
   #gathering: { leftMs: number; hasNewcomer: boolean } | undefined
 
   constructor(groupId: string, deps: ClassicGroupDeps) {
@@ -121,7 +121,7 @@ export class ClassicGroup implements Group {
     return answer
   }
 
-  /** @returns what the member hears; undefined: all is well. Renews its session in either case. */
+  /** @returns the member's error; undefined: none. Renews its session in either case */
   heartbeat(identity: MemberIdentity, generationId: number): ErrorName | undefined {
     const error = this.#identityError(identity) ?? this.#generationError(generationId)
     if (error !== undefined) return error
@@ -445,7 +445,7 @@ export class ClassicGroup implements Group {
     this.protocolName = null
     this.leaderId = null
     this.#become('Empty')
-    void this.#persist() // not waited for: after a restart without this record the sessions expire
+    void this.#persist() // nothing waits for it: after a restart without this record the sessions expire
   }
 
   // The sync phase

@@ -1,5 +1,6 @@
-// Commits: the committed offsets of every group, and what open transactions may commit. What it shows is durable.
-// Network thread. The group decides who may commit: group.ts. Source: KIP-98, KIP-447; docs/formats/groups.md
+// Commits: the committed offsets of every group, and the pending ones of open transactions. The offsets that it shows
+// are durable. Network thread. The group decides on permission to commit: group.ts. Source: KIP-98, KIP-447;
+// docs/formats/groups.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import {
@@ -32,14 +33,14 @@ export class Commits {
     this.#ofGroup(groupId).set(topic, partition, committed)
   }
 
-  /** Groups that have committed, or that an open transaction may commit for. */
+  /** Groups with commits, or with pending ones in an open transaction. */
   groupIds(): Set<string> {
     const groupIds = new Set(this.#byGroup.keys())
     for (const { key } of this.#table.pending()) groupIds.add(key.groupId)
     return groupIds
   }
 
-  /** Empty for a group that has committed nothing, and for one that does not exist. */
+  /** Empty for a group without commits, and for one that does not exist. */
   of(groupId: string): CommittedOffsets {
     return this.#byGroup.get(groupId) ?? NONE
   }
@@ -52,7 +53,7 @@ export class Commits {
     return this.#track([groupId], this.#put(entries))
   }
 
-  /** Shown once the transaction of this producer has committed, if it does. */
+  /** The offsets are shown once this producer's transaction has committed. */
   commitPending(
     producer: OffsetProducer,
     groupId: string,
@@ -64,7 +65,7 @@ export class Commits {
     return this.#track([groupId], this.#table.putPending(producer, pending))
   }
 
-  /** A transaction has ended: its offsets are shown in all groups at once, or dropped. May be called twice for one end. */
+  /** A transaction has ended: shows its offsets in all groups at once, or drops them. Repeating the call is fine. */
   async endPending(producer: OffsetProducer, isCommit: boolean): Promise<ErrorName | undefined> {
     const keys = this.#table.pendingOf(producer.producerId)
     const groupIds = new Set(Array.from(keys, ({ groupId }) => groupId))
@@ -76,12 +77,12 @@ export class Commits {
     return this.#track(groupIds, ended)
   }
 
-  /** Whose open transactions may commit offsets. */
+  /** Producers whose open transactions have pending offsets. */
   pendingProducers(): Set<number> {
     return new Set(Array.from(this.#table.pending(), ({ producerId }) => producerId))
   }
 
-  /** Whether an open transaction may still commit an offset for this partition. */
+  /** Has an open transaction a pending offset of this partition? */
   isPending(groupId: string, topic: string, partition: number): boolean {
     return this.#table.isPending({ groupId, topic, partition })
   }
@@ -95,13 +96,13 @@ export class Commits {
     return this.#underWay.has(groupId)
   }
 
-  /** Resolves when nothing that was written by now is under way. */
+  /** Resolves when all writes started so far are done. */
   async settled(groupId: string): Promise<void> {
     const writes = this.#underWay.get(groupId)
     if (writes !== undefined) await Promise.all(writes)
   }
 
-  /** Deletes these offsets, and what is pending for them. Durable when it resolves. */
+  /** Deletes these offsets, pending ones too. Durable when it resolves. */
   async delete(groupId: string, partitions: Iterable<Partition>): Promise<ErrorName | undefined> {
     const entries: OffsetEntry[] = []
     for (const { topic, partition } of partitions) {
@@ -112,12 +113,12 @@ export class Commits {
     return entries.length === 0 ? undefined : this.#put(entries)
   }
 
-  /** Deletes all offsets of a group together with `others`: all of it or, after a crash, nothing. */
+  /** Deletes all offsets of a group together with `others`: everything or, after a crash, nothing. */
   deleteAll(groupId: string, others: readonly GroupEntry[]): Promise<ErrorName | undefined> {
     return this.#put([...others, ...this.#tombstones(groupId, this.#pendingKeys())])
   }
 
-  /** Offsets of a deleted topic go from all groups. */
+  /** Deletes the offsets of a deleted topic from all groups. */
   async onTopicDeleted(topic: string): Promise<void> {
     await Promise.all([...this.#underWay.values()].flatMap((writes) => [...writes]))
     const pending = this.#pendingKeys().filter((key) => key.topic === topic)
@@ -151,7 +152,7 @@ export class Commits {
     return undefined
   }
 
-  /** As the table has it now, whatever else has become durable in the same turn. */
+  /** Shows the offset as the table has it now, because other writes may have become durable in the same turn. */
   #show(key: OffsetKey): void {
     const { groupId, topic, partition } = key
     const committed = this.#table.offsetOf(key)
@@ -184,7 +185,7 @@ export class Commits {
   }
 }
 
-/** Of every group that has committed nothing: never written to. */
+/** Stands for every group without commits: never written to. */
 const NONE = new CommittedOffsets()
 
 function tombstone(key: OffsetKey): OffsetEntry {

@@ -1,13 +1,13 @@
-// CommittedOffsets: what one group has committed, in memory; what is durable lies in __consumer_offsets. Network thread.
+// CommittedOffsets: one group's commits in memory; __consumer_offsets has them on disk. Network thread.
 
 export interface CommittedOffset {
   readonly offset: number
-  /** Of the record before `offset`, as the client said; -1 when it did not. */
+  /** Leader epoch of the record before `offset`, by the client; -1: not told. */
   readonly leaderEpoch: number
   readonly metadata: string
   /** ms since the epoch. */
   readonly committedMs: number
-  /** ms since the epoch, when the client asked for a retention of its own (OffsetCommit v2 to v4); else null. */
+  /** ms since the epoch, if the client asked for a retention of its own (OffsetCommit v2 to v4); else null. */
   readonly expiresMs: number | null
 }
 

@@ -1,6 +1,7 @@
-// GroupCoordinator: what clients ask of groups, by the id of the group: the classic protocol's requests, commits, and
-// deleting offsets. Network thread; knows no sockets and no wire format. Answers are given once what they promise is durable.
-// Every type of group is made here and lives in the registry. Source: KIP-62, KIP-345, KIP-447
+// GroupCoordinator: answers clients' requests about groups, by the id of the group: the classic protocol, commits,
+// and deletion of offsets. Network thread; knows no sockets and no wire format. An answer comes once the state that
+// it promises is durable. Groups of every type are made here and live in the registry. Source: KIP-62, KIP-345,
+// KIP-447
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
@@ -41,7 +42,7 @@ export interface GroupCoordinatorDeps {
   readonly table: GroupStateTable
   readonly config: GroupConfig
   readonly newMemberId: (prefix: string) => string
-  /** Offsets of a topic that is gone are forgotten. */
+  /** Offsets of a deleted topic are dropped. */
   readonly topicExists: (topic: string) => boolean
   readonly subscribedTopics: ClassicGroupDeps['subscribedTopics']
   readonly onRebalance: (groupId: string, reason: RebalanceReason) => void
@@ -54,7 +55,7 @@ export interface CommitRequest extends MemberIdentity {
   /** -1 for a commit without membership. */
   readonly generationId: number
   readonly offsets: readonly PartitionOffset[]
-  /** What a commit with a generation to a group that does not exist hears: it depends on the version. */
+  /** The error of a commit with a generation to a missing group: it depends on the request's version. */
   readonly unknownGroupError: ErrorName
 }
 

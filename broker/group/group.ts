@@ -1,5 +1,5 @@
-// Group: what the broker asks of a group of any type, whichever protocol its members speak. A type implements this, is
-// made in coordinator.ts, and needs nothing of the others. Network thread. Source: KIP-62, KIP-211 (offset expiry), KIP-848.
+// Group: the broker's interface to a group of any type and protocol. A type implements it, is made in coordinator.ts,
+// and needs nothing of the others. Network thread. Source: KIP-62, KIP-211 (offset expiry), KIP-848.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { MemberIdentity } from './messages.ts'
@@ -7,11 +7,11 @@ import type { GroupEntry } from './state-table.ts'
 
 export interface Group {
   readonly groupId: string
-  /** As ListGroups tells it: `classic`. */
+  /** As in ListGroups: `classic`. */
   readonly type: string
-  /** As ListGroups tells it; each type has states of its own. */
+  /** As in ListGroups; each type has its own states. */
   readonly state: string
-  /** What its members say that they are: `consumer`, `connect`; null before the first one. */
+  /** The members' own protocol type: `consumer`, `connect`; null before the first member. */
   readonly protocolType: string | null
   readonly memberCount: number
 
@@ -25,20 +25,20 @@ export interface Group {
   checkPendingCommit(member: MemberIdentity, epoch: number): ErrorName | undefined
   /** @returns why committed offsets cannot be deleted now */
   checkOffsetDelete(): ErrorName | undefined
-  /** Topics that members read; undefined when the group cannot tell, so that it may be any. */
+  /** Topics that members read; undefined when the group cannot tell, so it may be any topic. */
   subscribedTopics(): ReadonlySet<string> | undefined
 
   // The end of a group
 
   /** It has no members: an administrator may delete it. */
   readonly isEmpty: boolean
-  /** It is empty and no member is about to join: without offsets it is forgotten. */
+  /** It is empty and no member is about to join: without offsets the broker forgets it. */
   readonly isIdle: boolean
-  /** Which offsets the group may still need, as of now. KIP-211 */
+  /** Which offsets the group may still need now (KIP-211). */
   offsetRetention(): OffsetRetention
   /** The records that delete everything of the group but its offsets. */
   tombstones(): readonly GroupEntry[]
-  /** Ends every wait and timer; the group answers nothing more. */
+  /** Ends every wait and timer; the group answers no further request. */
   close(error: ErrorName): void
 }
 
@@ -48,7 +48,7 @@ export type OffsetRetention = (topic: string, committedMs: number) => number | u
 export interface GroupDescription {
   readonly state: string
   readonly protocolType: string
-  /** The assignor that the group has chosen; empty while none is. */
+  /** The chosen assignor; empty while there is none. */
   readonly protocolName: string
   readonly members: readonly MemberDescription[]
 }
@@ -56,7 +56,7 @@ export interface GroupDescription {
 export interface MemberDescription extends MemberIdentity {
   readonly clientId: string
   readonly clientHost: string
-  /** What it told the assignor; empty while the group has not settled. */
+  /** The member's metadata for the assignor; empty while the group has not settled. */
   readonly metadata: Uint8Array
   readonly assignment: Uint8Array
 }

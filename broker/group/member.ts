@@ -1,4 +1,4 @@
-// GroupMember: what a group knows of one member, its open requests and its session. Network thread.
+// GroupMember: a group's state of one member, its open requests and its session. Network thread.
 
 import type { Clock, Timer } from '../../storage/clock.ts'
 import { afterLastCall } from './last-call.ts'
@@ -24,7 +24,7 @@ export class GroupMember {
   rebalanceTimeoutMs: number
   protocols: readonly JoinProtocol[]
   assignment: Uint8Array = NO_ASSIGNMENT
-  /** It has been given its assignment in this generation. */
+  /** The member has its assignment of this generation. */
   hasSynced = false
   readonly #clock: Clock
   readonly #onExpired: () => void

@@ -1,9 +1,9 @@
-// What a group hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
+// A group's requests, answers and records: plain data, no wire format. Network thread.
 // Source: KIP-62, KIP-134, KIP-345, KIP-394, KIP-814.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 
-/** Why a rebalance began: the label of `millrace_rebalances_total`. */
+/** The reason of a rebalance: the label of `millrace_rebalances_total`. */
 export type RebalanceReason = 'join' | 'leave' | 'expired' | 'metadata' | 'unsynced' | 'static'
 
 export interface JoinProtocol {
@@ -54,7 +54,7 @@ export interface MemberIdentity {
 
 export interface SyncRequest extends MemberIdentity {
   readonly generationId: number
-  /** Null: not said (v0 to v4). */
+  /** null: v0 to v4 do not tell it. */
   readonly protocolType: string | null
   readonly protocolName: string | null
   /** From the leader only; given. */
@@ -68,13 +68,16 @@ export interface SyncAnswer {
   readonly assignment: Uint8Array
 }
 
-/** What survives a restart: written when a generation becomes stable, when it ends, when a static member is replaced. */
+/**
+ * The state that survives a restart: written when a generation becomes stable, when it ends, and when a static member
+ * is replaced.
+ */
 export interface GroupRecord {
   readonly protocolType: string | null
   readonly generationId: number
   readonly protocolName: string | null
   readonly leaderId: string | null
-  /** ms since the epoch at which the group became what it is. */
+  /** ms since the epoch of the group's last change. */
   readonly sinceMs: number
   readonly members: readonly MemberRecord[]
 }

@@ -1,5 +1,5 @@
-// Groups and committed offsets as records of __consumer_offsets: Apache Kafka's, and those that earlier releases wrote.
-// Pure. Format: docs/formats/groups.md
+// Groups and committed offsets as records of __consumer_offsets, in Apache Kafka's format and in that of earlier
+// releases. Pure. Format: docs/formats/groups.md
 
 import {
   decodeConsumerOffsets,
@@ -22,15 +22,15 @@ import type { OffsetKey } from './state-table.ts'
 export const GROUP_PREFIX = 'group/'
 const OFFSET_PREFIX = 'offset/'
 
-/** How a record is known in memory and in a view. */
+/** The key of a record in memory. */
 export type GroupKey = `${typeof GROUP_PREFIX | typeof OFFSET_PREFIX}${string}`
 export type GroupValue = GroupRecord | CommittedOffset
 
-/** What every reader knows; v1 where the client asked for a retention of its own, as Kafka does. */
+/** A version that every reader knows; v1 if the client asked for a retention of its own, as in Kafka. */
 const OFFSET_VERSION = 3
 const EXPIRING_OFFSET_VERSION = 1
 const GROUP_VERSION = 3
-/** Kafka's keys begin with a number below; those of the first release with a letter. */
+/** Kafka's keys begin with a smaller number; those of the first release with a letter. */
 const TEXT_MIN = 0x20
 
 type Format = RecordFormat<GroupKey, GroupValue>
@@ -121,7 +121,7 @@ function encodeGroup(groupId: string, record?: GroupRecord) {
   return { key, value }
 }
 
-/** As Kafka does, a member is known by the protocol that the group has chosen, until it joins again. */
+/** As in Kafka, a member has the protocol that the group has chosen, until it joins again. */
 function groupOf(value: GroupMetadataValue): GroupRecord {
   const { protocolType, generation, protocol, leader, currentStateTimestamp, members } = value
   return {
@@ -149,7 +149,7 @@ function copyOf(borrowed: Uint8Array): Uint8Array {
 
 const old = packedFormat<string, GroupValue>()
 
-/** @throws {Error} when it is none either */
+/** @throws {Error} when it is not a record of an earlier release either */
 function decodeOld(
   key: Buffer,
   value: Buffer | null,

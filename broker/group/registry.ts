@@ -1,5 +1,6 @@
-// GroupRegistry: the groups of this broker by id, of whichever type: found, listed, deleted, and forgotten once they are
-// idle and their offsets have expired. Network thread. Source: KIP-211 (offset expiry); docs/formats/groups.md
+// GroupRegistry: the groups of this broker by id, of any type: finds, lists and deletes them, and forgets them once
+// they are idle and their offsets have expired. Network thread. Source: KIP-211 (offset expiry);
+// docs/formats/groups.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
@@ -12,7 +13,7 @@ export interface GroupRegistryDeps {
   readonly commits: Commits
   readonly offsetsRetentionMs: number
   readonly offsetsRetentionCheckMs: number
-  /** Offsets of a topic that is gone are forgotten. */
+  /** Offsets of a deleted topic are dropped. */
   readonly topicExists: (topic: string) => boolean
 }
 
@@ -40,7 +41,7 @@ export class GroupRegistry {
     return group
   }
 
-  /** An empty group and its offsets. Durable when it resolves. */
+  /** Deletes an empty group and its offsets. Durable when it resolves. */
   async delete(groupId: string): Promise<ErrorName | undefined> {
     const { commits } = this.#deps
     const group = this.#groups.get(groupId)
@@ -84,7 +85,7 @@ export class GroupRegistry {
     }
   }
 
-  /** A member that joins meanwhile begins a new group under the same id. */
+  /** A member that joins meanwhile starts a new group with the same id. */
   async #forget(group: Group): Promise<ErrorName | undefined> {
     const { groupId } = group
     this.#groups.delete(groupId)
@@ -97,7 +98,7 @@ export class GroupRegistry {
   #scheduleExpiry(): Timer {
     return this.#deps.clock.after(this.#deps.offsetsRetentionCheckMs, () => {
       this.#expiryTimer = this.#scheduleExpiry()
-      void this.expire() // what could not be forgotten now is tried again at the next check
+      void this.expire() // the next check tries again
     })
   }
 }

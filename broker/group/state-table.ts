@@ -1,4 +1,4 @@
-// What the coordinator keeps: a table in __consumer_offsets, of Apache Kafka's records. Network thread.
+// The coordinator's durable state: a table in __consumer_offsets, with Apache Kafka's records. Network thread.
 // Format: docs/formats/groups.md
 
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
@@ -33,11 +33,11 @@ export interface OffsetProducer {
 }
 
 /**
- * Where groups and offsets are kept: __consumer_offsets and its view. After a crash all that one call writes is there, or
- * none of it; calls are kept in order. They resolve when their writes are durable, or with the error that the disk gave.
+ * The table of groups and offsets, in __consumer_offsets. After a crash all writes of one call are there, or none;
+ * calls keep their order. They resolve when their writes are durable, or with the disk's error.
  */
 export interface GroupStateTable {
-  /** Everything that is kept and not pending, in any order. */
+  /** All entries except pending ones, in any order. */
   entries(): Iterable<GroupEntry>
   /** Offsets that open transactions may commit. */
   pending(): Iterable<{ readonly producerId: number; readonly key: OffsetKey }>
@@ -45,14 +45,14 @@ export interface GroupStateTable {
   isPending(key: OffsetKey): boolean
   /** Committed, and durable. */
   offsetOf(key: OffsetKey): CommittedOffset | undefined
-  /** A deleted offset takes along what is pending for it. */
+  /** Deleting an offset also deletes its pending values. */
   put(entries: readonly GroupEntry[]): Promise<ErrorName | undefined>
-  /** Counts once the transaction of the producer has committed, unless `put` has written the same key since. */
+  /** Takes effect when the producer's transaction commits, unless `put` has written the same key since. */
   putPending(
     producer: OffsetProducer,
     offsets: readonly { readonly key: OffsetKey; readonly value: CommittedOffset }[],
   ): Promise<ErrorName | undefined>
-  /** The transaction has ended. @returns the offsets that this has changed */
+  /** The transaction has ended. @returns the offsets that changed */
   end(producer: OffsetProducer, isCommit: boolean): Promise<readonly OffsetKey[] | ErrorName>
 }
 
@@ -112,7 +112,7 @@ async function orRefusal(write: () => Promise<void>): Promise<ErrorName | undefi
   }
 }
 
-/** Clients of groups know this one as "wait a little and ask again"; a storage error some take as final. */
+/** Clients of groups treat this one as "wait a little and ask again"; some treat a storage error as final. */
 function refusalFor({ code }: KafkaError): ErrorName {
   return code === 'KAFKA_STORAGE_ERROR' ? 'COORDINATOR_NOT_AVAILABLE' : code
 }

@@ -1,9 +1,9 @@
-// What members of the `consumer` protocol say that they read; other protocols are opaque. Network thread.
+// The topics in the metadata of members of the `consumer` protocol; other protocols are opaque. Network thread.
 
 import { decodeSubscription } from '../../protocol/consumer-protocol.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 
-/** @returns undefined when it cannot be told */
+/** @returns undefined when the metadata does not tell */
 export function subscribedTopics(
   protocolType: string,
   metadata: Uint8Array,

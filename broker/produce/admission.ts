@@ -1,6 +1,6 @@
-// Admission: says which log a produced batch may go to, or why it may not. The client must have the permission to write to the
-// topic, the batch must be one that clients may write, a transactional batch must belong to the open transaction of its producer,
-// and the disk must have room. Everything that appends for a client asks it first. Network thread.
+// Admission: decides whether a produced batch may go to a log. The client must have the permission to write to the
+// topic, the batch must be one that clients may write, a transactional batch must belong to its producer's open
+// transaction, and the disk must have room. Every append for a client passes it. Network thread.
 
 import {
   attributesOf,
@@ -32,11 +32,11 @@ export interface AppendTerms {
   readonly transactionalId: string | null
   /** Does the client's protocol know zstd? */
   readonly takesZstd: boolean
-  /** Does it know TRANSACTION_ABORTABLE? */
+  /** Does the client's protocol know TRANSACTION_ABORTABLE? */
   readonly takesAbortable: boolean
   /** Do its partitions join a transaction by the batch itself (KIP-890)? */
   readonly isTransactionV2: boolean
-  /** Why partitions could not join the transaction. */
+  /** The reason why partitions could not join the transaction. */
   readonly joinError?: ErrorName | undefined
 }
 
@@ -50,7 +50,8 @@ export class Admission {
   /**
    * The topic that a client names by id, or by name with a zero id.
    *
-   * @returns an error when the client may not write to it; without the permission the client does not learn whether a name exists
+   * @returns an error when the client may not write to it; without the permission the client does not learn whether a
+   *   name exists
    */
   topicFor({ context }: AppendTerms, name: string, topicId: Uuid): Topic | ErrorName {
     const { topics } = this.#deps.store
@@ -75,7 +76,7 @@ export class Admission {
    * Checks one batch, and claims room on the disk for it.
    *
    * @param batch borrowed
-   * @returns the log to append it to, or why not
+   * @returns the log for the batch, or the reason of the refusal
    */
   admit(
     terms: AppendTerms,
@@ -95,7 +96,7 @@ export class Admission {
     return shortage === undefined ? log : { error: 'KAFKA_STORAGE_ERROR', message: shortage }
   }
 
-  /** Why a batch may not be written: request and batch must be of one transaction, or both of none. */
+  /** Request and batch must belong to one transaction, or both to none. @returns the refusal */
   #outsideTransaction(
     { transactionalId, takesAbortable, joinError }: AppendTerms,
     batch: Uint8Array,
@@ -107,7 +108,7 @@ export class Admission {
     if (!isTransactional(batch)) return 'INVALID_TXN_STATE'
     const producer = producerOf(batch, transactionalId)
     const refusal = this.#deps.gate.refusalOf(producer, topic.name, partition)
-    // KIP-588: a fenced producer hears INVALID_PRODUCER_EPOCH from Produce, and what became of it from the coordinator
+    // A fenced producer gets INVALID_PRODUCER_EPOCH from Produce, and the reason from its coordinator (KIP-588).
     if (refusal === 'PRODUCER_FENCED') return 'INVALID_PRODUCER_EPOCH'
     if (refusal !== 'INVALID_TXN_STATE') return refusal
     return joinError ?? (takesAbortable ? 'TRANSACTION_ABORTABLE' : refusal)

@@ -1,7 +1,8 @@
 // TransactionCoordinator: every transactional id of this broker, from the epoch of its producer to the end of its
-// transaction everywhere. Network thread; knows no sockets and no wire format. What is answered is durable, or follows from what is.
-// A decided transaction (Prepare...) whose markers could not all be written is finished at the next request of its producer,
-// the next sweep or the next start.
+// transaction everywhere. Network thread; knows no sockets and no wire format. Its answers are durable, or follow
+// from durable state.
+// A decided transaction (Prepare...) whose markers could not all be written is finished at the next request of its
+// producer, the next sweep or the next start.
 // Source: KIP-98, KIP-360, KIP-890; docs/formats/transactions.md
 
 import type { ErrorName } from '../../protocol/errors.ts'
@@ -33,10 +34,10 @@ import {
   refusalOfProducer,
 } from './transitions.ts'
 
-/** Where transactional ids are kept: __transaction_state. */
+/** The table of transactional ids, in __transaction_state. */
 export interface TransactionTable {
   entries(): Iterable<[transactionalId: string, record: TransactionRecord]>
-  /** In call order; undefined deletes. Resolves when durable, or with why it is not. */
+  /** In call order; undefined deletes. Resolves when durable, or with the error that prevents it. */
   put(
     transactionalId: string,
     record: TransactionRecord | undefined,
@@ -64,13 +65,13 @@ export interface TransactionCoordinatorDeps {
   readonly clock: Clock
   readonly table: TransactionTable
   readonly writeMarkers: WriteMarkers
-  /** Never given out before, or why there is none. */
+  /** An id that was never given out, or the error that prevents it. */
   readonly newProducerId: () => Promise<number | ErrorName>
   readonly config: TransactionConfig
   readonly onEnd: (result: TransactionResult) => void
 }
 
-/** Either an error, or who the producer is from now on. */
+/** An error, or the producer's identity from now on. */
 export type ProducerAnswer = ErrorName | ProducerIdentity
 
 export class TransactionCoordinator {
@@ -104,7 +105,7 @@ export class TransactionCoordinator {
     return id.inTurn(() => (id.isDead ? this.initProducer(request) : this.#init(id, request)))
   }
 
-  /** AddPartitionsToTxn, AddOffsetsToTxn, and what newer clients leave to Produce. */
+  /** AddPartitionsToTxn, AddOffsetsToTxn, and the additions that newer clients leave to Produce (KIP-890). */
   add(
     request: ProducerRequest,
     partitions: readonly TopicPartitions[],
@@ -115,7 +116,7 @@ export class TransactionCoordinator {
   /**
    * TxnOffsetCommit: `write` stores the pending offsets, while the transaction can neither end nor time out.
    *
-   * @param isImplicit they join the transaction by this (KIP-890); otherwise they must have been added
+   * @param isImplicit the offsets join the transaction by this request (KIP-890); otherwise they must have been added
    */
   commitOffsets(
     request: ProducerRequest,
@@ -149,9 +150,9 @@ export class TransactionCoordinator {
   }
 
   /**
-   * Aborts the open transaction of a producer for an administrator, if it is one of ours.
+   * Aborts a producer's open transaction for an administrator, if it is a transaction of this coordinator.
    *
-   * @param isOlder the transaction's epoch is older than the one that is told
+   * @param isOlder the transaction's epoch is older than the given one (KIP-1228)
    * @returns 'unknown' when no transactional id has this transaction open
    */
   async abort(
@@ -179,7 +180,7 @@ export class TransactionCoordinator {
     return this.#ids.values()
   }
 
-  /** Aborts transactions that are overdue, and finishes decided ones that a crash or a full disk has cut short. */
+  /** Aborts overdue transactions, and finishes decided ones that a crash or a full disk interrupted. */
   async sweep(): Promise<void> {
     const nowMs = this.#deps.clock.now()
     const due = [...this.#ids.values()].filter(
@@ -242,7 +243,7 @@ export class TransactionCoordinator {
     })
   }
 
-  /** After the id's earlier requests, and after its decided transaction is finished, if the disk allows. */
+  /** Runs after the id's earlier requests, and after its decided transaction is finished, if the disk allows. */
   async #inTurn<Answer>(
     { transactionalId }: ProducerRequest,
     act: (id: TransactionalId) => Promise<Answer>,
@@ -294,8 +295,8 @@ export class TransactionCoordinator {
     id.record = { ...record, partitions } // on disk it still names all of them: a restart writes their markers again
     if (partitions.length > 0) return
     id.record = completed(id.record, clock.now())
-    // Not waited for: until it is durable, a restart writes all markers again, and the producer's next records lie behind
-    // them in the same log.
+    // Nothing waits for it: until it is durable, a restart writes all markers again, and the producer's next records
+    // lie behind them in the same log.
     void this.#deps.table.put(id.id, id.record)
   }
 
@@ -312,7 +313,7 @@ export class TransactionCoordinator {
   #every(index: number, delayMs: number, act: () => Promise<void>): Timer {
     return this.#deps.clock.after(delayMs, () => {
       this.#timers[index] = this.#every(index, delayMs, act)
-      void act() // what cannot be done now is tried again the next time
+      void act() // the next attempt repeats it
     })
   }
 }

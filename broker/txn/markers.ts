@@ -1,5 +1,5 @@
-// The markers that end a transaction: one in each log that it wrote to. That of __consumer_offsets also ends it for the
-// groups whose offsets it commits. A marker may be written twice. Network thread.
+// The markers that end a transaction: one in each log that it wrote to. The marker in __consumer_offsets also ends it
+// for the groups whose offsets it commits. A marker may be written twice. Network thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { TxnMarker, Store } from '../../storage/store.ts'
@@ -8,10 +8,10 @@ import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
 import type { TopicPartitions, TransactionRecord } from './messages.ts'
 
-/** For a producer that no transactional id has: newer than all that it wrote. */
+/** For a producer without a transactional id: newer than any epoch that it wrote with. */
 const EPOCH_MAX = 0x7fff
 
-/** There is one node, so its coordinator is never replaced by another. */
+/** There is one node, so no other coordinator ever replaces its own. */
 const COORDINATOR_EPOCH = 0
 
 /** @returns the partitions whose log refused for now */
@@ -39,8 +39,8 @@ export async function writeMarkers(
 }
 
 /**
- * At a start: ends what is pending in groups for transactions that have ended, since the marker that said so was lost to damage.
- * It counts if the last transaction of the producer has committed.
+ * At a start: ends pending offsets of transactions that have ended, because damage destroyed their marker. They count
+ * if the producer's last transaction committed.
  */
 export async function endOrphans(
   groups: GroupCoordinator,
@@ -64,10 +64,10 @@ export async function endOrphans(
 }
 
 /**
- * Ends the transaction in one partition; in that of __consumer_offsets, for the groups too.
+ * Ends the transaction in one partition; in that of __consumer_offsets for the groups too.
  *
- * @returns an error that is final, unless it is KAFKA_STORAGE_ERROR: the topic is gone or not for transactions, or the log has
- *   heard of a later end of this producer's transactions
+ * @returns an error that is final, unless it is KAFKA_STORAGE_ERROR: the topic is gone or not for transactions, or
+ *   the log knows a later end of this producer's transactions
  */
 export async function endIn(
   store: Store,

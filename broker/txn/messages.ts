@@ -1,4 +1,4 @@
-// What the transaction coordinator hears and answers, and what it keeps on disk: plain data, no wire format. Network thread.
+// The transaction coordinator's requests, answers and records: plain data, no wire format. Network thread.
 // Source: KIP-98, KIP-360 (epoch bumps), KIP-890 (an epoch for each transaction); docs/formats/transactions.md
 
 import type { transactionStates } from '../../protocol/transaction-states.ts'
@@ -22,19 +22,22 @@ export interface TopicPartitions {
 /** Where groups commit offsets. */
 export const offsetsPartition: TopicPartitions = { topic: OFFSETS_TOPIC, partitions: [0] }
 
-/** What survives a restart, as a whole: each change of a transactional id writes the whole record. */
+/** The state that survives a restart: each change of a transactional id writes the whole record. */
 export interface TransactionRecord extends ProducerIdentity {
   /** -1 for a transactional id that no producer has yet. */
   readonly producerEpoch: number
   /** Id and epoch before the last bump. A request that still carries them is a retry whose answer was lost. */
   readonly previous: ProducerIdentity | null
-  /** While a transaction ends: the producer id that comes next, since the epochs of this one are used up. */
+  /** While a transaction ends: the next producer id, if the epochs of this one are used up. */
   readonly nextProducerId: number | null
   readonly timeoutMs: number
   readonly state: TransactionState
-  /** Of the open transaction, empty when there is none; that of __consumer_offsets when groups commit in it. */
+  /**
+   * Partitions of the open transaction, empty when there is none; with that of __consumer_offsets if groups commit in
+   * it.
+   */
   readonly partitions: readonly TopicPartitions[]
-  /** ms since the epoch at which the open transaction began, null when there is none. */
+  /** ms since the epoch at which the open transaction began; null: none is open. */
   readonly startMs: number | null
   /** ms since the epoch of the last change. */
   readonly updateMs: number

@@ -1,5 +1,6 @@
-// ProduceGate: which transactional batches may go to the writer, and when. A batch for a partition that is not yet part of its
-// transaction waits until it is (KIP-890), and later batches of its producer wait behind it. Network thread.
+// ProduceGate: decides which transactional batches may go to the writer, and when. A batch for a partition outside
+// its transaction waits until the partition has joined (KIP-890), and later batches of its producer wait behind it.
+// Network thread.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type { TransactionCoordinator } from './coordinator.ts'
@@ -15,7 +16,7 @@ export class ProduceGate {
     this.#coordinator = coordinator
   }
 
-  /** Undefined when the open transaction of this producer takes the batch now. */
+  /** undefined when this producer's open transaction takes the batch now. */
   refusalOf(producer: ProducerRequest, topic: string, partition: number): ErrorName | undefined {
     const id = this.#coordinator.get(producer.transactionalId)
     if (id === undefined) return 'INVALID_PRODUCER_ID_MAPPING'
@@ -30,7 +31,8 @@ export class ProduceGate {
   /**
    * Adds partitions to the transaction, then lets the batches through, in the order of the calls.
    *
-   * @param pass puts the batches into the writer's inbox, without waiting for it; hears why nothing was added
+   * @param pass puts the batches into the writer's inbox without waiting for it; it gets the error if no partition
+   *   joined
    */
   passInLine<Passed>(
     producer: ProducerRequest,
@@ -44,7 +46,7 @@ export class ProduceGate {
       return pass(isNothing ? undefined : await this.#coordinator.add(producer, partitions))
     })
     const line = passing
-      .catch(() => {}) // its caller hears of it
+      .catch(() => {}) // the caller gets the error
       .then(() => {
         if (this.#lines.get(transactionalId) === line) this.#lines.delete(transactionalId)
       })

@@ -1,4 +1,5 @@
-// Transactional ids as records of __transaction_state: Apache Kafka's, and those that earlier releases wrote. Pure.
+// Transactional ids as records of __transaction_state, in Apache Kafka's format and in that of earlier releases.
+// Pure.
 // Format: docs/formats/transactions.md
 
 import {
@@ -20,7 +21,7 @@ const TRANSACTION_VERSION_2 = 2
 /** Values of Kafka's begin with a small version, those of the first release with the mark of a map. */
 const OLD_VALUE_MIN = 0x80
 
-/** In the first release, instead of the partition of __consumer_offsets. */
+/** The first release had group ids instead of the partition of __consumer_offsets. */
 type OldRecord = TransactionRecord & { readonly groupIds: readonly string[] }
 
 export const transactionFormat: RecordFormat<string, TransactionRecord> = {
@@ -58,7 +59,7 @@ function valueOf(record: TransactionRecord) {
   }
 }
 
-/** @returns undefined for an id that is forgotten. @throws {Error} for a state that there is not */
+/** @returns undefined for a forgotten id. @throws {Error} for an unknown state */
 function recordOf(value: TransactionLogValue): TransactionRecord | undefined {
   const status = allTransactionStates[value.transactionStatus]
   if (status === 'Dead') return undefined
@@ -81,7 +82,7 @@ function recordOf(value: TransactionLogValue): TransactionRecord | undefined {
   return { ...record, previous: previousOf(value, record) }
 }
 
-/** Kafka itself does not keep the epoch: where every end bumps it, it is the one before. */
+/** Kafka does not keep the previous epoch: where every end bumps it, it is one less. */
 function previousOf(
   value: TransactionLogValue,
   record: TransactionRecord,
@@ -99,7 +100,7 @@ function hasEnded(record: TransactionRecord): boolean {
   return isEnding(record) || record.state === 'CompleteCommit' || record.state === 'CompleteAbort'
 }
 
-/** A key of the first release is the transactional id as it is, which a key of Kafka's hardly ever looks like. */
+/** In the first release the key is the plain transactional id, which hardly ever looks like a key of Kafka's. */
 function isOld(key: Buffer, value: Buffer | null): boolean {
   if (value !== null) return value.length > 0 && value[0]! >= OLD_VALUE_MIN
   return key.length < 4 || key.readInt32BE() !== key.length - 4

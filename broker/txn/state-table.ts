@@ -1,5 +1,5 @@
-// What the transaction coordinator keeps: a table in __transaction_state, of Apache Kafka's records. Network thread.
-// Format: docs/formats/transactions.md
+// The transaction coordinator's durable state: a table in __transaction_state, with Apache Kafka's records. Network
+// thread. Format: docs/formats/transactions.md
 
 import { KafkaError, type ErrorName } from '../../protocol/errors.ts'
 import type { Store, Table } from '../../storage/store.ts'
@@ -8,7 +8,7 @@ import type { TransactionTable } from './coordinator.ts'
 import type { TransactionRecord } from './messages.ts'
 import { transactionFormat } from './record-format.ts'
 
-/** Clients of transactions know this one as "wait a little and ask again". */
+/** Clients of transactions treat this one as "wait a little and ask again". */
 const REFUSAL = 'COORDINATOR_NOT_AVAILABLE'
 
 export async function openTransactionState(store: Store): Promise<TransactionTable> {
@@ -31,7 +31,7 @@ export async function openTransactionState(store: Store): Promise<TransactionTab
   }
 }
 
-/** Also where Apache Kafka gave them out. @returns the first id that no record names, nor one behind it */
+/** Counts ids of Apache Kafka too. @returns the first id above all ids that a record names */
 function idsUsedIn(entries: Iterable<[string, TransactionRecord]>): number {
   let end = 0
   for (const [, { producerId, nextProducerId }] of entries) {
@@ -40,7 +40,7 @@ function idsUsedIn(entries: Iterable<[string, TransactionRecord]>): number {
   return end
 }
 
-/** @returns the epoch of a producer whose transaction has not ended everywhere */
+/** @returns the epoch of a producer whose transaction has not ended everywhere; undefined: none */
 export function openEpochOf(table: TransactionTable, producerId: number): number | undefined {
   for (const [, record] of table.entries()) {
     if (record.producerId === producerId && record.partitions.length > 0) {

@@ -1,5 +1,5 @@
-// The states of a transactional id and the changes between them, asserted wherever a record takes the place of another one.
-// A change that is none would end a transaction twice or never: the process dies instead. Source: KIP-98, KIP-890.
+// The states of a transactional id and the changes between them, asserted wherever one record replaces another: a
+// wrong change would end a transaction twice or never, so the process dies instead. Source: KIP-98, KIP-890.
 
 import { strict as assert } from 'node:assert'
 import type { TransactionRecord, TransactionState } from './messages.ts'

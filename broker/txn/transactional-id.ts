@@ -6,7 +6,7 @@ import { isEnding } from './transitions.ts'
 
 export class TransactionalId {
   readonly id: string
-  /** It has expired: what was asked of it meanwhile is refused. */
+  /** The id has expired: requests that waited for it are refused. */
   isDead = false
   #record: TransactionRecord
   /** The partitions of the record, for Produce, which asks with every batch. */
@@ -24,7 +24,7 @@ export class TransactionalId {
     return this.#record
   }
 
-  /** Once it is durable. */
+  /** Call it once the record is durable. */
   set record(next: TransactionRecord) {
     assertFollows(this.id, this.#record, next)
     if (next.partitions !== this.#record.partitions) this.#partitions = partitionsOf(next)
@@ -35,7 +35,7 @@ export class TransactionalId {
     return this.#turnCount > 0
   }
 
-  /** A transaction runs, or is about to end. */
+  /** A transaction is open, or about to end. */
   get isOpen(): boolean {
     return this.#record.state === 'Ongoing' || isEnding(this.#record)
   }
@@ -45,11 +45,11 @@ export class TransactionalId {
     return this.#record.state === 'Ongoing' && this.#partitions.get(topic)?.has(partition) === true
   }
 
-  /** Runs `act` when everything that was asked of this id before is done. */
+  /** Runs `act` after all earlier requests of this id. */
   inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
     this.#turnCount++
     const turn = this.#lastTurn.then(act).finally(() => this.#turnCount--)
-    this.#lastTurn = turn.catch(() => {}) // its caller hears of it
+    this.#lastTurn = turn.catch(() => {}) // the caller gets the error
     return turn
   }
 }

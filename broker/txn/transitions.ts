@@ -1,5 +1,5 @@
-// From one record of a transactional id to the next: what is allowed in which state, and which epoch comes out of it.
-// Pure. Source: KIP-98, KIP-360, KIP-588, KIP-890.
+// The change from one record of a transactional id to the next: which request is allowed in which state, and the
+// epoch that results. Pure. Source: KIP-98, KIP-360, KIP-588, KIP-890.
 
 import type { ErrorName } from '../../protocol/errors.ts'
 import type {
@@ -10,7 +10,7 @@ import type {
   TransactionRecord,
 } from './messages.ts'
 
-/** The last epoch that a producer is given. One more is left, to fence it with. */
+/** The last epoch for a producer; one more is left for fencing it. */
 const EPOCH_MAX = 0x7fff - 1
 
 const NOTHING_OPEN = { partitions: [], startMs: null, nextProducerId: null } as const
@@ -41,7 +41,7 @@ export function isEnding({ state }: TransactionRecord): boolean {
   return state === 'PrepareCommit' || state === 'PrepareAbort'
 }
 
-/** The answer to this request was lost: it is given again, and nothing changes. KIP-360 */
+/** The answer to an earlier such request was lost: it is repeated, and nothing changes (KIP-360). */
 export function isInitRepeated(record: TransactionRecord, { current }: InitRequest): boolean {
   return record.state !== 'Ongoing' && current !== null && isSame(record.previous, current)
 }
@@ -81,7 +81,7 @@ export function refusalOfProducer(
   return producerEpoch === record.producerEpoch ? undefined : 'PRODUCER_FENCED'
 }
 
-/** For an administrator who knows only that the open transaction's epoch has passed. KIP-1228 */
+/** For an administrator who knows only that the open transaction's epoch has passed (KIP-1228). */
 export function refusalOfOlder(
   record: TransactionRecord,
   { producerEpoch }: ProducerIdentity,
@@ -89,7 +89,7 @@ export function refusalOfOlder(
   return record.producerEpoch < producerEpoch ? undefined : 'INVALID_PRODUCER_EPOCH'
 }
 
-/** Begins a transaction unless one is open. @returns the same record when everything belongs to it already */
+/** Begins a transaction unless one is open. @returns the same record when all partitions belong to it already */
 export function added(
   record: TransactionRecord,
   partitions: readonly TopicPartitions[],
@@ -126,7 +126,7 @@ function merge(
   return Array.from(byTopic, ([topic, partitions]) => ({ topic, partitions: [...partitions] }))
 }
 
-/** What an EndTxn leads to: an end, the same answer again, or a refusal. KIP-890 */
+/** The outcome of an EndTxn: an end, a repeated answer, or a refusal (KIP-890). */
 export function decideEnd(
   record: TransactionRecord,
   request: EndRequest,
@@ -174,11 +174,11 @@ function decideRepeatedEnd(
 }
 
 /**
- * The end is decided. Markers carry the epoch of this record.
+ * Decides the end. Markers carry the epoch of this record.
  *
  * @param epoch 'kept': as it is. 'bumped': the producer goes on with the next one, and may ask for it with this one.
  *   'fenced': no producer gets the next one, so that requests with this one are refused from now on
- * @param nextProducerId to go on with when 'bumped' has no epoch left
+ * @param nextProducerId the id to go on with if 'bumped' finds no epoch left
  */
 export function prepared(
   record: TransactionRecord,
