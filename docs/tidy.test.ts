@@ -32,6 +32,25 @@ t.test(
   },
 )
 
+t.test('an assertion that holds builds no message', async (t) => {
+  const isShipped = ({ path }: { path: string }) =>
+    !/\.test\.ts$|\/testing\/|^(bench|docs)\//.test(path)
+  const calls = sources().filter(isShipped).flatMap(assertionsIn)
+  t.ok(calls.length > 20, `${calls.length} assertions`)
+  t.strictSame(
+    calls.filter((call) => call.includes('${')),
+    [],
+  )
+  const planted = { path: 'a.ts', text: 'assert(is(ok), `not ${ok}`)' }
+  t.strictSame(assertionsIn(planted), ['a.ts: assert(is(ok), `not ${ok}`)'])
+})
+
+/** The calls of `assert`, which takes a message that is ready; `assert.fail` is called only with something to say. */
+function assertionsIn({ path, text }: { readonly path: string; readonly text: string }): string[] {
+  const calls = text.matchAll(/\bassert\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)/g)
+  return Array.from(calls, ([call]) => `${path}: ${call}`)
+}
+
 t.test('every test file has time enough for a slow machine', async (t) => {
   const hasTime = /^t\.setTimeout\(|^import .* from '.*testing\/(tap|vectors|kafkajs)\.ts'$/m
   const tests = sources().filter(({ path }) => path.endsWith('.test.ts'))

@@ -32,26 +32,28 @@ export function assertTransition(
   from: ClassicState,
   to: ClassicState,
 ): void {
-  assert(nextStates[from].includes(to), `group ${groupId}: from ${from} to ${to}`)
+  if (!nextStates[from].includes(to)) fail(groupId, `from ${from} to ${to}`)
 }
 
 /** Asserts the invariants of a group that has just entered `state`. */
 export function assertState(group: Membership, state: ClassicState): void {
   const { groupId, protocolName, leaderId, members } = group
   if (state === 'Empty') {
-    assert(members.size === 0, `group ${groupId}: Empty with ${members.size} members`)
-    assert(leaderId === null && protocolName === null, `group ${groupId}: Empty with a leader`)
+    if (members.size > 0) fail(groupId, `Empty with ${members.size} members`)
+    if (leaderId !== null || protocolName !== null) fail(groupId, 'Empty with a leader')
   }
   if (state === 'CompletingRebalance' || state === 'Stable') {
-    assert(leaderId !== null && members.has(leaderId), `group ${groupId}: ${state}, no leader`)
-    assert(protocolName !== null, `group ${groupId}: ${state}, no protocol`)
+    if (leaderId === null || !members.has(leaderId)) fail(groupId, `${state}, no leader`)
+    if (protocolName === null) fail(groupId, `${state}, no protocol`)
   }
 }
 
 /** Generations only grow: the broker recognises a member of an older one by its number. */
 export function assertGrows(groupId: string, keptGenerationId: number, generationId: number): void {
-  assert(
-    generationId >= keptGenerationId,
-    `group ${groupId}: generation ${generationId} after ${keptGenerationId}`,
-  )
+  if (generationId < keptGenerationId)
+    fail(groupId, `generation ${generationId} after ${keptGenerationId}`)
+}
+
+function fail(groupId: string, what: string): never {
+  assert.fail(`group ${groupId}: ${what}`)
 }

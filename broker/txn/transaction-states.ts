@@ -20,16 +20,15 @@ export function assertFollows(
   next: TransactionRecord,
 ): void {
   const { state, producerId, producerEpoch, partitions } = record
-  const name = `transactional id ${transactionalId}`
-  assert(nextStates[state].includes(next.state), `${name}: from ${state} to ${next.state}`)
-  const isSameProducer = next.producerId === producerId
-  assert(
-    !isSameProducer || next.producerEpoch >= producerEpoch,
-    `${name}: epoch ${next.producerEpoch} after ${producerEpoch}`,
-  )
+  if (!nextStates[state].includes(next.state))
+    fail(transactionalId, `from ${state} to ${next.state}`)
+  if (next.producerId === producerId && next.producerEpoch < producerEpoch)
+    fail(transactionalId, `epoch ${next.producerEpoch} after ${producerEpoch}`)
   const isPrepared = state === 'PrepareCommit' || state === 'PrepareAbort'
-  assert(
-    !isPrepared || next.partitions.length <= partitions.length,
-    `${name}: partitions were added to a transaction that is ending`,
-  )
+  if (isPrepared && next.partitions.length > partitions.length)
+    fail(transactionalId, 'partitions were added to a transaction that is ending')
+}
+
+function fail(transactionalId: string, what: string): never {
+  assert.fail(`transactional id ${transactionalId}: ${what}`)
 }
