@@ -7,10 +7,10 @@ import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { RecordView } from '../../protocol/batch/record.ts'
 import { Alarm } from '../alarm.ts'
+import { AskedPartitions, topicIdOf } from '../cluster/asked-partitions.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { tell, tellRetry } from '../events.ts'
 import { Fifo } from '../fifo.ts'
-import { groupBy } from '../group-by.ts'
 import {
   askOffsets,
   EARLIEST,
@@ -21,9 +21,6 @@ import {
 import type { Reading } from './reading.ts'
 import type { Lane } from '../net/lane.ts'
 import { partitionText, type TopicPartition } from '../topic.ts'
-
-/** From this version on Fetch names topics by id (KIP-516). A broker that speaks it also tells the ids in Metadata. */
-const TOPIC_ID_VERSION = 13
 
 /** How long a broker may not know a new partition before that counts as an error. */
 const MISSING_PATIENCE_MS = 1_000
@@ -43,6 +40,12 @@ export interface FetcherOptions {
   readonly onMoved: (reading: Reading) => void
   /** The topic no longer exists. @returns false if `next` throws the error */
   readonly isGone: (reading: Reading) => boolean
+}
+
+/** A partition is asked for what follows its position; a seek meanwhile makes the answer void. */
+interface Question {
+  readonly reading: Reading
+  readonly generation: number
 }
 
 /** A record and its partition. */
@@ -293,24 +296,17 @@ export class Fetcher {
 
   async #fetch(leader: number, readings: readonly Reading[]): Promise<void> {
     this.#leadersAsked.add(leader)
-    const asked = readings.map((reading) => ({ reading, generation: reading.generation }))
+    const questions = readings.map((reading) => ({ reading, generation: reading.generation }))
     try {
       const connection = await this.#cluster.connection(leader, this.#lane, this.#cluster.call({}))
-      const hasIds = readings.every((reading) => this.#topicId(reading) !== UUID_ZERO)
-      const version = connection.version(fetch, hasIds ? Infinity : TOPIC_ID_VERSION - 1)
-      const byId = version >= TOPIC_ID_VERSION
-      const byKey = new Map(
-        asked.map((each) => {
-          const topic = byId ? this.#topicId(each.reading) : each.reading.topic.name
-          return [answerKey(topic, each.reading.partition), each]
-        }),
-      )
-      const response = await connection.request(fetch, version, this.#requestOf(readings))
+      const asked = new AskedPartitions(this.#cluster, questions, ({ reading }) => reading.where)
+      const version = connection.version(fetch, asked.versionMax)
+      const response = await connection.request(fetch, version, this.#requestOf(asked))
       if (response.errorCode !== 0) throw new KafkaError(errorName(response.errorCode)!, 'Fetch')
       const isEmpty = response.throttleTimeMs === 0 && hasNoRecords(response)
       for (const { topic, topicId, partitions } of response.responses) {
         for (const answer of partitions) {
-          const question = byKey.get(answerKey(byId ? topicId : topic, answer.partitionIndex))
+          const question = asked.find(version, topic, topicId, answer.partitionIndex)
           if (question === undefined) continue
           const { reading, generation } = question
           if (reading.generation !== generation) continue
@@ -320,7 +316,7 @@ export class Fetcher {
       }
     } catch (error) {
       if (this.#isStopped) return
-      for (const { reading, generation } of asked) {
+      for (const { reading, generation } of questions) {
         if (reading.generation === generation) this.#fail(reading, error as KafkaError)
       }
     } finally {
@@ -331,18 +327,18 @@ export class Fetcher {
   }
 
   #topicId(reading: Reading): Uuid {
-    return this.#cluster.topic(reading.topic.name)?.id ?? UUID_ZERO
+    return topicIdOf(this.#cluster, reading.topic.name)
   }
 
-  #requestOf(readings: readonly Reading[]): RequestInput<typeof fetch> {
+  #requestOf({ topics: asked }: AskedPartitions<Question>): RequestInput<typeof fetch> {
     const { fetchWaitMs, fetchBytesMin, prefetchBytes, partitionBytesMax, isolation } =
       this.#options
-    const topics = [...groupBy(readings, (reading) => reading.topic.name)].map(([name, group]) => ({
+    const topics = asked.map(({ name, topicId, partitions }) => ({
       topic: name,
-      topicId: this.#topicId(group[0]!),
-      partitions: group.map(({ partition, fetchOffset }) => ({
+      topicId,
+      partitions: Array.from(partitions, ([partition, { reading }]) => ({
         partition,
-        fetchOffset,
+        fetchOffset: reading.fetchOffset,
         partitionMaxBytes: partitionBytesMax,
       })),
     }))
@@ -488,8 +484,4 @@ function hasNoRecords({ responses }: ResponseOf<typeof fetch>): boolean {
   return responses.every(({ partitions }) =>
     partitions.every(({ records }) => records === null || records.length === 0),
   )
-}
-
-function answerKey(topic: string, partition: number): string {
-  return `${topic} ${partition}`
 }

@@ -19,10 +19,11 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { rejection } from '../caller.ts'
 import { Fifo } from '../fifo.ts'
 import { PartialError } from '../partial-error.ts'
+import { InFlight } from './in-flight.ts'
 import { preparesToWrite } from '../preparation.ts'
 import { SendPreparation } from './send-preparation.ts'
 import { thrownText } from '../shown.ts'
-import type { ProducerRecord, Topic } from '../topic.ts'
+import type { ProducerRecord, Topic, TopicPartition } from '../topic.ts'
 
 /** The most records in one call of `send`. */
 const RECORDS_MAX = 1_000_000
@@ -79,8 +80,7 @@ export class PartitionQueue {
   open: Batch | undefined
   /** Full batches that were never sent. */
   readonly closed = new Fifo<Batch>()
-  /** Batches in flight, in order. */
-  readonly inFlight: Batch[] = []
+  readonly inFlight = new InFlight()
   /** Batches to be sent again, in order: before any other, and once none is in flight. */
   readonly retries: Batch[] = []
   /** Monotonic ms until which the partition pauses after a failure. */
@@ -98,6 +98,10 @@ export class PartitionQueue {
   constructor(topic: TopicQueue, partition: number) {
     this.topic = topic
     this.partition = partition
+  }
+
+  get where(): TopicPartition {
+    return { topic: this.topic.name, partition: this.partition }
   }
 }
 

@@ -9,15 +9,15 @@ import { produce } from '../../protocol/api/00_produce.ts'
 import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { errorName, KafkaError, type ErrorName } from '../../protocol/errors.ts'
-import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import type { RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import type { Accumulator } from './accumulator.ts'
 import type { Batch, Identity, PartitionQueue } from './batch.ts'
+import { Channel } from './channel.ts'
 import type { Call } from '../call.ts'
 import { Alarm } from '../alarm.ts'
+import { AskedPartitions } from '../cluster/asked-partitions.ts'
 import type { Cluster, TopicMetadata } from '../cluster/cluster.ts'
 import { tellRetry } from '../events.ts'
-import { groupBy } from '../group-by.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Lane } from '../net/lane.ts'
 import { refusalOf } from '../partial-error.ts'
@@ -26,11 +26,6 @@ import { partitionText } from '../topic.ts'
 
 /** Batches of several partitions share a request of up to about this size. */
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024
-
-/**
- * From this version on Produce names topics by id (KIP-516). A broker that speaks it also tells the ids in Metadata.
- */
-const TOPIC_ID_VERSION = 13
 
 const EPOCH_MAX = 0x7fff
 
@@ -62,17 +57,6 @@ export interface SenderTransaction {
   readonly isFailed: boolean
   /** May the partition be written now? If not, `pump` is called once it may. */
   admits(partition: PartitionQueue): boolean
-}
-
-/** The connection to one broker. */
-interface Channel {
-  readonly leader: number
-  connection: Connection | undefined
-  isOpening: boolean
-  requestsInFlight: number
-  failures: number
-  /** Monotonic ms. */
-  blockedUntil: number
 }
 
 export class Sender {
@@ -145,10 +129,16 @@ export class Sender {
     for (const [channel, queues] of byChannel) this.#sendAll(channel, channel.connection!, queues)
   }
 
+  /** Of a partition in flight: without sequence numbers a batch that fails would let the next one overtake it. */
+  get #batchesMax(): number {
+    return this.#options.isIdempotent ? this.#options.maxInFlight : 1
+  }
+
   #hasNext(queue: PartitionQueue): boolean {
-    if (queue.retries.length > 0) return queue.inFlight.length === 0
-    const limit = this.#options.isIdempotent ? this.#options.maxInFlight : 1
-    return queue.inFlight.length < limit && this.#accumulator.peekNext(queue) !== undefined
+    if (queue.retries.length > 0) return queue.inFlight.count === 0
+    return (
+      queue.inFlight.count < this.#batchesMax && this.#accumulator.peekNext(queue) !== undefined
+    )
   }
 
   /** @returns undefined while there is no connection to the leader */
@@ -163,8 +153,7 @@ export class Sender {
       return undefined
     }
     const channel = this.#channels.get(leader) ?? this.#newChannel(leader)
-    if (channel.connection?.isOpen && channel.requestsInFlight < this.#options.maxInFlight)
-      return channel
+    if (channel.connection?.isOpen && !channel.isFull) return channel
     if (channel.connection?.isOpen || channel.isOpening) return undefined
     if (channel.blockedUntil > now) this.#alarm.setTo(channel.blockedUntil)
     else void this.#openChannel(channel)
@@ -176,14 +165,7 @@ export class Sender {
   }
 
   #newChannel(leader: number): Channel {
-    const channel = {
-      leader,
-      connection: undefined,
-      isOpening: false,
-      requestsInFlight: 0,
-      failures: 0,
-      blockedUntil: 0,
-    }
+    const channel = new Channel(leader, this.#options.maxInFlight)
     this.#channels.set(leader, channel)
     return channel
   }
@@ -229,7 +211,7 @@ export class Sender {
   /** Sends as many requests as the channel may have in flight, each with at most one batch of a partition. */
   #sendAll(channel: Channel, connection: Connection, queues: readonly PartitionQueue[]): void {
     let rest = queues
-    while (rest.length > 0 && channel.requestsInFlight < this.#options.maxInFlight) {
+    while (rest.length > 0 && !channel.isFull) {
       const batches: Batch[] = []
       const left: PartitionQueue[] = []
       let bytes = 0
@@ -265,7 +247,7 @@ export class Sender {
     const batch = again ?? this.#accumulator.takeNext(queue)!
     if (again === undefined && !this.#encode(batch)) return undefined
     batch.attempts++
-    queue.inFlight.push(batch)
+    queue.inFlight.add(batch, this.#batchesMax)
     return batch
   }
 
@@ -285,8 +267,7 @@ export class Sender {
   }
 
   #notEncoded({ queue, recordCount }: Batch, cause: unknown): KafkaError {
-    const where = partitionText({ topic: queue.topic.name, partition: queue.partition })
-    const what = `${where}: a batch of ${recordCount} records, ${this.#options.compression}: ${thrownText(cause)}`
+    const what = `${partitionText(queue.where)}: a batch of ${recordCount} records, ${this.#options.compression}: ${thrownText(cause)}`
     return new KafkaError('INVALID_RECORD', what, { cause })
   }
 
@@ -310,46 +291,37 @@ export class Sender {
   }
 
   async #send(channel: Channel, connection: Connection, batches: readonly Batch[]): Promise<void> {
-    channel.requestsInFlight++
+    channel.begin()
     try {
-      const hasIds = batches.every(({ queue }) => this.#topicId(queue) !== UUID_ZERO)
+      const asked = new AskedPartitions(this.#cluster, batches, ({ queue }) => queue.where)
       const { produceVersionMax = Infinity } = this.#options.transaction ?? {}
-      const versionMax = Math.min(hasIds ? Infinity : TOPIC_ID_VERSION - 1, produceVersionMax)
-      const version = connection.version(produce, versionMax)
-      const request = this.#requestOf(batches)
+      const version = connection.version(produce, Math.min(asked.versionMax, produceVersionMax))
+      const request = this.#requestOf(asked)
       if (this.#options.acks === 0) {
         await connection.send(produce, version, request)
         for (const batch of batches) this.#succeed(batch, -1, -1)
       } else {
-        const byId = version >= TOPIC_ID_VERSION
-        const keys = batches.map(({ queue }) =>
-          answerKey(byId ? this.#topicId(queue) : queue.topic.name, queue.partition),
-        )
         const response = await connection.request(produce, version, request)
         const answers = new Map(
           response.topics.flatMap(({ name, topicId, partitions }) =>
-            partitions.map((each) => [answerKey(byId ? topicId : name, each.index), each]),
+            partitions.map((each) => [asked.find(version, name, topicId, each.index), each]),
           ),
         )
-        batches.forEach((batch, index) => this.#settle(batch, answers.get(keys[index]!)))
+        for (const batch of batches) this.#settle(batch, answers.get(batch))
       }
     } catch (error) {
       for (const batch of batches) this.#refuse(batch, error as KafkaError)
     } finally {
-      channel.requestsInFlight--
+      channel.end()
       this.pump()
     }
   }
 
-  #topicId(queue: PartitionQueue): Uuid {
-    return this.#metadataOf(queue)?.id ?? UUID_ZERO
-  }
-
-  #requestOf(batches: readonly Batch[]): RequestInput<typeof produce> {
-    const topics = [...groupBy(batches, ({ queue }) => queue.topic)].map(([{ name }, group]) => ({
+  #requestOf(asked: AskedPartitions<Batch>): RequestInput<typeof produce> {
+    const topics = asked.topics.map(({ name, topicId, partitions }) => ({
       name,
-      topicId: this.#topicId(group[0]!.queue),
-      partitions: group.map(({ queue, bytes }) => ({ index: queue.partition, records: bytes })),
+      topicId,
+      partitions: Array.from(partitions, ([index, { bytes }]) => ({ index, records: bytes })),
     }))
     const timeoutMs = this.#cluster.options.requestTimeoutMs
     const transactionalId = this.#options.transaction?.transactionalId ?? null
@@ -360,11 +332,16 @@ export class Sender {
     const error = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorName(answer.errorCode)
     if (error === undefined) this.#succeed(batch, answer!.baseOffset, answer!.logAppendTimeMs)
     else if (error === 'DUPLICATE_SEQUENCE_NUMBER') this.#succeed(batch, -1, -1) // written before; the broker no longer knows the offset
-    else this.#refuse(batch, refusalOf(placeOf(batch), answer)!, answer?.recordErrors)
+    else
+      this.#refuse(
+        batch,
+        refusalOf(partitionText(batch.queue.where), answer)!,
+        answer?.recordErrors,
+      )
   }
 
   #succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
-    leave(batch.queue.inFlight, batch)
+    batch.queue.inFlight.remove(batch)
     batch.acknowledge(baseOffset, logAppendTimeMs)
     if (batch.attempts === 1) this.#accumulator.reuse(batch) // after several attempts, one may still be in a socket's buffer
     this.#done(batch)
@@ -376,7 +353,7 @@ export class Sender {
     const isOldest = [...queue.inFlight, ...queue.retries].every(
       (each) => each.firstRecord >= batch.firstRecord,
     )
-    leave(queue.inFlight, batch)
+    queue.inFlight.remove(batch)
     batch.lastError = error
     if (batch.isSettled) return this.#done(batch) // timed out: the next batch meets the gap that it leaves
     const { transaction } = this.#options
@@ -393,14 +370,13 @@ export class Sender {
     const now = this.#cluster.clock.monotonic()
     queue.blockedUntil = now + delayMs
     const { attempts: failures, createdAt } = batch
-    const where = { topic: queue.topic.name, partition: queue.partition }
     const message = {
       what: 'send',
       error,
       failures,
       delayMs,
       forMs: now - createdAt,
-      ...where,
+      ...queue.where,
     } as const
     tellRetry(message, this.#cluster.options.logger)
     this.#refresh(queue)
@@ -460,7 +436,7 @@ export class Sender {
     const { code } = error
     const { identity } = queue
     this.#cluster.options.logger?.warn(
-      { error, topic: queue.topic.name, partition: queue.partition },
+      { error, ...queue.where },
       'a broker has lost count of a producer: going on under a new epoch',
     )
     const isSpent =
@@ -497,7 +473,7 @@ export class Sender {
   }
 
   #dropSettled({ inFlight, retries }: PartitionQueue): void {
-    while (inFlight.length === 0 && retries[0]?.isSettled) this.#done(retries.shift()!)
+    while (inFlight.count === 0 && retries[0]?.isSettled) this.#done(retries.shift()!)
   }
 
   #outOfTime({ attempts, lastError = this.#identityError }: Batch): KafkaError {
@@ -570,16 +546,3 @@ const LOST_COUNT: ReadonlySet<ErrorName> = new Set([
   'UNKNOWN_PRODUCER_ID',
   'INVALID_PRODUCER_EPOCH',
 ])
-
-function answerKey(topic: string, partition: number): string {
-  return `${topic} ${partition}`
-}
-
-function leave(batches: Batch[], batch: Batch): void {
-  const at = batches.indexOf(batch)
-  if (at >= 0) batches.splice(at, 1)
-}
-
-function placeOf({ queue }: Batch): string {
-  return partitionText({ topic: queue.topic.name, partition: queue.partition })
-}
