@@ -10,6 +10,8 @@ export interface Export {
 }
 
 const EXPORT_LINE = /^export (?:\*|(?:type )?\{([^}]*)\}) from '(.*)\.ts';$/gm
+/** A line of a docstring. */
+const COMMENT = /^ *(?:\/\*\*|\*).*$/
 const DECLARATION =
   /^export (?:declare )?(?:abstract )?(?:class|interface|type|const|function) (\w+)/gm
 
@@ -68,7 +70,7 @@ function docStart(lines: readonly string[], at: number): number {
 function declarationEnd(lines: readonly string[], at: number): number {
   let depth = 0
   for (let i = at; i < lines.length; i++) {
-    const code = lines[i]!.replace(/^ *(?:\/\*\*|\*).*$/, '')
+    const code = lines[i]!.replace(COMMENT, '')
     depth += count(code, /[{([]/g) - count(code, /[})\]]/g)
     if (depth === 0 && /[;}]$/.test(code)) return i + 1
   }
@@ -83,15 +85,17 @@ function count(text: string, pattern: RegExp): number {
 function readable(lines: readonly string[]): string {
   return lines
     .filter((line) => !/^ +(?:#private|private constructor\(\));$/.test(line))
-    .map((line) =>
-      line
-        .replace(/^export (?:declare )?/, '')
-        .replace(/^( *)readonly /, '$1')
-        .replace(/(\{ ?)readonly /g, '$1')
-        .replace(/^( +\w+\?: )\((.* => .*)\) \| undefined;$/, '$1$2;')
-        .replace(/^( +(?:\w+\?: .*|\})) \| undefined;$/, '$1;')
-        .replace(/;$/, '')
-        .replace(/^(?: {4})+/, (indent) => ' '.repeat(indent.length / 2)),
-    )
+    .map((line) => (COMMENT.test(line) ? line : readableCode(line)))
+    .map((line) => line.replace(/^(?: {4})+/, (indent) => ' '.repeat(indent.length / 2)))
     .join('\n')
+}
+
+function readableCode(line: string): string {
+  return line
+    .replace(/^export (?:declare )?/, '')
+    .replace(/^( *)readonly /, '$1')
+    .replace(/(\{ ?)readonly /g, '$1')
+    .replace(/^( +\w+\?: )\((.* => .*)\) \| undefined;$/, '$1$2;')
+    .replace(/^( +(?:\w+\?: .*|\})) \| undefined;$/, '$1;')
+    .replace(/;$/, '')
 }

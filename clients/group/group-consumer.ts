@@ -104,7 +104,7 @@ export class GroupConsumer<R extends ConsumerRecord<string, any, any> = Consumer
     return this.#stream.iterator(() => this.#stream.next())
   }
 
-  /** Many records at a time. A batch is done when the next one is asked for. */
+  /** Many records at a time. A batch is done when the loop asks for the next one. */
   batches(options: BatchOptions = {}): AsyncIterableIterator<GroupBatch<GroupRecord<R>>> {
     const taken = checked('consumer.batches', batchOptions, options)
     const { maxRecords = 500, maxWaitMs = 50 } = taken
