@@ -11,6 +11,16 @@ export {
   type PartitionDescription,
   type TopicDescription,
 } from './admin/admin.ts'
+export type {
+  Acl,
+  AclAdmin,
+  AclFilter,
+  AclOperation,
+  AclPatternType,
+  AclPermission,
+  AclResourceType,
+  NewAcl,
+} from './admin/acls.ts'
 export {
   ConfigAdmin,
   type ConfigChange,

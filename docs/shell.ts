@@ -15,7 +15,7 @@ unset NODE_OPTIONS
 words=" $* "
 case "$words" in
   *' --yes '* | *' --dry-run '* | *' --help '*) ;;
-  ' topic rm '* | ' topic trim '* | ' group rm '* | ' group reset '* | ' txn abort '*) set -- "$@" --yes ;;
+  ' topic rm '* | ' topic trim '* | ' group rm '* | ' group reset '* | ' txn abort '* | ' acl rm '*) set -- "$@" --yes ;;
   '  ') set -- start --port 0 --http 0 ;;
   ' start '*) set -- "$@" --port 0 --http 0 ;;
 esac
@@ -35,6 +35,12 @@ status=$?
 rm "$said"
 [ $status -eq 130 ] || exit $status
 `
+
+/** The reader of a page is an administrator of ACLs. */
+const config = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'super.users': 'User:ANONYMOUS',
+}
 
 interface Line {
   readonly line: string
@@ -56,7 +62,7 @@ export class Shell implements AsyncDisposable {
     writeFileSync(join(directory, 'bin/millrace'), COMMAND)
     chmodSync(join(directory, 'bin/millrace'), 0o755)
     mkdirSync(join(directory, 'here'))
-    const broker = await Broker.start({ dataDir: join(directory, 'here/live') })
+    const broker = await Broker.start({ dataDir: join(directory, 'here/live'), config })
     return new Shell(directory, broker)
   }
 

@@ -10,10 +10,10 @@ import {
   CLUSTER_NAME,
   WILDCARD,
 } from '../../protocol/acl-codes.ts'
+import { canonicalAddress } from '../../protocol/canonical-address.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { AclRecord } from '../../storage/store.ts'
 import { printable } from '../process-log.ts'
-import { canonicalAddress } from './host.ts'
 
 export type Acl = AclRecord
 

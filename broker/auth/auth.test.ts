@@ -6,6 +6,7 @@ import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { describeAcls } from '../../protocol/api/29_describe_acls.ts'
 import { createAcls } from '../../protocol/api/30_create_acls.ts'
 import { deleteAcls } from '../../protocol/api/31_delete_acls.ts'
+import { canonicalAddress } from '../../protocol/canonical-address.ts'
 import { errorName } from '../../protocol/errors.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { LocalClient } from '../testing/local-client.ts'
@@ -14,7 +15,6 @@ import { ProcessLog } from '../process-log.ts'
 import { aclText, type Acl } from './acl.ts'
 import { AuditLog } from './audit.ts'
 import { STANDARD_AUTHORIZER } from './configs.ts'
-import { canonicalAddress } from './host.ts'
 import { StandardAuthorizer } from './standard-authorizer.ts'
 
 const config = { 'authorizer.class.name': STANDARD_AUTHORIZER, 'super.users': 'User:admin' }
@@ -104,6 +104,9 @@ t.test('spellings of an address are one address', async (t) => {
   t.match(same.resources, [{ acls: [{ host: '::FFFF:127.0.0.1' }] }])
   t.equal(canonicalAddress('0:0:0:0:0:0:0:1'), canonicalAddress('::1'))
   t.equal(canonicalAddress('::ffff:7f00:1'), '127.0.0.1')
+  t.equal(canonicalAddress('::'), '0:0:0:0:0:0:0:0')
+  t.equal(canonicalAddress('FD00:0:0::A:1'), 'fd00:0:0:0:0:0:a:1')
+  t.equal(canonicalAddress('1:2:3:4:5:6:7::'), '1:2:3:4:5:6:7:0')
   for (const text of [
     '010.0.0.1',
     '256.0.0.1',

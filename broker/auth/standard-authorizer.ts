@@ -1,5 +1,5 @@
-// StandardAuthorizer: decides by ACLs, as Apache Kafka's class of this name does: who is no super user may do what some ACL
-// allows and none denies. Network thread. Compared with Kafka's: broker/conformance/authorizer.test.ts
+// StandardAuthorizer: decides by ACLs, as Apache Kafka's class of this name does: a client may do what some ACL
+// allows and none denies, a super user everything. Network thread. Compared with Kafka's: broker/conformance/authorizer.test.ts
 
 import {
   aclOperations,
@@ -8,9 +8,9 @@ import {
   ANY_USER,
   WILDCARD,
 } from '../../protocol/acl-codes.ts'
+import { canonicalAddress } from '../../protocol/canonical-address.ts'
 import type { Acl } from './acl.ts'
 import { AclIndex, type AclsByPrincipal } from './acl-index.ts'
-import { canonicalAddress, clientAddress } from './host.ts'
 import type { Authorizer } from './permissions.ts'
 import { principalText, type Principal, type Requester } from './principal.ts'
 import { operations, resourceTypes, type Operation, type ResourceType } from './resources.ts'
@@ -144,6 +144,12 @@ function* aclsFor({ principals, address }: Decisions, acls: AclsByPrincipal): Ge
       if (acl.host === WILDCARD || canonicalAddress(acl.host) === address) yield acl
     }
   }
+}
+
+/** Without the zone of a link-local address, which no ACL has. */
+function clientAddress(remoteAddress: string): string {
+  const [address = ''] = remoteAddress.split('%')
+  return canonicalAddress(address) ?? address
 }
 
 function isAbout(acl: Acl, operation: number): boolean {

@@ -9,6 +9,7 @@ import { createPartitions } from '../../protocol/api/37_create_partitions.ts'
 import { errorName, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
 import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
+import { AclAdmin } from './acls.ts'
 import { ConfigAdmin, configValue } from './configs.ts'
 import { GroupAdmin } from './groups.ts'
 import { TransactionAdmin } from './transactions.ts'
@@ -156,6 +157,7 @@ const recordBounds = listOf(
 
 /** Calls with several items throw a `PartialError` if some fail; the others are then done. */
 export class Admin {
+  readonly acls: AclAdmin
   readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
   readonly transactions: TransactionAdmin
@@ -163,6 +165,7 @@ export class Admin {
 
   /** @internal */
   constructor(cluster: Cluster) {
+    this.acls = new AclAdmin(cluster)
     this.configs = new ConfigAdmin(cluster)
     this.groups = new GroupAdmin(cluster)
     this.transactions = new TransactionAdmin(cluster)

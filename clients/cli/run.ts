@@ -39,6 +39,10 @@ const verbs: Record<string, Verb> = {
     summary: 'show brokers and partitions, and their problems',
     load: () => import('./commands/cluster.ts'),
   },
+  acl: {
+    summary: 'list, add and remove ACLs: who may do what',
+    load: () => import('./commands/acl.ts'),
+  },
   txn: {
     summary: 'list, show and abort transactions',
     load: () => import('./commands/txn.ts'),

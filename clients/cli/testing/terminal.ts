@@ -54,8 +54,9 @@ export class Terminal implements AsyncDisposable {
     this.#env = { ...process.env, ...own, ...system }
   }
 
-  static async open(): Promise<Terminal> {
-    return new Terminal(await Broker.start({ ephemeral: true }))
+  /** @param config of the broker */
+  static async open(config: Readonly<Record<string, string>> = {}): Promise<Terminal> {
+    return new Terminal(await Broker.start({ ephemeral: true, config }))
   }
 
   get bootstrap(): string {
