@@ -23,7 +23,8 @@ import { produce } from '../protocol/api/00_produce.ts'
 import { createTopics } from '../protocol/api/19_create_topics.ts'
 import { errorCode } from '../protocol/errors.ts'
 import { Broker } from './broker.ts'
-import { environmentSource, fileSource, readSettings } from './config.ts'
+import { environmentSource, readSettings } from './config.ts'
+import { fileSource } from './config-file.ts'
 import { Histogram } from './metrics/histogram.ts'
 import { LoopTimes } from './metrics/loop.ts'
 import { metrics } from './metrics/table.ts'
@@ -298,7 +299,7 @@ t.test('flags win over the environment, that over the file, that over the defaul
   const { broker, topicDefaults, given } = readSettings([
     { origin: 'flag', properties: { 'num.partitions': '5' } },
     environmentSource(environment, (message) => passedOver.push(message)),
-    await fileSource(path),
+    await fileSource(path, {}),
   ])
   t.match(passedOver, [/^MILLRACE_NUM_PARTITION is passed over: .*did you mean num.partitions\?$/])
   t.equal(passedOver.length, 1, 'what Kubernetes sets is not worth a word')
@@ -310,7 +311,7 @@ t.test('flags win over the environment, that over the file, that over the defaul
   t.equal(given.get('num.partitions')?.origin, 'flag')
   t.equal(given.get('log.retention.ms')?.origin, 'environment')
   t.equal(given.get('fetch.max.bytes')?.origin, path)
-  t.same((await fileSource(join(scratch, 'none.yaml'), true)).properties, {})
+  t.same((await fileSource(join(scratch, 'none.yaml'), {}, true)).properties, {})
 })
 
 t.test('a file that is no configuration is refused, naming it', async (t) => {
@@ -319,10 +320,10 @@ t.test('a file that is no configuration is refused, naming it', async (t) => {
     ['- a\n- b\n', /bad\.yaml: want lines/],
     ['just text\n', /bad\.yaml: want lines/],
     ['a: [\n', /bad\.yaml/],
-    ['num.partitions: {a: 1}\n', /num\.partitions \(.*bad\.yaml\): want one value/],
+    ['num.partitions: {a: 1}\n', /bad\.yaml: num\.partitions: want one value/],
   ] as const) {
     writeFileSync(path, text)
-    await t.rejects(fileSource(path), says)
+    await t.rejects(fileSource(path, {}), says)
   }
 })
 

@@ -2,7 +2,6 @@
 // Names, types and defaults are Apache Kafka's where it has them. Defaults of topics: storage/config.ts. What can be changed
 // while the broker runs: broker-configs.ts
 
-import { existsSync, readFileSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
 import {
   anyList,
@@ -18,8 +17,12 @@ import type { ConfigSpec } from '../storage/config.ts'
 import { parseAuthorizer, parseSuperUsers, STANDARD_AUTHORIZER } from './auth/configs.ts'
 import { nearestName } from '../storage/nearest-name.ts'
 import type { Overrides } from '../storage/store.ts'
+import {
+  listenerPropertyName,
+  type GivenProperties,
+  type GivenProperty,
+} from './listener-properties.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
-import { listenerPropertyName, type GivenProperties } from './listener-properties.ts'
 import {
   listenersOf,
   parseAdvertised,
@@ -29,6 +32,10 @@ import {
 } from './listener-configs.ts'
 
 const MIB = 1024 * 1024
+/** Characters of a name that a message shows. */
+const NAME_CHARS_SHOWN = 256
+/** An unknown name in a file made for Apache Kafka is a slip if it differs by this, and else a plug-in's. */
+const SLIP_EDITS_MAX = 2
 /** The size of a larger frame would begin as a TLS hello does: net/first-bytes.ts. */
 const FRAME_BYTES_MAX = 0x15ff_ffff
 
@@ -178,7 +185,7 @@ export const brokerConfigs = {
   'log.dir': row(
     'string',
     'data',
-    'one directory',
+    'one directory, without a comma: there is one, and the data in others would not be read',
     { says: 'The data directory. `log.dirs` is the same.', readOnly: true },
     (value) => (value.includes(',') ? undefined : value.trim()),
   ),
@@ -340,6 +347,10 @@ export function isConfigName(name: string): boolean {
 export interface ConfigSource {
   readonly origin: string
   readonly properties: Readonly<Record<string, string>>
+  /** Names of properties whose values may be secrets, whatever their type: no message shows them. */
+  readonly hidden?: ReadonlySet<string>
+  /** Made for Apache Kafka, where plug-ins have properties of their own: an unknown name is noted, unless it is a likely slip. */
+  readonly isOfKafka?: boolean
 }
 
 /** What the properties come to. */
@@ -362,21 +373,43 @@ export interface Settings extends ParsedConfig {
  * @throws {KafkaError} INVALID_CONFIG: what, where, and what to try
  */
 export function readSettings(sources: readonly ConfigSource[]): Settings {
-  const given = new Map<string, { text: string; origin: string }>()
-  for (const { origin, properties } of sources) {
+  const notes: string[] = []
+  const given = givenBy(sources, (message) => notes.push(message))
+  const config = parseConfig(given)
+  const listeners = listenersOf(config.broker, given, (message) => notes.push(message))
+  return { ...config, given, listeners, notes }
+}
+
+/** @throws {KafkaError} INVALID_CONFIG for a name that is unknown, or set twice by the same source */
+function givenBy(
+  sources: readonly ConfigSource[],
+  note: (message: string) => void,
+): GivenProperties {
+  const given = new Map<string, GivenProperty>()
+  for (const { origin, properties, hidden, isOfKafka = false } of sources) {
+    const unknown: string[] = []
     for (const [anyName, text] of Object.entries(properties)) {
-      if (!isConfigName(anyName)) throw unknownProperty(anyName, origin)
+      if (!isConfigName(anyName)) {
+        if (!isOfKafka || isSlip(anyName)) throw unknownProperty(anyName, origin)
+        unknown.push(anyName.slice(0, NAME_CHARS_SHOWN))
+        continue
+      }
       const name = ownName(anyName)
       const set = given.get(name)
-      if (set === undefined) given.set(name, { text, origin })
+      const isHidden = hidden?.has(anyName) ?? false
+      if (set === undefined) given.set(name, { text, origin, isHidden })
       else if (set.origin === origin && set.text !== text)
         throw new KafkaError('INVALID_CONFIG', `${name} is set under two names (${origin})`)
     }
+    if (unknown.length > 0)
+      note(`these properties are unknown to Apache Kafka (${origin}): ${unknown.join(', ')}`)
   }
-  const config = parseConfig(given)
-  const notes: string[] = []
-  const listeners = listenersOf(config.broker, given, (message) => notes.push(message))
-  return { ...config, given, listeners, notes }
+  return given
+}
+
+/** Whether an unknown name is a known one with a typing error. */
+function isSlip(name: string): boolean {
+  return nearestConfigName(name, SLIP_EDITS_MAX) !== undefined
 }
 
 /**
@@ -402,11 +435,11 @@ export function parseConfig(given: GivenProperties): ParsedConfig {
 function parsed(
   name: string,
   spec: ConfigSpec,
-  { text, origin }: { readonly text: string; readonly origin: string },
+  { text, origin, isHidden }: GivenProperty,
 ): unknown {
   const value = spec.parse(text)
   if (value !== undefined) return value
-  const shown = spec.type === 'password' ? '...' : text
+  const shown = spec.type === 'password' || isHidden === true ? '...' : text
   const message = `${name}=${shown} (${origin}): want ${spec.allowed} (${spec.type})`
   throw new KafkaError('INVALID_CONFIG', message)
 }
@@ -425,16 +458,20 @@ export function configSpec(name: string, origin: string): ConfigSpec {
 }
 
 function unknownProperty(name: string, origin: string): KafkaError {
-  const { property = name } = listenerPropertyName(name) ?? {}
-  const prefix = name.slice(0, name.length - property.length)
-  const near = nearestName(property, configNames)
-  const nearest = near && (isConfigName(prefix + near) ? prefix + near : near)
+  const nearest = nearestConfigName(name)
   const hint =
     nearest === undefined ? 'docs/reference/configs.md lists them all' : `did you mean ${nearest}?`
   return new KafkaError(
     'INVALID_CONFIG',
-    `unknown property ${name.slice(0, 256)} (${origin}); ${hint}`,
+    `unknown property ${name.slice(0, NAME_CHARS_SHOWN)} (${origin}); ${hint}`,
   )
+}
+
+function nearestConfigName(name: string, editsMax?: number): string | undefined {
+  const { property = name } = listenerPropertyName(name) ?? {}
+  const prefix = name.slice(0, name.length - property.length)
+  const near = nearestName(property, configNames, editsMax)
+  return near && (isConfigName(prefix + near) ? prefix + near : near)
 }
 
 /** Environment variables of the clients, which the broker passes over. */
@@ -473,35 +510,4 @@ function isServiceLink(variable: string, value: string): boolean {
   return (
     SERVICE_LINK.test(variable) || (variable === 'MILLRACE_PORT' && /^(?:tcp|udp):/.test(value))
   )
-}
-
-/**
- * A YAML file of property: value lines.
- *
- * @param isOptional a missing file sets nothing
- * @throws {KafkaError} INVALID_CONFIG when it cannot be read or is no such file
- */
-export async function fileSource(path: string, isOptional = false): Promise<ConfigSource> {
-  if (isOptional && !existsSync(path)) return { origin: path, properties: {} }
-  const { parse } = await import('yaml') // not before: it takes a tenth of a start
-  let document: unknown
-  try {
-    document = parse(readFileSync(path, 'utf8')) ?? {}
-  } catch (error) {
-    throw new KafkaError('INVALID_CONFIG', `${path}: ${(error as Error).message}`, { cause: error })
-  }
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw new KafkaError('INVALID_CONFIG', `${path}: want lines of the form "num.partitions: 3"`)
-  }
-  const entries = Object.entries(document).map(([name, value]) => [
-    name,
-    scalarText(name, value, path),
-  ])
-  return { origin: path, properties: Object.fromEntries(entries) }
-}
-
-function scalarText(name: string, value: unknown, path: string): string {
-  if (Array.isArray(value)) return value.map((item) => scalarText(name, item, path)).join(',')
-  if (['string', 'number', 'boolean'].includes(typeof value)) return String(value)
-  throw new KafkaError('INVALID_CONFIG', `${name} (${path}): want one value, or a list of values`)
 }

@@ -3,11 +3,16 @@
 
 import type { ConfigSpec } from '../storage/config.ts'
 
-/** What was set, as text by property name, and by whom. */
-export type GivenProperties = ReadonlyMap<
-  string,
-  { readonly text: string; readonly origin: string }
->
+/** What was set, as text, and by whom. */
+export interface GivenProperty {
+  readonly text: string
+  readonly origin: string
+  /** It may be a secret, whatever the type of the property: no message shows it. */
+  readonly isHidden?: boolean
+}
+
+/** By property name. */
+export type GivenProperties = ReadonlyMap<string, GivenProperty>
 
 /** The name of a property that belongs to one listener, taken apart; all in lower case. */
 export interface ListenerPropertyName {

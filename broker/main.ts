@@ -7,13 +7,8 @@ import { KafkaError } from '../protocol/errors.ts'
 import { systemClock } from '../storage/clock.ts'
 import type { StoreOptions } from '../storage/store.ts'
 import { Broker } from './broker.ts'
-import {
-  environmentSource,
-  fileSource,
-  readSettings,
-  type ConfigSource,
-  type Settings,
-} from './config.ts'
+import { environmentSource, readSettings, type ConfigSource, type Settings } from './config.ts'
+import { fileSource } from './config-file.ts'
 import { CannotListen } from './net/listener.ts'
 import { ProcessLog, type LogFormat } from './process-log.ts'
 
@@ -29,7 +24,7 @@ export interface StartFlags {
   readonly host?: string | undefined
   /** A port, or 'off'. */
   readonly http?: string | undefined
-  /** Path of a YAML file; ./millrace.yaml unless given. */
+  /** Path of a YAML file or of a server.properties; ./millrace.yaml unless given. */
   readonly config?: string | undefined
   /** 'num.partitions=3', any number of times. */
   readonly set?: readonly string[] | undefined
@@ -106,7 +101,7 @@ async function sources(
   return [
     flagSource(flags),
     environmentSource(process.env, warn),
-    await fileSource(flags.config ?? DEFAULT_FILE, isDefaultFile),
+    await fileSource(flags.config ?? DEFAULT_FILE, process.env, isDefaultFile),
   ]
 }
 

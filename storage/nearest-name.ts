@@ -3,10 +3,14 @@
 const NAME_CHARS_MAX = 256
 
 /** The known name with the fewest edits from `name`; undefined when none is near enough to be a likely slip. */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
+export function nearestName(
+  name: string,
+  known: Iterable<string>,
+  editsMax = Math.max(2, Math.floor(name.length / 3)),
+): string | undefined {
   if (name.length > NAME_CHARS_MAX) return undefined
   let nearest: string | undefined
-  let editsMin = Math.max(2, Math.floor(name.length / 3)) + 1
+  let editsMin = editsMax + 1
   for (const candidate of known) {
     const edits = editDistance(name, candidate)
     if (edits >= editsMin) continue

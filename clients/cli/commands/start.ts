@@ -17,7 +17,10 @@ export function define(command: Command): void {
       "for metrics and health; 0 for a free one, 'off' for none (default: 9644)",
     )
     .option('--host <list>', 'addresses to listen on (default: 127.0.0.1,::1)')
-    .option('--config <file>', 'YAML, name: value (default: ./millrace.yaml, if it exists)')
+    .option(
+      '--config <file>',
+      'YAML, name: value, or a server.properties of Apache Kafka (default: ./millrace.yaml, if it exists)',
+    )
     .option('-c, --set <name=value>', 'a property by its name in Kafka; may be repeated', collect)
     .option(
       '--i-accept-unauthenticated-network',

@@ -1,6 +1,7 @@
-// Property files of Java's clients, as Kafka's own tools read them with --command-config: their syntax (java.util.Properties),
-// JAAS lines, key stores and defaults.
+// Property files of Java's clients, as Kafka's own tools read them with --command-config: their names, JAAS lines, key stores
+// and defaults.
 
+import { MalformedProperties, parseJavaProperties } from '../../../protocol/java-properties.ts'
 import { parseJaas, type JaasEntry } from '../../../protocol/sasl/jaas.ts'
 import { CliError } from '../exit.ts'
 import { javaNames } from './property-names.ts'
@@ -44,7 +45,7 @@ const refused: Readonly<Record<string, string>> = {
 
 /** @param note called with a property that has no effect here; @throws {CliError} usage, with the property's name */
 export function readJava(path: string, note: (text: string) => void): Settings {
-  const properties = parseProperties(contentsOf(path, '--command-config').toString('latin1'))
+  const properties = propertiesIn(path)
   const fail = (name: string, why: string): CliError =>
     new CliError('usage', `${path}: ${name}: ${why}`)
   const idle: string[] = []
@@ -56,6 +57,16 @@ export function readJava(path: string, note: (text: string) => void): Settings {
   if (idle.length > 0) note(`${path}: without effect here: ${idle.join(', ')}`)
   if (unknown.length > 0) note(`${path}: unknown to Kafka's clients: ${unknown.join(', ')}`)
   return settingsFrom(properties, fail)
+}
+
+/** @throws {CliError} usage, with the number of the line */
+function propertiesIn(path: string): ReadonlyMap<string, string> {
+  try {
+    return parseJavaProperties(contentsOf(path, '--command-config').toString('latin1'))
+  } catch (error) {
+    if (!(error instanceof MalformedProperties)) throw error
+    throw new CliError('usage', `${path}: ${error.message}`)
+  }
 }
 
 type Fail = (name: string, why: string) => CliError
@@ -166,29 +177,5 @@ function pemLines(text: string): string {
       const lines = String(body).trim().split(/\s+/).join('\n')
       return `${String(begin)}\n${lines}\n${String(end)}\n`
     },
-  )
-}
-
-/** Decodes the escapes of java.util.Properties, which are for Latin-1. */
-export function parseProperties(text: string): Map<string, string> {
-  const properties = new Map<string, string>()
-  const lines = text.split(/\r\n|\n|\r/)
-  for (let i = 0; i < lines.length; i++) {
-    let line = lines[i]!.replace(/^[ \t\f]+/, '')
-    if (line === '' || line.startsWith('#') || line.startsWith('!')) continue
-    while (/(?<!\\)(?:\\\\)*\\$/.test(line) && i + 1 < lines.length)
-      line = line.slice(0, -1) + lines[++i]!.replace(/^[ \t\f]+/, '')
-    const [, name = '', value = ''] =
-      /^((?:[^\\=: \t\f]|\\.)*)(?:[ \t\f]*[=:]?[ \t\f]*)(.*)$/s.exec(line) ?? []
-    properties.set(unescaped(name), unescaped(value))
-  }
-  return properties
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' }
-
-function unescaped(text: string): string {
-  return text.replaceAll(/\\(?:u([0-9A-Fa-f]{4})|(.))/gs, (_, hex?: string, char?: string) =>
-    hex === undefined ? (ESCAPES[char!] ?? char!) : String.fromCharCode(Number.parseInt(hex, 16)),
   )
 }

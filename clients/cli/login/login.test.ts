@@ -17,7 +17,7 @@ import type { CommonOptions } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { run } from '../run.ts'
 import { Printed } from '../testing/printed.ts'
-import { readJava, parseProperties } from './java.ts'
+import { readJava } from './java.ts'
 import { readLibrdkafka } from './librdkafka.ts'
 import { loginOptions } from './login.ts'
 
@@ -177,24 +177,6 @@ sasl.oauthbearer.extensions=logicalCluster=lkc-1,identityPoolId=pool-2
     t.throws(() => read(name), { exit: 'usage', message })
 })
 
-t.test('a properties file is read as Java reads it', async (t) => {
-  const text =
-    '# c\n! c\\\na = 1\nb:2\nc 3\n  d\\ e = x\\\n     y\\\\\nf=\\u00e4\\t\\:\n\ng\nh==\r\ni=\\z '
-  t.strictSame(
-    [...parseProperties(text)],
-    [
-      ['a', '1'],
-      ['b', '2'],
-      ['c', '3'],
-      ['d e', 'xy\\'],
-      ['f', 'ä\t:'],
-      ['g', ''],
-      ['h', '='],
-      ['i', 'z '],
-    ],
-  )
-})
-
 t.test("property files of Java's clients mean what they mean there", async (t) => {
   const oneLine = (pem: string) => pem.trim().replaceAll('\n', ' ')
   const module = 'org.apache.kafka.common.security'
@@ -234,6 +216,7 @@ sasl.jaas.config=${module}.oauthbearer.OAuthBearerLoginModule required clientId=
     krb: `security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required;`,
     'no-semicolon': `security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=${module}.plain.PlainLoginModule required username="a"`,
     providers: 'config.providers=env',
+    escape: '# \\u00\nclient.id=\\u00e',
   })
   const notes: string[] = []
   const jksKey = join(home, 'jks-key')
@@ -279,6 +262,7 @@ sasl.jaas.config=${module}.oauthbearer.OAuthBearerLoginModule required clientId=
     ['iam', /AWS_MSK_IAM works as oauthbearer/],
     ['krb', /Krb5LoginModule is not known here/],
     ['no-semicolon', /with a semicolon/],
+    ['escape', /escape: line 2: \\u wants four digits/],
     ['providers', /values cannot come from providers here/],
   ] as const)
     t.throws(() => read(name), { exit: 'usage', message })
