@@ -471,7 +471,7 @@ t.test('connections leave room for files', async (t) => {
 })
 
 t.test(
-  'the loop turns while the metrics of many partitions are written, once for all who ask',
+  'the loop turns while the metrics of many partitions are written, once for concurrent requests',
   async (t) => {
     const world = await World.open(t, { config: { 'http.port': 0 } })
     const client = await world.connect()

@@ -37,7 +37,7 @@ t.test('each takes a part of what is free, and a little when nothing is', async 
   t.equal(unsent.reserve(holder, 1000), 0, 'but only for one that holds nothing yet')
 })
 
-t.test('the last eighth is for those who have taken much', async (t) => {
+t.test('the last eighth is for clients that have taken much', async (t) => {
   const unsent = new Unsent({ bytesMax: 80 * MIB }, new VirtualClock())
   const [lazy, proven] = [holderOf(), holderOf()]
   unsent.hold(lazy, 70 * MIB)
@@ -54,7 +54,7 @@ t.test('the last eighth is for those who have taken much', async (t) => {
   t.equal(got.length, 2)
 })
 
-t.test('those who need room get it in order, as soon as there is any', async (t) => {
+t.test('answers that need room get it in order, as soon as there is any', async (t) => {
   const unsent = new Unsent({ bytesMax: MIB }, new VirtualClock())
   const [large, first, gone, second] = [holderOf(), holderOf(), holderOf(), holderOf()]
   unsent.hold(large, MIB)
@@ -85,24 +85,27 @@ t.test('one that leaves while it waits for room leaves nothing behind', async (t
   t.equal(unsent.heldBytes, 0)
 })
 
-t.test('who has taken nothing for two seconds is closed, if what it holds is needed', async (t) => {
-  const clock = new VirtualClock()
-  const unsent = new Unsent({ bytesMax: MIB }, clock)
-  const closed: string[] = []
-  const [still, moving] = [holderOf(closed, 'still'), holderOf(closed, 'moving')]
-  unsent.hold(still, MIB / 2)
-  unsent.hold(moving, MIB / 4)
-  await clock.advance(10_000)
-  unsent.relieve()
-  t.same(closed, [], 'nobody needs it')
-  unsent.took(moving, 1)
-  unsent.hold(moving, MIB / 4)
-  unsent.relieve()
-  t.same(closed, ['still'])
-  unsent.leave(still)
-  unsent.relieve()
-  t.same(closed, ['still'])
-})
+t.test(
+  'a client that has taken nothing for two seconds is closed, if its memory is needed',
+  async (t) => {
+    const clock = new VirtualClock()
+    const unsent = new Unsent({ bytesMax: MIB }, clock)
+    const closed: string[] = []
+    const [still, moving] = [holderOf(closed, 'still'), holderOf(closed, 'moving')]
+    unsent.hold(still, MIB / 2)
+    unsent.hold(moving, MIB / 4)
+    await clock.advance(10_000)
+    unsent.relieve()
+    t.same(closed, [], 'nobody needs it')
+    unsent.took(moving, 1)
+    unsent.hold(moving, MIB / 4)
+    unsent.relieve()
+    t.same(closed, ['still'])
+    unsent.leave(still)
+    unsent.relieve()
+    t.same(closed, ['still'])
+  },
+)
 
 t.test('a first batch that there is no room for waits until there is', async (t) => {
   const clock = new VirtualClock()

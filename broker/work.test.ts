@@ -31,7 +31,7 @@ async function turnsOf(run: () => Promise<unknown>): Promise<number> {
   return turns
 }
 
-t.test('who goes through many things pauses, who goes through few does not', async (t) => {
+t.test('a request with many items pauses, one with few does not', async (t) => {
   const work = () => new Work(slowWorkshop(), 0)
   const numbers = (length: number) => Array.from({ length }, (_, i) => i)
   t.equal(await turnsOf(() => work().each(numbers(50), (i) => i)), 0)

@@ -138,7 +138,7 @@ t.test('a message cut off at any byte is refused', async (t) => {
   }
 })
 
-t.test('tagged fields that nobody knows are skipped, in every struct', async (t) => {
+t.test('unknown tagged fields are skipped, in every struct', async (t) => {
   for (const { message, version, title } of everyVersion) {
     if (!includes(message.flexible, version)) continue
     const later = withUnknownTags(message)

@@ -168,7 +168,7 @@ t.test('a request frame: the client id stays classic in flexible versions', asyn
   )
 })
 
-t.test('a request header reads back, with tags that nobody knows', async (t) => {
+t.test('a request header reads back, with unknown tags', async (t) => {
   const reader = readerOf(
     '0003' + '000c' + '00000007' + '00026d65' + '01' + '05' + '02' + 'abcd' + '01010000',
   )

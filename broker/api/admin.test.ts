@@ -36,7 +36,7 @@ async function listed(of: RawClient = client): Promise<string[]> {
   return topics.map(({ name }) => name!)
 }
 
-t.test("the broker's own topic is told only to who names it", async (t) => {
+t.test("the broker's own topic is listed only in answers to requests that name it", async (t) => {
   t.notOk((await listed()).includes('__millrace_metadata'))
   const topics = [{ name: '__millrace_metadata' }]
   const answer = await client.send(metadata, { topics })
@@ -98,7 +98,7 @@ t.test('an unknown id has its own error, and no name', async (t) => {
   ])
 })
 
-t.test('authorized operations are told only to those who ask', async (t) => {
+t.test('authorized operations are answered only on request', async (t) => {
   const asking = {
     topics: [{ name: 'told' }],
     includeClusterAuthorizedOperations: true,
@@ -336,7 +336,7 @@ t.test('records before an offset are deleted, and the log says where it starts',
   })
 })
 
-t.test('every producer id is another one, also for who has one', async (t) => {
+t.test('every producer id is another one, also for a producer that has one', async (t) => {
   const ids = new Set<number>()
   for (let version = 0; version <= 5; version++) {
     const known = version < 3 ? {} : { producerId: 7, producerEpoch: 1 }

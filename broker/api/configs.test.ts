@@ -175,7 +175,7 @@ t.test('a cleanup policy may be empty, or say the same twice, as in Apache Kafka
   t.same((await alter(BROKER, NODE, [['log.cleanup.policy', DELETE]])).code, 0)
 })
 
-t.test('what sets a configuration of a topic is told as Apache Kafka names it', async (t) => {
+t.test("the source of a topic's configuration has Apache Kafka's name", async (t) => {
   await world.topic('chain')
   const chain = async (name: string) => {
     const [config] = (await describe(TOPIC, 'chain', [name])).configs
@@ -335,7 +335,7 @@ t.test('changes of one topic that come at once are all there afterwards', async 
 })
 
 t.test(
-  'what is set for this broker is stronger than for all, and that than at start',
+  'a value for this broker is stronger than one for all, and that than one from the start',
   async (t) => {
     await world.topic('inherits')
     const name = 'log.segment.bytes'
@@ -392,34 +392,37 @@ t.test('limits and switches of the broker act as soon as they are set', async (t
   t.notOk(live.logged.some(({ level }) => level === 'error'))
 })
 
-t.test('what was set is kept over restarts, and in effect from the first request on', async (t) => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'millrace-configs-'))
-  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
-  const inLife = async (life: (of: RawClient) => Promise<void>) => {
-    await using broker = await Broker.start({ dataDir, config: { 'log.retention.ms': 1000 } })
-    const of = await RawClient.connect(broker.bootstrap)
-    await life(of)
-    await of.close()
-  }
-  await inLife(async (of) => {
-    await of.send(createTopics, {
-      topics: [{ name: 'kept', numPartitions: 1, replicationFactor: 1 }],
+t.test(
+  'dynamic values survive restarts, and are in effect from the first request on',
+  async (t) => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'millrace-configs-'))
+    t.teardown(() => rmSync(dataDir, { recursive: true, force: true }))
+    const inLife = async (life: (of: RawClient) => Promise<void>) => {
+      await using broker = await Broker.start({ dataDir, config: { 'log.retention.ms': 1000 } })
+      const of = await RawClient.connect(broker.bootstrap)
+      await life(of)
+      await of.close()
+    }
+    await inLife(async (of) => {
+      await of.send(createTopics, {
+        topics: [{ name: 'kept', numPartitions: 1, replicationFactor: 1 }],
+      })
+      t.match(await alter(TOPIC, 'kept', [['retention.bytes', SET, '5000']], { of }), { code: 0 })
+      const ofAll: Operation[] = [['message.max.bytes', SET, '400']]
+      t.match(await alter(BROKER, ALL, ofAll, { of }), { code: 0 })
+      t.match(await alter(BROKER, NODE, [['num.partitions', SET, '4']], { of }), { code: 0 })
+      t.match(await alter(BROKER, NODE, [['log.retention.ms', SET, '2000']], { of }), { code: 0 })
     })
-    t.match(await alter(TOPIC, 'kept', [['retention.bytes', SET, '5000']], { of }), { code: 0 })
-    const ofAll: Operation[] = [['message.max.bytes', SET, '400']]
-    t.match(await alter(BROKER, ALL, ofAll, { of }), { code: 0 })
-    t.match(await alter(BROKER, NODE, [['num.partitions', SET, '4']], { of }), { code: 0 })
-    t.match(await alter(BROKER, NODE, [['log.retention.ms', SET, '2000']], { of }), { code: 0 })
-  })
-  await inLife(async (of) => {
-    t.same(await shown(TOPIC, 'kept', 'retention.bytes', of), ['5000', fromTopic])
-    t.same(await shown(TOPIC, 'kept', 'retention.ms', of), ['2000', fromThisBroker])
-    t.same(await shown(BROKER, NODE, 'num.partitions', of), ['4', fromThisBroker])
-    t.same(await shown(BROKER, NODE, 'message.max.bytes', of), ['400', fromAllBrokers])
-    t.equal((await produceTo(of, 'kept', 0, batchOf(['x'.repeat(500)]))).errorCode, 10)
-    t.match(await alter(BROKER, NODE, [['log.retention.ms', DELETE]], { of }), { code: 0 })
-  })
-  await inLife(async (of) => {
-    t.same(await shown(TOPIC, 'kept', 'retention.ms', of), ['1000', fromStart])
-  })
-})
+    await inLife(async (of) => {
+      t.same(await shown(TOPIC, 'kept', 'retention.bytes', of), ['5000', fromTopic])
+      t.same(await shown(TOPIC, 'kept', 'retention.ms', of), ['2000', fromThisBroker])
+      t.same(await shown(BROKER, NODE, 'num.partitions', of), ['4', fromThisBroker])
+      t.same(await shown(BROKER, NODE, 'message.max.bytes', of), ['400', fromAllBrokers])
+      t.equal((await produceTo(of, 'kept', 0, batchOf(['x'.repeat(500)]))).errorCode, 10)
+      t.match(await alter(BROKER, NODE, [['log.retention.ms', DELETE]], { of }), { code: 0 })
+    })
+    await inLife(async (of) => {
+      t.same(await shown(TOPIC, 'kept', 'retention.ms', of), ['1000', fromStart])
+    })
+  },
+)

@@ -266,7 +266,7 @@ t.test('min.insync.replicas above the one replica there is does not stop acks=al
   t.match(await produceTo(client, 'insync', 0, batchOf(['x']), { acks: 1 }), { errorCode: 0 })
 })
 
-t.test('what acks=1 has answered is visible to whoever asks next', async (t) => {
+t.test('a batch answered with acks=1 is visible to the next request', async (t) => {
   const threaded = await World.open(t, { writer: 'thread' })
   const { client } = await threaded.topic('leader')
   const reader = await threaded.connect()

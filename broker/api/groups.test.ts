@@ -217,7 +217,7 @@ t.test('waits end when the client hangs up, and its member stays', async (t) => 
   t.match(await stateOf('gone'), { groupState: 'CompletingRebalance' })
 })
 
-t.test('a stopping broker answers who waits, so that it stops at once', async (t) => {
+t.test('a stopping broker answers waiting members, so that it stops at once', async (t) => {
   const stopping = await World.open(t)
   const [a, b] = [await stopping.connect(), await stopping.connect()]
   const first = await new GroupClient(a, 'g').alone()
@@ -364,7 +364,7 @@ t.test('groups without members are deleted, with their offsets', async (t) => {
   }
 })
 
-t.test('offsets are deleted where nobody is subscribed', async (t) => {
+t.test('offsets are deleted of topics without a subscriber', async (t) => {
   await world.topic('unread')
   const group = await groupClient('forgetful')
   const joined = await group.alone()

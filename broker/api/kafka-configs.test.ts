@@ -158,7 +158,7 @@ t.test('it is taken while the broker runs where Apache Kafka takes it, and kept'
     t.match(await change(client, '1', name, SET, '1'), ['INVALID_REQUEST', /cannot update/])
 })
 
-t.test('unsetting what is not set is no error; a name that nobody knows is one', async (t) => {
+t.test('unsetting an unset property is no error; an unknown name is one', async (t) => {
   const client = await (await World.open(t)).connect()
   for (const broker of ['1', ALL])
     for (const name of [

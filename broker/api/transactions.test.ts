@@ -116,7 +116,7 @@ for (const kind of ['TV1', 'TV2'] as const) {
     t.equal(await group.commit(outside, topic, 6), undefined)
   })
 
-  t.test(`${kind}: who is fenced writes nothing, and ends nothing`, async (t) => {
+  t.test(`${kind}: a fenced producer writes nothing, and ends nothing`, async (t) => {
     const { client } = await world.topic(`fenced-${kind}`)
     const former = await producer(kind)
     if (kind === 'TV1') await former.add(`fenced-${kind}`, [0])

@@ -104,7 +104,7 @@ t.test('joining', async (t) => {
     },
   )
 
-  t.test('a full group takes nobody else', async (t) => {
+  t.test('a full group takes no further member', async (t) => {
     const w = world({ membersMax: 2 })
     const [first] = await stableGroup(w, 2)
     const refused = await w.coordinator.join('g', joining())
@@ -176,7 +176,7 @@ t.test('joining', async (t) => {
     t.equal(w.coordinator.groups.get('g')!.state, 'CompletingRebalance')
   })
 
-  t.test('who does not rejoin before the rebalance timeout is dropped', async (t) => {
+  t.test('a member that does not rejoin before the rebalance timeout is dropped', async (t) => {
     const w = world()
     const [first, second] = await stableGroup(w, 2, { sessionTimeoutMs: 60_000 })
     const again = w.coordinator.join(
@@ -268,7 +268,7 @@ t.test('syncing', async (t) => {
   })
 
   t.test(
-    'who never syncs is dropped after the rebalance timeout, and the others share anew',
+    'a member that never syncs is dropped after the rebalance timeout, and the group assigns again',
     async (t) => {
       const w = world()
       const [a, b] = await joinedPair(w, { sessionTimeoutMs: 60_000 })
@@ -294,7 +294,7 @@ t.test('syncing', async (t) => {
 })
 
 t.test('syncing while others come and go', async (t) => {
-  t.test('a rebalance tells those who wait for the leader at once', async (t) => {
+  t.test('a rebalance answers members that wait for the leader at once', async (t) => {
     const w = world()
     const [, b] = await joinedPair(w)
     const waiting = sync(w, b)
@@ -303,7 +303,7 @@ t.test('syncing while others come and go', async (t) => {
     t.equal((await waiting).error, 'REBALANCE_IN_PROGRESS')
   })
 
-  t.test('who waits for a leader that never syncs is not dropped with it', async (t) => {
+  t.test('a member that waits for a leader that never syncs is not dropped with it', async (t) => {
     const w = world()
     const [a, b] = await joinedPair(w, { sessionTimeoutMs: 60_000 })
     const waiting = sync(w, b)
@@ -313,7 +313,7 @@ t.test('syncing while others come and go', async (t) => {
     t.equal(heartbeat(w, b), 'REBALANCE_IN_PROGRESS')
   })
 
-  t.test('who waits for the leader has no session to lose', async (t) => {
+  t.test('a member that waits for the leader has no session to lose', async (t) => {
     const w = world()
     const [a, b] = await joinedPair(w)
     const waiting = sync(w, b)
@@ -393,7 +393,7 @@ t.test('sessions', async (t) => {
     t.equal(isMember(second!), false)
   })
 
-  t.test('a stall of our own loop evicts nobody', async (t) => {
+  t.test('a stall of our own loop evicts no member', async (t) => {
     const w = world()
     const [first] = await stableGroup(w, 1)
     await w.clock.advance(8000)
@@ -524,7 +524,7 @@ t.test('static members', async (t) => {
     t.equal((await waiting).error, 'FENCED_INSTANCE_ID')
   })
 
-  t.test('a replacement while the group syncs starts anew', async (t) => {
+  t.test('a replacement while the group syncs starts a new rebalance', async (t) => {
     const w = world()
     await w.coordinator.join('g', asStatic('one'))
     const back = await w.coordinator.join('g', asStatic('one'))
@@ -553,7 +553,7 @@ t.test('static members', async (t) => {
 })
 
 t.test(
-  'a restart keeps a stable group: who heartbeats in time goes on without a rebalance',
+  'a restart keeps a stable group: a member that heartbeats in time goes on without a rebalance',
   async (t) => {
     const w = world()
     const [first, second] = await stableGroup(w, 2)

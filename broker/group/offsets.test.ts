@@ -208,7 +208,7 @@ t.test('offsets', async (t) => {
   })
 
   t.test(
-    'members commit in their generation in a transaction too, if they say who they are',
+    'members commit in their generation in a transaction too, if they name themselves',
     async (t) => {
       const w = world()
       t.equal(await pending(w, 7, 5, 'x', 3), 'ILLEGAL_GENERATION', 'there is no such group')

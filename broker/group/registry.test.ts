@@ -129,7 +129,7 @@ class FreeContext extends Permissions {
   }
 }
 
-t.test('a group of a new type says itself who may commit', async (t) => {
+t.test('a group of a new type decides itself on commits', async (t) => {
   const { w, commit } = toyWorld()
   t.equal(await commit('bear'), undefined)
   t.equal(await commit('doll'), 'UNKNOWN_MEMBER_ID')

@@ -249,7 +249,7 @@ t.test('a transaction', async (t) => {
     }
   })
 
-  t.test('is not shown as ending to who waits for its turn', async (t) => {
+  t.test('is not shown as ending to a request that waits for its turn', async (t) => {
     const w = transactionWorld()
     const p = await producer(w)
     await p.add('t', 0)
@@ -284,7 +284,7 @@ t.test('EndTxn since KIP-890 part 2', async (t) => {
     }
   })
 
-  t.test('is answered the same to who comes with the epoch from before', async (t) => {
+  t.test('is answered the same to a request with the epoch before the bump', async (t) => {
     for (const isCommit of [true, false]) {
       const w = transactionWorld()
       const p = await producer(w, true)
@@ -371,7 +371,7 @@ t.test('fencing', async (t) => {
     t.equal(await former.end(true), 'INVALID_PRODUCER_ID_MAPPING')
   })
 
-  t.test('who is not the producer does not abort its transaction', async (t) => {
+  t.test('another producer does not abort the transaction', async (t) => {
     const w = transactionWorld()
     const p = await producer(w)
     const stale = p.who
@@ -401,14 +401,17 @@ t.test('time', async (t) => {
     }
   })
 
-  t.test('who aborts what has timed out goes on, since KIP-890 part 2', async (t) => {
-    const w = transactionWorld()
-    const p = await producer(w, true)
-    await p.add('t', 0)
-    await w.clock.advance(70_001)
-    t.same(await p.end(false), { producerId: 1, producerEpoch: 1 })
-    t.equal(await p.add('t', 0), undefined)
-  })
+  t.test(
+    'a producer that aborts a timed out transaction goes on, since KIP-890 part 2',
+    async (t) => {
+      const w = transactionWorld()
+      const p = await producer(w, true)
+      await p.add('t', 0)
+      await w.clock.advance(70_001)
+      t.same(await p.end(false), { producerId: 1, producerEpoch: 1 })
+      t.equal(await p.add('t', 0), undefined)
+    },
+  )
 
   t.test('a transaction runs on over a restart, and so does its time', async (t) => {
     const w = transactionWorld()
@@ -420,7 +423,7 @@ t.test('time', async (t) => {
     t.same(heardIn(w), ['abort t-0', 'abort t-1'])
   })
 
-  t.test('a transactional id that nobody uses is forgotten', async (t) => {
+  t.test('an unused transactional id is forgotten', async (t) => {
     const w = transactionWorld()
     const idle = await producer(w)
     await w.clock.advance(604_700_000)
@@ -436,7 +439,7 @@ t.test('time', async (t) => {
   })
 
   t.test(
-    'what is asked while an id is being forgotten finds it gone, or makes it anew',
+    'a request while an id is being forgotten finds it gone, or creates it again',
     async (t) => {
       const w = transactionWorld()
       const p = await producer(w)

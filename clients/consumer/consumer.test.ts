@@ -365,7 +365,7 @@ t.test('several topics are read at once', async (t) => {
 })
 
 t.test(
-  'batches have at most so many records, wait so long for more, and are never empty',
+  'batches have at most maxRecords records, wait up to maxWaitMs for more, and are never empty',
   async (t) => {
     await using w = await world()
     for (let i = 0; i < 10; i++) write(w.log, numbers(10, 10 * i))

@@ -63,7 +63,7 @@ class ByCapacity implements Assignor {
 const reading = (consumer: Texted): Promise<void> => read(consumer).done
 
 t.test(
-  'what members tell the leader decides their shares, and what it tells them comes back',
+  'user data of members reaches the assignor of the leader, and its own reaches them',
   async (t) => {
     await using w = await GroupWorld.open(12)
     const assignors = [new ByCapacity(1), new ByCapacity(2)]

@@ -48,7 +48,7 @@ const place = { topic: 't', partition: 0, offset: 41 }
 
 for (const version of VERSIONS) {
   t.test(
-    `version ${version}: offsets are committed as who reads them, after the records`,
+    `version ${version}: offsets are committed with the reader's member and generation, after the records`,
     async (t) => {
       await using w = await world(version)
       const { cluster, consumer, progress } = member(w)

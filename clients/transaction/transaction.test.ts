@@ -139,7 +139,7 @@ for (const version of VERSIONS) {
   )
 
   t.test(
-    `version ${version}: a fenced producer says who, is of no further use, and aborts nothing`,
+    `version ${version}: the error of a fenced producer names it, and the producer can no longer be used and aborts nothing`,
     async (t) => {
       await using w = await world(version)
       await w.producer.transaction((tx) => tx.send(texts, at(0, '1')))
@@ -221,26 +221,29 @@ for (const version of VERSIONS) {
     },
   )
 
-  t.test(`version ${version}: close aborts what is open, and ends who waits`, async (t) => {
-    await using w = await world(version)
-    const open = w.producer.transaction(async (tx) => {
-      await tx.send(texts, at(0, 'no'))
+  t.test(
+    `version ${version}: close aborts an open transaction, and ends waiting calls`,
+    async (t) => {
+      await using w = await world(version)
+      const open = w.producer.transaction(async (tx) => {
+        await tx.send(texts, at(0, 'no'))
+        while (w.broker.seen(produce).length === 0) await sleep(1)
+        await sleep(60_000, undefined, { ref: false })
+      })
+      const waiting = w.producer.transaction(() => {})
+      const outcomes = Promise.allSettled([open, waiting])
       while (w.broker.seen(produce).length === 0) await sleep(1)
-      await sleep(60_000, undefined, { ref: false })
-    })
-    const waiting = w.producer.transaction(() => {})
-    const outcomes = Promise.allSettled([open, waiting])
-    while (w.broker.seen(produce).length === 0) await sleep(1)
-    await w.producer.close()
-    for (const outcome of await outcomes)
-      t.match(outcome, { status: 'rejected', reason: { message: /the producer is closed/ } })
-    t.equal(w.broker.seen(endTxn).at(-1)!.request.committed, false)
-    await t.rejects(
-      w.producer.transaction(() => {}),
-      /the producer is closed/,
-    )
-    t.same(await w.committed(), [])
-  })
+      await w.producer.close()
+      for (const outcome of await outcomes)
+        t.match(outcome, { status: 'rejected', reason: { message: /the producer is closed/ } })
+      t.equal(w.broker.seen(endTxn).at(-1)!.request.committed, false)
+      await t.rejects(
+        w.producer.transaction(() => {}),
+        /the producer is closed/,
+      )
+      t.same(await w.committed(), [])
+    },
+  )
 }
 
 t.test('what is aborted while its partitions still wait to join joins no more', async (t) => {

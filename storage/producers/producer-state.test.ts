@@ -281,23 +281,26 @@ const batch = (producerId: number, first: number, isTransactional = false): Sequ
 
 const ids = (state: ProducerState) => Array.from(state.entries(), ([id]) => id)
 
-t.test('who has not written for long is forgotten, unless a transaction is open', async (t) => {
-  const state = new ProducerState({ expirationMs: 1000, producersMax: 100 })
-  state.take(batch(1, 0))
-  state.take(batch(2, 0, true))
-  state.keep(5000)
-  state.take(batch(3, 0))
-  state.keep(5600)
-  state.expire(5999)
-  t.same(ids(state), [1, 2, 3])
-  state.expire(6000)
-  t.same(ids(state), [2, 3])
-  t.equal(state.take(batch(1, 40)), undefined, 'any sequence will do then')
-  state.drop()
-  state.take(batch(4, 0))
-  state.keep(6000 + 600_000)
-  t.same(ids(state), [2, 4], 'looked at every ten minutes, too')
-})
+t.test(
+  'a producer that has not written for long is forgotten, unless a transaction is open',
+  async (t) => {
+    const state = new ProducerState({ expirationMs: 1000, producersMax: 100 })
+    state.take(batch(1, 0))
+    state.take(batch(2, 0, true))
+    state.keep(5000)
+    state.take(batch(3, 0))
+    state.keep(5600)
+    state.expire(5999)
+    t.same(ids(state), [1, 2, 3])
+    state.expire(6000)
+    t.same(ids(state), [2, 3])
+    t.equal(state.take(batch(1, 40)), undefined, 'any sequence will do then')
+    state.drop()
+    state.take(batch(4, 0))
+    state.keep(6000 + 600_000)
+    t.same(ids(state), [2, 4], 'looked at every ten minutes, too')
+  },
+)
 
 t.test(
   'a producer that is not known begins with sequence 0 in transactions of version 2',

@@ -222,7 +222,7 @@ t.test('a log without aborted transactions answers at once', async (t) => {
 })
 
 t.test(
-  'those who follow a log with thousands of aborted transactions hardly ask the disk',
+  'readers that follow a log with thousands of aborted transactions hardly read the disk',
   async (t) => {
     const reads: string[] = []
     const fs: Fs = {

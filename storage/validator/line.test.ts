@@ -132,20 +132,23 @@ t.test('a batch that the validator refuses is answered, and those behind it go o
   t.strictSame(world.written, [2])
 })
 
-t.test('who wants little decompressed waits for one bomb, not for all of them', async (t) => {
-  const world = new ValidatorWorld()
-  const bombers = Array.from({ length: 10 }, () => ({}))
-  for (const [i, bomber] of bombers.entries()) {
-    void world.append(bomber, heavy(10 + i, 60 * MIB))
-    void world.append(bomber, heavy(20 + i, 60 * MIB))
-  }
-  const honest = {}
-  for (const serial of [1, 2, 3]) void world.append(honest, heavy(serial))
-  for (let i = 0; i < 5; i++) await world.validated()
-  t.strictSame(world.asked.slice(0, 5), [10, 1, 2, 3, 11])
-  for (let i = 0; i < 18; i++) await world.validated()
-  t.equal(world.asked.length, 23, 'and all have their turn')
-})
+t.test(
+  'a connection that wants little decompressed waits for one bomb, not for all of them',
+  async (t) => {
+    const world = new ValidatorWorld()
+    const bombers = Array.from({ length: 10 }, () => ({}))
+    for (const [i, bomber] of bombers.entries()) {
+      void world.append(bomber, heavy(10 + i, 60 * MIB))
+      void world.append(bomber, heavy(20 + i, 60 * MIB))
+    }
+    const honest = {}
+    for (const serial of [1, 2, 3]) void world.append(honest, heavy(serial))
+    for (let i = 0; i < 5; i++) await world.validated()
+    t.strictSame(world.asked.slice(0, 5), [10, 1, 2, 3, 11])
+    for (let i = 0; i < 18; i++) await world.validated()
+    t.equal(world.asked.length, 23, 'and all have their turn')
+  },
+)
 
 t.test(
   'above the limit of what waits, only connections that wait already are refused more',
