@@ -55,7 +55,8 @@ export {
   type TransactionState,
 } from './admin/transactions.ts'
 export type { CallOptions } from './call.ts'
-export { Client, type ClientOptions } from './client.ts'
+export { Client } from './client.ts'
+export type { ClientOptions } from './client-options.ts'
 export type { Clock, Timer } from './clock.ts'
 export type { BrokerNode } from './cluster/cluster.ts'
 export type { ClientEvents } from './events.ts'
@@ -102,7 +103,8 @@ export {
   type TransactionOptions,
 } from './transaction/transactional-producer.ts'
 export { Transaction } from './transaction/transaction.ts'
-export { bytes, json, msgpack, orNull, string, type Serde, type StandardSchema } from './serde.ts'
+export { msgpack } from './msgpack.ts'
+export { bytes, json, orNull, string, type Serde, type StandardSchema } from './serde.ts'
 export {
   topic,
   type ConsumerRecord,

@@ -1,8 +1,6 @@
 // Serdes: convert a record's key or value to bytes and back. Pure.
 
 import { types } from 'node:util'
-import type { Packr as Packer } from 'msgpackr'
-import { Packr } from 'msgpackr/pack'
 import { checked, rule, type Rule } from './options.ts'
 import { mute, shown } from './shown.ts'
 
@@ -85,20 +83,6 @@ export function json(schema?: StandardSchema): Serde<unknown> {
   })
 }
 
-/** Made on first use. */
-let opened: Packer | undefined
-const packer = (): Packer => (opened ??= new Packr({ useRecords: false, variableMapSize: true }))
-
-/** MessagePack, by msgpackr without its record extension, so that any other reader can decode it. */
-export function msgpack<T>(): Serde<T>
-export function msgpack<Input, Output>(schema: StandardSchema<Input, Output>): Serde<Output, Input>
-export function msgpack(schema?: StandardSchema): Serde<unknown> {
-  return validated('msgpack', schema, {
-    serialize: (value) => packer().pack(value),
-    deserialize: (stored) => packer().unpack(stored),
-  })
-}
-
 /** The same serde, which also accepts null: a record without a key, or a tombstone. */
 export function orNull<Output, Input>(
   serde: Serde<Output, Input>,
@@ -142,7 +126,8 @@ export function isSchema(value: any): value is StandardSchema<any, any> {
 const serdeRule: Rule<Serde<any, any>> = rule('a serde (serialize and deserialize)', isSerde)
 const schemaRule: Rule<StandardSchema> = rule('a Standard Schema', isSchema)
 
-function validated(
+/** @param call its name, for messages; @returns the serde, whose values the schema validates */
+export function validated(
   call: string,
   given: StandardSchema | undefined,
   serde: Serde<unknown>,

@@ -183,8 +183,8 @@ const rules: Record<string, Rule> = {
       .map(({ path }) => path),
 }
 
-/** `client.ts` and `index.ts` put the rooms together. */
-const isTopOfClient = (path: string) => /^clients\/(client|index)\.ts$/.test(path)
+/** `client-options.ts`, `client.ts` and `index.ts` put the rooms together. */
+const isTopOfClient = (path: string) => /^clients\/(client|client-options|index)\.ts$/.test(path)
 
 function violations(all: readonly Source[], rule: Rule): string[] {
   const shipped = all.filter((source) => !isFree(source))

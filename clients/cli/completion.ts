@@ -4,6 +4,7 @@
 import tab from '@bomb.sh/tab/commander'
 import { Command } from 'commander'
 import { systemClock } from '../clock.ts'
+import { CliClient } from './cli-client.ts'
 import { clusterOptions, commonOptions, type CommonOptions } from './flags.ts'
 import type { Io } from './io.ts'
 import { loginOptions } from './login/login.ts'
@@ -62,8 +63,7 @@ async function namesOf(
   asked: readonly string[],
   io: Io,
 ): Promise<string[]> {
-  const { Client } = await import('../client.ts')
-  await using client = new Client({
+  using client = new CliClient({
     ...(await loginOptions({ ...flagsIn(asked), io }, () => {}, false)),
     bootstrapTimeoutMs: ANSWER_MS,
     timeoutMs: ANSWER_MS,

@@ -1,6 +1,5 @@
 // Confirm: asks before a change that cannot be undone.
 
-import { createInterface } from 'node:readline/promises'
 import { CliError, exitCodes } from './exit.ts'
 import type { Session } from './session.ts'
 
@@ -27,6 +26,7 @@ export async function confirmed(
   if (!stdin.isTTY)
     throw new CliError('usage', 'this cannot be undone: say --yes (stdin is not a terminal)')
   await session.stdout.flush()
+  const { createInterface } = await import('node:readline/promises')
   const terminal = createInterface({ input: stdin, output: stderr })
   terminal.on('SIGINT', () => session.io.exit(exitCodes.interrupted))
   const answer = await terminal.question(`${question} [y/N] `)

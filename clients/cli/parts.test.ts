@@ -15,7 +15,7 @@ import { parsePoint, parseRange, resolvePoint, startAtOf } from './offset-range.
 import { Gathered } from './gathered.ts'
 import { Pace } from './pace.ts'
 import { placed } from './placed-record.ts'
-import { size, table } from './print.ts'
+import { count, size, table } from './print.ts'
 import { printerFor, type Printer, type PrinterOptions } from './printers.ts'
 import { recordFromJson, recordToJson, type RawRecord } from './record-json.ts'
 import { codecFor } from './serdes.ts'
@@ -484,6 +484,8 @@ t.test('tables align text to the left and numbers to the right', async (t) => {
     ).text,
     'TOPIC     RECORDS\na               1\nlonger  1,234,567\n',
   )
+  for (const n of [0, 12, 999, 1_000, -1_234, 12_345_678.000_4, 0.123_4, 1e15, 2_500.5])
+    t.equal(count(n), n.toLocaleString('en-US'))
   t.equal(size(512), '512 B')
   t.equal(size(1536), '1.5 KiB')
   t.equal(size(3 * 1024 ** 4 * 1024), '3072.0 TiB')

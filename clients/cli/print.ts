@@ -1,7 +1,6 @@
 // Print: all output of the CLI. Data goes to stdout, everything else to stderr; colour only if it is wanted.
 // Main thread. If the reader ends (`| head -1`), the process ends silently with status 0.
 
-import { spawn } from 'node:child_process'
 import { fstatSync } from 'node:fs'
 import type { Clock } from '../clock.ts'
 import { exitCodes } from './exit.ts'
@@ -121,14 +120,15 @@ export function endWithReader(io: Io, clock: Clock): void {
   let bytesBefore = -1
   const check = (): void => {
     const { bytesWritten } = io.stdout as unknown as { readonly bytesWritten: number }
-    if (bytesWritten === bytesBefore) return watchReader(io, fd)
+    if (bytesWritten === bytesBefore) return void watchReader(io, fd)
     bytesBefore = bytesWritten
     clock.after(READER_CHECK_MS, check)
   }
   check()
 }
 
-function watchReader(io: Io, stdout: number): void {
+async function watchReader(io: Io, stdout: number): Promise<void> {
+  const { spawn } = await import('node:child_process') // not before: most commands end sooner
   const args = ['-f', '/dev/null', `--pid=${process.pid}`]
   const watcher = spawn('tail', args, { stdio: ['ignore', stdout, 'ignore'] })
   watcher.on('error', () => {}) // there is no tail: the next write tells
@@ -234,9 +234,13 @@ function cellText(cell: Cell): string {
   return show`${text}`.text.replaceAll('\n', '\\n')
 }
 
-/** 1234567 -> '1,234,567'. */
+const THOUSANDS = /\B(?=(?:\d{3})+$)/g
+
+/** 1234567.8912 -> '1,234,567.891'. Without `toLocaleString`, whose first call costs more than all else of a short command. */
 export function count(n: number): string {
-  return n.toLocaleString('en-US')
+  const [whole, fraction] = String(Math.round(n * 1_000) / 1_000).split('.')
+  const grouped = whole!.replaceAll(THOUSANDS, ',')
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`
 }
 
 /** 1536 -> '1.5 KiB'. */

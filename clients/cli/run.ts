@@ -89,7 +89,11 @@ export async function run([given, ...others]: readonly string[], io: Io): Promis
 function programFor(io: Io): Command {
   const program = clusterOptions(commonOptions(new Command('millrace')), true)
     .description('A Kafka-compatible log for Node.js.')
-    .version(packageVersion(), '--version', 'print the version')
+    .option('--version', 'print the version')
+    .on('option:version', () => {
+      io.stdout.write(`${packageVersion()}\n`)
+      throw new CommanderError(exitCodes.ok, 'commander.version', '')
+    })
     .enablePositionalOptions()
     .helpCommand(false)
     .exitOverride()

@@ -37,7 +37,7 @@ export async function codecFor(name: SerdeName): Promise<ValueCodec> {
   if (name === 'string') return text
   if (name === 'json') return json
   if (name === 'bytes') return base64
-  const { msgpack } = await import('../serde.ts')
+  const { msgpack } = await import('../msgpack.ts')
   const serde = msgpack<unknown>()
   return {
     toJson: (bytes) => jsonOf(serde.deserialize(bytes)),

@@ -2,8 +2,8 @@
 // Main thread.
 
 import { KafkaError } from '../../protocol/errors.ts'
-import type { Client } from '../client.ts'
 import { systemClock } from '../clock.ts'
+import { CliClient } from './cli-client.ts'
 import { CliError, exitCodes } from './exit.ts'
 import type { CommonOptions } from './flags.ts'
 import type { Io } from './io.ts'
@@ -13,7 +13,7 @@ import { paintFor, type Paint } from './show.ts'
 
 export interface Session extends AsyncDisposable {
   readonly io: Io
-  readonly client: Client
+  readonly client: CliClient
   readonly notes: Notes
   readonly stdout: Stdout
   /** Colours for stdout. */
@@ -27,7 +27,6 @@ const BOOTSTRAP_TIMEOUT_MS = 1_500
 
 /** Does not connect yet. Disposing closes the client, then flushes stdout. */
 export async function openSession(options: CommonOptions): Promise<Session> {
-  const { Client } = await import('../client.ts')
   const notes = new Notes(options)
   const { io } = options
   endWithReader(io, systemClock)
@@ -43,7 +42,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const login = await loginOptions(options, (text) => notes.say(text))
   const client = orUsage(
     () =>
-      new Client({
+      new CliClient({
         ...login,
         bootstrapTimeoutMs: BOOTSTRAP_TIMEOUT_MS,
         logger: { debug: detail, info: detail, warn },
@@ -57,7 +56,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
     paint: paintFor(io.stdout, io.env),
     interruptible: () => interruptSignal(io, notes),
     async [Symbol.asyncDispose]() {
-      await client.close()
+      client[Symbol.dispose]()
       await stdout.flush()
     },
   }
@@ -69,7 +68,7 @@ function patienceWith({ code }: KafkaError): string {
 }
 
 /** @throws {CliError} usage, for invalid addresses */
-function orUsage(build: () => Client): Client {
+function orUsage(build: () => CliClient): CliClient {
   try {
     return build()
   } catch (error) {

@@ -1,7 +1,6 @@
 // produce: lines, files or NDJSON into a topic. Memory does not grow with the input: the producer's buffer bounds the
 // records in flight, and reading waits for it. For users: docs/guide/cli.md, "Producing"
 
-import { randomUUID } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { Option, type Command } from 'commander'
@@ -120,7 +119,7 @@ async function produceEach(
   { topic, records, signal, progress }: Load,
   { acks, compression }: Options,
 ): Promise<void> {
-  await using producer = client.producer({
+  await using producer = await client.producer({
     acks: acks === 'all' ? 'all' : acks === '1' ? 1 : 0,
     compression,
   })
@@ -141,7 +140,8 @@ async function produceTogether(
   { topic, records, signal, progress }: Load,
   { compression }: Options,
 ): Promise<void> {
-  await using producer = client.producer({
+  const { randomUUID } = await import('node:crypto')
+  await using producer = await client.transactionalProducer({
     transactionalId: `millrace-produce-${randomUUID()}`,
     transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
     compression,

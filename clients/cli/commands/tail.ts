@@ -3,7 +3,7 @@
 import { Option, type Command } from 'commander'
 import { systemClock } from '../../clock.ts'
 import type { StartAt } from '../../consumer/bounds.ts'
-import { Consumer } from '../../consumer/consumer.ts'
+import type { Consumer } from '../../consumer/consumer.ts'
 import type { GroupConsumer } from '../../group/group-consumer.ts'
 import type { Isolation } from '../../cluster/offsets.ts'
 import type { TopicPartition } from '../../topic.ts'
@@ -110,14 +110,15 @@ async function tail(names: readonly string[], _: unknown, command: Command): Pro
     showTopic: names.length > 1,
   })
   const topics = [...new Set(names)]
-  await using consumer =
-    from === undefined
-      ? await reader(session, topics, range, options)
-      : await member(session, topics, from, options)
-  session.notes.tellTrouble()
-  await (consumer instanceof Consumer
-    ? print(session, consumer, options, passes, printer)
-    : printShared(session, consumer, options, passes, printer))
+  if (from === undefined) {
+    await using consumer = await reader(session, topics, range, options)
+    session.notes.tellTrouble()
+    await print(session, consumer, options, passes, printer)
+  } else {
+    await using consumer = await member(session, topics, from, options)
+    session.notes.tellTrouble()
+    await printShared(session, consumer, options, passes, printer)
+  }
 }
 
 function isolationOf({ readCommitted }: Options): Isolation {
@@ -239,7 +240,7 @@ async function member(
 ): Promise<GroupConsumer> {
   const { group, exit } = options
   await describe(client.admin(), topics)
-  const consumer = client.consumer({
+  const consumer = await client.groupConsumer({
     topics,
     group: group!,
     from,

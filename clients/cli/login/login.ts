@@ -1,12 +1,11 @@
 // Login: combines the settings of all sources into options of a client.
 
-import type { ClientOptions } from '../../client.ts'
+import type { ClientOptions } from '../../client-options.ts'
 import type { SaslOptions } from '../../net/sasl/options.ts'
 import type { TlsOptions } from '../../net/tls/options.ts'
 import { CliError } from '../exit.ts'
 import { DEFAULT_BROKERS, type CommonOptions } from '../flags.ts'
 import type { Io } from '../io.ts'
-import { contentsOf, passwordAsked, textFrom } from './secrets.ts'
 import { profileNamed, type Profile } from './profiles.ts'
 import { merged, settingsOf, type Settings, type Source } from './settings.ts'
 import { fromEnvironment, fromFlags } from './sources.ts'
@@ -36,6 +35,9 @@ export async function loginOptions(
     sasl,
   }
 }
+
+/** Most commands need no secret: what reads one is loaded for those that do. */
+const secrets = () => import('./secrets.ts')
 
 /** The strongest first. The readers of files are loaded only if a file is named. */
 async function layersOf(options: CommonOptions, note: Note): Promise<Settings[]> {
@@ -70,6 +72,7 @@ async function layersOfFiles(
 
 async function tlsFrom(settings: Settings, env: Io['env']): Promise<TlsOptions> {
   const { ca, cert, certKey, keystore, keyPassword } = settings
+  const { contentsOf, textFrom } = await secrets()
   const pem = async (source: Source | undefined, what: string) =>
     source === undefined ? undefined : await textFrom(source, what, env)
   return {
@@ -93,6 +96,7 @@ async function saslFrom(
   if (mechanism === undefined) return undefined
   if (mechanism === 'oauthbearer') return { mechanism, token: await tokenFrom(settings, io.env) }
   if (user === undefined) throw new CliError('usage', `${mechanism} needs a user: --user NAME`)
+  const { passwordAsked, textFrom } = await secrets()
   if (password !== undefined)
     return {
       mechanism,
@@ -119,6 +123,7 @@ async function tokenFrom(
       `--token-url needs ${what} (or MILLRACE_CLIENT_ID, MILLRACE_CLIENT_SECRET)`,
     )
   }
+  const { textFrom } = await secrets()
   const secret = await textFrom(clientSecret, "the client's secret", env)
   const credentials = { url: tokenUrl, clientId, clientSecret: secret, scope }
   return () => tokenByCredentials(credentials, extensions)
