@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { ServerProcess } from './server-process.ts'
 import type { Usage } from './usage.ts'
 
-const MAIN = fileURLToPath(new URL('../bundle/millrace.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../bundle/cli/millrace.cjs', import.meta.url))
 const COMPILED = fileURLToPath(new URL('../.tsbuildinfo', import.meta.url))
 const READY_MS_MAX = 60_000
 

@@ -15,7 +15,7 @@ import { batchOf, fetchFrom, produceTo, valuesOf } from './testing/world.ts'
 
 const PARTITION_COUNT = 60
 const OPEN_FILES_MAX = 96
-const main = fileURLToPath(new URL('../bundle/millrace.js', import.meta.url))
+const main = fileURLToPath(new URL('../bundle/cli/millrace.cjs', import.meta.url))
 
 t.setTimeout(120_000)
 

@@ -78,7 +78,7 @@ export class Shell implements AsyncDisposable {
       XDG_CONFIG_HOME: join(this.directory, 'config'), // not the profiles of the user who runs the tests
       PATH: `${join(this.directory, 'bin')}:${process.env['PATH']}`,
       NODE: process.execPath,
-      CLI: fileURLToPath(new URL('dist/bundle/millrace.js', root)),
+      CLI: fileURLToPath(new URL('dist/bundle/cli/millrace.cjs', root)),
       MILLRACE_BROKERS: this.broker.bootstrap,
     }
     const options = { cwd: join(this.directory, 'here'), env, maxBuffer: 64 * 1024 * 1024 }

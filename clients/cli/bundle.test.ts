@@ -3,6 +3,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from '../../protocol/testing/tap.ts'
@@ -15,11 +16,16 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   exports: Record<string, string | { types: string; default: string }>
 }
 
+/** An import or a `require` that is not in a function: those begin their lines. */
+const LOADS =
+  /^(?:import|export) (?:.* from )?"([^"]+)";$|^(?:(?:const|let) \w+ = )?require\("([^"]+)"\);$/gm
+
 /** The files that Node loads with a file of the bundle before any of it runs, and imports from outside the bundle. */
 function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
   const text = readFileSync(new URL(file, bundle), 'utf8')
-  for (const [, from = ''] of text.matchAll(/^(?:import|export) (?:.* from )?"([^"]+)";$/gm)) {
-    const name = from.replace(/^\.\//, '')
+  for (const [, imported, required] of text.matchAll(LOADS)) {
+    const from = imported ?? required!
+    const name = from.startsWith('./') ? posix.join(posix.dirname(file), from) : from
     if (loaded.has(name)) continue
     loaded.add(name)
     if (from.startsWith('./')) loadedWith(name, loaded)
@@ -42,19 +48,39 @@ t.test('a start loads nothing from outside of the bundle, and not the client', a
     'cleaner-thread.js',
     'search-thread.js',
   ]
-  for (const file of ['millrace.js', 'broker.js', ...scripts]) {
+  for (const file of [
+    'cli/start.cjs',
+    'start.js',
+    'cli/verify.cjs',
+    'verify.js',
+    'broker.js',
+    ...scripts,
+  ]) {
     const loaded = [...loadedWith(file)]
-    t.ok(loaded.length > 3, `${file}: the imports are found`)
+    t.ok(loaded.length > 0, `${file}: the imports are found`)
     t.strictSame(
       loaded.filter((name) => !name.startsWith('node:') && !existsSync(new URL(name, bundle))),
       [],
       file,
     )
     t.notOk(
-      loaded.some((name) => name.startsWith('client')),
+      loaded.some((name) => /client|session|consumer/.test(name)),
       file,
     )
   }
+})
+
+t.test('a command loads only the parts of the client that it needs', async (t) => {
+  const unwanted =
+    /group-consumer|transactional|msgpack|completion|secrets|node:(?!net|zlib|fs|os|path|util|buffer|events|module|process|stream|diagnostics_channel)/
+  for (const verb of ['tail', 'produce', 'topic', 'group', 'cluster', 'config'])
+    t.strictSame(
+      [...loadedWith(`cli/${verb}.cjs`)].filter((name) => unwanted.test(name)),
+      [],
+      verb,
+    )
+  t.notOk(loadedWith('cli/produce.cjs').has('cli/consumer.cjs'), 'produce reads nothing')
+  t.notOk(loadedWith('cli/tail.cjs').has('cli/producer.cjs'), 'tail writes nothing')
 })
 
 t.test('an error of the broker is a KafkaError of the client', async (t) => {

@@ -3,9 +3,10 @@
 // For users: docs/guide/cli.md
 
 import nodeModule from 'node:module'
-import { run } from './run.ts'
 
-// From Node 22.8 on, Node caches the compiled code of the modules that follow in the temporary directory: it saves a tenth of a start.
+// From Node 22.8 on, Node caches the compiled code of the modules that follow in the temporary directory.
 ;(nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.()
 
-process.exit(await run(process.argv.slice(2), process))
+void import('./run.ts')
+  .then(({ run }) => run(process.argv.slice(2), process))
+  .then((status) => process.exit(status))

@@ -12,7 +12,7 @@ const KIB = 1024
 const RECORDS = 1_000_000
 const RECORD_BYTES = 100
 const RUN_MS_MAX = 120_000
-const CLI = fileURLToPath(new URL('../../../bundle/millrace.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../../bundle/cli/millrace.cjs', import.meta.url))
 
 const cpu: Metric = { name: 'CPU', unit: 'CPU-s', better: 'less' }
 
