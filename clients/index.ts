@@ -54,6 +54,14 @@ export {
   type TransactionListing,
   type TransactionState,
 } from './admin/transactions.ts'
+export {
+  UserAdmin,
+  type NewPassword,
+  type UserCredential,
+  type UserDescription,
+  type UserMechanism,
+  type UserToDelete,
+} from './admin/users.ts'
 export type { CallOptions } from './call.ts'
 export { Client } from './client.ts'
 export type { ClientOptions } from './client-options.ts'

@@ -3,7 +3,7 @@
 
 import type { ErrorName } from '../protocol/errors.ts'
 import type { LeaderEpoch, Offset, Uuid } from '../protocol/ids.ts'
-import type { ScramMechanism } from '../protocol/sasl/scram.ts'
+import type { ScramCredential, ScramMechanism } from '../protocol/sasl/scram.ts'
 import type { CleanerPort } from './cleaner/port.ts'
 import type { Clock } from './clock.ts'
 import type { TopicConfig } from './config.ts'
@@ -13,7 +13,7 @@ import type { TxnMarker, ProducerInfo } from './log-facts.ts'
 import type { RecordFormat, TableProducer } from './tables/record-format.ts'
 import type { IdleWriterThread } from './writer/load-thread.ts'
 
-export type { TxnMarker, ProducerInfo, RecordFormat, TableProducer }
+export type { ScramCredential, TxnMarker, ProducerInfo, RecordFormat, TableProducer }
 
 export interface StoreOptions {
   readonly dataDir: string
@@ -276,14 +276,6 @@ export interface BrokerOverrides {
   get(broker: string): Overrides
   /** Durable when it resolves. @throws the error of `change`; then nothing has changed */
   change(broker: string, change: (before: Overrides) => Overrides): Promise<void>
-}
-
-/** What the broker keeps of a password for one mechanism (RFC 5802, section 3): enough to check it, not to know it. */
-export interface ScramCredential {
-  readonly salt: Buffer
-  readonly storedKey: Buffer
-  readonly serverKey: Buffer
-  readonly iterations: number
 }
 
 export interface StoredCredential {

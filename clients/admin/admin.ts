@@ -8,11 +8,12 @@ import { describeLogDirs } from '../../protocol/api/35_describe_log_dirs.ts'
 import { createPartitions } from '../../protocol/api/37_create_partitions.ts'
 import { errorName, KafkaError } from '../../protocol/errors.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'
-import type { Api, RequestInput, ResponseOf } from '../../protocol/schema.ts'
 import { AclAdmin } from './acls.ts'
 import { ConfigAdmin, configValue } from './configs.ts'
+import { controllerItems } from './controller.ts'
 import { GroupAdmin } from './groups.ts'
 import { TransactionAdmin } from './transactions.ts'
+import { UserAdmin } from './users.ts'
 import { callOptions, callRows, type Call, type CallOptions } from '../call.ts'
 import type { BrokerNode, Cluster, TopicMetadata } from '../cluster/cluster.ts'
 import { askLeaders, byTopic, partitionsOf, type Outcome } from '../cluster/leaders.ts'
@@ -161,6 +162,7 @@ export class Admin {
   readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
   readonly transactions: TransactionAdmin
+  readonly users: UserAdmin
   readonly #cluster: Cluster
 
   /** @internal */
@@ -169,6 +171,7 @@ export class Admin {
     this.configs = new ConfigAdmin(cluster)
     this.groups = new GroupAdmin(cluster)
     this.transactions = new TransactionAdmin(cluster)
+    this.users = new UserAdmin(cluster)
     this.#cluster = cluster
   }
 
@@ -185,17 +188,23 @@ export class Admin {
       timeoutMs: brokerTimeoutMs(call),
       validateOnly: options.validateOnly ?? false,
     }
-    return await this.#controllerItems(call, createTopics, request, ({ topics: created }) => {
-      const byName = new Map(created.map((each) => [each.name, each]))
-      return wanted.map(({ topic }) => {
-        const { name } = topicOf(topic)
-        const each = byName.get(name)
-        const refusal = refusalOf(name, each)
-        return (
-          refusal ?? { topic: name, id: idOf(each!.topicId), partitionCount: each!.numPartitions }
-        )
-      })
-    })
+    return await controllerItems(
+      this.#cluster,
+      call,
+      createTopics,
+      request,
+      ({ topics: created }) => {
+        const byName = new Map(created.map((each) => [each.name, each]))
+        return wanted.map(({ topic }) => {
+          const { name } = topicOf(topic)
+          const each = byName.get(name)
+          const refusal = refusalOf(name, each)
+          return (
+            refusal ?? { topic: name, id: idOf(each!.topicId), partitionCount: each!.numPartitions }
+          )
+        })
+      },
+    )
   }
 
   async deleteTopics(topics: readonly TopicLike[], options: CallOptions = {}): Promise<void> {
@@ -207,7 +216,7 @@ export class Admin {
       topicNames: names,
       timeoutMs: brokerTimeoutMs(call),
     }
-    await this.#controllerItems(call, deleteTopics, request, ({ responses }) => {
+    await controllerItems(this.#cluster, call, deleteTopics, request, ({ responses }) => {
       const byName = new Map(responses.map((each) => [each.name, each]))
       return names.map((name) => refusalOf(name, byName.get(name)))
     })
@@ -249,7 +258,7 @@ export class Admin {
       timeoutMs: brokerTimeoutMs(call),
       validateOnly: options.validateOnly ?? false,
     }
-    await this.#controllerItems(call, createPartitions, request, ({ results }) => {
+    await controllerItems(this.#cluster, call, createPartitions, request, ({ results }) => {
       const byName = new Map(results.map((each) => [each.name, each]))
       return topics.map(({ name }) => refusalOf(name, byName.get(name)))
     })
@@ -356,24 +365,6 @@ export class Admin {
       this.#cluster.describe([], call),
     )
     return { clusterId, controller, brokers }
-  }
-
-  /** One request to the controller, sent again if the controller has moved. */
-  async #controllerItems<A extends Api<any, any>, R>(
-    call: Call,
-    api: A,
-    request: RequestInput<A>,
-    resultsOf: (response: ResponseOf<A>) => (R | KafkaError)[],
-  ): Promise<R[]> {
-    const results = await this.#cluster.retrying(call, async () => {
-      const outcomes = resultsOf(await this.#cluster.ask(api, request, 'controller', call))
-      const refusals = outcomes.filter((each) => each instanceof KafkaError)
-      const moved = refusals.find((each) => each.code === 'NOT_CONTROLLER')
-      if (moved === undefined) return outcomes
-      this.#cluster.forgetController()
-      throw moved
-    })
-    return wholeOrPartial(results)
   }
 }
 

@@ -79,11 +79,12 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /** A flag that is a whole number. */
-export function wholeNumber(min: number): (text: string) => number {
+export function wholeNumber(min: number, max = Infinity): (text: string) => number {
+  const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
   return (text) => {
     const value = Number(text)
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min) {
-      throw new InvalidArgumentError(`Expected a whole number of at least ${min}.`)
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`)
     }
     return value
   }

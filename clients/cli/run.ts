@@ -51,6 +51,10 @@ const verbs: Record<string, Verb> = {
     summary: 'show and change the configuration of topics and the broker',
     load: () => import('./commands/config.ts'),
   },
+  user: {
+    summary: 'list, add and remove users, and change their passwords',
+    load: () => import('./commands/user.ts'),
+  },
   profile: {
     summary: 'save how to reach clusters and log in there, and choose one',
     load: () => import('./commands/profile.ts'),

@@ -57,17 +57,23 @@ function withoutNewline(text: string): string {
   return text.replace(/\r?\n$/, '')
 }
 
-/** Asks without echo. @throws {CliError} usage, without a terminal */
-export async function passwordAsked(user: string, io: Io): Promise<string> {
+/** @throws {CliError} usage, without a terminal */
+export function passwordAsked(user: string, io: Io): Promise<string> {
+  return secretAsked(
+    `password for ${user}`,
+    io,
+    'set MILLRACE_PASSWORD, or say --password-file FILE',
+  )
+}
+
+/** Asks without echo. @throws {CliError} usage, without a terminal. @param otherWays to say it, for the message */
+export async function secretAsked(what: string, io: Io, otherWays: string): Promise<string> {
   const input = terminalOf(io)
-  if (input === undefined) {
-    const ways = 'set MILLRACE_PASSWORD, or say --password-file FILE'
-    throw new CliError('usage', `there is no password for ${user}: ${ways}`)
-  }
+  if (input === undefined) throw new CliError('usage', `there is no ${what}: ${otherWays}`)
   const muted = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input, output: muted, terminal: true })
   terminal.on('SIGINT', () => io.exit(exitCodes.interrupted))
-  io.stderr.write(`password for ${user}: `)
+  io.stderr.write(`${what}: `)
   try {
     return await terminal.question('')
   } finally {
