@@ -1,5 +1,5 @@
-// The broker's own topics, which hold what it lives by: no request changes them, and whatever lies in their logs, damaged or
-// strange, the broker starts, keeps what is whole and says what is not.
+// The broker's own topics: no request changes them, and with any damaged or foreign data in their logs the broker
+// starts, keeps what is whole and reports the rest.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-// Where the broker listens, by Kafka's properties and by the short form; and what is refused, with which words.
+// The broker's addresses, by Kafka's properties and in the short form; and the refused ones, with their messages.
 
 import t from '../protocol/testing/tap.ts'
 import { isLoopback } from './addresses.ts'

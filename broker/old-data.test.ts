@@ -1,4 +1,5 @@
-// A data directory of the first release: everything in it goes on, and what its tables hold is written in Kafka's format once.
+// A data directory of the first release: the broker continues with everything in it, and converts the tables to
+// Kafka's format once.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Patterns of clients: what they match, and what they may cost.
+// Patterns of clients: their matches, and their bounded cost.
 
 import fc from 'fast-check'
 import { RE2JS } from 're2js'

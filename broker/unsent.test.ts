@@ -1,4 +1,4 @@
-// Answers that nobody takes: what they may hold in all, and that those who take theirs are not kept waiting.
+// Answers that clients do not take: their bytes are bounded in all, and clients that take theirs do not wait.
 
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

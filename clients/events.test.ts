@@ -1,4 +1,4 @@
-// What a client tells its operators: events, traces, and log lines at their levels.
+// A client's reports to its operators: events, traces, and log lines at their levels.
 
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,5 @@
-// Serdes that look something up before they read or write: each schema once, through the public API; and what becomes of
-// records whose look-up fails, answers nonsense or never ends.
+// Serdes that look something up before they read or write: each schema once, through the public API; and records
+// whose look-up fails, answers nonsense or never ends.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from '../protocol/testing/tap.ts'

@@ -1,5 +1,5 @@
-// Tests the rules of docs/architecture.md on the sources: which files may import which, and who may use what Node offers. Each
-// rule is shown to catch a source that breaks it.
+// Tests the rules of docs/architecture.md on the sources: the imports of each file, and the uses of Node's modules.
+// Each rule is shown to catch a source that breaks it.
 
 import t from '../protocol/testing/tap.ts'
 import { circles, edgesBetween, importsOf, type Import } from './imports.ts'

@@ -80,6 +80,27 @@ t.test('comments and pages name their subject, and use no riddles', async (t) =>
   t.strictSame(riddles, [], 'name the subject: the client, the batch, the log')
 })
 
+t.test('files that comments and pages name exist', async (t) => {
+  const files = [...sources(), ...markdown()]
+  const endings = new Set(
+    files.flatMap(({ path }) => {
+      const parts = path.split('/')
+      return parts.map((_, i) => parts.slice(i).join('/'))
+    }),
+  )
+  const named = /(?<![\w./-])(?:[a-z_-]+\/)+[\w.-]+\.ts\b|\bdocs\/[\w/-]+\.md\b/g
+  const missing = files.flatMap(({ path, text }) => {
+    const prose = path.endsWith('.md')
+      ? text
+      : text.match(/^ *(?:\/\/|\/?\*).*$|\/\/ .*$/gm)?.join('\n')
+    return Array.from(prose?.matchAll(named) ?? [], ([name]) => ({ path, name }))
+  })
+  t.strictSame(
+    missing.filter(({ name }) => !endings.has(name) && !name.includes('NN_')),
+    [],
+  )
+})
+
 t.test('the lock file names no registry and every platform', async (t) => {
   const text = readFileSync(new URL('package-lock.json', root), 'utf8')
   t.notMatch(text, /"resolved": *"https?:/)

@@ -1,4 +1,4 @@
-// The syntax of Java's property files. clients/testing/interop/java-properties.interop.ts compares it with Java's own reader.
+// The syntax of Java's property files. clients/testing/interop/property-files.interop.ts compares it with Java's own reader.
 
 import t from './testing/tap.ts'
 import { parseJavaProperties } from './java-properties.ts'

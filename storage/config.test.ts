@@ -1,4 +1,4 @@
-// The table of topic configurations: what it takes, what it refuses and how it says so.
+// The table of topic configurations: accepted values, refused ones, and the messages.
 
 import fc from 'fast-check'
 import t from '../protocol/testing/tap.ts'

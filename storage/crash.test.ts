@@ -1,5 +1,5 @@
-// A crash, and a disk that says no, at every step of creating, growing, configuring and deleting topics, of appends and of
-// table records: after the next start each change is there in full or not at all, and no later one is lost.
+// A crash, and a disk that refuses, at every step of creating, growing, configuring and deleting topics, of appends
+// and of table records: after the next start each change is there in full or not at all, and no later one is lost.
 
 import t, { type Test } from 'tap'
 import { VirtualClock } from '../broker/testing/virtual-clock.ts'

@@ -1,4 +1,4 @@
-// The real disk behind storage/fs.ts: what it promises, on files of a temporary directory.
+// The real disk behind storage/fs.ts keeps its promises, on files of a temporary directory.
 
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

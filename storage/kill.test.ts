@@ -1,5 +1,5 @@
-// SIGKILL under load, again and again: what was acknowledged is there, and what an idempotent producer sends again is there
-// once. The journal is kept by the process that kills.
+// SIGKILL under load, again and again: acknowledged records are there, and repeated ones of an idempotent producer
+// are there once. The killing process keeps the journal.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

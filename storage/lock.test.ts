@@ -1,4 +1,5 @@
-// One owner of a data directory: races between processes and within one, dead owners, and who is named.
+// One owner of a data directory: races between processes and within one, dead owners, and the owner's name in
+// messages.
 
 import { fork, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Whatever befalls the files of a data directory, while the broker is down or while it runs: it starts, serves no wrong byte, and
-// once it has scrubbed no record is missing without a word. Internal logs have tests of their own.
+// Any damage to the files of a data directory, while the broker is down or while it runs: it starts, serves no wrong
+// byte, and once it has scrubbed it has reported every missing record. Internal logs have tests of their own.
 
 import { strict as assert } from 'node:assert'
 import { basename, dirname, join } from 'node:path'

@@ -1,5 +1,5 @@
-// Planted bugs: for each family of assertions a bug that it stops, put where such a bug would be. What a broker could get wrong
-// towards its clients has planted bugs of its own: broker/testing/workload/planted-bugs.ts.
+// Planted bugs: for each family of assertions a bug that it stops, at its likely place. Mistakes of a broker towards
+// its clients have planted bugs of their own: broker/testing/workload/planted-bugs.ts.
 
 import { AssertionError } from 'node:assert'
 import { MessageChannel } from 'node:worker_threads'

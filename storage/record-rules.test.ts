@@ -1,4 +1,5 @@
-// Every batch that a reader could stumble over is refused, and no other: held against a reading of the format that is slow and plain.
+// Every batch that a reader could stumble over is refused, and no other: compared with a slow and plain reading of
+// the format.
 
 import { gzipSync } from 'node:zlib'
 import t from '../protocol/testing/tap.ts'

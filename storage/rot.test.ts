@@ -1,5 +1,5 @@
-// Rot below the checkpoint: whatever becomes of the bytes of a segment, no reader gets a wrong byte or a wrong offset, the
-// scrubber finds it, and what lies before and behind it stays readable.
+// Rot below the checkpoint: whatever happens to the bytes of a segment, no reader gets a wrong byte or offset, the
+// scrubber finds the rot, and the records before and behind it stay readable.
 
 import { strict as assert } from 'node:assert'
 import t, { type Test } from 'tap'

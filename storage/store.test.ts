@@ -1,4 +1,5 @@
-// The store as the broker uses it: topics, appends, trims, starts and stops, and what it says when something is wrong.
+// The store as the broker uses it: topics, appends, trims, starts and stops, and its messages when something is
+// wrong.
 
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'

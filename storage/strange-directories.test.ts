@@ -1,4 +1,5 @@
-// Directories that hold something else than a store left there: another format, strangers' records, a rotted metadata log.
+// Directories that hold something else than a store left there: another format, foreign records, a rotted metadata
+// log.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

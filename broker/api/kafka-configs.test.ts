@@ -1,5 +1,5 @@
-// Broker properties of Apache Kafka at start and while the broker runs: those without effect, the node's id, and those that
-// ask for what there is not. Through a real socket.
+// Broker properties of Apache Kafka at the start and at run time: those without effect, the node's id, and those that
+// demand a missing feature. Through a real socket.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

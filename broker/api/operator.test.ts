@@ -1,5 +1,5 @@
-// What operators ask: log directories, elections, reassignments, the quorum, features, brokers, lists of resources, topics by
-// the page. Through a real socket.
+// Operators' requests: log directories, elections, reassignments, the quorum, features, brokers, lists of resources,
+// topics by page. Through a real socket.
 
 import { statSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'

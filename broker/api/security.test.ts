@@ -1,5 +1,5 @@
-// What a broker without security answers to those who ask for it: as an Apache Kafka with a plaintext listener and no
-// authorizer does (clients/testing/interop/answers.interop.ts holds it beside one). Through a real socket.
+// Requests about security to a broker without it: the answers of an Apache Kafka with a plaintext listener and no
+// authorizer (clients/testing/interop/kafka.interop.ts compares the two). Through a real socket.
 
 import t from '../../protocol/testing/tap.ts'
 import { saslHandshake } from '../../protocol/api/17_sasl_handshake.ts'

@@ -1,4 +1,4 @@
-// Transactions over the wire: what is written in them, who sees it when, and what administrators see.
+// Transactions over the wire: their records and offsets, when readers see them, and the view of administrators.
 
 import t from '../../protocol/testing/tap.ts'
 import { listOffsets } from '../../protocol/api/02_list_offsets.ts'

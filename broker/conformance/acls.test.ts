@@ -1,4 +1,5 @@
-// Requests for ACLs: an administrator hears what Apache Kafka answers, but for ACLs that cannot take effect. Without sockets.
+// Requests for ACLs: an administrator gets Apache Kafka's answers, except for ACLs that cannot take effect. Without
+// sockets.
 
 import type { createAcls } from '../../protocol/api/30_create_acls.ts'
 import type { ResponseOf } from '../../protocol/schema.ts'

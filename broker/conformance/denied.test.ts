@@ -1,5 +1,5 @@
-// A client without permissions, or with one, and every API: it hears what it hears of Apache Kafka, and every handler asks.
-// Without sockets.
+// Every API for a client without permissions, or with one: the answers are Apache Kafka's, and every handler asks for
+// permission. Without sockets.
 
 import t from '../../protocol/testing/tap.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'

@@ -1,5 +1,5 @@
-// What lies on our disk, read by a reader that knows Apache Kafka's format and nothing of ours: it shares no code with
-// protocol/ and storage/. Source: Kafka's own documentation of record batches, indexes and control records.
+// Our files, read by a reader that knows only Apache Kafka's format: it shares no code with protocol/ and storage/.
+// Source: Kafka's documentation of record batches, indexes and control records.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

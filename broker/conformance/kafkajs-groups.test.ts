@@ -1,4 +1,4 @@
-// Consumer groups as kafkajs, a foreign client, sees them: sharing, joining and leaving under load, offsets, restarts.
+// Consumer groups with kafkajs, a foreign client: assignment, joining and leaving under load, offsets, restarts.
 
 import kafkajs, { type Consumer, type ConsumerConfig, type EachMessagePayload } from 'kafkajs'
 import t from '../../protocol/testing/tap.ts'

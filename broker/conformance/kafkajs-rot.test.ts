@@ -1,5 +1,5 @@
-// What kafkajs, a foreign client, gets of a log that has rotted: everything before the damage; everything behind it once its
-// user seeks past it, or once the topic says quarantine.policy=skip. As docs/guide/damage.md tells it.
+// kafkajs, a foreign client, on a damaged log: it gets everything before the damage, and everything behind it once
+// its user seeks past it, or once the topic has quarantine.policy=skip. As in docs/guide/damage.md.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

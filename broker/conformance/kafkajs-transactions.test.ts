@@ -1,5 +1,4 @@
-// What kafkajs, a foreign client of the older protocol of transactions (TV1), sees of them: producing, read-process-write,
-// fencing.
+// Transactions with kafkajs, a foreign client of the older protocol (TV1): producing, read-process-write, fencing.
 
 import kafkajs, { type Consumer, type EachMessagePayload, type Producer } from 'kafkajs'
 import t from '../../protocol/testing/tap.ts'

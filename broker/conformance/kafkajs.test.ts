@@ -1,5 +1,5 @@
-// What kafkajs, a foreign client, sees of the broker: admin and producer, all of it over the second of two listeners. What it
-// produced is read back with plain fetches.
+// kafkajs, a foreign client, as admin and producer, over the second of two listeners. Plain fetches read back its
+// records.
 
 import kafkajs, { type Admin } from 'kafkajs'
 import t from '../../protocol/testing/tap.ts'

@@ -1,5 +1,5 @@
-// Batches that are wrong in one place, produced by thousands of attempts: each is refused as a whole, with the record that is wrong,
-// and what a foreign client reads afterwards is every record that was acknowledged, and nothing else.
+// Batches that are wrong in one place, produced by thousands of attempts: the broker refuses each as a whole and
+// names the wrong record, and a foreign client then reads exactly the acknowledged records.
 
 import kafkajs from 'kafkajs'
 import t from '../../protocol/testing/tap.ts'

@@ -1,4 +1,5 @@
-// What is asserted of classic groups: bugs planted into a group are caught at the change of state that would spread them.
+// The assertions on classic groups: bugs planted into a group are caught at the change of state that would spread
+// them.
 
 import { AssertionError } from 'node:assert'
 import t from '../../protocol/testing/tap.ts'

@@ -1,6 +1,7 @@
-// Random lives of members: they join, sync, heartbeat, commit, leave and crash; the disk is slow, the broker restarts.
-// Whatever happens: no partition has two owners in a generation, generations rise, every wait ends, no acknowledged commit
-// is lost, and once all is quiet the members that are left share everything.
+// Random lives of members: they join, sync, heartbeat, commit, leave and crash; the disk is slow, the broker
+// restarts.
+// In every run no partition has two owners in a generation, generations rise, every wait ends, no acknowledged commit
+// is lost, and once all is quiet the remaining members have all partitions.
 
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// Committed offsets without sockets: who may commit, what survives, what expires.
+// Committed offsets without sockets: permission to commit, restarts, expiry.
 
 import t from '../../protocol/testing/tap.ts'
 import {

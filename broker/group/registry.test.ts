@@ -1,4 +1,4 @@
-// Groups of any type in the registry: a toy type that only group.ts knows how to talk to.
+// Groups of any type in the registry: with a toy type that knows only group.ts.
 
 import t from '../../protocol/testing/tap.ts'
 import type { ErrorName } from '../../protocol/errors.ts'

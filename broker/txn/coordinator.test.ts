@@ -1,4 +1,4 @@
-// The transaction coordinator without sockets: who owns a transactional id, what a transaction may do, how it ends.
+// The transaction coordinator without sockets: owners of a transactional id, the requests of a transaction, its end.
 
 import { strict as assert } from 'node:assert'
 import t from '../../protocol/testing/tap.ts'

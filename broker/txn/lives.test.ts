@@ -1,6 +1,6 @@
-// Random lives of transactional producers: they begin, write, commit, abort, are fenced and time out; the disk is slow, and
-// the broker crashes at any write. Whatever happens: each transaction is committed everywhere or aborted everywhere, only if
-// its producer said so, as its producer was told, and none stays open.
+// Random lives of transactional producers: they begin, write, commit, abort, are fenced and time out; the disk is
+// slow, and the broker crashes at any write. In every run each transaction is committed everywhere or aborted
+// everywhere, as its producer asked and was answered, and none stays open.
 
 import { strict as assert } from 'node:assert'
 import fc from 'fast-check'

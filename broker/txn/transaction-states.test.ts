@@ -1,4 +1,4 @@
-// What is asserted of transactional ids: a bug planted into a transition is caught before the record is taken.
+// The assertions on transactional ids: a bug planted into a transition is caught before the record is taken.
 
 import t from '../../protocol/testing/tap.ts'
 import type { TransactionRecord } from './messages.ts'

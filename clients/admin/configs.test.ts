@@ -1,4 +1,4 @@
-// Configurations from outside: described and changed on a broker, and on one that can only replace them.
+// Configurations from outside: described and changed, also on a broker that can only replace them.
 
 import t from '../../protocol/testing/tap.ts'
 import { Broker } from '../../broker/broker.ts'

@@ -1,4 +1,4 @@
-// The CLI as processes: pipes, signals, exit codes; and that records come out as they went in, in order and binary safe.
+// The CLI as processes: pipes, signals, exit codes; records come out unchanged, in order and binary safe.
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

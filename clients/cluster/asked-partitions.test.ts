@@ -1,4 +1,4 @@
-// Which version names the topics of a request, and what its answers are to.
+// The version that names the topics of a request, and the match of its answers to the request.
 
 import t from '../../protocol/testing/tap.ts'
 import { UUID_ZERO } from '../../protocol/ids.ts'

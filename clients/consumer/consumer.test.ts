@@ -1,4 +1,4 @@
-// Consumer against a scripted broker: order, gaps, damage, resets, limits, and what comes and goes.
+// Consumer against a scripted broker: order, gaps, damage, resets, limits, added and deleted partitions.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from '../../protocol/testing/tap.ts'

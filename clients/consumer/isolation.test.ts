@@ -1,4 +1,5 @@
-// Reading committed records only, against a scripted broker: what of transactions is seen, where a log ends.
+// Reading committed records only, against a scripted broker: the visible records of transactions, and the end of a
+// log.
 
 import t from '../../protocol/testing/tap.ts'
 import { fetch } from '../../protocol/api/01_fetch.ts'

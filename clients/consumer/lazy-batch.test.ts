@@ -1,4 +1,4 @@
-// LazyBatch against the records that the same consumer gives one by one: the same, in the same order, with the same errors.
+// LazyBatch against the records that the same consumer gives one by one: the same records, order and errors.
 
 import fc from 'fast-check'
 import t from '../../protocol/testing/tap.ts'

@@ -1,4 +1,4 @@
-// Topics by a pattern: those that match now, those that come, and those that go.
+// Topics by a pattern: existing, created and deleted ones.
 
 import t from '../../protocol/testing/tap.ts'
 import { setTimeout as sleep } from 'node:timers/promises'

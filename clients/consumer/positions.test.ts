@@ -1,4 +1,4 @@
-// Where readings begin and end: ends in holes, partitions that are added, topics that are made again.
+// Where readings begin and end: ends in gaps, added partitions, recreated topics.
 
 import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'

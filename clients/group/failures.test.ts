@@ -1,4 +1,4 @@
-// Records that fail: tried again, put off, dead letters, and what of it is committed.
+// Failing records: retries, postponed records, dead letters, and the commits meanwhile.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from '../../protocol/testing/tap.ts'

@@ -1,5 +1,4 @@
-// Members of a group against an embedded broker: what is shared, what is committed, and what happens to slow, lost and
-// leaving members.
+// Members of a group against an embedded broker: assignment, commits, and slow, lost and leaving members.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from '../../protocol/testing/tap.ts'

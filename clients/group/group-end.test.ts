@@ -1,4 +1,4 @@
-// Members of a group that stop at an end: where that is, and when nothing more will come to them.
+// Members of a group with an end: where it lies, and when the group has nothing more for them.
 
 import t from '../../protocol/testing/tap.ts'
 import { contents } from '../testing/index.ts'

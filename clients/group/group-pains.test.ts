@@ -1,4 +1,4 @@
-// What hurts with other clients, and must not here, each by name.
+// Known troubles of other clients, each by name, which this client must not have.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Assignors of the user's own, through the public API: user data from members to the leader and back, beside kafkajs in one
-// group, and what becomes of an assignor that throws, answers nonsense or never answers.
+// Assignors of the user's own, through the public API: user data from members to the leader and back, beside kafkajs
+// in one group, and assignors that throw, answer nonsense or never answer.
 
 import kafkajs, { type PartitionAssigner } from 'kafkajs'
 import t from '../../protocol/testing/tap.ts'

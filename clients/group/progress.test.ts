@@ -1,4 +1,4 @@
-// Progress against the plainest account of the same: a set of what is given and not done.
+// Progress against the plainest account of the same: a set of the records given and not done.
 
 import fc from 'fast-check'
 import t from '../../protocol/testing/tap.ts'

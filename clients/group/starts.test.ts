@@ -1,4 +1,4 @@
-// Where members of a group begin: in partitions that are added, and in topics that are recreated.
+// Where members of a group begin: in added partitions, and in recreated topics.
 
 import t from '../../protocol/testing/tap.ts'
 import { Client } from '../index.ts'

@@ -1,4 +1,4 @@
-// BatchMemory: batches are built in memory that was used before, and nothing of what is sent shows it.
+// BatchMemory: batches are built in used memory, and their bytes do not show it.
 
 import t from '../../protocol/testing/tap.ts'
 import { produce } from '../../protocol/api/00_produce.ts'

@@ -1,4 +1,5 @@
-// What is asserted of batches and requests in flight: each bug planted here is caught before a batch could overtake another.
+// The assertions on batches and requests in flight: each bug planted here is caught before a batch could overtake
+// another.
 
 import { AssertionError } from 'node:assert'
 import t from '../../protocol/testing/tap.ts'

@@ -1,4 +1,5 @@
-// What a cluster refuses a transaction: asked again, run again, thrown or fatal; and the offsets of groups in it.
+// Refused transactions: requests repeated, transactions run again, errors thrown or fatal; and the offsets of groups
+// in them.
 
 import t from '../../protocol/testing/tap.ts'
 import { addPartitionsToTxn } from '../../protocol/api/24_add_partitions_to_txn.ts'

@@ -1,4 +1,5 @@
-// Transactional producer against a scripted broker: both dialects, lost answers, and who waits for whom.
+// Transactional producer against a scripted broker: both versions of transactions, lost answers, and the order of
+// waits.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from '../../protocol/testing/tap.ts'

@@ -1,5 +1,5 @@
-// Compaction against a plain map: whatever is written, deleted, compacted and restarted, the latest value of every key is
-// there at its offset, and no reader sees anything that was never written, or in another order.
+// Compaction against a plain map: after any writes, deletions, compactions and restarts the latest value of every key
+// is there at its offset, and no reader sees a value that was never written, or another order.
 
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// A crash, and a disk that says no, at every step of a compaction and of the swaps in it: the next start finds the old
-// segments or the new one, never a mix, and nothing that was acknowledged is lost.
+// A crash, and a disk that refuses, at every step of a compaction and of its swaps: the next start finds the old
+// segments or the new one, never a mix, and no acknowledged record is lost.
 
 import t, { type Test } from 'tap'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'

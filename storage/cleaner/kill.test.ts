@@ -1,5 +1,5 @@
-// SIGKILL while a log is compacted, again and again: the latest acknowledged record of every key is there. And a million keys
-// in a map that holds a fraction of them.
+// SIGKILL while a log is compacted, again and again: the latest acknowledged record of every key is there. And a
+// million keys in a map that has room for a fraction of them.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Compaction under producers with an id: what is left of a log says of them what it said before, and a reader of committed
-// records sees the latest committed value of each key and none that was aborted.
+// Compaction under producers with an id: the remaining log gives the same state of its producers, and a reader of
+// committed records sees the latest committed value of each key and no aborted one.
 
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

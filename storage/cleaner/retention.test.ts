@@ -1,4 +1,4 @@
-// Retention: which segments go, by whatever clock, and what readers and the disk see of it.
+// Retention: the deleted segments, under any clock, and the view of readers and the disk.
 
 import { readdirSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// ProducerState against a model that keeps everything and copies itself to go back; what is forgotten; snapshots, damaged in
+// ProducerState against a model that keeps everything and copies itself to go back; expiry; snapshots, damaged in
 // every bit.
 
 import { strict as assert } from 'node:assert'

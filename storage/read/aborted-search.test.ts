@@ -1,4 +1,5 @@
-// Readers of committed records: what they are told to skip is exact, over segments, starts, trims and damaged indexes.
+// Readers of committed records: the list of records to skip is exact, over segments, starts, trims and damaged
+// indexes.
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

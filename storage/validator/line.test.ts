@@ -1,4 +1,5 @@
-// The line to the writer: what must be decompressed goes through the validator, in the order of its connection, and others pass.
+// The line to the writer: large compressed batches go through the validator, in the order of their connection, and
+// others pass.
 
 import { gzipSync } from 'node:zlib'
 import t from '../../protocol/testing/tap.ts'

@@ -1,4 +1,4 @@
-// Data directories, sound and damaged, looked at and repaired: what is found, and that looking changes nothing.
+// Data directories, sound and damaged, verified and repaired: the findings, and that verifying changes nothing.
 
 import {
   cpSync,

@@ -1,4 +1,4 @@
-// Crashes: what was acknowledged survives a kill and a power cut at any step of anything the writer does.
+// Crashes: acknowledged records survive a kill and a power failure at any step of the writer.
 
 import t from '../../protocol/testing/tap.ts'
 import { budget, thinnedSteps } from '../../protocol/testing/budget.ts'

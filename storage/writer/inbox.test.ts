@@ -1,4 +1,5 @@
-// The ring between the threads: order, bounds, wrapping, what is too large for it; with the writer's end in another thread too.
+// The ring between the threads: order, bounds, wrapping, commands too large for it; also with the writer's end in
+// another thread.
 
 import { strict as assert } from 'node:assert'
 import { mkdtempSync, rmSync } from 'node:fs'

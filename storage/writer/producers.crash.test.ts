@@ -1,5 +1,5 @@
-// Producers that send again what was not answered, over kills, power cuts and full disks: every record is there once, and what
-// the writer knows after a start is what its log says.
+// Producers that send unanswered batches again, over kills, power failures and full disks: every record is there
+// once, and the writer's state after a start is that of its log.
 
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'

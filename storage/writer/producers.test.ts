@@ -1,4 +1,4 @@
-// What the writer makes of producers with an id: copies, gaps, fenced epochs, transactions. Kafka's rules, case by case.
+// The writer and producers with an id: duplicates, gaps, fenced epochs, transactions. Kafka's rules, case by case.
 
 import t from '../../protocol/testing/tap.ts'
 import { readBatchHeader } from '../../protocol/batch/header.ts'

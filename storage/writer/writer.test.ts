@@ -1,4 +1,4 @@
-// What the writer answers, refuses and writes. Crashes have a file of their own, crash.test.ts.
+// The writer's answers, refusals and files. Crashes have a file of their own, crash.test.ts.
 
 import { strict as assert } from 'node:assert'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

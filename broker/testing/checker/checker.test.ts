@@ -1,4 +1,4 @@
-// The checker itself: every anomaly in a small history is found, and the like that may happen is not.
+// The checker itself: it finds every anomaly in a small history, and accepts a similar history that is possible.
 
 import t, { type Test } from '../../../protocol/testing/tap.ts'
 import { explain, findAnomalies, type Anomaly } from './checker.ts'

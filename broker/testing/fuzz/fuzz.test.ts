@@ -1,5 +1,7 @@
-// A broker among attackers: hostile frames over sockets, honest clients beside them, then a restart on what is left.
-// FRAMES=1000000 node dist/broker/testing/fuzz/fuzz.test.js; SECONDS=60 ends it before that; SEED=7 sends the frames of a run again.
+// A broker among attackers: hostile frames over sockets, honest clients beside them, then a restart on the remaining
+// data.
+// FRAMES=1000000 node dist/broker/testing/fuzz/fuzz.test.js; SECONDS=60 ends it before that; SEED=7 sends the frames
+// of a run again.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,6 @@
-// Random clients, and one that reads, processes and writes, against a broker that is killed again and again: the checker finds
-// nothing, and every input is in the output once. `KILLS=100 node dist/broker/testing/workload/killed.test.js` kills so often.
+// Random clients, and one that reads, processes and writes, against a broker that is killed repeatedly: the checker
+// finds nothing, and every input is in the output once. `KILLS=100 node dist/broker/testing/workload/killed.test.js`
+// sets the number of kills.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'

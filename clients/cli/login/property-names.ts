@@ -1,5 +1,6 @@
 // Names of client properties that millrace's command line knows and ignores: other clients need them, it does not.
-// From Apache Kafka 4.3 (producer, consumer, admin) and librdkafka 2.x, without those that properties.ts and java.ts use.
+// From Apache Kafka 4.3 (producer, consumer, admin) and librdkafka 2.x, without those that librdkafka.ts and java.ts
+// use.
 
 const names = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
 

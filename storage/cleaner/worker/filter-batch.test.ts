@@ -1,4 +1,4 @@
-// What is left of a batch, byte for byte; and the map of keys against a plain one.
+// The remaining records of a batch, byte for byte; and the map of keys against a plain one.
 
 import fc from 'fast-check'
 import t from '../../../protocol/testing/tap.ts'
