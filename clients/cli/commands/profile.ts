@@ -1,10 +1,16 @@
-// profile add|use|ls|rm: saved settings. For users: docs/guide/cli.md, "Profiles"
+// profile add|use|ls|show|rm: saved settings. For users: docs/guide/cli.md, "Profiles"
 
 import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { CliError } from '../exit.ts'
 import { clusterOptions, commonOptions, examples, shapes, type CommonOptions } from '../flags.ts'
-import { readProfiles, unknownProfile, writeProfiles, type Profile } from '../login/profiles.ts'
+import {
+  profileNamed,
+  readProfiles,
+  unknownProfile,
+  writeProfiles,
+  type Profile,
+} from '../login/profiles.ts'
 import { settingsOf } from '../login/settings.ts'
 import { namedByFlags } from '../login/sources.ts'
 import { Notes, Stdout, type Shape } from '../print.ts'
@@ -35,6 +41,10 @@ export function define(profile: Command): void {
     .argument('<name>')
     .action(useProfile)
   shapes(verb('ls', 'list the profiles; * is the one in use')).alias('list').action(listProfiles)
+  shapes(verb('show', 'show the settings of a profile: of the one in use, unless named'))
+    .alias('info')
+    .argument('[name]')
+    .action(showProfile)
   verb('rm', 'forget a profile').alias('delete').argument('<name>').action(removeProfile)
 }
 
@@ -108,6 +118,23 @@ async function listProfiles(_: unknown, command: Command): Promise<void> {
 
 function hasTls({ tls, ca, cert }: Profile): boolean {
   return (tls ?? ca ?? cert) !== undefined
+}
+
+/** A file edited by hand may hold secrets, too. */
+const SECRETS: readonly string[] = ['password', 'keyPassword', 'clientSecret']
+
+async function showProfile(name: string | undefined, _: unknown, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<CommonOptions & Shape>()
+  const { io } = options
+  const profile = profileNamed(name ?? options.profile ?? io.env['MILLRACE_PROFILE'], io.env)
+  if (profile === undefined) throw new CliError('notFound', 'no profile is in use: name one')
+  const rows = Object.entries(profile).map(([setting, value]) => ({
+    setting,
+    value: SECRETS.includes(setting) ? '...' : String(value),
+  }))
+  const stdout = new Stdout(io)
+  await stdout.rows(options, ['SETTING', 'VALUE'], rows, paintFor(io.stdout, io.env))
+  await stdout.flush()
 }
 
 function removeProfile(name: string, _: unknown, command: Command): void {

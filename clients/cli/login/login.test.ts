@@ -322,6 +322,19 @@ t.test(
       ],
     )
     t.match(await millrace(home, ['profile', 'use', 'other']), { status: 0 })
+    t.strictSame(
+      (await millrace(home, ['profile', 'show', 'prod'])).stdout,
+      'SETTING      VALUE\nbrokers      k:9093\ntls          true\nuser         ann\npasswordEnv  PW\n',
+    )
+    const other = await millrace(home, ['profile', 'info', '--json'])
+    t.match(JSON.parse(other.stdout), { setting: 'properties', value: /client\.properties$/ })
+    const named = await millrace(home, ['profile', 'show'], { MILLRACE_PROFILE: 'prod' })
+    t.match(named.stdout, /k:9093/)
+    t.match(await millrace(home, ['profile', 'show', 'nope']), { status: 3 })
+    const saved = readFileSync(path, 'utf8')
+    writeFileSync(path, saved.replace('"passwordEnv": "PW"', `"password": "${PASSWORD}"`))
+    t.match(await millrace(home, ['profile', 'show', 'prod']), { stdout: /password +\.\.\.\n/ })
+    writeFileSync(path, saved)
     t.match(await millrace(home, ['profile', 'use', 'nope']), {
       status: 3,
       stderr: /no profile nope; there are prod, other/,
@@ -333,6 +346,10 @@ t.test(
     await t.rejects(login(home, { profile: 'prod' }), { message: /the environment has no PW/ })
     t.match(await millrace(home, ['profile', 'rm', 'other']), { status: 0 })
     t.match(await login(home, {}), { brokers: '127.0.0.1:9092' })
+    t.match(await millrace(home, ['profile', 'show']), {
+      status: 3,
+      stderr: /no profile is in use/,
+    })
     t.match(await millrace(home, ['profile', 'add', 'x', '-X', 'sasl.password=x']), { status: 2 })
     t.match(await millrace(home, ['profile', 'add', 'x', '--sasl', 'gssapi']), {
       status: 2,
