@@ -388,7 +388,7 @@ t.test('metrics count what happened, and health says whether clients may come', 
   }
   t.same(await health('/healthz'), [200, { status: 'ok' }])
   t.match(await (await fetch(broker.httpUrl!)).text(), /^millrace \d+\.\d+\.\d+\n[^]*\/metrics/)
-  t.same(await health('/readyz'), [200, { status: 'ready', reasons: [] }])
+  t.same(await health('/readyz'), [200, { status: 'ready', reasons: [], warnings: [] }])
 })
 
 /** The status of a request with this Host header, or none. */

@@ -9,6 +9,7 @@ import { NO_HTTP, startHttp } from './compose/http.ts'
 import { openNetwork } from './compose/network.ts'
 import { composeRequests } from './compose/requests.ts'
 import { openConfigs, openStore } from './compose/store.ts'
+import { openTls } from './compose/tls.ts'
 import { readSettings, type ConfigSource } from './config.ts'
 import { ProcessLog } from './process-log.ts'
 
@@ -63,11 +64,12 @@ export class Broker {
   static async open(environment: BrokerEnvironment): Promise<Broker> {
     const closing = new Closing()
     try {
+      const tls = await openTls(environment, closing)
       const { store, dataDir } = await openStore(environment, closing)
       const configs = await openConfigs(environment, store)
       const coordinators = await openCoordinators(environment, configs, store, closing)
       const requests = composeRequests(environment, configs, store, coordinators)
-      const network = await openNetwork(environment, configs, store, requests, closing)
+      const network = await openNetwork(environment, configs, store, requests, tls, closing)
       const config = configs.current
       const measured = { config, store, ...coordinators, ...requests, ...network }
       const httpUrl = await startHttp(environment, measured, closing)

@@ -30,6 +30,7 @@ import {
   parseProtocolMap,
   type ListenerConfig,
 } from './listener-configs.ts'
+import { tlsConfigs } from './tls/tls-configs.ts'
 
 const MIB = 1024 * 1024
 /** Characters of a name that a message shows. */
@@ -74,6 +75,9 @@ export const brokerConfigs = {
   }),
   'connection.frame.timeout.ms': whole('int', 30_000, 1, {
     says: 'The broker closes a connection whose request is still incomplete after this time.',
+  }),
+  'connection.handshake.timeout.ms': whole('int', 10_000, 1, {
+    says: 'The broker closes a connection whose TLS handshake is not done after this time.',
   }),
   'connection.held.max.bytes': whole('int', 4 * MIB, 1, {
     says: 'Bytes of requests of one connection that wait or run; above it the broker stops reading from the connection. One request may be larger.',
@@ -121,7 +125,7 @@ export const brokerConfigs = {
   host: fixedText(
     '127.0.0.1,::1',
     'addresses, comma-separated',
-    'The addresses of the listener PLAINTEXT, without `listeners`. Addresses other than loopback need `i.accept.unauthenticated.network`.',
+    'The addresses of the listener PLAINTEXT, without `listeners`. Other addresses than loopback need TLS with `ssl.client.auth=required`, SASL_SSL, or `i.accept.unauthenticated.network`.',
   ),
   'http.host': fixedText(
     '127.0.0.1',
@@ -140,7 +144,7 @@ export const brokerConfigs = {
   ),
   'i.accept.unauthenticated.network': flag(false, {
     readOnly: true,
-    says: 'Whether to listen on addresses that other machines can reach: any of them can then read, write and delete everything.',
+    says: 'Whether listeners that other machines can reach may let clients in without a password or certificate, or without encryption.',
   }),
   'inbox.max.bytes': whole('int', 32 * MIB, MIB, {
     readOnly: true,
@@ -152,7 +156,7 @@ export const brokerConfigs = {
     'NAME:PROTOCOL, comma-separated',
     {
       readOnly: true,
-      says: 'The security protocol of each listener. Only PLAINTEXT is served.',
+      says: 'The security protocol of each listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.',
     },
     parseProtocolMap,
   ),
@@ -221,6 +225,9 @@ export const brokerConfigs = {
   'max.connections.per.ip': whole('int', 2_147_483_647, 1, {
     says: 'The most open connections from one address.',
   }),
+  'max.handshake.rate.per.ip': whole('int', 100, 1, {
+    says: 'TLS handshakes per second of one address (IPv6: one /64 network), after a burst of five times as many; above it the broker closes the connection at once.',
+  }),
   'max.incremental.fetch.session.cache.slots': whole('int', 1000, 0, {
     readOnly: true,
     says: 'The most fetch sessions. Further consumers work without one.',
@@ -280,6 +287,7 @@ export const brokerConfigs = {
     { readOnly: true, says: 'The largest request.' },
     BigInt(FRAME_BYTES_MAX),
   ),
+  ...tlsConfigs,
   'super.users': row(
     'string',
     '',

@@ -2,8 +2,7 @@
 
 import t from '../protocol/testing/tap.ts'
 import { isLoopback } from './addresses.ts'
-import { readSettings } from './config.ts'
-import { kafkaConfigs } from './kafka-configs.ts'
+import { configSpec, readSettings } from './config.ts'
 import { ListenerProperties } from './listener-properties.ts'
 
 function settingsOf(properties: Record<string, string>) {
@@ -120,7 +119,6 @@ t.test('listeners that cannot be are refused, naming property and listener', asy
       'INSIDE://:1',
       /listeners=INSIDE:\/\/:1: add INSIDE:PLAINTEXT to listener\.security\.protocol\.map/,
     ],
-    ['SSL://:1', /listeners=SSL:\/\/:1 \(SSL\): millrace has no TLS yet/],
     ['SASL_PLAINTEXT://:1', /\(SASL_PLAINTEXT\): millrace has no SASL yet/],
     ['safe://:1', /listeners=SAFE:\/\/:1 \(SASL_SSL\): /],
     [
@@ -159,12 +157,13 @@ t.test(
       'listener.name.in.side.scram-sha-256.sasl.jaas.config': 'for one',
       'listener.name.controller.ssl.keystore.location': '/passed/over.pem',
     })
-    const table = {
-      'ssl.keystore.location': kafkaConfigs['ssl.keystore.location']!,
-      'sasl.jaas.config': kafkaConfigs['sasl.jaas.config']!,
-      'sasl.enabled.mechanisms': kafkaConfigs['sasl.enabled.mechanisms']!,
-      'sasl.server.max.receive.size': kafkaConfigs['sasl.server.max.receive.size']!,
-    }
+    const names = [
+      'ssl.keystore.location',
+      'sasl.jaas.config',
+      'sasl.enabled.mechanisms',
+      'sasl.server.max.receive.size',
+    ]
+    const table = Object.fromEntries(names.map((name) => [name, configSpec(name, 'test')]))
     const inside = new ListenerProperties('IN.SIDE', given)
     t.same(inside.read(table), {
       'ssl.keystore.location': '/own.pem',
@@ -211,6 +210,57 @@ t.test('a property of a listener is checked as the broker’s is', async (t) => 
     ],
   ]
   for (const [name, text, message] of cases)
+    t.throws(() => settingsOf({ [name]: text }), { code: 'INVALID_CONFIG', message }, name)
+})
+
+t.test('other machines reach only a listener that knows its clients and encrypts', async (t) => {
+  const start = (protocol: string, host: string, auth: string, more = {}) =>
+    settingsOf({
+      listeners: `L://${host}:9092`,
+      'listener.security.protocol.map': `L:${protocol}`,
+      'ssl.client.auth': auth,
+      ...more,
+    }).listeners[0]!
+  for (const host of ['0.0.0.0', '10.0.0.1', '[::]', 'kafka.example']) {
+    const cases: [protocol: string, auth: string, says: RegExp | undefined][] = [
+      ['PLAINTEXT', 'none', /anybody could read, write and delete everything: use SASL_SSL or SSL/],
+      ['SSL', 'none', /anybody could .*: use ssl\.client\.auth=required or SASL_SSL/],
+      ['SSL', 'requested', /use ssl\.client\.auth=required/],
+      ['SSL', 'required', undefined],
+    ]
+    for (const [protocol, auth, says] of cases) {
+      const what = `${protocol} ${auth} ${host}`
+      if (says === undefined) t.equal(start(protocol, host, auth).securityProtocol, protocol, what)
+      else t.throws(() => start(protocol, host, auth), { code: 'INVALID_CONFIG', message: says })
+      const accepted = { 'i.accept.unauthenticated.network': 'true' }
+      t.equal(start(protocol, host, auth, accepted).securityProtocol, protocol, what)
+      t.equal(start(protocol, '', auth).securityProtocol, protocol, 'an empty host is loopback')
+    }
+  }
+})
+
+t.test('a listener has TLS by its protocol, with properties of its own', async (t) => {
+  const { listeners } = settingsOf({
+    listeners: 'PLAINTEXT://:1,SSL://:2,OWN://:3',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SSL:SSL,OWN:SSL',
+    'ssl.client.auth': 'requested',
+    'listener.name.own.ssl.client.auth': 'required',
+    'listener.name.own.ssl.enabled.protocols': 'TLSv1.3',
+  })
+  const [plain, ssl, own] = listeners.map(({ tls }) => tls)
+  t.equal(plain, undefined)
+  t.match(ssl!.values, {
+    'ssl.client.auth': 'requested',
+    'ssl.enabled.protocols': ['TLSv1.2', 'TLSv1.3'],
+  })
+  t.match(own!.values, { 'ssl.client.auth': 'required', 'ssl.enabled.protocols': ['TLSv1.3'] })
+  const wrong: [name: string, text: string, says: RegExp][] = [
+    ['ssl.enabled.protocols', 'TLSv1.1', /ssl\.enabled\.protocols=TLSv1\.1 .*want one or both of/],
+    ['ssl.enabled.protocols', '', /want one or both of TLSv1\.2, TLSv1\.3/],
+    ['ssl.client.auth', 'want', /want one of none, requested, required/],
+    ['ssl.keystore.type', 'BKS', /want one of JKS, PKCS12, PEM/],
+  ]
+  for (const [name, text, message] of wrong)
     t.throws(() => settingsOf({ [name]: text }), { code: 'INVALID_CONFIG', message }, name)
 })
 

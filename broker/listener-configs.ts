@@ -5,8 +5,13 @@
 import { KafkaError } from '../protocol/errors.ts'
 import { listItems } from '../storage/config.ts'
 import { addressText, isLoopback } from './addresses.ts'
-import { listenerPropertyName, type GivenProperties } from './listener-properties.ts'
+import {
+  ListenerProperties,
+  listenerPropertyName,
+  type GivenProperties,
+} from './listener-properties.ts'
 import type { Endpoint, SecurityProtocol } from './session.ts'
+import { tlsConfigOf, type TlsConfig } from './tls/tls-configs.ts'
 
 /** The listener of the short form. */
 const SHORT_NAME = 'PLAINTEXT'
@@ -14,7 +19,8 @@ const SHORT_NAME = 'PLAINTEXT'
 const CONTROLLER = 'CONTROLLER'
 const LOOPBACK_HOSTS = ['127.0.0.1', '::1']
 const PORT_MAX = 65_535
-const NO_TLS = 'millrace has no TLS yet: use PLAINTEXT, on loopback only'
+/** Of a listener that asks nobody who they are. */
+const ANYBODY = 'where anybody could read, write and delete everything'
 const NO_SASL = 'millrace has no SASL yet: use PLAINTEXT, on loopback only'
 
 const securityProtocols: readonly string[] = [
@@ -34,6 +40,8 @@ export interface ListenerConfig {
   /** 0 for one that is free on all hosts. */
   readonly port: number
   readonly advertised: Advertised
+  /** Undefined without TLS. */
+  readonly tls: TlsConfig | undefined
 }
 
 /** What clients are told to connect to. An undefined host or port is the one that they dialled. */
@@ -51,7 +59,7 @@ export interface AdvertisedAddress extends Advertised {
 }
 
 /** What the properties say, parsed. */
-interface ListenerProperties {
+interface PlaceProperties {
   readonly listeners: readonly NamedAddress[]
   readonly 'advertised.listeners': readonly AdvertisedAddress[]
   readonly 'listener.security.protocol.map': ReadonlyMap<string, SecurityProtocol>
@@ -135,7 +143,7 @@ interface Place {
  * @throws {KafkaError} INVALID_CONFIG: which listener, and what to try
  */
 export function listenersOf(
-  properties: ListenerProperties,
+  properties: PlaceProperties,
   given: GivenProperties,
   note: (message: string) => void,
 ): readonly ListenerConfig[] {
@@ -149,16 +157,29 @@ export function listenersOf(
   }
   checkPlaces(places)
   checkOwners(given, places, controllers)
-  checkReach(places, properties)
   const advertised = advertisedFor(places, properties['advertised.listeners'], controllers)
+  const isOpen = properties['i.accept.unauthenticated.network']
+  if (!isOpen) checkHttpReach(properties['http.host'])
   return places.map((place) => {
-    const { name, port } = place
+    const { name, hosts, port, text } = place
     const securityProtocol = protocolOf(place, properties['listener.security.protocol.map'])
-    return { name, securityProtocol, hosts: place.hosts, port, advertised: advertised(name) }
+    const tls = tlsOf(name, securityProtocol, given)
+    const listener = { name, securityProtocol, hosts, port, advertised: advertised(name), tls }
+    if (!isOpen) checkReach(listener, text)
+    return listener
   })
 }
 
-function shortPlace({ host, port }: ListenerProperties): Place {
+function tlsOf(
+  name: string,
+  securityProtocol: SecurityProtocol,
+  given: GivenProperties,
+): TlsConfig | undefined {
+  if (!securityProtocol.endsWith('SSL')) return undefined
+  return tlsConfigOf(name, new ListenerProperties(name, given), securityProtocol === 'SASL_SSL')
+}
+
+function shortPlace({ host, port }: PlaceProperties): Place {
   const hosts = host.split(',').flatMap((each) => hostsFor(each.trim()))
   return { name: SHORT_NAME, hosts: [...new Set(hosts)], port, text: `host=${host}` }
 }
@@ -211,16 +232,36 @@ function checkOwners(
   }
 }
 
-/** @throws {KafkaError} INVALID_CONFIG for an address that other machines reach, unless that is accepted */
-function checkReach(places: readonly Place[], properties: ListenerProperties): void {
-  if (properties['i.accept.unauthenticated.network']) return
-  const http = { hosts: [properties['http.host']], text: `http.host=${properties['http.host']}` }
-  for (const { hosts, text } of [...places, http]) {
-    if (hosts.every(isLoopback)) continue
-    const risk =
-      'can be reached from other machines, where anybody could read, write and delete everything'
-    throw refused(`${text} ${risk}: use 127.0.0.1, or say --i-accept-unauthenticated-network`)
+/** What other machines could do on a listener with such a security protocol, and what to use; undefined when they may come. */
+function riskOf({ securityProtocol, tls }: ListenerConfig): string | undefined {
+  switch (securityProtocol) {
+    case 'PLAINTEXT':
+      return `${ANYBODY}: use SASL_SSL or SSL`
+    case 'SASL_PLAINTEXT':
+      return 'where anybody on the way could read passwords and records: use SASL_SSL'
+    case 'SSL':
+      return tls?.values['ssl.client.auth'] === 'required'
+        ? undefined
+        : `${ANYBODY}: use ssl.client.auth=required or SASL_SSL`
+    case 'SASL_SSL':
+      return undefined
   }
+}
+
+/** @throws {KafkaError} INVALID_CONFIG when other machines reach it, and it neither knows its clients nor encrypts */
+function checkReach(listener: ListenerConfig, text: string): void {
+  const risk = riskOf(listener)
+  if (risk === undefined || listener.hosts.every(isLoopback)) return
+  throw unsafe(text, risk)
+}
+
+function checkHttpReach(host: string): void {
+  if (!isLoopback(host)) throw unsafe(`http.host=${host}`, ANYBODY)
+}
+
+function unsafe(what: string, risk: string): KafkaError {
+  const advice = 'or 127.0.0.1, or say --i-accept-unauthenticated-network'
+  return refused(`${what} can be reached from other machines, ${risk}, ${advice}`)
 }
 
 /** @throws {KafkaError} INVALID_CONFIG for a protocol that is not known, or not served */
@@ -231,7 +272,6 @@ function protocolOf(
   const protocol = protocols.get(name) ?? name
   if (!isSecurityProtocol(protocol))
     throw refused(`${text}: add ${name}:PLAINTEXT to listener.security.protocol.map`)
-  if (protocol.endsWith('SSL')) throw refused(`${text} (${protocol}): ${NO_TLS}`)
   if (protocol.startsWith('SASL')) throw refused(`${text} (${protocol}): ${NO_SASL}`)
   return protocol
 }

@@ -9,7 +9,7 @@ const INSTRUCTIONS_MAX = 5000
 /** Instructions by characters: some milliseconds at worst. Between slices the loop turns. */
 const SLICE_STEPS_MAX = 2_000_000
 /** One text by itself: some 20 ms at worst, for a pattern and a text that are made for it. */
-const TEXT_STEPS_MAX = 10_000_000
+export const TEXT_STEPS_MAX = 10_000_000
 
 /**
  * @param pattern '' matches everything
@@ -21,7 +21,7 @@ export async function matchesWhole(
   texts: readonly string[],
 ): Promise<readonly string[]> {
   if (pattern === '') return texts
-  const expression = await compile(pattern)
+  const expression = await compilePattern(pattern)
   const instructionCount = expression.programSize()
   const matched: string[] = []
   let steps = 0
@@ -38,8 +38,12 @@ export async function matchesWhole(
   return matched
 }
 
-/** The library is loaded with the first pattern: most brokers never see one. */
-async function compile(pattern: string) {
+/**
+ * The library is loaded with the first pattern: most brokers never see one.
+ *
+ * @throws {KafkaError} INVALID_REGULAR_EXPRESSION
+ */
+export async function compilePattern(pattern: string) {
   if (pattern.length > PATTERN_CHARS_MAX)
     throw invalid(`${pattern.length} characters, at most ${PATTERN_CHARS_MAX} are taken`)
   const atMost = instructionsIn(pattern)

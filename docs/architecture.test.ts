@@ -28,7 +28,8 @@ const clientRooms: Record<string, string[]> = {
 
 /** Module: the only files that may import it. */
 const doors: [module: RegExp, only: RegExp][] = [
-  [/^node:(net|tls)$/, /\/net\//],
+  [/^node:net$/, /\/net\//],
+  [/^node:tls$/, /\/net\/|^broker\/tls\//],
   [/^node:http$/, /^broker\/http\//],
   [/^node:(https|http2|dgram|dns|cluster|inspector|vm|wasi|repl)(\/|$)/, /^$/],
   // flock; `tail`, which watches stdout; the command that gives a password

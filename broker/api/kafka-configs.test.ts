@@ -213,7 +213,6 @@ t.test('properties that ask for protection are refused: there is none', async (t
     readSettings([{ origin: 'test', properties }]).broker.port
   const own = { 'listener.security.protocol.map': 'CLIENTS:SASL_SSL,INSIDE:PLAINTEXT' }
   for (const properties of [
-    { listeners: 'SSL://:9093' },
     { listeners: 'PLAINTEXT://127.0.0.1:9092,sasl_plaintext://:9093' },
     { listeners: 'clients://:9093', ...own },
   ]) {

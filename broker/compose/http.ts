@@ -32,7 +32,7 @@ export async function startHttp(
   measured: Measured,
   closing: Closing,
 ): Promise<string | undefined> {
-  const { config, health } = measured
+  const { config, health, tls } = measured
   if (config['http.port'] === NO_HTTP) return undefined
   const loop = new LoopTimes(clock)
   const gc = new GcTimes()
@@ -50,6 +50,7 @@ export async function startHttp(
       return page()
     },
     reasonsNotReady: () => health.reasonsNotReady(),
+    warnings: () => [...tls.values()].flatMap(({ warnings }) => warnings),
   })
   closing.add(() => http.close())
   return http.url
@@ -71,6 +72,7 @@ function registryOf(
     topicsMax: config['metrics.topics.max'],
     isNetworkOpen: config['i.accept.unauthenticated.network'],
     connectionCount: () => listeners.connectionCount,
+    tls: [...measured.tls.values()],
     bytesHeld: () => pressure.bytesHeld,
     bytesUnsent: () => unsent.heldBytes,
     fetchSessionCount: () => sessions.count,

@@ -7,12 +7,15 @@ import { connectionLimits } from '../net/client-connection.ts'
 import { connectionCounts } from '../net/connections.ts'
 import { Listeners } from '../net/listeners.ts'
 import { Pressure, pressureLimits } from '../net/pressure.ts'
+import { handshakeLimits } from '../net/tls-handshakes.ts'
+import type { ListenerTls } from '../tls/listener-tls.ts'
 import { Unsent, unsentLimits } from '../unsent.ts'
 import { openFilesMax, shareOfOpenFiles } from '../open-files.ts'
 import type { BrokerEnvironment, OpenListeners } from './environment.ts'
 import type { Requests } from './requests.ts'
 
 export interface Network {
+  readonly tls: ReadonlyMap<string, ListenerTls>
   readonly listeners: OpenListeners
   readonly pressure: Pressure
   readonly unsent: Unsent
@@ -24,6 +27,7 @@ export async function openNetwork(
   configs: BrokerConfigs,
   store: Store,
   { dispatch, health }: Requests,
+  tls: Network['tls'],
   closing: Closing,
 ): Promise<Network> {
   const { settings, clock, log } = environment
@@ -36,6 +40,8 @@ export async function openNetwork(
     unsent,
     limits: configs.view(connectionLimits),
     counts: configs.view(connectionCounts),
+    handshakeLimits: configs.view(handshakeLimits),
+    tls,
     socketsMax: shareOfOpenFiles(openFilesMax()).connections,
     clock,
     log,
@@ -44,5 +50,5 @@ export async function openNetwork(
     health.stop()
     return listeners.close(configs.current['shutdown.timeout.ms'])
   })
-  return { listeners, pressure, unsent }
+  return { tls, listeners, pressure, unsent }
 }

@@ -5,6 +5,7 @@ import type { AuditLog } from '../auth/audit.ts'
 import type { Clock } from '../../storage/clock.ts'
 import type { Store, Topic } from '../../storage/store.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
+import type { ListenerTls } from '../tls/listener-tls.ts'
 import { packageVersion } from '../../protocol/version.ts'
 import type { GcTimes } from './gc.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
@@ -12,6 +13,7 @@ import type { RequestMetrics } from './requests.ts'
 import type { LoopTimes } from './loop.ts'
 import { Samples } from './samples.ts'
 import type { TransactionMetrics } from './transactions.ts'
+import { addTls } from './tls.ts'
 import { OTHER_TOPICS, type TopicTraffic } from './traffic.ts'
 import type { TurnTimes } from './turns.ts'
 
@@ -32,6 +34,7 @@ interface RegistryDeps {
   readonly topicsMax: number
   readonly isNetworkOpen: boolean
   readonly connectionCount: () => number
+  readonly tls: readonly ListenerTls[]
   readonly bytesHeld: () => number
   readonly bytesUnsent: () => number
   readonly loop: LoopTimes
@@ -56,6 +59,7 @@ export class Registry {
     this.#process(samples)
     this.#storage(samples, freeBytes)
     this.#network(samples)
+    for (const tls of this.#deps.tls) addTls(samples, tls)
     await this.#topics(samples)
     this.#traffic(samples)
     this.#deps.rebalances.add(samples)

@@ -130,6 +130,24 @@ export const metrics = {
   millrace_scrub_read_bytes_total: counter('Bytes that the scrubber has checked.'),
   millrace_scrub_segments_total: counter('Segments that the scrubber has checked.'),
   millrace_sent_bytes_total: counter('Bytes of record batches fetched.', 'topic'),
+  millrace_tls_certificate_remaining_seconds: gauge(
+    'Time until the certificate of a listener expires; negative when it has.',
+    'listener',
+  ),
+  millrace_tls_handshake_failures_total: counter(
+    'TLS handshakes that failed. certificate: the broker did not take the one of the client; untrusted: the client did not take that of the listener; rate: the address began too many; timeout; plaintext; left: the client; protocol: all else.',
+    'listener',
+    'reason',
+  ),
+  millrace_tls_handshakes_total: counter('TLS handshakes done.', 'listener'),
+  millrace_tls_reload_failures_total: counter(
+    'Changed certificates that could not be taken: the listener goes on with the old ones.',
+    'listener',
+  ),
+  millrace_tls_reloads_total: counter(
+    'Changed certificates that a listener has taken.',
+    'listener',
+  ),
   millrace_txn_oldest_seconds: gauge('Age of the oldest open transaction, in seconds.'),
   millrace_txn_open: gauge('Open transactions.'),
   millrace_txn_total: counter(

@@ -3,7 +3,6 @@
 // Limits: docs/architecture.md, "Overload"
 
 import { strict as assert } from 'node:assert'
-import { ANONYMOUS } from '../auth/principal.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
@@ -62,7 +61,7 @@ export class ClientConnection implements TransportEvents {
       securityProtocol: listener.securityProtocol,
       endpoint: { ...transport.localEndpoint, ...listener.advertised },
       remoteAddress: transport.remoteAddress,
-      principal: ANONYMOUS,
+      principal: transport.principal,
       gone: this.#gone.signal,
     })
     this.#exchanges = new Exchanges(transport, (failure) => this.#onDone(failure))

@@ -8,13 +8,16 @@ import type { Dispatch } from '../call.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
 import type { ProcessLog } from '../process-log.ts'
+import type { ListenerTls } from '../tls/listener-tls.ts'
 import {
   ClientConnection,
   type ConnectionDeps,
   type ConnectionLimits,
 } from './client-connection.ts'
+import { HandshakeRate } from './handshake-rate.ts'
 import { LoopTurn } from './loop-turn.ts'
 import type { Pressure } from './pressure.ts'
+import { TlsHandshakes, type HandshakeLimits } from './tls-handshakes.ts'
 import { Transport } from './transport.ts'
 import type { Unsent } from '../unsent.ts'
 
@@ -37,6 +40,9 @@ export interface ConnectionsDeps {
   readonly unsent: Unsent
   readonly limits: ConnectionLimits
   readonly counts: ConnectionCounts
+  readonly handshakeLimits: HandshakeLimits
+  /** Of each listener that has it, by its name. */
+  readonly tls: ReadonlyMap<string, ListenerTls>
   /** Files that may be open as sockets; there are never more connections. */
   readonly socketsMax: number
   readonly clock: Clock
@@ -48,6 +54,8 @@ export class Connections {
   readonly #shared: ConnectionDeps
   readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
   readonly #open = new Set<ClientConnection>()
+  readonly #handshakes = new Map<string, TlsHandshakes>()
+  readonly #handshakeRate: HandshakeRate
   readonly #countByAddress = new Map<string, number>()
   #sweepTimer: Timer | undefined
   #isClosing = false
@@ -57,10 +65,14 @@ export class Connections {
     this.#deps = deps
     const frameBuffers = new BufferPool(FRAME_BUFFERS_FREE_BYTES_MAX)
     this.#shared = { ...deps, turn: new LoopTurn(deps.clock), frameBuffers }
+    this.#handshakeRate = new HandshakeRate(deps.handshakeLimits, deps.clock)
   }
 
+  /** Those in the TLS handshake, too. */
   get count(): number {
-    return this.#open.size
+    let count = this.#open.size
+    for (const handshakes of this.#handshakes.values()) count += handshakes.count
+    return count
   }
 
   /** @param accepted by `listener`, paused */
@@ -76,16 +88,53 @@ export class Connections {
       accepted.destroy()
       return
     }
-    this.#countByAddress.set(address, ofAddress + 1)
-    const transport = Transport.over(accepted, this.#receiveBuffer, this.#deps)
-    const onClosed = () => this.#closed(connection, address)
+    const tls = this.#deps.tls.get(listener.name)
+    if (tls === undefined) {
+      this.#counted(address)
+      this.#start(Transport.over(accepted, this.#receiveBuffer, this.#deps), listener, address)
+    } else this.#shakeHands(accepted, tls, listener, address)
+  }
+
+  #shakeHands(accepted: Socket, tls: ListenerTls, listener: ListenerConfig, address: string): void {
+    if (!this.#handshakeRate.admits(address)) {
+      tls.failed('rate')
+      this.#deps.log.warn('too many TLS handshakes', { remote: address, listener: listener.name })
+      accepted.destroy()
+      return
+    }
+    this.#counted(address)
+    this.#handshakesOf(tls, listener).begin(accepted, {
+      onSecure: (socket, principal) =>
+        this.#start(Transport.overTls(socket, principal, this.#deps), listener, address),
+      onFailed: () => this.#left(address),
+    })
+  }
+
+  #handshakesOf(tls: ListenerTls, { name, securityProtocol }: ListenerConfig): TlsHandshakes {
+    const known = this.#handshakes.get(name)
+    if (known !== undefined) return known
+    const { clock, log, handshakeLimits: limits } = this.#deps
+    const handshakes = new TlsHandshakes(tls, securityProtocol, { clock, log, limits })
+    this.#handshakes.set(name, handshakes)
+    return handshakes
+  }
+
+  #start(transport: Transport, listener: ListenerConfig, address: string): void {
+    const onClosed = () => {
+      this.#open.delete(connection)
+      this.#left(address)
+    }
     const connection = new ClientConnection(transport, listener, this.#shared, onClosed)
     this.#open.add(connection)
     this.#sweepTimer ??= this.#deps.clock.after(SWEEP_MS, () => this.#sweep())
+    if (this.#isClosing) connection.end()
   }
 
-  #closed(connection: ClientConnection, address: string): void {
-    this.#open.delete(connection)
+  #counted(address: string): void {
+    this.#countByAddress.set(address, (this.#countByAddress.get(address) ?? 0) + 1)
+  }
+
+  #left(address: string): void {
     const count = this.#countByAddress.get(address)! - 1
     if (count === 0) this.#countByAddress.delete(address)
     else this.#countByAddress.set(address, count)
@@ -107,6 +156,7 @@ export class Connections {
    */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true
+    for (const handshakes of this.#handshakes.values()) handshakes.close()
     for (const connection of this.#open) connection.end()
     if (this.count > 0) await this.#none(graceMs)
     for (const connection of this.#open) connection.close('the broker is stopping')

@@ -4,8 +4,10 @@
 
 import { strict as assert } from 'node:assert'
 import { Socket, type OnReadOpts } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
+import { ANONYMOUS, type Principal } from '../auth/principal.ts'
 import { Disconnect } from '../handler.ts'
 import type { Endpoint } from '../session.ts'
 import { plainAddress } from '../addresses.ts'
@@ -59,6 +61,8 @@ interface Part {
 }
 
 export class Transport {
+  /** The name that the client has proved by its certificate; else ANONYMOUS. */
+  readonly principal: Principal
   readonly #socket: Socket
   readonly #deps: TransportDeps
   /** What this client's answers hold, of what the answers of all clients hold. */
@@ -89,7 +93,15 @@ export class Transport {
     return transport
   }
 
-  constructor(socket: Socket, deps: TransportDeps) {
+  /** @param socket its handshake is done */
+  static overTls(socket: TLSSocket, principal: Principal, deps: TransportDeps): Transport {
+    const transport = new Transport(socket, deps, principal)
+    socket.on('data', (chunk: Buffer) => transport.receive(chunk))
+    return transport
+  }
+
+  constructor(socket: Socket, deps: TransportDeps, principal = ANONYMOUS) {
+    this.principal = principal
     this.#socket = socket
     this.#deps = deps
     this.#receivedAt = deps.clock.monotonic()

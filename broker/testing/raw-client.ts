@@ -18,7 +18,8 @@ export class RawClient {
   /** Resolves when the broker has closed the connection. */
   readonly closed: Promise<void>
 
-  private constructor(socket: Socket) {
+  /** @param socket connected; a TLS socket, too */
+  constructor(socket: Socket) {
     this.socket = socket
     const cutter = new FrameCutter(FRAME_BYTES_MAX)
     socket.on('data', (chunk) => cutter.push(chunk, (frame) => this.#arrived(Buffer.from(frame))))

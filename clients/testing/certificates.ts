@@ -12,7 +12,10 @@ export interface Identity {
 }
 
 export interface IdentityOptions {
+  /** The common name. */
   readonly name: string
+  /** The whole subject instead, in DER. */
+  readonly subject?: Buffer
   /** The host names and addresses of its owner. */
   readonly hosts?: readonly string[]
   readonly notBefore?: Date
@@ -64,7 +67,7 @@ export class Authority {
       ECDSA_WITH_SHA256,
       commonName(this.#name),
       sequence(time(notBefore), time(notAfter)),
-      commonName(name),
+      options.subject ?? commonName(name),
       spki,
       der(0xa3, sequence(...extensions)),
     )
@@ -98,6 +101,16 @@ const SERVER_AND_CLIENT = sequence(oid('2b06010505070301'), oid('2b0601050507030
 
 function extension(id: string, isCritical: boolean, value: Buffer): Buffer {
   return sequence(oid(id), ...(isCritical ? [BOOLEAN_TRUE] : []), der(0x04, value))
+}
+
+/** An attribute of a subject. @param type an object identifier, its bytes in hex. @param tag of the value: 0x0c for UTF-8 */
+export function attribute(type: string, tag: number, value: string | Buffer): Buffer {
+  return sequence(oid(type), der(tag, Buffer.from(value as string)))
+}
+
+/** @param names each one attribute, or several that count as one */
+export function subjectOf(...names: readonly Buffer[][]): Buffer {
+  return sequence(...names.map((attributes) => der(0x31, ...attributes)))
 }
 
 function commonName(name: string): Buffer {

@@ -5,6 +5,8 @@ import type { FastifyInstance } from 'fastify'
 export interface Health {
   /** The reasons why clients should not come yet; empty when ready. */
   reasonsNotReady(): Promise<string[]>
+  /** What an operator must look after soon; clients may be sent here all the same. */
+  warnings(): string[]
 }
 
 export function healthRoutes(server: FastifyInstance, health: Health): void {
@@ -14,6 +16,6 @@ export function healthRoutes(server: FastifyInstance, health: Health): void {
     const isReady = reasons.length === 0
     return reply
       .code(isReady ? 200 : 503)
-      .send({ status: isReady ? 'ready' : 'not ready', reasons })
+      .send({ status: isReady ? 'ready' : 'not ready', reasons, warnings: health.warnings() })
   })
 }
