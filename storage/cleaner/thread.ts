@@ -10,7 +10,7 @@ export class ThreadCleanerPort implements CleanerPort {
   /** @param onDeath the thread ended by itself */
   constructor(onDeath: (error: Error) => void) {
     const script = new URL('./cleaner-thread.js', import.meta.url)
-    this.#thread = new SideThread(script, 'cleaner', onDeath)
+    this.#thread = new SideThread({ script, name: 'cleaner', onDeath })
   }
 
   ask(task: CleanerTask): Promise<CleanerAnswer> {

@@ -9,7 +9,7 @@ export class ThreadValidatorPort implements ValidatorPort {
   /** @param onDeath the thread ended by itself */
   constructor(onDeath: (error: Error) => void) {
     const script = new URL('./validator-thread.js', import.meta.url)
-    this.#thread = new SideThread(script, 'validator', onDeath)
+    this.#thread = new SideThread({ script, name: 'validator', onDeath })
   }
 
   ask(task: ValidatorTask): Promise<ValidatorAnswer> {
