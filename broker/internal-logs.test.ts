@@ -24,7 +24,7 @@ import { budget } from '../protocol/testing/budget.ts'
 import { systemClock } from '../storage/clock.ts'
 import { openStore } from '../storage/open-store.ts'
 import { metadataFormat, type TopicRecord } from '../storage/tables/metadata.ts'
-import type { DecodedRecord } from '../storage/tables/record-format.ts'
+import type { DecodedRecord } from '../storage/record-format.ts'
 import { diskFrom, overwrite } from '../storage/testing/disk-from.ts'
 import type { FaultyFs } from '../storage/testing/faulty-fs.ts'
 import {

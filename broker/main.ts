@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
 import { systemClock } from '../storage/clock.ts'
-import type { StoreOptions } from '../storage/store.ts'
+import type { StoreOptions } from '../storage/store-options.ts'
 import { Broker } from './broker.ts'
 import { environmentSource, readSettings, type ConfigSource, type Settings } from './config.ts'
 import { fileSource } from './config-file.ts'

@@ -119,3 +119,24 @@ export interface TxnMarker {
   /** With `transaction.version` 2 (KIP-890) each end raises the epoch: the transaction was written in an older one. */
   readonly isTransactionV2?: boolean
 }
+
+/** A log that the writer has opened. */
+export interface Opened extends LogState {
+  /** Ascending; the last one is active. */
+  readonly segments: readonly SegmentInfo[]
+  /** Ascending; the last one is the epoch of this start. */
+  readonly epochs: readonly EpochStart[]
+  readonly quarantined: readonly Quarantined[]
+  /** Everything before this offset is compacted. */
+  readonly firstDirtyOffset: number
+  /** Segments before it may have gaps between their batches. */
+  readonly sparseEndOffset: number
+  /** Bytes cut off a torn tail. */
+  readonly truncatedBytes: number
+  /**
+   * The log was closed in order or is new: recovery checked only names and sizes, and the leader epoch is unchanged.
+   */
+  readonly cleanStart: boolean
+  /** Files put aside because they cannot be segments of this log. */
+  readonly strays: readonly string[]
+}

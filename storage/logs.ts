@@ -9,7 +9,8 @@ import { partitionDirectory } from './layout.ts'
 import { LogView, type ReadFiles } from './read/log-view.ts'
 import type { Logs, Overrides, Topic, Turn } from './store.ts'
 import type { Request } from './writer/writer-client.ts'
-import type { Opened, Outcome, TurnResult } from './writer/commands.ts'
+import type { Outcome, TurnResult } from './writer/commands.ts'
+import type { Opened } from './log-facts.ts'
 
 export interface LogsDeps {
   readonly dataDir: string

@@ -16,7 +16,7 @@ import {
 } from './tables/metadata.ts'
 import { internalTopics, METADATA_TOPIC } from './topic-name.ts'
 import type { WriterClient } from './writer/writer-client.ts'
-import type { Opened } from './writer/commands.ts'
+import type { Opened } from './log-facts.ts'
 
 export interface RecoverTopicsDeps {
   readonly fs: Fs

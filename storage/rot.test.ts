@@ -17,7 +17,8 @@ import { LogView } from './read/log-view.ts'
 import { openStore } from './open-store.ts'
 import { LogReader } from './read/reader.ts'
 import { InlineSearchPort } from './search/port.ts'
-import type { Log, Store, StoreOptions } from './store.ts'
+import type { Log, Store } from './store.ts'
+import type { StoreOptions } from './store-options.ts'
 import { FaultyFs } from './testing/faulty-fs.ts'
 import { keyedBatch } from './testing/keyed-log.ts'
 import { liesIn, lostIn, seenIn, type SeenBatch } from './testing/rot-kit.ts'
@@ -417,10 +418,8 @@ t.test(
     t.equal(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)), 0, 'nothing to wake a fetch for')
     await store.writer.append(log, uniqueBatch(78, 1, 100))
     t.ok(log.bytesAvailable(Offset(places.at(-1)!.baseOffset)) > 0)
-    const read = await store.reader.read(log, Offset(places.at(-1)!.baseOffset), {
-      bytesMax: 1000,
-      atLeastOne: true,
-    })
+    const limits = { bytesMax: 1000, atLeastOne: true }
+    const read = await store.reader.read(log, Offset(places.at(-1)!.baseOffset), limits)
     t.equal(read.bytes.length > 0, true)
     read.release()
   },

@@ -2,7 +2,8 @@
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Fs } from '../../storage/fs.ts'
-import type { Store, StoreOptions } from '../../storage/store.ts'
+import type { Store } from '../../storage/store.ts'
+import type { StoreOptions } from '../../storage/store-options.ts'
 import type { Authorizer } from '../auth/permissions.ts'
 import type { Settings } from '../config.ts'
 import type { Listeners } from '../net/listeners.ts'

@@ -13,7 +13,7 @@ import {
   type OffsetCommitValue,
 } from '../../protocol/kept/consumer-offsets.ts'
 import { encodeVersioned } from '../../protocol/versioned.ts'
-import { packedFormat, type DecodedRecord } from '../../storage/tables/record-format.ts'
+import { packedFormat, type DecodedRecord } from '../../storage/record-format.ts'
 import type { RecordFormat } from '../../storage/store.ts'
 import type { CommittedOffset } from './committed-offsets.ts'
 import type { GroupRecord } from './messages.ts'

@@ -6,7 +6,8 @@ import { randomSalt } from '../../protocol/sasl/new-password.ts'
 import { scramKeys, scramMechanisms, type ScramMechanism } from '../../protocol/sasl/scram.ts'
 import { systemClock } from '../../storage/clock.ts'
 import { openStore } from '../../storage/open-store.ts'
-import type { ScramChange, StoreOptions } from '../../storage/store.ts'
+import type { ScramChange } from '../../storage/store.ts'
+import type { StoreOptions } from '../../storage/store-options.ts'
 
 export interface StoppedPassword {
   readonly user: string

@@ -13,7 +13,7 @@ import {
 import { allTransactionStates, transactionStates } from '../../protocol/transaction-states.ts'
 import { encodeVersioned } from '../../protocol/versioned.ts'
 import type { RecordFormat } from '../../storage/store.ts'
-import { packedFormat } from '../../storage/tables/record-format.ts'
+import { packedFormat } from '../../storage/record-format.ts'
 import { offsetsPartition, type ProducerIdentity, type TransactionRecord } from './messages.ts'
 import { isEnding } from './transitions.ts'
 

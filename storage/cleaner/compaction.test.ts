@@ -12,7 +12,8 @@ import { budget } from '../../protocol/testing/budget.ts'
 import { SEED } from '../../protocol/testing/seed.ts'
 import { systemClock } from '../clock.ts'
 import { openStore } from '../open-store.ts'
-import type { Log, Store, StoreOptions } from '../store.ts'
+import type { Log, Store } from '../store.ts'
+import type { StoreOptions } from '../store-options.ts'
 import {
   KeyedLog,
   keyedBatch,

@@ -9,10 +9,17 @@ import { bytesAvailable, Hints, type ReadableLog, type SegmentView } from './bat
 import type { TopicConfig } from '../config.ts'
 import { HotTail, type PageCache } from './hot-tail.ts'
 import { partitionDirectory, segmentFile, type SwapRange } from '../layout.ts'
-import type { EpochStart, Heads, LogState, Quarantined, SegmentInfo, Slot } from '../log-facts.ts'
+import type {
+  EpochStart,
+  Heads,
+  LogState,
+  Quarantined,
+  SegmentInfo,
+  Slot,
+  Opened,
+} from '../log-facts.ts'
 import type { Log, Topic } from '../store.ts'
 import { assertOrder, assertRisen } from '../watermarks.ts'
-import type { Opened } from '../writer/commands.ts'
 
 interface MutableSegmentView extends SegmentView {
   endPosition: number

@@ -27,7 +27,7 @@ import {
   recordsIn,
   tempDirectory,
 } from '../testing/store-kit.ts'
-import type { Opened } from '../writer/commands.ts'
+import type { Opened } from '../log-facts.ts'
 
 const CODECS: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 

@@ -14,9 +14,9 @@ import type {
   Topic,
 } from '../store.ts'
 import { isInternalTopic, METADATA_TOPIC } from '../topic-name.ts'
-import type { Opened } from '../writer/commands.ts'
+import type { Opened } from '../log-facts.ts'
 import { LogTable, tableConfig, type TableDeps } from './log-table.ts'
-import { packedFormat, type RecordFormat } from './record-format.ts'
+import { packedFormat, type RecordFormat } from '../record-format.ts'
 
 export interface TopicRecord {
   readonly id: Uuid

@@ -1,7 +1,7 @@
 // Rewrites the records of an earlier release in the current format of a table's log. Network thread.
 
 import { BatchBuilder } from '../../protocol/batch/build.ts'
-import type { RecordFormat, TableProducer } from './record-format.ts'
+import type { RecordFormat, TableProducer } from '../record-format.ts'
 import type { OldRecord } from './replay.ts'
 import type { TableState } from './table-state.ts'
 

@@ -12,7 +12,7 @@ import { recordsOf, type RecordView } from '../../protocol/batch/record.ts'
 import type { SegmentView } from '../read/batch-walk.ts'
 import type { Fs } from '../fs.ts'
 import type { LogView } from '../read/log-view.ts'
-import type { DecodedRecord, RecordFormat, TableProducer } from './record-format.ts'
+import type { DecodedRecord, RecordFormat, TableProducer } from '../record-format.ts'
 import { TableLosses } from './table-losses.ts'
 import {
   damagedBatches,

@@ -3,11 +3,11 @@
 
 import { strict as assert } from 'node:assert'
 import { systemClock } from '../clock.ts'
-import type { Append, EndTransaction, Opened, Outcome, TurnResult } from '../writer/commands.ts'
+import type { Append, EndTransaction, Outcome, TurnResult } from '../writer/commands.ts'
+import type { Opened, TxnMarker, LogConfig, ProducerInfo } from '../log-facts.ts'
 import { LogWriter, type LogWriterDeps } from '../writer/writer.ts'
 import type { FaultyFs } from './faulty-fs.ts'
 import { newDisk, smallConfig } from './writer-world.ts'
-import type { TxnMarker, LogConfig, ProducerInfo } from '../log-facts.ts'
 
 export const DATA = '/data'
 export const roomy: LogConfig = { ...smallConfig, segmentBytesMax: 1_000_000 }

@@ -10,7 +10,8 @@ import type { Codec } from '../../protocol/compression/index.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Offset } from '../../protocol/ids.ts'
 import { openStore } from '../open-store.ts'
-import type { Log, Reader, Store, StoreOptions } from '../store.ts'
+import type { Log, Reader, Store } from '../store.ts'
+import type { StoreOptions } from '../store-options.ts'
 
 export interface TestRecord {
   readonly key?: string

@@ -7,7 +7,7 @@ import { crcMatches } from '../../protocol/batch/header.ts'
 import { batchesOf } from '../../protocol/batch/record.ts'
 import type { Fs } from '../fs.ts'
 import { segmentFile } from '../layout.ts'
-import type { Opened } from '../writer/commands.ts'
+import type { Opened } from '../log-facts.ts'
 
 export interface StoredBatch {
   readonly baseOffset: number

@@ -4,11 +4,11 @@
 import { strict as assert } from 'node:assert'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
-import type { Command, Opened, Outcome } from '../writer/commands.ts'
+import type { Command, Outcome } from '../writer/commands.ts'
+import type { Opened, LogConfig } from '../log-facts.ts'
 import { LogWriter } from '../writer/writer.ts'
 import { FaultyFs } from './faulty-fs.ts'
 import { storedBatches, uniqueBatch } from './stored-log.ts'
-import type { LogConfig } from '../log-facts.ts'
 
 const DATA = '/data'
 

@@ -5,9 +5,9 @@ import type { ErrorName } from '../../protocol/errors.ts'
 import type { RecordError } from '../record-rules.ts'
 import type {
   TxnMarker,
-  EpochStart,
   LogConfig,
   LogState,
+  Opened,
   ProducerInfo,
   Quarantined,
   SegmentInfo,
@@ -110,26 +110,6 @@ export interface OpenLog {
    * log; a missing one is made, unless the recovery checkpoint says that it held records.
    */
   readonly create: boolean
-}
-
-export interface Opened extends LogState {
-  /** Ascending; the last one is active. */
-  readonly segments: readonly SegmentInfo[]
-  /** Ascending; the last one is the epoch of this start. */
-  readonly epochs: readonly EpochStart[]
-  readonly quarantined: readonly Quarantined[]
-  /** Everything before this offset is compacted. */
-  readonly firstDirtyOffset: number
-  /** Segments before it may have gaps between their batches. */
-  readonly sparseEndOffset: number
-  /** Bytes cut off a torn tail. */
-  readonly truncatedBytes: number
-  /**
-   * The log was closed in order or is new: recovery checked only names and sizes, and the leader epoch is unchanged.
-   */
-  readonly cleanStart: boolean
-  /** Files put aside because they cannot be segments of this log. */
-  readonly strays: readonly string[]
 }
 
 /** The outcome of one command. A refusal is data; without `error` the command is done (and durable, for an append). */

@@ -15,8 +15,7 @@ import { type Random, seededRandom } from '../testing/random.ts'
 import { contentOf, type Sequence, sequencedBatch, storedBatches } from '../testing/stored-log.ts'
 import { DATA, LogWriterWorld } from '../testing/log-writer-world.ts'
 import { smallConfig } from '../testing/writer-world.ts'
-import type { Opened } from './commands.ts'
-import type { TxnMarker } from '../log-facts.ts'
+import type { Opened, TxnMarker } from '../log-facts.ts'
 
 const PATH = join(DATA, 'topic-0')
 

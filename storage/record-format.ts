@@ -1,6 +1,6 @@
 // The format of a table's changes as records of its log. Any thread.
 
-import { pack, unpack } from '../packed.ts'
+import { pack, unpack } from './packed.ts'
 
 export interface RecordFormat<Key extends string, Value> {
   /** An undefined value deletes the key. */
