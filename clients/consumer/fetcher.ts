@@ -202,10 +202,10 @@ export class Fetcher {
     this.#pump()
   }
 
-  /** Records an error that `next` throws. */
+  /** Records an error that `next` throws; of several errors of a partition the last. */
   report(reading: Reading, error: KafkaError): void {
+    if (reading.error === undefined) this.#failed.push(reading)
     reading.error = error
-    this.#failed.push(reading)
     this.#options.onChange()
   }
 
