@@ -1,5 +1,5 @@
 // Listeners with TLS through real sockets: principals, refusals, bounds, certificates that change, and clients that leave at
-// any moment. Against others' clients: clients/testing/interop/tls.interop.ts
+// any moment. Against foreign clients: in clients/testing/interop/.
 
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 // The subject of a certificate as the text of a principal: RFC 2253 as Java's X500Principal prints it, which Kafka's rules and
 // ACLs go by. Node's own text of a subject has another order, other escapes and other names. Pure.
-// Compared with Java's: clients/testing/interop/distinguished-names.interop.ts
+// Compared with Java's by the interop tests.
 
 import { Der, contextTag, tags } from './der.ts'
 
