@@ -5,7 +5,7 @@
 import type { AuditLog } from './auth/audit.ts'
 import { Permissions, type Authorizer } from './auth/permissions.ts'
 import { decode, decodeInSlices } from '../protocol/compile.ts'
-import { errorCodeOf, KafkaError } from '../protocol/errors.ts'
+import { errorCode, errorCodeOf, KafkaError } from '../protocol/errors.ts'
 import {
   encodeResponseFrame,
   encodeResponseFrameInSlices,
@@ -16,7 +16,8 @@ import { includes, type Api, type RequestOf } from '../protocol/schema.ts'
 import { Reader } from '../protocol/wire.ts'
 import type { Clock } from '../storage/clock.ts'
 import { printable, type ProcessLog } from './process-log.ts'
-import { Disconnect, type Handler, type RequestContext } from './handler.ts'
+import { Disconnect } from './disconnect.ts'
+import type { Handler, RequestContext } from './handler.ts'
 import type { AnswerRoom } from './unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './work.ts'
 import type { Session } from './session.ts'
@@ -37,6 +38,8 @@ export interface AnswerPlace {
   /** Called once when the answer was written, or never will be. */
   sent: (() => void)[] | undefined
   readonly room: AnswerRoom
+  /** The connection ends with this answer. */
+  isLast: boolean
 }
 
 /** Encoded, in parts. */
@@ -63,7 +66,7 @@ interface DispatchDeps {
 /** The session that a call belongs to, and where its answer goes. */
 interface Caller {
   readonly session: Session
-  readonly exchange: Pick<AnswerPlace, 'sent' | 'room'>
+  readonly exchange: Pick<AnswerPlace, 'sent' | 'room' | 'isLast'>
   readonly clientId: string | null
 }
 
@@ -109,6 +112,10 @@ export class Call extends Permissions implements RequestContext {
   whenSent(callback: () => void): void {
     this.#exchange.sent ??= []
     this.#exchange.sent.push(callback)
+  }
+
+  endSession(): void {
+    this.#exchange.isLast = true
   }
 }
 
@@ -182,10 +189,10 @@ export class Dispatch {
   /**
    * @param frame borrowed, without the size prefix
    * @returns a promise for a large request, which waits for its turn and is copied
-   * @throws {Disconnect} unknown key or version; {KafkaError} INVALID_REQUEST for bytes that are no request
+   * @throws {Disconnect} unknown key or version, or the client must log in first; {KafkaError} INVALID_REQUEST for bytes that are no request
    */
   decode(frame: Buffer, session: Session, exchange: Caller['exchange']): Call | Promise<Call> {
-    const handler = this.#handlerOf(frame)
+    let handler = this.#handlerOf(frame)
     const appends = handler?.appends === true
     const isLarge = frame.length >= LARGE_FRAME_BYTES && !appends
     const elementsMax = appends ? APPENDING_ELEMENTS_MAX : REQUEST_ELEMENTS_MAX
@@ -195,6 +202,9 @@ export class Dispatch {
     const { api } = handler
     session.clientId = clientId
     const caller = { session, exchange, clientId }
+    const { authentication } = session
+    if (authentication !== undefined && !authentication.admits(apiKey))
+      handler = refuserInLogin(handler)
     if (!includes(api.versions, apiVersion)) {
       const refusing = new Call(refuserOf(handler, apiVersion), 0, caller, this.#deps)
       refusing.correlationId = correlationId
@@ -342,6 +352,15 @@ function refuserOf(handler: Handler, version: number): Handler {
     throw new Disconnect(`${api.name} version ${version}, ${from} to ${to} are served`)
   }
   return { api, handle: () => response, refuse: () => response }
+}
+
+/** A handler that refuses every request of a client that is about to log in (KIP-152), and ends the connection. */
+function refuserInLogin(handler: Handler): Handler {
+  const handle: Handler['handle'] = (request, context) => {
+    context.endSession()
+    return handler.refuse(request, errorCode('ILLEGAL_SASL_STATE'), context)
+  }
+  return { ...handler, handle }
 }
 
 function softwareOf({ software }: Session): string {

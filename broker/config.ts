@@ -23,6 +23,7 @@ import {
   type GivenProperty,
 } from './listener-properties.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
+import { saslConfigs } from './sasl/sasl-configs.ts'
 import {
   listenersOf,
   parseAdvertised,
@@ -277,6 +278,7 @@ export const brokerConfigs = {
   'response.max.bytes': whole('int', 32 * MIB, MIB, {
     says: 'The largest response, without its records. The broker refuses a request whose response would be larger.',
   }),
+  ...saslConfigs,
   'shutdown.timeout.ms': whole('int', 8000, 0, {
     says: 'How long a stopping broker waits for clients to read their answers.',
   }),

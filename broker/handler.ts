@@ -1,5 +1,4 @@
-// Handler: answers the requests of one API. RequestContext has everything about a request but its fields; Disconnect
-// ends the connection. Network thread.
+// Handler: answers the requests of one API. RequestContext has everything about a request but its fields. Network thread.
 
 import type { Permissions } from './auth/permissions.ts'
 import type { Api, RequestOf, ResponseInput } from '../protocol/schema.ts'
@@ -18,6 +17,8 @@ export interface RequestContext extends Omit<Permissions, 'session' | 'work'> {
   readonly work: Work
   /** Calls back once when the last byte of the answer was written, or will never be. */
   whenSent(callback: () => void): void
+  /** The answer to this request is the last: the connection ends with it. */
+  endSession(): void
 }
 
 /** One API key: `broker/api/NN_name.ts` exports a function that makes the handler from its dependencies. */
@@ -47,9 +48,4 @@ export interface Handler<A extends Api<any, any> = any> {
   ): ResponseInput<A> | undefined
   /** The answer, in version 0, to an unknown version (KIP-511). Without it the connection is closed. */
   refuseVersion?(): ResponseInput<A>
-}
-
-/** Thrown when the only answer is to close the connection; the message goes to the log. */
-export class Disconnect extends Error {
-  override readonly name = 'Disconnect'
 }

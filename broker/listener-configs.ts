@@ -10,6 +10,7 @@ import {
   listenerPropertyName,
   type GivenProperties,
 } from './listener-properties.ts'
+import { saslConfigOf, type SaslConfig } from './sasl/sasl-configs.ts'
 import type { Endpoint, SecurityProtocol } from './session.ts'
 import { tlsConfigOf, type TlsConfig } from './tls/tls-configs.ts'
 
@@ -21,7 +22,6 @@ const LOOPBACK_HOSTS = ['127.0.0.1', '::1']
 const PORT_MAX = 65_535
 /** Of a listener that asks nobody who they are. */
 const ANYBODY = 'where anybody could read, write and delete everything'
-const NO_SASL = 'millrace has no SASL yet: use PLAINTEXT, on loopback only'
 
 const securityProtocols: readonly string[] = [
   'PLAINTEXT',
@@ -42,6 +42,8 @@ export interface ListenerConfig {
   readonly advertised: Advertised
   /** Undefined without TLS. */
   readonly tls: TlsConfig | undefined
+  /** Undefined without SASL. */
+  readonly sasl: SaslConfig | undefined
 }
 
 /** What clients are told to connect to. An undefined host or port is the one that they dialled. */
@@ -163,8 +165,10 @@ export function listenersOf(
   return places.map((place) => {
     const { name, hosts, port, text } = place
     const securityProtocol = protocolOf(place, properties['listener.security.protocol.map'])
+    const at = { name, securityProtocol, hosts, port, advertised: advertised(name) }
     const tls = tlsOf(name, securityProtocol, given)
-    const listener = { name, securityProtocol, hosts, port, advertised: advertised(name), tls }
+    const sasl = securityProtocol.startsWith('SASL') ? saslConfigOf(at, given) : undefined
+    const listener = { ...at, tls, sasl }
     if (!isOpen) checkReach(listener, text)
     return listener
   })
@@ -272,7 +276,6 @@ function protocolOf(
   const protocol = protocols.get(name) ?? name
   if (!isSecurityProtocol(protocol))
     throw refused(`${text}: add ${name}:PLAINTEXT to listener.security.protocol.map`)
-  if (protocol.startsWith('SASL')) throw refused(`${text} (${protocol}): ${NO_SASL}`)
   return protocol
 }
 

@@ -31,6 +31,47 @@ interface ClientSoftware {
   readonly version: string
 }
 
+/** An answer of SASL's APIs. */
+interface SaslAnswer {
+  readonly errorCode: number
+  /** The connection ends with it. */
+  readonly isLast: boolean
+}
+
+export interface HandshakeAnswer extends SaslAnswer {
+  /** Those that the listener offers. */
+  readonly mechanisms: readonly string[]
+}
+
+export interface MessageAnswer extends SaslAnswer {
+  readonly errorMessage: string | null
+  readonly authBytes: Uint8Array
+  /** 0: the session ends with the connection. */
+  readonly sessionLifetimeMs: number
+}
+
+/** How the client of a SASL listener logs in: broker/sasl/authentication.ts */
+export interface Authentication {
+  /** The client has shown who it is. It may have to do so again. */
+  readonly isDone: boolean
+  /** The largest frame that the client may send; undefined: as large as any client's. */
+  readonly frameBytesMax: number | undefined
+  /**
+   * Every request asks before it is decoded.
+   *
+   * @returns false: the request is refused with ILLEGAL_SASL_STATE, and the connection ends
+   * @throws {Disconnect}
+   */
+  admits(apiKey: number): boolean
+  /** The client knows the versions of all APIs. */
+  toldVersions(): void
+  shakeHands(mechanism: string, version: number): HandshakeAnswer
+  /** @param message copied */
+  receive(message: Buffer): Promise<MessageAnswer>
+  /** Has the client taken too long? @param now monotonic ms */
+  isOverdue(now: number): boolean
+}
+
 export class Session implements Requester {
   readonly listener: string
   readonly securityProtocol: SecurityProtocol
@@ -38,6 +79,8 @@ export class Session implements Requester {
   readonly remoteAddress: string
   readonly gone: AbortSignal
   principal: Principal
+  /** Undefined on a listener without SASL. */
+  authentication: Authentication | undefined
   /** Of the latest request; each request has its own. */
   clientId: string | null = null
   software: ClientSoftware | undefined

@@ -31,6 +31,7 @@ const rooms: Record<string, { is: string; inside: Record<string, string> }> = {
       fetch: 'what may be read',
       produce: 'what may be written',
       group: 'consumer groups',
+      sasl: 'who a client is',
       tls: 'certificates',
       txn: 'transactions',
       auth: 'who may do what',

@@ -114,7 +114,7 @@ const freshBuffers: AssemblyBuffers = {
 
 /** Cuts frames out of the chunks of one connection. It is unusable after an error: close the connection. */
 export class FrameCutter {
-  readonly #frameBytesMax: number
+  frameBytesMax: number
   readonly #buffers: AssemblyBuffers
   /** The bytes of a size prefix that spans chunks, as far as they have arrived. */
   readonly #prefix = Buffer.alloc(SIZE_BYTES)
@@ -128,7 +128,7 @@ export class FrameCutter {
 
   /** @param buffers by default each frame that spans chunks gets a new buffer, which is then given */
   constructor(frameBytesMax: number, buffers: AssemblyBuffers = freshBuffers) {
-    this.#frameBytesMax = frameBytesMax
+    this.frameBytesMax = frameBytesMax
     this.#buffers = buffers
   }
 
@@ -180,9 +180,9 @@ export class FrameCutter {
   }
 
   #checked(frameBytes: number): number {
-    if (frameBytes >= 0 && frameBytes <= this.#frameBytesMax) return frameBytes
+    if (frameBytes >= 0 && frameBytes <= this.frameBytesMax) return frameBytes
     const hint = SPOKEN_BY_OTHERS.get(frameBytes >>> 16)
-    const limit = `0 to ${this.#frameBytesMax} are allowed`
+    const limit = `0 to ${this.frameBytesMax} are allowed`
     throw new KafkaError('INVALID_REQUEST', `a frame of ${frameBytes} bytes${hint ?? ''}, ${limit}`)
   }
 

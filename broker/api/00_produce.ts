@@ -12,7 +12,8 @@ import {
 } from '../../protocol/api/00_produce.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { AppendOutcome, Log, Store, Topic } from '../../storage/store.ts'
-import { Disconnect, type Handler, type RequestContext } from '../handler.ts'
+import { Disconnect } from '../disconnect.ts'
+import type { Handler, RequestContext } from '../handler.ts'
 import { recordCountOf } from '../../protocol/batch/header.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
 import {

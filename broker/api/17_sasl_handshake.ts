@@ -1,6 +1,6 @@
-// SaslHandshake: a plaintext listener has nothing to authenticate.
-// Versions: 0-1
-// Behaviour: ILLEGAL_SASL_STATE, as Apache Kafka answers on PLAINTEXT; the connection goes on.
+// SaslHandshake: the client of a SASL listener says by which mechanism it logs in (KIP-43).
+// Versions: 0-1; to 0, whose clients send messages without frames, UNSUPPORTED_VERSION, and the connection ends.
+// Behaviour: an unknown mechanism ends the connection. On other listeners ILLEGAL_SASL_STATE, and the connection goes on.
 
 import { saslHandshake } from '../../protocol/api/17_sasl_handshake.ts'
 import { errorCode } from '../../protocol/errors.ts'
@@ -9,7 +9,14 @@ import type { Handler } from '../handler.ts'
 export function saslHandshakeHandler(): Handler<typeof saslHandshake> {
   return {
     api: saslHandshake,
-    handle: () => ({ errorCode: errorCode('ILLEGAL_SASL_STATE'), mechanisms: [] }),
+    handle({ mechanism }, context) {
+      const { authentication } = context.session
+      if (authentication === undefined)
+        return { errorCode: errorCode('ILLEGAL_SASL_STATE'), mechanisms: [] }
+      const { isLast, ...answer } = authentication.shakeHands(mechanism, context.version)
+      if (isLast) context.endSession()
+      return answer
+    },
     refuse: (_request, code) => ({ errorCode: code, mechanisms: [] }),
   }
 }

@@ -29,6 +29,7 @@ export function apiVersionsHandler(served: readonly Api<any, any>[]): Handler<ty
     api: apiVersions,
     handle(request, { version, session }) {
       if (version >= SOFTWARE_VERSION_MIN) session.software = softwareIn(request)
+      session.authentication?.toldVersions()
       return { errorCode: 0, apiKeys, ...features(version) }
     },
     refuse: (_request, code) => ({ errorCode: code, apiKeys: [] }),

@@ -1,11 +1,13 @@
-// SaslAuthenticate: a plaintext listener has nothing to authenticate.
+// SaslAuthenticate: the messages by which the client of a SASL listener logs in, or renews its session (KIP-152, KIP-368).
 // Versions: 0-2
-// Behaviour: ILLEGAL_SASL_STATE, as Apache Kafka answers on PLAINTEXT; the connection goes on.
+// Behaviour: a failed login ends the connection. On other listeners ILLEGAL_SASL_STATE, and the connection goes on.
 
 import { saslAuthenticate } from '../../protocol/api/36_sasl_authenticate.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
 
+/** Apache Kafka's text, also where nothing was to authenticate. */
+const NO_SASL = 'SaslAuthenticate request received after successful authentication'
 const NOTHING = new Uint8Array(0)
 
 export function saslAuthenticateHandler(): Handler<typeof saslAuthenticate> {
@@ -14,7 +16,15 @@ export function saslAuthenticateHandler(): Handler<typeof saslAuthenticate> {
   }
   return {
     api: saslAuthenticate,
-    handle: () => refused(errorCode('ILLEGAL_SASL_STATE'), 'the listener is plaintext'),
+    async handle({ authBytes }, context) {
+      const { authentication } = context.session
+      if (authentication === undefined) return refused(errorCode('ILLEGAL_SASL_STATE'), NO_SASL)
+      const message = Buffer.from(authBytes)
+      context.work.leave() // a check waits for its turn elsewhere
+      const { isLast, ...answer } = await authentication.receive(message)
+      if (isLast) context.endSession()
+      return answer
+    },
     refuse: (_request, code) => refused(code, null),
   }
 }

@@ -1,15 +1,14 @@
-// CreateDelegationToken: a plaintext connection may not ask for tokens.
+// CreateDelegationToken: there are no delegation tokens.
 // Versions: 1-3
-// Behaviour: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as Apache Kafka answers on PLAINTEXT.
+// Behaviour: as an Apache Kafka without tokens: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED to strangers, else DELEGATION_TOKEN_AUTH_DISABLED.
 
 import {
   createDelegationToken,
   type CreateDelegationTokenRequest,
   type CreateDelegationTokenResponse,
 } from '../../protocol/api/38_create_delegation_token.ts'
-import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
-import { NO_TIMESTAMP } from '../security.ts'
+import { NO_TIMESTAMP, noDelegationTokens } from '../security.ts'
 import type { Session } from '../session.ts'
 
 const nothing = {
@@ -39,8 +38,7 @@ function refused(
 export function createDelegationTokenHandler(): Handler<typeof createDelegationToken> {
   return {
     api: createDelegationToken,
-    handle: (request, { session }) =>
-      refused(session, request, errorCode('DELEGATION_TOKEN_REQUEST_NOT_ALLOWED')),
+    handle: (request, { session }) => refused(session, request, noDelegationTokens(session)),
     refuse: (request, code, { session }) => refused(session, request, code),
   }
 }

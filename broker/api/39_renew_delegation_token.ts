@@ -1,17 +1,16 @@
-// RenewDelegationToken: a plaintext connection may not ask for tokens.
+// RenewDelegationToken: there are no delegation tokens.
 // Versions: 1-2
-// Behaviour: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as Apache Kafka answers on PLAINTEXT.
+// Behaviour: as an Apache Kafka without tokens: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED to strangers, else DELEGATION_TOKEN_AUTH_DISABLED.
 
 import { renewDelegationToken } from '../../protocol/api/39_renew_delegation_token.ts'
-import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
-import { NO_TIMESTAMP } from '../security.ts'
+import { NO_TIMESTAMP, noDelegationTokens } from '../security.ts'
 
 export function renewDelegationTokenHandler(): Handler<typeof renewDelegationToken> {
   const refused = (code: number) => ({ errorCode: code, expiryTimestampMs: NO_TIMESTAMP })
   return {
     api: renewDelegationToken,
-    handle: () => refused(errorCode('DELEGATION_TOKEN_REQUEST_NOT_ALLOWED')),
+    handle: (_request, { session }) => refused(noDelegationTokens(session)),
     refuse: (_request, code) => refused(code),
   }
 }

@@ -62,7 +62,7 @@ function registryOf(
   clock: Clock,
 ): Registry {
   const { config, store, groups: coordinator } = measured
-  const { listeners, pressure, unsent, sessions, purgatory } = measured
+  const { listeners, sasl, pressure, unsent, sessions, purgatory } = measured
   const groupsMax = config['metrics.groups.max']
   return new Registry({
     ...measured,
@@ -73,6 +73,7 @@ function registryOf(
     isNetworkOpen: config['i.accept.unauthenticated.network'],
     connectionCount: () => listeners.connectionCount,
     tls: [...measured.tls.values()],
+    logins: sasl.attempts,
     bytesHeld: () => pressure.bytesHeld,
     bytesUnsent: () => unsent.heldBytes,
     fetchSessionCount: () => sessions.count,

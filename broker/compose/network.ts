@@ -1,14 +1,19 @@
 // The listeners, and the limits on all clients together. Network thread.
 
+import { randomBytes } from 'node:crypto'
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
 import { connectionLimits } from '../net/client-connection.ts'
 import { connectionCounts } from '../net/connections.ts'
 import { Listeners } from '../net/listeners.ts'
+import { LoginRoom, loginLimits } from '../net/login-room.ts'
 import { Pressure, pressureLimits } from '../net/pressure.ts'
 import { handshakeLimits } from '../net/tls-handshakes.ts'
 import type { ListenerTls } from '../tls/listener-tls.ts'
+import { Decoys } from '../sasl/decoys.ts'
+import { PasswordChecks } from '../sasl/password-checks.ts'
+import { SaslListeners } from '../sasl/sasl-listeners.ts'
 import { Unsent, unsentLimits } from '../unsent.ts'
 import { openFilesMax, shareOfOpenFiles } from '../open-files.ts'
 import type { BrokerEnvironment, OpenListeners } from './environment.ts'
@@ -17,6 +22,7 @@ import type { Requests } from './requests.ts'
 export interface Network {
   readonly tls: ReadonlyMap<string, ListenerTls>
   readonly listeners: OpenListeners
+  readonly sasl: SaslListeners
   readonly pressure: Pressure
   readonly unsent: Unsent
 }
@@ -34,6 +40,13 @@ export async function openNetwork(
   const { openListeners = (...at) => Listeners.open(...at) } = environment
   const pressure = new Pressure(configs.view(pressureLimits), store.writer)
   const unsent = new Unsent(configs.view(unsentLimits), clock)
+  const sasl = new SaslListeners(settings.listeners, {
+    credentials: store.scramCredentials,
+    decoys: new Decoys(randomBytes(32)),
+    checks: new PasswordChecks(),
+    clock,
+    log,
+  })
   const listeners = await openListeners(settings.listeners, {
     dispatch,
     pressure,
@@ -42,6 +55,8 @@ export async function openNetwork(
     counts: configs.view(connectionCounts),
     handshakeLimits: configs.view(handshakeLimits),
     tls,
+    sasl,
+    loginRoom: new LoginRoom(configs.view(loginLimits)),
     socketsMax: shareOfOpenFiles(openFilesMax()).connections,
     clock,
     log,
@@ -50,5 +65,5 @@ export async function openNetwork(
     health.stop()
     return listeners.close(configs.current['shutdown.timeout.ms'])
   })
-  return { tls, listeners, pressure, unsent }
+  return { tls, listeners, sasl, pressure, unsent }
 }

@@ -7,6 +7,7 @@ import type { Store, Topic } from '../../storage/store.ts'
 import type { TransactionCoordinator } from '../txn/coordinator.ts'
 import type { ListenerTls } from '../tls/listener-tls.ts'
 import { packageVersion } from '../../protocol/version.ts'
+import type { AttemptCounts } from '../sasl/attempts.ts'
 import type { GcTimes } from './gc.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
 import type { RequestMetrics } from './requests.ts'
@@ -39,6 +40,7 @@ interface RegistryDeps {
   readonly bytesUnsent: () => number
   readonly loop: LoopTimes
   readonly gc: GcTimes
+  readonly logins: Iterable<AttemptCounts>
   readonly fetchSessionCount: () => number
   readonly fetchesWaiting: () => number
 }
@@ -129,12 +131,21 @@ export class Registry {
     samples.add('millrace_fetch_sessions', fetchSessionCount())
     samples.add('millrace_fetches_waiting', fetchesWaiting())
     samples.add('millrace_unauthenticated_network', isNetworkOpen ? 1 : 0)
+    this.#logins(samples)
     for (const { api, requestCount, seconds, countByError } of requests) {
       if (requestCount === 0) continue
       samples.add('millrace_requests_total', requestCount, { api })
       samples.addHistogram('millrace_request_duration_seconds', seconds, { api })
       for (const [error, count] of countByError)
         samples.add('millrace_request_errors_total', count, { api, error })
+    }
+  }
+
+  #logins(samples: Samples): void {
+    for (const { listener, mechanism, doneCount, failedCount } of this.#deps.logins) {
+      const labels = { listener, mechanism }
+      samples.add('millrace_authentications_total', doneCount, labels)
+      samples.add('millrace_authentication_failures_total', failedCount, labels)
     }
   }
 

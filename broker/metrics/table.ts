@@ -47,6 +47,16 @@ export const metrics = {
   ),
   kafka_topic_partition_oldest_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
   millrace_append_seconds: histogram('Time that a writer turn spent writing batches.'),
+  millrace_authentication_failures_total: counter(
+    'Logins by SASL that failed.',
+    'listener',
+    'mechanism',
+  ),
+  millrace_authentications_total: counter(
+    'Logins by SASL and renewals of sessions that succeeded.',
+    'listener',
+    'mechanism',
+  ),
   millrace_authorizations_total: counter(
     'Questions whether a client may do something, by the answer. Lists that only leave something out are not counted.',
     'result',

@@ -6,10 +6,12 @@ import { strict as assert } from 'node:assert'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
+import type { SaslListeners } from '../sasl/sasl-listeners.ts'
 import { Session } from '../session.ts'
 import { Exchanges } from './exchanges.ts'
 import { FirstBytes } from './first-bytes.ts'
 import { KafkaProtocol, type KafkaDeps } from './kafka-protocol.ts'
+import type { LoginRoom } from './login-room.ts'
 import type { Pressure } from './pressure.ts'
 import type { Protocol } from './protocol.ts'
 import type { Transport, TransportEvents } from './transport.ts'
@@ -31,6 +33,8 @@ export interface ConnectionDeps extends KafkaDeps {
   readonly limits: ConnectionLimits
   readonly pressure: Pressure
   readonly log: ProcessLog
+  readonly sasl: Pick<SaslListeners, 'authenticationOf'>
+  readonly loginRoom: LoginRoom
 }
 
 /** The listener that the client has dialled. */
@@ -47,6 +51,8 @@ export class ClientConnection implements TransportEvents {
 
   /** Bytes that `pressure` counts for this connection. */
   #heldBytes = 0
+  /** Of them, those that `loginRoom` counts. */
+  #loginBytes = 0
   #hasAppended = false
   #isSettling = false
   /** The client has sent its end, or the broker is stopping: the connection reads nothing more. */
@@ -64,8 +70,9 @@ export class ClientConnection implements TransportEvents {
       principal: transport.principal,
       gone: this.#gone.signal,
     })
-    this.#exchanges = new Exchanges(transport, (failure) => this.#onDone(failure))
+    this.#exchanges = new Exchanges(transport, (...done) => this.#onDone(...done))
     this.#protocol = new FirstBytes(transport, this.session, (bytes) => this.#speakKafka(bytes))
+    this.session.authentication = deps.sasl.authenticationOf(this.session)
     transport.open(this.#protocol, this)
   }
 
@@ -95,11 +102,18 @@ export class ClientConnection implements TransportEvents {
     this.close(reason)
   }
 
-  /** A request is done. @param failure closes the connection */
-  #onDone(failure?: Error): void {
+  /** A request is done. @param failure closes the connection. @param isLast nothing is answered after it */
+  #onDone(failure: Error | undefined, isLast: boolean): void {
     if (this.#transport.isClosed) this.#account()
     else if (failure !== undefined) this.close(failure.message)
+    else if (isLast) this.#endAfterAnswer()
     else this.#settleSoon()
+  }
+
+  /** What has arrived behind the request is forgotten. */
+  #endAfterAnswer(): void {
+    this.#protocol.close()
+    this.end()
   }
 
   /** Settles once for all requests that finish in this turn, so that their answers leave together. */
@@ -117,6 +131,7 @@ export class ClientConnection implements TransportEvents {
     this.#exchanges.sendAnswers()
     this.#transport.write()
     this.#account()
+    if (this.#transport.isClosed) return
     this.#throttle()
     if (this.#isQuiet) this.#rest()
   }
@@ -143,9 +158,24 @@ export class ClientConnection implements TransportEvents {
     const unstartedBytes = this.#transport.isClosed ? 0 : partBytes + waitingBytes
     const heldBytes = unstartedBytes + this.#exchanges.runningBytes // a request that runs outlives the connection
     const change = heldBytes - this.#heldBytes
-    if (change === 0) return
-    this.#heldBytes = heldBytes
-    pressure.hold(change, this.#hasAppended)
+    if (change !== 0) {
+      this.#heldBytes = heldBytes
+      pressure.hold(change, this.#hasAppended)
+    }
+    if (this.session.authentication !== undefined) this.#accountLogin()
+  }
+
+  #accountLogin(): void {
+    const isAtLogin = this.#isAtLogin && !this.#transport.isClosed
+    const loginBytes = isAtLogin ? this.#heldBytes : 0
+    const change = loginBytes - this.#loginBytes
+    this.#loginBytes = loginBytes
+    if (!this.#deps.loginRoom.hold(change)) this.close('too many clients are about to log in')
+  }
+
+  /** The client must log in, and has not. */
+  get #isAtLogin(): boolean {
+    return this.session.authentication?.isDone === false
   }
 
   /** Pauses or resumes the socket, as the limits say. */
@@ -161,9 +191,9 @@ export class ClientConnection implements TransportEvents {
     return this.#hasAppended
   }
 
-  /** A request has arrived in part: reading on may free what the connection holds. */
+  /** A request has arrived in part: reading on may free what the connection holds. Of a stranger nobody knows. */
   get isMidRequest(): boolean {
-    return this.#protocol.partBytes > 0
+    return this.#protocol.partBytes > 0 && !this.#isAtLogin
   }
 
   /** The pressure that has paused the connection may be gone. */
@@ -202,6 +232,8 @@ export class ClientConnection implements TransportEvents {
     const { frameTimeoutMs, writeTimeoutMs, idleTimeoutMs } = this.#deps.limits
     if (this.isMidRequest && now - this.#protocol.partStartedAt > frameTimeoutMs) {
       this.close(`no complete frame within ${frameTimeoutMs} ms`)
+    } else if (this.session.authentication?.isOverdue(now) === true) {
+      this.close('the client has not logged in in time')
     } else if (this.#transport.isStalled(now)) {
       this.close(`the client has read nothing for ${writeTimeoutMs} ms`)
     } else if (this.#exchanges.isQuiet && now - this.#transport.receivedAt > idleTimeoutMs) {

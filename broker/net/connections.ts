@@ -16,6 +16,7 @@ import {
 } from './client-connection.ts'
 import { HandshakeRate } from './handshake-rate.ts'
 import { LoopTurn } from './loop-turn.ts'
+import type { LoginRoom } from './login-room.ts'
 import type { Pressure } from './pressure.ts'
 import { TlsHandshakes, type HandshakeLimits } from './tls-handshakes.ts'
 import { Transport } from './transport.ts'
@@ -43,6 +44,8 @@ export interface ConnectionsDeps {
   readonly handshakeLimits: HandshakeLimits
   /** Of each listener that has it, by its name. */
   readonly tls: ReadonlyMap<string, ListenerTls>
+  readonly sasl: ConnectionDeps['sasl']
+  readonly loginRoom: LoginRoom
   /** Files that may be open as sockets; there are never more connections. */
   readonly socketsMax: number
   readonly clock: Clock

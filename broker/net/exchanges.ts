@@ -11,6 +11,7 @@ export class Exchange {
   answer: readonly Uint8Array[] | undefined
   /** Called once when the answer was written, or never will be. */
   sent: (() => void)[] | undefined
+  isLast = false
   readonly ordinal: number
   readonly room: AnswerRoom
   /** Of its request, which count as held while it runs. */
@@ -31,8 +32,8 @@ export class Exchange {
 
 export class Exchanges {
   readonly #transport: Transport
-  /** A request is done. @param failure closes the connection */
-  readonly #onDone: (failure?: Error) => void
+  /** A request is done. @param failure closes the connection. @param isLast its answer ends the connection */
+  readonly #onDone: (failure: Error | undefined, isLast: boolean) => void
   /** Exchanges whose answer the transport does not have, in order of arrival. */
   #open: Exchange[] = []
   /** Of all exchanges that were ever opened. */
@@ -44,7 +45,7 @@ export class Exchanges {
   #hasAppended = false
   #isClosed = false
 
-  constructor(transport: Transport, onDone: (failure?: Error) => void) {
+  constructor(transport: Transport, onDone: (failure: Error | undefined, isLast: boolean) => void) {
     this.#transport = transport
     this.#onDone = onDone
   }
@@ -90,7 +91,7 @@ export class Exchanges {
     assert(this.#runningCount > 0 || this.#runningBytes === 0, 'what does not run holds nothing')
     if (this.#isClosed) exchange.wasSent()
     else if (failure === undefined) this.#owe(exchange)
-    this.#onDone(failure)
+    this.#onDone(failure, exchange.isLast)
   }
 
   #owe({ answer, room }: Exchange): void {

@@ -1,7 +1,7 @@
 // FirstBytes: tells by a client's first bytes which protocol it speaks. A frame of Kafka's begins with its size, which is
 // never so large that its first byte is that of a TLS hello or of text. Network thread.
 
-import { Disconnect } from '../handler.ts'
+import { Disconnect } from '../disconnect.ts'
 import type { Session } from '../session.ts'
 import type { Protocol } from './protocol.ts'
 import type { Transport } from './transport.ts'

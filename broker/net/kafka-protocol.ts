@@ -63,6 +63,9 @@ export class KafkaProtocol implements Protocol {
   receive(chunk: Buffer): void {
     if (this.#cutter.heldBytes === 0) this.#partStartedAt = this.#owner.transport.receivedAt
     this.#deps.turn.begin()
+    const { authentication } = this.#owner.session
+    if (authentication !== undefined)
+      this.#cutter.frameBytesMax = authentication.frameBytesMax ?? this.#deps.limits.frameBytesMax
     this.#cutter.push(chunk, this.#onFrame)
   }
 

@@ -25,7 +25,8 @@ import { VirtualClock } from '../testing/virtual-clock.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { batchOf, fetchFrom, fetchRequest, produceTo, valuesOf, World } from '../testing/world.ts'
 import { Dispatch, type AnswerPlace } from '../call.ts'
-import { Disconnect, type Handler } from '../handler.ts'
+import { Disconnect } from '../disconnect.ts'
+import type { Handler } from '../handler.ts'
 import { unlimitedRoom } from '../unsent.ts'
 import { Workshop } from '../work.ts'
 
@@ -516,6 +517,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const exchange: AnswerPlace = {
       answer: undefined,
       sent: undefined,
+      isLast: false,
       room: unlimitedRoom(new VirtualClock()),
     }
     const frame = Buffer.concat(

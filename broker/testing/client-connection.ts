@@ -8,6 +8,7 @@ import type { Clock } from '../../storage/clock.ts'
 import type { Dispatch } from '../call.ts'
 import { ClientConnection } from '../net/client-connection.ts'
 import { LoopTurn } from '../net/loop-turn.ts'
+import { LoginRoom } from '../net/login-room.ts'
 import { Pressure } from '../net/pressure.ts'
 import { Transport } from '../net/transport.ts'
 import { Unsent } from '../unsent.ts'
@@ -45,6 +46,8 @@ export function connectionDeps(dispatch: Partial<Dispatch>, clock: Clock = new V
     clock,
     pressure: new Pressure({ bytesMax: MIB }, { isCongested: false, onDrain() {} }),
     unsent: new Unsent({ bytesMax: MIB }, clock),
+    sasl: { authenticationOf: () => undefined },
+    loginRoom: new LoginRoom({ bytesMax: MIB }),
     turn: new LoopTurn(clock),
     frameBuffers: new BufferPool(0),
     log: new ProcessLog('error', clock, { write: () => {} }),

@@ -38,6 +38,7 @@ export class LocalClient {
     const exchange = {
       sent: undefined as (() => void)[] | undefined,
       room: unlimitedRoom(this.#clock),
+      isLast: false,
     }
     const caller = { session: this.session, exchange, clientId: 'local' }
     const call = this.#dispatch.callOf(api, version, whole(api, version, request), caller)

@@ -88,8 +88,12 @@ export class World {
     return new World(test, broker, client!, logged)
   }
 
-  async connect(): Promise<RawClient> {
-    const client = await RawClient.connect(this.broker.bootstrap)
+  /** @param listener the first unless given */
+  async connect(listener?: string): Promise<RawClient> {
+    const { bootstrap, listeners } = this.broker
+    const client = await RawClient.connect(
+      listener === undefined ? bootstrap : listeners[listener]!,
+    )
     this.#test.teardown(() => client.close())
     return client
   }

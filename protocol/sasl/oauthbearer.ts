@@ -1,4 +1,4 @@
-// OAUTHBEARER (RFC 7628, KIP-255): the client's messages. Pure.
+// OAUTHBEARER (RFC 7628, KIP-255): the client's messages, and the server's refusal. Pure.
 
 import { KafkaError } from '../errors.ts'
 import { nameIn, saslText } from './saslname.ts'
@@ -33,3 +33,6 @@ export function readOauth(message: Uint8Array): OauthMessage {
     throw new KafkaError('SASL_AUTHENTICATION_FAILED', 'the message has no bearer token')
   return { authorizationId: nameIn(names[1] ?? ''), token }
 }
+
+/** The server's refusal of a token (RFC 7628, section 3.2.2). */
+export const oauthRefusal = Buffer.from('{"status":"invalid_token"}')

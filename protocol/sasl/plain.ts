@@ -3,6 +3,8 @@
 import { KafkaError } from '../errors.ts'
 import { saslText } from './saslname.ts'
 
+const PARTS = 3
+
 export interface PlainMessage {
   /** The identity to act as; empty for the user's own. */
   readonly authorizationId: string
@@ -17,8 +19,11 @@ export function plainMessage(username: string, password: string): Buffer {
 
 /** @throws {KafkaError} SASL_AUTHENTICATION_FAILED for bytes that are no such message */
 export function readPlain(message: Uint8Array): PlainMessage {
-  const [authorizationId = '', username = '', password, ...more] = saslText(message).split('\0')
-  if (password === undefined || more.length > 0)
-    throw new KafkaError('SASL_AUTHENTICATION_FAILED', 'the message has not three parts')
+  const parts = saslText(message).split('\0', PARTS + 1)
+  const [authorizationId = '', username = '', password = ''] = parts
+  if (parts.length !== PARTS) {
+    const got = `expected ${PARTS} tokens, got ${parts.length}` // Kafka's text
+    throw new KafkaError('SASL_AUTHENTICATION_FAILED', `Invalid SASL/PLAIN response: ${got}`)
+  }
   return { authorizationId, username, password }
 }

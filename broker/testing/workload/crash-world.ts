@@ -208,6 +208,7 @@ export class CrashWorld implements MortalBroker {
     const exchange: AnswerPlace = {
       answer: undefined,
       sent: undefined,
+      isLast: false,
       room: unlimitedRoom(this.#life.clock),
     }
     return new Promise((resolve, reject) => {
