@@ -166,7 +166,15 @@ function answerFor(
   if (isDenied(name)) return missing(name, UUID_ZERO, denied)
   const topic = topics.get(name)
   if (topic !== undefined) return found(deps, topic, request, context)
-  return missing(name, UUID_ZERO, refusals.get(name) ?? codeOfUnknown(name))
+  const refusal = refusals.get(name)
+  if (refusal !== undefined) return missing(name, UUID_ZERO, refusal)
+  const unknown = missing(name, UUID_ZERO, codeOfUnknown(name))
+  return { ...unknown, topicAuthorizedOperations: maskOf(name, request, context) }
+}
+
+/** As in Apache Kafka, a topic that does not exist has one, too. */
+function maskOf(topic: string, request: MetadataRequest, context: RequestContext): number {
+  return context.mask(request.includeTopicAuthorizedOperations, 'Topic', topic)
 }
 
 function codeOfUnknown(name: string): number {
@@ -203,10 +211,6 @@ function found(
     topicId: topic.id,
     isInternal: topic.isInternal,
     partitions,
-    topicAuthorizedOperations: context.mask(
-      request.includeTopicAuthorizedOperations,
-      'Topic',
-      topic.name,
-    ),
+    topicAuthorizedOperations: maskOf(topic.name, request, context),
   }
 }

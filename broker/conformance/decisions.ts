@@ -1,10 +1,17 @@
 // What a client with one permission is let do: Apache Kafka's decisions with StandardAuthorizer, recorded beside in
 // decisions.txt by clients/testing/interop/denied.interop.ts, one line for each permission and question. Tests only.
 
-import { resourceTypes, type Operation, type ResourceType } from '../auth/resources.ts'
+import {
+  aclPatternTypes,
+  aclPermissionTypes,
+  CLUSTER_NAME,
+  WILDCARD,
+} from '../../protocol/acl-codes.ts'
+import type { Acl } from '../auth/acl.ts'
+import { operations, resourceTypes, type Operation, type ResourceType } from '../auth/resources.ts'
 import { errorName } from '../../protocol/errors.ts'
 import { absent, existing, type Question } from '../testing/questions.ts'
-import { deniedQuestions, linesIn, titleOf } from './denied.ts'
+import { deniedQuestions, inLines, titleOf } from './denied.ts'
 
 export const decisionsAt = new URL('../../../broker/conformance/decisions.txt', import.meta.url)
 
@@ -19,47 +26,75 @@ export const permissions: readonly Permission[] = Object.entries(resourceTypes).
     operations.map((operation) => ({ operation, resourceType: resourceType as ResourceType })),
 )
 
-/** Does one permission include another? Only what is allowed has such consequences, not what is denied. */
-export function includesPermission(held: Permission, wanted: Permission): boolean {
-  if (held.resourceType !== wanted.resourceType) return false
-  if (held.operation === wanted.operation) return true
-  if (wanted.operation === 'Describe')
-    return ['Read', 'Write', 'Delete', 'Alter'].includes(held.operation)
-  return wanted.operation === 'DescribeConfigs' && held.operation === 'AlterConfigs'
+/** A permission as an ACL: on all resources of the type. */
+export function aclOf({ operation, resourceType }: Permission): Acl {
+  return {
+    resourceType: resourceTypes[resourceType].code,
+    resourceName: resourceType === 'Cluster' ? CLUSTER_NAME : WILDCARD,
+    patternType: aclPatternTypes.literal,
+    principal: 'User:ANONYMOUS',
+    host: WILDCARD,
+    operation: operations[operation],
+    permissionType: aclPermissionTypes.allow,
+  }
+}
+
+/** The answers to a client with one permission; undefined where it hears what a client without any does. */
+export interface Decided {
+  readonly permission: Permission
+  readonly texts: ReadonlyMap<Question, string | undefined>
 }
 
 /**
  * Asks every question with each permission alone.
  *
+ * @param isEvery in every version, else the oldest and the newest
  * @param begin makes what the questions are about, and grants the permission. @returns the id of the topic
- * @returns a line for each answer that differs from that to a client without permissions
  */
 export async function decisions(
   exempt: readonly string[],
+  isEvery: boolean,
   begin: (permission: Permission | undefined) => Promise<string>,
   ask: (question: Question) => Promise<unknown>,
-): Promise<string[]> {
-  const lines: string[] = []
+): Promise<Decided[]> {
   const withoutAny = new Map<string, string>()
+  const decided: Decided[] = []
   for (const permission of [undefined, ...permissions]) {
     const topicId = await begin(permission)
-    for (const question of deniedQuestions(topicId, exempt)) {
+    const texts = new Map<Question, string | undefined>()
+    for (const question of deniedQuestions(topicId, exempt, isEvery)) {
       const title = titleOf(question)
-      const decided = decidedIn(await ask(question), topicId)
-      if (permission === undefined) withoutAny.set(title, decided)
-      else if (decided !== withoutAny.get(title))
-        lines.push(`${permission.operation} ${permission.resourceType}, ${title}: ${decided}`)
+      const text = decidedIn(await ask(question), topicId)
+      if (permission === undefined) withoutAny.set(title, text)
+      else texts.set(question, text === withoutAny.get(title) ? undefined : text)
     }
+    if (permission !== undefined) decided.push({ permission, texts })
   }
-  return lines
+  return decided
 }
 
-/** What was denied of an answer, and what was not: the names of things, with the path that leads to them. */
+/** For the record: a line for each answer that differs from that to a client without permissions. */
+export function linesOf(decided: readonly Decided[]): string[] {
+  return decided.flatMap(({ permission, texts }) => {
+    const differing = new Map<Question, string>()
+    for (const [question, text] of texts) if (text !== undefined) differing.set(question, text)
+    return inLines(differing).map((line) => `${permissionText(permission)}, ${line}`)
+  })
+}
+
+export function permissionText({ operation, resourceType }: Permission): string {
+  return `${operation} ${resourceType}`
+}
+
+/** The error codes of an answer and its masks of operations, with the names of things and the path that leads to them. */
 function decidedIn(answer: unknown, topicId: string): string {
   const found = new Set<string>()
   walk(answer, 'all', topicId, found)
   return [...found].sort().join(', ')
 }
+
+/** Of an answer whose request does not ask for operations. */
+const NO_MASK = -0x8000_0000
 
 const names = new Set<unknown>([...Object.values(existing), ...Object.values(absent)])
 
@@ -69,15 +104,9 @@ function walk(value: unknown, path: string, topicId: string, found: Set<string>)
   const label = Object.values(value).find((member) => names.has(member) || member === topicId)
   const here = label === undefined ? path : `${path}/${label === topicId ? 'id' : String(label)}`
   const { errorCode } = value as { readonly errorCode?: number }
-  if (errorCode !== undefined) found.add(`${here}${isDenial(errorCode) ? ' DENIED' : ' ok'}`)
+  if (errorCode !== undefined) found.add(`${here} ${errorName(errorCode) ?? 'ok'}`)
   else if (label !== undefined) found.add(here)
+  for (const [name, mask] of Object.entries(value))
+    if (name.endsWith('uthorizedOperations') && mask !== NO_MASK) found.add(`${here} may ${mask}`)
   for (const member of Object.values(value)) walk(member, here, topicId, found)
-}
-
-function isDenial(errorCode: number): boolean {
-  return errorName(errorCode)?.endsWith('_AUTHORIZATION_FAILED') ?? false
-}
-
-export function recordedDecisions(): readonly string[] {
-  return linesIn(decisionsAt)
 }

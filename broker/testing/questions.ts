@@ -1,4 +1,4 @@
-// A request to every API, in its oldest and newest version, about existing and missing things: for tests that walk
+// A request to every API, in its oldest and newest version or in every one, about existing and missing things: for tests that walk
 // all handlers, and to compare a broker with Apache Kafka. Tests only.
 
 import { apis } from '../../protocol/apis.ts'
@@ -84,7 +84,7 @@ const resources = [
   { resourceType: BROKER, resourceName: '' },
 ]
 
-/** By API name: the requests, and their versions if these are not the oldest and the newest. */
+/** By API name: the requests, and their versions if the caller has no choice of them. */
 const asks: Record<string, Record<string, Ask | readonly [versions: readonly number[], Ask]>> = {
   Produce: { records: produced(false), 'records in a transaction': produced(true) },
   Fetch: {
@@ -223,7 +223,8 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
     'both topics': () => ({
       markers: [
         {
-          ...producer,
+          producerId: 4711, // of no transactional id
+          producerEpoch: 0,
           transactionResult: false,
           coordinatorEpoch: 0,
           topics: named('name', { partitionIndexes: [0] }),
@@ -325,12 +326,20 @@ const operations = {
 }
 const transaction = { transactionalId: existing.transactionalId, ...producer }
 
-/** @param topicId of the existing topic */
-export function* questions(topicId: string): Generator<Question> {
+function versionsOf({ versions: { from, to } }: Api, isEvery: boolean): Iterable<number> {
+  if (!isEvery) return new Set([from, to])
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i)
+}
+
+/**
+ * @param topicId of the existing topic
+ * @param isEvery in every version, else the oldest and the newest
+ */
+export function* questions(topicId: string, isEvery = false): Generator<Question> {
   for (const api of apis) {
     for (const [what, given] of Object.entries(asks[api.name] ?? {})) {
-      const { from, to } = api.versions
-      const [versions, ask] = typeof given === 'function' ? [new Set([from, to]), given] : given
+      const [versions, ask] =
+        typeof given === 'function' ? [versionsOf(api, isEvery), given] : given
       for (const version of versions) yield { api, version, what, request: ask(version, topicId) }
     }
   }

@@ -22,6 +22,7 @@ const modules = ['confluent_kafka', 'kafka', 'snappy', 'lz4', 'zstandard'] as co
 const pythons = ['/usr/bin/python3', 'python3']
 
 const RUN_TIMEOUT_MS = 60_000
+const PIP_TIMEOUT_MS = 100_000
 
 let python: string | undefined
 
@@ -72,6 +73,20 @@ export async function kafkaClasspath(version?: string): Promise<string> {
   const args = [...chosen, 'bash', script, 'classpath']
   const { stdout } = await run('env', args, Buffer.of(), KAFKA_FETCH_TIMEOUT_MS)
   return stdout.toString().trim()
+}
+
+/** Debian's confluent-kafka has no calls for ACLs. */
+const CONFLUENT_VERSION = '2.16.1'
+
+/** An interpreter with a newer confluent-kafka, which pip fetches the first time. */
+export async function pythonWithNewConfluent(): Promise<string> {
+  const at = join(tmpdir(), `millrace-confluent-${CONFLUENT_VERSION}`)
+  const interpreter = join(at, 'bin', 'python')
+  if (works(interpreter, ['-c', 'import confluent_kafka'])) return interpreter
+  await run('python3', ['-m', 'venv', at])
+  const args = ['-m', 'pip', 'install', '--quiet', `confluent-kafka==${CONFLUENT_VERSION}`]
+  await run(interpreter, args, Buffer.of(), PIP_TIMEOUT_MS)
+  return interpreter
 }
 
 export interface Finished {
