@@ -143,7 +143,7 @@ function plain(value: unknown): unknown {
   return entries.map(([key, each]) => [key, plain(each)])
 }
 
-/** What the tables of groups and transactions hold, as text. */
+/** The contents of the tables of groups and transactions, as text. */
 async function tablesOf(fs: FaultyFs): Promise<string[]> {
   const store = await openStore({ dataDir: '/d', writer: 'inline', clock: new VirtualClock(), fs })
   const transactions = await openTransactionState(store)

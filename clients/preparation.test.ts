@@ -21,7 +21,7 @@ import {
 class Registry {
   readonly lookUps: string[] = []
   readonly #names = ['order', 'refund']
-  /** What the next look-ups wait for. */
+  /** The next look-ups wait for it. */
   gate: Promise<unknown> = Promise.resolve()
 
   async idOf(name: string, subject: string): Promise<number> {

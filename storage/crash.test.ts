@@ -29,11 +29,11 @@ const MECHANISM = 'SCRAM-SHA-256'
 /** By name. */
 type State = Readonly<Record<string, TopicState>>
 
-/** What was promised before the process ended. */
+/** The promises from before the process ended. */
 interface Promised {
   /** After the last change that was acknowledged. */
   state: State
-  /** What the change that was under way leads to. */
+  /** The state after the interrupted change. */
   next: State
   /** `partition directory` -> offset -> value. */
   readonly records: Map<string, Map<number, string>>
@@ -180,7 +180,7 @@ class Scenario {
   }
 }
 
-/** What is wrong with the store after a restart; empty when all that was promised holds. */
+/** The broken promises of a store after a restart; empty: none. */
 async function brokenPromises(fs: FaultyFs, store: Store, promised: Promised): Promise<string[]> {
   const broken: string[] = []
   const found = JSON.stringify(stateOf(store))

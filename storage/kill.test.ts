@@ -24,7 +24,7 @@ const LOAD_MS_MAX = 40
 const START_KILLS_EVERY = 5
 const START_MS_MAX = 250
 
-/** What the child said before it was killed, whole lines only. */
+/** The child's output before the kill, whole lines only. */
 async function runAndKill(
   { dataDir, onceNext }: Journal,
   run: number,
@@ -53,7 +53,7 @@ async function runAndKill(
   return said.split('\n').slice(0, -1)
 }
 
-/** What was acknowledged on one data directory, over all its runs. */
+/** The acknowledgements of one data directory, over all its runs. */
 class Journal {
   readonly dataDir: string
   /** By partition: offset -> value. */

@@ -40,7 +40,7 @@ async function logWithRecords(t: Test): Promise<{ store: Store; log: LogView }> 
   return { store, log }
 }
 
-/** What the writer would say of the log, if nothing had changed. */
+/** The writer's state of the log, if nothing had changed. */
 function stateOf({ slot, logStartOffset, lastStableOffset, highWatermark, logEndOffset }: LogView) {
   const active = { activeBytesVisible: 0, activeAbortedCount: 0 }
   return { slot, logStartOffset, lastStableOffset, highWatermark, logEndOffset, ...active }

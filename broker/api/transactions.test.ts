@@ -30,7 +30,7 @@ async function producer(kind: 'TV1' | 'TV2', transactionalId = `tx-${++names}`) 
   return made
 }
 
-/** What a consumer of either level is given, as Kafka's clients sort it out; and the ends that it is told. */
+/** The records that a consumer of either level gets, sorted out as Kafka's clients do; and the ends in its answers. */
 async function readBy(client: RawClient, topic: string, isolationLevel: number, partition = 0) {
   const answer = await fetchFrom(client, topic, partition, 0, { isolationLevel })
   const { records, abortedTransactions, highWatermark, lastStableOffset } = answer

@@ -73,7 +73,7 @@ async function join(
   return { consumer, assignments }
 }
 
-/** What a group has committed, in order of partition. */
+/** A group's committed offsets, in order of partition. */
 async function committedOffsets(groupId: string, topic: string): Promise<string[]> {
   const [found] = await admin.fetchOffsets({ groupId, topics: [topic] })
   return found!.partitions.sort((a, b) => a.partition - b.partition).map(({ offset }) => offset)
@@ -314,7 +314,7 @@ t.test(
     const loader = client.producer()
     await loader.connect()
     const received: string[] = []
-    /** What the broker has acknowledged, by partition. */
+    /** Acknowledged commits, by partition. */
     const committed = new Map<number, number>()
     const tooOld: string[] = []
     const consumer = client.consumer({

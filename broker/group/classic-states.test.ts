@@ -6,7 +6,7 @@ import t from '../../protocol/testing/tap.ts'
 import { classicGroup, identity, joining, stableGroup, world } from '../testing/group-world.ts'
 import { assertTransition, type ClassicState } from './classic-states.ts'
 
-/** What an assertion that kills the process says. */
+/** The message of an assertion that would end the process. */
 async function caught(act: () => unknown): Promise<string> {
   try {
     await act()

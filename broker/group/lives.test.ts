@@ -103,7 +103,7 @@ class Actor {
     }
   }
 
-  /** What a client does every few seconds. */
+  /** A client's work every few seconds. */
   beat(): void {
     if (!this.isAlive || this.#isBusy) return
     const error = this.#w.coordinator.heartbeat('g', this.identity, this.generationId)
@@ -228,7 +228,7 @@ class Life {
     assert.ok(offset >= this.#ackedOffset, `offset ${offset}, ${this.#ackedOffset} acknowledged`)
   }
 
-  /** Nobody comes or goes any more. */
+  /** From now on no member joins or leaves. */
   async calmDown(): Promise<void> {
     this.#w.table.release()
     for (let ms = 0; ms < CALM_MS; ms += BEAT_MS) {

@@ -17,14 +17,14 @@ const PARTITIONS = 3
 /** The next epochs are the last ones of the producer id, now and then. */
 const NEARLY_USED_UP = 32_764
 
-/** What a producer does as one transaction. */
+/** One transaction of a producer. */
 interface Transaction {
   readonly writtenTo: Set<string>
-  /** What its producer asked for, when it did. */
+  /** The end that its producer asked for, if it did. */
   asked?: 'commit' | 'abort'
-  /** What its producer was told. */
+  /** The end in the producer's answer. */
   told?: 'commit' | 'abort'
-  /** What the logs have heard. */
+  /** The ends in the logs' markers. */
   readonly ends: Set<'commit' | 'abort'>
 }
 

@@ -10,7 +10,7 @@ import type { LazyBatch } from './lazy-batch.ts'
 import { endTransaction, type FakeLog } from '../testing/fake-broker.ts'
 import { numbers, world, write, writeBatch } from '../testing/reader-world.ts'
 
-/** What is read of a batch, for good. */
+/** A copy of the batch's current record. */
 function recordOf(batch: LazyBatch): ConsumerRecord {
   const { topic, partition, offset, timestamp, key, value, headers } = batch
   t.same(batch.keyBytes, key?.length ?? -1)

@@ -21,7 +21,7 @@ import {
   type OwnAssignment,
 } from '../index.ts'
 
-/** What members tell each other: text. */
+/** The members' user data, as text. */
 const told = (userData: Uint8Array | null): string => Buffer.from(userData ?? []).toString()
 
 /** Each member tells its capacity, gets partitions by it, and hears the capacity of the whole group. */

@@ -106,7 +106,7 @@ async function checkRestart(t: Test, disk: FaultyFs, model: KeyedLog, what: stri
   }
 }
 
-/** What a compaction does to a good disk. */
+/** The steps of a compaction on a good disk. */
 async function stepsOfCompaction(): Promise<Step[]> {
   const world = await dirtyWorld()
   const steps: Step[] = []

@@ -25,7 +25,7 @@ const MIB = 2 ** 20
 /** Enough for a machine that does much else. */
 t.setTimeout(110_000)
 
-/** What the child said before it was killed, whole lines only. */
+/** The child's output before the kill, whole lines only. */
 async function runAndKill(dataDir: string, run: number, delayMs: number): Promise<string[]> {
   const script = fileURLToPath(new URL('../testing/compacted-child.js', import.meta.url))
   // Without the loader that tap puts into NODE_OPTIONS of every child, at 0.2 s each.

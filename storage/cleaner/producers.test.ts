@@ -89,7 +89,7 @@ class Writers {
     this.committed.set(sent.offset, sent)
   }
 
-  /** What is wrong with what a consumer sees. */
+  /** The flaws in a consumer's view. */
   async flaws(reader: Reader, log: Log): Promise<string[]> {
     const seen = await readCommitted(reader, log, 2000)
     const latest = new Map<string, Sent>()

@@ -108,7 +108,7 @@ class World {
     return wrong
   }
 
-  /** What is wrong with what a consumer makes of reads of `bytesMax`. */
+  /** The flaws in the records that a consumer gets by reads of `bytesMax`. */
   async wrongRecords({ reader, logs }: Store, bytesMax: number): Promise<string[]> {
     const log = logs.get('ledger', 0)!
     const seen = await readCommitted(reader, log, bytesMax)

@@ -98,7 +98,7 @@ function quarantinedBatch({ segmentBaseOffset, ...batch }: StoredBatch): Quarant
   }
 }
 
-/** What is stored after a recovery, checked for gaps and checksums. */
+/** The stored batches after a recovery, checked for gaps and checksums. */
 function stored(disk: FaultyFs, recovered: Recovered): StoredBatch[] {
   const { active, sealed, quarantined, logStartOffset } = recovered
   const opened: Opened = {
@@ -136,7 +136,7 @@ t.test('a log that is cut anywhere ends after its last whole batch', async (t) =
     assert.deepEqual(torn.quarantined, [])
     assert.equal(torn.epochs.at(-1)!.epoch, 1, 'the epoch is bumped')
 
-    // What the checkpoint vouches for was durable: its loss is said, and its offsets are not given out again.
+    // Records that the checkpoint covers were durable: their loss is reported, and their offsets are not assigned again.
     const disk = diskWith(new Map([...files, [LOG, whole.slice(0, length)]]))
     const rotten = recover(disk, late)
     assert.equal(rotten.active.endOffset, endOffset, `${length} bytes of a log that was closed`)

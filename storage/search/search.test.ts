@@ -30,7 +30,7 @@ async function openLogs(t: Test, topics: readonly string[], config: Overrides = 
   return { store, logs: topics.map((name) => store.logs.get(name, 0)!) }
 }
 
-/** What `action` gives, and how often the loop turned before it did. */
+/** The result of `action`, and how often the loop turned meanwhile. */
 async function turnsDuring<Result>(action: () => Promise<Result>) {
   let turnCount = 0
   let next = setImmediate(function turn() {

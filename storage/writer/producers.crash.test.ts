@@ -19,7 +19,7 @@ import type { Opened, TxnMarker } from '../log-facts.ts'
 
 const PATH = join(DATA, 'topic-0')
 
-/** What is sent together, and sent again until all of it is answered. */
+/** Batches sent together, and sent again until all are answered. */
 type Turn = readonly ({ readonly send: Sequence } | { readonly end: TxnMarker })[]
 
 /** Producers that obey the rules: sequences without gaps, markers when nothing else of theirs is under way. */
