@@ -45,6 +45,27 @@ function copyOf(command: Command): Command {
   return command.kind === 'append' ? { ...command, batch: Buffer.from(command.batch) } : command
 }
 
+t.test('what waits beside the ring is bounded as well', async (t) => {
+  const { port1, port2 } = new MessageChannel()
+  t.teardown(() => port1.close())
+  const memory = createInboxMemory(400)
+  const sender = new InboxSender({ memory, side: port1 }, 1000)
+  const receiver = new InboxReceiver({ memory, side: port2 })
+  t.ok(sender.put(append(1, 5000)), 'the first batch, however large')
+  t.notOk(sender.put(append(2, 200)))
+  t.ok(sender.put({ kind: 'trim', id: 3, slot: 0, logStartOffset: 0 }), 'a command without a batch')
+  t.equal(receiver.drain().length, 2)
+  receiver.release()
+  t.equal(sender.bytesUsed, 0)
+  t.ok(sender.put(append(4, 600)))
+  t.ok(sender.put(append(5, 400)), 'just so')
+  t.notOk(sender.put(append(6, 1)))
+})
+
+t.test('no inbox is so large that a position in it is no int32', async (t) => {
+  t.ok(createInboxMemory(1.25 * 0x7fffffff).byteLength <= 0x7fffffff)
+})
+
 t.test('what is put comes out, in order and unharmed, whatever is done between', async (t) => {
   const actions = fc.array(
     fc.oneof(

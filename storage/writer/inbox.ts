@@ -52,9 +52,12 @@ const START_OVER_BYTES_MIN = 4 * 1024 * 1024
 const GATHER_FROM_BYTES = 60_000
 const GATHER_MS = 0.4
 
-/** @param bytesMax size of the ring; its memory counts only once it has been used */
+/** The most that the ring holds, and the most batches that the writer has: positions and counts are int32. */
+const INBOX_BYTES_MAX = 1024 * 1024 * 1024
+
+/** @param bytesMax size of the ring, a GiB at most; its memory counts only once it has been used */
 export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
-  const ringBytes = aligned(bytesMax)
+  const ringBytes = aligned(Math.min(bytesMax, INBOX_BYTES_MAX))
   return new SharedArrayBuffer(CONTROL_BYTES + ringBytes)
 }
 
@@ -133,12 +136,15 @@ class Ring {
 export class InboxSender {
   readonly #ring: Ring
   readonly #side: MessagePort
+  readonly #bytesMax: number
   /** The bytes of all batches so far, modulo 2^32, as the writer counts them. */
   #putBytes = 0
 
-  constructor({ memory, side }: Inbox) {
+  /** @param bytesMax of batches that the writer is not done with, those beside the ring included */
+  constructor({ memory, side }: Inbox, bytesMax = INBOX_BYTES_MAX) {
     this.#ring = new Ring(memory)
     this.#side = side
+    this.#bytesMax = bytesMax
   }
 
   /** Bytes of batches that the writer is not done with. */
@@ -149,6 +155,7 @@ export class InboxSender {
   /** The writer may see the command at once; `wake` guarantees it. @returns false when there is no room now */
   put(command: Command): boolean {
     const batchBytes = command.kind === 'append' ? command.batch.length : 0
+    if (batchBytes > 0 && this.#isOver(batchBytes)) return false
     const isInRing =
       command.kind === 'append' && batchBytes <= this.#ring.sizeBytes / BATCH_SHARE_MAX
     const sizeBytes = isInRing ? batchBytes : 0
@@ -164,6 +171,12 @@ export class InboxSender {
     }
     this.#ring.tail = (at + ENTRY_HEAD_BYTES + aligned(sizeBytes)) % this.#ring.sizeBytes
     return true
+  }
+
+  /** One batch may be larger than all that the writer may have. */
+  #isOver(batchBytes: number): boolean {
+    const { bytesUsed } = this
+    return bytesUsed > 0 && bytesUsed + batchBytes > this.#bytesMax
   }
 
   /** Wakes the writer if it sleeps: call it once, after the last `put` for now. */
