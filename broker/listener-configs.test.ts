@@ -217,6 +217,7 @@ t.test('other machines reach only a listener that knows its clients and encrypts
       listeners: `L://${host}:9092`,
       'listener.security.protocol.map': `L:${protocol}`,
       'ssl.client.auth': auth,
+      'sasl.enabled.mechanisms': 'SCRAM-SHA-256',
       ...more,
     }).listeners[0]!
   for (const host of ['0.0.0.0', '10.0.0.1', '[::]', 'kafka.example']) {
@@ -225,6 +226,8 @@ t.test('other machines reach only a listener that knows its clients and encrypts
       ['SSL', 'none', /anybody could .*: use ssl\.client\.auth=required or SASL_SSL/],
       ['SSL', 'requested', /use ssl\.client\.auth=required/],
       ['SSL', 'required', undefined],
+      ['SASL_PLAINTEXT', 'none', /anybody on the way could read passwords .*: use SASL_SSL/],
+      ['SASL_SSL', 'none', undefined],
     ]
     for (const [protocol, auth, says] of cases) {
       const what = `${protocol} ${auth} ${host}`

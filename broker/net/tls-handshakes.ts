@@ -83,6 +83,7 @@ export class TlsHandshakes {
       this.#refuse(accepted, { failure: 'timeout', reason: `no TLS within ${timeoutMs} ms` })
     })
     this.#pending.set(accepted, { ...events, remote, timer })
+    accepted.on('error', ignored) // the TLS socket hears of it, too
     accepted.once('close', () => {
       // Node tells why it has closed a socket only after it has closed it.
       setImmediate(() => this.#refuse(accepted, { failure: 'left', reason: LEFT }))
@@ -96,6 +97,7 @@ export class TlsHandshakes {
   }
 
   #secured(socket: TLSSocket): void {
+    socket.on('error', ignored) // of a client that leaves while it is refused
     const accepted = (socket as OverSocket)._parent
     const principal = this.#principalOf(socket)
     if (accepted === undefined || !this.#pending.has(accepted)) {
@@ -155,6 +157,9 @@ export class TlsHandshakes {
     pending.onFailed()
   }
 }
+
+/** Without a listener an error would end the process. */
+function ignored(): void {}
 
 function untrusted(socket: TLSSocket): string {
   return `its certificate is not trusted: ${String(socket.authorizationError)}`
