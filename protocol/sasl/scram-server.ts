@@ -63,7 +63,7 @@ export class ScramServer {
     const [, withoutProof = '', channelBinding, nonce, proof = ''] =
       FINAL.exec(textOf(clientFinal)) ?? refuse('the last message is none of SCRAM')
     if (channelBinding !== this.#channelBinding) refuse('the channel binding has changed')
-    if (nonce !== this.#nonce) refuse('the last message has another nonce')
+    if (!this.#isOurs(nonce)) refuse('the last message has another nonce')
     const message = [this.#firstBare, this.#serverFirst, withoutProof].join(',')
     const signature = scramHmac(this.#mechanism, storedKey, message)
     const proven = Buffer.from(proof, 'base64')
@@ -73,6 +73,11 @@ export class ScramServer {
     if (!timingSafeEqual(createHash(name).update(clientKey).digest(), storedKey))
       refuse('the password is wrong')
     return Buffer.from(`v=${scramHmac(this.#mechanism, serverKey, message).toString('base64')}`)
+  }
+
+  /** librdkafka before 2.6.1 puts its own nonce before the whole one once more, which Apache Kafka accepts, too. */
+  #isOurs(nonce: string | undefined): boolean {
+    return nonce === this.#nonce || nonce === this.#clientNonce + this.#nonce
   }
 }
 

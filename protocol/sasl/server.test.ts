@@ -5,7 +5,7 @@ import { readOauth } from './oauthbearer.ts'
 import { plainMessage, readPlain } from './plain.ts'
 import { parseJaas } from './jaas.ts'
 import { ScramServer } from './scram-server.ts'
-import { ScramClient, scramKeys, type ScramMechanism } from './scram.ts'
+import { ScramClient, scramHmac, scramKeys, type ScramMechanism } from './scram.ts'
 
 const denied = { code: 'SASL_AUTHENTICATION_FAILED' }
 
@@ -119,6 +119,20 @@ t.test('a proof is good for one nonce, one channel binding and one password', as
   again.first(credential, 'another nonce'.replaceAll(' ', ''))
   t.throws(() => again.final(credential, Buffer.from(right)), denied, 'a replay')
 })
+
+t.test(
+  'a client that puts its own nonce before the whole one again gets in, as in Kafka',
+  async (t) => {
+    const { first, final } = await started()
+    const [, clientNonce = ''] = /r=(.*)$/.exec(example.clientFirst)!
+    const withoutProof = `c=biws,r=${clientNonce}${clientNonce}${example.serverNonce}`
+    const { clientKey, storedKey } = await credentialOf('pencil')
+    const message = [example.clientFirst.slice('n,,'.length), first, withoutProof].join(',')
+    const signature = scramHmac('SCRAM-SHA-256', storedKey, message)
+    const proof = Buffer.from(clientKey.map((byte, i) => byte ^ signature[i]!)).toString('base64')
+    t.doesNotThrow(() => final(`${withoutProof},p=${proof}`), 'librdkafka before 2.6.1')
+  },
+)
 
 t.test('a proof covers the other identity that was asked for', async (t) => {
   const { final } = await started('n,a=admin,n=user,r=rOprNGfwEbeRWgbNEkqO')
