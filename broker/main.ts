@@ -11,6 +11,7 @@ import { environmentSource, readSettings, type ConfigSource, type Settings } fro
 import { fileSource } from './config-file.ts'
 import { CannotListen } from './net/listener.ts'
 import { ProcessLog, type LogFormat } from './process-log.ts'
+import type { SecureReport } from './secure/report.ts'
 
 const DEFAULT_FILE = 'millrace.yaml'
 /** A stop takes `shutdown.timeout.ms` and the time of the last sync; after this time the process ends in any case. */
@@ -29,6 +30,10 @@ export interface StartFlags {
   /** 'num.partitions=3', any number of times. */
   readonly set?: readonly string[] | undefined
   readonly acceptUnauthenticatedNetwork?: boolean | undefined
+  /** Certificates, a first user and a listener with TLS: secure/secure.ts. */
+  readonly secure?: boolean | undefined
+  readonly securePort?: string | undefined
+  readonly plaintext?: boolean | undefined
   /** The banner as one JSON object: bootstrap, listeners, http, data. */
   readonly json?: boolean | undefined
 }
@@ -55,15 +60,21 @@ export async function runBroker(
   terminal = processTerminal,
   writer: StoreOptions['writer'] = 'thread',
 ): Promise<number> {
+  const clock = systemClock
   let settings: Settings
+  let secured: SecureReport | undefined
   const passedOver: string[] = []
   try {
-    settings = readSettings(await sources(flags, (message) => passedOver.push(message)))
+    let given: readonly ConfigSource[] = await sources(flags, (text) => passedOver.push(text))
+    if (flags.secure === true) {
+      const { secure } = await import('./secure/secure.ts')
+      ;({ sources: given, report: secured } = await secure(given, flags, clock))
+    }
+    settings = readSettings(given)
   } catch (error) {
     terminal.err(`${(error as Error).message}\n`)
-    return 2
+    return error instanceof KafkaError ? 2 : 1
   }
-  const clock = systemClock
   const log = new ProcessLog(settings.broker['log.level'], clock, { format: logFormat(settings) })
   for (const message of passedOver) log.warn(message)
   const die = (error: unknown): never => {
@@ -81,7 +92,7 @@ export async function runBroker(
   process.on('uncaughtException', die)
   process.on('unhandledRejection', die)
   const stop = stopSignal()
-  terminal.out(flags.json === true ? jsonBanner(broker) : banner(broker))
+  terminal.out(flags.json === true ? jsonBanner(broker, secured) : banner(broker, secured))
   logStart(broker, settings, log)
   const signal = await stop
   log.info('stopping', { signal })
@@ -165,20 +176,28 @@ function logStart(broker: Broker, { broker: config }: Settings, log: ProcessLog)
     log.warn('other users of this machine can reach the data', { advice: `chmod -R o= ${dataDir}` })
 }
 
-function jsonBanner({ bootstrap, listeners, httpUrl, dataDir }: Broker): string {
-  return `${JSON.stringify({ bootstrap, listeners, http: httpUrl, data: dataDir })}\n`
+function jsonBanner(
+  { bootstrap, listeners, httpUrl, dataDir }: Broker,
+  secured: SecureReport | undefined,
+): string {
+  const facts = secured && { secure: secured.facts(listeners) }
+  return `${JSON.stringify({ bootstrap, listeners, http: httpUrl, data: dataDir, ...facts })}\n`
 }
 
-function banner({ bootstrap, listeners, httpUrl, dataDir }: Broker): string {
+function banner(
+  { bootstrap, listeners, httpUrl, dataDir }: Broker,
+  secured: SecureReport | undefined,
+): string {
   const [, ...others] = Object.entries(listeners)
   const lines = [
     `millrace listens on ${bootstrap}`,
     ...others.map(([name, address]) => `  also     ${address} (${name})`),
     `  data     ${dataDir}`,
     httpUrl === undefined ? undefined : `  metrics  ${httpUrl}/metrics`,
-    `  try      echo hello | npx millrace produce greetings -b ${bootstrap}`,
+    `  try      echo hello | npx millrace produce greetings ${secured?.login ?? `-b ${bootstrap}`}`,
   ]
-  return `${lines.filter((line) => line !== undefined).join('\n')}\n`
+  const text = `${lines.filter((line) => line !== undefined).join('\n')}\n`
+  return text + (secured?.banner(listeners) ?? '')
 }
 
 /** SIGHUP: the terminal in which the broker ran was closed. */

@@ -37,7 +37,7 @@ const doors: [module: RegExp, only: RegExp][] = [
   // names, sizes and homes of the machine
   [
     /^node:os$/,
-    /^broker\/compose\/store\.ts$|^storage\/(cleaner\/cleaner-thread|read\/hot-tail)\.ts$|^clients\/cli\/login\/profiles\.ts$/,
+    /^broker\/(compose\/store|secure\/machine-names)\.ts$|^storage\/(cleaner\/cleaner-thread|read\/hot-tail)\.ts$|^clients\/cli\/login\/profiles\.ts$/,
   ],
   [/^node:worker_threads$/, /[/-]thread\.ts$|^storage\/writer\/inbox\.ts$/],
   [/^lmdb$/, /^clients\/streams\//],
@@ -81,7 +81,7 @@ const time = /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random)
 const chance = /\b(randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues)\b/
 /** Unique ids, a secret seed, a nonce: values that a test need not foresee. */
 const mayBeRandom =
-  /^(broker\/(compose\/(coordinators|network)|fetch\/sessions|sasl\/(plain|scram))|storage\/(meta|cleaner\/cleaner-thread)|protocol\/sasl\/new-password|clients\/(cli\/commands\/produce|net\/sasl\/login))\.ts$/
+  /^(broker\/(compose\/(coordinators|network)|fetch\/sessions|secure\/authority|sasl\/(plain|scram))|storage\/(meta|cleaner\/cleaner-thread)|protocol\/sasl\/new-password|clients\/(cli\/commands\/produce|net\/sasl\/login))\.ts$/
 
 /** Tests and their helpers may import anything; so may the lines of the CLI that start a broker and verify its data. */
 const isFree = ({ path }: Source) =>

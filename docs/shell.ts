@@ -12,11 +12,13 @@ import { root } from './sources.ts'
 /** `millrace` on the PATH: ends endless commands as ^C does, answers yes to questions, and uses free ports instead of the usual ones. */
 const COMMAND = `#!/bin/bash
 unset NODE_OPTIONS
+free_port() { "$NODE" -e 'const s = net.createServer().listen(0, () => { console.log(s.address().port); s.close() })'; }
 words=" $* "
 case "$words" in
   *' --yes '* | *' --dry-run '* | *' --help '*) ;;
   ' topic rm '* | ' topic trim '* | ' group rm '* | ' group reset '* | ' txn abort '* | ' acl rm '*) set -- "$@" --yes ;;
   '  ') set -- start --port 0 --http 0 ;;
+  ' start --secure '*) set -- "$@" --port 0 --http 0 --secure-port "$(free_port)" ;;
   ' start '*) set -- "$@" --port 0 --http 0 ;;
 esac
 case "$words" in

@@ -6,8 +6,7 @@ import { randomSalt } from '../../protocol/sasl/new-password.ts'
 import { scramKeys, scramMechanisms, type ScramMechanism } from '../../protocol/sasl/scram.ts'
 import { systemClock } from '../../storage/clock.ts'
 import { openStore } from '../../storage/open-store.ts'
-import type { ScramChange } from '../../storage/store.ts'
-import type { StoreOptions } from '../../storage/store-options.ts'
+import type { ScramChange, Store } from '../../storage/store.ts'
 
 export interface StoppedPassword {
   readonly user: string
@@ -27,18 +26,25 @@ export interface StoppedPassword {
  */
 export async function setPasswordIn(
   dataDir: string,
+  password: StoppedPassword,
+  isNew: boolean,
+): Promise<readonly ScramMechanism[]> {
+  await using store = await openStore({ dataDir, writer: 'inline', clock: systemClock })
+  return await setPassword(store, password, isNew)
+}
+
+/** The same in an open store. */
+export async function setPassword(
+  store: Store,
   { user, password, mechanism, iterations }: StoppedPassword,
   isNew: boolean,
-  options: Partial<StoreOptions> = {},
 ): Promise<readonly ScramMechanism[]> {
-  await using store = await openStore({ dataDir, writer: 'inline', clock: systemClock, ...options })
-  const { scramCredentials } = store
-  const own = scramMechanisms.filter((each) => scramCredentials.find(each, user) !== undefined)
+  const own = mechanismsOf(store, user)
   const isKnown = own.length > 0
   if (isKnown && isNew) throw new KafkaError('DUPLICATE_RESOURCE', `${user} exists`)
   if (!isKnown && !isNew) throw new KafkaError('RESOURCE_NOT_FOUND', `there is no user ${user}`)
   const wanted = mechanism !== undefined ? [mechanism] : isKnown ? own : scramMechanisms
-  await scramCredentials.change(() =>
+  await store.scramCredentials.change(() =>
     Promise.all(
       wanted.map(async (mechanism): Promise<ScramChange> => {
         const salt = randomSalt()
@@ -49,4 +55,9 @@ export async function setPasswordIn(
     ),
   )
   return wanted
+}
+
+/** By which the user can log in. */
+export function mechanismsOf({ scramCredentials }: Store, user: string): ScramMechanism[] {
+  return scramMechanisms.filter((each) => scramCredentials.find(each, user) !== undefined)
 }

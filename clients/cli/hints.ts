@@ -14,6 +14,8 @@ const hints: Record<string, string> = {
   '--consumer.config': 'that is --command-config',
   '--password':
     'a password is no argument: MILLRACE_PASSWORD, --password-file, or answer when it is asked for',
+  '--new-password':
+    'a password is no argument: --generate, --new-password-file, or answer when it is asked for',
   '--tls-enabled': 'that is --tls',
   '--tls-truststore': 'that is --ca',
   '--tls-cert': 'that is --cert',

@@ -2,6 +2,7 @@
 // For users: docs/guide/cli.md, "Starting a broker"
 
 import type { Command } from 'commander'
+import { CliError } from '../exit.ts'
 import { examples, type CommonOptions } from '../flags.ts'
 
 export function define(command: Command): void {
@@ -17,6 +18,12 @@ export function define(command: Command): void {
       "for metrics and health; 0 for a free one, 'off' for none (default: 9644)",
     )
     .option('--host <list>', 'addresses to listen on (default: 127.0.0.1,::1)')
+    .option(
+      '--secure',
+      'let other machines come, by TLS and password: makes certificates, a user and files for clients',
+    )
+    .option('--secure-port <number>', 'with --secure: the port with TLS (default: 9094)')
+    .option('--no-plaintext', 'with --secure: no port without TLS for this machine')
     .option(
       '--config <file>',
       'YAML, name: value, or a server.properties of Apache Kafka (default: ./millrace.yaml, if it exists)',
@@ -35,6 +42,7 @@ export function define(command: Command): void {
         'millrace                                       127.0.0.1:9092, data in ./data',
         'millrace start --port 0 --ephemeral            for a test',
         'millrace start -c num.partitions=6 -c log.segment.bytes=16777216',
+        'millrace start --secure                        for the network, at port 9094',
         'MILLRACE_NUM_PARTITIONS=6 millrace start       the same from the environment',
       ),
     )
@@ -51,6 +59,9 @@ interface Options {
   readonly port?: string
   readonly http?: string
   readonly host?: string
+  readonly secure?: boolean
+  readonly securePort?: string
+  readonly plaintext?: boolean
   readonly config?: string
   readonly set?: readonly string[]
   readonly iAcceptUnauthenticatedNetwork?: boolean
@@ -61,6 +72,10 @@ interface Options {
 
 async function start(options: Options, command: Command): Promise<void> {
   const { io } = command.optsWithGlobals<CommonOptions>()
+  if (options.secure === true && options.ephemeral === true)
+    throw new CliError('usage', '--secure needs a directory that stays: not with --ephemeral')
+  if (options.secure !== true && (options.securePort !== undefined || options.plaintext === false))
+    throw new CliError('usage', '--secure-port and --no-plaintext go with --secure')
   const { startBroker } = await import('../../../broker/start.ts')
   io.exitCode = await startBroker({
     ...options,
