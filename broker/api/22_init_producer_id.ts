@@ -32,7 +32,7 @@ export function initProducerIdHandler(deps: InitProducerIdDeps): Handler<typeof 
       const { transactionalId } = request
       if (transactionalId === null) {
         const isAllowed =
-          context.allowsOnClusterSilently('IdempotentWrite') || context.allowsAny('Write', 'Topic')
+          context.allowsAny('Write', 'Topic') || context.allowsOnCluster('IdempotentWrite')
         if (!isAllowed) throw denied('IdempotentWrite', 'Cluster', CLUSTER_NAME)
         return idempotent(deps.store)
       }

@@ -26,7 +26,6 @@ export type Change =
   | 'ACLs created'
   | 'ACLs deleted'
   | 'users changed'
-  | 'quotas changed'
 
 interface Question {
   readonly operation: Operation

@@ -4,6 +4,7 @@ import t, { type Test } from '../../protocol/testing/tap.ts'
 import { metadata } from '../../protocol/api/03_metadata.ts'
 import { createTopics } from '../../protocol/api/19_create_topics.ts'
 import { describeAcls } from '../../protocol/api/29_describe_acls.ts'
+import { initProducerId } from '../../protocol/api/22_init_producer_id.ts'
 import { createAcls } from '../../protocol/api/30_create_acls.ts'
 import { deleteAcls } from '../../protocol/api/31_delete_acls.ts'
 import { canonicalAddress } from '../../protocol/canonical-address.ts'
@@ -13,6 +14,7 @@ import type { LocalClient } from '../testing/local-client.ts'
 import { World } from '../testing/world.ts'
 import { ProcessLog } from '../process-log.ts'
 import { aclText, type Acl } from './acl.ts'
+import { Acls } from './acls.ts'
 import { AuditLog } from './audit.ts'
 import { STANDARD_AUTHORIZER } from './configs.ts'
 import { StandardAuthorizer } from './standard-authorizer.ts'
@@ -126,6 +128,26 @@ t.test('spellings of an address are one address', async (t) => {
   t.strictSame(['::1', '127.0.0.1', '::2'].map(from), [true, false, false])
 })
 
+t.test('more ACLs than fit are refused, and none of them is kept', async (t) => {
+  const authorizer = new StandardAuthorizer({ superUsers: [], allowEveryoneIfNoAcl: false })
+  const written: unknown[] = []
+  const records = {
+    *list() {},
+    write: async (changes: readonly unknown[]) => void written.push(...changes),
+  }
+  const acls = new Acls({ records, authorizer, warn: () => {} })
+  const many = Array.from({ length: 100_001 }, (_, i) => ({
+    ...readOrders,
+    resourceName: `orders${i}`,
+  }))
+  await t.rejects(acls.create(many), { code: 'INVALID_REQUEST' })
+  t.equal(written.length, 0)
+  await acls.create(many.slice(1))
+  await acls.create(many.slice(1)) // they are there
+  t.equal(written.length, 100_000)
+  await t.rejects(acls.create(many), { code: 'INVALID_REQUEST' })
+})
+
 t.test('the audit log tells denials and changes, and no silent checks', async (t) => {
   const { world, admin, ann } = await prepared(t)
   await create(admin, {}, { principal: 'ann' })
@@ -133,6 +155,7 @@ t.test('the audit log tells denials and changes, and no silent checks', async (t
   await seen(ann, 'bills')
   await ann.perform(metadata, { topics: null })
   await admin.perform(deleteAcls, { filters: [everything] })
+  await ann.perform(initProducerId, { transactionalId: null, transactionTimeoutMs: 1 })
   const lines = world.logged.filter(({ principal }) => principal !== undefined)
   const from = { remote: '127.0.0.1' }
   t.match(lines, [
@@ -154,8 +177,9 @@ t.test('the audit log tells denials and changes, and no silent checks', async (t
       ...from,
     },
     { message: 'ACLs deleted', names: ['allow User:ann read topic orders from *'], ...from },
+    { message: 'access denied', operation: 'IdempotentWrite', api: 'InitProducerId', ...from },
   ])
-  t.equal(lines.length, 4)
+  t.equal(lines.length, 5)
   t.equal(aclText({ ...readOrders, patternType: 4 }), 'allow User:ann read topic orders... from *')
 })
 
