@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bundleTap } from './bundled-tap.ts'
 
 /** One more than cores, because tests wait for a disk or a timer a third of the time. */
 const JOBS = availableParallelism() + 1
@@ -33,6 +34,7 @@ const waiting = filesToRun()
 const outcomes: Outcome[] = []
 const startedAt = performance.now()
 
+await bundleTap()
 await Promise.all(Array.from({ length: JOBS }, work))
 summarise()
 
@@ -58,7 +60,7 @@ async function work(): Promise<void> {
 async function outcomeOf(file: string): Promise<Outcome> {
   const fileStartedAt = performance.now()
   const env = { TAP_TIMEOUT, ...process.env, ...(isFull && { FULL: '1' }) }
-  const child = spawn(process.execPath, ['--enable-source-maps', file], { env })
+  const child = spawn(process.execPath, [file], { env })
   const hung = new AbortController()
   sleep(FILE_SECONDS_MAX * 1_000, undefined, hung).then(
     () => child.kill('SIGKILL'),
@@ -77,12 +79,14 @@ async function outcomeOf(file: string): Promise<Outcome> {
   return { file, seconds, output, total: Number(total), fail: isOk ? 0 : Math.max(1, Number(fail)) }
 }
 
-/** One line for a file; for a failed one also its output, without passing lines. */
+/** One line for a file; for a failed one also its output, without passing lines, and how to see lines of the sources. */
 function report({ file, seconds, output, total, fail }: Outcome): void {
   const name = file.slice('dist/'.length, -basename('.test.js').length)
   console.log(`${fail === 0 ? 'ok' : 'FAILED'} ${name}: ${total} in ${seconds.toFixed(1)} s`)
-  if (fail > 0) console.log(output.replaceAll(PASSED, ''))
-  else for (const [skipped] of output.matchAll(NOT_RUN)) console.log(skipped)
+  if (fail > 0) {
+    console.log(output.replaceAll(PASSED, ''))
+    console.log(`# with lines of the sources: node --enable-source-maps ${file}`)
+  } else for (const [skipped] of output.matchAll(NOT_RUN)) console.log(skipped)
 }
 
 /** Ends with tap's own last line, which has the number of assertions. */
