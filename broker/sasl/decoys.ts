@@ -1,13 +1,14 @@
 // Decoys: credentials of users that do not exist, so that a client cannot tell them from users that do. Nobody knows the
-// passwords. They look like what kafka-configs stores.
+// passwords. Half of them have salts like those of this package, half like those of Kafka's tools. Network thread.
 
 import { createHmac } from 'node:crypto'
 import type { Credentials, ScramCredential, ScramMechanism } from '../auth/credentials.ts'
 import { ITERATIONS_MIN, scramHashes } from '../../protocol/sasl/scram.ts'
 
-/** Kafka's salts are 130 random bits in base 36. */
-const SALT_BITS = 130
-const SALT_BASE = 36
+const OWN_SALT_BYTES = 32
+/** Salts of Kafka's tools are 130 random bits in base 36. */
+const KAFKA_SALT_BITS = 130
+const KAFKA_SALT_BASE = 36
 
 export class Decoys implements Credentials {
   readonly #secret: Buffer
@@ -22,12 +23,18 @@ export class Decoys implements Credentials {
     const { bytes } = scramHashes[mechanism]
     const derived = (what: string) =>
       createHmac('sha512', this.#secret).update(`${what}\0${mechanism}\0${user}`).digest()
-    const saltNumber = BigInt.asUintN(SALT_BITS, BigInt(`0x${derived('salt').toString('hex')}`))
     return {
-      salt: Buffer.from(saltNumber.toString(SALT_BASE)),
+      salt: saltOf(derived('salt')),
       iterations: ITERATIONS_MIN,
       storedKey: derived('stored key').subarray(0, bytes),
       serverKey: derived('server key').subarray(0, bytes),
     }
   }
+}
+
+/** @param random 64 bytes */
+function saltOf(random: Buffer): Buffer {
+  if (random[0]! % 2 === 0) return random.subarray(-OWN_SALT_BYTES)
+  const bits = BigInt.asUintN(KAFKA_SALT_BITS, BigInt(`0x${random.toString('hex')}`))
+  return Buffer.from(bits.toString(KAFKA_SALT_BASE))
 }
