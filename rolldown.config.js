@@ -94,6 +94,7 @@ const library = {
     // What the command imports when it needs it.
     start: 'dist/broker/start.js',
     verify: 'dist/storage/verify/verify.js',
+    'stopped-users': 'dist/broker/secure/stopped-users.js',
     yaml: 'yaml',
     // Named as in the sources, where each lies beside what starts it; here all files lie side by side.
     'writer-thread': 'dist/storage/writer/writer-thread.js',

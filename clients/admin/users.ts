@@ -3,15 +3,14 @@
 import { describeUserScramCredentials } from '../../protocol/api/50_describe_user_scram_credentials.ts'
 import { alterUserScramCredentials } from '../../protocol/api/51_alter_user_scram_credentials.ts'
 import { KafkaError } from '../../protocol/errors.ts'
-import { DEFAULT_ITERATIONS, randomSalt } from '../../protocol/sasl/new-password.ts'
 import {
+  DEFAULT_ITERATIONS,
   ITERATIONS_MIN,
-  saltedPassword,
   scramMechanismCodes,
   scramMechanisms,
   STORED_ITERATIONS_MAX,
   type ScramMechanism,
-} from '../../protocol/sasl/scram.ts'
+} from '../../protocol/sasl/scram-mechanisms.ts'
 import type { RequestInput } from '../../protocol/schema.ts'
 import { callOptions, type Call, type CallOptions } from '../call.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -190,6 +189,8 @@ async function upsertionOf(
   { user, password, iterations = DEFAULT_ITERATIONS }: NewPassword,
   mechanism: ScramMechanism,
 ): Promise<Changes['upsertions'][number]> {
+  const { randomSalt } = await import('../../protocol/sasl/new-password.ts')
+  const { saltedPassword } = await import('../../protocol/sasl/scram.ts')
   const salt = randomSalt()
   const salted = await saltedPassword(mechanism, password, { salt, iterations })
   const code = scramMechanismCodes[mechanism]

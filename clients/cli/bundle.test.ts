@@ -119,5 +119,8 @@ t.test(
     t.match(await (await fetch(`${http}/metrics`)).text(), /^# HELP/)
     broker.kill('SIGTERM')
     t.strictSame(await once(broker, 'close'), [0, null])
+    const add = [main, 'user', 'add', 'ann', '--generate', '--data', t.testdir()]
+    await promisify(execFile)(process.execPath, add)
+    await t.rejects(promisify(execFile)(process.execPath, add), /: ann exists: to/)
   },
 )

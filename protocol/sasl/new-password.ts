@@ -8,9 +8,6 @@ const CHARACTERS = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 /** 139 bits. */
 const PASSWORD_CHARS = 24
 
-/** As Apache Kafka's tools unless told. */
-export const DEFAULT_ITERATIONS = 4_096
-
 export function randomSalt(): Buffer {
   return randomBytes(SALT_BYTES)
 }

@@ -5,28 +5,22 @@
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { KafkaError } from '../errors.ts'
+import {
+  ITERATIONS_MIN,
+  scramMechanismCodes,
+  scramMechanisms,
+  STORED_ITERATIONS_MAX,
+  type ScramMechanism,
+} from './scram-mechanisms.ts'
 import { escapedName } from './saslname.ts'
 
-export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+export type { ScramMechanism }
+export { ITERATIONS_MIN, scramMechanismCodes, scramMechanisms, STORED_ITERATIONS_MAX }
 
 export const scramHashes = {
   'SCRAM-SHA-256': { name: 'sha256', bytes: 32 },
   'SCRAM-SHA-512': { name: 'sha512', bytes: 64 },
 } as const
-
-/** Kafka's numbers (KIP-554). */
-export const scramMechanismCodes: Readonly<Record<ScramMechanism, number>> = {
-  'SCRAM-SHA-256': 1,
-  'SCRAM-SHA-512': 2,
-}
-
-export const scramMechanisms: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
-
-/** RFC 7677: a server that asks for fewer wants the password cheaply. Apache Kafka stores no fewer. */
-export const ITERATIONS_MIN = 4_096
-
-/** Apache Kafka stores no more. */
-export const STORED_ITERATIONS_MAX = 16_384
 
 /** What a server may ask for: it costs half a second of one pool thread. */
 const ITERATIONS_MAX = 1_000_000

@@ -2,7 +2,7 @@
 
 import { Option, type Command } from 'commander'
 import { KafkaError } from '../../../protocol/errors.ts'
-import { DEFAULT_ITERATIONS } from '../../../protocol/sasl/new-password.ts'
+import { DEFAULT_ITERATIONS } from '../../../protocol/sasl/scram-mechanisms.ts'
 import {
   ITERATIONS_MIN,
   STORED_ITERATIONS_MAX,
@@ -125,7 +125,7 @@ async function setInData(
   try {
     names = await setPasswordIn(dataDir, { user, password, mechanism, iterations }, isNew)
   } catch (error) {
-    const code = error instanceof KafkaError ? error.code : undefined
+    const { code } = error as Partial<KafkaError> // in the bundle the broker's class is another one
     if (code === 'DUPLICATE_RESOURCE') throw exists(user)
     throw code === 'RESOURCE_NOT_FOUND' ? unknown(user) : error
   }
