@@ -15,13 +15,14 @@ import { STANDARD_AUTHORIZER } from '../../../broker/auth/configs.ts'
 import { Client, type NewAcl } from '../../index.ts'
 import { ACLS_APPLY_MS, startAuthorizingKafka, START_TIMEOUT_MS } from './authorizing-kafka.ts'
 import { freePort, KillableBroker } from './killable-broker.ts'
-import { kafkaClasspath, pythonWithNewConfluent, requireTools, run, whyNoKafka } from './tools.ts'
+import { kafkaClasspath, pythonWithNewConfluent, requireTools, run, requireKafka } from './tools.ts'
 
 const cli = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const authorizer = { 'authorizer.class.name': STANDARD_AUTHORIZER }
 const asAdministrators = { ...authorizer, 'super.users': 'User:ANONYMOUS' }
 
 requireTools()
+requireKafka()
 
 function directory(): string {
   const path = mkdtempSync(join(tmpdir(), 'millrace-acls-'))
@@ -38,7 +39,7 @@ async function kafkaAcls(bootstrap: string, words: string): Promise<string> {
 
 t.test(
   'kafka-acls adds, lists and removes ACLs of our broker',
-  { skip: whyNoKafka() ?? false },
+
   async (t) => {
     t.setTimeout(START_TIMEOUT_MS + 120_000)
     await using broker = await KillableBroker.start(directory(), asAdministrators)
@@ -152,7 +153,7 @@ t.test('our broker holds kcat and kafkajs to its ACLs', async (t) => {
 
 t.test(
   'users of SASL_PLAINTEXT: kafka-acls as the administrator, kcat as the others',
-  { skip: whyNoKafka() ?? false },
+
   async (t) => {
     t.setTimeout(START_TIMEOUT_MS + 120_000)
     const dataDir = directory()
@@ -201,7 +202,7 @@ t.test(
 
 t.test(
   'our client and command line change the ACLs of Apache Kafka',
-  { skip: whyNoKafka() ?? false },
+
   async (t) => {
     t.setTimeout(START_TIMEOUT_MS + 120_000)
     await using kafka = await startAuthorizingKafka()

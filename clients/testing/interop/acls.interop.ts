@@ -19,9 +19,11 @@ import {
   startAuthorizingKafka,
   START_TIMEOUT_MS,
 } from './authorizing-kafka.ts'
-import { whyNoKafka } from './tools.ts'
+import { requireKafka } from './tools.ts'
 
-t.test('ACLs beside Apache Kafka', { skip: whyNoKafka() ?? false }, async (t) => {
+requireKafka()
+
+t.test('ACLs beside Apache Kafka', async (t) => {
   t.setTimeout(START_TIMEOUT_MS + 300_000)
   await using kafka = await startAuthorizingKafka()
 

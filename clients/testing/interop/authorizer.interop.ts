@@ -12,7 +12,10 @@ import {
   textOf,
   worldOf,
 } from '../../../broker/conformance/authorizer.ts'
-import { kafkaClasspath, run, whyNoJavaCompiler, whyNoKafka } from './tools.ts'
+import { kafkaClasspath, run, requireJavaCompiler, requireKafka } from './tools.ts'
+
+requireKafka()
+requireJavaCompiler()
 
 const WORLDS = Number(process.env['WORLDS'] ?? 5000)
 const TIMEOUT_MS = 300_000
@@ -22,7 +25,7 @@ const script = fileURLToPath(
 
 t.test(
   'our authorizer decides as Apache Kafka',
-  { skip: whyNoKafka() ?? whyNoJavaCompiler() ?? false },
+
   async (t) => {
     t.setTimeout(TIMEOUT_MS)
     const worlds = Array.from({ length: WORLDS }, (_, i) => worldOf(i + 1))

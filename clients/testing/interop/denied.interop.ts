@@ -1,7 +1,7 @@
 // Apache Kafka with its StandardAuthorizer: its answers to a client without any permission, and to one with a single
 // permission. They must equal the record, with which our broker is compared too (broker/conformance/denied.test.ts).
 // RECORD=1 writes the record.
-// Skipped where Kafka cannot be run.
+//
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
@@ -31,13 +31,15 @@ import { deleteTopics } from '../../../protocol/api/20_delete_topics.ts'
 import { initProducerId } from '../../../protocol/api/22_init_producer_id.ts'
 import { deleteAcls } from '../../../protocol/api/31_delete_acls.ts'
 import { startAuthorizingKafka, START_TIMEOUT_MS } from './authorizing-kafka.ts'
-import { whyNoKafka } from './tools.ts'
+import { requireKafka } from './tools.ts'
+
+requireKafka()
 
 /** Coordinators take a while to start. */
 const TRIES_MAX = 100
 const BETWEEN_TRIES_MS = 200
 
-t.test('what Apache Kafka denies is as recorded', { skip: whyNoKafka() ?? false }, async (t) => {
+t.test('what Apache Kafka denies is as recorded', async (t) => {
   t.setTimeout(START_TIMEOUT_MS + 1_000_000)
   await using kafka = await startAuthorizingKafka()
   const { admin } = kafka

@@ -1,5 +1,4 @@
-// Apache Kafka's kafka-dump-log reads our files: every segment and every index, without a complaint. Skipped where
-// Java or Kafka's jars are missing.
+// Apache Kafka's kafka-dump-log reads our files: every segment and every index, without a complaint.
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +6,7 @@ import { setImmediate as nextLoopTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Broker } from '../../../broker/broker.ts'
 import { Client } from '../../index.ts'
-import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, whyNoKafka } from './tools.ts'
+import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, requireKafka } from './tools.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const RECORDS_PER_CODEC = 200
@@ -26,7 +25,7 @@ const BEFORE_FIRST = /^Non-consecutive offsets in .*\n +-1 is followed by \d+\n(
 const COMPACTED =
   /^Non-consecutive offsets in .*\/compacted-0\/.*\n(?: +-?\d+ is followed by \d+\n)+/gm
 
-const skip = whyNoKafka() ?? false
+requireKafka()
 
 async function dump(files: readonly string[], ...flags: string[]): Promise<string> {
   const main = 'org.apache.kafka.tools.DumpLogSegments'
@@ -64,7 +63,7 @@ async function dumpsWithoutComplaint(t: Test, dataDir: string): Promise<string> 
   return deep
 }
 
-t.test('kafka-dump-log reads every file of a data directory', { skip }, async (t) => {
+t.test('kafka-dump-log reads every file of a data directory', async (t) => {
   t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
   const dataDir = t.testdir()
   const config = { 'log.segment.bytes': 40_000, 'log.cleaner.enable': false }

@@ -1,5 +1,4 @@
 // Apache Kafka's Java client in transactions: 3.x speaks the protocol before KIP-890 part 2, 4.x the one since then.
-// Skipped where Java cannot be run.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,15 +13,16 @@ import {
   KAFKA_FETCH_TIMEOUT_MS,
   kafkaClasspath,
   run,
-  whyNoJavaCompiler,
-  whyNoKafka,
+  requireJavaCompiler,
+  requireKafka,
 } from './tools.ts'
 
 const VERSIONS = ['3.9.1', '4.1.0']
 const KILLS = 3
 const RECORDS = 1000
 
-const skip = whyNoKafka() ?? whyNoJavaCompiler() ?? false
+requireKafka()
+requireJavaCompiler()
 const timeout = KAFKA_FETCH_TIMEOUT_MS + 60_000
 
 /** The command that runs a Java program of this directory with one version of the client. */
@@ -32,7 +32,7 @@ async function javaCommand(version: string, program: string): Promise<string[]> 
 }
 
 for (const version of VERSIONS) {
-  t.test(`transactions of the Java client ${version}`, { skip, timeout }, async (t) => {
+  t.test(`transactions of the Java client ${version}`, { timeout }, async (t) => {
     const command = await javaCommand(version, 'Transactions.java')
     const config = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 200 }
     await using broker = await Broker.start({ ephemeral: true, config })
@@ -40,7 +40,7 @@ for (const version of VERSIONS) {
     t.match(stdout.toString(), /^done$/m)
   })
 
-  t.test(`what the Java client ${version} copies is there once`, { skip, timeout }, async (t) => {
+  t.test(`what the Java client ${version} copies is there once`, { timeout }, async (t) => {
     const command = await javaCommand(version, 'Copy.java')
     await using broker = await KillableBroker.start(t.testdir())
     await using client = new Client({ brokers: broker.bootstrap })

@@ -1,5 +1,5 @@
 // Data moved to Apache Kafka and back: each broker takes over the other's groups, offsets, producers and open
-// transactions, and Kafka's own decoders read our internal logs. Skipped where Kafka cannot be run.
+// transactions, and Kafka's own decoders read our internal logs.
 
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { verifyDirectory } from '../../../storage/verify/verify.ts'
 import { systemClock } from '../../../storage/clock.ts'
 import { freePort } from './killable-broker.ts'
 import { goesOn, work } from './kafka-data.ts'
-import { kafkaClasspath, pythonCommand, run, whyNoKafka } from './tools.ts'
+import { kafkaClasspath, pythonCommand, run, requireKafka } from './tools.ts'
 
 const START_TIMEOUT_MS = 100_000
 const TEST_TIMEOUT_MS = 300_000
@@ -25,7 +25,7 @@ const kafkaData = join(dir, 'data')
 const partitions = ['t-0', 't-1', '__consumer_offsets-0', '__transaction_state-0']
 /** Files that Kafka and millrace keep in the same format. */
 const shared = /\.(log|index|timeindex|txnindex|snapshot)$/
-const skip = whyNoKafka() ?? false
+requireKafka()
 
 /** Kafka's controller takes the port after the broker's, which another process may use. */
 async function startKafka(): Promise<string> {
@@ -79,7 +79,7 @@ async function readsOffsets(t: Test, bootstrap: string): Promise<void> {
   t.ok(read.includes('["members", "consumer", 1]'), 'and groups')
 }
 
-t.test('Apache Kafka decodes our internal logs and goes on with them', { skip }, async (t) => {
+t.test('Apache Kafka decodes our internal logs and goes on with them', async (t) => {
   t.setTimeout(TEST_TIMEOUT_MS)
   const dataDir = t.testdir()
   const broker = await Broker.start({ dataDir })
@@ -113,7 +113,7 @@ t.test('Apache Kafka decodes our internal logs and goes on with them', { skip },
   await goesOn(t, await startKafka(), worked)
 })
 
-t.test('millrace goes on with the files of Apache Kafka', { skip }, async (t) => {
+t.test('millrace goes on with the files of Apache Kafka', async (t) => {
   t.setTimeout(TEST_TIMEOUT_MS)
   t.teardown(() => run('bash', [script, 'stop']))
   const worked = await work(await startKafka())

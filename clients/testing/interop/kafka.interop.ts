@@ -1,4 +1,4 @@
-// The client against Apache Kafka, and Kafka's group coordinator beside ours. Skipped where Kafka cannot be run.
+// The client against Apache Kafka, and Kafka's group coordinator beside ours.
 
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,15 +14,17 @@ import { walkGroupEdges } from './group-edges.ts'
 import { freePort } from './killable-broker.ts'
 import { newerGroups } from './newer-groups.ts'
 import { absent, askBoth, documentedAsAbsent } from './odd-questions.ts'
-import { run, whyNoKafka } from './tools.ts'
+import { run, requireKafka } from './tools.ts'
 import { transacting } from './transacting.ts'
+
+requireKafka()
 
 /** Maven fetches the jars the first time; this directory keeps them, but not the data. */
 const START_TIMEOUT_MS = 100_000
 process.env['KAFKA_PEER_DIR'] ??= join(tmpdir(), 'millrace-kafka-interop')
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 
-t.test('a client of ours and Apache Kafka', { skip: whyNoKafka() ?? false }, async (t) => {
+t.test('a client of ours and Apache Kafka', async (t) => {
   t.setTimeout(START_TIMEOUT_MS + 120_000)
   const start = [script, 'start', `${await freePort()}`]
   const { stdout } = await run('bash', start, Buffer.of(), START_TIMEOUT_MS)

@@ -1,5 +1,5 @@
 // Malformed batches: the verdicts of Apache Kafka and of millrace. The test compares acceptance, not error codes, and
-// kcat reads the accepted ones. The comparison is skipped where Kafka cannot be run.
+// kcat reads the accepted ones.
 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,9 +21,10 @@ import {
 } from '../../../protocol/testing/malformed.ts'
 import { Client } from '../../index.ts'
 import { freePort } from './killable-broker.ts'
-import { requireTools, run, whyNoKafka } from './tools.ts'
+import { requireTools, run, requireKafka } from './tools.ts'
 
 requireTools()
+requireKafka()
 t.setTimeout(300_000)
 
 const START_TIMEOUT_MS = 100_000
@@ -123,7 +124,7 @@ t.test('kcat reads a partition to its end after all attempts', async (t) => {
 
 t.test(
   'what we take Apache Kafka takes, and we refuse more for a reason only',
-  { skip: whyNoKafka() ?? false },
+
   async (t) => {
     t.setTimeout(START_TIMEOUT_MS + 180_000)
     const start = [script, 'start', `${await freePort()}`]

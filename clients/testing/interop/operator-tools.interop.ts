@@ -1,14 +1,13 @@
 // Apache Kafka's tools for operators against our broker: kafka-configs, kafka-topics, kafka-log-dirs, kafka-features,
-// kafka-leader-election, kafka-reassign-partitions, kafka-metadata-quorum, kafka-cluster. Skipped where Java or Kafka's jars
-// are missing.
+// kafka-leader-election, kafka-reassign-partitions, kafka-metadata-quorum, kafka-cluster.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { Broker } from '../../../broker/broker.ts'
-import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, whyNoKafka } from './tools.ts'
+import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, requireKafka } from './tools.ts'
 
-const skip = whyNoKafka() ?? false
+requireKafka()
 
 const CONFIGS = 'kafka.admin.ConfigCommand'
 const TOPICS = 'org.apache.kafka.tools.TopicCommand'
@@ -21,7 +20,7 @@ const FEATURES = 'org.apache.kafka.tools.FeatureCommand'
 const CLUSTER = 'org.apache.kafka.tools.ClusterTool'
 const REASSIGN = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand'
 
-t.test("Kafka's tools for operators", { skip }, async (t) => {
+t.test("Kafka's tools for operators", async (t) => {
   t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 150_000)
   const classpath = await kafkaClasspath()
   await using broker = await Broker.start({ ephemeral: true })

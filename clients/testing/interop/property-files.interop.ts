@@ -1,5 +1,5 @@
 // Property files as Apache Kafka reads them, and as our broker does: Java's syntax, config providers, and the server.properties
-// of a running Kafka. Skipped where Java cannot be run.
+// of a running Kafka.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,8 +18,8 @@ import {
   KAFKA_FETCH_TIMEOUT_MS,
   kafkaClasspath,
   run,
-  whyNoJavaCompiler,
-  whyNoKafka,
+  requireJavaCompiler,
+  requireKafka,
 } from './tools.ts'
 
 const FILES = 400
@@ -46,7 +46,8 @@ const ALPHABET = [
 /** Java makes an empty property of a backslash alone in the last line of a file. */
 const LAST = '\nlast'
 
-const skip = whyNoKafka() ?? whyNoJavaCompiler() ?? false
+requireKafka()
+requireJavaCompiler()
 const timeout = KAFKA_FETCH_TIMEOUT_MS + 60_000
 const script = fileURLToPath(new URL('../../../../bench/peers/kafka.sh', import.meta.url))
 
@@ -89,7 +90,7 @@ function readHere(text: string) {
   }
 }
 
-t.test('any text is the same properties to Java', { skip, timeout }, async (t) => {
+t.test('any text is the same properties to Java', { timeout }, async (t) => {
   const random = xorshift(SEED)
   const texts = Array.from({ length: FILES }, () =>
     Array.from({ length: random(CHARS_MAX) }, () => ALPHABET[random(ALPHABET.length)]!).join(''),
@@ -115,14 +116,11 @@ function xorshift(seed: number): (below: number) => number {
   }
 }
 
-t.test(
-  "variables have the values that Kafka's providers give them",
-  { skip, timeout },
-  async (t) => {
-    const classes = 'org.apache.kafka.common.config.provider'
-    writeFileSync(join(scratch, 'secrets.properties'), 'a = 1\\\n  2\nb:c=\u00e4\u20ac')
-    writeFileSync(join(scratch, 'whole'), ' all of it\n')
-    const text = `config.providers=env,f,d
+t.test("variables have the values that Kafka's providers give them", { timeout }, async (t) => {
+  const classes = 'org.apache.kafka.common.config.provider'
+  writeFileSync(join(scratch, 'secrets.properties'), 'a = 1\\\n  2\nb:c=\u00e4\u20ac')
+  writeFileSync(join(scratch, 'whole'), ' all of it\n')
+  const text = `config.providers=env,f,d
 config.providers.env.class=${classes}.EnvVarConfigProvider
 config.providers.env.param.allowlist.pattern=PA.*
 config.providers.f.class=${classes}.FileConfigProvider
@@ -135,35 +133,30 @@ colon=\${f:${scratch}/secrets.properties:b}
 directory=\${d:${scratch}:whole}
 none=$ {env:PATH} \${} \${a} $env:PATH}
 `
-    const path = join(scratch, 'server.properties')
-    writeFileSync(path, text)
-    const [theirs] = await readByKafka([path])
-    const { properties } = resolveVariables(parseJavaProperties(text), process.env)
-    t.strictSame([...properties].sort(byName), theirs)
-  },
-)
+  const path = join(scratch, 'server.properties')
+  writeFileSync(path, text)
+  const [theirs] = await readByKafka([path])
+  const { properties } = resolveVariables(parseJavaProperties(text), process.env)
+  t.strictSame([...properties].sort(byName), theirs)
+})
 
-t.test(
-  'the server.properties of a running Kafka starts our broker',
-  { skip, timeout },
-  async (t) => {
-    process.env['KAFKA_PEER_DIR'] = join(scratch, 'kafka')
-    process.env['KAFKA_PROPERTIES'] = 'num.partitions=7\nmax.message.bytes=2000000'
-    await run('bash', [script, 'start', `${await freePort()}`], Buffer.of(), timeout)
-    t.teardown(() => run('bash', [script, 'stop']))
-    const path = join(scratch, 'kafka', 'server.properties')
-    t.match(readFileSync(path, 'utf8'), 'process.roles=broker,controller')
-    const place = ['-c', 'listeners=PLAINTEXT://127.0.0.1:0', '-c', 'advertised.listeners=']
-    const flags = ['--config', path, '--data', join(scratch, 'data'), '--http', 'off', ...place]
-    const child = spawn(process.execPath, [main, 'start', ...flags, '--json'])
-    t.teardown(() => child.kill('SIGKILL'))
-    const ended = finished(child, 'the broker').then(() => Promise.reject(new Error('it ended')))
-    ended.catch(() => {}) // also at the teardown
-    const [banner] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer]
-    const { bootstrap } = JSON.parse(banner.toString()) as { bootstrap: string }
-    await using client = new Client({ brokers: bootstrap })
-    await client.admin().createTopics([{ topic: 't' }])
-    const [topic] = await client.admin().describeTopics(['t'])
-    t.equal(topic!.partitions.length, 7)
-  },
-)
+t.test('the server.properties of a running Kafka starts our broker', { timeout }, async (t) => {
+  process.env['KAFKA_PEER_DIR'] = join(scratch, 'kafka')
+  process.env['KAFKA_PROPERTIES'] = 'num.partitions=7\nmax.message.bytes=2000000'
+  await run('bash', [script, 'start', `${await freePort()}`], Buffer.of(), timeout)
+  t.teardown(() => run('bash', [script, 'stop']))
+  const path = join(scratch, 'kafka', 'server.properties')
+  t.match(readFileSync(path, 'utf8'), 'process.roles=broker,controller')
+  const place = ['-c', 'listeners=PLAINTEXT://127.0.0.1:0', '-c', 'advertised.listeners=']
+  const flags = ['--config', path, '--data', join(scratch, 'data'), '--http', 'off', ...place]
+  const child = spawn(process.execPath, [main, 'start', ...flags, '--json'])
+  t.teardown(() => child.kill('SIGKILL'))
+  const ended = finished(child, 'the broker').then(() => Promise.reject(new Error('it ended')))
+  ended.catch(() => {}) // also at the teardown
+  const [banner] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer]
+  const { bootstrap } = JSON.parse(banner.toString()) as { bootstrap: string }
+  await using client = new Client({ brokers: bootstrap })
+  await client.admin().createTopics([{ topic: 't' }])
+  const [topic] = await client.admin().describeTopics(['t'])
+  t.equal(topic!.partitions.length, 7)
+})

@@ -1,5 +1,5 @@
 // The client against Apache Kafka with TLS, mTLS and every SASL mechanism: success, the message of each refusal, and
-// expiring sessions. Skipped where Kafka cannot be run.
+// expiring sessions.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,11 +20,13 @@ import {
   type SecuredKafka,
 } from './secured-kafka.ts'
 import { sharingProperties } from './shared-properties.ts'
-import { run, whyNoKafka } from './tools.ts'
+import { run, requireKafka } from './tools.ts'
+
+requireKafka()
 
 t.test(
   'a client of ours and a secured Apache Kafka',
-  { skip: whyNoKafka() ?? false },
+
   async (t) => {
     t.setTimeout(300_000)
     await using kafka = await startSecuredKafka()

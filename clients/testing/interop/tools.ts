@@ -29,27 +29,28 @@ let python: string | undefined
 /** @throws {Error} that names missing packages */
 export function requireTools(): void {
   python = pythons.find((each) => works(each, ['-c', `import ${modules.join(', ')}`]))
-  const missing = [
+  const lacking = [
     ...(['kcat', 'promtool'] as const).filter((each) => !works(each, ['--help'])),
     ...(python === undefined ? modules.filter((each) => !importable(each)) : []),
   ]
-  if (missing.length === 0) return
-  const wanted = missing.map((each) => packages[each]).join(' ')
-  throw new Error(`missing: ${missing.join(', ')}. Run: apt-get install --yes ${wanted}`)
+  if (lacking.length === 0) return
+  throw missing(lacking.join(', '), lacking.map((each) => packages[each]).join(' '))
 }
 
-/** @returns what is missing to run Apache Kafka; undefined: nothing */
-export function whyNoKafka(): string | undefined {
-  if (!works('java', ['-version'])) return 'no Java: apt-get install --yes default-jre-headless'
-  if (process.env['KAFKA_HOME'] !== undefined || works('mvn', ['--version'])) return undefined
-  return 'neither KAFKA_HOME nor Maven: apt-get install --yes maven'
+/** @throws {Error} that says what is missing to run Apache Kafka */
+export function requireKafka(): void {
+  if (!works('java', ['-version'])) throw missing('Java', 'default-jdk-headless')
+  if (process.env['KAFKA_HOME'] === undefined && !works('mvn', ['--version']))
+    throw missing('Maven, or Apache Kafka in KAFKA_HOME', 'maven')
 }
 
-/** What is missing to run a Java program from its source; undefined: nothing. */
-export function whyNoJavaCompiler(): string | undefined {
-  return works('javac', ['-version'])
-    ? undefined
-    : 'no javac: apt-get install --yes default-jdk-headless'
+/** @throws {Error} that says what is missing to run a Java program from its source */
+export function requireJavaCompiler(): void {
+  if (!works('javac', ['-version'])) throw missing('javac', 'default-jdk-headless')
+}
+
+function missing(what: string, wanted: string): Error {
+  return new Error(`missing: ${what}. Run: apt-get install --yes ${wanted}`)
 }
 
 function importable(module: string): boolean {

@@ -1,5 +1,5 @@
 // Users: our client and command line make them on Apache Kafka, where they can log in; Kafka's tool makes them on our broker;
-// kcat and Kafka's tools log in with the files of `start --secure`. Skipped where Kafka cannot be run.
+// kcat and Kafka's tools log in with the files of `start --secure`.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,9 +15,9 @@ import { Client, type SaslOptions } from '../../index.ts'
 import { outcome } from '../secured.ts'
 import { freePort } from './killable-broker.ts'
 import { startSecuredKafka } from './secured-kafka.ts'
-import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, whyNoKafka } from './tools.ts'
+import { KAFKA_FETCH_TIMEOUT_MS, kafkaClasspath, run, requireKafka } from './tools.ts'
 
-const skip = whyNoKafka() ?? false
+requireKafka()
 const cli = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const CONFIGS = 'kafka.admin.ConfigCommand'
 /** SASLprep would change it. */
@@ -25,7 +25,7 @@ const PASSWORD = 'p=ä\u00ad, a\u0308 ss'
 
 type ScramOptions = Extract<SaslOptions, { readonly username: string }>
 
-t.test('users that we make on Apache Kafka can log in there', { skip }, async (t) => {
+t.test('users that we make on Apache Kafka can log in there', async (t) => {
   t.setTimeout(300_000)
   await using kafka = await startSecuredKafka()
   await using client = new Client({ brokers: kafka.at.plaintext })
@@ -72,7 +72,7 @@ t.test('users that we make on Apache Kafka can log in there', { skip }, async (t
   await t.rejects(users.delete(['carl']), /RESOURCE_NOT_FOUND/)
 })
 
-t.test('users that kafka-configs makes on our broker are described right', { skip }, async (t) => {
+t.test('users that kafka-configs makes on our broker are described right', async (t) => {
   t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
   const dataDir = t.testdir()
   const classpath = await kafkaClasspath()
@@ -123,7 +123,7 @@ t.test('users that kafka-configs makes on our broker are described right', { ski
   t.match(kept, { storedKey, serverKey }, "the password is Kafka's")
 })
 
-t.test("kcat, Kafka's tools and OpenSSL take what a secure start makes", { skip }, async (t) => {
+t.test("kcat, Kafka's tools and OpenSSL take what a secure start makes", async (t) => {
   t.setTimeout(KAFKA_FETCH_TIMEOUT_MS + 100_000)
   const dataDir = join(t.testdir(), 'with a space and \u00e4')
   const classpath = await kafkaClasspath()
