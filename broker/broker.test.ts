@@ -544,7 +544,7 @@ t.test('with log.level=debug the log tells of topics, configuration and groups',
   await admin.disconnect()
   const told = world.logged.filter(({ topic }) => topic !== '__consumer_offsets')
   t.match(
-    told.filter(({ message }) => /^(topic|group|broker)/.test(message)),
+    told.filter(({ message }) => /^(topic|group|broker) /.test(message)),
     [
       { message: 'topic created', topic: 'told', config: { 'retention.ms': '5000' } },
       { message: 'group formed', group: 'told-group', generationId: 1, memberCount: 1 },
@@ -552,6 +552,8 @@ t.test('with log.level=debug the log tells of topics, configuration and groups',
       { message: 'topic deleted', topic: 'told' },
     ],
   )
+  const [change] = told.filter(({ message }) => message === 'topics deleted')
+  t.match(change, { level: 'debug', principal: 'User:ANONYMOUS', names: ['told'] })
 })
 
 t.test('the process log is JSON for programs and text for people', async (t) => {

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../../storage/clock.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
-import { principalText, type Requester } from './principal.ts'
+import { ANONYMOUS, principalText, type Requester } from './principal.ts'
 import type { Operation, ResourceType } from './resources.ts'
 
 /** A denial of the same is told once in it. */
@@ -47,15 +47,18 @@ export class AuditLog {
   deniedCount = 0
   readonly #clock: Clock
   readonly #log: ProcessLog
+  readonly #isGuarded: boolean
   #windowStartMs = -Infinity
   /** Denials that were told in this window, by principal. */
   #told = new Map<string, Set<string>>()
   #lineCount = 0
   #leftOutCount = 0
 
-  constructor(clock: Clock, log: ProcessLog) {
+  /** @param isGuarded whether an authorizer decides who may change something */
+  constructor(clock: Clock, log: ProcessLog, isGuarded: boolean) {
     this.#clock = clock
     this.#log = log
+    this.#isGuarded = isGuarded
   }
 
   allowed(): void {
@@ -82,9 +85,11 @@ export class AuditLog {
     })
   }
 
+  /** Where everybody may change everything and has no name, the line is a detail. */
   changed(requester: Requester, api: string, what: Change, names: readonly string[]): void {
     const leftOut = names.length - NAMES_MAX
-    this.#log.info(what, {
+    const isDetail = !this.#isGuarded && requester.principal === ANONYMOUS
+    this.#log[isDetail ? 'debug' : 'info'](what, {
       principal: printable(principalText(requester.principal)),
       names: names.slice(0, NAMES_MAX).map(printable),
       api,

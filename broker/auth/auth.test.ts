@@ -187,7 +187,7 @@ t.test('denials cannot fill a disk', async (t) => {
   const clock = new VirtualClock()
   const lines: { leftOut?: number }[] = []
   const log = new ProcessLog('info', clock, { write: (line) => lines.push(JSON.parse(line)) })
-  const audit = new AuditLog(clock, log)
+  const audit = new AuditLog(clock, log, true)
   const ask = (user: number, name: number) => {
     const principal = { type: 'User', name: `${user}` }
     const question = { operation: 'Read', resourceType: 'Topic', name: `${name}` } as const

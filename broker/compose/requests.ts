@@ -3,6 +3,7 @@
 import type { Store } from '../../storage/store.ts'
 import { apiVersionsHandler } from '../api/18_api_versions.ts'
 import { AuditLog } from '../auth/audit.ts'
+import { everythingAllowed } from '../auth/permissions.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
 import { Dispatch } from '../call.ts'
 import { ConfigResources } from '../config-resources.ts'
@@ -34,7 +35,7 @@ export function composeRequests(
   const { clock, log, onFatal } = environment
   const config = configs.current
   const { authorizer, acls } = composeAuthorizer(environment, config, store)
-  const audit = new AuditLog(clock, log)
+  const audit = new AuditLog(clock, log, authorizer !== everythingAllowed)
   const topicConfigs = new TopicConfigs(configs)
   const traffic = new TopicTraffic(config['metrics.topics.max'])
   const purgatory = new Purgatory(clock)

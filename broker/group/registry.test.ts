@@ -124,7 +124,7 @@ class FreeContext extends Permissions {
 
   constructor(version: number) {
     const clock = new VirtualClock()
-    super(everythingAllowed, new AuditLog(clock, new ProcessLog('silent', clock)))
+    super(everythingAllowed, new AuditLog(clock, new ProcessLog('silent', clock), false))
     this.version = version
   }
 }

@@ -508,7 +508,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
     const dispatch = new Dispatch({
       handlers: [whole],
       authorizer: everythingAllowed,
-      audit: new AuditLog(clock, log),
+      audit: new AuditLog(clock, log, false),
       observer,
       workshop,
       clock,
