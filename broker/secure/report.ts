@@ -45,7 +45,8 @@ export class SecureReport {
         : []),
       plaintext.length === 0
         ? '  no listener is without TLS'
-        : `  without TLS and passwords: ${plaintext.join(', ')}, for this machine; --no-plaintext closes it`,
+        : `  without TLS and passwords: ${plaintext.join(', ')}, for this machine, and with all rights; --no-plaintext closes it`,
+      `  rights   ${user} may do everything, a later user nothing until: npx millrace acl add --help`,
     ]
     return lines.map((line) => `${line}\n`).join('')
   }

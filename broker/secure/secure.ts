@@ -8,6 +8,8 @@ import { randomPassword } from '../../protocol/sasl/new-password.ts'
 import { DEFAULT_ITERATIONS } from '../../protocol/sasl/scram-mechanisms.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { openStore } from '../../storage/open-store.ts'
+import { STANDARD_AUTHORIZER } from '../auth/configs.ts'
+import { ANONYMOUS, principalText, type Principal } from '../auth/principal.ts'
 import { readSettings, type ConfigSource } from '../config.ts'
 import { parseAdvertised } from '../listener-configs.ts'
 import { certificateFiles, keepCertificates } from './certificates.ts'
@@ -21,6 +23,7 @@ const DIRECTORY = 'secure'
 /** Written last: the first user and the files for clients are there. */
 const DONE_FILE = 'done.json'
 const USER = 'admin'
+const ADMIN: Principal = { type: 'User', name: USER }
 const LISTENER = 'SASL_SSL'
 const SECURE_PORT = '9094'
 const PLAINTEXT_PORT = '9092'
@@ -65,7 +68,11 @@ export async function secure(
   const listeners = [...(plaintext ? [`PLAINTEXT://:${port}`] : []), listener.listeners]
   const own = { ...listener, listeners: listeners.join(',') }
   return {
-    sources: [{ origin: '--secure', properties: own }, ...given.map(without('host', 'port'))],
+    sources: [
+      { origin: '--secure', properties: own },
+      ...given.map(without('host', 'port')),
+      { origin: '--secure', properties: rights(plaintext) },
+    ],
     report: new SecureReport({
       directory,
       user: USER,
@@ -83,6 +90,15 @@ function listenerSource(files: PrivateFiles, listeners: string) {
     [`${prefix}.ssl.keystore.type`]: 'PEM',
     [`${prefix}.ssl.keystore.location`]: files.path(certificateFiles.server),
     [`${prefix}.sasl.enabled.mechanisms`]: 'SCRAM-SHA-256,SCRAM-SHA-512',
+  }
+}
+
+/** Unless the configuration says otherwise: the first user may do everything, later ones what ACLs allow. */
+function rights(hasPlaintext: boolean) {
+  const superUsers = hasPlaintext ? [ADMIN, ANONYMOUS] : [ADMIN]
+  return {
+    'authorizer.class.name': STANDARD_AUTHORIZER,
+    'super.users': superUsers.map(principalText).join(';'),
   }
 }
 

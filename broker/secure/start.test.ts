@@ -3,7 +3,7 @@
 
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -71,6 +71,18 @@ t.test('clients log in with the files of a secure start, again after the next on
     topic ls -b localhost:${port}`)
   t.strictSame(statuses, [0, 0, 0, 5], 'without a password nobody comes in')
   t.match(stdout, /admin +scram-sha-512/)
+  const made = JSON.parse(stdout.split('\n').find((each) => each.includes('password'))!) as {
+    password: string
+  }
+  writeFileSync(terminal.path('ann'), made.password)
+  const ca = join(directory, 'ca.pem')
+  const ann = `-b localhost:${port} --ca ${ca} --user ann --password-file ${terminal.path('ann')}`
+  const rights = await terminal.run(`
+    topic info secured ${ann}
+    acl add --allow ann --topic secured --operation describe ${login}
+    topic info secured ${ann}`)
+  t.strictSame(rights.statuses, [4, 0, 0], 'a user has the rights that ACLs give')
+  t.match(rights.stderr, /secured: the configuration needs the right describeConfigs/)
   const settings = (await import(pathToFileURL(join(directory, 'kafkajs.mjs')).href)) as {
     default: KafkaConfig
   }

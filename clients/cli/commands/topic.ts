@@ -1,6 +1,7 @@
 // topic ls|info|offsets|create|alter|rm|trim. For users: docs/guide/cli.md, "Topics"
 
 import type { Command } from 'commander'
+import { KafkaError } from '../../../protocol/errors.ts'
 import type { Admin, TopicDescription } from '../../admin/admin.ts'
 import { Call } from '../../call.ts'
 import { systemClock } from '../../clock.ts'
@@ -28,6 +29,9 @@ import { CliError } from '../exit.ts'
 import { table, type Shape } from '../print.ts'
 import { joined, show } from '../show.ts'
 import { openSession, type Session } from '../session.ts'
+
+/** Values by name; null for a secret. */
+type TopicConfig = Readonly<Record<string, string | null>>
 
 export function define(topic: Command): void {
   const verb = (name: string, summary: string): Command =>
@@ -202,11 +206,24 @@ async function showTopics(names: readonly string[], _: unknown, command: Command
   const admin = session.client.admin()
   const topics = await describe(admin, names)
   const bounds = await boundsOf(admin, names)
-  const configs = await admin.configs.describe(names.map((topic) => ({ topic })))
+  const configs = await Promise.all(names.map((topic) => configOf(admin, topic)))
   for (const [i, topic] of topics.entries()) {
-    const entries = configs[i]!.entries.filter(({ source }) => source === 'topic')
-    const config = Object.fromEntries(entries.map(({ name, value }) => [name, value]))
+    const config = configs[i]
+    if (config === undefined)
+      session.notes.say(`${topic.topic}: the configuration needs the right describeConfigs`)
     await showTopic(session, options, topic, bounds.get(topic.topic)!, config)
+  }
+}
+
+/** What is set on the topic; undefined when the user may not see it. */
+async function configOf(admin: Admin, topic: string): Promise<TopicConfig | undefined> {
+  try {
+    const [{ entries } = { entries: [] }] = await admin.configs.describe([{ topic }])
+    const own = entries.filter(({ source }) => source === 'topic')
+    return Object.fromEntries(own.map(({ name, value }) => [name, value]))
+  } catch (error) {
+    if (error instanceof KafkaError && error.code === 'TOPIC_AUTHORIZATION_FAILED') return undefined
+    throw error
   }
 }
 
@@ -215,7 +232,7 @@ async function showTopic(
   options: TopicOptions,
   { topic, id, partitions }: TopicDescription,
   bounds: readonly Bounds[],
-  config: Record<string, string | null>,
+  config: TopicConfig | undefined,
 ): Promise<void> {
   const shown = partitions.map(({ partition, leader, leaderEpoch }, i) => ({
     partition,
@@ -226,10 +243,12 @@ async function showTopic(
     leaderEpoch,
   }))
   const headings = ['PARTITION', 'START', 'END', 'RECORDS', 'LEADER', 'EPOCH']
-  await stdout.object(options, { topic, id, config, partitions: shown }, () =>
+  await stdout.object(options, { topic, id, config: config ?? null, partitions: shown }, () =>
     joined([
       show`${paint('bold', topic)}  ${paint('dim', id ?? '')}\n`,
-      ...Object.entries(config).map(([name, value]) => show`${name}=${value ?? '(secret)'}\n`),
+      ...Object.entries(config ?? {}).map(
+        ([name, value]) => show`${name}=${value ?? '(secret)'}\n`,
+      ),
       table(
         headings,
         shown.map((row) => Object.values(row)),
