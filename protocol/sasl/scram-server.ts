@@ -75,7 +75,10 @@ export class ScramServer {
     return Buffer.from(`v=${scramHmac(this.#mechanism, serverKey, message).toString('base64')}`)
   }
 
-  /** librdkafka before 2.6.1 puts its own nonce before the whole one once more, which Apache Kafka accepts, too. */
+  /**
+   * librdkafka before 2.6.1 puts its own nonce before the whole one, which proves as much. Apache Kafka refuses it since 4.0:
+   * docs/decisions/0028-logging-in-to-the-broker.md
+   */
   #isOurs(nonce: string | undefined): boolean {
     return nonce === this.#nonce || nonce === this.#clientNonce + this.#nonce
   }

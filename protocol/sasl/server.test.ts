@@ -120,17 +120,50 @@ t.test('a proof is good for one nonce, one channel binding and one password', as
   t.throws(() => again.final(credential, Buffer.from(right)), denied, 'a replay')
 })
 
+/** A last message whose proof is right for this nonce, whatever it is. */
+async function provenFinal(first: string, nonce: string): Promise<string> {
+  const withoutProof = `c=biws,r=${nonce}`
+  const { clientKey, storedKey } = await credentialOf('pencil')
+  const message = [example.clientFirst.slice('n,,'.length), first, withoutProof].join(',')
+  const signature = scramHmac('SCRAM-SHA-256', storedKey, message)
+  const proof = Buffer.from(clientKey.map((byte, i) => byte ^ signature[i]!)).toString('base64')
+  return `${withoutProof},p=${proof}`
+}
+
 t.test(
-  'a client that puts its own nonce before the whole one again gets in, as in Kafka',
+  'the last message has the whole nonce, before which librdkafka may put its own',
   async (t) => {
-    const { first, final } = await started()
-    const [, clientNonce = ''] = /r=(.*)$/.exec(example.clientFirst)!
-    const withoutProof = `c=biws,r=${clientNonce}${clientNonce}${example.serverNonce}`
-    const { clientKey, storedKey } = await credentialOf('pencil')
-    const message = [example.clientFirst.slice('n,,'.length), first, withoutProof].join(',')
-    const signature = scramHmac('SCRAM-SHA-256', storedKey, message)
-    const proof = Buffer.from(clientKey.map((byte, i) => byte ^ signature[i]!)).toString('base64')
-    t.doesNotThrow(() => final(`${withoutProof},p=${proof}`), 'librdkafka before 2.6.1')
+    const [, ours = ''] = /r=(.*)$/.exec(example.clientFirst)!
+    const theirs = example.serverNonce
+    const good = { 'the whole': ours + theirs, 'librdkafka before 2.6.1': ours + ours + theirs }
+    for (const [what, nonce] of Object.entries(good)) {
+      const { first, final } = await started()
+      const message = await provenFinal(first, nonce)
+      t.match(final(message).toString(), /^v=/, what)
+    }
+    const bad = {
+      "the server's only": theirs,
+      "the client's only": ours,
+      "the client's twice": ours + ours,
+      "the client's thrice": ours + ours + ours + theirs,
+      'the whole twice': ours + theirs + ours + theirs,
+      "the server's twice": ours + theirs + theirs,
+      'the parts in another order': theirs + ours,
+      'something before the whole': `x${ours}${theirs}`,
+      'another nonce of the same length before the whole': 'x'.repeat(ours.length) + ours + theirs,
+      "half of the client's before the whole": ours.slice(0, 10) + ours + theirs,
+      "another client's nonce": 'x'.repeat(ours.length) + theirs,
+      'something after the whole': `${ours}${theirs}x`,
+      "less than all of the server's": (ours + theirs).slice(0, -1),
+      "the client's twice, and less than all of the server's": (ours + ours + theirs).slice(0, -1),
+      'other cases': (ours + theirs).toUpperCase(),
+      'the nonce of another login': `${ours}${ours}another`,
+    }
+    for (const [what, nonce] of Object.entries(bad)) {
+      const { first, final } = await started()
+      const message = await provenFinal(first, nonce)
+      t.throws(() => final(message), { ...denied, message: /another nonce/ }, what)
+    }
   },
 )
 
