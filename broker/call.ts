@@ -20,7 +20,8 @@ import { Disconnect } from './disconnect.ts'
 import type { Handler, RequestContext } from './handler.ts'
 import type { AnswerRoom } from './unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './work.ts'
-import type { Session } from './session.ts'
+import { bareAnswer, bareMessages } from './bare-messages.ts'
+import type { MessageAnswer, Session } from './session.ts'
 
 /** A frame of this size is large: it waits for room among other large ones, and is decoded with pauses. */
 const LARGE_FRAME_BYTES = 16 * 1024
@@ -129,8 +130,8 @@ export class Dispatch {
   }
 
   /** Is this a request of an API that appends? See `Handler.appends`. @param frame borrowed */
-  appends(frame: Buffer): boolean {
-    return this.#handlerOf(frame)?.appends === true
+  appends(frame: Buffer, { authentication }: Session): boolean {
+    return this.#handlerOf(frame)?.appends === true && authentication?.takesBareMessage !== true
   }
 
   /** The API key comes first, in every version of the header. */
@@ -192,6 +193,9 @@ export class Dispatch {
    * @throws {Disconnect} unknown key or version, or the client must log in first; {KafkaError} INVALID_REQUEST for bytes that are no request
    */
   decode(frame: Buffer, session: Session, exchange: Caller['exchange']): Call | Promise<Call> {
+    const { authentication } = session
+    if (authentication?.takesBareMessage === true)
+      return this.#callOfBareMessage(frame, session, exchange)
     let handler = this.#handlerOf(frame)
     const appends = handler?.appends === true
     const isLarge = frame.length >= LARGE_FRAME_BYTES && !appends
@@ -202,7 +206,6 @@ export class Dispatch {
     const { api } = handler
     session.clientId = clientId
     const caller = { session, exchange, clientId }
-    const { authentication } = session
     if (authentication !== undefined && !authentication.admits(apiKey))
       handler = refuserInLogin(handler)
     if (!includes(api.versions, apiVersion)) {
@@ -216,6 +219,13 @@ export class Dispatch {
     if (isLarge) return this.#decodeLarge(call, reader)
     call.request = decode(api.request, apiVersion, reader)
     call.elementCount = reader.elementCount
+    return call
+  }
+
+  #callOfBareMessage(authBytes: Buffer, session: Session, exchange: Caller['exchange']): Call {
+    const caller = { session, exchange, clientId: session.clientId }
+    const call = new Call(bareMessages, 0, caller, this.#deps)
+    call.request = { authBytes }
     return call
   }
 
@@ -307,6 +317,7 @@ export class Dispatch {
   encode(call: Call, response: unknown): AnswerFrame | Promise<AnswerFrame> {
     if (response === undefined) return []
     const { handler, version, correlationId, work } = call
+    if (handler === bareMessages) return bareAnswer(response as MessageAnswer)
     if (work.isLarge) return this.#encodeLarge(call, response)
     try {
       return encodeResponseFrame(handler.api, version, correlationId, response as never)

@@ -56,6 +56,8 @@ export interface Authentication {
   readonly isDone: boolean
   /** The largest frame that the client may send; undefined: as large as any client's. */
   readonly frameBytesMax: number | undefined
+  /** The next frame is a message of the mechanism alone, without a header: broker/bare-messages.ts */
+  readonly takesBareMessage: boolean
   /**
    * Every request asks before it is decoded.
    *

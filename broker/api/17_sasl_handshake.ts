@@ -1,5 +1,5 @@
 // SaslHandshake: the client of a SASL listener says by which mechanism it logs in (KIP-43).
-// Versions: 0-1; to 0, whose clients send messages without frames, UNSUPPORTED_VERSION, and the connection ends.
+// Versions: 0-1; after 0 the client's messages come without SaslAuthenticate: broker/bare-messages.ts
 // Behaviour: an unknown mechanism ends the connection. On other listeners ILLEGAL_SASL_STATE, and the connection goes on.
 
 import { saslHandshake } from '../../protocol/api/17_sasl_handshake.ts'

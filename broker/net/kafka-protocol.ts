@@ -72,7 +72,7 @@ export class KafkaProtocol implements Protocol {
   readonly #onFrame = (frame: Buffer): void => {
     if (this.#owner.transport.isClosed) return
     this.#partStartedAt = this.#owner.transport.receivedAt
-    const appends = this.#deps.dispatch.appends(frame)
+    const appends = this.#deps.dispatch.appends(frame, this.#owner.session)
     if (this.#waiting.length === 0 && this.#mayStart(appends)) {
       this.#start(frame, appends)
       return
@@ -104,7 +104,7 @@ export class KafkaProtocol implements Protocol {
     this.#deps.turn.begin()
     let started = 0
     for (const frame of this.#waiting) {
-      const appends = this.#deps.dispatch.appends(frame)
+      const appends = this.#deps.dispatch.appends(frame, this.#owner.session)
       if (this.#owner.transport.isClosed || !this.#mayStart(appends)) break
       started++
       this.#waitingBytes -= frame.length + FRAME_OVERHEAD_BYTES

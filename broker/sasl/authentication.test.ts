@@ -119,6 +119,40 @@ t.test('a renewal within a second of the last one is an ordinary request', async
   t.match(await logIn('ann'), { errorCode: 0 })
 })
 
+t.test(
+  'messages without headers follow version 0 of the handshake, until they are through',
+  async (t) => {
+    const { clock, authentication, logIn, admits } = opened()
+    t.equal(authentication.takesBareMessage, false)
+    authentication.shakeHands('PLAIN', 0)
+    t.equal(authentication.takesBareMessage, true)
+    t.match(await authentication.receive(Buffer.from('ann')), { errorCode: 0, isLast: false })
+    t.equal(authentication.takesBareMessage, false)
+    await clock.advance(SESSION_MS)
+    t.equal(admits(metadata.key), true)
+    await clock.advance(1)
+    t.match(admits(metadata.key), ENDED, 'which the client could not be told')
+    t.match(await logIn('ann'), { errorCode: 0 }, 'a renewal by version 1')
+    t.equal(authentication.takesBareMessage, false)
+
+    const failed = opened()
+    failed.authentication.shakeHands('PLAIN', 0)
+    const answer = failed.authentication.receive(Buffer.from('bad'))
+    await failed.clock.advance(DELAY_MS)
+    t.match(await answer, { isLast: true })
+    t.equal(failed.authentication.takesBareMessage, false)
+  },
+)
+
+t.test('what a client may send while it renews its session is bounded', async (t) => {
+  const { authentication, logIn, admits } = opened()
+  t.equal(authentication.frameBytesMax, 1000)
+  await logIn('ann')
+  t.equal(authentication.frameBytesMax, undefined)
+  admits(saslHandshake.key)
+  t.equal(authentication.frameBytesMax, 1000)
+})
+
 t.test('a session without an end cannot be renewed', async (t) => {
   const { authentication, logIn } = opened()
   t.match(await logIn('ann', 'OAUTHBEARER'), { errorCode: 0, sessionLifetimeMs: 0 })

@@ -49,6 +49,8 @@ export class SaslAuthentication implements Authentication {
   #state: State = 'versions or handshake'
   #mechanism: Mechanism | undefined
   #conversation: Conversation | undefined
+  /** The client has shaken hands by version 0, whose messages are frames of their own (KIP-43). */
+  #isBare = false
   #hasFailed = false
   #isDone = false
   /** Monotonic ms: when this login, or its renewal, began. */
@@ -68,7 +70,11 @@ export class SaslAuthentication implements Authentication {
   }
 
   get frameBytesMax(): number | undefined {
-    return this.#isDone ? undefined : this.#deps.rules.receiveBytesMax
+    return this.#state === 'requests' ? undefined : this.#deps.rules.receiveBytesMax
+  }
+
+  get takesBareMessage(): boolean {
+    return this.#isBare && this.#state === 'messages'
   }
 
   isOverdue(now: number): boolean {
@@ -123,18 +129,16 @@ export class SaslAuthentication implements Authentication {
     if (this.#state === 'requests')
       return { errorCode: errorCode('ILLEGAL_SASL_STATE'), mechanisms: [], isLast: false }
     const mechanism = rules.mechanisms.get(name)
-    if (version === 0 || mechanism === undefined) {
-      const reason =
-        mechanism === undefined ? `${name} is not offered` : 'messages without frames (version 0)'
-      attempts.failed(this.#session, mechanism?.name ?? OTHER_MECHANISM, reason)
+    if (mechanism === undefined) {
+      attempts.failed(this.#session, OTHER_MECHANISM, `${name} is not offered`)
       this.#state = 'nothing'
-      const code = version === 0 ? 'UNSUPPORTED_VERSION' : 'UNSUPPORTED_SASL_MECHANISM'
-      return { errorCode: errorCode(code), mechanisms, isLast: true }
+      return { errorCode: errorCode('UNSUPPORTED_SASL_MECHANISM'), mechanisms, isLast: true }
     }
     const isSame = this.#mechanism === undefined || this.#mechanism === mechanism
     this.#state = isSame ? 'messages' : 'nothing' // Kafka hears nothing more of a client that changes its mechanism
     if (!isSame) attempts.failed(this.#session, mechanism.name, 'another mechanism than before')
     this.#mechanism = mechanism
+    this.#isBare = version === 0
     return { errorCode: 0, mechanisms, isLast: false }
   }
 

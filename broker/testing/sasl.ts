@@ -61,6 +61,19 @@ export async function say(client: RawClient, message: string | Buffer, version =
   return { error: errorName(answer.errorCode), errorMessage, told, sessionLifetimeMs }
 }
 
+/** A message after SaslHandshake 0, without a header. @returns the broker's; rejects when it closes the connection */
+export function sayBare(client: RawClient, message: string | Buffer): Promise<Buffer> {
+  writeBare(client, message)
+  return client.nextFrame()
+}
+
+export function writeBare(client: RawClient, message: string | Buffer): void {
+  const bytes = Buffer.from(message as Buffer)
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(bytes.length)
+  client.socket.write(Buffer.concat([size, bytes]))
+}
+
 export async function sayVersions(client: RawClient, version = 3) {
   const software = { clientSoftwareName: 'raw', clientSoftwareVersion: '1' }
   return errorName((await client.send(apiVersions, software, version)).errorCode)
