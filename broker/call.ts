@@ -18,6 +18,7 @@ import type { Clock } from '../storage/clock.ts'
 import { printable, type ProcessLog } from './process-log.ts'
 import { Disconnect } from './disconnect.ts'
 import type { Handler, RequestContext } from './handler.ts'
+import type { Throttling } from './quota/throttling.ts'
 import type { AnswerRoom } from './unsent.ts'
 import { AnswerTooLarge, Work, type Workshop } from './work.ts'
 import { bareAnswer, bareMessages } from './bare-messages.ts'
@@ -59,6 +60,7 @@ interface DispatchDeps {
   readonly authorizer: Authorizer
   readonly audit: AuditLog
   readonly observer: RequestObserver
+  readonly throttling: Throttling
   readonly workshop: Workshop
   readonly clock: Clock
   readonly log: ProcessLog
@@ -83,6 +85,9 @@ export class Call extends Permissions implements RequestContext {
   correlationId = -1
   /** Array elements of the request. */
   elementCount = 0
+  /** Of the request; 0 without a frame. */
+  frameBytes = 0
+  throttleMs = 0
   request: any
   readonly #exchange: Caller['exchange']
 
@@ -215,6 +220,7 @@ export class Dispatch {
     }
     const call = new Call(handler, apiVersion, caller, this.#deps)
     call.correlationId = correlationId
+    call.frameBytes = frame.length
     skipHeaderTags(reader, api, apiVersion)
     if (isLarge) return this.#decodeLarge(call, reader)
     call.request = decode(api.request, apiVersion, reader)
@@ -273,6 +279,7 @@ export class Dispatch {
     try {
       const response = call.handler.handle(call.request, call)
       if (!(response instanceof Promise)) return this.#performed(call, response)
+      if (!this.#deps.throttling.isIdle) call.work.rest()
       return response.then(
         (late) => this.#performed(call, late),
         (error: unknown) => this.#refuse(call, error),
@@ -283,10 +290,19 @@ export class Dispatch {
   }
 
   #performed(call: Call, response: unknown): unknown {
-    const { observer, clock } = this.#deps
+    const { observer, clock, throttling } = this.#deps
     const seconds = (clock.monotonic() - call.startedAt) / 1000
     observer.requestDone(call.handler.api.key, seconds, response)
-    return response
+    return throttling.isIdle ? response : this.#throttled(call, response)
+  }
+
+  /** The answer goes out at once; its client is not read for the time that it says (KIP-219). */
+  #throttled(call: Call, response: unknown): unknown {
+    this.#deps.throttling.performed(call, response !== undefined)
+    const { throttleMs, session } = call
+    if (throttleMs === 0) return response
+    session.mute?.(throttleMs)
+    return response === undefined ? undefined : { ...response, throttleTimeMs: throttleMs }
   }
 
   /** @throws {Disconnect} */
@@ -320,7 +336,11 @@ export class Dispatch {
     if (handler === bareMessages) return bareAnswer(response as MessageAnswer)
     if (work.isLarge) return this.#encodeLarge(call, response)
     try {
-      return encodeResponseFrame(handler.api, version, correlationId, response as never)
+      const startedAt = this.#deps.throttling.isIdle ? 0 : this.#deps.clock.monotonic()
+      const frame = encodeResponseFrame(handler.api, version, correlationId, response as never)
+      if (startedAt > 0)
+        this.#deps.throttling.encoded(call, this.#deps.clock.monotonic() - startedAt)
+      return frame
     } catch (error) {
       throw this.#encodingFailed(call, error)
     }

@@ -23,6 +23,7 @@ import {
   type GivenProperty,
 } from './listener-properties.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
+import { quotaConfigs } from './quota/windows.ts'
 import { saslConfigs } from './sasl/sasl-configs.ts'
 import {
   listenersOf,
@@ -275,6 +276,7 @@ export const brokerConfigs = {
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
     says: 'Bytes of requests of all connections that arrive, wait or run; above it the broker reads from no connection.',
   }),
+  ...quotaConfigs,
   'response.max.bytes': whole('int', 32 * MIB, MIB, {
     says: 'The largest response, without its records. The broker refuses a request whose response would be larger.',
   }),

@@ -17,6 +17,8 @@ export interface RequestContext extends Omit<Permissions, 'session' | 'work'> {
   readonly work: Work
   /** Calls back once when the last byte of the answer was written, or will never be. */
   whenSent(callback: () => void): void
+  /** For how long its client is kept from sending more, by the quotas that it has exceeded. */
+  throttleMs: number
   /** The answer to this request is the last: the connection ends with it. */
   endSession(): void
 }

@@ -45,6 +45,7 @@ import { alterPartitionReassignmentsHandler } from './api/45_alter_partition_rea
 import { listPartitionReassignmentsHandler } from './api/46_list_partition_reassignments.ts'
 import { offsetDeleteHandler } from './api/47_offset_delete.ts'
 import { describeClientQuotasHandler } from './api/48_describe_client_quotas.ts'
+import { alterClientQuotasHandler } from './api/49_alter_client_quotas.ts'
 import { describeUserScramCredentialsHandler } from './api/50_describe_user_scram_credentials.ts'
 import { alterUserScramCredentialsHandler } from './api/51_alter_user_scram_credentials.ts'
 import { describeQuorumHandler } from './api/55_describe_quorum.ts'
@@ -102,6 +103,7 @@ export const handlerMakers = [
   listPartitionReassignmentsHandler,
   offsetDeleteHandler,
   describeClientQuotasHandler,
+  alterClientQuotasHandler,
   describeUserScramCredentialsHandler,
   alterUserScramCredentialsHandler,
   describeQuorumHandler,

@@ -86,6 +86,8 @@ export class Session implements Requester {
   /** Of the latest request; each request has its own. */
   clientId: string | null = null
   software: ClientSoftware | undefined
+  /** Keeps the client from sending more for so long. Undefined for a caller without a socket. */
+  mute: ((ms: number) => void) | undefined
 
   constructor(entrance: Entrance) {
     this.listener = entrance.listener

@@ -102,6 +102,9 @@ export class Work {
   #doneBytes = 0
   #bytesSinceLook = 0
   #turnEndsAt: number
+  #busyMs = 0
+  /** Monotonic ms; undefined while the request waits. */
+  #busySince: number | undefined
   #nextTurn: Promise<void> | undefined
   #leaveRequests: (() => void) | undefined
   /** Resolves when this request may make a wide answer. */
@@ -111,6 +114,23 @@ export class Work {
   constructor(workshop: Workshop, startedAt: number) {
     this.#workshop = workshop
     this.#turnEndsAt = startedAt + TURN_MS_MAX
+    this.#busySince = startedAt
+  }
+
+  /**
+   * Time that the request has used of the thread, in ms. A part that ran on after waiting for a disk counts as one turn at
+   * most.
+   */
+  get busyMs(): number {
+    if (this.#busySince === undefined) return this.#busyMs
+    const sinceMs = this.#workshop.clock.monotonic() - this.#busySince
+    return this.#busyMs + (this.#busyMs === 0 ? sinceMs : Math.min(sinceMs, TURN_MS_MAX))
+  }
+
+  /** The request waits: its time does not count until its next turn. */
+  rest(): void {
+    this.#busyMs = this.busyMs
+    this.#busySince = undefined
   }
 
   /** Whether its answer is encoded with pauses. */
@@ -124,9 +144,12 @@ export class Work {
   /** Waits for a later turn of the loop. Parts of one request that wait at the same time go on in the same turn. */
   nextTurn(): Promise<void> {
     const { turns, clock } = this.#workshop
-    this.#nextTurn ??= turns.next().then(() => {
+    if (this.#nextTurn !== undefined) return this.#nextTurn
+    this.rest()
+    this.#nextTurn = turns.next().then(() => {
       this.#nextTurn = undefined
-      this.#turnEndsAt = clock.monotonic() + TURN_MS_MAX
+      this.#busySince = clock.monotonic()
+      this.#turnEndsAt = this.#busySince + TURN_MS_MAX
     })
     return this.#nextTurn
   }

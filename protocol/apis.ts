@@ -45,6 +45,7 @@ import { alterPartitionReassignments } from './api/45_alter_partition_reassignme
 import { listPartitionReassignments } from './api/46_list_partition_reassignments.ts'
 import { offsetDelete } from './api/47_offset_delete.ts'
 import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
+import { alterClientQuotas } from './api/49_alter_client_quotas.ts'
 import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
 import { alterUserScramCredentials } from './api/51_alter_user_scram_credentials.ts'
 import { describeQuorum } from './api/55_describe_quorum.ts'
@@ -105,6 +106,7 @@ export const apis: readonly Api[] = [
   listPartitionReassignments,
   offsetDelete,
   describeClientQuotas,
+  alterClientQuotas,
   describeUserScramCredentials,
   alterUserScramCredentials,
   describeQuorum,

@@ -10,6 +10,7 @@ import { renewDelegationToken } from './api/39_renew_delegation_token.ts'
 import { expireDelegationToken } from './api/40_expire_delegation_token.ts'
 import { describeDelegationToken } from './api/41_describe_delegation_token.ts'
 import { describeClientQuotas } from './api/48_describe_client_quotas.ts'
+import { alterClientQuotas } from './api/49_alter_client_quotas.ts'
 import { describeUserScramCredentials } from './api/50_describe_user_scram_credentials.ts'
 import { alterUserScramCredentials } from './api/51_alter_user_scram_credentials.ts'
 import { vector } from './testing/vectors.ts'
@@ -321,6 +322,40 @@ vector(
     *     00000001 0000
     0     ffff 00000001 00000001 0004 'user' ffff 00000001 0004 'rate' 3ff8000000000000
     1     00 02 02 05 'user' 00 00 02 05 'rate' 3ff8000000000000 00 00 00
+  `,
+)
+
+vector(
+  alterClientQuotas.request,
+  {
+    entries: [
+      {
+        entity: [{ entityType: 'ip', entityName: null }],
+        ops: [{ key: 'rate', value: 1.5, remove: false }],
+      },
+    ],
+    validateOnly: true,
+  },
+  `
+    0     00000001 00000001 0002 'ip' ffff 00000001 0004 'rate' 3ff8000000000000 00
+    1     02 02 03 'ip' 00 00 02 05 'rate' 3ff8000000000000 00 00 00
+    *     01
+    1     00
+  `,
+)
+
+vector(
+  alterClientQuotas.response,
+  {
+    throttleTimeMs: 1,
+    entries: [
+      { errorCode: 42, errorMessage: 'm', entity: [{ entityType: 'ip', entityName: 'a' }] },
+    ],
+  },
+  `
+    *     00000001
+    0     00000001 002a 0001 'm' 00000001 0002 'ip' 0001 'a'
+    1     02 002a 02 'm' 02 03 'ip' 02 'a' 00 00 00
   `,
 )
 

@@ -60,6 +60,8 @@ function stateOf(store: Store): State {
     if (credential) state[`${USER}${user}`] = [credential.iterations, {}]
   }
   for (const [id, { principal }] of store.acls.list()) state[`acl ${id}`] = [0, { principal }]
+  for (const [id, { quotas }] of store.clientQuotas.list())
+    state[`quota ${id}`] = [quotas['producer_byte_rate']!, {}]
   return state
 }
 
@@ -117,6 +119,7 @@ class Scenario {
       ]),
     )
     await this.#acls()
+    await this.#quotas()
   }
 
   /** Two at once, of which a crash leaves both or none; then one goes. */
@@ -130,6 +133,25 @@ class Scenario {
       ]),
     )
     await this.#change(without(both, 'acl 1'), () => acls.write([['1', undefined]]))
+  }
+
+  /** As ACLs; a quota is changed, too. */
+  async #quotas(): Promise<void> {
+    const { clientQuotas } = this.#store
+    const of = (rate: number) => ({ entity: { user: 'ann' }, quotas: { producer_byte_rate: rate } })
+    const both = { ...this.promised.state, 'quota 1': [5, {}], 'quota 2': [6, {}] } as State
+    await this.#change(both, () =>
+      clientQuotas.write([
+        ['1', of(5)],
+        ['2', of(6)],
+      ]),
+    )
+    await this.#change({ ...without(both, 'quota 1'), 'quota 2': [7, {}] }, () =>
+      clientQuotas.write([
+        ['1', undefined],
+        ['2', of(7)],
+      ]),
+    )
   }
 
   async #create(name: string, partitionCount: number): Promise<void> {

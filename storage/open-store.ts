@@ -22,11 +22,11 @@ import { InlineSearchPort } from './search/port.ts'
 import { ThreadSearchPort } from './search/thread.ts'
 import type { Overrides, Store } from './store.ts'
 import type { StoreOptions } from './store-options.ts'
-import { AclTable } from './tables/acls.ts'
 import { BrokerOverrideTable } from './tables/broker-overrides.ts'
 import { internalTables } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
-import { openMetadata } from './tables/metadata.ts'
+import { ACL_PREFIX, openMetadata, QUOTA_PREFIX } from './tables/metadata.ts'
+import { PrefixedRecords } from './tables/prefixed-records.ts'
 import { ProducerIdBlocks } from './tables/producer-ids.ts'
 import { ScramCredentialTable } from './tables/scram-credentials.ts'
 import { TopicTable } from './tables/topics.ts'
@@ -119,7 +119,8 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     producerIds: new ProducerIdBlocks(table),
     brokerOverrides: new BrokerOverrideTable(table),
     scramCredentials: new ScramCredentialTable(table),
-    acls: new AclTable(table),
+    acls: new PrefixedRecords(table, ACL_PREFIX),
+    clientQuotas: new PrefixedRecords(table, QUOTA_PREFIX),
     tables: internalTables(topics, (name, format) =>
       LogTable.open({ ...tableDeps, log: logs.get(name, 0)! }, format),
     ),

@@ -277,11 +277,23 @@ export interface AclRecord {
   readonly permissionType: number
 }
 
-export interface AclRecords {
-  list(): Iterable<[id: string, acl: AclRecord]>
-  /** All of the changes or, after a crash, none. Durable when it resolves. @throws {KafkaError} then nothing has changed */
-  write(changes: readonly Change<string, AclRecord>[]): Promise<void>
+/** The quotas of one entity, in Kafka's words. The store does not know what they mean. */
+export interface ClientQuotaRecord {
+  /** Names by type: user, client-id, ip; null is the default. */
+  readonly entity: Readonly<Record<string, string | null>>
+  /** By name: producer_byte_rate and others. */
+  readonly quotas: Readonly<Record<string, number>>
 }
+
+/** Records of one kind, by ids that the caller makes. */
+export interface StoredRecords<Value> {
+  list(): Iterable<[id: string, value: Value]>
+  /** All of the changes or, after a crash, none. Durable when it resolves. @throws {KafkaError} then nothing has changed */
+  write(changes: readonly Change<string, Value>[]): Promise<void>
+}
+
+export type AclRecords = StoredRecords<AclRecord>
+export type ClientQuotaRecords = StoredRecords<ClientQuotaRecord>
 
 /** A value, or undefined to delete the key. */
 export type Change<Key, Value> = readonly [key: Key, value: Value | undefined]
@@ -434,6 +446,7 @@ export interface Store extends AsyncDisposable {
   readonly brokerOverrides: BrokerOverrides
   readonly scramCredentials: ScramCredentials
   readonly acls: AclRecords
+  readonly clientQuotas: ClientQuotaRecords
   readonly tables: Tables
   readonly cleaner: Cleaner
   readonly disk: Disk

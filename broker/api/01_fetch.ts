@@ -17,6 +17,7 @@ import {
 } from '../fetch/sessions.ts'
 import type { Handler, RequestContext } from '../handler.ts'
 import type { TopicTraffic } from '../metrics/traffic.ts'
+import type { Throttling } from '../quota/throttling.ts'
 
 const READ_COMMITTED = 1
 const ERROR_VERSION_MIN = 7
@@ -31,6 +32,7 @@ interface FetchDeps {
   readonly sessions: FetchSessions
   readonly purgatory: Purgatory
   readonly traffic: TopicTraffic
+  readonly throttling: Throttling
   readonly config: BrokerConfig
 }
 
@@ -56,20 +58,26 @@ async function answerFor(
   context: RequestContext,
   scope: FetchScope,
 ): Promise<FetchResponse> {
-  const limits = limitsOf(request, scope)
+  const { throttling } = deps
+  const bytesMax = throttling.isIdle ? Infinity : throttling.fetchBytesMax(context)
+  const limits = limitsOf(request, scope, bytesMax)
   const answers = new Answers(scope, limits.isCommittedOnly)
-  await new FetchRead(deps, context, limits, answers).run(scope.partitions)
+  const read = new FetchRead(deps, context, limits, answers)
+  await read.run(scope.partitions)
+  if (!throttling.isIdle && !throttling.fetched(context, read.bytesRead)) return answers.none()
+  read.countTraffic()
   return { sessionId: scope.sessionId, responses: answers.responses }
 }
 
 function limitsOf(
   { maxBytes, minBytes, maxWaitMs, isolationLevel }: FetchRequest,
   { partitions, isIncremental }: FetchScope,
+  bytesMax: number,
 ): ReadLimits {
   const isOfNothing = partitions.length === 0 && !isIncremental
   return {
-    maxBytes,
-    minBytes,
+    maxBytes: Math.min(maxBytes, bytesMax),
+    minBytes: Math.min(minBytes, bytesMax),
     maxWaitMs: isOfNothing ? 0 : maxWaitMs,
     isCommittedOnly: isolationLevel === READ_COMMITTED,
   }
@@ -79,6 +87,7 @@ function limitsOf(
 class Answers implements ReadSink<FetchPartition> {
   readonly responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = []
   readonly #scope: FetchScope
+  readonly #answered: FetchPartition[] = []
   readonly #isCommittedOnly: boolean
 
   constructor(scope: FetchScope, isCommittedOnly: boolean) {
@@ -111,12 +120,21 @@ class Answers implements ReadSink<FetchPartition> {
     })
   }
 
+  /** The client has read more than its quota, and gets nothing for now: the next answer tells it all. */
+  none(): FetchResponse {
+    for (const asked of this.#answered) asked.highWatermark = -1
+    this.#scope.end()
+    return { sessionId: this.#scope.isIncremental ? this.#scope.sessionId : 0, responses: [] }
+  }
+
   refused(asked: FetchPartition, code: number): void {
     asked.highWatermark = -1
     this.#push(asked, failed(asked.partition, code))
   }
 
-  #push({ topic, topicId }: FetchPartition, answer: PartitionAnswer): void {
+  #push(asked: FetchPartition, answer: PartitionAnswer): void {
+    const { topic, topicId } = asked
+    this.#answered.push(asked)
     const last = this.responses.at(-1)
     if (last?.topic === topic && last.topicId === topicId) last.partitions.push(answer)
     else this.responses.push({ topic, topicId, partitions: [answer] })

@@ -1,7 +1,8 @@
 // CreateTopics: creates topics, which are durable and take batches when the answer goes out.
 // Versions: 2-7
 // Behaviour: every topic has its own outcome; with validateOnly all checks are done and nothing else. The replication factor is
-// 1. A request creates its topics at the same time, and as in Apache Kafka 10,000 partitions at most.
+// 1. A request creates its topics at the same time, and as in Apache Kafka 10,000 partitions at most. New partitions count
+// for controller_mutation_rate, also with validateOnly.
 
 import {
   createTopics,
@@ -16,6 +17,7 @@ import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import { partitionClaims } from '../partition-claims.ts'
 import type { Handler } from '../handler.ts'
+import type { Throttling } from '../quota/throttling.ts'
 import type { TopicConfigs } from '../topic-configs.ts'
 
 type NewTopic = CreateTopicsRequest['topics'][number]
@@ -23,12 +25,15 @@ type TopicAnswer = CreateTopicsResponse['topics'][number]
 
 const BROKER_DEFAULT = -1
 const REPLICATION_FACTOR = 1
+/** Clients of older versions do not know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const QUOTA_VERSION_MIN = 6
 const NOT_SHOWN = { topicConfigErrorCode: errorCode('TOPIC_AUTHORIZATION_FAILED') }
 
 interface CreateTopicsDeps {
   readonly store: Store
   readonly config: BrokerConfig
   readonly topicConfigs: TopicConfigs
+  readonly throttling: Throttling
 }
 
 export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof createTopics> {
@@ -38,7 +43,11 @@ export function createTopicsHandler(deps: CreateTopicsDeps): Handler<typeof crea
       const { work } = context
       const isAllAllowed = context.allowsOnClusterSilently('Create')
       const twice = await work.duplicatesIn(namesOf(topics))
-      const claim = partitionClaims()
+      const claimPartitions = partitionClaims()
+      const claim = (count: number) => {
+        claimPartitions(count)
+        deps.throttling.mutates(context, count, context.version >= QUOTA_VERSION_MIN)
+      }
       const answers = await work.each(topics, (topic) => {
         const check = () => {
           if (twice.has(topic.name))
@@ -68,7 +77,7 @@ function* namesOf(topics: readonly NewTopic[]): Iterable<string> {
 interface Terms {
   /** @throws {KafkaError} the client may not create the topic */
   readonly check: () => void
-  /** @throws {KafkaError} POLICY_VIOLATION */
+  /** @throws {KafkaError} POLICY_VIOLATION, THROTTLING_QUOTA_EXCEEDED */
   readonly claim: (partitionCount: number) => void
   /** May the client see the topic's configuration? */
   readonly isShown: boolean

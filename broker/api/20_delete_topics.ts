@@ -1,7 +1,8 @@
 // DeleteTopics: deletes topics by name, or from version 6 on by id (KIP-516). The name is free when the answer goes out.
 // Versions: 1-6
 // Behaviour: every topic has its own outcome; `delete.topic.enable=false` refuses all. The group coordinator hears of a deleted
-// topic from the store, and drops its committed offsets before the answer.
+// topic from the store, and drops its committed offsets before the answer. Deleted partitions count for
+// controller_mutation_rate.
 
 import {
   deleteTopics,
@@ -15,9 +16,12 @@ import { doneAmong } from '../auth/audit.ts'
 import type { BrokerConfig } from '../config.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler, RequestContext } from '../handler.ts'
+import type { Throttling } from '../quota/throttling.ts'
 
 /** Clients of older versions do not know TOPIC_DELETION_DISABLED (KIP-322). */
 const DISABLED_VERSION_MIN = 3
+/** Clients of older versions do not know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const QUOTA_VERSION_MIN = 5
 
 type TopicAnswer = DeleteTopicsResponse['responses'][number]
 
@@ -29,6 +33,7 @@ interface RequestTopic {
 interface DeleteTopicsDeps {
   readonly store: Store
   readonly config: BrokerConfig
+  readonly throttling: Throttling
 }
 
 export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof deleteTopics> {
@@ -39,9 +44,11 @@ export function deleteTopicsHandler(deps: DeleteTopicsDeps): Handler<typeof dele
       if (!deps.config['delete.topic.enable']) throw disabled(version)
       const isAllAllowed = context.allowsOnClusterSilently('Delete')
       const twice = await work.duplicatesIn(existing(deps.store, request))
+      const claim = (topic: Topic) =>
+        deps.throttling.mutates(context, topic.partitionCount, version >= QUOTA_VERSION_MIN)
       const responses = await work.each(topicsIn(request), (asked) => {
         const refusal = isAllAllowed ? undefined : deniedAnswer(deps.store, asked, context)
-        return refusal ?? answerFor(deps.store, asked, twice)
+        return refusal ?? answerFor(deps.store, asked, twice, claim)
       })
       context.changed(
         'topics deleted',
@@ -74,10 +81,13 @@ async function answerFor(
   store: Store,
   asked: RequestTopic,
   twice: ReadonlySet<string | undefined>,
+  claim: (topic: Topic) => void,
 ): Promise<TopicAnswer> {
   try {
-    const { name, id } = requireTopic(store, asked)
+    const topic = requireTopic(store, asked)
+    const { name, id } = topic
     if (twice.has(name)) throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
+    claim(topic)
     await store.topics.delete(name)
     return { name, topicId: id, errorCode: 0 }
   } catch (error) {

@@ -1,6 +1,7 @@
 // CreatePartitions: adds partitions to topics; `count` is the new total (KIP-195).
 // Versions: 0-3
-// Behaviour: every topic has its own outcome; with validateOnly all checks are done and nothing else.
+// Behaviour: every topic has its own outcome; with validateOnly all checks are done and nothing else. New
+// partitions count for controller_mutation_rate.
 
 import {
   createPartitions,
@@ -8,23 +9,33 @@ import {
   type CreatePartitionsResponse,
 } from '../../protocol/api/37_create_partitions.ts'
 import { errorCodeOf, KafkaError } from '../../protocol/errors.ts'
-import type { Store } from '../../storage/store.ts'
+import type { Store, Topic } from '../../storage/store.ts'
 import { doneAmong } from '../auth/audit.ts'
 import { refuseInternal } from '../internal-topics.ts'
 import type { Handler } from '../handler.ts'
+import type { Throttling } from '../quota/throttling.ts'
+
+/** Clients of older versions do not know THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const QUOTA_VERSION_MIN = 3
 
 type RequestTopic = CreatePartitionsRequest['topics'][number]
 type TopicAnswer = CreatePartitionsResponse['results'][number]
 
+interface CreatePartitionsDeps {
+  readonly store: Store
+  readonly throttling: Throttling
+}
+
 export function createPartitionsHandler({
   store,
-}: {
-  readonly store: Store
-}): Handler<typeof createPartitions> {
+  throttling,
+}: CreatePartitionsDeps): Handler<typeof createPartitions> {
   return {
     api: createPartitions,
     async handle({ topics, validateOnly }, context) {
-      const { work } = context
+      const { work, version } = context
+      const claim = (count: number) =>
+        throttling.mutates(context, count, version >= QUOTA_VERSION_MIN)
       const twice = await work.duplicatesIn(namesOf(topics))
       const results = await work.each(topics, (topic) => {
         const mayBegin = () => {
@@ -32,7 +43,7 @@ export function createPartitionsHandler({
             throw new KafkaError('INVALID_REQUEST', 'the topic is named twice')
           context.require('Alter', 'Topic', topic.name)
         }
-        return answerFor(store, topic, mayBegin, validateOnly)
+        return answerFor(store, topic, { mayBegin, claim }, validateOnly)
       })
       if (!validateOnly)
         context.changed(
@@ -51,16 +62,23 @@ function* namesOf(topics: readonly RequestTopic[]): Iterable<string> {
   for (const { name } of topics) yield name
 }
 
+interface Terms {
+  /** @throws {KafkaError} the client may not change the topic, or names it twice */
+  readonly mayBegin: () => void
+  /** @throws {KafkaError} THROTTLING_QUOTA_EXCEEDED */
+  readonly claim: (partitionCount: number) => void
+}
+
 async function answerFor(
   store: Store,
   asked: RequestTopic,
-  mayBegin: () => void,
+  { mayBegin, claim }: Terms,
   validateOnly: boolean,
 ): Promise<TopicAnswer> {
   const { name, count } = asked
   try {
     mayBegin()
-    checkTopic(store, asked)
+    claim(count - checkTopic(store, asked).partitionCount)
     if (!validateOnly) await store.topics.addPartitions(name, count)
     return { name, errorCode: 0 }
   } catch (error) {
@@ -70,7 +88,7 @@ async function answerFor(
 }
 
 /** @throws {KafkaError} a topic, a number of partitions or an assignment that does not allow it */
-function checkTopic(store: Store, { name, count, assignments }: RequestTopic): void {
+function checkTopic(store: Store, { name, count, assignments }: RequestTopic): Topic {
   const topic = store.topics.get(name)
   if (topic === undefined)
     throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `no topic ${name.slice(0, 256)}`)
@@ -81,7 +99,7 @@ function checkTopic(store: Store, { name, count, assignments }: RequestTopic): v
       `${count} partitions, there are ${topic.partitionCount}`,
     )
   }
-  if (assignments === null) return
+  if (assignments === null) return topic
   const isOurs = assignments.every(
     ({ brokerIds }) => brokerIds.length === 1 && brokerIds[0] === store.nodeId,
   )
@@ -89,4 +107,5 @@ function checkTopic(store: Store, { name, count, assignments }: RequestTopic): v
     const message = `want each new partition on node ${store.nodeId}`
     throw new KafkaError('INVALID_REPLICA_ASSIGNMENT', message)
   }
+  return topic
 }

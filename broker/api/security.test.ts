@@ -12,7 +12,6 @@ import { createDelegationToken } from '../../protocol/api/38_create_delegation_t
 import { renewDelegationToken } from '../../protocol/api/39_renew_delegation_token.ts'
 import { expireDelegationToken } from '../../protocol/api/40_expire_delegation_token.ts'
 import { describeDelegationToken } from '../../protocol/api/41_describe_delegation_token.ts'
-import { describeClientQuotas } from '../../protocol/api/48_describe_client_quotas.ts'
 import { errorName } from '../../protocol/errors.ts'
 import type { Api } from '../../protocol/schema.ts'
 import { World } from '../testing/world.ts'
@@ -89,29 +88,4 @@ t.test('a plaintext connection may not ask for delegation tokens', async (t) => 
     maxLifetimeMs: 1,
   }
   t.match(await client.send(createDelegationToken, ofAnother), { ...refused, principalName: 'b' })
-})
-
-t.test('there are no quotas, and a filter that contradicts itself is refused', async (t) => {
-  const component = (entityType: string, matchType = 2, match: string | null = null) => {
-    return { entityType, matchType, match }
-  }
-  const asked = async (...components: ReturnType<typeof component>[]) => {
-    const answer = await client.send(describeClientQuotas, { components, strict: false })
-    return [errorName(answer.errorCode), answer.entries]
-  }
-  for (const version of versionsOf(describeClientQuotas)) {
-    const request = { components: [], strict: false }
-    const answer = await client.send(describeClientQuotas, request, version)
-    t.match(answer, { errorCode: 0, entries: [] })
-  }
-  t.same(await asked(component('user'), component('client-id', 0, 'a')), [undefined, []])
-  t.same(await asked(component('ip', 1)), [undefined, []])
-  const refused = ['INVALID_REQUEST', null]
-  t.same(await asked(component('user'), component('user', 0, 'a')), refused)
-  t.same(await asked(component('ip'), component('user')), refused)
-  t.same(await asked(component('user', 0)), refused)
-  t.same(await asked(component('user', 1, 'a')), refused)
-  t.same(await asked(component('user', 9)), refused)
-  t.same(await asked(component('')), refused)
-  t.same(await asked(component('planet')), ['UNSUPPORTED_VERSION', null])
 })

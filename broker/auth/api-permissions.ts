@@ -111,6 +111,7 @@ export const apiPermissions: Readonly<Record<string, readonly ApiPermission[]>> 
   ListPartitionReassignments: [on('Describe', 'Cluster')],
   OffsetDelete: [on('Delete', 'Group'), on('Read', 'Topic')],
   DescribeClientQuotas: [on('DescribeConfigs', 'Cluster')],
+  AlterClientQuotas: [on('AlterConfigs', 'Cluster')],
   DescribeUserScramCredentials: [on('Describe', 'Cluster')],
   AlterUserScramCredentials: [on('Alter', 'Cluster')],
   DescribeQuorum: [on('Describe', 'Cluster')],

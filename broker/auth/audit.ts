@@ -26,6 +26,7 @@ export type Change =
   | 'ACLs created'
   | 'ACLs deleted'
   | 'users changed'
+  | 'quotas changed'
 
 interface Question {
   readonly operation: Operation

@@ -15,6 +15,9 @@ import { BrokerHealth } from '../health.ts'
 import { RequestMetrics } from '../metrics/requests.ts'
 import { TopicTraffic } from '../metrics/traffic.ts'
 import { TurnTimes } from '../metrics/turns.ts'
+import { ClientQuotas } from '../quota/client-quotas.ts'
+import { Throttling } from '../quota/throttling.ts'
+import { quotaWindows } from '../quota/windows.ts'
 import { Workshop, workLimits } from '../work.ts'
 import { Admission } from '../produce/admission.ts'
 import { DiskGuard } from '../produce/disk-guard.ts'
@@ -41,6 +44,11 @@ export function composeRequests(
   const purgatory = new Purgatory(clock)
   const sessions = new FetchSessions(config['max.incremental.fetch.session.cache.slots'], clock)
   const disk = new DiskGuard({ store, config, clock, log })
+  const quotas = new ClientQuotas({
+    records: store.clientQuotas,
+    warn: (message) => log.warn(message),
+  })
+  const throttling = new Throttling({ quotas, windows: quotaWindows(config), clock })
   const gate = new ProduceGate(transactions)
   const deps = {
     store,
@@ -53,6 +61,8 @@ export function composeRequests(
     coordinator: groups,
     transactions,
     acls,
+    quotas,
+    throttling,
     gate,
     admission: new Admission({ store, disk, gate }),
     topicConfigs,
@@ -72,6 +82,7 @@ export function composeRequests(
     authorizer,
     audit,
     observer: requests,
+    throttling,
     workshop,
     clock,
     log,
@@ -81,5 +92,5 @@ export function composeRequests(
     health.fail(error)
     onFatal(error)
   })
-  return { traffic, turns, purgatory, sessions, requests, audit, dispatch, health }
+  return { traffic, turns, purgatory, sessions, requests, audit, throttling, dispatch, health }
 }

@@ -70,6 +70,8 @@ export class FetchRead<Partition extends ReadPartition> {
   #bytesAvailable = 0
   #bytesLeft: number
   #bytesRead = 0
+  /** Counted as fetched when the client gets it. */
+  readonly #batches: (readonly [topic: string, recordCount: number, byteCount: number])[] = []
 
   constructor(
     deps: ReadDeps,
@@ -82,6 +84,15 @@ export class FetchRead<Partition extends ReadPartition> {
     this.#limits = limits
     this.#sink = sink
     this.#bytesLeft = Math.min(limits.maxBytes, deps.config['fetch.max.bytes'])
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead
+  }
+
+  /** The client gets what was read. */
+  countTraffic(): void {
+    for (const batches of this.#batches) this.#deps.traffic.fetched(...batches)
   }
 
   async run(partitions: readonly Partition[]): Promise<void> {
@@ -228,7 +239,7 @@ export class FetchRead<Partition extends ReadPartition> {
     this.#context.whenSent(() => read.release())
     this.#bytesRead += bytes.length
     this.#bytesLeft -= bytes.length
-    if (bytes.length > 0) this.#deps.traffic.fetched(log.topic.name, recordCount, bytes.length)
+    if (bytes.length > 0) this.#batches.push([log.topic.name, recordCount, bytes.length])
     const aborted = this.#limits.isCommittedOnly ? this.#abortedIn(asked, log, read) : NONE_ABORTED
     if (!(aborted instanceof Promise)) return this.#sink.took(asked, log, bytes, aborted)
     return aborted.then(

@@ -41,6 +41,8 @@ export interface FetchScope {
   readonly isIncremental: boolean
   /** Moves a partition that gave data behind the others, so that each partition gets its turn. */
   moveToEnd(partition: FetchPartition): void
+  /** The request gets an empty answer: a session that it has begun ends with it. */
+  end(): void
 }
 
 interface Session {
@@ -142,7 +144,7 @@ export class FetchSessions {
     }
     this.#sessions.set(session.id, session)
     this.#partitionCount += session.partitions.size
-    return { ...scopeOf(session, false), partitions }
+    return { ...scopeOf(session, false), partitions, end: () => this.#drop(session.id) }
   }
 
   #makeRoom(partitionCount: number): boolean {
@@ -188,11 +190,12 @@ function scopeOf(session: Session, isIncremental: boolean): FetchScope {
       const key = keyOf(partition)
       if (session.partitions.delete(key)) session.partitions.set(key, partition)
     },
+    end() {},
   }
 }
 
 function full(partitions: readonly FetchPartition[]): FetchScope {
-  return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {} }
+  return { partitions, sessionId: NO_SESSION, isIncremental: false, moveToEnd() {}, end() {} }
 }
 
 /**

@@ -10,6 +10,8 @@ import { packageVersion } from '../../protocol/version.ts'
 import type { AttemptCounts } from '../sasl/attempts.ts'
 import type { GcTimes } from './gc.ts'
 import type { GroupMetrics, Rebalances } from './groups.ts'
+import type { Throttling } from '../quota/throttling.ts'
+import { addQuotas } from './quotas.ts'
 import type { RequestMetrics } from './requests.ts'
 import type { LoopTimes } from './loop.ts'
 import { Samples } from './samples.ts'
@@ -25,6 +27,7 @@ interface RegistryDeps {
   readonly store: Store
   readonly requests: RequestMetrics
   readonly audit: Pick<AuditLog, 'allowedCount' | 'deniedCount'>
+  readonly throttling: Throttling
   readonly turns: TurnTimes
   readonly traffic: TopicTraffic
   readonly groups: GroupMetrics
@@ -61,6 +64,7 @@ export class Registry {
     this.#process(samples)
     this.#storage(samples, freeBytes)
     this.#network(samples)
+    addQuotas(samples, this.#deps.throttling)
     for (const tls of this.#deps.tls) addTls(samples, tls)
     await this.#topics(samples)
     this.#traffic(samples)

@@ -113,6 +113,18 @@ export const metrics = {
     'partition',
   ),
   millrace_partition_log_start_offset: gauge('Offset of the oldest record.', 'topic', 'partition'),
+  millrace_quota_entities: gauge(
+    'Users, client ids and addresses that have quotas, defaults among them. client: of requests; ip: of connections.',
+    'kind',
+  ),
+  millrace_quota_throttle_seconds_total: counter(
+    'Time for which clients were told to wait because they exceeded a quota.',
+    'quota',
+  ),
+  millrace_quota_throttled_requests_total: counter(
+    'Requests, or new connections, that exceeded a quota.',
+    'quota',
+  ),
   millrace_readers_overtaken_total: counter(
     'Fetches of records that had been deleted already.',
     'topic',

@@ -3,6 +3,7 @@
 // Limits: docs/architecture.md, "Overload"
 
 import { strict as assert } from 'node:assert'
+import type { Clock } from '../../storage/clock.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import { printable, type ProcessLog } from '../process-log.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
@@ -12,6 +13,7 @@ import { Exchanges } from './exchanges.ts'
 import { FirstBytes } from './first-bytes.ts'
 import { KafkaProtocol, type KafkaDeps } from './kafka-protocol.ts'
 import type { LoginRoom } from './login-room.ts'
+import { Mute } from './mute.ts'
 import type { Pressure } from './pressure.ts'
 import type { Protocol } from './protocol.ts'
 import type { Transport, TransportEvents } from './transport.ts'
@@ -32,6 +34,7 @@ export type ConnectionLimits = ConfigView<typeof connectionLimits>
 export interface ConnectionDeps extends KafkaDeps {
   readonly limits: ConnectionLimits
   readonly pressure: Pressure
+  readonly clock: Clock
   readonly log: ProcessLog
   readonly sasl: Pick<SaslListeners, 'authenticationOf'>
   readonly loginRoom: LoginRoom
@@ -53,6 +56,8 @@ export class ClientConnection implements TransportEvents {
   #heldBytes = 0
   /** Of them, those that `loginRoom` counts. */
   #loginBytes = 0
+  /** Made when the client first exceeds a quota. */
+  #mute: Mute | undefined
   #hasAppended = false
   #isSettling = false
   /** The client has sent its end, or the broker is stopping: the connection reads nothing more. */
@@ -72,6 +77,7 @@ export class ClientConnection implements TransportEvents {
     })
     this.#exchanges = new Exchanges(transport, (...done) => this.#onDone(...done))
     this.#protocol = new FirstBytes(transport, this.session, (bytes) => this.#speakKafka(bytes))
+    this.session.mute = (ms) => this.#muteFor(ms)
     this.session.authentication = deps.sasl.authenticationOf(this.session)
     transport.open(this.#protocol, this)
   }
@@ -79,7 +85,8 @@ export class ClientConnection implements TransportEvents {
   /** @param bytes the first ones */
   #speakKafka(bytes: Buffer): void {
     const [transport, exchanges, session] = [this.#transport, this.#exchanges, this.session]
-    const owner = { transport, exchanges, session, settle: this.#settle }
+    const isMuted = () => this.#isMuted
+    const owner = { transport, exchanges, session, isMuted, settle: this.#settle }
     this.#protocol = new KafkaProtocol(this.#deps, owner)
     transport.handTo(this.#protocol)
     this.#protocol.receive(bytes)
@@ -178,12 +185,23 @@ export class ClientConnection implements TransportEvents {
     return this.session.authentication?.isDone === false
   }
 
+  #muteFor(ms: number): void {
+    if (this.#isEnding) return
+    this.#mute ??= new Mute(this.#deps.clock, this.#settle)
+    this.#mute.start(ms)
+  }
+
+  get #isMuted(): boolean {
+    return this.#mute?.isOn === true
+  }
+
   /** Pauses or resumes the socket, as the limits say. */
   #throttle(): void {
     if (this.#isEnding) return
     const { pressure, limits } = this.#deps
     const heldBytes = this.#protocol.waitingBytes + this.#exchanges.runningBytes
-    this.#transport.setPaused(heldBytes > limits.heldBytesMax || !pressure.admits(this))
+    const isFull = heldBytes > limits.heldBytesMax || !pressure.admits(this)
+    this.#transport.setPaused(isFull || this.#isMuted)
   }
 
   /** Whether the client has ever sent a request that appends: only those fill the writer's inbox. */
@@ -193,7 +211,7 @@ export class ClientConnection implements TransportEvents {
 
   /** A request has arrived in part: reading on may free what the connection holds. Of a stranger nobody knows. */
   get isMidRequest(): boolean {
-    return this.#protocol.partBytes > 0 && !this.#isAtLogin
+    return this.#protocol.partBytes > 0 && !this.#isAtLogin && !this.#isMuted
   }
 
   /** The pressure that has paused the connection may be gone. */
@@ -205,6 +223,7 @@ export class ClientConnection implements TransportEvents {
   end(): void {
     if (this.#isEnding) return
     this.#isEnding = true
+    this.#mute?.end()
     this.#transport.endReceiving()
     this.#gone.abort()
     this.#settleSoon()
@@ -218,6 +237,7 @@ export class ClientConnection implements TransportEvents {
       const { remoteAddress: remote, listener } = this.session
       this.#deps.log.warn('connection closed', { remote, listener, reason: printable(reason) })
     }
+    this.#mute?.end()
     this.#transport.close()
     this.#gone.abort()
     this.#exchanges.close()
@@ -230,7 +250,8 @@ export class ClientConnection implements TransportEvents {
   /** Closes the connection if it hangs; called about once a second. @param now monotonic ms */
   sweep(now: number): void {
     const { frameTimeoutMs, writeTimeoutMs, idleTimeoutMs } = this.#deps.limits
-    if (this.isMidRequest && now - this.#protocol.partStartedAt > frameTimeoutMs) {
+    const waitingSince = Math.max(this.#protocol.partStartedAt, this.#mute?.endedAt ?? -Infinity)
+    if (this.isMidRequest && now - waitingSince > frameTimeoutMs) {
       this.close(`no complete frame within ${frameTimeoutMs} ms`)
     } else if (this.session.authentication?.isOverdue(now) === true) {
       this.close('the client has not logged in in time')

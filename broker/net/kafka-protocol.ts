@@ -29,6 +29,8 @@ interface Owner {
   readonly session: Session
   readonly transport: Transport
   readonly exchanges: Exchanges
+  /** Is the client kept from having more requests performed? */
+  readonly isMuted: () => boolean
   /** Starts what waits, and sends what is ready. */
   readonly settle: () => void
 }
@@ -83,7 +85,8 @@ export class KafkaProtocol implements Protocol {
 
   #mayStart(appends: boolean): boolean {
     const { turn } = this.#deps
-    const { transport, exchanges, settle } = this.#owner
+    const { transport, exchanges, settle, isMuted } = this.#owner
+    if (isMuted()) return false
     if (turn.isOver) {
       turn.later(settle)
       return false

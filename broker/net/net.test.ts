@@ -29,6 +29,7 @@ import { Disconnect } from '../disconnect.ts'
 import type { Handler } from '../handler.ts'
 import { unlimitedRoom } from '../unsent.ts'
 import { Workshop } from '../work.ts'
+import { noThrottling } from '../quota/testing/no-throttling.ts'
 
 const MIB = 1024 * 1024
 const world = await World.open(t)
@@ -510,6 +511,7 @@ t.test('what a handler throws becomes the answer to its request, and nothing mor
       authorizer: everythingAllowed,
       audit: new AuditLog(clock, log, false),
       observer,
+      throttling: noThrottling(clock),
       workshop,
       clock,
       log,

@@ -285,6 +285,17 @@ const asks: Record<string, Record<string, Ask | readonly [versions: readonly num
     }),
   },
   DescribeClientQuotas: { all: () => ({ components: [], strict: false }) },
+  AlterClientQuotas: {
+    'a removal': () => ({
+      entries: [
+        {
+          entity: [{ entityType: 'user', entityName: 'alice' }],
+          ops: [{ key: 'producer_byte_rate', value: 0, remove: true }],
+        },
+      ],
+      validateOnly: false,
+    }),
+  },
   DescribeUserScramCredentials: { one: () => ({ users: [{ name: 'alice' }] }) },
   AlterUserScramCredentials: {
     'a deletion': () => ({ deletions: [{ name: 'alice', mechanism: 1 }], upsertions: [] }),

@@ -1,6 +1,17 @@
 // DescribeClientQuotas (KIP-546): v1 flexible.
 
-import { api, array, bool, float64, int16, int32, int8, string, type RequestOf } from '../schema.ts'
+import {
+  api,
+  array,
+  bool,
+  float64,
+  int16,
+  int32,
+  int8,
+  string,
+  type RequestOf,
+  type ResponseInput,
+} from '../schema.ts'
 
 export const describeClientQuotas = api({
   key: 48,
@@ -25,4 +36,5 @@ export const describeClientQuotas = api({
     }).orNull(),
   },
 })
+export type DescribeClientQuotasResponse = ResponseInput<typeof describeClientQuotas>
 export type DescribeClientQuotasRequest = RequestOf<typeof describeClientQuotas>

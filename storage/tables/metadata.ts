@@ -1,4 +1,5 @@
-// The records of the metadata table: one for the cluster, for every topic and ACL, and for the producer ids given out.
+// The records of the metadata table: one for the cluster, for every topic, ACL and
+// entity with quotas, and for the producer ids given out.
 // Network thread. Format: docs/formats/tables.md
 
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
@@ -8,6 +9,7 @@ import { randomUuid } from '../meta.ts'
 import type {
   AclRecord,
   Change,
+  ClientQuotaRecord,
   Overrides,
   ScramCredential,
   StoredCredential,
@@ -46,6 +48,7 @@ const BROKER_PREFIX = 'broker/'
 const SCRAM_PREFIX = 'scram/'
 const scramPrefixes = Object.keys(scramMechanismCodes).map((name) => `${SCRAM_PREFIX}${name}/`)
 export const ACL_PREFIX = 'acl/'
+export const QUOTA_PREFIX = 'quota/'
 
 export type MetadataKey =
   | typeof CLUSTER_KEY
@@ -54,20 +57,23 @@ export type MetadataKey =
   | `${typeof BROKER_PREFIX}${string}`
   | `${typeof SCRAM_PREFIX}${string}`
   | `${typeof ACL_PREFIX}${string}`
+  | `${typeof QUOTA_PREFIX}${string}`
 
-type MetadataRecord =
+export type MetadataRecord =
   | TopicRecord
   | ClusterRecord
   | ProducerIdsRecord
   | BrokerRecord
   | ScramCredential
   | AclRecord
+  | ClientQuotaRecord
 type Sound = TopicRecord &
   ClusterRecord &
   ProducerIdsRecord &
   BrokerRecord &
   ScramCredential &
-  AclRecord
+  AclRecord &
+  ClientQuotaRecord
 
 const packed = packedFormat<MetadataKey, MetadataRecord>()
 
@@ -84,11 +90,6 @@ export function brokerKey(broker: string): MetadataKey {
 
 export function scramKey(mechanism: ScramMechanism, user: string): MetadataKey {
   return `${SCRAM_PREFIX}${mechanism}/${user}`
-}
-
-/** @param id unlike that of any other ACL */
-export function aclKey(id: string): MetadataKey {
-  return `${ACL_PREFIX}${id}`
 }
 
 /** Checks a record's fields, because a checksum does not prove who wrote it. */
@@ -113,6 +114,7 @@ function soundnessOf(key: string): ((value: Partial<Sound>) => boolean) | undefi
   if (key.startsWith(BROKER_PREFIX)) return (value) => isText(value?.config)
   if (scramPrefixes.some((prefix) => key.startsWith(prefix))) return isCredential
   if (key.startsWith(ACL_PREFIX)) return isAcl
+  if (key.startsWith(QUOTA_PREFIX)) return isQuota
   if (!key.startsWith(TOPIC_PREFIX)) return undefined
   return (value) =>
     typeof value?.id === 'string' && Number.isInteger(value.partitionCount) && isText(value.config)
@@ -122,6 +124,16 @@ function isAcl(value: Partial<AclRecord>): boolean {
   const texts = [value?.resourceName, value?.principal, value?.host]
   const codes = [value?.resourceType, value?.patternType, value?.operation, value?.permissionType]
   return texts.every((text) => typeof text === 'string') && codes.every(Number.isInteger)
+}
+
+function isQuota({ entity, quotas }: Partial<ClientQuotaRecord>): boolean {
+  if (typeof entity !== 'object' || entity === null) return false
+  if (typeof quotas !== 'object' || quotas === null) return false
+  const names = Object.values(entity)
+  return (
+    names.every((name) => name === null || typeof name === 'string') &&
+    Object.values(quotas).every((quota) => typeof quota === 'number')
+  )
 }
 
 function isText(config: unknown): boolean {
