@@ -55,6 +55,14 @@ export {
   type TransactionState,
 } from './admin/transactions.ts'
 export {
+  QuotaAdmin,
+  type EntityQuotas,
+  type QuotaChange,
+  type QuotaEntity,
+  type QuotaFilter,
+  type Quotas,
+} from './admin/quotas.ts'
+export {
   UserAdmin,
   type NewPassword,
   type UserCredential,

@@ -12,6 +12,7 @@ import { AclAdmin } from './acls.ts'
 import { ConfigAdmin, configValue } from './configs.ts'
 import { controllerItems } from './controller.ts'
 import { GroupAdmin } from './groups.ts'
+import { QuotaAdmin } from './quotas.ts'
 import { TransactionAdmin } from './transactions.ts'
 import { UserAdmin } from './users.ts'
 import { callOptions, callRows, type Call, type CallOptions } from '../call.ts'
@@ -161,6 +162,7 @@ export class Admin {
   readonly acls: AclAdmin
   readonly configs: ConfigAdmin
   readonly groups: GroupAdmin
+  readonly quotas: QuotaAdmin
   readonly transactions: TransactionAdmin
   readonly users: UserAdmin
   readonly #cluster: Cluster
@@ -170,6 +172,7 @@ export class Admin {
     this.acls = new AclAdmin(cluster)
     this.configs = new ConfigAdmin(cluster)
     this.groups = new GroupAdmin(cluster)
+    this.quotas = new QuotaAdmin(cluster)
     this.transactions = new TransactionAdmin(cluster)
     this.users = new UserAdmin(cluster)
     this.#cluster = cluster

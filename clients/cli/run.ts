@@ -55,6 +55,10 @@ const verbs: Record<string, Verb> = {
     summary: 'list, add and remove users, and change their passwords',
     load: () => import('./commands/user.ts'),
   },
+  quota: {
+    summary: 'list, set and remove quotas: how much clients may do',
+    load: () => import('./commands/quota.ts'),
+  },
   profile: {
     summary: 'save how to reach clusters and log in there, and choose one',
     load: () => import('./commands/profile.ts'),

@@ -2,6 +2,7 @@
 // ApiVersions settles the versions that both sides speak before the first request.
 
 import type { Socket } from 'node:net'
+import { produce } from '../../protocol/api/00_produce.ts'
 import { apiVersions } from '../../protocol/api/18_api_versions.ts'
 import { decode } from '../../protocol/compile.ts'
 import { errors, KafkaError } from '../../protocol/errors.ts'
@@ -14,6 +15,7 @@ import type { Logger } from '../logger.ts'
 import { addressText, explain, type Address } from './address.ts'
 import { dial, receiveBuffer } from './dial.ts'
 import type { Login } from './sasl/login.ts'
+import { Throttle } from './throttle.ts'
 import type { SaslSession } from './sasl/session.ts'
 import type { Tls } from './tls/tls.ts'
 import { isTlsRecord, speaksTls } from './tls/trouble.ts'
@@ -65,6 +67,8 @@ export class Connection {
   #firstId = -1
   /** undefined: without SASL. */
   #session: SaslSession | undefined
+  /** Since the broker first asked to slow down. */
+  #throttle: Throttle | undefined
   #closedBy: KafkaError | undefined
 
   private constructor(address: Address, socket: Socket, options: ConnectionOptions) {
@@ -155,12 +159,15 @@ export class Connection {
     patienceMs = 0,
   ): Promise<ResponseOf<A>> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy)
-    const session = this.#session
-    const answered =
-      session === undefined
-        ? this.#request(api, version, request, patienceMs)
-        : session.pass(() => this.#request(api, version, request, patienceMs))
+    const answered = this.#pass(() => this.#request(api, version, request, patienceMs))
     return events.request.hasSubscribers ? this.#told(answered, api, version) : answered
+  }
+
+  /** Starts a request when the session is renewed, and the broker reads on. */
+  #pass<T>(start: () => Promise<T>): Promise<T> {
+    const throttle = this.#throttle
+    const paced = throttle === undefined ? start : () => throttle.pass(start)
+    return this.#session === undefined ? paced() : this.#session.pass(paced)
   }
 
   async #told<T>(answered: Promise<T>, { name: api }: Api, version: number): Promise<T> {
@@ -200,8 +207,7 @@ export class Connection {
 
   /** Sends a request without an answer (Produce with acks 0). @returns when the kernel has it */
   send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
-    if (this.#session === undefined) return this.#send(api, version, request)
-    return this.#session.pass(() => this.#send(api, version, request))
+    return this.#pass(() => this.#send(api, version, request))
   }
 
   #send<A extends Api<any, any>>(api: A, version: number, request: RequestInput<A>): Promise<void> {
@@ -330,6 +336,14 @@ export class Connection {
     if (throttleTimeMs <= 0) return
     const message = { address: addressText(this.address), api, throttleTimeMs }
     tell('throttle', message, this.#options.logger, 'info', 'a broker asks to slow down')
+    if (!this.#mutesClients) return
+    this.#throttle ??= new Throttle(this.#options.clock)
+    this.#throttle.hold(throttleTimeMs)
+  }
+
+  /** Brokers before Kafka 2.0 had waited already when they answered (KIP-219). */
+  get #mutesClients(): boolean {
+    return (this.#versions.get(produce.key)?.max ?? 0) >= MUTING_PRODUCE_VERSION_MIN
   }
 
   /** Answers come in order: if one is missing, those after it cannot come either. */
@@ -364,9 +378,13 @@ export class Connection {
       waiting.reject(error)
     }
     this.#session?.release()
+    this.#throttle?.release()
     this.onClose?.()
   }
 }
+
+/** Brokers that offer it answer at once, and do not read the client for the time that they name. */
+const MUTING_PRODUCE_VERSION_MIN = 6
 
 const SOFTWARE_VERSION = '0.1.0'
 
