@@ -25,7 +25,7 @@ import type { StoreOptions } from './store-options.ts'
 import { BrokerOverrideTable } from './tables/broker-overrides.ts'
 import { internalTables } from './tables/internal-table.ts'
 import { LogTable, type TableDeps } from './tables/log-table.ts'
-import { ACL_PREFIX, openMetadata, QUOTA_PREFIX } from './tables/metadata.ts'
+import { ACL_PREFIX, openMetadata, QUOTA_PREFIX, secretOf } from './tables/metadata.ts'
 import { PrefixedRecords } from './tables/prefixed-records.ts'
 import { ProducerIdBlocks } from './tables/producer-ids.ts'
 import { ScramCredentialTable } from './tables/scram-credentials.ts'
@@ -119,6 +119,7 @@ async function start(surroundings: Surroundings, closing: Closing): Promise<Stor
     producerIds: new ProducerIdBlocks(table),
     brokerOverrides: new BrokerOverrideTable(table),
     scramCredentials: new ScramCredentialTable(table),
+    secret: secretOf(table),
     acls: new PrefixedRecords(table, ACL_PREFIX),
     clientQuotas: new PrefixedRecords(table, QUOTA_PREFIX),
     tables: internalTables(topics, (name, format) =>

@@ -258,6 +258,8 @@ export interface ScramChange {
 export interface ScramCredentials {
   find(mechanism: ScramMechanism, user: string): ScramCredential | undefined
   list(): Iterable<StoredCredential>
+  /** Another number after each change. */
+  readonly revision: number
   /**
    * Durable when it resolves. After a crash in between each change is done or not begun.
    *
@@ -445,6 +447,8 @@ export interface Store extends AsyncDisposable {
   readonly producerIds: ProducerIds
   readonly brokerOverrides: BrokerOverrides
   readonly scramCredentials: ScramCredentials
+  /** Of this cluster, for what must look the same after a restart and is never shown. */
+  readonly secret: Buffer
   readonly acls: AclRecords
   readonly clientQuotas: ClientQuotaRecords
   readonly tables: Tables

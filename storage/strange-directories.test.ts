@@ -99,7 +99,7 @@ t.test(
     t.strictSame(topicNames(again), ['__millrace_metadata', 'kept'])
     t.equal(again.clusterId, clusterId)
     t.match(warnings, [
-      /__millrace_metadata-0: damaged: 1 place .* stand for 3 keys \("cluster", .*"topic\/lost"\)/,
+      /__millrace_metadata-0: damaged: 1 place .* stand for 4 keys \("cluster", "secret", .*"topic\/lost"\)/,
       /lost-0 holds records, but no topic owns it; it is left alone/,
     ])
     await appendValues(again, again.logs.get('kept', 0)!, ['x'])

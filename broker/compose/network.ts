@@ -1,6 +1,5 @@
 // The listeners, and the limits on all clients together. Network thread.
 
-import { randomBytes } from 'node:crypto'
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
@@ -42,7 +41,7 @@ export async function openNetwork(
   const unsent = new Unsent(configs.view(unsentLimits), clock)
   const sasl = new SaslListeners(settings.listeners, {
     credentials: store.scramCredentials,
-    decoys: new Decoys(randomBytes(32)),
+    decoys: new Decoys(store.secret, store.scramCredentials),
     checks: new PasswordChecks(),
     clock,
     log,

@@ -31,7 +31,8 @@ export class Scram implements Mechanism {
     refuseOtherIdentity(authorizationId, username)
     const { credentials, decoys } = this.#deps
     const found = credentials.find(this.name, username)
-    const credential = found ?? decoys.find(this.name, username)!
+    const decoy = decoys.find(this.name, username)! // for every user, because it takes time
+    const credential = found ?? decoy
     const nonce = randomBytes(NONCE_BYTES).toString('base64url')
     const final = yield { message: server.first(credential, nonce) }
     try {

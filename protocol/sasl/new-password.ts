@@ -2,7 +2,7 @@
 
 import { randomBytes, randomInt } from 'node:crypto'
 
-const SALT_BYTES = 32
+export const SALT_BYTES = 32
 /** Without those that look alike. They need no quotes in property files, JAAS lines, URLs and shells. */
 const CHARACTERS = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 /** 139 bits. */

@@ -1,7 +1,8 @@
-// The records of the metadata table: one for the cluster, for every topic, ACL and
+// The records of the metadata table: one for the cluster, for its secret, for every topic, ACL and
 // entity with quotas, and for the producer ids given out.
 // Network thread. Format: docs/formats/tables.md
 
+import { randomBytes } from 'node:crypto'
 import { UUID_ZERO, type Uuid } from '../../protocol/ids.ts'
 import { scramMechanismCodes, type ScramMechanism } from '../../protocol/sasl/scram.ts'
 import type { OpenLogs } from '../logs.ts'
@@ -32,6 +33,11 @@ export interface ClusterRecord {
   readonly clusterId: Uuid
 }
 
+/** For what must look the same after a restart, and nobody can foresee. It is never shown. */
+interface SecretRecord {
+  readonly secret: Buffer
+}
+
 export interface ProducerIdsRecord {
   /** Every smaller id has been given out or reserved. */
   readonly nextProducerId: number
@@ -42,6 +48,8 @@ export interface BrokerRecord {
 }
 
 export const CLUSTER_KEY = 'cluster'
+const SECRET_KEY = 'secret'
+const SECRET_BYTES = 32
 export const PRODUCER_IDS_KEY = 'producer-ids'
 const TOPIC_PREFIX = 'topic/'
 const BROKER_PREFIX = 'broker/'
@@ -52,6 +60,7 @@ export const QUOTA_PREFIX = 'quota/'
 
 export type MetadataKey =
   | typeof CLUSTER_KEY
+  | typeof SECRET_KEY
   | typeof PRODUCER_IDS_KEY
   | `${typeof TOPIC_PREFIX}${string}`
   | `${typeof BROKER_PREFIX}${string}`
@@ -62,6 +71,7 @@ export type MetadataKey =
 export type MetadataRecord =
   | TopicRecord
   | ClusterRecord
+  | SecretRecord
   | ProducerIdsRecord
   | BrokerRecord
   | ScramCredential
@@ -69,6 +79,7 @@ export type MetadataRecord =
   | ClientQuotaRecord
 type Sound = TopicRecord &
   ClusterRecord &
+  SecretRecord &
   ProducerIdsRecord &
   BrokerRecord &
   ScramCredential &
@@ -110,6 +121,8 @@ export const metadataFormat: RecordFormat<MetadataKey, MetadataRecord> = {
 /** @returns undefined for a key of another kind */
 function soundnessOf(key: string): ((value: Partial<Sound>) => boolean) | undefined {
   if (key === CLUSTER_KEY) return (value) => typeof value?.clusterId === 'string'
+  if (key === SECRET_KEY)
+    return (value) => Buffer.isBuffer(value?.secret) && value.secret.length === SECRET_BYTES
   if (key === PRODUCER_IDS_KEY) return (value) => Number.isSafeInteger(value?.nextProducerId)
   if (key.startsWith(BROKER_PREFIX)) return (value) => isText(value?.config)
   if (scramPrefixes.some((prefix) => key.startsWith(prefix))) return isCredential
@@ -146,6 +159,10 @@ function isCredential(value: Partial<ScramCredential>): boolean {
   return parts.every((part) => Buffer.isBuffer(part)) && Number.isSafeInteger(value.iterations)
 }
 
+export function secretOf(table: MetadataTable): Buffer {
+  return (table.get(SECRET_KEY) as SecretRecord).secret
+}
+
 export function topicOf(name: string, { id, partitionCount, config }: TopicRecord): Topic {
   return { name, id, partitionCount, config, isInternal: isInternalTopic(name) }
 }
@@ -172,8 +189,8 @@ export interface MetadataDeps extends Omit<TableDeps, 'log'> {
 }
 
 /**
- * Recovers the metadata topic's log and the table in it. The first start writes the topic's own record, as does a
- * start that finds it lost to rot.
+ * Recovers the metadata topic's log and the table in it. The first start writes the topic's own record and the cluster's
+ * secret, as does a start that finds them lost to rot.
  *
  * @throws {Error} when the log belongs to another cluster
  */
@@ -202,6 +219,7 @@ export async function openMetadata(
   const own = { id: randomUuid(), partitionCount, config: tableConfig }
   const missing: Change<MetadataKey, MetadataRecord>[] = []
   if (!cluster) missing.push([CLUSTER_KEY, { clusterId }])
+  if (!table.get(SECRET_KEY)) missing.push([SECRET_KEY, { secret: randomBytes(SECRET_BYTES) }])
   if (!table.get(topicKey(METADATA_TOPIC))) missing.push([topicKey(METADATA_TOPIC), own])
   if (missing.length > 0) await table.write(missing)
   return { table, opened }

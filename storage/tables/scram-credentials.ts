@@ -10,6 +10,7 @@ const BATCH_CHANGES_MAX = 256
 
 export class ScramCredentialTable implements ScramCredentials {
   readonly #table: MetadataTable
+  revision = 0
   /** The last change that is under way. */
   #changing: Promise<unknown> = Promise.resolve()
 
@@ -37,6 +38,7 @@ export class ScramCredentialTable implements ScramCredentials {
       await this.#table.write(
         batch.map(({ mechanism, user, credential }) => [scramKey(mechanism, user), credential]),
       )
+      this.revision++
     }
   }
 }
