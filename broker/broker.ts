@@ -5,12 +5,13 @@ import { systemClock } from '../storage/clock.ts'
 import { Closing } from '../storage/closing.ts'
 import { openCoordinators } from './compose/coordinators.ts'
 import type { BrokerEnvironment } from './compose/environment.ts'
-import { NO_HTTP, startHttp } from './compose/http.ts'
+import { startHttp } from './compose/http.ts'
 import { openNetwork } from './compose/network.ts'
 import { composeRequests } from './compose/requests.ts'
 import { openConfigs, openStore } from './compose/store.ts'
 import { openTls } from './compose/tls.ts'
 import { readSettings, type ConfigSource } from './config.ts'
+import { NO_HTTP } from './http-configs.ts'
 import { ProcessLog } from './process-log.ts'
 
 export interface BrokerOptions {
@@ -70,9 +71,8 @@ export class Broker {
       const coordinators = await openCoordinators(environment, configs, store, closing)
       const requests = composeRequests(environment, configs, store, coordinators)
       const network = await openNetwork(environment, configs, store, requests, tls, closing)
-      const config = configs.current
-      const measured = { config, store, ...coordinators, ...requests, ...network }
-      const httpUrl = await startHttp(environment, measured, closing)
+      const measured = { store, ...coordinators, ...requests, ...network }
+      const httpUrl = await startHttp(environment, configs, measured, closing)
       return new Broker(closing, { listeners: network.listeners.addresses, httpUrl, dataDir })
     } catch (error) {
       await closing.close()

@@ -24,6 +24,7 @@ import {
 } from './listener-properties.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
 import { quotaConfigs } from './quota/windows.ts'
+import { httpConfigOf, type HttpConfig } from './http-configs.ts'
 import { saslConfigs } from './sasl/sasl-configs.ts'
 import {
   listenersOf,
@@ -144,6 +145,10 @@ export const brokerConfigs = {
     },
     65_535n,
   ),
+  'http.security.protocol': oneOf(['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'], 'PLAINTEXT', {
+    readOnly: true,
+    says: 'What lies between the HTTP server and its clients: SSL is HTTPS; with SASL a client sends a user and password (Basic), or a token (Bearer). `http.ssl...` and `http.sasl...` go before the properties of all listeners.',
+  }),
   'i.accept.unauthenticated.network': flag(false, {
     readOnly: true,
     says: 'Whether listeners that other machines can reach may let clients in without a password or certificate, or without encryption.',
@@ -376,6 +381,7 @@ export interface Settings extends ParsedConfig {
   /** What was set, as text by property name, and by whom. Everything else has its default. */
   readonly given: GivenProperties
   readonly listeners: readonly ListenerConfig[]
+  readonly http: HttpConfig
   /** Which of them have no effect, and why. */
   readonly notes: readonly string[]
 }
@@ -389,7 +395,8 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
   const given = givenBy(sources, (message) => notes.push(message))
   const config = parseConfig(given)
   const listeners = listenersOf(config.broker, given, (message) => notes.push(message))
-  return { ...config, given, listeners, notes }
+  const http = httpConfigOf(config.broker, given)
+  return { ...config, given, listeners, http, notes }
 }
 
 /** @throws {KafkaError} INVALID_CONFIG for a name that is unknown, or set twice by the same source */

@@ -68,7 +68,6 @@ interface PlaceProperties {
   readonly 'controller.listener.names': readonly string[]
   readonly host: string
   readonly port: number
-  readonly 'http.host': string
   readonly 'i.accept.unauthenticated.network': boolean
 }
 
@@ -161,7 +160,6 @@ export function listenersOf(
   checkOwners(given, places, controllers)
   const advertised = advertisedFor(places, properties['advertised.listeners'], controllers)
   const isOpen = properties['i.accept.unauthenticated.network']
-  if (!isOpen) checkHttpReach(properties['http.host'])
   return places.map((place) => {
     const { name, hosts, port, text } = place
     const securityProtocol = protocolOf(place, properties['listener.security.protocol.map'])
@@ -228,7 +226,7 @@ function checkOwners(
 ): void {
   const names = places.map(({ name }) => name)
   for (const [property, { origin }] of given) {
-    const owner = listenerPropertyName(property)?.listener.toUpperCase()
+    const owner = listenerPropertyName(property)?.listener?.toUpperCase()
     if (owner === undefined || names.includes(owner) || controllers.includes(owner)) continue
     throw refused(
       `${property} (${origin}): there is no listener ${owner}, only ${names.join(', ')}`,
@@ -259,11 +257,8 @@ function checkReach(listener: ListenerConfig, text: string): void {
   throw unsafe(text, risk)
 }
 
-function checkHttpReach(host: string): void {
-  if (!isLoopback(host)) throw unsafe(`http.host=${host}`, ANYBODY)
-}
-
-function unsafe(what: string, risk: string): KafkaError {
+/** What other machines reach, and should not. */
+export function unsafe(what: string, risk: string): KafkaError {
   const advice = 'or 127.0.0.1, or say --i-accept-unauthenticated-network'
   return refused(`${what} can be reached from other machines, ${risk}, ${advice}`)
 }

@@ -1,5 +1,6 @@
 // ListenerProperties: the properties of one listener. `listener.name.NAME.PROPERTY` goes before `PROPERTY`, and what SASL goes
-// by before both under the name of the mechanism, `listener.name.NAME.MECHANISM.PROPERTY`, as in Apache Kafka. Network thread.
+// by before both under the name of the mechanism, `listener.name.NAME.MECHANISM.PROPERTY`, as in Apache Kafka. The HTTP server
+// is no listener of Kafka's, and has `http.PROPERTY`. Network thread.
 
 import type { ConfigSpec } from '../storage/config.ts'
 
@@ -16,7 +17,8 @@ export type GivenProperties = ReadonlyMap<string, GivenProperty>
 
 /** The name of a property that belongs to one listener, taken apart; all in lower case. */
 export interface ListenerPropertyName {
-  readonly listener: string
+  /** Undefined: the HTTP server. */
+  readonly listener: string | undefined
   /** Of SASL: 'scram-sha-256'. */
   readonly mechanism: string | undefined
   /** The property that it sets for the listener. */
@@ -33,10 +35,13 @@ export type ValuesOf<Table extends ConfigTable> = {
 /** The properties that a listener may have of its own; names of listeners may have dots. */
 const LISTENER_PROPERTY =
   /^listener\.name\.(.+?)\.((?:ssl|sasl)\..+|connections\.max\.reauth\.ms|principal\.builder\.class)$/
+const HTTP_PROPERTY = /^http\.((?:ssl|sasl\.oauthbearer)\..+|sasl\.jaas\.config)$/
 const WITH_MECHANISM = /^(.+)\.(gssapi|plain|scram-sha-256|scram-sha-512|oauthbearer)$/
 
 /** @returns undefined when the name is not that of a property of one listener */
 export function listenerPropertyName(name: string): ListenerPropertyName | undefined {
+  const [, ofHttp] = HTTP_PROPERTY.exec(name.toLowerCase()) ?? []
+  if (ofHttp !== undefined) return { listener: undefined, mechanism: undefined, property: ofHttp }
   const [, owner, property] = LISTENER_PROPERTY.exec(name.toLowerCase()) ?? []
   if (owner === undefined || property === undefined) return undefined
   const [, listener, mechanism] = WITH_MECHANISM.exec(owner) ?? []
@@ -49,9 +54,12 @@ export class ListenerProperties {
   readonly #prefix: string
   readonly #given: GivenProperties
 
-  /** @param listener its name, in either case. @param given checked: every text is allowed for its property */
-  constructor(listener: string, given: GivenProperties) {
-    this.#prefix = `listener.name.${listener.toLowerCase()}.`
+  /**
+   * @param listener its name, in either case; undefined: the HTTP server
+   * @param given checked: every text is allowed for its property
+   */
+  constructor(listener: string | undefined, given: GivenProperties) {
+    this.#prefix = listener === undefined ? 'http.' : `listener.name.${listener.toLowerCase()}.`
     this.#given = given
   }
 

@@ -81,7 +81,7 @@ const time = /\b(Date\.now|performance\.now|setTimeout|setInterval|Math\.random)
 const chance = /\b(randomBytes|randomUUID|randomInt|randomFill|randomFillSync|getRandomValues)\b/
 /** Unique ids, a secret seed, a nonce: values that a test need not foresee. */
 const mayBeRandom =
-  /^(broker\/(compose\/coordinators|fetch\/sessions|secure\/authority|sasl\/(plain|scram))|storage\/(meta|tables\/metadata|cleaner\/cleaner-thread)|protocol\/sasl\/new-password|clients\/(cli\/commands\/produce|net\/sasl\/login))\.ts$/
+  /^(broker\/(compose\/(coordinators|http)|fetch\/sessions|secure\/authority|sasl\/(plain|scram))|storage\/(meta|tables\/metadata|cleaner\/cleaner-thread)|protocol\/sasl\/new-password|clients\/(cli\/commands\/produce|net\/sasl\/login))\.ts$/
 
 /** Tests and their helpers may import anything; so may the lines of the CLI that start a broker and verify its data. */
 const isFree = ({ path }: Source) =>

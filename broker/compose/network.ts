@@ -39,7 +39,7 @@ export async function openNetwork(
   const { openListeners = (...at) => Listeners.open(...at) } = environment
   const pressure = new Pressure(configs.view(pressureLimits), store.writer)
   const unsent = new Unsent(configs.view(unsentLimits), clock)
-  const sasl = new SaslListeners(settings.listeners, {
+  const sasl = new SaslListeners([...settings.listeners, settings.http], {
     credentials: store.scramCredentials,
     decoys: new Decoys(store.secret, store.scramCredentials),
     checks: new PasswordChecks(),

@@ -92,5 +92,6 @@ export function composeRequests(
     health.fail(error)
     onFatal(error)
   })
-  return { traffic, turns, purgatory, sessions, requests, audit, throttling, dispatch, health }
+  const measured = { traffic, turns, requests, audit, throttling, health }
+  return { ...measured, purgatory, sessions, authorizer, dispatch }
 }

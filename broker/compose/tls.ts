@@ -1,4 +1,4 @@
-// TLS of the listeners that have it. Network thread.
+// TLS of the listeners that have it, and of the HTTP server. Network thread.
 
 import type { Closing } from '../../storage/closing.ts'
 import { ListenerTls } from '../tls/listener-tls.ts'
@@ -10,7 +10,7 @@ export async function openTls(
   closing: Closing,
 ): Promise<ReadonlyMap<string, ListenerTls>> {
   const byName = new Map<string, ListenerTls>()
-  for (const { name, tls: config } of settings.listeners) {
+  for (const { name, tls: config } of [...settings.listeners, settings.http]) {
     if (config === undefined) continue
     const tls = await ListenerTls.open(config, { clock, log })
     closing.add(() => tls.close())

@@ -2,6 +2,9 @@
 // load at the first request, because they would take a quarter of the start. Network thread.
 
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { ANONYMOUS } from '../auth/principal.ts'
+import { TlsFront, type TlsFrontDeps } from '../net/tls-front.ts'
+import { HttpAccess, type HttpAccessDeps } from './access.ts'
 import { hostCheck } from './hosts.ts'
 import type { Routes } from './routes.ts'
 
@@ -9,12 +12,12 @@ import type { Routes } from './routes.ts'
 const REQUEST_MS_MAX = 10_000
 
 interface HttpServer {
-  /** http://127.0.0.1:9644 */
+  /** http://127.0.0.1:9644 or https://... */
   readonly url: string
   close(): Promise<void>
 }
 
-export interface HttpDeps extends Routes {
+export interface HttpDeps extends Omit<Routes, 'access'>, Omit<HttpAccessDeps, 'principalOf'> {
   readonly host: string
   /** 0 for a free one. */
   readonly port: number
@@ -22,6 +25,8 @@ export interface HttpDeps extends Routes {
   readonly connectionsMax: number
   /** The names of this address besides loopback's; undefined: it answers to any name. */
   readonly names: readonly string[] | undefined
+  /** Undefined without TLS. */
+  readonly tls: TlsFrontDeps | undefined
 }
 
 /** @throws the error of listening */
@@ -34,15 +39,23 @@ export async function openHttp(deps: HttpDeps): Promise<HttpServer> {
       refuseHost(response)
       return
     }
-    routes ??= import('./routes.ts').then(({ openRoutes }) => openRoutes(deps))
+    routes ??= import('./routes.ts').then(({ openRoutes }) => openRoutes({ ...deps, access }))
     routes.then(
       (handle) => handle(request, response),
       (error: Error) => response.destroy(error),
     )
   })
   server.maxConnections = deps.connectionsMax
+  const front = deps.tls && new TlsFront(server, deps.tls)
+  const principalOf: HttpAccessDeps['principalOf'] = (socket) =>
+    front?.principalOf(socket) ?? ANONYMOUS
+  const access = new HttpAccess({ ...deps, principalOf })
   await listen(server, host, port)
-  return { url: urlOf(server), close: () => close(server) }
+  const close = () => {
+    front?.close()
+    return closed(server)
+  }
+  return { url: urlOf(server, front === undefined ? 'http' : 'https'), close }
 }
 
 function refuseHost(response: ServerResponse): void {
@@ -61,15 +74,15 @@ function listen(server: Server, host: string, port: number): Promise<void> {
   })
 }
 
-function urlOf(server: Server): string {
+function urlOf(server: Server, scheme: 'http' | 'https'): string {
   const { address, family, port } = server.address() as Exclude<
     ReturnType<Server['address']>,
     string | null
   >
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
-function close(server: Server): Promise<void> {
+function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve())
     server.closeAllConnections()

@@ -5,6 +5,9 @@ import { printable, type ProcessLog } from '../process-log.ts'
 import type { Session } from '../session.ts'
 import type { Refusal } from './mechanism.ts'
 
+/** The client that logs in. */
+export type Applicant = Pick<Session, 'listener' | 'remoteAddress' | 'principal'>
+
 /** Mechanisms that are not offered, in metrics. Their names are the client's. */
 export const OTHER_MECHANISM = 'other'
 
@@ -23,16 +26,16 @@ export class Attempts {
     this.#log = log
   }
 
-  done(session: Session, mechanism: string): void {
-    this.#countsOf(session, mechanism).doneCount++
-    const { remoteAddress: remote, listener, principal } = session
+  done(applicant: Applicant, mechanism: string): void {
+    this.#countsOf(applicant, mechanism).doneCount++
+    const { remoteAddress: remote, listener, principal } = applicant
     const user = printable(principal.name)
     this.#log.debug('authenticated', { remote, listener, mechanism, user })
   }
 
-  failed(session: Session, mechanism: string, reason: string, user?: Refusal['user']): void {
-    this.#countsOf(session, mechanism).failedCount++
-    const { remoteAddress: remote, listener } = session
+  failed(applicant: Applicant, mechanism: string, reason: string, user?: Refusal['user']): void {
+    this.#countsOf(applicant, mechanism).failedCount++
+    const { remoteAddress: remote, listener } = applicant
     const facts = { remote, listener, mechanism, reason: printable(reason) }
     const known = user === undefined ? {} : { user: printable(user) }
     this.#log.warn('authentication failed', { ...facts, ...known })
@@ -43,7 +46,7 @@ export class Attempts {
     return this.#counts.values()
   }
 
-  #countsOf({ listener }: Session, mechanism: string): AttemptCounts {
+  #countsOf({ listener }: Applicant, mechanism: string): AttemptCounts {
     const key = `${listener} ${mechanism}`
     const counts = this.#counts.get(key) ?? { listener, mechanism, doneCount: 0, failedCount: 0 }
     this.#counts.set(key, counts)

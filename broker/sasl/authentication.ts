@@ -11,6 +11,7 @@ import { Disconnect } from '../disconnect.ts'
 import type { ProcessLog } from '../process-log.ts'
 import type { Authentication, HandshakeAnswer, MessageAnswer, Session } from '../session.ts'
 import { OTHER_MECHANISM, type Attempts } from './attempts.ts'
+import { failureDelay } from './failure-delay.ts'
 import {
   NO_MESSAGE,
   Refusal,
@@ -143,7 +144,7 @@ export class SaslAuthentication implements Authentication {
   }
 
   async receive(message: Buffer): Promise<MessageAnswer> {
-    const { clock } = this.#deps
+    const { rules, clock } = this.#deps
     const receivedAt = clock.monotonic()
     if (this.#state !== 'messages') return answerTo('ILLEGAL_SASL_STATE', AFTER_THE_END, false)
     try {
@@ -154,7 +155,7 @@ export class SaslAuthentication implements Authentication {
     } catch (error) {
       this.#state = 'nothing'
       const told = this.#toldOf(error)
-      await this.#delay(clock.monotonic() - receivedAt)
+      await failureDelay(rules.failureDelayMs, receivedAt, clock, this.#session.gone)
       return answerTo('SASL_AUTHENTICATION_FAILED', told, true)
     }
   }
@@ -209,22 +210,6 @@ export class SaslAuthentication implements Authentication {
     if (this.#hasFailed) return
     this.#hasFailed = true
     this.#deps.attempts.failed(this.#session, this.#mechanism!.name, reason, user)
-  }
-
-  /** @param tookMs by now */
-  async #delay(tookMs: number): Promise<void> {
-    const { rules, clock } = this.#deps
-    const { gone } = this.#session
-    if (rules.failureDelayMs === 0 || gone.aborted) return
-    const restMs = rules.failureDelayMs - (tookMs % rules.failureDelayMs)
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(restMs, resolve)
-      const stop = () => {
-        timer.cancel()
-        resolve()
-      }
-      gone.addEventListener('abort', stop, { once: true })
-    })
   }
 }
 

@@ -120,8 +120,22 @@ interface Owner {
 /** @throws {KafkaError} INVALID_CONFIG: which property, and what to try */
 export function saslConfigOf(listener: Owner, given: GivenProperties): SaslConfig {
   const properties = new ListenerProperties(listener.name, given)
+  const { 'sasl.enabled.mechanisms': enabled } = properties.read(saslConfigs)
+  return configWith(mechanismsOf(listener, properties, enabled), properties)
+}
+
+/** Of the HTTP server: passwords always, and tokens when there is a key set. @throws {KafkaError} INVALID_CONFIG */
+export function httpSaslConfigOf(given: GivenProperties): SaslConfig {
+  const properties = new ListenerProperties(undefined, given)
+  const { 'sasl.oauthbearer.jwks.endpoint.url': url } = properties.read(oauthConfigs)
+  return configWith(url === '' ? ['PLAIN'] : ['PLAIN', 'OAUTHBEARER'], properties)
+}
+
+function configWith(
+  mechanisms: readonly MechanismName[],
+  properties: ListenerProperties,
+): SaslConfig {
   const values = properties.read(saslConfigs)
-  const mechanisms = mechanismsOf(listener, properties, values['sasl.enabled.mechanisms'])
   const lines = new Map(mechanisms.map((mechanism) => [mechanism, jaasOf(mechanism, properties)]))
   return {
     mechanisms,

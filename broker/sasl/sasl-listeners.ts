@@ -1,4 +1,5 @@
-// SaslListeners: SASL of all listeners that have it: makes the mechanisms, and an authentication for each client. Network thread.
+// SaslListeners: SASL of all listeners that have it: makes the mechanisms, and an authentication for each client. The HTTP server
+// is one of them. Network thread.
 
 import type { Clock } from '../../storage/clock.ts'
 import type { Credentials } from '../auth/credentials.ts'
@@ -39,6 +40,11 @@ export class SaslListeners {
     this.attempts = new Attempts(deps.log)
     for (const { name, sasl } of listeners)
       if (sasl !== undefined) this.#rulesByListener.set(name, rulesOf(sasl, deps))
+  }
+
+  /** Of one listener; undefined without SASL. */
+  rulesOf(listener: string): SaslRules | undefined {
+    return this.#rulesByListener.get(listener)
   }
 
   /** @returns undefined on a listener without SASL */

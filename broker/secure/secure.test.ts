@@ -8,11 +8,12 @@ import type { Test } from 'tap'
 import t from '../../protocol/testing/tap.ts'
 import { scramKeys } from '../../protocol/sasl/scram.ts'
 import { openStore } from '../../storage/open-store.ts'
+import { readSettings } from '../config.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import { Authority } from './authority.ts'
 import { keepCertificates } from './certificates.ts'
 import { PrivateFiles } from './private-files.ts'
-import { secure } from './secure.ts'
+import { secure, type SecureFlags } from './secure.ts'
 import { time } from './der.ts'
 
 const DAY_MS = 86_400_000
@@ -171,6 +172,26 @@ t.test('the listeners come from --secure, with the host and ports that are given
   t.match(first.report.banner({}), /kafka\.example\.com/)
   const only = await secure(given, { plaintext: false }, clock)
   t.equal(only.sources[0]!.properties['listeners'], 'SASL_SSL://[::]:9094')
+})
+
+t.test('HTTP for other machines has the certificate and the users of --secure', async (t) => {
+  const dataDir = t.testdir()
+  const clock = new VirtualClock()
+  const httpOf = async (properties: Record<string, string>, flags: SecureFlags = {}) => {
+    const { sources } = await secure(source({ 'log.dir': dataDir, ...properties }), flags, clock)
+    return readSettings(sources).http
+  }
+  const server = join(dataDir, 'secure', 'server.pem')
+  const reached = await httpOf({ 'http.host': '0.0.0.0' })
+  t.match(reached, { securityProtocol: 'SASL_SSL', sasl: { mechanisms: ['PLAIN'] } })
+  t.equal(reached.tls!.values['ssl.keystore.location'], server)
+  t.match(await httpOf({}), { securityProtocol: 'PLAINTEXT', tls: undefined, sasl: undefined })
+  t.match(await httpOf({}, { plaintext: false }), { securityProtocol: 'SASL_SSL' })
+  const own = { 'http.security.protocol': 'SSL', 'http.ssl.keystore.location': '/own.pem' }
+  const required = { 'http.ssl.client.auth': 'required' }
+  const decided = await httpOf({ 'http.host': '0.0.0.0', ...own, ...required })
+  t.match(decided, { securityProtocol: 'SSL', sasl: undefined })
+  t.equal(decided.tls!.values['ssl.keystore.location'], '/own.pem')
 })
 
 t.test('what contradicts --secure is refused before anything is made', async (t) => {

@@ -8,6 +8,7 @@ import { randomPassword } from '../../protocol/sasl/new-password.ts'
 import { DEFAULT_ITERATIONS } from '../../protocol/sasl/scram-mechanisms.ts'
 import type { Clock } from '../../storage/clock.ts'
 import { openStore } from '../../storage/open-store.ts'
+import { isLoopback } from '../addresses.ts'
 import { STANDARD_AUTHORIZER } from '../auth/configs.ts'
 import { ANONYMOUS, principalText, type Principal } from '../auth/principal.ts'
 import { readSettings, type ConfigSource } from '../config.ts'
@@ -29,6 +30,7 @@ const SECURE_PORT = '9094'
 const PLAINTEXT_PORT = '9092'
 /** Listens on every address. */
 const EVERYWHERE = '0.0.0.0'
+const HTTP_HOST = '127.0.0.1'
 /** What `--secure` decides itself. */
 const DECIDED = ['listeners', 'listener.security.protocol.map']
 
@@ -67,11 +69,13 @@ export async function secure(
   const port = valueIn(given, 'port') ?? PLAINTEXT_PORT
   const listeners = [...(plaintext ? [`PLAINTEXT://:${port}`] : []), listener.listeners]
   const own = { ...listener, listeners: listeners.join(',') }
+  const isHttpReached = !isLoopback(valueIn(given, 'http.host') ?? HTTP_HOST)
+  const http = isHttpReached || !plaintext ? httpProperties(files) : {}
   return {
     sources: [
       { origin: '--secure', properties: own },
       ...given.map(without('host', 'port')),
-      { origin: '--secure', properties: rights(plaintext) },
+      { origin: '--secure', properties: { ...rights(plaintext), ...http } },
     ],
     report: new SecureReport({
       directory,
@@ -90,6 +94,15 @@ function listenerSource(files: PrivateFiles, listeners: string) {
     [`${prefix}.ssl.keystore.type`]: 'PEM',
     [`${prefix}.ssl.keystore.location`]: files.path(certificateFiles.server),
     [`${prefix}.sasl.enabled.mechanisms`]: 'SCRAM-SHA-256,SCRAM-SHA-512',
+  }
+}
+
+/** Unless the configuration says otherwise: the HTTP server has the same certificate and users. */
+function httpProperties(files: PrivateFiles) {
+  return {
+    'http.security.protocol': 'SASL_SSL',
+    'http.ssl.keystore.type': 'PEM',
+    'http.ssl.keystore.location': files.path(certificateFiles.server),
   }
 }
 
@@ -157,7 +170,8 @@ function dataDirOf(given: readonly ConfigSource[]): string {
 /** What clients may dial. */
 function hostsOf(host: string, given: readonly ConfigSource[]): string[] {
   const advertised = parseAdvertised(valueIn(given, 'advertised.listeners') ?? '') ?? []
-  const others = [host, ...advertised.map((each) => each.host)]
+  const http = valueIn(given, 'http.host') ?? HTTP_HOST
+  const others = [host, http, ...advertised.map((each) => each.host)]
   return machineNames(others.filter((each) => each !== EVERYWHERE && each !== '::'))
 }
 
