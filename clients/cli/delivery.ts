@@ -1,5 +1,6 @@
 // Delivery: passes records to the producer with a bounded number of bytes in flight, and counts their outcomes.
 
+import type { Lines } from '../../protocol/batch/build.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { PartialError } from '../partial-error.ts'
 import type { Send } from '../producer/batch.ts'
@@ -37,17 +38,22 @@ export class Delivery {
    */
   async send(records: readonly ProducerRecord[]): Promise<void> {
     if (records.length === 0) return
-    void this.#deliver(
-      records.length,
-      bytesOf(records),
-      this.#producer.begin(this.#topic, records, false),
-    )
+    await this.#follow(bytesOf(records), this.#producer.begin(this.#topic, records, false))
+  }
+
+  /** As `send`. @param lines at least one; given */
+  async sendLines(lines: Lines): Promise<void> {
+    await this.#follow(bytesIn(lines), this.#producer.beginLines(this.#topic, lines))
+  }
+
+  async #follow(bytes: number, send: Send): Promise<void> {
+    void this.#deliver(bytes, send)
     await this.#untilInFlight(BYTES_IN_FLIGHT_MAX)
     if (this.#failure !== undefined) throw this.#failure
   }
 
   /** Never rejects. */
-  async #deliver(recordCount: number, bytes: number, { settled }: Send): Promise<void> {
+  async #deliver(bytes: number, { recordCount, settled }: Send): Promise<void> {
     const held = bytes + recordCount * RECORD_OVERHEAD_BYTES
     this.#bytesInFlight += held
     let failedCount = 0
@@ -95,6 +101,10 @@ export function bytesOf(records: readonly ProducerRecord[]): number {
   let bytes = 0
   for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0)
   return bytes
+}
+
+function bytesIn({ start, ends }: Lines): number {
+  return ends.at(-1)! - start - (ends.length - 1)
 }
 
 function failuresIn(error: unknown, recordCount: number): number {

@@ -1,5 +1,6 @@
 // Input: cuts the input of `produce` into values, in memory that does not grow with the input. Pure.
 
+import { lineAt, type Lines } from '../../protocol/batch/build.ts'
 import { CliError } from './exit.ts'
 
 /** Values cut from one chunk of input; views into the chunk if it has all of their bytes. */
@@ -12,18 +13,33 @@ const LENGTH_BYTES = 4
 
 /** Every line is a value, without its newline; the text after the last newline is one too, unless it is empty. */
 export async function* lines(input: AsyncIterable<Buffer>): Values {
+  for await (const run of lineRuns(input)) yield run.ends.map((_, index) => lineAt(run, index))
+}
+
+/** As `lines`, without an object for each line. A line that begins in an earlier chunk is a run of its own. */
+export async function* lineRuns(input: AsyncIterable<Buffer>): AsyncIterable<Lines> {
   const pending = new Pending()
   for await (const chunk of input) {
-    const values: Buffer[] = []
     let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      values.push(pending.take(chunk.subarray(start, end)))
-      start = end + 1
+    const firstEnd = pending.bytes === 0 ? -1 : chunk.indexOf(NEWLINE)
+    if (firstEnd !== -1) {
+      yield wholeLine(pending.take(chunk.subarray(0, firstEnd)))
+      start = firstEnd + 1
     }
-    pending.keep(chunk.subarray(start))
-    if (values.length > 0) yield values
+    const ends: number[] = []
+    let next = start
+    for (let end = chunk.indexOf(NEWLINE, next); end !== -1; end = chunk.indexOf(NEWLINE, next)) {
+      ends.push(end)
+      next = end + 1
+    }
+    pending.keep(chunk.subarray(next))
+    if (ends.length > 0) yield { bytes: chunk, start, ends }
   }
-  if (pending.bytes > 0) yield [pending.take()]
+  if (pending.bytes > 0) yield wholeLine(pending.take())
+}
+
+function wholeLine(bytes: Buffer): Lines {
+  return { bytes, start: 0, ends: [bytes.length] }
 }
 
 /** Each value follows its length in 4 bytes, big endian. @throws {CliError} failed, if the input ends inside one */

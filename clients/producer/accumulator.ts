@@ -3,6 +3,7 @@
 // order.
 
 import { KafkaError } from '../../protocol/errors.ts'
+import { LINES_WINDOW_BYTES, type Lines } from '../../protocol/batch/build.ts'
 import { Batch, TopicQueue, type PartitionQueue, type Send } from './batch.ts'
 import type { Clock, Timer } from '../clock.ts'
 import type { TopicMetadata } from '../cluster/cluster.ts'
@@ -201,10 +202,27 @@ export class Accumulator {
         return false
       }
       if (!this.#isPrepared(queue, send)) return false
-      this.#append(queue, metadata, send, send.next++, now)
+      if (send.lines !== undefined) this.#appendLines(queue, send, send.lines, now)
+      if (send.next < send.recordCount) this.#append(queue, metadata, send, send.next++, now)
     }
     send.forgetRecords()
     return true
+  }
+
+  /** Fills the open batch. `#append` takes the first line of each batch, which chooses the partition. */
+  #appendLines(queue: TopicQueue, send: Send, lines: Lines, now: number): void {
+    queue.memoryBytes = queue.batchBytes + LINES_WINDOW_BYTES
+    const batch = queue.partitions[queue.stickyPartition]?.open
+    if (batch === undefined || !this.#isOfAge(batch, send.since)) return
+    const reserved = batch.bytesReserved
+    const count = batch.addLines(send, lines, now)
+    send.next += count
+    batch.queue.recordCount += count
+    this.#bytesUsed += batch.bytesReserved - reserved
+  }
+
+  #isOfAge(open: Batch, since: number): boolean {
+    return since - open.since <= this.#options.deliveryTimeoutMs / AGES_OF_A_TIMEOUT
   }
 
   /** @returns false when a serde has to look something up first; `fill` runs once it has */
@@ -247,8 +265,7 @@ export class Accumulator {
   #openFor(partition: PartitionQueue, record: OutgoingRecord, since: number): Batch {
     const { open, topic } = partition
     if (open === undefined) return this.#open(partition, since)
-    const isOfAge = since - open.since <= this.#options.deliveryTimeoutMs / AGES_OF_A_TIMEOUT
-    if (isOfAge && record.fits(topic.batchBytes - open.sizeBytes)) return open
+    if (this.#isOfAge(open, since) && record.fits(topic.batchBytes - open.sizeBytes)) return open
     this.#close(open)
     return this.#open(partition, since)
   }
@@ -287,7 +304,7 @@ export class Accumulator {
   #open(queue: PartitionQueue, since: number): Batch {
     const { clock, lingerMs } = this.#options
     const times = { createdAt: clock.monotonic(), since }
-    const memory = this.#memory.take(queue.bytesExpected)
+    const memory = this.#memory.take(queue.topic.memoryBytes ?? queue.bytesExpected)
     const batch = new Batch(queue, times, queue.recordCount, memory)
     queue.open = batch
     this.#live.add(batch)

@@ -57,6 +57,38 @@ t.test(
   },
 )
 
+t.test(
+  'lines reach all partitions, in order, whatever their length, and while batches are refused and sent again',
+  async (t) => {
+    const broker = await FakeBroker.start()
+    const client = new Client({
+      brokers: broker.bootstrap,
+      retry: { backoffMs: 1, backoffMaxMs: 2 },
+    })
+    broker.createTopic('t')
+    const producer = client.producer({
+      batchBytes: 20 * KIB,
+      maxBufferedBytes: 50 * KIB,
+      lingerMs: 1,
+    })
+    const values = Array.from({ length: 900 }, (_, i) => `${i} `.padEnd(i % 100 === 0 ? 40_000 : i))
+    for (let from = 0; from < values.length; from += 300) {
+      broker.next(produce, (request, version) => {
+        if (from !== 300) broker.produce(request, version)
+        return 'hangUp'
+      })
+      const bytes = Buffer.from(values.slice(from, from + 300).join('\n'))
+      let end = -1
+      const ends = values.slice(from, from + 300).map(({ length }) => (end += 1 + length))
+      const send = producer.beginLines('t', { bytes, start: 0, ends })
+      t.same(await send.settled, [], 'without acks')
+    }
+    t.same(broker.values('t'), values)
+    await client.close()
+    await broker.stop()
+  },
+)
+
 t.test('text and its bytes become the same batch, through a serde or without one', async (t) => {
   const broker = await FakeBroker.start()
   const client = new Client({ brokers: broker.bootstrap })

@@ -2,7 +2,7 @@
 // wait in.
 // Each record of a batch remembers its send, so that every caller gets the outcome of its own records.
 
-import { BatchBuilder, type NewRecord } from '../../protocol/batch/build.ts'
+import { BatchBuilder, lineAt, type Lines, type NewRecord } from '../../protocol/batch/build.ts'
 import {
   BATCH_OVERHEAD_BYTES,
   position,
@@ -61,6 +61,8 @@ export class TopicQueue {
   stickyPartition = -1
   /** The producer's `batchBytes`, or less after a broker found a batch too large. */
   batchBytes: number
+  /** Memory for each batch; undefined: as much as the partition's last batch took. */
+  memoryBytes: number | undefined
 
   constructor(name: string, batchBytes: number) {
     this.name = name
@@ -121,6 +123,8 @@ export class Send {
   /** Needed until every record is in a batch. */
   #records: ProducerRecord | readonly ProducerRecord[]
   readonly #isSingle: boolean
+  /** Records of the send that are lines. */
+  lines: Lines | undefined
   /** By index. Without acks it holds only the failures. */
   readonly #results: (RecordAck | KafkaError)[] = []
   readonly #wantsAcks: boolean
@@ -129,12 +133,16 @@ export class Send {
   #unsettledCount: number
   #resolve!: (result: RecordAck | RecordAck[] | Promise<never>) => void
 
-  /** @param wantsAcks false: `settled` resolves to an empty array */
+  /**
+   * @param wantsAcks false: `settled` resolves to an empty array
+   * @param lines take the place of `records`
+   */
   constructor(
     topic: Topic,
     records: ProducerRecord | readonly ProducerRecord[],
     since: number,
     wantsAcks = true,
+    lines?: Lines,
   ) {
     this.topic = topic
     this.preparation = preparesToWrite(topic) ? new SendPreparation(topic) : undefined
@@ -142,7 +150,8 @@ export class Send {
     this.#records = records
     this.#isSingle = !Array.isArray(records)
     this.#wantsAcks = wantsAcks
-    this.recordCount = this.#isSingle ? 1 : lengthOf(records as readonly ProducerRecord[])
+    this.lines = lines
+    this.recordCount = this.#isSingle ? 1 : lengthOf(lines?.ends ?? (records as readonly unknown[]))
     this.#unsettledCount = this.recordCount
     this.settled = new Promise((resolve) => {
       this.#resolve = resolve
@@ -156,6 +165,7 @@ export class Send {
   }
 
   recordAt(index: number): ProducerRecord {
+    if (this.lines !== undefined) return { value: lineAt(this.lines, index) }
     return this.#isSingle
       ? (this.#records as ProducerRecord)
       : (this.#records as readonly ProducerRecord[])[index]!
@@ -164,6 +174,7 @@ export class Send {
   /** Every record is in a batch: lets go of the user's objects. */
   forgetRecords(): void {
     this.#records = []
+    this.lines = undefined
   }
 
   /** @param ackOf makes the ack of each record; its argument counts from `firstIndex` */
@@ -284,9 +295,26 @@ export class Batch {
     builder.append(record)
     this.bytesReserved += builder.sizeBytes - before
     this.#timestamps.push(record.timestamp)
+    this.#note(send, index, 1)
+  }
+
+  /** Adds lines of the send, from its next one on, while they fit. @returns how many */
+  addLines(send: Send, lines: Lines, timestamp: number): number {
+    const builder = this.#builder!
+    const before = builder.sizeBytes
+    const index = send.next
+    const count = builder.appendLines(lines, index, timestamp, this.queue.topic.batchBytes)
+    this.bytesReserved += builder.sizeBytes - before
+    for (let i = 0; i < count; i++) this.#timestamps.push(timestamp)
+    if (count > 0) this.#note(send, index, count)
+    return count
+  }
+
+  #note(send: Send, firstIndex: number, recordCount: number): void {
     const last = this.#lastPart
-    if (last?.send === send && last.firstIndex + last.recordCount === index) last.recordCount++
-    else this.#parts.push((this.#lastPart = { send, firstIndex: index, recordCount: 1 }))
+    if (last?.send === send && last.firstIndex + last.recordCount === firstIndex)
+      last.recordCount += recordCount
+    else this.#parts.push((this.#lastPart = { send, firstIndex, recordCount }))
   }
 
   /** Closes and numbers the batch. */

@@ -129,11 +129,7 @@ t.test(
   'a batch that is too large goes in parts; a record that is too large fails alone',
   async (t) => {
     await using w = await world()
-    const limited = (request: RequestOf<typeof produce>, version: number) =>
-      request.topics[0]!.partitions[0]!.records!.length > 400
-        ? refuse('MESSAGE_TOO_LARGE')(request)
-        : w.broker.produce(request, version)
-    w.broker.next(produce, ...Array.from({ length: 100 }, () => limited))
+    refuseLarge(w.broker)
     const producer = w.client.producer({ compression: 'lz4' })
     const words = texts(100).map((text) => text.repeat(10))
     const acks = await producer.send('t', records(words))
@@ -155,6 +151,26 @@ t.test(
     })
   },
 )
+
+t.test('a line that is too large fails alone', async (t) => {
+  await using w = await world()
+  refuseLarge(w.broker)
+  const bytes = Buffer.from(`a\n${'b'.repeat(500)}\nc`)
+  const send = w.client.producer().beginLines('t', { bytes, start: 0, ends: [1, 502, 504] })
+  const error = await send.settled.catch((e: unknown) => e)
+  t.ok(error instanceof PartialError)
+  t.match((error as PartialError<unknown>).results[1], { code: 'MESSAGE_TOO_LARGE' })
+  t.same(w.broker.values('t'), ['a', 'c'])
+})
+
+/** Refuses batches of more than 400 bytes. */
+function refuseLarge(broker: FakeBroker): void {
+  const limited = (request: RequestOf<typeof produce>, version: number) =>
+    request.topics[0]!.partitions[0]!.records!.length > 400
+      ? refuse('MESSAGE_TOO_LARGE')(request)
+      : broker.produce(request, version)
+  broker.next(produce, ...Array.from({ length: 100 }, () => limited))
+}
 
 t.test('the gap that a refused batch leaves is closed under a new epoch', async (t) => {
   await using w = await world()

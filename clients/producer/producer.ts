@@ -3,6 +3,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { Writable } from 'node:stream'
 import { callbackify } from 'node:util'
+import type { Lines } from '../../protocol/batch/build.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { KafkaError } from '../../protocol/errors.ts'
 import { Accumulator } from './accumulator.ts'
@@ -222,7 +223,24 @@ export class Producer implements AsyncDisposable {
     wantsAcks = true,
   ): Send {
     const taken = checked('producer.send', topicLike, topic, 'topic')
-    const send = new Send(topicOf(taken), records, this.#cluster.clock.monotonic(), wantsAcks)
+    return this.#begin(
+      new Send(topicOf(taken), records, this.#cluster.clock.monotonic(), wantsAcks),
+      records,
+    )
+  }
+
+  /**
+   * Sends lines, which become values: much cheaper than records. Without acks. A producer with a partitioner of its
+   * own does not ask it for each line.
+   *
+   * @param lines given @internal
+   */
+  beginLines(topic: string, lines: Lines): Send {
+    const send = new Send(topicOf(topic), [], this.#cluster.clock.monotonic(), false, lines)
+    return this.#begin(send, lines)
+  }
+
+  #begin(send: Send, records: unknown): Send {
     if (tracing.start.hasSubscribers) {
       const traced = { topic: send.topic.name, records }
       tracing.tracePromise(() => this.#add(send).settled, traced).catch(() => {}) // the caller gets the error

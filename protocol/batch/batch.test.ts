@@ -6,7 +6,14 @@ import t from '../testing/tap.ts'
 import { codecIds, type Codec } from '../compression/index.ts'
 import { KafkaError } from '../errors.ts'
 import { budget } from '../testing/budget.ts'
-import { BatchBuilder, type FinishOptions, type NewRecord } from './build.ts'
+import {
+  BatchBuilder,
+  lineAt,
+  LINES_WINDOW_BYTES,
+  type FinishOptions,
+  type Lines,
+  type NewRecord,
+} from './build.ts'
 import { buildEndMarker, readEndMarker } from './control.ts'
 import { foreignBatches, foreignRecords, type ExpectedRecord } from './foreign.test.data.ts'
 import {
@@ -143,6 +150,43 @@ t.test('the builder knows its size and count, and grows from any start', async (
   const { sizeBytes } = builder
   t.equal(builder.finish().length, sizeBytes)
 })
+
+t.test(
+  'lines become the batch that their records would, and stop before it is too large',
+  async (t) => {
+    const lengths = [0, 1, 63, 64, 100, 5000, LINES_WINDOW_BYTES - 40, LINES_WINDOW_BYTES]
+    const property = fc.property(
+      fc.array(fc.constantFrom(...lengths), { maxLength: 60 }),
+      fc.array(fc.integer({ min: 0, max: 2 ** 40 }), { minLength: 1, maxLength: 3 }),
+      fc.integer({ min: BATCH_OVERHEAD_BYTES, max: 100_000 }),
+      fc.integer({ min: 0, max: 9 }),
+      (sizes, timestamps, sizeMax, start) => {
+        const lines = linesOf(sizes, start)
+        const byLines = new BatchBuilder({ memory: Buffer.alloc(BATCH_OVERHEAD_BYTES, 0xaa) })
+        const byRecord = new BatchBuilder()
+        let next = 0
+        for (const timestamp of timestamps) {
+          const end = next + byLines.appendLines(lines, next, timestamp, sizeMax)
+          for (; next < end; next++)
+            byRecord.append({ timestamp, key: null, value: lineAt(lines, next) })
+        }
+        t.ok(byLines.sizeBytes <= Math.max(sizeMax, BATCH_OVERHEAD_BYTES))
+        if (next < sizes.length && sizes[next]! + 32 <= LINES_WINDOW_BYTES)
+          t.ok(byLines.sizeBytes + sizes[next]! + 32 > sizeMax, 'it stops only when it is full')
+        t.strictSame(byLines.finish(), byRecord.finish())
+      },
+    )
+    fc.assert(property, { numRuns: budget(60, 2_000, 'RUNS') })
+  },
+)
+
+/** Lines of random bytes of these lengths. */
+function linesOf(sizes: readonly number[], start: number): Lines {
+  let end = start - 1
+  const ends = sizes.map((size) => (end += 1 + size))
+  const bytes = Buffer.from(Array.from({ length: end + 1 }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+  return { bytes, start, ends }
+}
 
 t.test('text is written as its UTF-8, in any memory', async (t) => {
   const text = fc.oneof(

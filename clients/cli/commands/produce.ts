@@ -11,7 +11,7 @@ import { bytesOf, Delivery } from '../delivery.ts'
 import { CliError, exitOf, explain } from '../exit.ts'
 import { examples, exclusive, pairs, wholeNumber, type CommonOptions, type Pair } from '../flags.ts'
 import { unescape } from '../format.ts'
-import { lengthPrefixed, lines, pieces, type Values } from '../input.ts'
+import { lengthPrefixed, lineRuns, lines, pieces, type Values } from '../input.ts'
 import { Pace } from '../pace.ts'
 import { Progress } from '../progress.ts'
 import { recordFromJson, type NewRecord } from '../record-json.ts'
@@ -20,6 +20,8 @@ import { openSession, type Session } from '../session.ts'
 
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const READ_BYTES = 256 * 1024
+/** Larger batches than the client's: a request costs more than its records. */
+const BATCH_BYTES = 256 * 1024
 /** The size of one record of --raw: well under the default max.message.bytes. */
 const RAW_VALUE_KIB = 512
 /** The longest transaction timeout that Kafka's brokers allow by default. */
@@ -99,7 +101,7 @@ async function produce(
   signal.addEventListener('abort', () => input.destroy())
   session.notes.tellTrouble()
   const progress = new Progress(session.notes, systemClock, { bytesTotal, isTyped })
-  const load = { topic, records: recordsFrom(input, options, codec, signal), signal, progress }
+  const load = { topic, input, codec, signal, progress }
   await (options.txn === true
     ? produceTogether(session, load, options)
     : produceEach(session, load, options))
@@ -108,7 +110,8 @@ async function produce(
 /** The input and its options. */
 interface Load {
   readonly topic: string
-  readonly records: AsyncIterable<readonly ProducerRecord[]>
+  readonly input: Readable
+  readonly codec: ValueCodec | undefined
   /** Aborts at ^C. */
   readonly signal: AbortSignal
   readonly progress: Progress
@@ -116,16 +119,20 @@ interface Load {
 
 async function produceEach(
   { client, notes }: Session,
-  { topic, records, signal, progress }: Load,
-  { acks, compression }: Options,
+  load: Load,
+  options: Options,
 ): Promise<void> {
+  const { topic, input, signal, progress } = load
+  const { acks, compression } = options
   await using producer = await client.producer({
     acks: acks === 'all' ? 'all' : acks === '1' ? 1 : 0,
     compression,
+    batchBytes: BATCH_BYTES,
   })
   const delivery = new Delivery(producer, topic, progress)
   try {
-    for await (const some of records) await delivery.send(some)
+    if (areValues(options)) for await (const some of lineRuns(input)) await delivery.sendLines(some)
+    else for await (const some of recordsFrom(load, options)) await delivery.send(some)
   } catch (error) {
     if (!signal.aborted) delivery.fail(error as Error)
   }
@@ -137,19 +144,21 @@ async function produceEach(
 /** Writes all of it or nothing. It tries once, because it can read the input only once. */
 async function produceTogether(
   { client, notes }: Session,
-  { topic, records, signal, progress }: Load,
-  { compression }: Options,
+  load: Load,
+  options: Options,
 ): Promise<void> {
+  const { topic, signal, progress } = load
   const { randomUUID } = await import('node:crypto')
   await using producer = await client.transactionalProducer({
     transactionalId: `millrace-produce-${randomUUID()}`,
     transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
-    compression,
+    compression: options.compression,
+    batchBytes: BATCH_BYTES,
   })
   try {
     await producer.transaction(
       async (transaction) => {
-        for await (const some of records) {
+        for await (const some of recordsFrom(load, options)) {
           await transaction.send(topic, some)
           progress.add(some.length, bytesOf(some))
         }
@@ -186,10 +195,8 @@ function openInput(
 
 /** Reads the input and yields records, a chunk of input at a time. Keeps to --rate; on `signal` it stops between two records. */
 async function* recordsFrom(
-  input: AsyncIterable<Buffer>,
+  { input, codec, signal }: Load,
   options: Options,
-  codec: ValueCodec | undefined,
-  signal: AbortSignal,
 ): AsyncIterable<ProducerRecord[]> {
   const pace = options.rate === undefined ? undefined : new Pace(options.rate, systemClock)
   const recordOf = recordMaker(options, codec)
@@ -216,6 +223,13 @@ async function* recordsFrom(
     yield records
     if (signal.aborted) return
   }
+}
+
+/** Is each line a value, and the record nothing else? */
+function areValues({ json, raw, lengthPrefixed, ...options }: Options): boolean {
+  const { key, keyDelim, header, partition, tombstone, rate } = options
+  const others = [json, raw, lengthPrefixed, key, keyDelim, header, partition, tombstone, rate]
+  return others.every((option) => option === undefined)
 }
 
 function valuesFrom(input: AsyncIterable<Buffer>, options: Options): Values {
