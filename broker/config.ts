@@ -394,9 +394,18 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
   const notes: string[] = []
   const given = givenBy(sources, (message) => notes.push(message))
   const config = parseConfig(given)
-  const listeners = listenersOf(config.broker, given, (message) => notes.push(message))
+  const outranks = rankOf(sources)
+  const note = (message: string) => notes.push(message)
+  const listeners = listenersOf(config.broker, { given, outranks, note })
   const http = httpConfigOf(config.broker, given)
   return { ...config, given, listeners, http, notes }
+}
+
+/** @returns a function that tells whether a stronger source sets one property than the other, which is set, too */
+function rankOf(sources: readonly ConfigSource[]): (name: string, other: string) => boolean {
+  const placeOf = (name: string) =>
+    sources.findIndex(({ properties }) => Object.hasOwn(properties, name))
+  return (name, other) => placeOf(name) !== -1 && placeOf(name) < placeOf(other)
 }
 
 /** @throws {KafkaError} INVALID_CONFIG for a name that is unknown, or set twice by the same source */

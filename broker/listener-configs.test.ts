@@ -66,6 +66,44 @@ t.test('the listeners of a KRaft controller are passed over, with a note', async
   ])
 })
 
+t.test('a host or port from a stronger source changes the listener of a weaker one', async (t) => {
+  const read = (strong: Record<string, string>, weak: Record<string, string>) =>
+    readSettings([
+      { origin: 'flag', properties: strong },
+      { origin: 'environment', properties: {} },
+      { origin: 'server.properties', properties: weak },
+    ])
+  const ofKafka = {
+    listeners: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+    'advertised.listeners': 'PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093',
+  }
+  const moved = read({ port: '19092' }, ofKafka)
+  t.match(moved.listeners, [{ port: 19_092, advertised: { host: 'localhost', port: 19_092 } }])
+  t.same(moved.notes.length, 1, 'only the controller is noted')
+  t.same(read({ port: '0' }, ofKafka).listeners[0]!.advertised, { host: 'localhost' })
+  const behind = { ...ofKafka, 'advertised.listeners': 'PLAINTEXT://kafka.example:443' }
+  t.match(read({ port: '1' }, behind).listeners, [{ port: 1, advertised: { port: 443 } }])
+  const told = { 'advertised.listeners': 'PLAINTEXT://localhost:9092' }
+  t.match(read({ port: '1', ...told }, ofKafka).listeners, [
+    { port: 1, advertised: { port: 9092 } },
+  ])
+
+  const secure = { listeners: 'SSL://127.0.0.1:9093', 'ssl.client.auth': 'required' }
+  const elsewhere = read({ host: '127.0.0.2', port: '0' }, secure).listeners
+  t.match(elsewhere, [{ name: 'SSL', securityProtocol: 'SSL', hosts: ['127.0.0.2'], port: 0 }])
+  t.throws(() => read({ host: '10.0.0.1' }, ofKafka), /host=10\.0\.0\.1 \(flag\) can be reached/)
+  const several = { listeners: 'PLAINTEXT://:1,SSL://:2' }
+  t.throws(
+    () => read({ port: '3' }, several),
+    /port=3 \(flag\): listeners \(server\.properties\) has several/,
+  )
+
+  const both = read({ listeners: 'PLAINTEXT://:1', port: '3' }, ofKafka)
+  t.match(both.listeners, [{ port: 1 }])
+  t.match(both.notes, [/^port has no effect: listeners says where/])
+  t.match(read({ listeners: 'PLAINTEXT://:1' }, { port: '3' }).listeners, [{ port: 1 }])
+})
+
 t.test(
   'what is advertised is understood with a name or without, with a port or without',
   async (t) => {

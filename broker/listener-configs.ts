@@ -138,27 +138,30 @@ interface Place {
   readonly text: string
 }
 
-/**
- * @param given names of the properties that are set
- * @param note hears of settings that have no effect
- * @throws {KafkaError} INVALID_CONFIG: which listener, and what to try
- */
+/** How the properties were set. */
+interface Setting {
+  readonly given: GivenProperties
+  /** Whether a stronger source sets one property than the other, which is set, too: a flag is stronger than a file. */
+  readonly outranks: (name: string, other: string) => boolean
+  /** Hears of settings that have no effect. */
+  readonly note: (message: string) => void
+}
+
+/** @throws {KafkaError} INVALID_CONFIG: which listener, and what to try */
 export function listenersOf(
   properties: PlaceProperties,
-  given: GivenProperties,
-  note: (message: string) => void,
+  setting: Setting,
 ): readonly ListenerConfig[] {
+  const { given, note } = setting
   const controllers = [CONTROLLER, ...properties['controller.listener.names'].map(upper)]
   const { listeners } = properties
+  const listed = placesOf(listeners, controllers, note)
   const places =
-    listeners.length === 0 ? [shortPlace(properties)] : placesOf(listeners, controllers, note)
-  if (listeners.length > 0) {
-    for (const name of ['host', 'port'])
-      if (given.has(name)) note(`${name} has no effect: listeners says where to listen`)
-  }
+    listeners.length === 0 ? [shortPlace(properties)] : changedPlaces(listed, properties, setting)
   checkPlaces(places)
   checkOwners(given, places, controllers)
-  const advertised = advertisedFor(places, properties['advertised.listeners'], controllers)
+  const told = advertisedBy(properties, listed, setting)
+  const advertised = advertisedFor(places, told, controllers)
   const isOpen = properties['i.accept.unauthenticated.network']
   return places.map((place) => {
     const { name, hosts, port, text } = place
@@ -172,6 +175,53 @@ export function listenersOf(
   })
 }
 
+/**
+ * A host or port from a stronger source than `listeners` changes the listener that is there.
+ *
+ * @throws {KafkaError} INVALID_CONFIG when there are several
+ */
+function changedPlaces(
+  listed: readonly Place[],
+  { host, port }: PlaceProperties,
+  { given, outranks, note }: Setting,
+): readonly Place[] {
+  const [only, ...others] = listed
+  if (only === undefined) return listed
+  let changed = only
+  for (const name of ['host', 'port'] as const) {
+    const set = given.get(name)
+    if (set === undefined) continue
+    if (!outranks(name, 'listeners')) {
+      note(`${name} has no effect: listeners says where to listen`)
+      continue
+    }
+    const text = `${name}=${set.text} (${set.origin})`
+    if (others.length > 0)
+      throw refused(
+        `${text}: listeners (${given.get('listeners')?.origin}) has several: set listeners itself`,
+      )
+    changed = { ...changed, ...(name === 'host' ? { hosts: hostsIn(host), text } : { port }) }
+  }
+  return [changed, ...others]
+}
+
+/** What a listener advertises as its own port changes with it. */
+function advertisedBy(
+  properties: PlaceProperties,
+  [only]: readonly Place[],
+  { outranks }: Setting,
+): readonly AdvertisedAddress[] {
+  const { port, 'advertised.listeners': told } = properties
+  const isChanged = outranks('port', 'listeners') && outranks('port', 'advertised.listeners')
+  if (!isChanged || only === undefined) return told
+  return told.map((address) => {
+    const { name, host } = address
+    const isOwn = address.port === only.port && (name ?? only.name) === only.name
+    if (!isOwn) return address
+    return { name, host, ...(port !== 0 && { port }) } // a free port is the one that the client dials
+  })
+}
+
 function tlsOf(
   name: string,
   securityProtocol: SecurityProtocol,
@@ -182,8 +232,12 @@ function tlsOf(
 }
 
 function shortPlace({ host, port }: PlaceProperties): Place {
-  const hosts = host.split(',').flatMap((each) => hostsFor(each.trim()))
-  return { name: SHORT_NAME, hosts: [...new Set(hosts)], port, text: `host=${host}` }
+  return { name: SHORT_NAME, hosts: hostsIn(host), port, text: `host=${host}` }
+}
+
+/** @param host addresses, comma-separated */
+function hostsIn(host: string): readonly string[] {
+  return [...new Set(host.split(',').flatMap((each) => hostsFor(each.trim())))]
 }
 
 function placesOf(
