@@ -276,6 +276,7 @@ export class Dispatch {
    * @throws {Disconnect} the session must end without an answer
    */
   perform(call: Call): unknown {
+    if (call.handler.appends === true && !this.#deps.throttling.isIdle) this.#charge(call)
     try {
       const response = call.handler.handle(call.request, call)
       if (!(response instanceof Promise)) return this.#performed(call, response)
@@ -287,6 +288,12 @@ export class Dispatch {
     } catch (error) {
       return this.#refuse(call, error)
     }
+  }
+
+  /** Requests that append overlap: a client above its quota is muted before its next one can start. */
+  #charge(call: Call): void {
+    this.#deps.throttling.produced(call, call.frameBytes)
+    if (call.throttleMs > 0) call.session.mute?.(call.throttleMs)
   }
 
   #performed(call: Call, response: unknown): unknown {

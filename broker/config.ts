@@ -23,6 +23,7 @@ import {
   type GivenProperty,
 } from './listener-properties.ts'
 import { kafkaConfigs } from './kafka-configs.ts'
+import { parseAddressCounts } from './address-counts.ts'
 import { quotaConfigs } from './quota/windows.ts'
 import { httpConfigOf, type HttpConfig } from './http-configs.ts'
 import { saslConfigs } from './sasl/sasl-configs.ts'
@@ -226,12 +227,22 @@ export const brokerConfigs = {
     { says: 'The most bytes that the scrubber reads per second.' },
     (value) => (Number(value) >= 1024 ? Number(value) : undefined),
   ),
+  'max.connection.creation.rate': whole('int', 2_147_483_647, 0, {
+    says: 'New connections per second, measured as quotas are; those above it wait for their turn.',
+  }),
   'max.connections': whole('int', 20_000, 1, {
     says: 'The most open connections; never more than half of the files that the process may open.',
   }),
   'max.connections.per.ip': whole('int', 2_147_483_647, 1, {
     says: 'The most open connections from one address.',
   }),
+  'max.connections.per.ip.overrides': row<ReadonlyMap<string, number>>(
+    'string',
+    '',
+    'ADDRESS:NUMBER, comma-separated',
+    { says: 'The most open connections of single addresses, instead of `max.connections.per.ip`.' },
+    parseAddressCounts,
+  ),
   'max.handshake.rate.per.ip': whole('int', 100, 1, {
     says: 'TLS handshakes per second of one address (IPv6: one /64 network), after a burst of five times as many; above it the broker closes the connection at once.',
   }),

@@ -25,8 +25,6 @@ const atOnce: Readonly<Record<string, KafkaConfig>> = {
   'log.cleaner.threads': ['int', 1, 0],
   'log.message.downconversion.enable': ['boolean', true],
   'log.message.timestamp.difference.max.ms': ['long', 9223372036854775807n, 0],
-  'max.connection.creation.rate': ['int', 2147483647, 0],
-  'max.connections.per.ip.overrides': ['string'],
   'metric.reporters': ['list', 'org.apache.kafka.common.metrics.JmxReporter'],
   'num.io.threads': ['int', 8, 1],
   'num.network.threads': ['int', 3, 1],

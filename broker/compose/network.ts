@@ -3,6 +3,7 @@
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
+import { AcceptLine, acceptLimits } from '../net/accept-line.ts'
 import { connectionLimits } from '../net/client-connection.ts'
 import { connectionCounts } from '../net/connections.ts'
 import { Listeners } from '../net/listeners.ts'
@@ -13,6 +14,7 @@ import type { ListenerTls } from '../tls/listener-tls.ts'
 import { Decoys } from '../sasl/decoys.ts'
 import { PasswordChecks } from '../sasl/password-checks.ts'
 import { SaslListeners } from '../sasl/sasl-listeners.ts'
+import { quotaWindows } from '../quota/windows.ts'
 import { Unsent, unsentLimits } from '../unsent.ts'
 import { openFilesMax, shareOfOpenFiles } from '../open-files.ts'
 import type { BrokerEnvironment, OpenListeners } from './environment.ts'
@@ -31,7 +33,7 @@ export async function openNetwork(
   environment: BrokerEnvironment,
   configs: BrokerConfigs,
   store: Store,
-  { dispatch, health }: Requests,
+  { dispatch, health, throttling }: Requests,
   tls: Network['tls'],
   closing: Closing,
 ): Promise<Network> {
@@ -52,6 +54,12 @@ export async function openNetwork(
     unsent,
     limits: configs.view(connectionLimits),
     counts: configs.view(connectionCounts),
+    acceptLine: new AcceptLine({
+      limits: configs.view(acceptLimits),
+      window: quotaWindows(configs.current).clients,
+      clock,
+    }),
+    throttling,
     handshakeLimits: configs.view(handshakeLimits),
     tls,
     sasl,

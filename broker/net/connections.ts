@@ -2,11 +2,14 @@
 // Network thread. Limits: docs/architecture.md, "Overload"
 
 import type { Socket } from 'node:net'
+import { canonicalAddress } from '../../protocol/canonical-address.ts'
 import type { Clock, Timer } from '../../storage/clock.ts'
 import { BufferPool } from '../../storage/read/buffer-pool.ts'
+import { plainAddress } from '../addresses.ts'
 import type { Dispatch } from '../call.ts'
 import type { ConfigTable, ConfigView } from '../config-view.ts'
 import type { ListenerConfig } from '../listener-configs.ts'
+import type { Throttling } from '../quota/throttling.ts'
 import type { ProcessLog } from '../process-log.ts'
 import type { ListenerTls } from '../tls/listener-tls.ts'
 import {
@@ -14,6 +17,7 @@ import {
   type ConnectionDeps,
   type ConnectionLimits,
 } from './client-connection.ts'
+import type { AcceptLine } from './accept-line.ts'
 import { HandshakeRate } from './handshake-rate.ts'
 import { LoopTurn } from './loop-turn.ts'
 import type { LoginRoom } from './login-room.ts'
@@ -31,6 +35,7 @@ const RECEIVE_BYTES = 256 * 1024
 export const connectionCounts = {
   countMax: 'max.connections',
   ofAddressMax: 'max.connections.per.ip',
+  ofAddressOverrides: 'max.connections.per.ip.overrides',
 } as const satisfies ConfigTable
 
 type ConnectionCounts = ConfigView<typeof connectionCounts>
@@ -42,6 +47,8 @@ export interface ConnectionsDeps {
   readonly limits: ConnectionLimits
   readonly counts: ConnectionCounts
   readonly handshakeLimits: HandshakeLimits
+  readonly acceptLine: AcceptLine
+  readonly throttling: Pick<Throttling, 'connected'>
   /** Of each listener that has it, by its name. */
   readonly tls: ReadonlyMap<string, ListenerTls>
   readonly sasl: ConnectionDeps['sasl']
@@ -59,6 +66,8 @@ export class Connections {
   readonly #open = new Set<ClientConnection>()
   readonly #handshakes = new Map<string, TlsHandshakes>()
   readonly #handshakeRate: HandshakeRate
+  /** Those that wait for their end. */
+  readonly #delayed = new Set<Socket>()
   readonly #countByAddress = new Map<string, number>()
   #sweepTimer: Timer | undefined
   #isClosing = false
@@ -73,22 +82,35 @@ export class Connections {
 
   /** Those in the TLS handshake, too. */
   get count(): number {
-    let count = this.#open.size
+    let count = this.#open.size + this.#delayed.size
     for (const handshakes of this.#handshakes.values()) count += handshakes.count
     return count
   }
 
   /** @param accepted by `listener`, paused */
   add(accepted: Socket, listener: ListenerConfig): void {
+    let isAdmitted = false
+    const admit = () => {
+      isAdmitted = true
+      if (!accepted.destroyed) this.#admit(accepted, listener)
+    }
+    if (!this.#deps.acceptLine.pass(admit)) this.#refuse(accepted, listener)
+    else if (!isAdmitted) accepted.on('error', () => {}) // it leaves before its turn
+  }
+
+  #admit(accepted: Socket, listener: ListenerConfig): void {
     const address = accepted.remoteAddress ?? ''
     const ofAddress = this.#countByAddress.get(address) ?? 0
     const { counts, socketsMax } = this.#deps
     const countMax = Math.min(counts.countMax, socketsMax)
-    const isFull = this.count >= countMax || ofAddress >= counts.ofAddressMax
+    const isFull = this.count >= countMax || ofAddress >= ofAddressMax(counts, address)
     if (isFull || this.#isClosing) {
-      const facts = { remote: address, listener: listener.name, connections: this.count, ofAddress }
-      this.#deps.log.warn('connection refused', facts)
-      accepted.destroy()
+      this.#refuse(accepted, listener)
+      return
+    }
+    const delayMs = this.#deps.throttling.connected(plainAddress(address))
+    if (delayMs > 0) {
+      this.#closeLater(accepted, address, delayMs)
       return
     }
     const tls = this.#deps.tls.get(listener.name)
@@ -96,6 +118,27 @@ export class Connections {
       this.#counted(address)
       this.#start(Transport.over(accepted, this.#receiveBuffer, this.#deps), listener, address)
     } else this.#shakeHands(accepted, tls, listener, address)
+  }
+
+  #refuse(accepted: Socket, { name: listener }: ListenerConfig): void {
+    const remote = accepted.remoteAddress ?? ''
+    const ofAddress = this.#countByAddress.get(remote) ?? 0
+    const facts = { remote, listener, connections: this.count, ofAddress }
+    this.#deps.log.warn('connection refused', facts)
+    accepted.destroy()
+  }
+
+  /** Above its `connection_creation_rate` an address waits for the end, so that it does not come again at once. */
+  #closeLater(accepted: Socket, address: string, ms: number): void {
+    this.#counted(address)
+    this.#delayed.add(accepted)
+    const timer = this.#deps.clock.after(ms, () => accepted.destroy())
+    accepted.on('error', () => {}) // it is about to be closed
+    accepted.on('close', () => {
+      timer.cancel()
+      this.#delayed.delete(accepted)
+      this.#left(address)
+    })
   }
 
   #shakeHands(accepted: Socket, tls: ListenerTls, listener: ListenerConfig, address: string): void {
@@ -159,6 +202,8 @@ export class Connections {
    */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true
+    this.#deps.acceptLine.close()
+    for (const socket of this.#delayed) socket.destroy()
     for (const handshakes of this.#handshakes.values()) handshakes.close()
     for (const connection of this.#open) connection.end()
     if (this.count > 0) await this.#none(graceMs)
@@ -175,4 +220,11 @@ export class Connections {
       }
     })
   }
+}
+
+function ofAddressMax(counts: ConnectionCounts, address: string): number {
+  const { ofAddressOverrides } = counts
+  if (ofAddressOverrides.size === 0) return counts.ofAddressMax
+  const canonical = canonicalAddress(plainAddress(address))
+  return ofAddressOverrides.get(canonical ?? address) ?? counts.ofAddressMax
 }

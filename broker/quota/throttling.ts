@@ -28,8 +28,6 @@ export interface Metered {
 /** One that was performed. */
 interface MeteredCall extends Metered {
   readonly apiName: string
-  readonly handler: { readonly appends?: boolean }
-  readonly frameBytes: number
   readonly work: { readonly busyMs: number }
   readonly session: Requester & {
     readonly authentication?: { readonly isDone: boolean } | undefined
@@ -76,6 +74,7 @@ export class Throttling {
   readonly #clock: Clock
   readonly #rates: Readonly<Record<RateName, Sensors<Rate>>>
   readonly #buckets: Sensors<TokenBucket>
+  readonly #connections: Sensors<Rate>
   readonly #limits = new WeakMap<Requester, SessionLimits>()
 
   constructor({ quotas, windows, clock }: ThrottlingDeps) {
@@ -87,6 +86,7 @@ export class Throttling {
       new Sensors((now) => new Rate(windows.clients, now)),
     ])
     this.#rates = Object.fromEntries(rates) as Record<RateName, Sensors<Rate>>
+    this.#connections = new Sensors((now) => new Rate(windows.clients, now))
     this.#buckets = new Sensors((now) => new TokenBucket(windows.mutations, now))
   }
 
@@ -122,9 +122,7 @@ export class Throttling {
 
   /** A request is done. @param isAnswered Kafka throttles a Produce without an answer by its bytes only */
   performed(call: MeteredCall, isAnswered: boolean): void {
-    if (isExempt(call)) return
-    if (call.handler.appends === true) this.produced(call, call.frameBytes)
-    if (isAnswered) this.worked(call, call.work.busyMs)
+    if (isAnswered && !isExempt(call)) this.worked(call, call.work.busyMs)
   }
 
   /** Its answer is encoded: its client learns of this time with the next request. @param busyMs that it took */
@@ -163,6 +161,26 @@ export class Throttling {
     )
     if (exceededMs > 0)
       throw new KafkaError('THROTTLING_QUOTA_EXCEEDED', 'The throttling quota has been exceeded.')
+  }
+
+  /**
+   * An address connects (KIP-612).
+   *
+   * @returns ms to keep it waiting for its end; 0: it is let in
+   */
+  connected(address: string): number {
+    if (this.quotas.ofAddressesCount === 0) return 0
+    const perSecond = this.quotas.connectionRateOf(address)
+    if (perSecond === undefined) return 0
+    const now = this.#clock.monotonic()
+    const rate = this.#connections.of(address, now)
+    rate.record(1, now)
+    const { sampleMs } = this.#windows.clients
+    const ms = Math.min(sampleMs, rate.throttleMs(perSecond, now))
+    if (ms === 0) return 0
+    rate.record(-1, now)
+    this.count('connection_creation_rate', ms)
+    return ms
   }
 
   #record(name: RateName, metered: Metered, amount: number, msMax = Infinity): void {
