@@ -51,16 +51,20 @@ export class BrokerProcess implements AsyncDisposable {
   }
 }
 
-/** @param port 0: a free one, which the banner on stdout names */
+/**
+ * @param port 0: a free one, which the banner on stdout names
+ * @param properties 'name=value', before the defaults
+ */
 export async function spawnBroker(
   dataDir: string,
   port: number,
-  logPath?: string,
+  { logPath, properties = [] }: { logPath?: string; properties?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   if (!existsSync(MAIN) || statSync(MAIN).mtimeMs < statSync(COMPILED).mtimeMs)
     throw new Error('the bundle is older than what was compiled last: npm run build')
   const args = ['start', '--data', dataDir, '--port', `${port}`, '--http', '0', '--json']
-  return ServerProcess.spawn(process.execPath, [MAIN, ...args], {
+  const own = properties.flatMap((property) => ['-c', property])
+  return ServerProcess.spawn(process.execPath, [MAIN, ...args, ...own], {
     // Node would read the machine's own certificates at its start, and the broker needs none.
     env: { MILLRACE_LOG_LEVEL: 'warn', NODE_EXTRA_CA_CERTS: '' },
     ...(logPath !== undefined && { logPath }),

@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Unavailable } from '../report.ts'
 import { ServerProcess } from '../server-process.ts'
 import { probeKafka } from './kafka-wire.ts'
+import { TlsListener } from './tls-listener.ts'
 import { said, startServer, type PeerKind, type Setting } from './peer.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../../bench/peers/kafka.sh', import.meta.url))
@@ -26,29 +27,51 @@ async function script(args: readonly string[], env: Record<string, string> = {})
   }
 }
 
-const kind: PeerKind = {
-  name: 'kafka',
+function kindOf(name: 'kafka' | 'kafka-tls'): PeerKind {
+  return {
+    name,
 
-  async version() {
-    const tool = await kafkaTool('kafka.Kafka', ['--version'])
-    return /^\d\S*/m.exec(tool)?.[0] ?? 'unknown'
-  },
+    async version() {
+      const tool = await kafkaTool('kafka.Kafka', ['--version'])
+      return /^\d\S*/m.exec(tool)?.[0] ?? 'unknown'
+    },
 
-  start(dir) {
-    const home = join(dir, 'kafka')
-    mkdirSync(home, { recursive: true })
-    const env = { KAFKA_PEER_DIR: home, KAFKA_PROPERTIES: PROPERTIES }
-    const logPath = join(dir, 'kafka.log')
-    const spawn = async (port: number) => {
-      const [java, ...args] = (await script(['command', `${port}`], env)).split('\n')
-      return ServerProcess.spawn(java!, args, { logPath })
-    }
-    return startServer({ dataDir: join(home, 'data'), logPath, spawn, probe: probeKafka })
-  },
+    start(dir) {
+      const home = join(dir, 'kafka')
+      mkdirSync(home, { recursive: true })
+      const logPath = join(dir, 'kafka.log')
+      const tls = name === 'kafka-tls' ? new TlsListener(dir) : undefined
+      const spawn = async (port: number) => {
+        const own = tls === undefined ? [] : [...listenersWith(tls, port), ...tls.properties]
+        const env = {
+          KAFKA_PEER_DIR: home,
+          KAFKA_PROPERTIES: [PROPERTIES, ...own].join('\n'),
+        }
+        const [java, ...args] = (await script(['command', `${port}`], env)).split('\n')
+        return ServerProcess.spawn(java!, args, { logPath })
+      }
+      return startServer({ dataDir: join(home, 'data'), logPath, spawn, probe: probeKafka, tls })
+    },
+  }
 }
+
+function listenersWith(tls: TlsListener, port: number): string[] {
+  const plaintext = `PLAINTEXT://127.0.0.1:${port}`
+  const controller = `CONTROLLER://127.0.0.1:${port + 1}`
+  return [
+    `listeners=${[plaintext, controller, tls.at(port)].join(',')}`,
+    `advertised.listeners=${[plaintext, tls.at(port)].join(',')}`,
+    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL',
+  ]
+}
+
+const kind = kindOf('kafka')
 
 /** Its default: written before the answer; the kernel syncs later. */
 export const kafka: Setting = { name: 'kafka', kind, topicConfig: {} }
+
+/** The same, for clients with TLS and without. */
+export const kafkaTls: Setting = { name: 'kafka, TLS', kind: kindOf('kafka-tls'), topicConfig: {} }
 
 /** Synced before the answer, like millrace's default. */
 export const kafkaSynced: Setting = {

@@ -41,12 +41,16 @@ export interface KcatProduce {
   readonly linesPath: string
   readonly batchBytes: number
   readonly codec?: string
+  /** How to reach a listener that is not plaintext. */
+  readonly security?: Settings
 }
+
+type Settings = Readonly<Record<string, string>>
 
 /** Writes to all partitions in turn. @returns seconds from kcat's start to the last acknowledgement */
 export function kcatProduce(
   bootstrap: string,
-  { topic, linesPath, batchBytes, codec = 'none' }: KcatProduce,
+  { topic, linesPath, batchBytes, codec = 'none', security = {} }: KcatProduce,
 ): Promise<number> {
   return kcat(bootstrap, ['-P', '-t', topic, '-l', linesPath], {
     acks: 'all',
@@ -57,12 +61,18 @@ export function kcatProduce(
     'queue.buffering.max.messages': 1_000_000,
     'queue.buffering.max.kbytes': 256 * 1024,
     'compression.codec': codec,
+    ...security,
   })
 }
 
 /** Reads all records. @returns seconds from kcat's start to its end */
-export function kcatConsume(bootstrap: string, topic: string): Promise<number> {
-  return kcat(bootstrap, ['-C', '-t', topic, '-o', 'beginning', '-e', '-f', ''], consumerSettings)
+export function kcatConsume(
+  bootstrap: string,
+  topic: string,
+  security: Settings = {},
+): Promise<number> {
+  const args = ['-C', '-t', topic, '-o', 'beginning', '-e', '-f', '']
+  return kcat(bootstrap, args, { ...consumerSettings, ...security })
 }
 
 /** Reads the next `count` records of a topic while a producer writes to it. */

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ServerProcess } from '../server-process.ts'
 import type { Usage } from '../usage.ts'
+import type { TlsListener } from './tls-listener.ts'
 
 const READY_MS_MAX = 60_000
 const PROBE_EVERY_MS = 10
@@ -16,6 +17,8 @@ const SAID_CHARACTERS_MAX = 2000
 export interface Peer extends AsyncDisposable {
   /** host:port, on loopback. */
   readonly address: string
+  /** Its listener with TLS, of a kind that has one. */
+  readonly tls?: TlsAddress
   /** From spawn until it answered a first request. */
   readonly readyMs: number
   /** The directory of its files: with a directory for each partition, if it speaks Kafka's protocol. */
@@ -25,8 +28,14 @@ export interface Peer extends AsyncDisposable {
   forgetPeak(): void
 }
 
+export interface TlsAddress {
+  readonly address: string
+  /** What librdkafka needs for it. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
 export interface PeerKind {
-  readonly name: 'millrace' | 'kafka' | 'nats' | 'redis'
+  readonly name: 'millrace' | 'millrace-tls' | 'kafka' | 'kafka-tls' | 'nats' | 'redis'
   /** @returns its version. @throws {Unavailable} if it is not installed */
   version(): string | Promise<string>
   /** @param dir its own; it uses files of an earlier start again. @throws {Unavailable} likewise */
@@ -47,6 +56,7 @@ export interface ServerRecipe {
   spawn(port: number): Promise<ServerProcess>
   /** One request and its answer; rejects until the server answers. */
   probe(address: string): Promise<void>
+  readonly tls?: TlsListener | undefined
 }
 
 export async function startServer(recipe: ServerRecipe): Promise<Peer> {
@@ -60,8 +70,10 @@ export async function startServer(recipe: ServerRecipe): Promise<Peer> {
     const said = readFileSync(recipe.logPath, 'utf8').slice(-SAID_CHARACTERS_MAX)
     throw new Error(`a server did not start; it said: ${said}`, { cause: error })
   }
+  const { tls } = recipe
   return {
     address,
+    ...(tls && { tls: { address: tls.address(port), settings: tls.clientSettings } }),
     readyMs: performance.now() - server.startedMs,
     dataDir: recipe.dataDir,
     usage: () => server.usage(),

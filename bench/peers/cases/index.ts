@@ -8,11 +8,13 @@ import { growthCases } from './growth.ts'
 import { latencyCases } from './latency.ts'
 import { produceCases } from './produce.ts'
 import { startupCases } from './startup.ts'
+import { tlsCases } from './tls.ts'
 
 const cases: readonly Case[] = [
   ...produceCases,
   ...fetchCases,
   ...latencyCases,
+  ...tlsCases,
   ...startupCases,
   ...clientCases,
   ...cliCases,
