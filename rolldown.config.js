@@ -115,7 +115,9 @@ const toLibrary = {
   name: 'to-library',
   resolveId(source) {
     const [, file, name = file] = IN_LIBRARY.exec(source) ?? []
-    return name === undefined ? null : { id: `../${name}.js`, external: true }
+    if (name === undefined) return null
+    if (!(name in library.input)) this.error(`${source} is no entry point of the library`)
+    return { id: `../${name}.js`, external: true }
   },
 }
 

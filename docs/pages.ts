@@ -11,8 +11,10 @@ export function textOf(page: string): string {
   return readFileSync(new URL(page, root), 'utf8').replaceAll('\r\n', '\n')
 }
 
+type Language = 'sh' | 'ts' | 'js' | 'python' | 'properties' | 'console'
+
 /** In order. */
-export function blocksOf(page: string, language: 'sh' | 'ts'): string[] {
+export function blocksOf(page: string, language: Language): string[] {
   const fences = textOf(page).matchAll(/^ *```(\w+)\n(.*?)^ *```$/gms)
   return [...fences].flatMap(([, of, code]) => (of === language ? code! : []))
 }

@@ -1,5 +1,5 @@
 // secure: what `start --secure` does before the broker starts: certificates, a first user and files for clients, made once in
-// the data directory, and the properties of a SASL_SSL listener. For users: docs/guide/security.md, "In one command"
+// the data directory, and the properties of a SASL_SSL listener. For users: docs/guide/security.md, "Start"
 
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -15,7 +15,7 @@ import { STANDARD_AUTHORIZER } from '../../../broker/auth/configs.ts'
 import { Client, type NewAcl } from '../../index.ts'
 import { ACLS_APPLY_MS, startAuthorizingKafka, START_TIMEOUT_MS } from './authorizing-kafka.ts'
 import { freePort, KillableBroker } from './killable-broker.ts'
-import { kafkaClasspath, pythonWithNewConfluent, requireTools, run, requireKafka } from './tools.ts'
+import { kafkaClasspath, pythonWithNewClients, requireTools, run, requireKafka } from './tools.ts'
 
 const cli = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const authorizer = { 'authorizer.class.name': STANDARD_AUTHORIZER }
@@ -73,7 +73,7 @@ t.test('confluent-kafka creates, lists and deletes ACLs of our broker', async (t
   t.setTimeout(180_000)
   await using broker = await KillableBroker.start(directory(), asAdministrators)
   const script = new URL('../../../../clients/testing/interop/confluent_acls.py', import.meta.url)
-  const python = await pythonWithNewConfluent()
+  const python = await pythonWithNewClients()
   const { stdout } = await run(python, [fileURLToPath(script), broker.bootstrap])
   const [created, listed, deleted, left] = stdout
     .toString()
@@ -182,7 +182,6 @@ t.test(
     ]
     writeFileSync(properties, lines.join('\n'))
     const tool = (words: string) => kafkaAcls(bootstrap, `--command-config ${properties} ${words}`)
-    // By PLAIN: SCRAM of librdkafka before 2.6.1 is refused, as by Apache Kafka.
     const ann = ['security.protocol=SASL_PLAINTEXT', 'sasl.mechanism=PLAIN']
     const secrets = ['sasl.username=ann', 'sasl.password=ann-secret']
     const flags = [...ann, ...secrets].flatMap((each) => ['-X', each])

@@ -1,12 +1,14 @@
-"""A Python client that logs in, writes one record and reads it: sasl_peer.py BOOTSTRAP CLIENT ARGUMENT-IN-JSON"""
+"""A Python client that logs in, or shows a certificate, writes one record and reads it: sasl_peer.py BOOTSTRAP CLIENT ARGUMENT-IN-JSON"""
 
 import json
+import logging
 import sys
 import time
 
 bootstrap, client, argument = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 mechanism, topic = argument["mechanism"], argument["topic"]
 username, password, token = argument["username"], argument["password"], argument["token"]
+protocol, ca, own = argument["protocol"], argument.get("ca"), argument.get("own")
 TIMEOUT_S = 20
 
 
@@ -15,11 +17,19 @@ def confluent():
 
     config = {
         "bootstrap.servers": bootstrap,
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanisms": mechanism,
+        "security.protocol": protocol,
         "error_cb": fail,
     }
-    if mechanism == "OAUTHBEARER":
+    if ca:
+        config["ssl.ca.location"] = ca
+    if own:
+        config["ssl.certificate.location"] = own["cert"]
+        config["ssl.key.location"] = own["key"]
+    else:
+        config["sasl.mechanisms"] = mechanism
+    if own:
+        pass
+    elif mechanism == "OAUTHBEARER":
         config["oauth_cb"] = lambda _: (token, time.time() + 600)
     else:
         config.update({"sasl.username": username, "sasl.password": password})
@@ -38,7 +48,23 @@ def confluent():
 def kafka_python():
     from kafka import KafkaConsumer, KafkaProducer
 
-    class Tokens:
+    try:
+        from kafka.sasl.oauth import AbstractTokenProvider
+    except ImportError:  # before 2.1
+        AbstractTokenProvider = object
+
+    # It tries for ever, and tells only its log why.
+    class Refused(logging.Handler):
+        def emit(self, record):
+            if "Sasl" in record.getMessage() or "not enabled" in record.getMessage():
+                fail(record.getMessage())
+
+    logging.getLogger("kafka").addHandler(Refused(logging.ERROR))
+
+    class Tokens(AbstractTokenProvider):
+        def __init__(self):
+            pass
+
         def token(self):
             return token
 
@@ -47,10 +73,17 @@ def kafka_python():
 
     config = {
         "bootstrap_servers": bootstrap,
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": mechanism,
+        "security_protocol": protocol,
     }
-    if mechanism == "OAUTHBEARER":
+    if ca:
+        config["ssl_cafile"] = ca
+    if own:
+        config.update({"ssl_certfile": own["cert"], "ssl_keyfile": own["key"]})
+    else:
+        config["sasl_mechanism"] = mechanism
+    if own:
+        pass
+    elif mechanism == "OAUTHBEARER":
         config["sasl_oauth_token_provider"] = Tokens()
     else:
         config.update({"sasl_plain_username": username, "sasl_plain_password": password})

@@ -76,16 +76,16 @@ export async function kafkaClasspath(version?: string): Promise<string> {
   return stdout.toString().trim()
 }
 
-/** Debian's confluent-kafka has no calls for ACLs. */
-const CONFLUENT_VERSION = '2.16.1'
+/** Debian's confluent-kafka has no calls for ACLs, and its kafka-python cannot log in. */
+const NEW_CLIENTS = ['confluent-kafka==2.16.1', 'kafka-python==2.2.15']
 
-/** An interpreter with a newer confluent-kafka, which pip fetches the first time. */
-export async function pythonWithNewConfluent(): Promise<string> {
-  const at = join(tmpdir(), `millrace-confluent-${CONFLUENT_VERSION}`)
+/** An interpreter with newer clients, which pip fetches the first time. */
+export async function pythonWithNewClients(): Promise<string> {
+  const at = join(tmpdir(), `millrace-${NEW_CLIENTS.join('-').replaceAll('=', '')}`)
   const interpreter = join(at, 'bin', 'python')
-  if (works(interpreter, ['-c', 'import confluent_kafka'])) return interpreter
+  if (works(interpreter, ['-c', 'import confluent_kafka, kafka'])) return interpreter
   await run('python3', ['-m', 'venv', at])
-  const args = ['-m', 'pip', 'install', '--quiet', `confluent-kafka==${CONFLUENT_VERSION}`]
+  const args = ['-m', 'pip', 'install', '--quiet', ...NEW_CLIENTS]
   await run(interpreter, args, Buffer.of(), PIP_TIMEOUT_MS)
   return interpreter
 }
