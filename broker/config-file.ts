@@ -3,9 +3,16 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { KafkaError } from '../protocol/errors.ts'
+import {
+  isProviderProperty,
+  resolveVariables,
+  type ProviderSources,
+} from '../protocol/config-providers.ts'
 import { parseJavaProperties } from '../protocol/java-properties.ts'
 import type { ConfigSource } from './config.ts'
-import { isProviderProperty, resolveVariables, type Environment } from './config-providers.ts'
+
+/** Variables by name. */
+export type Environment = ProviderSources['environment']
 
 /**
  * @param isOptional a missing file sets nothing
@@ -37,13 +44,23 @@ function isOfKafka(path: string, text: string): boolean {
 /** @throws {Error} that says what is wrong with it */
 function kafkaSource(path: string, bytes: Buffer, environment: Environment): ConfigSource {
   const written = parseJavaProperties(bytes.toString('latin1'))
-  const { properties, fromProviders } = resolveVariables(written, environment)
+  const { properties, fromProviders } = resolveVariables(written, { environment, contentsOf })
   const own = [...properties].filter(([name]) => !isProviderProperty(name))
   return {
     origin: path,
     properties: Object.fromEntries(own),
     hidden: fromProviders,
     isOfKafka: true,
+  }
+}
+
+/** @throws {Error} */
+function contentsOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Error(`${path} cannot be read (${code})`, { cause: error })
   }
 }
 

@@ -1,9 +1,11 @@
 // Property files of Java's clients, as Kafka's own tools read them with --command-config: their names, JAAS lines, key stores
-// and defaults.
+// and defaults. Secrets may lie elsewhere, by config providers.
 
+import { isProviderProperty, resolveVariables } from '../../../protocol/config-providers.ts'
 import { MalformedProperties, parseJavaProperties } from '../../../protocol/java-properties.ts'
 import { parseJaas, type JaasEntry } from '../../../protocol/sasl/jaas.ts'
 import { CliError } from '../exit.ts'
+import type { Io } from '../io.ts'
 import { javaNames } from './property-names.ts'
 import { contentsOf } from './secrets.ts'
 import { mechanismOf, type Settings, type Source } from './settings.ts'
@@ -34,7 +36,6 @@ const used = new Set([
 
 /** Java classes, and the values that they stand for. */
 const refused: Readonly<Record<string, string>> = {
-  'config.providers': 'values cannot come from providers here: MILLRACE_PASSWORD, --password-file',
   'security.providers': 'there are no classes of Java here',
   'ssl.engine.factory.class': 'there are no classes of Java here',
   'sasl.client.callback.handler.class': 'there are no classes of Java here',
@@ -44,8 +45,8 @@ const refused: Readonly<Record<string, string>> = {
 }
 
 /** @param note called with a property that has no effect here; @throws {CliError} usage, with the property's name */
-export function readJava(path: string, note: (text: string) => void): Settings {
-  const properties = propertiesIn(path)
+export function readJava(path: string, env: Io['env'], note: (text: string) => void): Settings {
+  const properties = resolved(path, propertiesIn(path), env)
   const fail = (name: string, why: string): CliError =>
     new CliError('usage', `${path}: ${name}: ${why}`)
   const idle: string[] = []
@@ -66,6 +67,21 @@ function propertiesIn(path: string): ReadonlyMap<string, string> {
   } catch (error) {
     if (!(error instanceof MalformedProperties)) throw error
     throw new CliError('usage', `${path}: ${error.message}`)
+  }
+}
+
+/** Without the properties of the providers. @throws {CliError} usage: the variable, and why it has no value */
+function resolved(
+  path: string,
+  written: ReadonlyMap<string, string>,
+  environment: Io['env'],
+): ReadonlyMap<string, string> {
+  const contents = (file: string) => contentsOf(file, 'a config provider').toString()
+  try {
+    const { properties } = resolveVariables(written, { environment, contentsOf: contents })
+    return new Map([...properties].filter(([name]) => !isProviderProperty(name)))
+  } catch (error) {
+    throw new CliError('usage', `${path}: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -215,13 +215,27 @@ sasl.jaas.config=${module}.oauthbearer.OAuthBearerLoginModule required clientId=
     iam: `security.protocol=SASL_SSL\nsasl.mechanism=AWS_MSK_IAM\nsasl.jaas.config=software.amazon.msk.auth.iam.IAMLoginModule required;`,
     krb: `security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required;`,
     'no-semicolon': `security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=${module}.plain.PlainLoginModule required username="a"`,
-    providers: 'config.providers=env',
+    providers: `config.providers=env,dir
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+config.providers.dir.class=org.apache.kafka.common.config.provider.DirectoryConfigProvider
+security.protocol=SASL_SSL
+sasl.mechanism=PLAIN
+sasl.jaas.config=${module}.plain.PlainLoginModule required username="\${env:NAME}" password="\${dir:HOME:password}";`,
+    password: PASSWORD,
+    'no-variable': `config.providers=env
+config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
+client.id=\${env:ABSENT}`,
+    'no-provider': 'config.providers=vault\nconfig.providers.vault.class=com.example.Vault',
     escape: '# \\u00\nclient.id=\\u00e',
   })
   const notes: string[] = []
   const jksKey = join(home, 'jks-key')
   writeFileSync(jksKey, readFileSync(jksKey, 'utf8').replace('HOME', home))
-  const read = (name: string) => readJava(join(home, name), (text) => notes.push(text))
+  const providers = join(home, 'providers')
+  writeFileSync(providers, readFileSync(providers, 'utf8').replace('HOME', home))
+  const env = { NAME: 'ann' }
+  const read = (name: string) => readJava(join(home, name), env, (text) => notes.push(text))
+  t.match(read('providers'), { user: 'ann', password: { text: PASSWORD } })
   const scram = read('scram')
   t.match(scram, {
     brokers: 'a:1',
@@ -263,7 +277,8 @@ sasl.jaas.config=${module}.oauthbearer.OAuthBearerLoginModule required clientId=
     ['krb', /Krb5LoginModule is not known here/],
     ['no-semicolon', /with a semicolon/],
     ['escape', /escape: line 2: \\u wants four digits/],
-    ['providers', /values cannot come from providers here/],
+    ['no-variable', /no-variable: client\.id: \$\{env:ABSENT\}: the environment has no ABSENT/],
+    ['no-provider', /there are no classes of Java here, only org/],
   ] as const)
     t.throws(() => read(name), { exit: 'usage', message })
 })

@@ -47,15 +47,16 @@ async function layersOf(options: CommonOptions, note: Note): Promise<Settings[]>
     const { argumentsOfLibrdkafka } = await import('./librdkafka.ts')
     layers.push(argumentsOfLibrdkafka(given, note))
   }
-  layers.push(fromEnvironment(io.env), ...(await layersOfFiles(options, note)))
+  layers.push(fromEnvironment(io.env), ...(await layersOfFiles(options, io.env, note)))
   const profile = profileNamed(options.profile ?? io.env['MILLRACE_PROFILE'], io.env)
   if (profile !== undefined)
-    layers.push(settingsOf(profile, 'profile'), ...(await layersOfFiles(profile, note)))
+    layers.push(settingsOf(profile, 'profile'), ...(await layersOfFiles(profile, io.env, note)))
   return layers
 }
 
 async function layersOfFiles(
   { properties, commandConfig }: Pick<Profile, 'properties' | 'commandConfig'>,
+  env: Io['env'],
   note: Note,
 ): Promise<Settings[]> {
   const layers: Settings[] = []
@@ -65,7 +66,7 @@ async function layersOfFiles(
   }
   if (commandConfig !== undefined) {
     const { readJava } = await import('./java.ts')
-    layers.push(readJava(commandConfig, note))
+    layers.push(readJava(commandConfig, env, note))
   }
   return layers
 }

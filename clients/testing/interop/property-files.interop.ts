@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { resolveVariables } from '../../../broker/config-providers.ts'
+import { resolveVariables } from '../../../protocol/config-providers.ts'
 import { MalformedProperties, parseJavaProperties } from '../../../protocol/java-properties.ts'
 import { SEED } from '../../../protocol/testing/seed.ts'
 import { Client } from '../../index.ts'
@@ -136,7 +136,10 @@ none=$ {env:PATH} \${} \${a} $env:PATH}
   const path = join(scratch, 'server.properties')
   writeFileSync(path, text)
   const [theirs] = await readByKafka([path])
-  const { properties } = resolveVariables(parseJavaProperties(text), process.env)
+  const { properties } = resolveVariables(parseJavaProperties(text), {
+    environment: process.env,
+    contentsOf: (file) => readFileSync(file, 'utf8'),
+  })
   t.strictSame([...properties].sort(byName), theirs)
 })
 

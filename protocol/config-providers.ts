@@ -1,13 +1,16 @@
-// Values of a server.properties that lie elsewhere, by Apache Kafka's config providers (KIP-297, KIP-421): ${env:NAME},
+// Values of a property file of Kafka's that lie elsewhere, by Apache Kafka's config providers (KIP-297, KIP-421): ${env:NAME},
 // ${file:PATH:NAME}, ${directory:PATH:NAME}, under the names that `config.providers` gives them. Where Kafka leaves what it does
 // not find as it is written, this is an error: a password would be "${env:PASSWORD}".
 
-import { readFileSync } from 'node:fs'
 import { basename, join, resolve, sep } from 'node:path'
-import { parseJavaProperties } from '../protocol/java-properties.ts'
-import { listItems } from '../storage/config.ts'
+import { parseJavaProperties } from './java-properties.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
+/** Where the values lie. */
+export interface ProviderSources {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** All of a file. @throws {Error} that says why it cannot be read */
+  readonly contentsOf: (path: string) => string
+}
 
 type Properties = ReadonlyMap<string, string>
 
@@ -15,7 +18,7 @@ type Properties = ReadonlyMap<string, string>
 type Provider = (path: string, name: string) => string
 
 /** @param params `config.providers.NAME.param.*` */
-type ProviderMaker = (params: Properties, environment: Environment) => Provider
+type ProviderMaker = (params: Properties, sources: ProviderSources) => Provider
 
 const PROPERTY = 'config.providers'
 const PACKAGE = 'org.apache.kafka.common.config.provider.'
@@ -37,8 +40,8 @@ export function isProviderProperty(name: string): boolean {
  * @returns the same properties with the values of their variables, and the names of those that had some
  * @throws {Error} which property, which variable, and why; without a value
  */
-export function resolveVariables(properties: Properties, environment: Environment) {
-  const providers = providersOf(properties, environment)
+export function resolveVariables(properties: Properties, sources: ProviderSources) {
+  const providers = providersOf(properties, sources)
   const fromProviders = new Set<string>()
   const resolved = new Map<string, string>()
   for (const [name, text] of properties) {
@@ -61,7 +64,7 @@ export function resolveVariables(properties: Properties, environment: Environmen
 }
 
 /** @throws {Error} for a class that is not one of Kafka's three */
-function providersOf(properties: Properties, environment: Environment): Map<string, Provider> {
+function providersOf(properties: Properties, sources: ProviderSources): Map<string, Provider> {
   const providers = new Map<string, Provider>()
   for (const name of listItems(properties.get(PROPERTY) ?? '')) {
     const property = `${PROPERTY}.${name}.class`
@@ -75,12 +78,12 @@ function providersOf(properties: Properties, environment: Environment): Map<stri
     const prefix = `${PROPERTY}.${name}.param.`
     const params = [...properties].filter(([each]) => each.startsWith(prefix))
     const named = params.map(([each, value]) => [each.slice(prefix.length), value] as const)
-    providers.set(name, make(new Map(named), environment))
+    providers.set(name, make(new Map(named), sources))
   }
   return providers
 }
 
-function environmentProvider(params: Properties, environment: Environment): Provider {
+function environmentProvider(params: Properties, { environment }: ProviderSources): Provider {
   const allowed = params.get('allowlist.pattern')
   const pattern = allowed === undefined ? undefined : patternOf(allowed)
   return (path, name) => {
@@ -102,7 +105,7 @@ function patternOf(text: string): RegExp {
 }
 
 /** The file is one of Java's properties, in UTF-8. */
-function fileProvider(params: Properties): Provider {
+function fileProvider(params: Properties, { contentsOf }: ProviderSources): Provider {
   const checkPath = pathCheckOf(params)
   return (path, name) => {
     checkPath(path)
@@ -113,7 +116,7 @@ function fileProvider(params: Properties): Provider {
 }
 
 /** The value is all of a file in the directory. */
-function directoryProvider(params: Properties): Provider {
+function directoryProvider(params: Properties, { contentsOf }: ProviderSources): Provider {
   const checkPath = pathCheckOf(params)
   return (path, name) => {
     checkPath(path)
@@ -133,12 +136,7 @@ function pathCheckOf(params: Properties): (path: string) => void {
   }
 }
 
-/** @throws {Error} */
-function contentsOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Error(`${path} cannot be read (${code})`, { cause: error })
-  }
+/** An empty text has no items. */
+function listItems(text: string): string[] {
+  return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
 }
