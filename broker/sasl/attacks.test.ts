@@ -153,6 +153,30 @@ t.test('few passwords are checked at a time, and none for a client that has gone
   t.equal(count, 5)
 })
 
+t.test('a check that comes as another one ends waits behind those that wait already', async (t) => {
+  let runningCount = 0
+  let runningMax = 0
+  const ends: (() => void)[] = []
+  const checks = new PasswordChecks(async () => {
+    runningMax = Math.max(runningMax, ++runningCount)
+    await new Promise<void>((resolve) => ends.push(resolve))
+    runningCount--
+    return { clientKey: Buffer.alloc(32), storedKey: Buffer.alloc(32), serverKey: Buffer.alloc(32) }
+  })
+  const credential = new Decoys(Buffer.alloc(32), nobody).find('SCRAM-SHA-256', 'x')
+  const check = () => checks.isRight('SCRAM-SHA-256', 'x', credential, here)
+  const running = Array.from({ length: 4 }, check)
+  while (ends.length > 0) {
+    ends.shift()!()
+    for (let i = 0; i < 6; i++) {
+      if (running.length < 20) running.push(check()) // in each microtask on the way to the end
+      await Promise.resolve()
+    }
+  }
+  await Promise.all(running)
+  t.equal(runningMax, 2)
+})
+
 t.test('the messages of a login are of no use again', async (t) => {
   const world = await World.open(t, { config: saslProperties })
   await addUser(world.local, 'ann', 'secret')

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import type { ScramCredentials } from '../../storage/store.ts'
-import type { Credentials, ScramCredential, ScramMechanism } from '../auth/credentials.ts'
+import type { ScramCredential, ScramMechanism } from '../auth/credentials.ts'
 import { SALT_BYTES } from '../../protocol/sasl/new-password.ts'
 import { DEFAULT_ITERATIONS } from '../../protocol/sasl/scram-mechanisms.ts'
 import { scramHashes } from '../../protocol/sasl/scram.ts'
@@ -33,7 +33,7 @@ const ownLook: Look = {
 
 type Stored = Pick<ScramCredentials, 'list' | 'revision'>
 
-export class Decoys implements Credentials {
+export class Decoys {
   readonly #secret: Buffer
   readonly #stored: Stored
   #looks = new Map<ScramMechanism, Looks>()

@@ -25,16 +25,16 @@ export class PasswordChecks {
     credential: ScramCredential,
     gone: AbortSignal,
   ): Promise<boolean> {
-    if (this.#runningCount >= RUNNING_MAX)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#runningCount++
+    if (this.#runningCount < RUNNING_MAX) this.#runningCount++
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
     try {
       if (gone.aborted) return false
       const { storedKey } = await this.#derive(mechanism, password, credential)
       return timingSafeEqual(storedKey, credential.storedKey)
     } finally {
-      this.#runningCount--
-      this.#waiting.shift()?.()
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#runningCount--
+      else next() // runs in place of this one, so that no other can begin in between
     }
   }
 }

@@ -6,6 +6,7 @@ import { KafkaError } from '../../protocol/errors.ts'
 import { readPlain, type PlainMessage } from '../../protocol/sasl/plain.ts'
 import { ITERATIONS_MIN, scramKeys } from '../../protocol/sasl/scram.ts'
 import type { Credentials, ScramCredential, ScramMechanism } from '../auth/credentials.ts'
+import type { Decoys } from './decoys.ts'
 import {
   NO_MESSAGE,
   Refusal,
@@ -25,7 +26,7 @@ const WRONG = 'Invalid username or password'
 
 interface PlainDeps {
   readonly credentials: Credentials
-  readonly decoys: Credentials
+  readonly decoys: Decoys
   readonly checks: PasswordChecks
   /** Of the listener's JAAS line: they are asked first. */
   readonly users: Promise<Credentials>
@@ -46,7 +47,7 @@ export class Plain implements Mechanism {
     if (password === '') throw denied('there is no password', 'password not specified')
     const found = await this.#find(username)
     const mechanism = found?.mechanism ?? first
-    const credential = found?.credential ?? this.#deps.decoys.find(mechanism, username)!
+    const credential = found?.credential ?? this.#deps.decoys.find(mechanism, username)
     const isRight = await this.#deps.checks.isRight(mechanism, password, credential, gone)
     if (found === undefined) throw denied('there is no such user', WRONG)
     if (!isRight) throw denied('the password is wrong', WRONG, username)

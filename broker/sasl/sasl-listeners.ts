@@ -7,6 +7,7 @@ import type { ProcessLog } from '../process-log.ts'
 import type { Authentication, Session } from '../session.ts'
 import { Attempts } from './attempts.ts'
 import { SaslAuthentication, type SaslRules } from './authentication.ts'
+import type { Decoys } from './decoys.ts'
 import { KeySet } from './key-set.ts'
 import type { Mechanism, MechanismName } from './mechanism.ts'
 import { OauthBearer } from './oauthbearer.ts'
@@ -17,8 +18,7 @@ import { Scram } from './scram.ts'
 
 interface SaslDeps {
   readonly credentials: Credentials
-  /** Of users that do not exist. */
-  readonly decoys: Credentials
+  readonly decoys: Decoys
   readonly checks: PasswordChecks
   readonly clock: Clock
   readonly log: ProcessLog

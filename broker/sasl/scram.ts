@@ -6,13 +6,14 @@ import { randomBytes } from 'node:crypto'
 import { KafkaError } from '../../protocol/errors.ts'
 import { ScramServer } from '../../protocol/sasl/scram-server.ts'
 import type { Credentials, ScramMechanism } from '../auth/credentials.ts'
+import type { Decoys } from './decoys.ts'
 import { Refusal, refuseOtherIdentity, type Conversation, type Mechanism } from './mechanism.ts'
 
 const NONCE_BYTES = 24
 
 interface ScramDeps {
   readonly credentials: Credentials
-  readonly decoys: Credentials
+  readonly decoys: Decoys
 }
 
 export class Scram implements Mechanism {
@@ -31,7 +32,7 @@ export class Scram implements Mechanism {
     refuseOtherIdentity(authorizationId, username)
     const { credentials, decoys } = this.#deps
     const found = credentials.find(this.name, username)
-    const decoy = decoys.find(this.name, username)! // for every user, because it takes time
+    const decoy = decoys.find(this.name, username) // for every user, because it takes time
     const credential = found ?? decoy
     const nonce = randomBytes(NONCE_BYTES).toString('base64url')
     const final = yield { message: server.first(credential, nonce) }
