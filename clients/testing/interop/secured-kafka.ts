@@ -132,7 +132,7 @@ function propertiesOf(
 const MODULES = 'org.apache.kafka.common.security'
 
 function jaasOf(listener: string): string[] {
-  const plain = `${MODULES}.plain.PlainLoginModule required user_ann="${PASSWORD}";`
+  const plain = `${MODULES}.plain.PlainLoginModule required user_ann="${PASSWORD}" user_bob="${PASSWORD}";`
   const scram = `${MODULES}.scram.ScramLoginModule required;`
   const oauth = `${MODULES}.oauthbearer.OAuthBearerLoginModule required`
   const of = (mechanism: string, jaas: string) =>
