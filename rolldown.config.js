@@ -3,6 +3,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
+import { minifySync } from 'rolldown/utils'
 
 const { dependencies, exports } = JSON.parse(readFileSync('package.json', 'utf8'))
 
@@ -69,6 +70,30 @@ const maps = {
   },
 }
 
+/** Files of nothing but other packages are small instead of readable: they were a third of the bundle, and nobody's stack. */
+const smallPackages = {
+  name: 'small-packages',
+  generateBundle(_options, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      const { moduleIds = [], fileName } = chunk
+      if (moduleIds.length > 0 && moduleIds.every((id) => PACKAGE.test(id)))
+        chunk.code = minifySync(fileName, chunk.code).code
+    }
+  },
+}
+
+/** Large packages in files without ours. */
+const packagesApart = {
+  groups: [
+    {
+      name: 'packages',
+      test: PACKAGE,
+      minSize: 200_000,
+      entriesAware: true,
+    },
+  ],
+}
+
 /** For scripts that start the command by the path that it had before it was in CommonJS. */
 const formerPath = {
   name: 'former-path',
@@ -104,8 +129,14 @@ const library = {
   },
   platform: 'node',
   external,
-  plugins: [maps, licences, declarations, formerPath],
-  output: { dir: 'dist/bundle', cleanDir: true, chunkFileNames: '[name].js', ...files },
+  plugins: [maps, smallPackages, licences, declarations, formerPath],
+  output: {
+    dir: 'dist/bundle',
+    cleanDir: true,
+    chunkFileNames: '[name].js',
+    codeSplitting: packagesApart,
+    ...files,
+  },
 }
 
 const IN_LIBRARY = /^(?:[.][.][/])+(?:broker|storage)[/].*?([^/]+)[.]js$|^(yaml)$/
@@ -136,7 +167,7 @@ const command = {
   input: { millrace: 'dist/clients/cli/main.js' },
   platform: 'node',
   external,
-  plugins: [noPrograms, toLibrary, maps, licences],
+  plugins: [noPrograms, toLibrary, maps, smallPackages, licences],
   output: {
     dir: 'dist/bundle/cli',
     format: 'cjs',

@@ -16,9 +16,9 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
   exports: Record<string, string | { types: string; default: string }>
 }
 
-/** An import or a `require` that is not in a function: those begin their lines. */
+/** An import or a `require` that is not in a function: those begin their lines, or all stand in a small file's first line. */
 const LOADS =
-  /^(?:import|export) (?:.* from )?"([^"]+)";$|^(?:(?:const|let) \w+ = )?require\("([^"]+)"\);$/gm
+  /(?<=^|^(?:im|ex)port.*;)(?:import|export) ?(?:[^;"]* ?from ?)?"([^"]+)";|^(?:(?:const|let) \w+ ?= ?)?require\("([^"]+)"\)[;,]/gm
 
 /** The files that Node loads with a file of the bundle before any of it runs, and imports from outside the bundle. */
 function loadedWith(file: string, loaded = new Set<string>()): Set<string> {
