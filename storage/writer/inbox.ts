@@ -55,9 +55,12 @@ const GATHER_MS = 0.4
 /** The most that the ring holds, and the most batches that the writer has: positions and counts are int32. */
 const INBOX_BYTES_MAX = 1024 * 1024 * 1024
 
+/** An empty ring has room for its largest entry wherever its head is. */
+const RING_BYTES_MIN = 128
+
 /** @param bytesMax size of the ring, a GiB at most; its memory counts only once it has been used */
 export function createInboxMemory(bytesMax: number): SharedArrayBuffer {
-  const ringBytes = aligned(Math.min(bytesMax, INBOX_BYTES_MAX))
+  const ringBytes = aligned(Math.min(Math.max(bytesMax, RING_BYTES_MIN), INBOX_BYTES_MAX))
   return new SharedArrayBuffer(CONTROL_BYTES + ringBytes)
 }
 
