@@ -35,15 +35,9 @@ export async function addCompletion(
   io: Io,
 ): Promise<void> {
   const completion = tab(program)
+  if (!args.includes('--')) return
   const asked = args.slice(args.indexOf('--') + 1)
-  const isAbout = (verb: string) => verb.split(' ').every((word, i) => asked[i] === word)
-  const kind = TOPIC_VERBS.some(isAbout)
-    ? 'topics'
-    : GROUP_VERBS.some(isAbout)
-      ? 'groups'
-      : undefined
-  if (!args.includes('--') || kind === undefined) return
-  const names = await namesOf(kind, asked, io).catch(() => []) // no broker answers: no suggestions
+  const names = await namesFor(asked, io, ANSWER_MS).catch(() => []) // no broker answers: no suggestions
   for (const verb of [...TOPIC_VERBS, ...GROUP_VERBS]) {
     for (const argument of completion.commands.get(verb)?.arguments.values() ?? [])
       argument.handler = (offer) => names.forEach((name) => offer(name, ''))
@@ -58,19 +52,28 @@ function flagsIn(asked: readonly string[]): Omit<CommonOptions, 'io'> {
   return command.parse(asked.slice(0, -1), { from: 'user' }).opts()
 }
 
-async function namesOf(
-  kind: 'topics' | 'groups',
+/**
+ * Asks the broker that the flags name.
+ *
+ * @param asked the words of a command line that is still being typed
+ * @returns what the argument of its verb may be; nothing for a verb without a topic or group
+ */
+export async function namesFor(
   asked: readonly string[],
   io: Io,
+  answerMs: number,
 ): Promise<string[]> {
+  const isAbout = (verb: string) => verb.split(' ').every((word, i) => asked[i] === word)
+  const isGroup = GROUP_VERBS.some(isAbout)
+  if (!isGroup && !TOPIC_VERBS.some(isAbout)) return []
   using client = new CliClient({
     ...(await loginOptions({ ...flagsIn(asked), io }, () => {}, false)),
-    bootstrapTimeoutMs: ANSWER_MS,
-    timeoutMs: ANSWER_MS,
+    bootstrapTimeoutMs: answerMs,
+    timeoutMs: answerMs,
     clock: systemClock,
   })
   const admin = client.admin()
-  if (kind === 'groups') return (await admin.groups.list()).map(({ group }) => group)
+  if (isGroup) return (await admin.groups.list()).map(({ group }) => group)
   const topics = await admin.listTopics()
   return topics.filter(({ isInternal }) => !isInternal).map(({ topic }) => topic)
 }

@@ -4,7 +4,7 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import t, { type Test } from '../../protocol/testing/tap.ts'
 import { VirtualClock } from '../../broker/testing/virtual-clock.ts'
 import type { Codec } from '../../protocol/compression/index.ts'
 import { Offset } from '../../protocol/ids.ts'
@@ -32,6 +32,9 @@ const BACKOFF_MS = 1000
 const TOPIC = 'keyed'
 const LIVES = budget(1, 8, 'LIVES')
 const HOUR_MS = 3_600_000
+/** Of the cleaner, and the reads meanwhile. */
+const PASSES = 6
+const READS = 100
 
 const eager = {
   'cleanup.policy': 'compact',
@@ -245,7 +248,7 @@ t.test('readers see nothing else while segments are swapped under them', async (
     openFilesMax: 4,
     cleaner: { backoffMs: 1 },
   })
-  const config = { ...eager, 'flush.policy': 'os', 'segment.bytes': '20000' }
+  const config = { ...eager, 'flush.policy': 'os', 'segment.bytes': '5000' }
   await store.topics.create({ name: TOPIC, partitionCount: 1, config })
   const log = store.logs.get(TOPIC, 0)!
   const model = new KeyedLog()
@@ -267,14 +270,17 @@ t.test('readers see nothing else while segments are swapped under them', async (
     }
   }
   const readers = Array.from({ length: 4 }, () => hammer())
-  while (store.cleaner.counts.compaction.passes < 5 || readCount < 100) {
+  for (let round = 0; round < PASSES; round++) {
+    const { passes } = store.cleaner.counts.compaction
     await Promise.all(
-      Array.from({ length: 20 }, () =>
+      Array.from({ length: 40 }, () =>
         model.append(store, log, randomRecords(random, 200, Date.now()), 'none'),
       ),
     )
-    await setTimeout(5)
+    // The log grows no further until the cleaner was there: a slow machine has no more to do than a fast one.
+    while (store.cleaner.counts.compaction.passes === passes) await setTimeout(1)
   }
+  while (readCount < READS) await setTimeout(1)
   isDone = true
   await Promise.all(readers)
   t.equal(store.cleaner.counts.compaction.failures, 0, `${readCount} reads`)

@@ -15,6 +15,7 @@ import { FakeSasl } from '../../testing/fake-sasl.ts'
 import { ca, local } from '../../testing/secured.ts'
 import type { CommonOptions } from '../flags.ts'
 import type { Io } from '../io.ts'
+import { namesFor } from '../completion.ts'
 import { run } from '../run.ts'
 import { Printed } from '../testing/printed.ts'
 import { readJava } from './java.ts'
@@ -546,20 +547,14 @@ t.test('completion offers the flags to log in, and asks the broker that they nam
     MILLRACE_USER: 'ann',
     MILLRACE_PASSWORD: PASSWORD,
   }
-  const cli = fileURLToPath(new URL('../main.js', import.meta.url))
-  const offered = async (more: Env, ...typed: string[]): Promise<string> => {
-    const options = { env: { HOME: home, ...more } }
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [cli, 'complete', '--', ...typed],
-      options,
-    )
-    return stdout
-  }
-  const flags = await offered({}, 'tail', '--c')
-  for (const flag of ['--ca', '--cert', '--cert-key', '--client-id', '--command-config'])
-    t.match(flags, `${flag}\t`)
-  t.match(await offered(env, 'tail', ''), 'orders')
+  const names = (more: Env, ...asked: string[]) => namesFor(asked, ioOf(home, more).io, 60_000)
+  t.strictSame(await names(env, 'tail', ''), ['orders'])
   const { MILLRACE_USER: user, ...others } = env
-  t.match(await offered(others, 'tail', '--user', user, ''), 'orders')
+  t.strictSame(await names(others, 'tail', '--user', user, ''), ['orders'])
+  t.strictSame(await names(env, 'profile', ''), [])
+  const cli = fileURLToPath(new URL('../main.js', import.meta.url))
+  const typed = [cli, 'complete', '--', 'tail', '--c']
+  const { stdout } = await promisify(execFile)(process.execPath, typed, { env: { HOME: home } })
+  for (const flag of ['--ca', '--cert', '--cert-key', '--client-id', '--command-config'])
+    t.match(stdout, `${flag}\t`)
 })
