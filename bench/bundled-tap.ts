@@ -22,6 +22,16 @@ const noDomains = {
       : null,
 }
 
+/** The last line of a test process: what it took in all its threads, without its child processes. */
+const TELLS_CPU = `
+import { writeSync } from 'node:fs'
+process.on('exit', () => {
+  const { user, system } = process.cpuUsage()
+  writeSync(2, '# CPU-seconds: ' + (user + system) / 1e6 + '\\n')
+})`
+/** Finds that line. */
+export const CPU_LINE = /^# CPU-seconds: ([\d.]+)$/m
+
 /** Writes the file, and a package.json that names it. */
 export async function bundleTap(): Promise<void> {
   rmSync(PACKAGE, { recursive: true, force: true }) // or it would be found instead of the package
@@ -31,7 +41,7 @@ export async function bundleTap(): Promise<void> {
     logLevel: 'silent',
     plugins: [noDomains],
   })
-  await bundle.write({ file: join(PACKAGE, FILE), codeSplitting: false })
+  await bundle.write({ file: join(PACKAGE, FILE), codeSplitting: false, footer: TELLS_CPU })
   await bundle.close()
   writeFileSync(join(PACKAGE, 'package.json'), JSON.stringify({ type: 'module', main: FILE }))
 }

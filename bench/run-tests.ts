@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bundleTap } from './bundled-tap.ts'
+import { bundleTap, CPU_LINE } from './bundled-tap.ts'
 
 /** One more than cores, because tests wait for a disk or a timer a third of the time. */
 const JOBS = availableParallelism() + 1
@@ -24,6 +24,7 @@ const NOT_RUN = /^ *ok .*# [A-Z]{4}\b.*$/gm
 interface Outcome {
   readonly file: string
   readonly seconds: number
+  readonly cpuSeconds: number
   readonly output: string
   readonly total: number
   readonly fail: number
@@ -76,13 +77,16 @@ async function outcomeOf(file: string): Promise<Outcome> {
   const [, total = '0', , fail = '0'] = SUMMARY.exec(output) ?? []
   const isOk = status === 0 && SUMMARY.test(output)
   const seconds = (performance.now() - fileStartedAt) / 1_000
-  return { file, seconds, output, total: Number(total), fail: isOk ? 0 : Math.max(1, Number(fail)) }
+  const cpuSeconds = Number(CPU_LINE.exec(output)?.[1] ?? 0)
+  const failCount = isOk ? 0 : Math.max(1, Number(fail))
+  return { file, seconds, cpuSeconds, output, total: Number(total), fail: failCount }
 }
 
 /** One line for a file; for a failed one also its output, without passing lines, and how to see lines of the sources. */
-function report({ file, seconds, output, total, fail }: Outcome): void {
+function report({ file, seconds, cpuSeconds, output, total, fail }: Outcome): void {
   const name = file.slice('dist/'.length, -basename('.test.js').length)
-  console.log(`${fail === 0 ? 'ok' : 'FAILED'} ${name}: ${total} in ${seconds.toFixed(1)} s`)
+  const time = `${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(2)} of CPU`
+  console.log(`${fail === 0 ? 'ok' : 'FAILED'} ${name}: ${total} in ${time}`)
   if (fail > 0) {
     console.log(output.replaceAll(PASSED, ''))
     console.log(`# with lines of the sources: node --enable-source-maps ${file}`)
@@ -96,7 +100,9 @@ function summarise(): void {
     outcomes.reduce((soFar, outcome) => soFar + of(outcome), 0)
   const [total, fail] = [sum((each) => each.total), sum((each) => each.fail)]
   const seconds = (performance.now() - startedAt) / 1_000
-  console.log(`# ${outcomes.length} files in ${seconds.toFixed(0)} s`)
+  const cpuSeconds = sum((each) => each.cpuSeconds)
+  const cpuText = `${cpuSeconds.toFixed(0)} CPU-seconds without child processes`
+  console.log(`# ${outcomes.length} files in ${seconds.toFixed(0)} s, ${cpuText}`)
   for (const { file } of failed) console.log(`# failed: ${file}`)
   const failText = fail > 0 ? `, fail: ${fail}` : ''
   console.log(`# { total: ${total}, pass: ${Math.max(0, total - fail)}${failText} }`)

@@ -20,7 +20,7 @@ t.setTimeout(180_000)
 
 const MIB = 1024 * 1024
 const PARTITION_COUNT = 5
-const [READER_COUNT, ROUND_COUNT] = isFull ? [1000, 300] : [60, 20]
+const [READER_COUNT, ROUND_COUNT] = isFull ? [1000, 300] : [30, 20]
 
 function holderOf(closed: string[] = [], name = ''): Holder {
   return newHolder(() => void closed.push(name))

@@ -11,7 +11,7 @@ import { flag, oneOf, required, text, type Table } from './options.ts'
 import { FakeBroker, refusal } from './testing/fake-broker.ts'
 import { hostileOptions, hostileRecords } from './testing/hostile.ts'
 
-const RUNS = budget(100, 1000, 'RUNS')
+const RUNS = budget(50, 1000, 'RUNS')
 
 t.comment(`SEED=${SEED}`)
 

@@ -149,7 +149,7 @@ t.test('every TypeScript block compiles, and every program does what it says', a
 
 t.test('every shell line ends well, in order', async (t) => {
   const usedReasons = new Set<string>()
-  const typed = ['README.md', ...thinned(pages, 3)]
+  const typed = ['README.md', ...thinned(pages, 5)]
   t.comment(`SEED=${SEED}`)
   for (const page of pages) {
     const lines = blocksOf(page, 'sh').flatMap(commandsOf)

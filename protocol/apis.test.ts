@@ -17,8 +17,8 @@ import { mulberry32, mutated, pick } from './testing/mutations.ts'
 import { SEED } from './testing/seed.ts'
 import { FRAME_ELEMENTS_MAX, Reader, Writer } from './wire.ts'
 
-const RUNS_PER_VERSION = budget(8, 40, 'RUNS')
-const HOSTILE_FRAMES = budget(60_000, 1_000_000, 'FRAMES')
+const RUNS_PER_VERSION = budget(4, 40, 'RUNS')
+const HOSTILE_FRAMES = budget(30_000, 1_000_000, 'FRAMES')
 const HEAP_GROWTH_BYTES_MAX = 8 << 20
 
 t.comment(`SEED=${SEED}`)

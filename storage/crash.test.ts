@@ -12,9 +12,9 @@ import { FaultyFs, type Fault, type Step } from './testing/faulty-fs.ts'
 import { seededRandom } from './testing/random.ts'
 import { batchOf, readRecords } from './testing/store-kit.ts'
 
-const DOUBLE_CRASHES = budget(20, 200)
+const DOUBLE_CRASHES = budget(10, 200)
 /** The quick budget takes every fourth step of a scenario. */
-const STRIDE = 4
+const STRIDE = 8
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000
 const DATA = '/data'

@@ -15,7 +15,7 @@ import { readRecords, tempDirectory } from './testing/store-kit.ts'
 
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000
-const KILLS = budget(12, 60, 'KILLS')
+const KILLS = budget(6, 60, 'KILLS')
 /** Killed at the same time, for there is more than one core. */
 const DIRECTORIES = 2
 /** From the first acknowledgement to the kill. */

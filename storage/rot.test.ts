@@ -26,7 +26,7 @@ import { tempDirectory } from './testing/store-kit.ts'
 import { uniqueBatch } from './testing/stored-log.ts'
 
 // FLIP_STRIDE=1 takes minutes.
-const FLIP_STRIDE = budget(1601, 101, 'FLIP_STRIDE')
+const FLIP_STRIDE = budget(3203, 101, 'FLIP_STRIDE')
 const timeout = FLIP_STRIDE < 101 ? 0 : 110_000
 t.setTimeout(timeout)
 

@@ -14,10 +14,10 @@ import { budget, isFull } from '../../protocol/testing/budget.ts'
 import { RawClient } from '../testing/raw-client.ts'
 import { widestRequests, type Existing } from '../testing/widest.ts'
 
-const PARTITIONS = budget(300, 9000)
+const PARTITIONS = budget(150, 9000)
 const TOPICS = budget(50, 1000)
 const GROUPS = budget(50, 1000)
-const ELEMENTS = budget(1_000, 100_000)
+const ELEMENTS = budget(500, 100_000)
 /** Of what the broker takes at most, whatever it is asked. */
 const RSS_BYTES_MAX = budget(700e6, 1600e6)
 /** A neighbour hears at least so often while a request runs: far from how often it does, on any machine. */

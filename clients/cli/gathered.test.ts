@@ -1,6 +1,7 @@
 // The output for a record, byte for byte, wherever its fields lie, compared with the simplest code for the same output.
 
 import fc from 'fast-check'
+import { budget } from '../../protocol/testing/budget.ts'
 import t from '../../protocol/testing/tap.ts'
 import { Gathered, type Sink } from './gathered.ts'
 import { placed, type PlacedRecord } from './placed-record.ts'
@@ -88,7 +89,7 @@ t.test('any records are printed as if each field were written alone', async (t) 
         if (!printedBy(printerFor({ ...all, ...options }), way).equals(bytes)) return false
       return true
     })
-    fc.assert(property, { numRuns: 500 })
+    fc.assert(property, { numRuns: budget(100, 500) })
     t.pass(JSON.stringify(options))
   }
   const nothing = Buffer.alloc(0)

@@ -1,6 +1,7 @@
 // Members of a group against an embedded broker: assignment, commits, and slow, lost and leaving members.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { thinned } from '../../protocol/testing/budget.ts'
 import t from '../../protocol/testing/tap.ts'
 import { Client, KafkaError, type Position } from '../index.ts'
 import {
@@ -22,7 +23,7 @@ t.test('a group reads everything once, and goes on where it stopped', async (t) 
   t.same(sorted(await readAll(w.consumer({ until: 'end' }))), numbers(10, 100))
 })
 
-for (const assignor of ['cooperative-sticky', 'range', 'roundrobin'] as const) {
+for (const assignor of thinned(['cooperative-sticky', 'range', 'roundrobin'] as const, 3)) {
   t.test(`members that come and go share the partitions: ${assignor}`, async (t) => {
     await using w = await GroupWorld.open(6)
     await w.send(60)

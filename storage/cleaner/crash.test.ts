@@ -14,7 +14,7 @@ import { seededRandom } from '../testing/random.ts'
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 110_000
 /** The quick budget takes every fourth step of a compaction. */
-const STRIDE = 4
+const STRIDE = 8
 const DOUBLE_CRASHES = budget(8, 80)
 const DATA = '/data'
 const PARTITION = `${DATA}/keyed-0`

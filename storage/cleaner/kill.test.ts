@@ -17,7 +17,7 @@ import { keyedBatch, KeyedLog, readKeyed } from '../testing/keyed-log.ts'
 import { seededRandom } from '../testing/random.ts'
 import { tempDirectory } from '../testing/store-kit.ts'
 
-const KILLS = budget(3, 16, 'KILLS')
+const KILLS = budget(2, 16, 'KILLS')
 /** From the first compaction to the kill. */
 const LOAD_MS_MAX = 60
 const MIB = 2 ** 20
@@ -78,7 +78,7 @@ t.test(
 )
 
 t.test('more keys than the map holds are compacted: a million with the full budget', async (t) => {
-  const keyCount = budget(100_000, 1_000_000)
+  const keyCount = budget(50_000, 1_000_000)
   const share = keyCount / 1_000_000
   const batchRecords = 1000
   const cleaner = {

@@ -47,7 +47,7 @@ t.test('what was acknowledged survives a kill or a power cut at every step', asy
   const { stepCount, openFileCount } = calm.disk
   t.ok(stepCount > 200, `${stepCount} steps`)
   t.equal(openFileCount, 0, 'every file is closed at the end')
-  for (const step of thinnedSteps(stepCount, 3)) {
+  for (const step of thinnedSteps(stepCount, 6)) {
     for (let variant = 0; variant < 2; variant++) {
       const disk = newDisk()
       const world = new WriterWorld(disk)
@@ -103,7 +103,7 @@ t.test(
 t.test(
   'random work, faults and crashes, also while starting: nothing that was promised is lost',
   async (t) => {
-    const seeds = budget(20, 400, 'SEEDS')
+    const seeds = budget(10, 400, 'SEEDS')
     for (let seed = SEED; seed < SEED + seeds; seed++) {
       try {
         randomLife(seed)

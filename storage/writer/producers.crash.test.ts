@@ -167,7 +167,7 @@ t.test('a crash at every step of a life, and each record is there once', async (
   const { stepCount } = calm.world.disk
   t.ok(stepCount > 120, `${stepCount} steps`)
   calm.finish()
-  for (const step of thinnedSteps(stepCount, 4)) {
+  for (const step of thinnedSteps(stepCount, 8)) {
     for (const isPowerCut of [false, true]) {
       const life = new Life(seededRandom(11))
       const { disk } = life.world
@@ -187,7 +187,7 @@ t.test('a crash at every step of a life, and each record is there once', async (
 t.test(
   'random lives with crashes, also while starting, full disks and damaged snapshots',
   async (t) => {
-    const seeds = budget(12, 400, 'SEEDS')
+    const seeds = budget(8, 400, 'SEEDS')
     for (let seed = SEED; seed < SEED + seeds; seed++) {
       try {
         randomLife(seed)

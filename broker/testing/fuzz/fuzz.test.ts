@@ -24,7 +24,7 @@ import { Attacker } from './attacker.ts'
 import { HostileFrames, knownNames, templatesOf } from './hostile-frames.ts'
 import { Honest } from './honest.ts'
 
-const FRAMES = budget(800, 20_000, 'FRAMES')
+const FRAMES = budget(400, 20_000, 'FRAMES')
 const SECONDS = budget(86_400, 86_400, 'SECONDS')
 const ATTACKERS = 8
 /** Between two looks at what the attackers have made. */

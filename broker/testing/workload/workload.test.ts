@@ -6,7 +6,7 @@ import { SEED } from '../../../protocol/testing/seed.ts'
 import { explain, findAnomalies } from '../checker/checker.ts'
 import { type Trouble, Workload } from './workload.ts'
 
-const RUNS = budget(8, 100, 'RUNS')
+const RUNS = budget(4, 100, 'RUNS')
 const REPEATED_RUNS = budget(2, 4)
 /** Enough for a machine that does much else. */
 const TIMEOUT_MS = 100_000 + 500 * RUNS
@@ -31,7 +31,7 @@ t.test('a crash at any step of a transaction leaves all of it or nothing', async
     for (const isCommit of [true, false]) {
       const options = { transactionalId: 'x', kind }
       const { stepCount } = await Workload.runTransaction(SEED, options, isCommit)
-      for (const step of thinnedSteps(stepCount, 5)) {
+      for (const step of thinnedSteps(stepCount, 10)) {
         for (const how of ['kill', SEED + step] as const) {
           const { history } = await Workload.runTransaction(SEED, options, isCommit, step, how)
           const findings = findAnomalies(history).map(explain)
