@@ -11,7 +11,7 @@ import { joined, jsonLine, type Paint, paintFor, show, Shown } from './show.ts'
 /** Moves the cursor home, and erases everything after it. */
 export const CLEAR_SCREEN = new Shown('\u001b[H\u001b[J')
 
-const CHUNK_BYTES = 64 * 1024
+const CHUNK_BYTES = 256 * 1024
 const READER_CHECK_MS = 250
 
 const READER_GONE = 'reader-gone'

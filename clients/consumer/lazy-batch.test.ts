@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import t from '../../protocol/testing/tap.ts'
 import { BatchBuilder, type NewRecord } from '../../protocol/batch/build.ts'
+import { stampCrc } from '../../protocol/batch/header.ts'
 import { codecIds, type Codec } from '../../protocol/compression/index.ts'
 import type { ConsumerRecord } from '../index.ts'
 import type { Consumer, ConsumerOptions } from './consumer.ts'
@@ -29,6 +30,19 @@ async function readLazily(consumer: Consumer, count = Infinity): Promise<Consume
   for await (const batch of consumer.lazyBatches()) {
     do {
       if (records.push(recordOf(batch)) === count) return records
+    } while (batch.next())
+  }
+  return records
+}
+
+/** Leaves each visit after `visitMax` records. */
+async function readByVisits(consumer: Consumer, visitMax = Infinity): Promise<ConsumerRecord[]> {
+  const records: ConsumerRecord[] = []
+  const act = (batch: LazyBatch): boolean => records.push(recordOf(batch)) % visitMax !== 0
+  for await (const batch of consumer.lazyBatches()) {
+    do {
+      batch.visit(act)
+      t.ok(consumer.positions()[0]!.offset > records.at(-1)!.offset)
     } while (batch.next())
   }
   return records
@@ -92,7 +106,8 @@ t.test('any log gives the same records lazily as one by one', async (t) => {
     fc.nat(20),
     fc.nat(20),
     fc.integer({ min: 1, max: 200 }),
-    async (steps, isolation, from, length, partitionBytesMax) => {
+    fc.integer({ min: 1, max: 6 }),
+    async (steps, isolation, from, length, partitionBytesMax, visitMax) => {
       await using w = await world()
       for (const each of steps) play(w.log, each)
       for (const producerId of [1, 2]) endTransaction(w.log, producerId, 0, 'commit')
@@ -105,8 +120,11 @@ t.test('any log gives the same records lazily as one by one', async (t) => {
         partitionBytesMax,
         fetchWaitMs: 1,
       }
-      const lazily = await readLazily(w.client.consumer(options) as Consumer)
-      t.same(lazily, await readOneByOne(w.client.consumer(options) as Consumer))
+      const reader = (): Consumer => w.client.consumer(options) as Consumer
+      const records = await readOneByOne(reader())
+      t.same(await readLazily(reader()), records)
+      t.same(await readByVisits(reader()), records)
+      t.same(await readByVisits(reader(), visitMax), records)
     },
   )
   await fc.assert(property, { numRuns: 60 })
@@ -140,4 +158,20 @@ t.test('damage is heard after the records before it, again and again', async (t)
   t.equal((await readLazily(consumer, 2)).length, 2)
   for (let i = 0; i < 2; i++)
     await t.rejects(readLazily(consumer), { code: 'CORRUPT_MESSAGE', message: /batch at 2/ })
+})
+
+t.test('damage inside a batch is heard after the records before it, again and again', async (t) => {
+  await using w = await world()
+  const batch = write(w.log, numbers(4))
+  batch[batch.length - 3] = 0x7e // the length of the last value
+  stampCrc(batch, 0, batch.length)
+  const consumer = w.client.consumer({ topics: ['t'], from: 'earliest' }) as Consumer
+  const seen: string[] = []
+  const visitAll = async (): Promise<void> => {
+    for await (const each of consumer.lazyBatches())
+      each.visit(({ value }) => seen.push(String(value)) > 0)
+  }
+  for (let i = 0; i < 2; i++) await t.rejects(visitAll(), { code: 'CORRUPT_MESSAGE' })
+  t.same(seen, ['0', '1', '2'])
+  t.equal(consumer.positions()[0]?.offset, 3)
 })

@@ -335,7 +335,8 @@ export class RecordStream<R extends ConsumerRecord<string, any, any>> {
       return true
     }
     reading.position = reading.cursor!.offset + 1
-    return new LazyBatch(reading, step)
+    const refetch = (): void => this.#fetcher.seek(reading, reading.position)
+    return new LazyBatch(reading, step, refetch)
   }
 
   /** @returns the next buffered record; the position is then past it */

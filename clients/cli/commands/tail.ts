@@ -20,7 +20,7 @@ import {
 } from '../offset-range.ts'
 import { boundsOf, choosePartitions, describe, offsetForTime } from '../offsets.ts'
 import { whenReaderGoes, type Notes } from '../print.ts'
-import { placed } from '../placed-record.ts'
+import { placed, type PlacedRecord } from '../placed-record.ts'
 import { printerFor, type Printer } from '../printers.ts'
 import type { RawRecord } from '../record-json.ts'
 import { codecFor, serdeNames, type SerdeName, type ValueCodec } from '../serdes.ts'
@@ -269,13 +269,17 @@ async function print(
   passes: Predicate,
   printer: Printer,
 ): Promise<void> {
-  let printed = 0
+  let left = count ?? Infinity
+  const act = (record: PlacedRecord): boolean => {
+    if (!passes(record)) return true
+    printer(record, stdout)
+    return --left > 0 && !stdout.isFull
+  }
   for await (const batch of consumer.lazyBatches()) {
     do {
-      if (!passes(batch)) continue
-      printer(batch, stdout)
+      batch.visit(act)
       if (stdout.isFull) await stdout.flush()
-      if (++printed === count) return await stdout.flush()
+      if (left === 0) return await stdout.flush()
     } while (batch.next())
     await stdout.flush()
   }
