@@ -105,7 +105,10 @@ function decide(entry: Entry, quotas: ClientQuotas): EntityQuotas | KafkaError {
   }
 }
 
-function answerTo({ entry: { entity }, decided }: Outcome) {
+/** Of a type that is named twice the last name is answered, as in Apache Kafka. */
+function answerTo({ entry, decided }: Outcome) {
+  const byType = new Map(entry.entity.map((each) => [each.entityType, each]))
+  const entity = [...byType.values()]
   if (!(decided instanceof KafkaError)) return { errorCode: 0, entity }
   return { errorCode: errorCodeOf(decided), errorMessage: decided.reason, entity }
 }

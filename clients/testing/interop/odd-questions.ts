@@ -23,14 +23,15 @@ import { renewDelegationToken } from '../../../protocol/api/39_renew_delegation_
 import { expireDelegationToken } from '../../../protocol/api/40_expire_delegation_token.ts'
 import { describeDelegationToken } from '../../../protocol/api/41_describe_delegation_token.ts'
 import { incrementalAlterConfigs } from '../../../protocol/api/44_incremental_alter_configs.ts'
-import { describeClientQuotas } from '../../../protocol/api/48_describe_client_quotas.ts'
 import { describeUserScramCredentials } from '../../../protocol/api/50_describe_user_scram_credentials.ts'
 import { alterUserScramCredentials } from '../../../protocol/api/51_alter_user_scram_credentials.ts'
 import { describeQuorum } from '../../../protocol/api/55_describe_quorum.ts'
 import { updateFeatures } from '../../../protocol/api/57_update_features.ts'
 import { unregisterBroker } from '../../../protocol/api/64_unregister_broker.ts'
 import { describeTopicPartitions } from '../../../protocol/api/75_describe_topic_partitions.ts'
-import type { Api, RequestInput, ResponseOf } from '../../../protocol/schema.ts'
+import type { ResponseOf } from '../../../protocol/schema.ts'
+import { everyVersion, question, type Question } from './odd-question.ts'
+import { ofQuotaChanges, ofQuotas } from './odd-quotas.ts'
 
 const TOPIC = 2
 const BROKER = 4
@@ -43,36 +44,6 @@ const SUBTRACT = 3
 /** In Apache Kafka a change takes effect some time after its answer. */
 const TRIES_MAX = 40
 const BETWEEN_TRIES_MS = 100
-
-/** One request, and the part of its answer that is compared. */
-interface Question {
-  readonly what: string
-  readonly ask: (client: RawClient) => Promise<unknown>
-}
-
-/** In every version of the API. */
-function everyVersion<A extends Api<any, any>>(
-  api: A,
-  request: RequestInput<A>,
-  about = '',
-  part: (answer: ResponseOf<A>) => unknown = (answer) => answer,
-): Question[] {
-  const { from, to } = api.versions
-  return Array.from({ length: to - from + 1 }, (_, i) =>
-    question(api, request, about, part, from + i),
-  )
-}
-
-function question<A extends Api<any, any>>(
-  api: A,
-  request: RequestInput<A>,
-  about = '',
-  part: (answer: ResponseOf<A>) => unknown = (answer) => answer,
-  version = api.versions.to,
-): Question {
-  const what = `${api.name} ${version} ${about || JSON.stringify(request)}`
-  return { what, ask: async (client) => part(await client.send(api, request, version)) }
-}
 
 /** Asks both brokers; each has a topic `odd` of two partitions. */
 export async function askBoth(t: Test, theirs: string, ours: string): Promise<void> {
@@ -119,6 +90,7 @@ function questions(): Question[] {
   return [
     ...ofSecurity(),
     ...ofQuotas(),
+    ...ofQuotaChanges(),
     ...ofUsers(),
     ...ofGroupsAndPages(),
     ...ofPolicies(),
@@ -165,35 +137,6 @@ function ofSecurity(): Question[] {
     ...everyVersion(describeDelegationToken, { owners: null }),
     ...everyVersion(describeDelegationToken, { owners: [] }),
   ]
-}
-
-function ofQuotas(): Question[] {
-  type Component = readonly [entityType: string, matchType: number, match: string | null]
-  const filters: (readonly Component[])[] = [
-    [],
-    [['user', 2, null]],
-    [
-      ['user', 2, null],
-      ['user', 0, 'a'],
-    ],
-    [['user', 0, null]],
-    [['user', 1, 'a']],
-    [['user', 9, null]],
-    [['client-id', 1, null]],
-    [['ip', 0, '127.0.0.1']],
-    [
-      ['ip', 0, '127.0.0.1'],
-      ['user', 2, null],
-    ],
-    [['planet', 0, 'a']],
-    [['', 0, 'a']],
-  ]
-  return filters.flatMap((filter) => {
-    const components = filter.map(([entityType, matchType, match]) => {
-      return { entityType, matchType, match }
-    })
-    return everyVersion(describeClientQuotas, { components, strict: false })
-  })
 }
 
 const SHA_256 = 1
