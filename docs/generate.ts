@@ -193,7 +193,7 @@ function permissionsPage(): string {
   )
   return page(
     'Permissions',
-    'What each API asks for before it answers, and what a client without it gets. The operations, resources and answers are those of Apache Kafka. There are no ACLs yet: every client may do everything.',
+    'What each API asks for before it answers, and what a client without it gets. The operations, resources and answers are those of Apache Kafka. They count when the broker has an authorizer: see [ACLs](../guide/security.md#acls).',
     table(['API', 'permission', 'when', 'without it'], rows),
     `These APIs ask for none: ${exemptApis.map(code).join(', ')}.`,
   )
