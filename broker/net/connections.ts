@@ -22,6 +22,7 @@ import { HandshakeRate } from './handshake-rate.ts'
 import { LoopTurn } from './loop-turn.ts'
 import type { LoginRoom } from './login-room.ts'
 import type { Pressure } from './pressure.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
 import { TlsHandshakes, type HandshakeLimits } from './tls-handshakes.ts'
 import { Transport } from './transport.ts'
 import type { Unsent } from '../unsent.ts'
@@ -29,8 +30,6 @@ import type { Unsent } from '../unsent.ts'
 const SWEEP_MS = 1000
 /** Memory that frames of all connections were put together in, kept for the next ones. */
 const FRAME_BUFFERS_FREE_BYTES_MAX = 16 * 1024 * 1024
-/** Taken from a socket at a time. */
-const RECEIVE_BYTES = 256 * 1024
 
 export const connectionCounts = {
   countMax: 'max.connections',
@@ -62,7 +61,7 @@ export interface ConnectionsDeps {
 export class Connections {
   readonly #deps: ConnectionsDeps
   readonly #shared: ConnectionDeps
-  readonly #receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
+  readonly #receiveBuffer = new ReceiveBuffer()
   readonly #open = new Set<ClientConnection>()
   readonly #handshakes = new Map<string, TlsHandshakes>()
   readonly #handshakeRate: HandshakeRate
@@ -151,7 +150,11 @@ export class Connections {
     this.#counted(address)
     this.#handshakesOf(tls, listener).begin(accepted, {
       onSecure: (socket, principal) =>
-        this.#start(Transport.overTls(socket, principal, this.#deps), listener, address),
+        this.#start(
+          Transport.overTls(socket, principal, this.#receiveBuffer, this.#deps),
+          listener,
+          address,
+        ),
       onFailed: () => this.#left(address),
     })
   }

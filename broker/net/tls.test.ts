@@ -187,6 +187,11 @@ t.test(
       return through
     }
     t.equal(await attempts(15), 10, 'five seconds of its rate')
+    const silent = connectPlain(port, '127.0.0.1')
+      .on('error', () => {})
+      .resume()
+    await once(silent, 'close')
+    t.same([silent.bytesRead, silent.bytesWritten], [0, 0], 'refused without any work of TLS')
     await clock.advance(1000)
     t.equal(await attempts(4), 2)
     t.ok(world.logged.some(({ message }) => message === 'too many TLS handshakes'))

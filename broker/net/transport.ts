@@ -3,7 +3,7 @@
 // Limits: docs/architecture.md, "Overload"
 
 import { strict as assert } from 'node:assert'
-import { Socket, type OnReadOpts } from 'node:net'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { KafkaError } from '../../protocol/errors.ts'
 import type { Clock } from '../../storage/clock.ts'
@@ -11,6 +11,7 @@ import { ANONYMOUS, type Principal } from '../auth/principal.ts'
 import { Disconnect } from '../disconnect.ts'
 import type { Endpoint } from '../session.ts'
 import { plainAddress } from '../addresses.ts'
+import type { ReceiveBuffer } from './receive-buffer.ts'
 import { AnswerRoom, isProven, newHolder, type Holder, type Unsent } from '../unsent.ts'
 
 /** Handed to the socket at a time: what a slow reader must take within the write timeout to stay connected. */
@@ -83,20 +84,22 @@ export class Transport {
   #sliceStartedAt = 0
   #sliceBytes = SLICE_BYTES_MIN
 
-  /**
-   * @param accepted by a server with `pauseOnConnect`
-   * @param receiveBuffer shared by all sockets of this thread: a chunk is used up before the next is read
-   */
-  static over(accepted: Socket, receiveBuffer: Buffer, deps: TransportDeps): Transport {
+  /** @param accepted by a server with `pauseOnConnect` */
+  static over(accepted: Socket, receiveBuffer: ReceiveBuffer, deps: TransportDeps): Transport {
     const onChunk = (chunk: Buffer) => transport.receive(chunk)
-    const transport = new Transport(receiveInto(accepted, receiveBuffer, onChunk), deps)
+    const transport = new Transport(receiveBuffer.readInto(accepted, onChunk), deps)
     return transport
   }
 
-  /** @param socket its handshake is done */
-  static overTls(socket: TLSSocket, principal: Principal, deps: TransportDeps): Transport {
+  /** @param socket its handshake is done, and nothing was read */
+  static overTls(
+    socket: TLSSocket,
+    principal: Principal,
+    receiveBuffer: ReceiveBuffer,
+    deps: TransportDeps,
+  ): Transport {
     const transport = new Transport(socket, deps, principal)
-    socket.on('data', (chunk: Buffer) => transport.receive(chunk))
+    receiveBuffer.decryptInto(socket, (chunk) => transport.receive(chunk))
     return transport
   }
 
@@ -289,34 +292,6 @@ export class Transport {
     if (this.#isWriting) this.#socket.destroy()
     else this.#socket.destroySoon()
   }
-}
-
-/** What Node does not document: the handle of a socket, and that a socket can be made of one. */
-interface WithHandle {
-  _handle: object | null
-}
-
-/**
- * Every socket reads into the same buffer, so that reading leaves no garbage. Node offers this (`onread`) for sockets that
- * connect, not for those that are accepted: an accepted one is taken out of its Socket and put into another. Measured:
- * docs/non-obvious.md
- *
- * @param accepted of no further use
- * @param onChunk gets a borrowed view into `buffer`
- */
-function receiveInto(accepted: Socket, buffer: Buffer, onChunk: (chunk: Buffer) => void): Socket {
-  const bare = accepted as unknown as WithHandle
-  const handle = bare._handle
-  if (handle === null || !('useUserBuffer' in handle)) return accepted.on('data', onChunk).resume()
-  bare._handle = null
-  const callback: OnReadOpts['callback'] = (byteCount) => {
-    onChunk(buffer.subarray(0, byteCount))
-    return true
-  }
-  const options = { handle, allowHalfOpen: true, onread: { buffer, callback } }
-  const socket = new Socket(options)
-  socket.on('close', () => accepted.destroy()) // the server counts the one that it accepted
-  return socket
 }
 
 /** For the log; a client that hangs up, however it does, is no trouble to report. */
