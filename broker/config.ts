@@ -25,9 +25,10 @@ import {
 import { kafkaConfigs } from './kafka-configs.ts'
 import { parseAddressCounts } from './address-counts.ts'
 import { quotaConfigs } from './quota/windows.ts'
-import { httpConfigOf, type HttpConfig } from './http-configs.ts'
+import { httpConfigOf, isHttpExposed, type HttpConfig } from './http-configs.ts'
 import { saslConfigs } from './sasl/sasl-configs.ts'
 import {
+  isExposed,
   listenersOf,
   parseAdvertised,
   parseListeners,
@@ -37,6 +38,9 @@ import {
 import { tlsConfigs } from './tls/tls-configs.ts'
 
 const MIB = 1024 * 1024
+/** Kafka's. */
+const PRINCIPAL_BUILDER =
+  'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder'
 /** Characters of a name that a message shows. */
 const NAME_CHARS_SHOWN = 256
 /** An unknown name in a file made for Apache Kafka is a slip if it differs by this, and else a plug-in's. */
@@ -289,6 +293,16 @@ export const brokerConfigs = {
     readOnly: true,
     says: 'A partition forgets the state of a producer that has not written to it for this time, and then accepts any first sequence number.',
   }),
+  'principal.builder.class': row(
+    'class',
+    PRINCIPAL_BUILDER,
+    `only ${PRINCIPAL_BUILDER}: use ssl.principal.mapping.rules or sasl.oauthbearer.sub.claim.name, because classes of Java cannot run here`,
+    {
+      readOnly: true,
+      says: "What makes a principal of a client's certificate or login. There is only Kafka's own.",
+    },
+    (text) => (text.trim() === PRINCIPAL_BUILDER ? PRINCIPAL_BUILDER : undefined),
+  ),
   'queued.max.request.bytes': whole('long', 256 * MIB, MIB, {
     says: 'Bytes of requests of all connections that arrive, wait or run; above it the broker reads from no connection.',
   }),
@@ -410,6 +424,11 @@ export function readSettings(sources: readonly ConfigSource[]): Settings {
   const listeners = listenersOf(config.broker, { given, outranks, note })
   const http = httpConfigOf(config.broker, given)
   return { ...config, given, listeners, http, notes }
+}
+
+/** Other machines can connect without a password, or without TLS: `i.accept.unauthenticated.network` is set, and used. */
+export function isNetworkOpen({ listeners, http }: Settings): boolean {
+  return listeners.some(isExposed) || isHttpExposed(http)
 }
 
 /** @returns a function that tells whether a stronger source sets one property than the other, which is set, too */

@@ -49,10 +49,20 @@ export function httpConfigOf(properties: HttpProperties, given: GivenProperties)
   return config
 }
 
-/** @param isOpen other machines may come without a password. @throws {KafkaError} INVALID_CONFIG when they should not */
-function checkReach({ host, securityProtocol, tls }: HttpConfig, isOpen: boolean): void {
+/** Other machines reach the address, and it does not know its clients, or does not encrypt. */
+function reachesOthers({ host, securityProtocol, tls }: HttpConfig): boolean {
   const isOfAllowed = tls?.values['ssl.client.auth'] === 'required'
-  if (isLoopback(host) || securityProtocol === 'SASL_SSL' || isOfAllowed) return
+  return !isLoopback(host) && securityProtocol !== 'SASL_SSL' && !isOfAllowed
+}
+
+export function isHttpExposed(config: HttpConfig): boolean {
+  return config.isOn && reachesOthers(config)
+}
+
+/** @param isOpen other machines may come without a password. @throws {KafkaError} INVALID_CONFIG when they should not */
+function checkReach(config: HttpConfig, isOpen: boolean): void {
+  if (!reachesOthers(config)) return
+  const { host, securityProtocol } = config
   if (securityProtocol === 'SASL_PLAINTEXT')
     throw new KafkaError(
       'INVALID_CONFIG',

@@ -171,10 +171,6 @@ const atStart: Readonly<Record<string, KafkaConfig>> = {
   'password.encoder.keyfactory.algorithm': ['string'],
   'password.encoder.old.secret': ['password'],
   'password.encoder.secret': ['password'],
-  'principal.builder.class': [
-    'class',
-    'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder',
-  ],
   'process.roles': ['list'],
   'producer.purgatory.purge.interval.requests': ['int', 1000],
   'queued.max.requests': ['int', 500, 1],

@@ -2,7 +2,8 @@
 
 import t from '../protocol/testing/tap.ts'
 import { isLoopback } from './addresses.ts'
-import { configSpec, readSettings } from './config.ts'
+import { configSpec, isNetworkOpen, readSettings } from './config.ts'
+import { isExposed } from './listener-configs.ts'
 import { ListenerProperties } from './listener-properties.ts'
 
 function settingsOf(properties: Record<string, string>) {
@@ -272,10 +273,38 @@ t.test('other machines reach only a listener that knows its clients and encrypts
       if (says === undefined) t.equal(start(protocol, host, auth).securityProtocol, protocol, what)
       else t.throws(() => start(protocol, host, auth), { code: 'INVALID_CONFIG', message: says })
       const accepted = { 'i.accept.unauthenticated.network': 'true' }
+      t.equal(isExposed(start(protocol, host, auth, accepted)), says !== undefined, what)
+      t.notOk(isExposed(start(protocol, '', auth, accepted)), 'the override alone opens nothing')
       t.equal(start(protocol, host, auth, accepted).securityProtocol, protocol, what)
       t.equal(start(protocol, '', auth).securityProtocol, protocol, 'an empty host is loopback')
     }
   }
+})
+
+t.test(
+  'a foreign principal builder is refused, with what to use; Kafka’s own is taken',
+  async (t) => {
+    const kafkas = 'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder'
+    for (const name of [
+      'principal.builder.class',
+      'listener.name.plaintext.principal.builder.class',
+    ]) {
+      t.same(settingsOf({ [name]: kafkas }).notes, [], name)
+      t.throws(() => settingsOf({ [name]: 'com.example.Builder' }), {
+        code: 'INVALID_CONFIG',
+        message:
+          /com\.example\.Builder .*want only org\.apache.*use ssl\.principal\.mapping\.rules/,
+      })
+    }
+  },
+)
+
+t.test('the network is open when a listener or HTTP is, not by the override alone', async (t) => {
+  const accepted = { 'i.accept.unauthenticated.network': 'true' }
+  t.notOk(isNetworkOpen(settingsOf(accepted)))
+  t.ok(isNetworkOpen(settingsOf({ ...accepted, host: '0.0.0.0' })))
+  t.ok(isNetworkOpen(settingsOf({ ...accepted, 'http.host': '0.0.0.0' })))
+  t.notOk(isNetworkOpen(settingsOf({ ...accepted, 'http.host': '0.0.0.0', 'http.port': '-1' })))
 })
 
 t.test('a listener has TLS by its protocol, with properties of its own', async (t) => {

@@ -304,11 +304,14 @@ function riskOf({ securityProtocol, tls }: ListenerConfig): string | undefined {
   }
 }
 
-/** @throws {KafkaError} INVALID_CONFIG when other machines reach it, and it neither knows its clients nor encrypts */
+/** Other machines reach it, and it does not know its clients, or does not encrypt. */
+export function isExposed(listener: ListenerConfig): boolean {
+  return riskOf(listener) !== undefined && !listener.hosts.every(isLoopback)
+}
+
+/** @throws {KafkaError} INVALID_CONFIG */
 function checkReach(listener: ListenerConfig, text: string): void {
-  const risk = riskOf(listener)
-  if (risk === undefined || listener.hosts.every(isLoopback)) return
-  throw unsafe(text, risk)
+  if (isExposed(listener)) throw unsafe(text, riskOf(listener)!)
 }
 
 /** What other machines reach, and should not. */

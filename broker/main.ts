@@ -7,7 +7,13 @@ import { KafkaError } from '../protocol/errors.ts'
 import { systemClock } from '../storage/clock.ts'
 import type { StoreOptions } from '../storage/store-options.ts'
 import { Broker } from './broker.ts'
-import { environmentSource, readSettings, type ConfigSource, type Settings } from './config.ts'
+import {
+  environmentSource,
+  isNetworkOpen,
+  readSettings,
+  type ConfigSource,
+  type Settings,
+} from './config.ts'
 import { fileSource } from './config-file.ts'
 import { CannotListen } from './net/listener.ts'
 import { ProcessLog, type LogFormat } from './process-log.ts'
@@ -165,12 +171,11 @@ interface Taken {
   readonly port?: number
 }
 
-function logStart(broker: Broker, { broker: config }: Settings, log: ProcessLog): void {
+function logStart(broker: Broker, settings: Settings, log: ProcessLog): void {
   const { bootstrap, listeners, httpUrl, dataDir } = broker
   log.info('ready', { bootstrap, listeners, httpUrl, dataDir, seconds: process.uptime() })
-  if (config['i.accept.unauthenticated.network']) {
+  if (isNetworkOpen(settings))
     log.warn('other machines can connect without a password, and read, write and delete everything')
-  }
   if (process.platform === 'win32') return
   if ((statSync(dataDir).mode & 0o007) !== 0)
     log.warn('other users of this machine can reach the data', { advice: `chmod -R o= ${dataDir}` })

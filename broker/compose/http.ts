@@ -1,11 +1,10 @@
 // The HTTP server for metrics and health, and the sources of both. Network thread.
 
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../../storage/clock.ts'
 import type { Closing } from '../../storage/closing.ts'
 import type { Store } from '../../storage/store.ts'
 import type { BrokerConfigs } from '../broker-configs.ts'
-import type { Settings } from '../config.ts'
+import { isNetworkOpen, type Settings } from '../config.ts'
 import { HttpLogins } from '../http/http-logins.ts'
 import { KnownLogins } from '../http/known-logins.ts'
 import { openHttp } from '../http/server.ts'
@@ -44,7 +43,7 @@ export async function startHttp(
   const gc = new GcTimes()
   closing.add(() => loop.stop())
   closing.add(() => gc.stop())
-  const registry = registryOf(measured, configs.current, { loop, gc }, clock)
+  const registry = registryOf(environment, measured, configs.current, { loop, gc })
   let page: (() => Promise<string>) | undefined
   const http = await openHttp({
     host,
@@ -86,10 +85,10 @@ function loginsOf(
 }
 
 function registryOf(
+  { settings, clock }: BrokerEnvironment,
   measured: Measured,
   config: BrokerConfigs['current'],
   times: { readonly loop: LoopTimes; readonly gc: GcTimes },
-  clock: Clock,
 ): Registry {
   const { store, groups: coordinator } = measured
   const { listeners, sasl, pressure, unsent, sessions, purgatory } = measured
@@ -100,7 +99,7 @@ function registryOf(
     groups: new GroupMetrics({ store, coordinator, clock, groupsMax }),
     clock,
     topicsMax: config['metrics.topics.max'],
-    isNetworkOpen: config['i.accept.unauthenticated.network'],
+    isNetworkOpen: isNetworkOpen(settings),
     connectionCount: () => listeners.connectionCount,
     tls: [...measured.tls.values()],
     logins: sasl.attempts,

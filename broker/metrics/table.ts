@@ -176,7 +176,9 @@ export const metrics = {
     'Transactions ended: commit, abort, timeout, or fenced by a newer producer.',
     'result',
   ),
-  millrace_unauthenticated_network: gauge('1 if other machines can connect without a password.'),
+  millrace_unauthenticated_network: gauge(
+    '1 if other machines can connect without a password, or without TLS.',
+  ),
   millrace_unsent_bytes: gauge('Bytes of answers that clients have not yet read.', 'listener'),
   process_cpu_seconds_total: counter('Processor time of the process, all threads.'),
   process_resident_memory_bytes: gauge('Memory of the process.'),
