@@ -86,8 +86,8 @@ export class Transport {
 
   /** @param accepted by a server with `pauseOnConnect` */
   static over(accepted: Socket, receiveBuffer: ReceiveBuffer, deps: TransportDeps): Transport {
-    const onChunk = (chunk: Buffer) => transport.receive(chunk)
-    const transport = new Transport(receiveBuffer.readInto(accepted, onChunk), deps)
+    const onRead = (byteCount: number) => transport.#onRead(receiveBuffer, byteCount)
+    const transport = new Transport(receiveBuffer.readInto(accepted, onRead), deps)
     return transport
   }
 
@@ -99,7 +99,7 @@ export class Transport {
     deps: TransportDeps,
   ): Transport {
     const transport = new Transport(socket, deps, principal)
-    receiveBuffer.decryptInto(socket, (chunk) => transport.receive(chunk))
+    receiveBuffer.decryptInto(socket, (byteCount) => transport.#onRead(receiveBuffer, byteCount))
     return transport
   }
 
@@ -150,6 +150,11 @@ export class Transport {
   /** Monotonic ms: when bytes last came, at first when it was opened. */
   get receivedAt(): number {
     return this.#receivedAt
+  }
+
+  #onRead({ bytes }: ReceiveBuffer, byteCount: number): true {
+    this.receive(bytes.subarray(0, byteCount))
+    return true
   }
 
   /** Bytes from the socket. @param chunk borrowed */
