@@ -343,7 +343,10 @@ t.test(
 )
 
 t.test('a client may leave at any moment', async (t) => {
-  const { world, port } = await openWorld(t, { 'http.port': 0 })
+  const { world, port } = await openWorld(t, {
+    'http.port': 0,
+    'connection.handshake.timeout.ms': 1000, // holds the place of a client that leaves with a FIN
+  })
   const { client: plain } = await world.topic('left')
   for (let i = 0; i < 8; i++)
     await produceTo(plain, 'left', 0, batchOf(['x'.repeat(MIB)], { timestamp: -1 }))
