@@ -54,7 +54,6 @@ const elsewhere: Record<string, string> = {
   'kubectl ': 'it needs a cluster',
   'sudo ': 'it changes the machine',
   ...(isInstalled('kcat') ? {} : { 'kcat ': 'it is not installed' }),
-  'curl --cacert': 'clients/testing/interop/metrics.interop.ts asks such a broker',
   'promtool ': 'clients/testing/interop/metrics.interop.ts runs it, where it is installed',
 }
 
