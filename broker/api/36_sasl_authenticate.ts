@@ -5,9 +5,8 @@
 import { saslAuthenticate } from '../../protocol/api/36_sasl_authenticate.ts'
 import { errorCode } from '../../protocol/errors.ts'
 import type { Handler } from '../handler.ts'
+import { AFTER_THE_END } from '../sasl/authentication.ts'
 
-/** Apache Kafka's text, also where nothing was to authenticate. */
-const NO_SASL = 'SaslAuthenticate request received after successful authentication'
 const NOTHING = new Uint8Array(0)
 
 export function saslAuthenticateHandler(): Handler<typeof saslAuthenticate> {
@@ -18,7 +17,8 @@ export function saslAuthenticateHandler(): Handler<typeof saslAuthenticate> {
     api: saslAuthenticate,
     async handle({ authBytes }, context) {
       const { authentication } = context.session
-      if (authentication === undefined) return refused(errorCode('ILLEGAL_SASL_STATE'), NO_SASL)
+      if (authentication === undefined)
+        return refused(errorCode('ILLEGAL_SASL_STATE'), AFTER_THE_END)
       const message = Buffer.from(authBytes)
       context.work.leave() // a check waits for its turn elsewhere
       const { isLast, ...answer } = await authentication.receive(message)

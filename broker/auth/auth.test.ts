@@ -11,6 +11,7 @@ import { canonicalAddress } from '../../protocol/canonical-address.ts'
 import { errorName } from '../../protocol/errors.ts'
 import { VirtualClock } from '../testing/virtual-clock.ts'
 import type { LocalClient } from '../testing/local-client.ts'
+import { aclFilter } from '../testing/questions.ts'
 import { World } from '../testing/world.ts'
 import { ProcessLog } from '../process-log.ts'
 import { aclText, type Acl } from './acl.ts'
@@ -29,16 +30,6 @@ const readOrders: Acl = {
   operation: 3,
   permissionType: 3,
 }
-const everything = {
-  resourceTypeFilter: 1,
-  resourceNameFilter: null,
-  patternTypeFilter: 1,
-  principalFilter: null,
-  hostFilter: null,
-  operation: 1,
-  permissionType: 1,
-}
-
 function as(client: LocalClient, name: string): LocalClient {
   client.session.principal = { type: 'User', name }
   return client
@@ -75,7 +66,7 @@ t.test('an ACL takes effect in open sessions, and loses it when it is deleted', 
   t.equal(await seen(ann), undefined)
   await create(admin, { permissionType: 2, operation: 8, host: '127.0.0.1' })
   t.equal(await seen(ann), 'TOPIC_AUTHORIZATION_FAILED', 'a denial is stronger')
-  await admin.perform(deleteAcls, { filters: [{ ...everything, permissionType: 2 }] })
+  await admin.perform(deleteAcls, { filters: [{ ...aclFilter, permissionType: 2 }] })
   t.equal(await seen(ann), undefined)
   ann.session.principal = { type: 'User', name: 'ben' }
   t.equal(await seen(ann), 'TOPIC_AUTHORIZATION_FAILED', 'a session that is somebody else now')
@@ -98,11 +89,11 @@ t.test('spellings of an address are one address', async (t) => {
   const { admin } = await prepared(t)
   await create(admin, { host: '::1' }, { host: '0:0:0:0:0:0:0:1' }, { host: '::FFFF:127.0.0.1' })
   const { resources } = await admin.perform(describeAcls, {
-    ...everything,
+    ...aclFilter,
     hostFilter: '0000:0:0:0:0:0:0:0001',
   })
   t.match(resources, [{ acls: [{ host: '0:0:0:0:0:0:0:1' }] }], 'the text is the given one')
-  const same = await admin.perform(describeAcls, { ...everything, hostFilter: '127.0.0.1' })
+  const same = await admin.perform(describeAcls, { ...aclFilter, hostFilter: '127.0.0.1' })
   t.match(same.resources, [{ acls: [{ host: '::FFFF:127.0.0.1' }] }])
   t.equal(canonicalAddress('0:0:0:0:0:0:0:1'), canonicalAddress('::1'))
   t.equal(canonicalAddress('::ffff:7f00:1'), '127.0.0.1')
@@ -154,7 +145,7 @@ t.test('the audit log tells denials and changes, and no silent checks', async (t
   await seen(ann, 'bills')
   await seen(ann, 'bills')
   await ann.perform(metadata, { topics: null })
-  await admin.perform(deleteAcls, { filters: [everything] })
+  await admin.perform(deleteAcls, { filters: [aclFilter] })
   await ann.perform(initProducerId, { transactionalId: null, transactionTimeoutMs: 1 })
   const lines = world.logged.filter(({ principal }) => principal !== undefined)
   const from = { remote: '127.0.0.1' }

@@ -40,13 +40,14 @@ export const quotaConfigs = {
 
 export function quotaWindows(config: ValuesOf<typeof quotaConfigs>): QuotaWindows {
   return {
-    clients: {
-      sampleCount: config['quota.window.num'],
-      sampleMs: config['quota.window.size.seconds'] * 1000,
-    },
-    mutations: {
-      sampleCount: config['controller.quota.window.num'],
-      sampleMs: config['controller.quota.window.size.seconds'] * 1000,
-    },
+    clients: windowOf(config['quota.window.num'], config['quota.window.size.seconds']),
+    mutations: windowOf(
+      config['controller.quota.window.num'],
+      config['controller.quota.window.size.seconds'],
+    ),
   }
+}
+
+function windowOf(sampleCount: number, sampleSeconds: number): QuotaWindow {
+  return { sampleCount, sampleMs: sampleSeconds * 1000 }
 }

@@ -213,8 +213,8 @@ export class SaslAuthentication implements Authentication {
   }
 }
 
-/** Apache Kafka's text. */
-const AFTER_THE_END = 'SaslAuthenticate request received after successful authentication'
+/** Apache Kafka's text for a message that no login waits for, also where there is no login. */
+export const AFTER_THE_END = 'SaslAuthenticate request received after successful authentication'
 
 const PASSED: MessageAnswer = {
   errorCode: 0,

@@ -68,7 +68,8 @@ const acl = {
   operation: 3,
   permissionType: 3,
 }
-const aclFilter = {
+/** Of every ACL. */
+export const aclFilter = {
   resourceTypeFilter: 1,
   resourceNameFilter: null,
   patternTypeFilter: 1,
